@@ -1,0 +1,1 @@
+//! Starts a real NATS super-cluster on one machine, breaks it, and measures failover.

@@ -1,0 +1,2 @@
+//! Clients of NATS super-clusters that talk to the nearest healthy region.
+pub mod core;
