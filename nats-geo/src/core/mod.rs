@@ -1,1 +1,33 @@
-//! Pure decisions.
+//! Pure decisions: facts in, decisions out. No clock, no socket, no randomness but a seed.
+//!
+//! The modules stand in the order of the flow: discovery, probe, estimate, rank, connect, watch, fail
+//! over and fail back. [`Selector`] owns one of each and routes events between them.
+
+mod endpoint;
+mod id;
+mod rng;
+mod time;
+pub use endpoint::{Endpoint, Region, ServerIdentity, Source};
+pub use id::{ConnId, EndpointId, PingId, ProbeId};
+pub use time::Time;
+
+mod config;
+pub use config::{
+    CapacityHint, Config, ConfigError, DampingConfig, DialConfig, FailBackConfig, HandoverConfig,
+    ProbeConfig, RankConfig, SpreadConfig, WatchConfig,
+};
+
+mod event;
+pub use event::{Cause, Event, OpenError, ProbeError, ProbeReport};
+
+mod action;
+pub use action::{Action, Handover};
+
+mod notice;
+pub use notice::{MoveCause, Notice, NoticeKind, Place};
+
+mod snapshot;
+pub use snapshot::{RankedServer, Reason, Snapshot};
+
+mod selector;
+pub use selector::Selector;

@@ -1,0 +1,137 @@
+//! What can be dialled, who answers there, and the region that it belongs to.
+
+use std::fmt;
+
+use super::EndpointId;
+
+/// A place to dial. An endpoint is not a server (several URLs can lead to one) and not a region.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Endpoint {
+    /// The driver's name for it.
+    pub id: EndpointId,
+    /// `host:port`, for people and for the hash that breaks ties.
+    pub address: String,
+    /// The region as the user named it; wins over whatever the server says.
+    pub label: Option<String>,
+    /// How the driver came to know it.
+    pub source: Source,
+    /// Share of clients among the endpoints of a tie, relative to the others. Default 1; 0 counts as 1.
+    pub weight: u32,
+}
+
+impl Endpoint {
+    /// A configured endpoint without a region label, of weight 1.
+    pub fn new(id: EndpointId, address: impl Into<String>) -> Self {
+        Self { id, address: address.into(), label: None, source: Source::Configured, weight: 1 }
+    }
+
+    /// The same endpoint with the user's name for its region.
+    pub fn with_label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// The same endpoint, learned from a server's `connect_urls`.
+    pub fn gossiped(mut self) -> Self {
+        self.source = Source::Gossiped;
+        self
+    }
+}
+
+/// How an endpoint became known.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Source {
+    /// The user listed it.
+    Configured,
+    /// A server advertised it in `connect_urls`. Usable once a probe has answered there: servers
+    /// commonly advertise private addresses that this client cannot reach.
+    Gossiped,
+}
+
+/// What a server says about itself in its first INFO.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ServerIdentity {
+    /// `server_id`: unique per process; endpoints with one id are one server.
+    pub server_id: String,
+    /// `server_name`, for people.
+    pub server_name: String,
+    /// `cluster`: in a super-cluster the name of the region.
+    pub cluster: Option<String>,
+    /// `version`, such as `2.15.1`.
+    pub version: String,
+}
+
+impl ServerIdentity {
+    /// An identity with the two fields that decide: who it is and which cluster it belongs to.
+    pub fn new(server_id: impl Into<String>, cluster: Option<&str>) -> Self {
+        Self { server_id: server_id.into(), cluster: cluster.map(Into::into), ..Self::default() }
+    }
+}
+
+/// Servers that fail together and are equally far away: in a super-cluster, one cluster.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Region(String);
+
+impl Region {
+    /// A region by its name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The user's label, else `INFO.cluster`, else the endpoint is a region of its own: a cluster without
+    /// a name says nothing about distance, and a generated name would change with every restart.
+    pub(crate) fn of(endpoint: &Endpoint, identity: Option<&ServerIdentity>) -> Self {
+        let named = || identity?.cluster.clone().filter(|name| !name.is_empty() && !is_generated(name));
+        Self(endpoint.label.clone().or_else(named).unwrap_or_else(|| endpoint.address.clone()))
+    }
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// nats-server names a cluster without a name after a fresh NUID: 22 base-62 characters with a digit
+/// among them.
+fn is_generated(cluster: &str) -> bool {
+    const NUID_LEN: usize = 22;
+    cluster.len() == NUID_LEN
+        && cluster.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && cluster.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint() -> Endpoint {
+        Endpoint::new(EndpointId(1), "host:4222")
+    }
+
+    #[test]
+    fn the_label_wins_over_the_cluster_and_the_cluster_over_the_address() {
+        let lon = ServerIdentity::new("A", Some("lon"));
+        assert_eq!(Region::of(&endpoint().with_label("home"), Some(&lon)).as_str(), "home");
+        assert_eq!(Region::of(&endpoint(), Some(&lon)).as_str(), "lon");
+        assert_eq!(Region::of(&endpoint(), None).as_str(), "host:4222");
+    }
+
+    #[test]
+    fn a_generated_or_missing_cluster_name_is_no_region() {
+        for cluster in [None, Some(""), Some("hkmWyZPbUSUr9JLS8jVyWn")] {
+            let identity = ServerIdentity::new("A", cluster);
+            assert_eq!(Region::of(&endpoint(), Some(&identity)).as_str(), "host:4222");
+        }
+        let named = ServerIdentity::new("A", Some("us-east-production-one"));
+        assert_eq!(Region::of(&endpoint(), Some(&named)).as_str(), "us-east-production-one");
+    }
+}

@@ -1,0 +1,170 @@
+//! Facts in: what a driver tells the core.
+
+use std::time::Duration;
+
+use super::{ConnId, Endpoint, EndpointId, PingId, ProbeId, ServerIdentity};
+
+/// A fact from the world. A fact about an id that the core no longer knows is ignored: late is normal.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// An endpoint became known, or a known one changed.
+    Discovered(Endpoint),
+    /// An endpoint is no longer offered. A live link to it stays.
+    Withdrawn(EndpointId),
+    /// The server of this link announced that it will close its clients.
+    LameDuck(ConnId),
+    /// A probe ended.
+    Probed {
+        /// The probe of `Action::Probe`.
+        probe: ProbeId,
+        /// What it learned.
+        result: Result<ProbeReport, ProbeError>,
+    },
+    /// `Action::Open` succeeded: CONNECT was answered by PONG. No subscription is installed yet.
+    Opened {
+        /// The connection.
+        conn: ConnId,
+        /// Who answered.
+        identity: ServerIdentity,
+    },
+    /// `Action::Open` failed; the id is spent.
+    OpenFailed {
+        /// The connection.
+        conn: ConnId,
+        /// Why.
+        error: OpenError,
+    },
+    /// `Action::Activate` is done: the subscriptions live there, proven by a barrier.
+    Activated {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// `Action::Activate` could not be carried out; the link is of no use.
+    ActivateFailed {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// A PING was answered.
+    Pong {
+        /// The ping of `Action::Ping`.
+        ping: PingId,
+        /// From the moment it left for the socket to its answer.
+        rtt: Duration,
+    },
+    /// The link is alive though its PONG is not back: bytes came in since the last report, or the PING
+    /// still waits in our own buffers while they drain. Bytes that merely entered the kernel are not
+    /// progress: a blackhole swallows those too.
+    Progress {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// A link ended, by itself or because of `Action::Close`.
+    Closed {
+        /// The connection.
+        conn: ConnId,
+        /// Why.
+        cause: Cause,
+    },
+    /// The host slept or stalled: pending verdicts are void, samples in flight are worthless.
+    Resumed,
+}
+
+/// What a probe that was answered learned.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ProbeReport {
+    /// From the start of the dial to the complete INFO.
+    pub time_to_info: Duration,
+    /// How many round trips that took: 2 over TCP (SYN, INFO); more when TLS or WebSocket come first.
+    /// At least 1; 0 is read as 1.
+    pub round_trips: u8,
+    /// Who answered.
+    pub identity: ServerIdentity,
+}
+
+impl ProbeReport {
+    /// The round-trip time: the only kind of sample that ranks.
+    pub fn rtt(&self) -> Duration {
+        self.time_to_info / u32::from(self.round_trips.max(1))
+    }
+}
+
+/// Why a probe was not answered.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProbeError {
+    /// The host answered that nobody listens there.
+    #[error("connection refused")]
+    Refused,
+    /// Nothing came back in time.
+    #[error("no answer in time")]
+    TimedOut,
+    /// The network or the resolver says that there is no way to it.
+    #[error("unreachable: {0}")]
+    Unreachable(String),
+    /// The connection ended before the INFO was complete.
+    #[error("closed before INFO")]
+    Closed,
+    /// What answered is not a NATS server, or not one that this client can talk to.
+    #[error("not a usable NATS server: {0}")]
+    NotNats(String),
+}
+
+impl ProbeError {
+    /// Whether nothing at all came back: the sign of a blackhole, or of trouble on our own side.
+    pub(crate) const fn is_silence(&self) -> bool {
+        matches!(self, Self::TimedOut | Self::Unreachable(_))
+    }
+}
+
+/// Why a connection could not be opened.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The host answered that nobody listens there.
+    #[error("connection refused")]
+    Refused,
+    /// Not open in time.
+    #[error("not open in time")]
+    TimedOut,
+    /// The network or the resolver says that there is no way to it.
+    #[error("unreachable: {0}")]
+    Unreachable(String),
+    /// The server refused the credentials. Never a reason to fail over: the account is the same everywhere.
+    #[error("credentials refused: {0}")]
+    Auth(String),
+    /// The account or the server allows no further connection.
+    #[error("connection limit reached")]
+    ConnectionLimit,
+    /// Anything else, in the transport's words.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl OpenError {
+    /// Whether nothing at all came back.
+    pub(crate) const fn is_silence(&self) -> bool {
+        matches!(self, Self::TimedOut | Self::Unreachable(_))
+    }
+}
+
+/// Why a link ended.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The core asked for it.
+    #[error("closed as asked")]
+    Requested,
+    /// The server closed the connection.
+    #[error("the server closed the connection")]
+    Eof,
+    /// The connection was reset, or the transport failed in another way.
+    #[error("connection reset: {0}")]
+    Reset(String),
+    /// The server said why it ends the connection (`-ERR`).
+    #[error("the server ended the connection: {0}")]
+    ServerError(String),
+    /// The server ended the connection because of the credentials (expired, revoked).
+    #[error("credentials refused: {0}")]
+    Auth(String),
+}

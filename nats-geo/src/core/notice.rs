@@ -1,0 +1,165 @@
+//! What the user of a client is told.
+
+use std::fmt;
+
+use super::{Cause, ConnId, EndpointId, OpenError, Region, Time};
+
+/// Something that the user may want to know, and when it happened.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Notice {
+    /// When, in the driver's time.
+    pub at: Time,
+    /// What.
+    pub kind: NoticeKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum NoticeKind {
+    /// The first link is live.
+    Connected(Place),
+    /// A dial began.
+    Dialing(Place),
+    /// A dial succeeded: CONNECT was answered by PONG.
+    Opened(Place),
+    /// A dial failed.
+    OpenFailed {
+        /// Where.
+        place: Place,
+        /// Why.
+        error: OpenError,
+    },
+    /// A PING is overdue and nothing moves on the link.
+    Suspected(Place),
+    /// A suspected link answered after all.
+    Cleared(Place),
+    /// A link is gone.
+    Lost {
+        /// Which.
+        place: Place,
+        /// Why; `None` when it was given up as silent.
+        cause: Option<Cause>,
+    },
+    /// The server of the live link will close its clients; this client leaves in an orderly way.
+    LameDuck(Place),
+    /// New traffic goes to another link.
+    Moved {
+        /// Where it went before.
+        from: Place,
+        /// Where it goes now.
+        to: Place,
+        /// Why.
+        cause: MoveCause,
+        /// The old link works on for a while, so plain subscriptions may see messages twice; see
+        /// the overlap in [`Config`](super::Config).
+        overlap: bool,
+    },
+    /// The warm standby is connected.
+    StandbyReady(Place),
+    /// A region was left so often that it is not returned to for now.
+    Damped {
+        /// Which.
+        region: Region,
+        /// Until this moment, unless it fails again.
+        until: Time,
+    },
+    /// Nothing is live and nothing answers.
+    Offline,
+    /// A connection limit forbids two links at once: the old one is closed before the new one opens.
+    BreakBeforeMake(Place),
+    /// The host slept or stalled; pending verdicts were dropped.
+    Resumed,
+}
+
+/// A link and where it leads.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// The link.
+    pub conn: ConnId,
+    /// Its endpoint.
+    pub endpoint: EndpointId,
+    /// The endpoint's `host:port`.
+    pub address: String,
+    /// The server's name, as far as known.
+    pub server: Option<String>,
+    /// The region.
+    pub region: Region,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.region, self.server.as_deref().unwrap_or(&self.address))
+    }
+}
+
+/// Why traffic moved.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum MoveCause {
+    /// The link fell silent.
+    Suspicion,
+    /// The link ended and a sibling of its server took over.
+    ServerLost,
+    /// The link ended and no sibling answered.
+    RegionLost,
+    /// A suspected link answered after all.
+    Recovered,
+    /// The server announced its end.
+    LameDuck,
+    /// Home again after a failure.
+    FailBack,
+    /// Another region became clearly faster.
+    Faster,
+    /// The region that we were in is no longer offered.
+    Withdrawn,
+}
+
+impl MoveCause {
+    /// Whether the old link still worked when traffic moved.
+    pub const fn is_planned(self) -> bool {
+        match self {
+            Self::Suspicion | Self::ServerLost | Self::RegionLost => false,
+            Self::Recovered | Self::LameDuck | Self::FailBack | Self::Faster | Self::Withdrawn => true,
+        }
+    }
+}
+
+impl fmt::Display for NoticeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connected(place) => write!(f, "connected to {place}"),
+            Self::Dialing(place) => write!(f, "dialling {place}"),
+            Self::Opened(place) => write!(f, "link to {place} is open"),
+            Self::OpenFailed { place, error } => write!(f, "no link to {place}: {error}"),
+            Self::Suspected(place) => write!(f, "{place} is silent"),
+            Self::Cleared(place) => write!(f, "{place} answers again"),
+            Self::Lost { place, cause: Some(cause) } => write!(f, "lost {place}: {cause}"),
+            Self::Lost { place, cause: None } => write!(f, "gave up {place}: silent for too long"),
+            Self::LameDuck(place) => write!(f, "{place} is in lame duck mode"),
+            Self::Moved { from, to, cause, .. } => write!(f, "moved from {from} to {to}: {cause}"),
+            Self::StandbyReady(place) => write!(f, "standby at {place} is ready"),
+            Self::Damped { region, until } => write!(f, "{region} failed too often: damped until {until}"),
+            Self::Offline => f.write_str("offline: no server answers"),
+            Self::BreakBeforeMake(place) => {
+                write!(f, "connection limit: {place} is closed before the next link opens")
+            }
+            Self::Resumed => f.write_str("resumed after a stall: pending verdicts dropped"),
+        }
+    }
+}
+
+impl fmt::Display for MoveCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Suspicion => "silent link",
+            Self::ServerLost => "server lost",
+            Self::RegionLost => "region lost",
+            Self::Recovered => "recovered",
+            Self::LameDuck => "lame duck",
+            Self::FailBack => "fail back",
+            Self::Faster => "faster region",
+            Self::Withdrawn => "withdrawn",
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! The state of a selector for people: the ranking, and the reason for each place.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Place, Region, Time};
+
+/// The state of a [`Selector`](super::Selector) at one moment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// When.
+    pub at: Time,
+    /// Where traffic goes now; `None` while nothing is live.
+    pub active: Option<Place>,
+    /// The warm standby, if there is one.
+    pub standby: Option<Place>,
+    /// Whether the active link is under suspicion.
+    pub suspect: bool,
+    /// All known servers, best first.
+    pub ranking: Vec<RankedServer>,
+}
+
+/// One server in the ranking.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct RankedServer {
+    /// Its `host:port`.
+    pub address: String,
+    /// Its name, once a probe has answered.
+    pub server: Option<String>,
+    /// Its region.
+    pub region: Region,
+    /// The RTT that ranks: the minimum of recent samples.
+    pub base_rtt: Option<Duration>,
+    /// Why it stands at this place.
+    pub reason: Reason,
+}
+
+/// Why a server stands where it stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Its region is the nearest.
+    Nearest,
+    /// Its region is as near as the nearest, within the tie window; the hash decided.
+    Tied {
+        /// How far behind the nearest region.
+        behind: Duration,
+    },
+    /// Its region is farther away.
+    Farther {
+        /// How far behind the nearest region.
+        behind: Duration,
+    },
+    /// Its region failed too often lately.
+    Damped {
+        /// Until then.
+        until: Time,
+    },
+    /// It refused, or did not answer, lately.
+    Unhealthy,
+    /// It will close its clients soon.
+    LameDuck,
+    /// No probe has answered yet.
+    Unmeasured,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nearest => f.write_str("nearest region"),
+            Self::Tied { behind } => write!(f, "tied with the nearest ({:.1} ms behind)", millis(*behind)),
+            Self::Farther { behind } => write!(f, "{:.1} ms behind the nearest", millis(*behind)),
+            Self::Damped { until } => write!(f, "its region failed too often; damped until {until}"),
+            Self::Unhealthy => f.write_str("did not answer lately"),
+            Self::LameDuck => f.write_str("lame duck"),
+            Self::Unmeasured => f.write_str("not measured yet"),
+        }
+    }
+}
+
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.active {
+            Some(place) if self.suspect => writeln!(f, "connected to {place}, which is silent")?,
+            Some(place) => writeln!(f, "connected to {place}")?,
+            None => writeln!(f, "not connected")?,
+        }
+        if let Some(place) = &self.standby {
+            writeln!(f, "standby at {place}")?;
+        }
+        for (place, server) in self.ranking.iter().enumerate() {
+            let name = server.server.as_deref().unwrap_or(&server.address);
+            let rtt = server.base_rtt.map_or_else(|| "-".into(), |rtt| format!("{:.1} ms", millis(rtt)));
+            writeln!(
+                f,
+                "{:>3}. {:<12} {:<22} {rtt:>10}  {}",
+                place + 1,
+                server.region.as_str(),
+                name,
+                server.reason
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}

@@ -1,0 +1,89 @@
+//! Time as the core knows it: how long the driver has been running.
+
+use std::fmt;
+use std::ops::{Add, AddAssign};
+use std::time::Duration;
+
+/// Monotonic time since the driver started.
+///
+/// The core reads no clock: a driver (tokio, a browser, a simulator) passes the current `Time` into
+/// every call. `std::time::Instant` would not do: it panics on `wasm32-unknown-unknown` and cannot be
+/// made up by a simulator.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Time(Duration);
+
+impl Time {
+    /// The moment at which the driver started.
+    pub const ZERO: Self = Self(Duration::ZERO);
+
+    /// The moment `since_start` after the driver started.
+    pub const fn from_start(since_start: Duration) -> Self {
+        Self(since_start)
+    }
+
+    /// The moment `ms` milliseconds after the driver started.
+    pub const fn from_millis(ms: u64) -> Self {
+        Self(Duration::from_millis(ms))
+    }
+
+    /// How long the driver had been running.
+    pub const fn since_start(self) -> Duration {
+        self.0
+    }
+
+    /// How much later this is than `earlier`; zero when it is not later.
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<Duration> for Time {
+    type Output = Self;
+
+    /// Saturates: a deadline that cannot be represented is never reached.
+    fn add(self, later_by: Duration) -> Self {
+        Self(self.0.saturating_add(later_by))
+    }
+}
+
+impl AddAssign<Duration> for Time {
+    fn add_assign(&mut self, later_by: Duration) {
+        *self = *self + later_by;
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}s", self.0.as_secs_f64())
+    }
+}
+
+/// The earlier of two deadlines, where `None` means that there is none.
+pub(crate) fn earliest(a: Option<Time>, b: Option<Time>) -> Option<Time> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (only, None) | (None, only) => only,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_and_sums_saturate() {
+        let one = Time::from_millis(1_000);
+        assert_eq!(one.since(Time::from_millis(400)), Duration::from_millis(600));
+        assert_eq!(Time::ZERO.since(one), Duration::ZERO);
+        assert_eq!((one + Duration::MAX).since_start(), Duration::MAX);
+    }
+
+    #[test]
+    fn the_earliest_of_two_deadlines() {
+        let (a, b) = (Some(Time::from_millis(1)), Some(Time::from_millis(2)));
+        assert_eq!(earliest(a, b), a);
+        assert_eq!(earliest(None, b), b);
+        assert_eq!(earliest(a, None), a);
+        assert_eq!(earliest(None, None), None);
+    }
+}
