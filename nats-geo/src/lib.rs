@@ -1,2 +1,3 @@
 //! Clients of NATS super-clusters that talk to the nearest healthy region.
 pub mod core;
+pub mod wire;

@@ -1,0 +1,35 @@
+//! The NATS client protocol as a pure, incremental codec: bytes in, operations out, and back.
+//!
+//! It owns no socket and reads no clock, so that the native prober, the browser client and tests share it.
+//! Everything is bounded: a peer that sends nonsense, or never ends a line, gets a [`DecodeError`].
+//!
+//! ```
+//! use nats_geo::wire::{Decoder, ServerOp};
+//!
+//! let mut decoder = Decoder::new();
+//! decoder.feed(b"PING\r\nMSG orders.new 7 5\r\nhel");
+//! assert_eq!(decoder.next_op(), Ok(Some(ServerOp::Ping)));
+//! assert_eq!(decoder.next_op(), Ok(None));
+//!
+//! decoder.feed(b"lo\r\n");
+//! let Ok(Some(ServerOp::Msg(message))) = decoder.next_op() else { panic!("a complete message") };
+//! assert_eq!((&message.subject[..], message.sid), (&b"orders.new"[..], 7));
+//! assert_eq!(&message.payload[..], b"hello");
+//! ```
+
+mod decode;
+pub use decode::Decoder;
+
+mod error;
+pub use error::{DecodeError, EncodeError};
+
+mod info;
+pub use info::Info;
+
+mod op;
+pub use op::{ClientOp, Connect, Msg, ServerOp};
+
+mod encode;
+
+#[cfg(test)]
+mod proptests;

@@ -1,0 +1,151 @@
+//! The operations of the protocol.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::Info;
+
+/// What a server sends.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum ServerOp {
+    /// About itself: first of all, and again when the topology changes or lame duck mode begins.
+    Info(Box<Info>),
+    /// A message (MSG or HMSG).
+    Msg(Msg),
+    /// To be answered by PONG.
+    Ping,
+    /// The answer to PING.
+    Pong,
+    /// An acknowledgement in verbose mode.
+    Ok,
+    /// An error, without its quotes. The server may or may not close the connection afterwards.
+    Err(String),
+}
+
+/// A message for a subscription. All parts are slices of one buffer: a part that is kept for long keeps the
+/// buffer alive, so copy it if it is small.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Msg {
+    /// Where it was published. UTF-8 in practice, though the protocol does not promise it.
+    pub subject: Bytes,
+    /// The subscription that it is for.
+    pub sid: u64,
+    /// Where an answer goes.
+    pub reply: Option<Bytes>,
+    /// The header block as sent, from `NATS/1.0` to the empty line.
+    pub headers: Option<Bytes>,
+    /// The payload.
+    pub payload: Bytes,
+}
+
+impl Msg {
+    /// The status in the first header line; 503 says that nobody serves the subject of a request.
+    pub fn status(&self) -> Option<u16> {
+        let headers = self.headers.as_ref()?;
+        let first_line = headers.split(|&byte| byte == b'\r').next()?;
+        let digits = first_line.strip_prefix(VERSION)?.trim_ascii_start().get(..3)?;
+        std::str::from_utf8(digits).ok()?.parse().ok()
+    }
+}
+
+/// How every header block starts.
+pub(super) const VERSION: &[u8] = b"NATS/1.0";
+
+/// What a client sends. Nothing is owned: [`encode`](Self::encode) copies into the output once.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum ClientOp<'a> {
+    /// Who the client is.
+    Connect(&'a Connect),
+    /// To be answered by PONG.
+    Ping,
+    /// The answer to PING.
+    Pong,
+    /// A message (PUB, or HPUB when it has headers).
+    Pub {
+        /// Where to.
+        subject: &'a str,
+        /// Where an answer goes.
+        reply: Option<&'a str>,
+        /// The header block, from `NATS/1.0` to the empty line.
+        headers: Option<&'a [u8]>,
+        /// The payload.
+        payload: &'a [u8],
+    },
+    /// A subscription.
+    Sub {
+        /// What to, wildcards allowed.
+        subject: &'a str,
+        /// The queue group, if any.
+        queue: Option<&'a str>,
+        /// This client's number for it.
+        sid: u64,
+    },
+    /// The end of a subscription.
+    Unsub {
+        /// This client's number for it.
+        sid: u64,
+        /// Only after this many messages in all; `None`: now.
+        max: Option<u64>,
+    },
+}
+
+/// The argument of CONNECT. `Debug` hides the secrets.
+#[derive(Clone, Serialize)]
+pub struct Connect {
+    /// Ask for +OK after every operation.
+    pub verbose: bool,
+    /// Ask for strict checks of subjects.
+    pub pedantic: bool,
+    /// Deliver this client's own messages to its own subscriptions too.
+    pub echo: bool,
+    /// Headers are understood.
+    pub headers: bool,
+    /// Answer a request that nobody serves with 503; needs `headers`.
+    pub no_responders: bool,
+    /// 1: INFO may come at any time, lame duck mode among others.
+    pub protocol: u8,
+    /// Language of the client.
+    pub lang: String,
+    /// Version of the client.
+    pub version: String,
+    /// Name of the connection, for the server's monitoring.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// User.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Password of the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pass: Option<String>,
+    /// Token, instead of user and password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_token: Option<String>,
+}
+
+impl Default for Connect {
+    /// Quiet, with echo, headers and 503, and without credentials.
+    fn default() -> Self {
+        Self {
+            verbose: false,
+            pedantic: false,
+            echo: true,
+            headers: true,
+            no_responders: true,
+            protocol: 1,
+            lang: "rust".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            name: None,
+            user: None,
+            pass: None,
+            auth_token: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Connect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connect").field("name", &self.name).field("user", &self.user).finish_non_exhaustive()
+    }
+}
