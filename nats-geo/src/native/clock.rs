@@ -1,0 +1,70 @@
+//! The only place where the native driver reads a clock.
+
+use std::time::{Duration, Instant};
+
+use crate::core::Time;
+
+/// Maps the monotonic clock to the driver's [`Time`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    started: Instant,
+}
+
+impl Clock {
+    /// A clock that shows zero now.
+    pub(crate) fn start() -> Self {
+        Self { started: now() }
+    }
+
+    /// The moment at which this clock showed zero.
+    pub(crate) const fn started(self) -> Instant {
+        self.started
+    }
+
+    pub(crate) fn now(self) -> Time {
+        Time::from_start(now().saturating_duration_since(self.started))
+    }
+
+    /// Returns at `deadline`, at once if it is over, and never if there is none.
+    pub(crate) async fn sleep_until(self, deadline: Option<Time>) {
+        match deadline.and_then(|at| self.started.checked_add(at.since_start())) {
+            Some(at) => tokio::time::sleep_until(at.into()).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// A time that has begun and ends after a limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    began: Instant,
+    limit: Duration,
+}
+
+impl Deadline {
+    /// Ends `limit` from now.
+    pub(crate) fn after(limit: Duration) -> Self {
+        Self { began: now(), limit }
+    }
+
+    /// How long it is in all.
+    pub(crate) const fn limit(self) -> Duration {
+        self.limit
+    }
+
+    /// What is left of it.
+    pub(crate) fn left(self) -> Duration {
+        self.limit.saturating_sub(since(self.began))
+    }
+}
+
+/// How long ago `earlier` was.
+pub(crate) fn since(earlier: Instant) -> Duration {
+    now().saturating_duration_since(earlier)
+}
+
+/// For differences of two readings within one operation; everything else asks a [`Clock`].
+#[expect(clippy::disallowed_methods, reason = "the one place where the native driver reads the clock")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,343 @@
+//! One connection to one server: the narrow seam around `async_nats::Client`.
+//!
+//! A link is opened once, never reconnects, and says when it ends. Everything that is odd about async-nats
+//! is dealt with in this folder.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use async_nats::client::traits::Publisher as _;
+use async_nats::message::OutboundMessage;
+use async_nats::{Client, PublishErrorKind, Statistics, Subject, Subscriber};
+use futures_util::{FutureExt as _, Sink as _};
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+
+use crate::core::{Cause, ConnId};
+
+mod open;
+pub(crate) use open::{COMMANDS_MAX, Settings, Target, open};
+
+mod watch_end;
+
+mod replies;
+use replies::{Awaited, Replies, RoundTrip, USER_INFO};
+
+mod unconfirmed;
+pub(crate) use unconfirmed::Settled;
+use unconfirmed::{Mark, Unconfirmed};
+
+#[cfg(test)]
+mod tests;
+
+/// A live connection. It ends by itself when the socket does, and by [`kill`](Self::kill); async-nats' own
+/// task then ends once the last `Link`, subscriber and user's clone of the client are dropped.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) conn: ConnId,
+    client: Client,
+    state: Arc<State>,
+    inbox_reader: AbortHandle,
+}
+
+/// What outlives the client, for those who wait for its end.
+#[derive(Debug)]
+struct State {
+    replies: Arc<Replies>,
+    unconfirmed: Mutex<Unconfirmed>,
+    statistics: Arc<Statistics>,
+    ended: watch::Sender<bool>,
+    /// Whether own messages come back; unknown before the first round trip.
+    echoes: OnceLock<bool>,
+    /// Round trips whose PING is still in our own buffers.
+    unwritten_pings: AtomicUsize,
+}
+
+/// What a link says about itself.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// The server will close its clients soon.
+    LameDuck,
+    /// A subscription's buffer was full: a message was dropped.
+    Overflow,
+    /// The socket is gone, or [`Link::kill`] was called. Nothing follows.
+    Ended { cause: Cause, settled: Settled },
+}
+
+/// Reports of all links, each with the link's id.
+pub(crate) type Reports = mpsc::Sender<(ConnId, Report)>;
+
+/// Why a link did not take a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Refusal {
+    /// The link has ended.
+    Ended,
+    /// Larger than the server accepts.
+    TooLarge { limit: usize },
+    /// Empty, or with white space.
+    BadSubject,
+}
+
+/// What became of a message that was offered.
+#[derive(Debug)]
+pub(crate) enum Offer {
+    /// It is in the command channel.
+    Taken(Mark),
+    /// There is no room, or the link has ended: here it is again.
+    NotNow(OutboundMessage),
+}
+
+/// Whether a message may be sent again on another link.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    /// A publish: yes, if it was never written.
+    Publish,
+    /// A request or a ping: its answer would go to the dead link's inbox.
+    Request,
+}
+
+/// The link has ended; what was asked of it will not happen.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Ended;
+
+impl Link {
+    /// Puts a message into the command channel if there is room. Never waits.
+    pub(crate) fn offer(&self, message: OutboundMessage, kind: Kind) -> Result<Offer, Refusal> {
+        // The lock makes the order of the copies that of the channel.
+        let mut unconfirmed = self.state.unconfirmed();
+        match self.client.publish_message(message.clone()).now_or_never() {
+            None => Ok(Offer::NotNow(message)),
+            Some(Ok(())) => {
+                unconfirmed.enter((kind == Kind::Publish).then_some(message));
+                Ok(Offer::Taken(unconfirmed.mark()))
+            }
+            Some(Err(error)) => match self.refusal(error.kind()) {
+                Refusal::Ended => Ok(Offer::NotNow(message)),
+                refusal => Err(refusal),
+            },
+        }
+    }
+
+    /// Waits for room in the command channel, then puts the message there. Cancelling it leaves nothing
+    /// behind.
+    pub(crate) async fn push(&self, message: &OutboundMessage, kind: Kind) -> Result<Mark, Refusal> {
+        if let Offer::Taken(mark) = self.offer(message.clone(), kind)? {
+            return Ok(mark);
+        }
+        let mut client = self.client.clone();
+        tokio::select! {
+            ready = std::future::poll_fn(|cx| Pin::new(&mut client).poll_ready(cx)) => {
+                ready.map_err(|error| self.refusal(error.kind()))?;
+            }
+            () = self.ended() => return Err(Refusal::Ended),
+        }
+        let mut unconfirmed = self.state.unconfirmed();
+        Pin::new(&mut client).start_send(message.clone()).map_err(|error| self.refusal(error.kind()))?;
+        unconfirmed.enter((kind == Kind::Publish).then(|| message.clone()));
+        Ok(unconfirmed.mark())
+    }
+
+    /// A subscription on this link only.
+    pub(crate) async fn subscribe(
+        &self,
+        subject: Subject,
+        queue: Option<String>,
+    ) -> Result<Subscriber, Ended> {
+        let subscribe = async {
+            match queue {
+                Some(queue) => self.client.queue_subscribe(subject, queue).await,
+                None => self.client.subscribe(subject).await,
+            }
+        };
+        tokio::select! {
+            subscriber = subscribe => subscriber.map_err(|_| Ended),
+            () = self.ended() => Err(Ended),
+        }
+    }
+
+    /// A PING: returns how long the server took to answer, from the moment when the question had left our
+    /// own buffers. Everything that entered before it is confirmed by then, and every SUB is in force.
+    ///
+    /// The question is a message to our own inbox, and its echo the answer. A question to a subject that
+    /// nobody serves would be answered by 503 instead, but not where somebody listens to `>`. Where echo is
+    /// off, information about the user is asked for, and a refusal for lack of permission answers as well.
+    pub(crate) async fn round_trip(&self) -> Result<Duration, Ended> {
+        let unwritten = Unwritten::new(&self.state.unwritten_pings);
+        let mut awaited = self.state.replies.await_round_trip();
+        let mut sent = crate::native::clock::now();
+        let mark = self.send_question(&awaited).await?;
+        let written = async {
+            tokio::select! {
+                flushed = self.client.flush() => flushed.map_err(|_| Ended),
+                () = self.ended() => Err(Ended),
+            }
+        };
+        let early = tokio::select! {
+            biased;
+            answer = &mut awaited.answer => Some(answer.map_err(|_| Ended)?),
+            written = written => {
+                written?;
+                sent = crate::native::clock::now();
+                None
+            }
+        };
+        drop(unwritten);
+        let answer = match early {
+            Some(answer) => answer,
+            None => self.answer(awaited).await?,
+        };
+        let round_trip = crate::native::clock::since(sent);
+        if answer != RoundTrip::Refused {
+            // Set by the first answer; async-nats cannot be asked whether echo is on.
+            let _known = self.state.echoes.get_or_init(|| answer == RoundTrip::Echo);
+        }
+        self.state.unconfirmed().confirm(mark);
+        Ok(round_trip)
+    }
+
+    /// Waits for the reply to one request, which is to be sent with [`Awaited::reply`].
+    pub(crate) fn await_request(&self) -> Awaited<async_nats::Message> {
+        self.state.replies.await_request()
+    }
+
+    /// Returns once no request waits for its answer on this link.
+    pub(crate) async fn no_requests(&self) {
+        self.state.replies.no_requests().await;
+    }
+
+    /// Whether the server refuses us our inbox, so that no reply can arrive.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.state.replies.is_deaf()
+    }
+
+    /// Returns once the link has ended.
+    pub(crate) async fn ended(&self) {
+        self.state.ended().await;
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        *self.state.ended.borrow()
+    }
+
+    /// Ends the link: whoever waits on it is told at once. The socket closes when everybody has let go.
+    pub(crate) fn kill(&self) {
+        self.state.end();
+        // Its subscriber would keep the client's task alive.
+        self.inbox_reader.abort();
+    }
+
+    /// The client, for what nats-geo does not wrap.
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// What has moved so far, for [`Meter`].
+    pub(crate) fn traffic(&self) -> Traffic {
+        Traffic {
+            received: self.state.statistics.in_bytes.load(Ordering::Relaxed),
+            sent: self.state.statistics.out_messages.load(Ordering::Relaxed),
+            ping_unwritten: self.state.unwritten_pings.load(Ordering::Relaxed) > 0,
+        }
+    }
+
+    async fn send_question(&self, awaited: &Awaited<RoundTrip>) -> Result<Mark, Ended> {
+        if self.is_deaf() {
+            // Our inbox is refused to us, each time anew: asking for it again is a question, too.
+            let mark = self.state.unconfirmed().mark();
+            drop(self.subscribe(self.state.replies.subject().into(), None).await?);
+            return Ok(mark);
+        }
+        let echoes = *self.state.echoes.get().unwrap_or(&true);
+        let subject = if echoes { awaited.reply.clone() } else { Subject::from_static(USER_INFO) };
+        self.push(&question(subject, awaited), Kind::Request).await.map_err(|_| Ended)
+    }
+
+    async fn answer(&self, mut awaited: Awaited<RoundTrip>) -> Result<RoundTrip, Ended> {
+        if self.state.echoes.get().is_none() {
+            match tokio::time::timeout(ECHO_PATIENCE, &mut awaited.answer).await {
+                Ok(answer) => return answer.map_err(|_| Ended),
+                Err(_elapsed) => {
+                    let other = question(Subject::from_static(USER_INFO), &awaited);
+                    self.push(&other, Kind::Request).await.map_err(|_| Ended)?;
+                }
+            }
+        }
+        (&mut awaited.answer).await.map_err(|_| Ended)
+    }
+
+    fn refusal(&self, kind: PublishErrorKind) -> Refusal {
+        match kind {
+            PublishErrorKind::MaxPayloadExceeded => Refusal::TooLarge { limit: self.client.max_payload() },
+            PublishErrorKind::InvalidSubject => Refusal::BadSubject,
+            PublishErrorKind::Send => Refusal::Ended,
+        }
+    }
+}
+
+impl State {
+    fn unconfirmed(&self) -> MutexGuard<'_, Unconfirmed> {
+        self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ended(&self) {
+        let mut ended = self.ended.subscribe();
+        // An error would mean that the sender is gone, but it is here.
+        drop(ended.wait_for(|ended| *ended).await);
+    }
+
+    fn end(&self) {
+        self.ended.send_replace(true);
+        self.replies.close();
+    }
+}
+
+/// What has moved on a link since it was opened.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Traffic {
+    /// Bytes that came in.
+    received: u64,
+    /// Messages that left the command channel for the write buffer.
+    sent: u64,
+    /// A PING has not left our own buffers.
+    ping_unwritten: bool,
+}
+
+impl Traffic {
+    /// Whether the link has shown life since `earlier`. Bytes that merely entered the kernel are none: a
+    /// blackhole swallows those too. But while our own PING is queued behind others that move, its answer
+    /// cannot be expected yet.
+    pub(crate) const fn is_progress_since(self, earlier: Self) -> bool {
+        self.received > earlier.received || (self.ping_unwritten && self.sent > earlier.sent)
+    }
+}
+
+/// Before the first answer we do not know whether echo is on. No echo for this long, and we ask in the other
+/// way as well; on a path that is slower than this, that costs one needless question per link.
+const ECHO_PATIENCE: Duration = Duration::from_millis(100);
+
+/// Counts a PING that has not left our own buffers.
+struct Unwritten<'a>(&'a AtomicUsize);
+
+impl<'a> Unwritten<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Unwritten<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn question(subject: Subject, awaited: &Awaited<RoundTrip>) -> OutboundMessage {
+    OutboundMessage {
+        subject,
+        reply: Some(awaited.reply.clone()),
+        payload: bytes::Bytes::new(),
+        headers: None,
+    }
+}

@@ -1,0 +1,193 @@
+//! Opening a link, with everything switched off in async-nats that would decide on its own.
+
+use std::error::Error as _;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use async_nats::{
+    Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, ReconnectToServer, Server, ServerAddr,
+    ServerError, ServerInfo, Subscriber,
+};
+use futures_util::StreamExt as _;
+use tokio::sync::{mpsc, watch};
+
+use super::watch_end::{self, is_about_credentials};
+use super::{Link, Replies, Reports, State, Unconfirmed};
+use crate::core::{ConnId, OpenError};
+use crate::native::Auth;
+use crate::native::servers::Address;
+
+/// Where a link leads.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) address: Address,
+    /// Where a probe got an answer: no resolver is needed then, which may be down together with a region.
+    pub(crate) reached: Option<SocketAddr>,
+    pub(crate) auth: Auth,
+}
+
+/// What all links of a client have in common.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) name: Option<String>,
+    /// How many publishes are kept for sending them again.
+    pub(crate) keep: usize,
+    pub(crate) customize: Option<Arc<dyn Fn(ConnectOptions) -> ConnectOptions + Send + Sync>>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("name", &self.name).field("keep", &self.keep).finish_non_exhaustive()
+    }
+}
+
+/// Dials, sends CONNECT and waits for PONG, all within `limit`. No subscription is installed but the one to
+/// the link's own inbox.
+pub(crate) async fn open(
+    conn: ConnId,
+    target: &Target,
+    settings: &Settings,
+    limit: Duration,
+    reports: Reports,
+) -> Result<(Link, ServerInfo), OpenError> {
+    let opening = async {
+        let (client, events) = connect(target, settings, limit).await?;
+        let info = client.try_server_info().ok_or_else(|| OpenError::Other(RETRIES_ITSELF.into()))?;
+        let replies = Arc::new(Replies::new(&client.new_inbox()));
+        let inbox =
+            client.subscribe(replies.subject()).await.map_err(|error| OpenError::Other(error.to_string()))?;
+        let state = Arc::new(State {
+            replies: Arc::clone(&replies),
+            unconfirmed: Mutex::new(Unconfirmed::new(settings.keep)),
+            statistics: client.statistics(),
+            ended: watch::Sender::new(false),
+            echoes: OnceLock::new(),
+            unwritten_pings: AtomicUsize::new(0),
+        });
+        let inbox_reader = tokio::spawn(read_inbox(inbox, replies)).abort_handle();
+        tokio::spawn(watch_end::watch(conn, Arc::clone(&state), events, reports));
+        Ok((Link { conn, client, state, inbox_reader }, info))
+    };
+    tokio::time::timeout(limit, opening).await.unwrap_or(Err(OpenError::TimedOut))
+}
+
+/// Commands that wait in front of async-nats' write buffer: enough to fill a write of 64 KiB with small
+/// messages, few enough that a PING is not stuck behind thousands (its default is 2048).
+pub(crate) const COMMANDS_MAX: usize = 256;
+
+/// The core watches links by its own PINGs. async-nats must not be quicker, but it is what ends the task of
+/// a killed link whose write buffer is full: after three intervals of silence.
+const PING_INTERVAL: Duration = Duration::from_secs(4);
+
+/// Events that wait for us; more are dropped by async-nats, which would be a flood of slow consumers.
+const EVENTS_MAX: usize = 128;
+
+/// Nobody listens at port 0, so a dial fails at once, without a packet.
+const DEAD_END: &str = "nats://127.0.0.1:0";
+
+const RETRIES_ITSELF: &str =
+    "`customize` must not set `retry_on_initial_connect`: the driver decides on dials";
+
+async fn connect(
+    target: &Target,
+    settings: &Settings,
+    limit: Duration,
+) -> Result<(Client, mpsc::Receiver<Event>), OpenError> {
+    let (sender, events) = mpsc::channel(EVENTS_MAX);
+    let place = target.reached.map_or_else(|| target.address.to_string(), |reached| reached.to_string());
+    let pool = [server(&format!("nats://{place}"))?, server(DEAD_END)?];
+    let mut options = ConnectOptions::new();
+    if let Some(customize) = &settings.customize {
+        options = customize(options);
+    }
+    if let Some(name) = &settings.name {
+        options = options.name(name);
+    }
+    let client = target
+        .auth
+        .apply(options)
+        .client_capacity(COMMANDS_MAX)
+        .ping_interval(PING_INTERVAL)
+        .connection_timeout(limit)
+        .ignore_discovered_servers()
+        .retain_servers_order()
+        .max_reconnects(1)
+        .reconnect_to_server_callback(|pool, _info| async move { only_once(pool) })
+        .event_callback(move |event| {
+            let sender = sender.clone();
+            // The receiver lives as long as the client.
+            async move { drop(sender.send(event).await) }
+        })
+        .connect(pool.as_slice())
+        .await
+        .map_err(|error| open_error(&error))?;
+    Ok((client, events))
+}
+
+/// async-nats cannot be told not to reconnect, but which server of its pool to dial: the real one at first,
+/// a dead end once it has been connected. That dial fails at once, the second attempt is one too many for
+/// `max_reconnects(1)`, and the client ends by itself: subscribers, requests and the command channel with it.
+fn only_once(pool: Vec<Server>) -> Option<ReconnectToServer> {
+    let was_connected = pool.iter().any(|server| server.did_connect);
+    let mut pool = pool.into_iter();
+    let choice = if was_connected { pool.next_back() } else { pool.next() };
+    choice.map(|server| ReconnectToServer { addr: server.addr, delay: Some(Duration::ZERO) })
+}
+
+async fn read_inbox(mut inbox: Subscriber, replies: Arc<Replies>) {
+    while let Some(message) = inbox.next().await {
+        replies.deliver(message);
+    }
+}
+
+fn server(url: &str) -> Result<ServerAddr, OpenError> {
+    url.parse().map_err(|error: io::Error| OpenError::Other(error.to_string()))
+}
+
+fn open_error(error: &ConnectError) -> OpenError {
+    match error.kind() {
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+            OpenError::Auth(error.to_string())
+        }
+        ConnectErrorKind::TimedOut => OpenError::TimedOut,
+        ConnectErrorKind::Dns => OpenError::Unreachable(error.to_string()),
+        _ => {
+            let source = error.source();
+            let io = source.and_then(|source| source.downcast_ref::<io::Error>());
+            let server = source.and_then(|source| source.downcast_ref::<ServerError>());
+            match (io, server) {
+                (Some(io), _) => transport_error(io),
+                (_, Some(ServerError::Other(text))) => server_error(text),
+                _ => OpenError::Other(error.to_string()),
+            }
+        }
+    }
+}
+
+fn transport_error(error: &io::Error) -> OpenError {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => OpenError::Refused,
+        ErrorKind::TimedOut => OpenError::TimedOut,
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable => {
+            OpenError::Unreachable(error.to_string())
+        }
+        _ => OpenError::Other(error.to_string()),
+    }
+}
+
+/// What nats-server says when it closes a connection before PONG.
+fn server_error(text: &str) -> OpenError {
+    let lower = text.to_ascii_lowercase();
+    // "maximum connections exceeded", "maximum account active connections exceeded"
+    if lower.contains("connections exceeded") {
+        OpenError::ConnectionLimit
+    } else if is_about_credentials(text) {
+        OpenError::Auth(text.to_owned())
+    } else {
+        OpenError::Other(text.to_owned())
+    }
+}

@@ -1,0 +1,250 @@
+//! Who waits for which answer on a link.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_nats::{Message, Subject};
+use tokio::sync::{Notify, oneshot};
+
+/// The answers awaited on one link. Each has a subject of its own below the link's inbox.
+///
+/// async-nats has the same for its own requests, but forgets no entry when a request times out
+/// (nats.rs#1617), and cannot tell who waits when a link dies.
+#[derive(Debug)]
+pub(crate) struct Replies {
+    /// The link's inbox with its final dot.
+    prefix: String,
+    waiting: Mutex<Waiting>,
+    /// Told when a request no longer waits.
+    fewer: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    next: u64,
+    requests: BTreeMap<u64, oneshot::Sender<Message>>,
+    round_trips: BTreeMap<u64, oneshot::Sender<RoundTrip>>,
+    /// The link is dead: nobody will answer.
+    closed: bool,
+    /// The server refuses the subscription to the inbox: no reply can arrive here.
+    deaf: bool,
+}
+
+/// What came back of a round trip.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum RoundTrip {
+    /// The server delivered our own message to us.
+    Echo,
+    /// The server answered, but not by an echo: with 503, or with what it knows about the user.
+    Answer,
+    /// The server answered that this is not allowed.
+    Refused,
+}
+
+/// An awaited answer; whoever drops it no longer waits.
+#[derive(Debug)]
+pub(crate) struct Awaited<T> {
+    pub(crate) reply: Subject,
+    pub(crate) answer: oneshot::Receiver<T>,
+    token: u64,
+    replies: Arc<Replies>,
+}
+
+impl Replies {
+    /// Nobody waits yet. `inbox` is a subject that nobody else uses.
+    pub(crate) fn new(inbox: &str) -> Self {
+        Self { prefix: format!("{inbox}."), waiting: Mutex::default(), fewer: Notify::new() }
+    }
+
+    /// What the link subscribes to.
+    pub(crate) fn subject(&self) -> String {
+        format!("{}*", self.prefix)
+    }
+
+    /// Waits for the answer to a request.
+    pub(crate) fn await_request(self: &Arc<Self>) -> Awaited<Message> {
+        self.register(|waiting| &mut waiting.requests)
+    }
+
+    /// Waits for the end of a round trip.
+    pub(crate) fn await_round_trip(self: &Arc<Self>) -> Awaited<RoundTrip> {
+        self.register(|waiting| &mut waiting.round_trips)
+    }
+
+    /// Returns once no request waits for an answer.
+    pub(crate) async fn no_requests(&self) {
+        loop {
+            let fewer = self.fewer.notified();
+            if self.requests() == 0 {
+                return;
+            }
+            fewer.await;
+        }
+    }
+
+    fn requests(&self) -> usize {
+        self.lock().requests.len()
+    }
+
+    /// Whether replies can arrive at all.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.lock().deaf
+    }
+
+    /// A message came in at the inbox.
+    pub(crate) fn deliver(&self, message: Message) {
+        let Some(token) = self.token(&message.subject) else { return };
+        let mut waiting = self.lock();
+        if let Some(request) = waiting.requests.remove(&token) {
+            // Whoever waited may have given up by now.
+            drop(request.send(message));
+        } else if let Some(round_trip) = waiting.round_trips.remove(&token) {
+            let echo = message.reply.as_ref() == Some(&message.subject);
+            drop(round_trip.send(if echo { RoundTrip::Echo } else { RoundTrip::Answer }));
+        }
+    }
+
+    /// The server refused an operation. If it names a subject of a round trip, it has answered that one.
+    pub(crate) fn refused(&self, text: &str) {
+        let Some(subject) = text.strip_prefix(REFUSED_PUBLISH).and_then(quoted) else {
+            if text.strip_prefix(REFUSED_SUBSCRIBE).and_then(quoted) == Some(&self.subject()) {
+                let mut waiting = self.lock();
+                waiting.deaf = true;
+                waiting.requests.clear();
+                waiting.refuse_all();
+            }
+            return;
+        };
+        if subject == USER_INFO {
+            self.lock().refuse_all();
+        } else if let Some(round_trip) =
+            self.token(subject).and_then(|token| self.lock().round_trips.remove(&token))
+        {
+            drop(round_trip.send(RoundTrip::Refused));
+        }
+    }
+
+    /// The link is dead: whoever waits is told so at once.
+    pub(crate) fn close(&self) {
+        let mut waiting = self.lock();
+        waiting.closed = true;
+        waiting.requests.clear();
+        waiting.round_trips.clear();
+    }
+
+    fn register<T>(
+        self: &Arc<Self>,
+        kind: impl FnOnce(&mut Waiting) -> &mut BTreeMap<u64, oneshot::Sender<T>>,
+    ) -> Awaited<T> {
+        let (sender, answer) = oneshot::channel();
+        let mut waiting = self.lock();
+        let token = waiting.next;
+        waiting.next += 1;
+        // On a dead link the sender is dropped here, which ends the wait.
+        if !waiting.closed {
+            kind(&mut waiting).insert(token, sender);
+        }
+        drop(waiting);
+        let reply = Subject::from(format!("{}{token}", self.prefix));
+        Awaited { reply, answer, token, replies: Arc::clone(self) }
+    }
+
+    fn token(&self, subject: &str) -> Option<u64> {
+        subject.strip_prefix(&self.prefix)?.parse().ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn refuse_all(&mut self) {
+        for round_trip in std::mem::take(&mut self.round_trips).into_values() {
+            drop(round_trip.send(RoundTrip::Refused));
+        }
+    }
+}
+
+impl<T> Drop for Awaited<T> {
+    fn drop(&mut self) {
+        let mut waiting = self.replies.lock();
+        waiting.requests.remove(&self.token);
+        waiting.round_trips.remove(&self.token);
+        drop(waiting);
+        // Whoever got an answer drops this, too.
+        self.replies.fewer.notify_waiters();
+    }
+}
+
+/// Answered by the server itself (2.10 and later; older ones answer 503), whoever else listens.
+pub(crate) const USER_INFO: &str = "$SYS.REQ.USER.INFO";
+
+/// How nats-server words it; the subject follows in double quotes.
+const REFUSED_PUBLISH: &str = "Permissions Violation for Publish to ";
+const REFUSED_SUBSCRIBE: &str = "Permissions Violation for Subscription to ";
+
+fn quoted(text: &str) -> Option<&str> {
+    text.strip_prefix('"')?.split('"').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(subject: &Subject, reply: Option<&Subject>) -> Message {
+        Message {
+            subject: subject.clone(),
+            reply: reply.cloned(),
+            payload: "x".into(),
+            headers: None,
+            status: None,
+            description: None,
+            length: 1,
+        }
+    }
+
+    #[test]
+    fn an_answer_reaches_who_waits_and_nobody_else() {
+        let replies = Arc::new(Replies::new("_INBOX.a"));
+        let (mut first, mut second) = (replies.await_request(), replies.await_request());
+        replies.deliver(message(&second.reply, None));
+        assert_eq!(second.answer.try_recv().unwrap().subject, second.reply);
+        assert!(first.answer.try_recv().is_err());
+        assert_eq!(replies.requests(), 1);
+        drop(first);
+        assert_eq!(replies.requests(), 0, "whoever gives up is forgotten");
+    }
+
+    #[test]
+    fn an_echo_is_told_from_other_answers() {
+        let replies = Arc::new(Replies::new("_INBOX.a"));
+        let (mut echoed, mut answered) = (replies.await_round_trip(), replies.await_round_trip());
+        replies.deliver(message(&echoed.reply, Some(&echoed.reply)));
+        replies.deliver(message(&answered.reply, None));
+        assert_eq!(echoed.answer.try_recv(), Ok(RoundTrip::Echo));
+        assert_eq!(answered.answer.try_recv(), Ok(RoundTrip::Answer));
+    }
+
+    #[test]
+    fn a_refusal_is_an_answer_to_what_it_names() {
+        let replies = Arc::new(Replies::new("_INBOX.a"));
+        let (mut first, mut second) = (replies.await_round_trip(), replies.await_round_trip());
+        replies.refused(&format!("Permissions Violation for Publish to \"{}\"", first.reply));
+        assert_eq!(first.answer.try_recv(), Ok(RoundTrip::Refused));
+        assert!(second.answer.try_recv().is_err());
+        replies.refused("Permissions Violation for Subscription to \"_INBOX.a.*\"");
+        assert_eq!(second.answer.try_recv(), Ok(RoundTrip::Refused));
+        assert!(replies.is_deaf());
+    }
+
+    #[test]
+    fn nobody_waits_for_a_dead_link() {
+        let replies = Arc::new(Replies::new("_INBOX.a"));
+        let mut before = replies.await_request();
+        replies.close();
+        let mut after = replies.await_request();
+        assert!(matches!(before.answer.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
+        assert!(matches!(after.answer.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
+    }
+}

