@@ -1,1 +1,4 @@
 //! Starts a real NATS super-cluster on one machine, breaks it, and measures failover.
+
+pub mod clock;
+pub mod wan;

@@ -29,5 +29,22 @@ pub use notice::{MoveCause, Notice, NoticeKind, Place};
 mod snapshot;
 pub use snapshot::{RankedServer, Reason, Snapshot};
 
+mod discovery;
+
+mod probe;
+
+mod estimate;
+
+mod rank;
+
+mod backoff;
+mod connect;
+
+mod watch;
+
+mod damping;
+mod failback;
+mod failover;
+
 mod selector;
 pub use selector::Selector;

@@ -111,8 +111,6 @@ pub enum MoveCause {
     FailBack,
     /// Another region became clearly faster.
     Faster,
-    /// The region that we were in is no longer offered.
-    Withdrawn,
 }
 
 impl MoveCause {
@@ -120,7 +118,7 @@ impl MoveCause {
     pub const fn is_planned(self) -> bool {
         match self {
             Self::Suspicion | Self::ServerLost | Self::RegionLost => false,
-            Self::Recovered | Self::LameDuck | Self::FailBack | Self::Faster | Self::Withdrawn => true,
+            Self::Recovered | Self::LameDuck | Self::FailBack | Self::Faster => true,
         }
     }
 }
@@ -159,7 +157,6 @@ impl fmt::Display for MoveCause {
             Self::LameDuck => "lame duck",
             Self::FailBack => "fail back",
             Self::Faster => "faster region",
-            Self::Withdrawn => "withdrawn",
         })
     }
 }

@@ -153,7 +153,8 @@ mod tests {
 
     #[test]
     fn an_error_names_field_value_and_bound() {
-        let broken: [(fn(&mut Config), &str); 6] = [
+        type Break = fn(&mut Config);
+        let broken: [(Break, &str); 6] = [
             (
                 |c| c.watch.ping_interval = Duration::ZERO,
                 "watch.ping_interval is 0ns, but must be more than zero",

@@ -1,0 +1,148 @@
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::rtt_data::{ALIASES, TO_HUBS_MS};
+
+/// Round-trip times between regions: a table of known cities, and what the user says.
+#[derive(Clone, Debug, Default)]
+pub struct RttTable {
+    overrides: BTreeMap<(String, String), Duration>,
+}
+
+/// A region pair of which nobody knows the round-trip time.
+#[derive(Debug, thiserror::Error)]
+#[error("no round-trip time is known between `{from}` and `{to}`: add `--rtt {from}-{to}=MS`")]
+pub struct UnknownPairError {
+    from: String,
+    to: String,
+}
+
+impl RttTable {
+    /// The table with `overrides` on top of it; the last one for a pair wins.
+    pub fn new(overrides: impl IntoIterator<Item = RttOverride>) -> Self {
+        let entries = overrides.into_iter().map(|entry| (pair(&entry.from, &entry.to), entry.rtt));
+        Self { overrides: entries.collect() }
+    }
+
+    /// The round-trip time between two regions; inside a region it is zero, loopback's own.
+    pub fn rtt(&self, from: &str, to: &str) -> Result<Duration, UnknownPairError> {
+        if from == to {
+            return Ok(Duration::ZERO);
+        }
+        if let Some(rtt) = self.overrides.get(&pair(from, to)) {
+            return Ok(*rtt);
+        }
+        let known = built_in_ms(from, to).or_else(|| built_in_ms(to, from));
+        known
+            .map(|ms| Duration::from_millis(ms.into()))
+            .ok_or_else(|| UnknownPairError { from: from.to_owned(), to: to.to_owned() })
+    }
+}
+
+/// One `--rtt lon-dal=113`: milliseconds, fractions allowed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RttOverride {
+    from: String,
+    to: String,
+    rtt: Duration,
+}
+
+/// Why an [`RttOverride`] was not understood.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseRttError {
+    /// Not `A-B=MS` at all.
+    #[error("`{0}` is not a round-trip time: write two regions and milliseconds, as in `lon-dal=113`")]
+    Shape(String),
+    /// The right side is not a number of milliseconds in range.
+    #[error("`{value}` in `{input}` is not a number of milliseconds between 0 and {MAX_RTT_MS}")]
+    Millis {
+        /// The whole input.
+        input: String,
+        /// The part that is wrong.
+        value: String,
+    },
+    /// A region and itself.
+    #[error("`{0}` names one region twice: inside a region there is no emulated delay")]
+    SameRegion(String),
+}
+
+/// The server's own dial and authentication time-outs are 1 s and 2 s; with the two round trips of a dial, nothing
+/// above this can connect.
+const MAX_RTT_MS: f64 = 500.0;
+
+impl FromStr for RttOverride {
+    type Err = ParseRttError;
+
+    fn from_str(input: &str) -> Result<Self, ParseRttError> {
+        let shape = || ParseRttError::Shape(input.to_owned());
+        let (regions, value) = input.split_once('=').ok_or_else(shape)?;
+        let (from, to) = regions.split_once('-').ok_or_else(shape)?;
+        if from.is_empty() || to.is_empty() {
+            return Err(shape());
+        }
+        if from == to {
+            return Err(ParseRttError::SameRegion(input.to_owned()));
+        }
+        let millis = value.trim_end_matches("ms").parse().ok().filter(|ms| (0.0..=MAX_RTT_MS).contains(ms));
+        let millis: f64 = millis
+            .ok_or_else(|| ParseRttError::Millis { input: input.to_owned(), value: value.to_owned() })?;
+        let rtt = Duration::from_secs_f64(millis / 1000.0);
+        Ok(Self { from: from.to_owned(), to: to.to_owned(), rtt })
+    }
+}
+
+/// A link has one round-trip time, whoever dials.
+fn pair(a: &str, b: &str) -> (String, String) {
+    if a < b { (a.to_owned(), b.to_owned()) } else { (b.to_owned(), a.to_owned()) }
+}
+
+fn built_in_ms(city: &str, hub: &str) -> Option<u16> {
+    let city = ALIASES.iter().find(|(alias, _)| *alias == city).map_or(city, |(_, name)| name);
+    let (_, lon, ams, dal) = TO_HUBS_MS.iter().find(|(name, ..)| *name == city)?;
+    match hub {
+        "lon" => *lon,
+        "ams" => *ams,
+        "dal" => *dal,
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_regions_are_known_in_both_directions() {
+        let table = RttTable::default();
+        for (a, b, ms) in [("lon", "ams", 9), ("lon", "dal", 113), ("ams", "dal", 120)] {
+            assert_eq!(table.rtt(a, b).unwrap(), Duration::from_millis(ms));
+            assert_eq!(table.rtt(b, a).unwrap(), Duration::from_millis(ms));
+        }
+        assert_eq!(table.rtt("lon", "lon").unwrap(), Duration::ZERO);
+        assert_eq!(table.rtt("tyo", "dal").unwrap(), table.rtt("dal", "nrt").unwrap());
+    }
+
+    #[test]
+    fn an_override_wins_in_both_directions() {
+        let table = RttTable::new(["dal-lon=50".parse().unwrap(), "lon-moon=200.5ms".parse().unwrap()]);
+        assert_eq!(table.rtt("lon", "dal").unwrap(), Duration::from_millis(50));
+        assert_eq!(table.rtt("moon", "lon").unwrap(), Duration::from_micros(200_500));
+    }
+
+    #[test]
+    fn an_unknown_pair_says_what_to_add() {
+        let error = RttTable::default().rtt("fra", "nrt").unwrap_err().to_string();
+        assert!(error.contains("--rtt fra-nrt=MS"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_override_is_named() {
+        for input in
+            ["lon", "lon-dal", "lon=3", "-dal=3", "lon-dal=x", "lon-dal=-1", "lon-dal=NaN", "lon-lon=1"]
+        {
+            let error = input.parse::<RttOverride>().unwrap_err().to_string();
+            assert!(error.contains(input), "{error}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Stage 1: which endpoints there are, and what is known about each.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::estimate::BaseRtt;
+use super::{Endpoint, EndpointId, RankConfig, Region, ServerIdentity, Source, Time};
+
+/// All known endpoints.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Roster {
+    records: BTreeMap<EndpointId, Record>,
+}
+
+/// One endpoint and what probes and links have taught about it.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) identity: Option<ServerIdentity>,
+    pub(crate) region: Region,
+    pub(crate) base: BaseRtt,
+    /// Good probes since the last failure, and since when.
+    pub(crate) streak: Option<Streak>,
+    /// Not to be chosen before this moment, unless it answers earlier.
+    unhealthy_until: Option<Time>,
+    /// No longer offered; kept while a link leads there.
+    withdrawn: bool,
+    /// Announced its end. Holds until a new connection is answered: a server in lame duck mode has closed
+    /// its listener, so it is another process by then, or an operator only asked this client to move.
+    pub(crate) lame_duck: bool,
+}
+
+/// Good probes in a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Streak {
+    pub(crate) good: u32,
+    pub(crate) since: Time,
+}
+
+impl Roster {
+    /// Adds or updates an endpoint. Returns whether it is a new one; beyond the bound it is ignored.
+    pub(crate) fn discovered(&mut self, endpoint: Endpoint) -> bool {
+        if let Some(record) = self.records.get_mut(&endpoint.id) {
+            record.region = Region::of(&endpoint, record.identity.as_ref());
+            record.endpoint = endpoint;
+            return std::mem::take(&mut record.withdrawn);
+        }
+        if self.records.len() >= ENDPOINTS_MAX {
+            return false;
+        }
+        self.records.insert(endpoint.id, Record::new(endpoint));
+        true
+    }
+
+    /// The endpoint is no longer offered. Those that `is_linked` says a link leads to stay known.
+    pub(crate) fn withdrawn(&mut self, id: EndpointId, is_linked: impl Fn(EndpointId) -> bool) {
+        if let Some(record) = self.records.get_mut(&id) {
+            record.withdrawn = true;
+        }
+        self.records.retain(|id, record| !record.withdrawn || is_linked(*id));
+    }
+
+    pub(crate) fn get(&self, id: EndpointId) -> Option<&Record> {
+        self.records.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: EndpointId) -> Option<&mut Record> {
+        self.records.get_mut(&id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Record> {
+        self.records.values()
+    }
+
+    pub(crate) fn region(&self, id: EndpointId) -> Option<&Region> {
+        self.get(id).map(|record| &record.region)
+    }
+
+    /// Records who answered at this endpoint.
+    pub(crate) fn identified(&mut self, id: EndpointId, identity: ServerIdentity) {
+        let Some(record) = self.records.get_mut(&id) else { return };
+        record.region = Region::of(&record.endpoint, Some(&identity));
+        record.identity = Some(identity);
+    }
+
+    /// Every server once: endpoints that lead to one server are one, and the first of them stands for it.
+    /// Gossiped endpoints count once a probe has answered there.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = &Record> {
+        let mut seen = std::collections::BTreeSet::new();
+        self.iter().filter(|record| !record.withdrawn).filter(move |record| match &record.identity {
+            Some(identity) => seen.insert(identity.server_id.as_str()),
+            None => record.endpoint.source == Source::Configured,
+        })
+    }
+}
+
+impl Record {
+    fn new(endpoint: Endpoint) -> Self {
+        Self {
+            region: Region::of(&endpoint, None),
+            endpoint,
+            identity: None,
+            base: BaseRtt::default(),
+            streak: None,
+            unhealthy_until: None,
+            withdrawn: false,
+            lame_duck: false,
+        }
+    }
+
+    pub(crate) fn answered(&mut self, now: Time) {
+        self.unhealthy_until = None;
+        self.lame_duck = false;
+        let streak = self.streak.get_or_insert(Streak { good: 0, since: now });
+        streak.good = streak.good.saturating_add(1);
+    }
+
+    pub(crate) fn failed(&mut self, now: Time, config: &RankConfig) {
+        self.streak = None;
+        self.unhealthy_until = Some(now + config.unhealthy_for);
+    }
+
+    /// A server that did not answer at its last opportunity stays out for a while.
+    pub(crate) fn is_healthy(&self, now: Time) -> bool {
+        self.unhealthy_until.is_none_or(|until| until <= now)
+    }
+
+    /// Whether probes have answered well for long enough to come back to it.
+    pub(crate) fn is_steady(&self, good: u32, for_at_least: Duration, now: Time) -> bool {
+        let steady = |streak: Streak| streak.good >= good && now.since(streak.since) >= for_at_least;
+        !self.lame_duck && self.streak.is_some_and(steady)
+    }
+}
+
+/// Far beyond any super-cluster in use; a bound because gossip comes from the network.
+const ENDPOINTS_MAX: usize = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roster(ids: &[u64]) -> Roster {
+        let mut roster = Roster::default();
+        for id in ids {
+            assert!(roster.discovered(Endpoint::new(EndpointId(*id), format!("host-{id}:4222"))));
+        }
+        roster
+    }
+
+    #[test]
+    fn endpoints_of_one_server_count_once() {
+        let mut roster = roster(&[1, 2, 3]);
+        roster.identified(EndpointId(1), ServerIdentity::new("A", Some("lon")));
+        roster.identified(EndpointId(2), ServerIdentity::new("A", Some("lon")));
+        roster.identified(EndpointId(3), ServerIdentity::new("B", Some("lon")));
+        let ids: Vec<_> = roster.servers().map(|record| record.endpoint.id.0).collect();
+        assert_eq!(ids, [1, 3]);
+    }
+
+    #[test]
+    fn a_gossiped_endpoint_counts_once_it_has_answered() {
+        let mut roster = Roster::default();
+        roster.discovered(Endpoint::new(EndpointId(1), "10.0.0.1:4222").gossiped());
+        assert_eq!(roster.servers().count(), 0);
+        roster.identified(EndpointId(1), ServerIdentity::new("A", Some("lon")));
+        assert_eq!(roster.servers().count(), 1);
+    }
+
+    #[test]
+    fn lame_duck_ends_when_a_new_connection_is_answered() {
+        let mut roster = roster(&[1]);
+        let record = roster.get_mut(EndpointId(1)).unwrap();
+        record.lame_duck = true;
+        record.failed(Time::ZERO, &super::super::Config::fleet().rank);
+        assert!(record.lame_duck);
+        record.answered(Time::ZERO);
+        assert!(!record.lame_duck);
+    }
+
+    #[test]
+    fn the_region_is_learned_and_the_roster_bounded() {
+        let mut roster = roster(&[1]);
+        roster.identified(EndpointId(1), ServerIdentity::new("A", Some("lon")));
+        assert_eq!(roster.region(EndpointId(1)).unwrap().as_str(), "lon");
+        assert!(!roster.discovered(Endpoint::new(EndpointId(1), "host-1:4222")), "known already");
+        for id in 2..=ENDPOINTS_MAX as u64 + 10 {
+            roster.discovered(Endpoint::new(EndpointId(id), "host"));
+        }
+        assert_eq!(roster.iter().count(), ENDPOINTS_MAX);
+    }
+}

@@ -1,0 +1,226 @@
+//! Stage 3: how far away a server is, from samples.
+//!
+//! Two estimators with two purposes, never fed from one another's samples: [`BaseRtt`] ranks (probes
+//! only), [`RttTimer`] sets deadlines (PINGs only, seeded once from the base).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::{RankConfig, Time, WatchConfig};
+
+/// The RTT without queues: the minimum of recent samples.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BaseRtt {
+    samples: VecDeque<(Time, Duration)>,
+}
+
+impl BaseRtt {
+    /// Takes in a sample. `period` is the probe interval that it was taken at.
+    pub(crate) fn record(&mut self, rtt: Duration, period: Duration, now: Time, config: &RankConfig) {
+        if rtt > RTT_MAX {
+            return;
+        }
+        let age_max = period.saturating_mul(config.sample_age_intervals);
+        self.samples.retain(|(at, _)| now.since(*at) <= age_max);
+        while self.samples.len() >= config.samples {
+            self.samples.pop_front();
+        }
+        self.samples.push_back((now, rtt.max(RTT_MIN)));
+    }
+
+    /// `None` before the first sample: unknown is not zero.
+    pub(crate) fn get(&self) -> Option<Duration> {
+        self.samples.iter().map(|(_, rtt)| *rtt).min()
+    }
+}
+
+/// SRTT and RTTVAR of RFC 6298 behind a median of three, which keeps a lone outlier (one retransmission)
+/// from stretching the deadlines.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RttTimer {
+    recent: VecDeque<Duration>,
+    smoothed: Option<Smoothed>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Smoothed {
+    srtt: Duration,
+    rttvar: Duration,
+}
+
+impl RttTimer {
+    /// An estimate that starts from one sample of another kind, if there is one.
+    pub(crate) fn seeded(rtt: Option<Duration>) -> Self {
+        Self { recent: VecDeque::new(), smoothed: rtt.map(Smoothed::first) }
+    }
+
+    pub(crate) fn record(&mut self, rtt: Duration) {
+        if rtt > RTT_MAX {
+            return;
+        }
+        if self.recent.len() == MEDIAN_OF {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(rtt.max(RTT_MIN));
+        let filtered = median(&self.recent);
+        self.smoothed = Some(self.smoothed.map_or_else(|| Smoothed::first(filtered), |s| s.next(filtered)));
+    }
+
+    pub(crate) fn rttvar(&self) -> Duration {
+        self.or_initial().rttvar
+    }
+
+    /// Silence for this long makes a link suspect.
+    pub(crate) fn suspect_after(&self, config: &WatchConfig) -> Duration {
+        let Smoothed { srtt, rttvar } = self.or_initial();
+        (2 * srtt + 4 * rttvar + config.suspect_slack).max(config.suspect_min)
+    }
+
+    /// Silence for this long ends it.
+    pub(crate) fn dead_after(&self, config: &WatchConfig) -> Duration {
+        let Smoothed { srtt, rttvar } = self.or_initial();
+        let ladder = 4 * srtt + 4 * rttvar + config.dead_slack;
+        ladder.clamp(config.dead_min, config.dead_max).max(self.suspect_after(config))
+    }
+
+    /// An attempt without an answer for this long is raced by another one, before clamping (RFC 8305).
+    pub(crate) fn attempt_delay(&self) -> Duration {
+        let Smoothed { srtt, rttvar } = self.or_initial();
+        2 * srtt + 4 * rttvar
+    }
+
+    fn or_initial(&self) -> Smoothed {
+        self.smoothed.unwrap_or_else(|| Smoothed::first(RTT_INITIAL))
+    }
+}
+
+impl Smoothed {
+    fn first(rtt: Duration) -> Self {
+        Self { srtt: rtt, rttvar: rtt / 2 }
+    }
+
+    /// RFC 6298 section 2.3: the variance is updated with the old SRTT.
+    fn next(self, rtt: Duration) -> Self {
+        Self { srtt: (7 * self.srtt + rtt) / 8, rttvar: (3 * self.rttvar + self.srtt.abs_diff(rtt)) / 4 }
+    }
+}
+
+fn median(recent: &VecDeque<Duration>) -> Duration {
+    let mut sorted: Vec<_> = recent.iter().copied().collect();
+    sorted.sort_unstable();
+    sorted[sorted.len() / 2]
+}
+
+/// Below the resolution of timers and schedulers, differences mean nothing.
+const RTT_MIN: Duration = Duration::from_micros(50);
+
+/// No path on Earth takes this long: such a sample was taken across a stall (Serf's bound).
+const RTT_MAX: Duration = Duration::from_secs(10);
+
+/// What a path is taken for before anything is known (RFC 9002, kInitialRtt).
+const RTT_INITIAL: Duration = Duration::from_millis(333);
+
+/// Serf's latency filter.
+const MEDIAN_OF: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::Config;
+    use super::*;
+
+    const PERIOD: Duration = Duration::from_secs(30);
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn srtt(timer: &RttTimer) -> Duration {
+        timer.smoothed.unwrap().srtt
+    }
+
+    #[test]
+    fn the_base_is_the_minimum_of_the_last_ten_samples() {
+        let config = Config::fleet().rank;
+        let mut base = BaseRtt::default();
+        assert_eq!(base.get(), None);
+        for (second, rtt) in [9, 30, 31, 32, 33, 34, 35, 36, 37, 38].into_iter().enumerate() {
+            base.record(ms(rtt), PERIOD, Time::from_millis(second as u64), &config);
+        }
+        assert_eq!(base.get(), Some(ms(9)));
+        base.record(ms(39), PERIOD, Time::from_millis(10), &config);
+        assert_eq!(base.get(), Some(ms(30)));
+    }
+
+    #[test]
+    fn samples_older_than_four_periods_do_not_count() {
+        let config = Config::fleet().rank;
+        let mut base = BaseRtt::default();
+        base.record(ms(9), PERIOD, Time::ZERO, &config);
+        base.record(ms(50), PERIOD, Time::from_millis(120_000), &config);
+        assert_eq!(base.get(), Some(ms(9)));
+        base.record(ms(50), PERIOD, Time::from_millis(120_001), &config);
+        assert_eq!(base.get(), Some(ms(50)));
+    }
+
+    #[test]
+    fn absurd_samples_are_refused_and_tiny_ones_raised() {
+        let config = Config::fleet().rank;
+        let mut base = BaseRtt::default();
+        base.record(Duration::from_secs(11), PERIOD, Time::ZERO, &config);
+        assert_eq!(base.get(), None);
+        base.record(Duration::ZERO, PERIOD, Time::ZERO, &config);
+        assert_eq!(base.get(), Some(Duration::from_micros(50)));
+    }
+
+    /// The numbers of serf's latency filter test.
+    #[test]
+    fn the_median_of_three_drops_a_lone_outlier() {
+        let mut recent = VecDeque::new();
+        let mut filter = |ms_in: u64| {
+            if recent.len() == MEDIAN_OF {
+                recent.pop_front();
+            }
+            recent.push_back(ms(ms_in));
+            median(&recent).as_millis()
+        };
+        let filtered: Vec<_> = [201, 200, 207, 1_900, 203, 199, 211].into_iter().map(&mut filter).collect();
+        assert_eq!(filtered, [201, 201, 201, 207, 207, 203, 203]);
+    }
+
+    #[test]
+    fn srtt_and_rttvar_follow_rfc_6298() {
+        let mut timer = RttTimer::default();
+        timer.record(ms(100));
+        assert_eq!((srtt(&timer), timer.rttvar()), (ms(100), ms(50)));
+        timer.record(ms(180));
+        // The median of two is the larger one: var = 3/4 50 + 1/4 80, srtt = 7/8 100 + 1/8 180.
+        assert_eq!((srtt(&timer), timer.rttvar()), (ms(110), Duration::from_micros(57_500)));
+    }
+
+    #[test]
+    fn the_ladder_on_the_paths_of_the_first_three_regions() {
+        let config = Config::interactive().watch;
+        let settled = |rtt| {
+            let mut timer = RttTimer::default();
+            (0..200).for_each(|_| timer.record(ms(rtt)));
+            (timer.suspect_after(&config).as_millis(), timer.dead_after(&config).as_millis())
+        };
+        assert_eq!(settled(1), (250, 1_000));
+        assert_eq!(settled(9), (250, 1_000));
+        assert_eq!(settled(113), (426, 1_052));
+        assert_eq!(settled(4_000), (8_200, 8_200), "dead is never before suspect");
+    }
+
+    proptest! {
+        #[test]
+        fn srtt_stays_within_its_samples(samples in prop::collection::vec(1_u64..5_000, 1..50)) {
+            let mut timer = RttTimer::default();
+            samples.iter().for_each(|sample| timer.record(ms(*sample)));
+            let srtt = srtt(&timer);
+            prop_assert!(srtt >= ms(*samples.iter().min().unwrap()) - Duration::from_nanos(100));
+            prop_assert!(srtt <= ms(*samples.iter().max().unwrap()));
+        }
+    }
+}

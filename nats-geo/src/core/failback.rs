@@ -1,0 +1,286 @@
+//! Stage 7b: when to return to a region that failed, and when to move to one that became faster.
+//! No hurry here: the live link works.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::discovery::Roster;
+use super::rank::Ranking;
+use super::rng::{Rng, hash_unit, scale};
+use super::{EndpointId, FailBackConfig, MoveCause, Region, Time};
+
+/// Which regions were left because they failed, and the move that is being considered.
+#[derive(Clone, Debug)]
+pub(crate) struct FailBack {
+    /// Which client this is: cohorts are drawn by it.
+    client: u64,
+    left: BTreeSet<Region>,
+    /// How often a region was left: each time, another cohort returns first.
+    epoch: u64,
+    gain: Option<Gain>,
+    pending: Option<Pending>,
+}
+
+/// A region that has been clearly faster for some time.
+#[derive(Clone, Debug)]
+struct Gain {
+    region: Region,
+    evaluations: u32,
+    since: Time,
+}
+
+/// A move that is decided and waits for its time.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Pending {
+    pub(crate) region: Region,
+    pub(crate) cause: MoveCause,
+    pub(crate) due: Time,
+}
+
+/// Where we are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Here<'a> {
+    pub(crate) region: &'a Region,
+    /// Base RTT of the region, whatever its health.
+    pub(crate) base: Option<Duration>,
+    /// RTTVAR of the live link.
+    pub(crate) rttvar: Duration,
+}
+
+impl FailBack {
+    pub(crate) const fn new(client: u64) -> Self {
+        Self { client, left: BTreeSet::new(), epoch: 0, gain: None, pending: None }
+    }
+
+    /// Traffic left `region` because it failed.
+    pub(crate) fn left(&mut self, region: Region) {
+        self.left.insert(region);
+        self.epoch += 1;
+        self.cancel();
+    }
+
+    /// Traffic now goes to `region`: nothing farther away needs to be returned to.
+    pub(crate) fn arrived(&mut self, region: &Region, roster: &Roster) {
+        let here = base_of(roster, region);
+        self.left.retain(|left| left != region && is_nearer(base_of(roster, left), here));
+        self.cancel();
+    }
+
+    /// The move under consideration is off.
+    pub(crate) fn cancel(&mut self) {
+        self.gain = None;
+        self.pending = None;
+    }
+
+    /// Endpoints to be measured often while away: those of regions that were left or rank ahead.
+    pub(crate) fn away(&self, roster: &Roster, ranking: &Ranking, here: &Region) -> BTreeSet<EndpointId> {
+        let ahead: BTreeSet<_> = regions_ahead(ranking, here).collect();
+        let is_away = |region: &Region| self.left.contains(region) || ahead.contains(region);
+        roster.iter().filter(|record| is_away(&record.region)).map(|record| record.endpoint.id).collect()
+    }
+
+    /// Considers the situation after a probe; what is decided shows in [`FailBack::pending`].
+    pub(crate) fn evaluate(
+        &mut self,
+        roster: &Roster,
+        ranking: &Ranking,
+        here: Here<'_>,
+        config: &FailBackConfig,
+        now: Time,
+        rng: &mut Rng,
+    ) {
+        let ready_to_return =
+            |region: &&Region| self.left.contains(*region) && is_steady(roster, region, config, now);
+        let returning = regions_ahead(ranking, here.region).find(ready_to_return);
+        let faster = regions_ahead(ranking, here.region)
+            .find(|region| !self.left.contains(*region) && is_faster(ranking.base(region), here, config));
+        self.gain = faster.map(|region| match self.gain.take() {
+            Some(gain) if gain.region == *region => {
+                Gain { evaluations: gain.evaluations.saturating_add(1), ..gain }
+            }
+            _ => Gain { region: region.clone(), evaluations: 1, since: now },
+        });
+        let target = returning.map(|region| (region, MoveCause::FailBack)).or_else(|| {
+            let gain = self.gain.as_ref()?;
+            let lasting =
+                gain.evaluations >= config.gain_evaluations && now.since(gain.since) >= config.gain_for;
+            lasting.then_some((&gain.region, MoveCause::Faster))
+        });
+        let still =
+            |pending: &Pending| target.is_some_and(|target| target == (&pending.region, pending.cause));
+        if self.pending.as_ref().is_some_and(still) {
+            return;
+        }
+        self.pending = target.map(|(region, cause)| {
+            let first = hash_unit(self.client.wrapping_add(self.epoch), region.as_str()) < config.cohort;
+            let wait = if first { Duration::ZERO } else { rng.up_to(config.spread) };
+            Pending { region: region.clone(), cause, due: now + wait }
+        });
+    }
+
+    pub(crate) const fn pending(&self) -> Option<&Pending> {
+        self.pending.as_ref()
+    }
+}
+
+/// The usable regions that rank before `here`.
+fn regions_ahead<'a>(ranking: &'a Ranking, here: &'a Region) -> impl Iterator<Item = &'a Region> {
+    let usable = |region: &&Region| ranking.base(region).is_some();
+    ranking.regions().take_while(move |region| *region != here).filter(usable)
+}
+
+/// Enough of its servers have answered for long enough.
+fn is_steady(roster: &Roster, region: &Region, config: &FailBackConfig, now: Time) -> bool {
+    let servers: Vec<_> = roster.servers().filter(|record| record.region == *region).collect();
+    let steady = servers.iter().filter(|record| record.is_steady(config.good_probes, config.good_for, now));
+    steady.count() >= config.servers.min(servers.len()).max(1)
+}
+
+fn is_faster(there: Option<Duration>, here: Here<'_>, config: &FailBackConfig) -> bool {
+    let Some((there, base)) = there.zip(here.base) else { return false };
+    let margin = config.gain_min.max(scale(base, config.gain_ratio)).max(2 * here.rttvar);
+    there + margin < base
+}
+
+/// The base RTT of a region whatever its health: distance outlives an outage.
+pub(crate) fn base_of(roster: &Roster, region: &Region) -> Option<Duration> {
+    roster.iter().filter(|record| record.region == *region).filter_map(|record| record.base.get()).min()
+}
+
+/// An unknown distance may be a nearer one.
+fn is_nearer(there: Option<Duration>, here: Option<Duration>) -> bool {
+    there.zip(here).is_none_or(|(there, here)| there <= here)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::damping::Damping;
+    use super::super::{Config, Endpoint, ServerIdentity};
+    use super::*;
+
+    struct World {
+        roster: Roster,
+        fail_back: FailBack,
+        config: Config,
+        rng: Rng,
+    }
+
+    impl World {
+        /// Three servers in lon at 0.3 ms, three in ams at 9 ms; the client has just fled from lon to ams.
+        fn fled() -> Self {
+            let mut world = Self {
+                roster: Roster::default(),
+                fail_back: FailBack::new(1),
+                config: Config::fleet(),
+                rng: Rng::new(5),
+            };
+            for id in 0..6 {
+                world.roster.discovered(Endpoint::new(EndpointId(id), format!("host-{id}:4222")));
+                let region = if id < 3 { "lon" } else { "ams" };
+                world.roster.identified(EndpointId(id), ServerIdentity::new(id.to_string(), Some(region)));
+                world.probe(id, if id < 3 { 300 } else { 9_000 }, 0);
+            }
+            world.fail_back.left(Region::new("lon"));
+            world
+        }
+
+        fn probe(&mut self, id: u64, rtt_us: u64, at_ms: u64) {
+            let now = Time::from_millis(at_ms);
+            let record = self.roster.get_mut(EndpointId(id)).unwrap();
+            record.base.record(
+                Duration::from_micros(rtt_us),
+                self.config.probe.interval,
+                now,
+                &self.config.rank,
+            );
+            record.answered(now);
+        }
+
+        fn fail(&mut self, id: u64, at_ms: u64) {
+            self.roster.get_mut(EndpointId(id)).unwrap().failed(Time::from_millis(at_ms), &self.config.rank);
+        }
+
+        fn evaluate(&mut self, client: u64, at_ms: u64) -> Option<Pending> {
+            let now = Time::from_millis(at_ms);
+            let ranking = Ranking::of(&self.roster, &Damping::default(), &self.config, client, now);
+            let region = Region::new("ams");
+            let base = base_of(&self.roster, &region);
+            let here = Here { region: &region, base, rttvar: Duration::from_millis(1) };
+            let config = &self.config.fail_back;
+            self.fail_back.evaluate(&self.roster, &ranking, here, config, now, &mut self.rng);
+            self.fail_back.pending().cloned()
+        }
+    }
+
+    #[test]
+    fn home_again_after_five_good_probes_of_two_servers_over_30_s() {
+        let mut world = World::fled();
+        (0..3).for_each(|id| world.fail(id, 0));
+        for at_s in [10, 15, 20, 25, 30, 35, 39] {
+            world.probe(0, 300, at_s * 1_000);
+            assert_eq!(world.evaluate(1, at_s * 1_000), None, "one server is not enough, at {at_s} s");
+        }
+        for at_s in [40, 50, 60, 65] {
+            world.probe(1, 300, at_s * 1_000);
+            assert_eq!(world.evaluate(1, at_s * 1_000), None, "too few or too short, at {at_s} s");
+        }
+        world.probe(1, 300, 70_000);
+        let pending = world.evaluate(1, 70_000).unwrap();
+        assert_eq!((pending.region.as_str(), pending.cause), ("lon", MoveCause::FailBack));
+        world.fail(1, 71_000);
+        assert_eq!(world.evaluate(1, 71_000), None, "a failure starts it afresh");
+    }
+
+    #[test]
+    fn a_twentieth_returns_at_once_and_the_rest_over_120_s() {
+        let due = |client| {
+            let mut world = World::fled();
+            world.rng = Rng::new(client);
+            world.fail_back.client = client;
+            for at_s in [10, 20, 30, 40, 50] {
+                [0, 1].into_iter().for_each(|id| world.probe(id, 300, at_s * 1_000));
+            }
+            world.evaluate(client, 50_000).unwrap().due.since(Time::from_millis(50_000))
+        };
+        let waits: Vec<_> = (0..1_000).map(due).collect();
+        let at_once = waits.iter().filter(|wait| wait.is_zero()).count();
+        assert!((25..80).contains(&at_once), "{at_once} of 1000 clients");
+        let late = waits.iter().filter(|wait| wait.as_secs() >= 60).count();
+        assert!((400..550).contains(&late), "{late} of 1000 clients in the second minute");
+        assert!(waits.iter().all(|wait| wait.as_secs() < 120));
+    }
+
+    #[test]
+    fn a_region_that_only_became_faster_must_win_three_times_over_60_s() {
+        let mut world = World::fled();
+        world.fail_back = FailBack::new(1);
+        for at_s in [0, 20, 40, 59] {
+            assert_eq!(world.evaluate(1, at_s * 1_000), None, "at {at_s} s");
+        }
+        let pending = world.evaluate(1, 60_000).unwrap();
+        assert_eq!(pending.cause, MoveCause::Faster);
+        assert_eq!(world.evaluate(1, 61_000).unwrap(), pending, "the time is drawn once");
+    }
+
+    #[test]
+    fn a_small_gain_is_no_reason_to_move() {
+        let config = Config::fleet().fail_back;
+        let region = Region::new("here");
+        let is_faster = |there_ms: u64, here_ms: u64, rttvar_ms: u64| {
+            let base = Some(Duration::from_millis(here_ms));
+            let here = Here { region: &region, base, rttvar: Duration::from_millis(rttvar_ms) };
+            is_faster(Some(Duration::from_millis(there_ms)), here, &config)
+        };
+        assert!(!is_faster(5, 10, 0) && is_faster(4, 10, 0), "5 ms");
+        assert!(!is_faster(80, 100, 0) && is_faster(79, 100, 0), "20 %");
+        assert!(!is_faster(40, 100, 30) && is_faster(39, 100, 30), "2 RTTVAR");
+    }
+
+    #[test]
+    fn what_is_farther_than_here_is_not_returned_to() {
+        let mut world = World::fled();
+        world.fail_back.left(Region::new("ams"));
+        world.fail_back.arrived(&Region::new("lon"), &world.roster);
+        assert!(world.fail_back.left.is_empty());
+    }
+}

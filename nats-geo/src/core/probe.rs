@@ -1,0 +1,237 @@
+//! Stage 2: when to measure which endpoint. Probes use connections of their own and never the dial budget.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::backoff::TokenBucket;
+use super::rng::Rng;
+use super::time::earliest;
+use super::{EndpointId, ProbeConfig, ProbeId, Time};
+
+/// The probe schedule.
+#[derive(Clone, Debug)]
+pub(crate) struct Prober {
+    slots: BTreeMap<EndpointId, Slot>,
+    in_flight: BTreeMap<ProbeId, InFlight>,
+    /// Endpoints that are probed at the away interval.
+    away: BTreeSet<EndpointId>,
+    budget: TokenBucket,
+    next_id: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Slot {
+    due: Time,
+    /// Stretches while ranks hold.
+    interval: Duration,
+    in_flight: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct InFlight {
+    endpoint: EndpointId,
+    /// The driver should have answered by now; afterwards the probe counts as lost.
+    expires: Time,
+}
+
+impl Prober {
+    pub(crate) fn new(config: &ProbeConfig, now: Time) -> Self {
+        let per_second = f64::from(config.budget_per_minute) / 60.0;
+        Self {
+            slots: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            away: BTreeSet::new(),
+            budget: TokenBucket::new(config.budget_per_minute, per_second, now),
+            next_id: 0,
+        }
+    }
+
+    /// A new endpoint is due at once.
+    pub(crate) fn add(&mut self, endpoint: EndpointId, now: Time, config: &ProbeConfig) {
+        self.slots.insert(endpoint, Slot { due: now, interval: config.interval, in_flight: false });
+    }
+
+    pub(crate) fn remove(&mut self, endpoint: EndpointId) {
+        self.slots.remove(&endpoint);
+        self.away.remove(&endpoint);
+        self.in_flight.retain(|_, probe| probe.endpoint != endpoint);
+    }
+
+    /// The next probe that may go out now.
+    pub(crate) fn poll(&mut self, now: Time, config: &ProbeConfig) -> Option<(ProbeId, EndpointId)> {
+        if self.in_flight.len() >= config.in_flight_max {
+            return None;
+        }
+        let endpoint = self.most_overdue(now)?;
+        if !self.budget.take(now) {
+            return None;
+        }
+        let probe = ProbeId(self.next_id);
+        self.next_id += 1;
+        self.in_flight.insert(probe, InFlight { endpoint, expires: now + 2 * config.timeout });
+        if let Some(slot) = self.slots.get_mut(&endpoint) {
+            slot.in_flight = true;
+        }
+        Some((probe, endpoint))
+    }
+
+    /// Ends a probe. Returns its endpoint and the interval that it was taken at; `None` if it is unknown.
+    pub(crate) fn finished(
+        &mut self,
+        probe: ProbeId,
+        now: Time,
+        config: &ProbeConfig,
+        rng: &mut Rng,
+    ) -> Option<(EndpointId, Duration)> {
+        let endpoint = self.in_flight.remove(&probe)?.endpoint;
+        let is_away = self.away.contains(&endpoint);
+        let slot = self.slots.get_mut(&endpoint)?;
+        let interval = if is_away { config.away_interval } else { slot.interval };
+        slot.in_flight = false;
+        slot.due = now + rng.vary(interval, config.jitter);
+        slot.interval = (slot.interval * 2).min(config.interval_max);
+        Some((endpoint, interval))
+    }
+
+    /// Probes that the driver never answered: to be treated as silent.
+    pub(crate) fn expired(&self, now: Time) -> Option<ProbeId> {
+        self.in_flight.iter().find(|(_, probe)| probe.expires <= now).map(|(id, _)| *id)
+    }
+
+    /// Sets which endpoints are probed at the away interval; newly added ones come forward.
+    pub(crate) fn set_away(
+        &mut self,
+        away: BTreeSet<EndpointId>,
+        now: Time,
+        config: &ProbeConfig,
+        rng: &mut Rng,
+    ) {
+        for endpoint in away.difference(&self.away) {
+            if let Some(slot) = self.slots.get_mut(endpoint) {
+                slot.due = slot.due.min(now + rng.vary(config.away_interval, config.jitter));
+            }
+        }
+        self.away = away;
+    }
+
+    /// Ranks changed: look often again.
+    pub(crate) fn ranks_changed(&mut self, now: Time, config: &ProbeConfig, rng: &mut Rng) {
+        for slot in self.slots.values_mut() {
+            slot.interval = config.interval;
+            slot.due = slot.due.min(now + rng.vary(config.interval, config.jitter));
+        }
+    }
+
+    /// Forgets what is in flight (its timing is worthless after a stall) and looks again soon.
+    pub(crate) fn restart(&mut self, now: Time, config: &ProbeConfig, rng: &mut Rng) {
+        self.in_flight.clear();
+        for slot in self.slots.values_mut() {
+            slot.in_flight = false;
+            slot.interval = config.interval;
+            slot.due = slot.due.min(now + rng.up_to(config.away_interval));
+        }
+    }
+
+    /// Whether every endpoint has been probed at least once and nothing is in flight or due.
+    pub(crate) fn is_idle(&self, now: Time) -> bool {
+        self.in_flight.is_empty() && self.slots.values().all(|slot| slot.due > now)
+    }
+
+    pub(crate) fn poll_timeout(&self, config: &ProbeConfig) -> Option<Time> {
+        let expires = self.in_flight.values().map(|probe| probe.expires).min();
+        if self.in_flight.len() >= config.in_flight_max {
+            return expires;
+        }
+        let due = self.slots.values().filter(|slot| !slot.in_flight).map(|slot| slot.due).min();
+        earliest(expires, due.map(|due| due.max(self.budget.available_at())))
+    }
+
+    fn most_overdue(&self, now: Time) -> Option<EndpointId> {
+        let due = self.slots.iter().filter(|(_, slot)| !slot.in_flight && slot.due <= now);
+        due.min_by_key(|(id, slot)| (slot.due, **id)).map(|(id, _)| *id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+
+    fn prober(endpoints: u64) -> (Prober, ProbeConfig, Rng) {
+        let config = Config::fleet().probe;
+        let mut prober = Prober::new(&config, Time::ZERO);
+        (0..endpoints).for_each(|id| prober.add(EndpointId(id), Time::ZERO, &config));
+        (prober, config, Rng::new(1))
+    }
+
+    fn drain(prober: &mut Prober, now: Time, config: &ProbeConfig) -> Vec<ProbeId> {
+        std::iter::from_fn(|| prober.poll(now, config)).map(|(probe, _)| probe).collect()
+    }
+
+    #[test]
+    fn at_start_all_are_probed_in_parallel_up_to_the_bound() {
+        let (mut prober, config, mut rng) = prober(40);
+        let first = drain(&mut prober, Time::ZERO, &config);
+        assert_eq!(first.len(), 32);
+        prober.finished(first[0], Time::ZERO, &config, &mut rng);
+        assert_eq!(drain(&mut prober, Time::ZERO, &config).len(), 1);
+    }
+
+    #[test]
+    fn the_interval_stretches_from_30_s_to_5_min_and_back() {
+        let (mut prober, config, mut rng) = prober(1);
+        let mut now = Time::ZERO;
+        let mut gaps = Vec::new();
+        for _ in 0..6 {
+            let (probe, _) = prober.poll(now, &config).unwrap();
+            prober.finished(probe, now, &config, &mut rng).unwrap();
+            let due = prober.poll_timeout(&config).unwrap();
+            gaps.push(due.since(now).as_secs_f64());
+            now = due;
+        }
+        for (gap, expected) in gaps.iter().zip([30.0, 60.0, 120.0, 240.0, 300.0, 300.0]) {
+            assert!((gap / expected - 1.0).abs() <= 0.2, "{gap} s, expected {expected} s within 20 %");
+        }
+        prober.ranks_changed(now, &config, &mut rng);
+        let (probe, _) = prober.poll(now, &config).unwrap();
+        assert_eq!(prober.finished(probe, now, &config, &mut rng).unwrap().1, config.interval);
+    }
+
+    #[test]
+    fn away_endpoints_are_probed_every_5_s() {
+        let (mut prober, config, mut rng) = prober(2);
+        for probe in drain(&mut prober, Time::ZERO, &config) {
+            prober.finished(probe, Time::ZERO, &config, &mut rng);
+        }
+        prober.set_away(BTreeSet::from([EndpointId(1)]), Time::ZERO, &config, &mut rng);
+        let due = prober.poll_timeout(&config).unwrap().since_start();
+        assert!((4.0..=6.0).contains(&due.as_secs_f64()), "{due:?}");
+    }
+
+    #[test]
+    fn the_budget_bounds_probes_per_minute() {
+        let (mut prober, mut config, mut rng) = prober(200);
+        config.away_interval = Duration::from_millis(100);
+        prober.set_away((0..200).map(EndpointId).collect(), Time::ZERO, &config, &mut rng);
+        let mut sent = 0;
+        for ms in (0..300_000).step_by(50) {
+            let now = Time::from_millis(ms);
+            for probe in drain(&mut prober, now, &config) {
+                sent += 1;
+                prober.finished(probe, now, &config, &mut rng);
+            }
+        }
+        assert!((600..=721).contains(&sent), "{sent} probes in 5 min at 120 per min and a burst of 120");
+    }
+
+    #[test]
+    fn a_probe_that_is_never_answered_expires() {
+        let (mut prober, config, mut rng) = prober(1);
+        let (probe, _) = prober.poll(Time::ZERO, &config).unwrap();
+        assert_eq!(prober.poll_timeout(&config), Some(Time::from_millis(4_000)));
+        assert_eq!(prober.expired(Time::from_millis(3_999)), None);
+        assert_eq!(prober.expired(Time::from_millis(4_000)), Some(probe));
+        assert!(prober.finished(probe, Time::from_millis(4_000), &config, &mut rng).is_some());
+        assert!(prober.finished(probe, Time::from_millis(4_001), &config, &mut rng).is_none(), "late");
+    }
+}

@@ -1,0 +1,336 @@
+//! The state machine that drivers run. It owns the stages and only routes between them:
+//! `mod.rs` takes events in, `due.rs` does what time demands, `outage.rs` gets a lost client back,
+//! `moves.rs` leaves a link that still works, `standby.rs` keeps one warm, `view.rs` shows the state.
+
+mod due;
+mod moves;
+mod outage;
+mod standby;
+mod view;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::connect::Dialer;
+use super::damping::Damping;
+use super::discovery::Roster;
+use super::failback::FailBack;
+use super::failover::Outage;
+use super::probe::Prober;
+use super::rng::Rng;
+use super::watch::Watch;
+use super::{
+    Action, Cause, Config, ConfigError, ConnId, Endpoint, EndpointId, Event, NoticeKind, OpenError, PingId,
+    ProbeError, ProbeId, ProbeReport, Region, ServerIdentity, Time,
+};
+use moves::PlannedMove;
+use standby::Standby;
+
+/// Decides which server a client talks to. Facts go in, decisions come out; no clock, no I/O.
+///
+/// * [`handle_event`](Self::handle_event) and [`handle_timeout`](Self::handle_timeout) take facts and time in;
+/// * [`poll_action`](Self::poll_action) gives out what is to be done, [`poll_timeout`](Self::poll_timeout)
+///   when to call again;
+/// * [`snapshot`](Self::snapshot) shows why.
+///
+/// # Contracts
+/// * Any order of calls is fine, and draining the actions is optional.
+/// * `now` may stall or go back; it is clamped to the latest seen.
+/// * An early or repeated timeout does nothing.
+/// * Late facts, about ids that are spent, are ignored.
+/// * Everything is bounded.
+/// * The same configuration, seed and inputs give the same actions, byte for byte.
+///
+/// ```
+/// use nats_geo::core::{Action, Config, Endpoint, EndpointId, Event, Selector, Time};
+///
+/// let mut selector = Selector::new(Config::interactive(), 42, Time::ZERO)?;
+/// selector.handle_event(Event::Discovered(Endpoint::new(EndpointId(1), "lon-1:4222")), Time::ZERO);
+/// assert!(matches!(selector.poll_action(), Some(Action::Probe { endpoint: EndpointId(1), .. })));
+/// # Ok::<(), nats_geo::core::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Selector {
+    config: Config,
+    /// Which client this is: ties, cohorts and spreads depend on it.
+    client: u64,
+    now: Time,
+    rng: Rng,
+    roster: Roster,
+    prober: Prober,
+    dialer: Dialer,
+    damping: Damping,
+    fail_back: FailBack,
+    links: BTreeMap<ConnId, Link>,
+    /// Where new traffic goes.
+    active: Option<ConnId>,
+    active_since: Time,
+    /// There is no live, unsuspected link.
+    outage: Option<Outage>,
+    /// A move away from a link that works.
+    planned: Option<PlannedMove>,
+    standby: Standby,
+    start: Start,
+    /// The order of regions when it was last looked at.
+    region_order: Vec<Region>,
+    actions: VecDeque<Action>,
+    next_conn: u64,
+    next_ping: u64,
+}
+
+/// The choice of the first server.
+#[derive(Clone, Copy, Debug)]
+enum Start {
+    /// No endpoint is known.
+    Empty,
+    /// Probes are out since this moment; none has answered.
+    Probing(Time),
+    /// Choose at this moment among those that have answered.
+    ChooseAt(Time),
+    /// Chosen.
+    Over,
+}
+
+/// A connection, from dial to end.
+#[derive(Clone, Debug)]
+struct Link {
+    endpoint: EndpointId,
+    state: LinkState,
+    watch: Watch,
+    /// The server announced its end.
+    lame_duck: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum LinkState {
+    /// For new traffic. Given up at this moment even if the driver says nothing.
+    Dialing(Time),
+    /// To be the standby.
+    DialingStandby(Time),
+    /// Open, without subscriptions.
+    Standby,
+    /// Target of a planned move, waiting for its barrier, at most until this moment.
+    Activating(Time),
+    /// New traffic goes here.
+    Active,
+    /// Silent; traffic moved away, but it may answer yet.
+    Left,
+    /// Being closed before its successor is opened, at most until this moment.
+    Closing(Time),
+}
+
+impl LinkState {
+    const fn is_open(self) -> bool {
+        matches!(self, Self::Standby | Self::Activating(_) | Self::Active | Self::Left)
+    }
+}
+
+impl Selector {
+    /// A selector of the client that `seed` names, started at `now`. Give every client a seed of its own:
+    /// clients with one seed act as one.
+    ///
+    /// # Errors
+    /// The first field of `config` that is out of its bounds.
+    pub fn new(config: Config, seed: u64, now: Time) -> Result<Self, ConfigError> {
+        config.check()?;
+        Ok(Self {
+            client: seed,
+            now,
+            rng: Rng::new(seed),
+            roster: Roster::default(),
+            prober: Prober::new(&config.probe, now),
+            dialer: Dialer::new(&config.dial, now),
+            damping: Damping::default(),
+            fail_back: FailBack::new(seed),
+            links: BTreeMap::new(),
+            active: None,
+            active_since: now,
+            outage: None,
+            planned: None,
+            standby: Standby::default(),
+            start: Start::Empty,
+            region_order: Vec::new(),
+            actions: VecDeque::new(),
+            next_conn: 0,
+            next_ping: 0,
+            config,
+        })
+    }
+
+    /// Takes in a fact.
+    pub fn handle_event(&mut self, event: Event, now: Time) {
+        self.advance(now);
+        match event {
+            Event::Discovered(endpoint) => self.discovered(endpoint),
+            Event::Withdrawn(endpoint) => self.withdrawn(endpoint),
+            Event::LameDuck(conn) => self.lame_duck(conn),
+            Event::Probed { probe, result } => self.probed(probe, result),
+            Event::Opened { conn, identity } => self.opened(conn, identity),
+            Event::OpenFailed { conn, error } => self.open_failed(conn, &error),
+            Event::Activated { conn } => self.activated(conn),
+            Event::ActivateFailed { conn } => self.activate_failed(conn),
+            Event::Pong { ping, rtt } => self.pong(ping, rtt),
+            Event::Progress { conn } => self.progress(conn),
+            Event::Closed { conn, cause } => self.closed(conn, cause),
+            Event::Resumed => self.resume(),
+        }
+        self.do_what_is_due();
+    }
+
+    /// Does what time demands.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.advance(now);
+        self.do_what_is_due();
+    }
+
+    /// The next decision to carry out, oldest first.
+    #[must_use]
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), unless an event comes first.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.next_due()
+    }
+
+    /// Takes the time in. If our own timer is far too late, the host stalled.
+    fn advance(&mut self, now: Time) {
+        let now = now.max(self.now);
+        let late = self.next_due().map_or(Duration::ZERO, |due| now.since(due));
+        self.now = now;
+        if late > self.config.watch.stall {
+            self.resume();
+        }
+    }
+
+    fn discovered(&mut self, endpoint: Endpoint) {
+        let id = endpoint.id;
+        if !self.roster.discovered(endpoint) {
+            return;
+        }
+        self.prober.add(id, self.now, &self.config.probe);
+        if matches!(self.start, Start::Empty) {
+            self.start = Start::Probing(self.now);
+        }
+    }
+
+    fn withdrawn(&mut self, endpoint: EndpointId) {
+        // A live link stays where it is, and what is known of its server stays with it.
+        let links = &self.links;
+        self.roster.withdrawn(endpoint, |id| links.values().any(|link| link.endpoint == id));
+        self.dialer.skip(|candidate| candidate == endpoint);
+        self.prober.remove(endpoint);
+    }
+
+    fn probed(&mut self, probe: ProbeId, result: Result<ProbeReport, ProbeError>) {
+        let finished = self.prober.finished(probe, self.now, &self.config.probe, &mut self.rng);
+        let Some((endpoint, period)) = finished else { return };
+        match result {
+            Ok(report) => self.probe_answered(endpoint, report, period),
+            Err(error) => self.endpoint_failed(endpoint, error.is_silence()),
+        }
+        self.review_ranks();
+    }
+
+    fn probe_answered(&mut self, endpoint: EndpointId, report: ProbeReport, period: Duration) {
+        let (rtt, time_to_info) = (report.rtt(), report.time_to_info);
+        self.roster.identified(endpoint, report.identity);
+        let Some(record) = self.roster.get_mut(endpoint) else { return };
+        record.base.record(rtt, period, self.now, &self.config.rank);
+        record.answered(self.now);
+        self.region_answered(endpoint);
+        if let Start::Probing(since) = self.start {
+            let probe = &self.config.probe;
+            let window = (time_to_info * probe.start_window_factor)
+                .clamp(probe.start_window_min, probe.start_window_max);
+            self.start = Start::ChooseAt(since + window);
+        }
+    }
+
+    fn opened(&mut self, conn: ConnId, identity: ServerIdentity) {
+        let Some(link) = self.links.get(&conn) else { return };
+        let (endpoint, state) = (link.endpoint, link.state);
+        if !matches!(state, LinkState::Dialing(_) | LinkState::DialingStandby(_)) {
+            return;
+        }
+        self.roster.identified(endpoint, identity);
+        let base = self.roster.get(endpoint).and_then(|record| record.base.get());
+        if let Some(link) = self.links.get_mut(&conn) {
+            link.watch = Watch::new(base, self.now);
+            link.state = LinkState::Standby;
+        }
+        self.region_answered(endpoint);
+        match state {
+            LinkState::DialingStandby(_) => self.standby_opened(conn),
+            _ => self.candidate_opened(conn),
+        }
+    }
+
+    fn open_failed(&mut self, conn: ConnId, error: &OpenError) {
+        let Some(link) = self.links.get(&conn) else { return };
+        let (endpoint, state) = (link.endpoint, link.state);
+        match state {
+            LinkState::Dialing(_) => {
+                self.notify_place(conn, |place| NoticeKind::OpenFailed { place, error: error.clone() });
+                self.links.remove(&conn);
+                self.dialer.failed(conn, self.now);
+                self.candidate_failed(endpoint, error);
+            }
+            LinkState::DialingStandby(_) => {
+                self.links.remove(&conn);
+                self.standby_failed();
+                if matches!(error, OpenError::Refused) || error.is_silence() {
+                    self.endpoint_failed(endpoint, error.is_silence());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn pong(&mut self, ping: PingId, rtt: Duration) {
+        let awaited = self.links.iter_mut().find(|(_, link)| link.watch.awaits(ping));
+        let Some((conn, link)) = awaited else { return };
+        let (conn, was_suspect) = (*conn, link.watch.is_suspect());
+        if link.watch.pong(ping, rtt) && was_suspect {
+            self.cleared(conn);
+        }
+    }
+
+    fn progress(&mut self, conn: ConnId) {
+        let Some(link) = self.links.get_mut(&conn).filter(|link| link.state.is_open()) else { return };
+        if link.watch.progress(self.now, &self.config.watch) {
+            self.cleared(conn);
+        }
+    }
+
+    fn closed(&mut self, conn: ConnId, cause: Cause) {
+        let Some(link) = self.links.get(&conn) else { return };
+        match link.state {
+            LinkState::Dialing(_) | LinkState::DialingStandby(_) => {
+                self.open_failed(conn, &OpenError::Other(cause.to_string()));
+            }
+            LinkState::Standby => self.standby_lost(conn),
+            LinkState::Activating(_) => self.target_lost(conn),
+            LinkState::Active => self.active_lost(conn, Some(cause)),
+            LinkState::Left => self.left_link_lost(conn, Some(cause)),
+            LinkState::Closing(_) => self.closed_before_make(conn),
+        }
+    }
+
+    /// The host slept: nothing that was awaited proves anything.
+    fn resume(&mut self) {
+        for link in self.links.values_mut().filter(|link| link.state.is_open()) {
+            link.watch.restart(self.now);
+        }
+        self.prober.restart(self.now, &self.config.probe, &mut self.rng);
+        if self.active.is_some() && self.outage.take().is_some() {
+            self.stop_race();
+        }
+        self.notify(NoticeKind::Resumed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

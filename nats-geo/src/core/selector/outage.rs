@@ -1,0 +1,243 @@
+//! Getting a client back whose link is lost or silent.
+
+use super::super::failover::{self, Outage, Trouble};
+use super::super::{Action, Cause, ConnId, EndpointId, Handover, NoticeKind, OpenError, Place, Region};
+use super::{LinkState, Selector};
+
+impl Selector {
+    /// A PING is overdue.
+    pub(super) fn suspected(&mut self, conn: ConnId) {
+        let Some(place) = self.place(conn) else { return };
+        if self.active != Some(conn) {
+            return;
+        }
+        self.notify(NoticeKind::Suspected(place.clone()));
+        self.outage = Some(Outage::new(Trouble::Silent, Some(place.clone())));
+        if self.take_over_by_target() || self.promote_standby() {
+            return;
+        }
+        let ranking = self.ranking();
+        let lanes = failover::race_on_suspicion(&ranking, &place, &self.config, self.now, &mut self.rng);
+        self.dialer.race(lanes);
+    }
+
+    /// A suspected link answered after all.
+    pub(super) fn cleared(&mut self, conn: ConnId) {
+        let Some(link) = self.links.get(&conn) else { return };
+        match link.state {
+            LinkState::Active => {
+                self.notify_place(conn, NoticeKind::Cleared);
+                self.outage = None;
+                self.stop_race();
+            }
+            LinkState::Left => {
+                self.notify_place(conn, NoticeKind::Cleared);
+                self.recovered(conn);
+            }
+            _ => {}
+        }
+    }
+
+    /// Silent for too long.
+    pub(super) fn dead(&mut self, conn: ConnId) {
+        self.close(conn);
+        match self.links.get(&conn).map(|link| link.state) {
+            Some(LinkState::Active) => self.active_lost(conn, None),
+            Some(LinkState::Standby) => self.standby_lost(conn),
+            Some(LinkState::Activating(_)) => self.target_lost(conn),
+            Some(LinkState::Left) => self.left_link_lost(conn, None),
+            _ => {}
+        }
+    }
+
+    /// The link that new traffic goes to is gone.
+    pub(super) fn active_lost(&mut self, conn: ConnId, cause: Option<Cause>) {
+        let Some(place) = self.place(conn) else { return };
+        let was_stable = self.now.since(self.active_since) >= self.config.dial.stable_after;
+        let lame_duck = self.links.get(&conn).is_some_and(|link| link.lame_duck);
+        let trouble = Trouble::of(cause.as_ref());
+        self.notify(NoticeKind::Lost { place: place.clone(), cause });
+        self.links.remove(&conn);
+        self.active = None;
+        if was_stable {
+            self.dialer.stable();
+        }
+        if let Some(record) = self.roster.get_mut(place.endpoint).filter(|_| trouble != Trouble::Auth) {
+            record.failed(self.now, &self.config.rank);
+        }
+        if let Some(outage) = &mut self.outage {
+            // Already racing since the suspicion; an end adds the siblings to it.
+            if trouble == Trouble::Ended {
+                outage.trouble = trouble;
+            }
+            return;
+        }
+        self.outage = Some(Outage::new(trouble, Some(place.clone())));
+        if self.take_over_by_target() {
+            return;
+        }
+        self.planned = None;
+        self.race_after(trouble, &place, lame_duck);
+    }
+
+    fn race_after(&mut self, trouble: Trouble, place: &Place, lame_duck: bool) {
+        let ranking = self.ranking();
+        let lanes = match trouble {
+            Trouble::Auth => failover::race_within_region(&ranking, place, self.now),
+            Trouble::Silent => {
+                failover::race_on_suspicion(&ranking, place, &self.config, self.now, &mut self.rng)
+            }
+            Trouble::Start | Trouble::Ended | Trouble::Limit(_) if lame_duck => {
+                failover::race_to_leave(&ranking, place, self.now)
+            }
+            Trouble::Start | Trouble::Ended | Trouble::Limit(_) => {
+                let (lanes, promote_at) =
+                    failover::race_after_end(&ranking, place, &self.config, self.now, &mut self.rng);
+                if let Some(outage) = &mut self.outage {
+                    outage.promote_standby_at = Some(promote_at);
+                }
+                lanes
+            }
+        };
+        self.dialer.race(lanes);
+    }
+
+    /// A dial for new traffic succeeded.
+    pub(super) fn candidate_opened(&mut self, conn: ConnId) {
+        self.notify_place(conn, NoticeKind::Opened);
+        self.dialer.remove(conn);
+        if self.outage.is_some() {
+            self.take_over(conn);
+        } else if self.planned_is_dialing() {
+            self.hand_over(conn);
+        } else {
+            self.drop_link(conn);
+        }
+    }
+
+    /// A dial for new traffic failed.
+    pub(super) fn candidate_failed(&mut self, endpoint: EndpointId, error: &OpenError) {
+        match error {
+            OpenError::Auth(_) => self.dialer.skip(|_| true),
+            OpenError::ConnectionLimit if self.planned.is_some() => self.break_before_make(),
+            _ => self.endpoint_failed(endpoint, error.is_silence()),
+        }
+    }
+
+    /// New traffic goes to `conn` at once.
+    pub(super) fn take_over(&mut self, conn: ConnId) {
+        let Some(to) = self.place(conn) else { return };
+        self.stop_race();
+        self.planned = None;
+        if let Some(old) = self.active.take()
+            && let Some(link) = self.links.get_mut(&old)
+        {
+            link.state = LinkState::Left;
+        }
+        self.set_active(conn);
+        self.push(Action::Activate { conn, handover: Handover::Pipelined });
+        let Some(outage) = self.outage.take() else { return };
+        let cause = outage.move_cause(&to.region);
+        match outage.from.clone() {
+            Some(from) => {
+                let overlap = self.links.contains_key(&from.conn);
+                let failed = matches!(outage.trouble, Trouble::Silent | Trouble::Ended);
+                if failed && !overlap && from.region != to.region {
+                    self.region_lost(&from.region, &outage);
+                }
+                self.notify(NoticeKind::Moved { from, to: to.clone(), cause, overlap });
+            }
+            None => self.notify(NoticeKind::Connected(to.clone())),
+        }
+        self.arrived(&to.region);
+    }
+
+    /// A link that fell silent, and that traffic has left, is gone for good.
+    pub(super) fn left_link_lost(&mut self, conn: ConnId, cause: Option<Cause>) {
+        let Some(place) = self.place(conn) else { return };
+        self.links.remove(&conn);
+        self.notify(NoticeKind::Lost { place: place.clone(), cause });
+        if let Some(record) = self.roster.get_mut(place.endpoint) {
+            record.failed(self.now, &self.config.rank);
+        }
+        let here = self.active.and_then(|active| self.place(active));
+        if here.is_some_and(|here| here.region != place.region) {
+            // Another region answered, else traffic would not have moved: the trouble was over there.
+            self.region_lost(&place.region, &Outage::new(Trouble::Silent, Some(place.clone())));
+            self.review_ranks();
+        }
+    }
+
+    /// Traffic left `region` because it failed: remembered for the way back, and charged to it.
+    fn region_lost(&mut self, region: &Region, outage: &Outage) {
+        self.fail_back.left(region.clone());
+        if outage.may_be_local() {
+            return;
+        }
+        if let Some(until) = self.damping.charge(region, self.now, &self.config.damping) {
+            self.notify(NoticeKind::Damped { region: region.clone(), until });
+        }
+    }
+
+    /// An endpoint did not answer a probe or a dial. A live link to it knows better than a refused listener
+    /// (a lame duck closes that first).
+    pub(super) fn endpoint_failed(&mut self, endpoint: EndpointId, silent: bool) {
+        if self.links.values().any(|link| link.endpoint == endpoint && link.state.is_open()) {
+            return;
+        }
+        let Some(record) = self.roster.get_mut(endpoint) else { return };
+        record.failed(self.now, &self.config.rank);
+        let region = record.region.clone();
+        let Some(outage) = &mut self.outage else { return };
+        if !outage.failed((endpoint, &region), silent, self.now, &self.config.dial) {
+            return;
+        }
+        let roster = &self.roster;
+        self.dialer.skip(|candidate| roster.region(candidate) == Some(&region));
+        let siblings: Vec<_> = self
+            .roster
+            .iter()
+            .filter(|record| record.region == region)
+            .map(|record| record.endpoint.id)
+            .collect();
+        for sibling in siblings {
+            if let Some(record) = self.roster.get_mut(sibling) {
+                record.failed(self.now, &self.config.rank);
+            }
+        }
+    }
+
+    pub(super) fn region_answered(&mut self, endpoint: EndpointId) {
+        if let (Some(outage), Some(region)) = (&mut self.outage, self.roster.region(endpoint)) {
+            outage.answered(region);
+        }
+    }
+
+    /// Everybody had a turn in vain.
+    pub(super) fn race_is_lost(&mut self) {
+        if !self.dialer.is_exhausted() || self.dialer.retry_at().is_some() {
+            return;
+        }
+        if let Some(outage) = &mut self.outage {
+            if self.active.is_none() && !outage.told_offline {
+                outage.told_offline = true;
+                self.notify(NoticeKind::Offline);
+            }
+            self.dialer.back_off(self.now, &self.config.dial, &mut self.rng);
+        } else if self.planned_is_dialing() {
+            self.planned_race_is_lost();
+        }
+    }
+
+    /// After the back-off: everybody again, whatever their reputation.
+    pub(super) fn next_round(&mut self) {
+        let ranking = self.ranking();
+        let lanes = match &self.outage {
+            Some(Outage { trouble: Trouble::Auth, from: Some(from), .. }) => {
+                failover::race_within_region(&ranking, from, self.now)
+            }
+            _ => failover::race_for_everybody(&ranking, self.now),
+        };
+        self.dialer.race(lanes);
+    }
+}

@@ -1,0 +1,213 @@
+//! Failing over: lost server, lost region, silence, trouble of our own.
+
+use super::super::super::{Config, Event, MoveCause, NoticeKind, Time};
+use super::world::{Mood, World};
+use super::{ms, secs};
+use std::time::Duration;
+
+/// The first move since `since`: after how long, why, and where to.
+fn first_move(world: &World, since: Time) -> (Duration, MoveCause, String) {
+    let moved = |(after, kind)| match kind {
+        NoticeKind::Moved { to, cause, .. } => Some((after, cause, to.region.as_str().to_owned())),
+        _ => None,
+    };
+    world.notices(since).into_iter().find_map(moved).expect("it moves")
+}
+
+fn kill_region(world: &mut World, region: &str) {
+    world.in_region(region).into_iter().for_each(|server| world.kill(server));
+}
+
+fn silence_region(world: &mut World, region: &str) {
+    world.in_region(region).into_iter().for_each(|server| world.silence(server));
+}
+
+#[test]
+fn a_lost_server_is_replaced_by_a_sibling_within_four_round_trips() {
+    for seed in 0..30 {
+        let mut world = World::settled(Config::interactive(), seed);
+        let since = world.now;
+        world.kill(world.active().unwrap());
+        world.run_for(secs(1));
+        let (after, cause, region) = first_move(&world, since);
+        assert!(after <= ms(4), "{after:?}: half a round trip to hear of it, three to open");
+        assert_eq!((cause, region.as_str()), (MoveCause::ServerLost, "lon"));
+        assert_eq!(world.opens(since).len(), 1, "no other region was bothered");
+    }
+}
+
+#[test]
+fn a_lost_region_is_left_for_the_next_within_four_round_trips() {
+    for seed in 0..30 {
+        let mut world = World::settled(Config::interactive(), seed);
+        let since = world.now;
+        kill_region(&mut world, "lon");
+        world.run_for(secs(1));
+        let (after, cause, region) = first_move(&world, since);
+        assert!(after <= ms(30), "{after:?}: 0.5 ms to hear, 1 ms until a sibling refuses, 27 ms to open");
+        assert_eq!((cause, region.as_str()), (MoveCause::RegionLost, "ams"));
+    }
+}
+
+#[test]
+fn with_a_standby_a_lost_region_is_left_as_soon_as_a_sibling_refuses() {
+    let mut config = Config::interactive();
+    config.warm_standby = true;
+    let mut world = World::settled(config, 1);
+    let since = world.now;
+    kill_region(&mut world, "lon");
+    world.run_for(secs(1));
+    let (after, _, region) = first_move(&world, since);
+    assert_eq!((after, region.as_str()), (Duration::from_micros(1_500), "ams"));
+    world.run_for(secs(5));
+    let standby = world.selector.snapshot(world.now).standby.unwrap();
+    assert_eq!(standby.region.as_str(), "dal", "lon does not answer");
+}
+
+#[test]
+fn with_a_standby_a_lost_server_still_stays_in_its_region() {
+    let mut config = Config::interactive();
+    config.warm_standby = true;
+    let mut world = World::settled(config, 1);
+    let since = world.now;
+    world.kill(world.active().unwrap());
+    world.run_for(secs(1));
+    assert_eq!(first_move(&world, since).2, "lon");
+}
+
+#[test]
+fn a_silent_region_is_left_after_ping_phase_suspicion_and_three_round_trips() {
+    for seed in 0..30 {
+        let mut world = World::settled(Config::interactive(), seed);
+        world.run_for(ms(seed * 17));
+        let since = world.now;
+        silence_region(&mut world, "lon");
+        world.run_for(secs(3));
+        let (after, cause, region) = first_move(&world, since);
+        assert!((ms(277)..=ms(777)).contains(&after), "{after:?}: U(0, 500) + 250 + 3 x 9");
+        assert_eq!((cause, region.as_str()), (MoveCause::Suspicion, "ams"));
+        let moves =
+            world.notices(since).into_iter().filter(|(_, kind)| matches!(kind, NoticeKind::Moved { .. }));
+        assert_eq!(moves.count(), 1);
+        assert_eq!(world.open_conns().len(), 1, "the silent link was given up");
+    }
+}
+
+#[test]
+fn with_a_standby_suspicion_moves_at_once() {
+    let mut config = Config::interactive();
+    config.warm_standby = true;
+    let mut world = World::settled(config, 1);
+    let since = world.now;
+    silence_region(&mut world, "lon");
+    world.run_for(secs(3));
+    let suspected =
+        world.notices(since).into_iter().find(|(_, kind)| matches!(kind, NoticeKind::Suspected(_)));
+    assert_eq!(first_move(&world, since).0, suspected.unwrap().0);
+}
+
+#[test]
+fn a_silent_connection_to_a_living_server_is_swapped_within_the_server() {
+    let mut world = World::settled(Config::interactive(), 2);
+    let (since, server, before) = (world.now, world.active(), world.active_conn());
+    world.hang(before);
+    world.run_for(secs(3));
+    assert_eq!(world.active(), server);
+    assert_ne!(world.active_conn(), before);
+    let (after, cause, _) = first_move(&world, since);
+    assert!(after <= ms(753) && cause == MoveCause::Suspicion, "{after:?}: U(0, 500) + 250 + 3 x 1");
+    assert_eq!(world.open_conns().len(), 1);
+}
+
+#[test]
+fn a_wrong_suspicion_costs_a_connection_and_traffic_comes_back() {
+    let mut world = World::settled(Config::interactive(), 2);
+    let (since, home) = (world.now, world.active_conn());
+    silence_region(&mut world, "lon");
+    world.run_for(ms(800));
+    assert_eq!(world.region(), Some("ams"));
+    for server in world.in_region("lon") {
+        world.servers[server].mood = Mood::Up;
+    }
+    // The PONG was only late.
+    for (at, action) in world.actions.clone() {
+        if let super::Action::Ping { conn, ping } = action
+            && conn == home
+            && at >= since
+        {
+            world.event(Event::Pong { ping, rtt: ms(800) });
+        }
+    }
+    world.run_for(secs(3));
+    assert_eq!(world.active_conn(), home);
+    assert_eq!(world.open_conns().len(), 1);
+    let causes: Vec<_> = world
+        .notices(since)
+        .into_iter()
+        .filter_map(|(_, kind)| if let NoticeKind::Moved { cause, .. } = kind { Some(cause) } else { None })
+        .collect();
+    assert_eq!(causes, [MoveCause::Suspicion, MoveCause::Recovered]);
+}
+
+#[test]
+fn the_first_attempts_of_a_fleet_lie_over_two_seconds() {
+    let first_elsewhere = |seed| {
+        let mut world = World::settled(Config::fleet(), seed);
+        let since = world.now;
+        kill_region(&mut world, "lon");
+        world.run_for(secs(4));
+        assert_eq!(world.region(), Some("ams"));
+        world.opens(since).into_iter().find(|(_, server)| world.servers[*server].region == "ams").unwrap().0
+    };
+    let attempts: Vec<_> = (0..200).map(first_elsewhere).collect();
+    for half_second in 0..4 {
+        let within = |at: &&Duration| (at.as_millis() / 500) as u64 == half_second;
+        let share = attempts.iter().filter(within).count();
+        assert!((25..=75).contains(&share), "{share} of 200 in half second {half_second}");
+    }
+    assert!(attempts.iter().all(|at| *at < ms(2_400)));
+}
+
+#[test]
+fn if_every_region_falls_silent_nobody_is_charged() {
+    let mut world = World::settled(Config::interactive(), 1);
+    for _ in 0..4 {
+        let since = world.now;
+        (0..9).for_each(|server| world.silence(server));
+        world.run_for(secs(30));
+        (0..9).for_each(|server| world.servers[server].mood = Mood::Up);
+        world.run_for(secs(60));
+        assert!(world.active().is_some());
+        let damped = |(_, kind): &(Duration, NoticeKind)| matches!(kind, NoticeKind::Damped { .. });
+        assert!(!world.notices(since).iter().any(damped));
+    }
+}
+
+#[test]
+fn a_stall_of_the_host_is_no_verdict() {
+    let mut world = World::settled(Config::interactive(), 1);
+    let (since, home) = (world.now, world.active_conn());
+    world.sleep(secs(600));
+    world.run_for(secs(5));
+    assert_eq!(world.active_conn(), home);
+    let kinds: Vec<_> = world.notices(since).into_iter().map(|(_, kind)| kind).collect();
+    assert_eq!(kinds, [NoticeKind::Resumed]);
+}
+
+#[test]
+fn with_one_region_failover_inside_it_goes_on() {
+    let mut world = World::of(&[("lon", 1)], 3, Config::interactive(), 1);
+    world.run_for(secs(1));
+    for _ in 0..2 {
+        world.kill(world.active().unwrap());
+        world.run_for(secs(5));
+        assert!(world.active().is_some());
+    }
+    let last = world.active().unwrap();
+    world.kill(last);
+    world.run_for(secs(5));
+    assert_eq!(world.active(), None);
+    world.restart(last);
+    world.run_for(secs(60));
+    assert_eq!(world.active(), Some(last));
+}

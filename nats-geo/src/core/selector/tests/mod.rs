@@ -1,0 +1,111 @@
+//! The rules of the policy, with times as numbers.
+
+mod contracts;
+mod failing;
+mod returning;
+mod world;
+
+use std::time::Duration;
+
+use super::super::{Action, Config, ConfigError, NoticeKind, Reason};
+use super::Selector;
+use world::{Mood, World};
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+#[test]
+fn every_client_connects_to_its_own_region_at_the_start_window() {
+    for seed in 0..100 {
+        let mut world = World::new(Config::interactive(), seed);
+        world.run_for(ms(19));
+        assert!(world.opens(super::Time::ZERO).is_empty(), "others may still answer");
+        world.run_for(ms(2));
+        assert_eq!(world.opens(super::Time::ZERO).len(), 1);
+        world.run_for(ms(10));
+        assert_eq!(world.region(), Some("lon"));
+    }
+}
+
+#[test]
+fn the_start_window_waits_50_ms_at_most_and_no_longer_than_the_probes() {
+    let mut world = World::of(&[("dal", 60), ("syd", 250)], 1, Config::interactive(), 1);
+    world.run_for(ms(119));
+    assert!(world.opens(super::Time::ZERO).is_empty(), "nobody answered before 120 ms");
+    world.run_for(ms(1));
+    assert_eq!(world.opens(super::Time::ZERO), [(ms(120), 0)]);
+
+    let mut world = World::of(&[("one", 1)], 2, Config::interactive(), 1);
+    world.run_for(ms(2));
+    assert_eq!(world.opens(super::Time::ZERO).len(), 1, "all probes are back: nothing to wait for");
+}
+
+#[test]
+fn the_clients_of_a_region_divide_over_its_servers() {
+    let mut clients = [0; 3];
+    for seed in 0..150 {
+        clients[World::settled(Config::fleet(), seed).active().unwrap()] += 1;
+    }
+    assert!(clients.iter().all(|count| (30..70).contains(count)), "{clients:?}");
+}
+
+#[test]
+fn while_nothing_answers_it_says_offline_once_and_goes_on_trying() {
+    let mut world = World::new(Config::interactive(), 3);
+    (0..9).for_each(|server| world.servers[server].mood = Mood::Down);
+    world.run_for(secs(120));
+    let offline =
+        world.notices(super::Time::ZERO).iter().filter(|(_, kind)| *kind == NoticeKind::Offline).count();
+    assert_eq!(offline, 1);
+    (0..9).for_each(|server| world.restart(server));
+    world.run_for(secs(30));
+    assert_eq!(world.region(), Some("lon"), "back within the cap of the back-off");
+}
+
+#[test]
+fn refused_credentials_end_the_round() {
+    let mut world = World::new(Config::interactive(), 3);
+    (0..9).for_each(|server| world.servers[server].mood = Mood::Locked);
+    world.run_for(ms(30));
+    assert_eq!(world.opens(super::Time::ZERO).len(), 1, "the other servers belong to the same account");
+    world.run_for(secs(60));
+    assert!(world.opens(super::Time::ZERO).len() < 15, "nobody is hammered");
+}
+
+#[test]
+fn a_standby_is_kept_in_the_next_region_without_subscriptions() {
+    let mut config = Config::interactive();
+    config.warm_standby = true;
+    let world = World::settled(config, 1);
+    let standby = world.selector.snapshot(world.now).standby.unwrap();
+    assert_eq!(standby.region.as_str(), "ams");
+    let activations =
+        world.actions.iter().filter(|(_, action)| matches!(action, Action::Activate { .. })).count();
+    assert_eq!((world.open_conns().len(), activations), (2, 1));
+}
+
+#[test]
+fn the_snapshot_shows_the_ranking_and_why() {
+    let world = World::settled(Config::interactive(), 1);
+    let snapshot = world.selector.snapshot(world.now);
+    let regions: Vec<_> = snapshot.ranking.iter().map(|server| server.region.as_str()).collect();
+    assert_eq!(regions, ["lon", "lon", "lon", "ams", "ams", "ams", "dal", "dal", "dal"]);
+    assert_eq!(snapshot.ranking[0].reason, Reason::Nearest);
+    assert_eq!(snapshot.ranking[8].reason, Reason::Farther { behind: ms(112) });
+    let text = snapshot.to_string();
+    assert!(text.starts_with("connected to lon/"), "{text}");
+    assert!(text.contains("112.0 ms behind the nearest"), "{text}");
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_by_the_constructor() {
+    let mut config = Config::fleet();
+    config.watch.ping_interval = Duration::ZERO;
+    let error: ConfigError = Selector::new(config, 1, super::Time::ZERO).unwrap_err();
+    assert_eq!(error.to_string(), "watch.ping_interval is 0ns, but must be more than zero");
+}

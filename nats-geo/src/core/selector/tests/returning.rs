@@ -1,0 +1,214 @@
+//! Planned moves: lame duck, fail back, faster regions, connection limits. Make before break.
+
+use super::super::super::{
+    Action, Cause, Config, Endpoint, EndpointId, Event, Handover, MoveCause, NoticeKind, Time,
+};
+use super::world::{Mood, World};
+use super::{ms, secs};
+
+fn moves(world: &World, since: Time) -> Vec<MoveCause> {
+    let cause = |(_, kind)| match kind {
+        NoticeKind::Moved { cause, .. } => Some(cause),
+        _ => None,
+    };
+    world.notices(since).into_iter().filter_map(cause).collect()
+}
+
+/// The fail-back times of the default, scaled down so that a test is short.
+fn quick() -> Config {
+    let mut config = Config::interactive();
+    config.fail_back.spread = secs(10);
+    config
+}
+
+#[test]
+fn a_lame_duck_is_left_for_a_sibling_within_5_s_make_before_break() {
+    for seed in 0..30 {
+        let mut world = World::settled(Config::interactive(), seed);
+        let (since, old) = (world.now, world.active_conn());
+        let server = world.active().unwrap();
+        world.event(Event::LameDuck(old));
+        world.servers[server].mood = Mood::Up;
+        world.run_for(secs(6));
+        assert_eq!(world.region(), Some("lon"));
+        assert_ne!(world.active(), Some(server));
+        assert_eq!(moves(&world, since), [MoveCause::LameDuck]);
+        let steps: Vec<_> = world
+            .actions
+            .iter()
+            .filter(|(at, _)| *at >= since)
+            .filter_map(|(_, action)| match action {
+                Action::Open { .. } => Some("open"),
+                Action::Activate { handover: Handover::AfterBarrier, .. } => Some("activate after barrier"),
+                Action::Close { conn, overlap, drain } if *conn == old => {
+                    assert!(*overlap >= ms(250) && *drain == secs(2));
+                    Some("close the old")
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(steps, ["open", "activate after barrier", "close the old"]);
+    }
+}
+
+#[test]
+fn a_lame_duck_without_siblings_is_left_for_the_next_region() {
+    let mut world = World::of(&[("lon", 1), ("ams", 9)], 1, Config::interactive(), 1);
+    world.run_for(secs(1));
+    world.event(Event::LameDuck(world.active_conn()));
+    world.run_for(secs(6));
+    assert_eq!(world.region(), Some("ams"));
+}
+
+#[test]
+fn the_lame_ducks_of_a_fleet_are_left_over_5_s() {
+    let left_after = |seed| {
+        let mut world = World::settled(Config::fleet(), seed);
+        let since = world.now;
+        world.event(Event::LameDuck(world.active_conn()));
+        world.run_for(secs(6));
+        world.opens(since)[0].0
+    };
+    let times: Vec<_> = (0..100).map(left_after).collect();
+    for second in 0..5 {
+        let share = times.iter().filter(|at| at.as_secs() == second).count();
+        assert!((8..=35).contains(&share), "{share} of 100 in second {second}");
+    }
+}
+
+#[test]
+fn a_lame_duck_that_ends_early_is_an_ordinary_loss_without_a_charge() {
+    let mut world = World::settled(Config::interactive(), 1);
+    let since = world.now;
+    let server = world.active().unwrap();
+    world.event(Event::LameDuck(world.active_conn()));
+    world.kill(server);
+    world.run_for(secs(1));
+    assert_eq!(world.region(), Some("lon"));
+    assert_eq!(moves(&world, since), [MoveCause::ServerLost]);
+    world.run_for(secs(10));
+    assert_eq!(moves(&world, since).len(), 1, "the planned move is off");
+}
+
+#[test]
+fn home_again_after_a_region_loss_and_only_once() {
+    for seed in 0..20 {
+        let mut world = World::settled(quick(), seed);
+        let since = world.now;
+        for server in world.in_region("lon") {
+            world.kill(server);
+        }
+        world.run_for(secs(20));
+        assert_eq!(world.region(), Some("ams"));
+        for server in world.in_region("lon") {
+            world.restart(server);
+        }
+        let healed = world.now;
+        world.run_for(secs(29));
+        assert_eq!(world.region(), Some("ams"), "30 s of good probes first");
+        world.run_for(secs(26));
+        assert_eq!(world.region(), Some("lon"), "at most 6 + 30 + 6 + 10 s after the heal");
+        world.run_for(secs(600));
+        assert_eq!(moves(&world, since), [MoveCause::RegionLost, MoveCause::FailBack]);
+        assert!(world.opens(healed).len() <= 2);
+    }
+}
+
+#[test]
+fn one_server_back_is_not_enough_to_return() {
+    let mut world = World::settled(quick(), 1);
+    for server in world.in_region("lon") {
+        world.kill(server);
+    }
+    world.run_for(secs(20));
+    world.restart(0);
+    world.run_for(secs(300));
+    assert_eq!(world.region(), Some("ams"));
+    world.restart(1);
+    world.run_for(secs(60));
+    assert_eq!(world.region(), Some("lon"));
+}
+
+#[test]
+fn a_flapping_region_is_damped() {
+    let mut world = World::settled(quick(), 1);
+    let since = world.now;
+    for _ in 0..6 {
+        for server in world.in_region("lon") {
+            world.kill(server);
+        }
+        world.run_for(secs(10));
+        for server in world.in_region("lon") {
+            world.restart(server);
+        }
+        world.run_for(secs(60));
+    }
+    let returns = moves(&world, since).into_iter().filter(|cause| *cause == MoveCause::FailBack).count();
+    assert_eq!(returns, 2, "the third loss suppresses");
+    assert_eq!(world.region(), Some("ams"));
+    world.run_for(secs(900));
+    assert_eq!(world.region(), Some("lon"), "it is forgiven in the end");
+}
+
+#[test]
+fn a_region_that_became_clearly_faster_is_moved_to_after_a_minute() {
+    let mut config = quick();
+    config.fail_back.spread = secs(1);
+    let mut world = World::of(&[("lon", 40), ("ams", 60)], 3, config, 1);
+    world.run_for(secs(300));
+    assert_eq!(world.region(), Some("lon"));
+    for server in world.in_region("ams") {
+        world.servers[server].rtt = ms(10);
+    }
+    let since = world.now;
+    world.run_for(secs(59));
+    assert_eq!(world.region(), Some("lon"));
+    world.run_for(secs(600));
+    assert_eq!(world.region(), Some("ams"));
+    assert_eq!(moves(&world, since), [MoveCause::Faster]);
+}
+
+#[test]
+fn a_connection_limit_makes_the_move_break_before_make_and_says_so() {
+    let mut world = World::settled(Config::interactive(), 1);
+    let since = world.now;
+    world.servers.iter_mut().for_each(|server| server.mood = Mood::Limited);
+    world.event(Event::LameDuck(world.active_conn()));
+    world.run_for(secs(10));
+    assert!(world.active().is_some());
+    assert_eq!(moves(&world, since), [MoveCause::LameDuck]);
+    let said = |(_, kind): &(std::time::Duration, NoticeKind)| matches!(kind, NoticeKind::BreakBeforeMake(_));
+    assert!(world.notices(since).iter().any(said));
+    assert_eq!(world.open_conns().len(), 1);
+}
+
+#[test]
+fn expired_credentials_stay_with_the_region() {
+    let mut world = World::settled(Config::interactive(), 1);
+    let since = world.now;
+    world.servers.iter_mut().for_each(|server| server.mood = Mood::Locked);
+    let conn = world.active_conn();
+    world.event(Event::Closed { conn, cause: Cause::Auth("expired".into()) });
+    world.run_for(secs(60));
+    let elsewhere =
+        world.opens(since).into_iter().filter(|(_, server)| world.servers[*server].region != "lon");
+    assert_eq!(elsewhere.count(), 0, "the account is the same everywhere");
+    assert!(world.opens(since).len() < 20, "and nobody is hammered");
+}
+
+#[test]
+fn a_withdrawn_endpoint_is_not_chosen_but_a_live_link_stays() {
+    let mut world = World::settled(Config::interactive(), 1);
+    let home = world.active().unwrap();
+    world.event(Event::Withdrawn(EndpointId(home as u64)));
+    world.run_for(secs(60));
+    assert_eq!(world.active(), Some(home));
+    world.kill(home);
+    world.run_for(secs(60));
+    assert_ne!(world.active(), Some(home));
+    world.restart(home);
+    world.event(Event::Discovered(Endpoint::new(EndpointId(home as u64), "again:4222")));
+    world.run_for(secs(1));
+    let ranking = world.selector.snapshot(world.now).ranking;
+    assert!(ranking.iter().any(|server| server.address == "again:4222" && server.base_rtt.is_some()));
+}

@@ -1,0 +1,125 @@
+//! Looking at the state, and the few small steps that every part of the selector takes.
+
+use std::time::Duration;
+
+use super::super::estimate::RttTimer;
+use super::super::rank::Ranking;
+use super::super::watch::Watch;
+use super::super::{
+    Action, ConnId, EndpointId, Notice, NoticeKind, Place, RankedServer, Region, Snapshot, Time,
+};
+use super::due::ACTIONS_MAX;
+use super::{Link, LinkState, Selector};
+
+impl Selector {
+    /// The state at `now`: where traffic goes, and the ranking with the reason for each place.
+    pub fn snapshot(&self, now: Time) -> Snapshot {
+        let now = now.max(self.now);
+        let ranking = Ranking::of(&self.roster, &self.damping, &self.config, self.client, now);
+        let suspect = self
+            .active
+            .and_then(|active| self.links.get(&active))
+            .is_some_and(|link| link.watch.is_suspect());
+        let server = |ranked: super::super::rank::Ranked| {
+            let record = self.roster.get(ranked.endpoint)?;
+            Some(RankedServer {
+                address: record.endpoint.address.clone(),
+                server: record.identity.as_ref().map(|identity| identity.server_name.clone()),
+                region: ranked.region,
+                base_rtt: ranked.base,
+                reason: ranked.reason,
+            })
+        };
+        Snapshot {
+            at: now,
+            active: self.active.and_then(|active| self.place(active)),
+            standby: self.standby_conn().and_then(|standby| self.place(standby)),
+            suspect,
+            ranking: ranking.servers.into_iter().filter_map(server).collect(),
+        }
+    }
+
+    pub(super) fn ranking(&self) -> Ranking {
+        Ranking::of(&self.roster, &self.damping, &self.config, self.client, self.now)
+    }
+
+    pub(super) fn place(&self, conn: ConnId) -> Option<Place> {
+        let endpoint = self.links.get(&conn)?.endpoint;
+        let record = self.roster.get(endpoint)?;
+        let name = record.identity.as_ref().map(|identity| identity.server_name.clone());
+        Some(Place {
+            conn,
+            endpoint,
+            address: record.endpoint.address.clone(),
+            server: name.filter(|name| !name.is_empty()),
+            region: record.region.clone(),
+        })
+    }
+
+    pub(super) fn region_of(&self, conn: ConnId) -> Option<&Region> {
+        self.roster.region(self.links.get(&conn)?.endpoint)
+    }
+
+    pub(super) fn set_active(&mut self, conn: ConnId) {
+        if let Some(link) = self.links.get_mut(&conn) {
+            link.state = LinkState::Active;
+        }
+        self.active = Some(conn);
+        self.active_since = self.now;
+    }
+
+    pub(super) fn open(&mut self, endpoint: EndpointId, state: fn(Time) -> LinkState) -> ConnId {
+        let conn = ConnId(self.next_conn);
+        self.next_conn += 1;
+        let timeout = self.config.dial.timeout;
+        // The driver reports a time-out itself; this one is for a driver that does not.
+        let state = state(self.now + 2 * timeout);
+        let watch = Watch::new(None, self.now);
+        self.links.insert(conn, Link { endpoint, state, watch, lame_duck: false });
+        self.push(Action::Open { conn, endpoint, timeout });
+        conn
+    }
+
+    /// Ends a link at once.
+    pub(super) fn close(&mut self, conn: ConnId) {
+        self.push(Action::Close { conn, overlap: Duration::ZERO, drain: Duration::ZERO });
+    }
+
+    /// Ends a link that carries no traffic.
+    pub(super) fn drop_link(&mut self, conn: ConnId) {
+        if self.links.remove(&conn).is_some() {
+            self.close(conn);
+        }
+    }
+
+    /// Ends the race and the dials that are in flight.
+    pub(super) fn stop_race(&mut self) {
+        for conn in self.dialer.stop() {
+            self.drop_link(conn);
+        }
+    }
+
+    pub(super) fn push(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    /// Notices are the only actions that may be dropped, when nobody takes them.
+    pub(super) fn notify(&mut self, kind: NoticeKind) {
+        if self.actions.len() < ACTIONS_MAX {
+            self.push(Action::Notify(Notice { at: self.now, kind }));
+        }
+    }
+
+    pub(super) fn notify_place(&mut self, conn: ConnId, kind: impl FnOnce(Place) -> NoticeKind) {
+        if let Some(place) = self.place(conn) {
+            self.notify(kind(place));
+        }
+    }
+
+    /// What an attempt at this endpoint is given before it is raced by another.
+    pub(super) fn attempt_delay(&self, endpoint: EndpointId) -> Duration {
+        let base = self.roster.get(endpoint).and_then(|record| record.base.get());
+        let dial = &self.config.dial;
+        RttTimer::seeded(base).attempt_delay().clamp(dial.attempt_delay_min, dial.attempt_delay_max)
+    }
+}
