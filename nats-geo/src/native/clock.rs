@@ -34,30 +34,6 @@ impl Clock {
     }
 }
 
-/// A time that has begun and ends after a limit.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline {
-    began: Instant,
-    limit: Duration,
-}
-
-impl Deadline {
-    /// Ends `limit` from now.
-    pub(crate) fn after(limit: Duration) -> Self {
-        Self { began: now(), limit }
-    }
-
-    /// How long it is in all.
-    pub(crate) const fn limit(self) -> Duration {
-        self.limit
-    }
-
-    /// What is left of it.
-    pub(crate) fn left(self) -> Duration {
-        self.limit.saturating_sub(since(self.began))
-    }
-}
-
 /// How long ago `earlier` was.
 pub(crate) fn since(earlier: Instant) -> Duration {
     now().saturating_duration_since(earlier)

@@ -1,4 +1,5 @@
-//! The tokio driver over async-nats.
+//! The tokio driver over async-nats: `options` starts it, `driver` runs the selector, `prober` and `link` do
+//! what it decides, `hub` is what all of them share with the handles that users hold.
 
 mod auth;
 pub use auth::{Auth, Secret};
@@ -6,6 +7,32 @@ pub use auth::{Auth, Secret};
 mod servers;
 pub use servers::{IntoServers, ServerUrl, ServerUrlError};
 
+mod options;
+pub use options::{GeoOptions, connect};
+
+mod connect;
+pub use connect::{ConnectError, Failure, ServerFailure};
+
+mod client;
+pub use client::{FlushError, GeoClient, Stats, SubscribeError};
+
+mod publish;
+pub use publish::PublishError;
+
+mod request;
+pub use request::RequestError;
+
+mod subscription;
+pub use subscription::Subscription;
+
+mod message;
+pub use message::{Message, RespondError};
+
+mod notices;
+pub use notices::{Notices, NoticesMissed};
+
 mod clock;
+mod driver;
+mod hub;
 mod link;
 mod prober;

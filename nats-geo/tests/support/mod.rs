@@ -1,5 +1,6 @@
 //! Real nats-servers for tests, and a relay that can fall silent.
 #![allow(dead_code, reason = "each test binary uses its own part of it")]
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -13,34 +14,34 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 mod relay;
-pub use relay::Relay;
+pub(crate) use relay::Relay;
 
 /// Longer than anything here takes on a loaded machine.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A nats-server on a free port of the loopback interface, killed when dropped.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     _dir: TempDir,
     config: String,
-    pub port: u16,
+    pub(crate) port: u16,
     monitoring: u16,
 }
 
 impl Server {
     /// A server without any configuration.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with("").await
     }
 
     /// A server with this configuration, returned once it listens.
-    pub async fn with(config: &str) -> Self {
+    pub(crate) async fn with(config: &str) -> Self {
         Self::launch(config, None).await
     }
 
     /// The same server again, on the same port, after [`kill`](Self::kill).
-    pub async fn restarted(self) -> Self {
+    pub(crate) async fn restarted(self) -> Self {
         let (config, port) = (self.config.clone(), self.port);
         drop(self);
         Self::launch(&config, Some(port)).await
@@ -49,7 +50,7 @@ impl Server {
     async fn launch(config: &str, port: Option<u16>) -> Self {
         let dir = TempDir::new().unwrap();
         let file = dir.path().join("nats.conf");
-        let listen = port.map_or("-1".into(), |port| port.to_string());
+        let listen = port.map_or_else(|| "-1".into(), |port| port.to_string());
         let ports = dir.path().display();
         let preamble =
             format!("listen: 127.0.0.1:{listen}\nhttp: 127.0.0.1:-1\nports_file_dir: \"{ports}\"\n");
@@ -67,42 +68,42 @@ impl Server {
         Self { child, _dir: dir, config: config.into(), port, monitoring }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
     /// SIGKILL: the process is gone without a word.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// SIGUSR2: lame duck mode.
-    pub fn lame_duck(&self) {
+    pub(crate) fn lame_duck(&self) {
         self.signal(Signal::SIGUSR2);
     }
 
     /// SIGSTOP: the process neither reads nor writes nor closes.
-    pub fn freeze(&self) {
+    pub(crate) fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
     }
 
     /// SIGCONT.
-    pub fn thaw(&self) {
+    pub(crate) fn thaw(&self) {
         self.signal(Signal::SIGCONT);
     }
 
     /// How many clients are connected, from the server's monitoring.
-    pub async fn connections(&self) -> u64 {
+    pub(crate) async fn connections(&self) -> u64 {
         self.monitor("connz").await["num_connections"].as_u64().unwrap()
     }
 
     /// How many subscriptions there are, the server's own included.
-    pub async fn subscriptions(&self) -> u64 {
+    pub(crate) async fn subscriptions(&self) -> u64 {
         self.monitor("subsz").await["num_subscriptions"].as_u64().unwrap()
     }
 
-    pub async fn monitor(&self, page: &str) -> serde_json::Value {
+    pub(crate) async fn monitor(&self, page: &str) -> serde_json::Value {
         let mut socket = TcpStream::connect(("127.0.0.1", self.monitoring)).await.unwrap();
         let request = format!("GET /{page} HTTP/1.0\r\n\r\n");
         socket.write_all(request.as_bytes()).await.unwrap();
@@ -119,13 +120,35 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // It may be gone already.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
+/// One server per region, joined by gateways.
+pub(crate) async fn super_cluster(regions: &[&str], config: &str) -> Vec<Server> {
+    let mut servers: Vec<Server> = Vec::new();
+    let mut gateways = Vec::new();
+    for region in regions {
+        let others = gateways.join(", ");
+        let gateway = format!("gateway {{ name: {region}, listen: \"127.0.0.1:-1\", gateways: [{others}] }}");
+        let server = Server::with(&format!("server_name: {region}-1\n{gateway}\n{config}")).await;
+        let port = server.monitor("varz").await["gateway"]["port"].as_u64().unwrap();
+        gateways.push(format!("{{ name: {region}, url: \"nats://127.0.0.1:{port}\" }}"));
+        servers.push(server);
+    }
+    for server in &servers {
+        wait_for("the gateways", async || {
+            let outbound = server.monitor("gatewayz").await["outbound_gateways"].as_object()?.len();
+            (outbound == regions.len() - 1).then_some(())
+        })
+        .await;
+    }
+    servers
+}
+
 /// Asks again and again until there is an answer; panics, naming `what`, when it takes too long.
-pub async fn wait_for<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+pub(crate) async fn wait_for<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
     let asking = async {
         loop {
             if let Some(answer) = ask().await {
@@ -138,10 +161,17 @@ pub async fn wait_for<T, F: Future<Output = Option<T>>>(what: &str, mut ask: imp
 }
 
 /// The output of `future`; panics, naming `what`, when it takes too long.
-pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future)
         .await
         .unwrap_or_else(|_| panic!("{what} took longer than {PATIENCE:?}"))
+}
+
+/// Starts to measure; call the result for how long that was ago.
+#[expect(clippy::disallowed_methods, reason = "tests measure real time")]
+pub(crate) fn stopwatch() -> impl Fn() -> Duration + Copy {
+    let started = std::time::Instant::now();
+    move || started.elapsed()
 }
 
 /// The nats-server to test with: `NATS_SERVER`, else on `PATH`, else where loadgen installs it.

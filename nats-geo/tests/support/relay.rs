@@ -9,48 +9,67 @@ use tokio::task::JoinSet;
 /// Forwards a port of its own to a server, until told to fall silent: it then reads nothing, writes nothing and
 /// closes nothing. New connections are accepted and stay silent, too.
 #[derive(Debug)]
-pub struct Relay {
-    pub port: u16,
+pub(crate) struct Relay {
+    pub(crate) port: u16,
     silent: watch::Sender<bool>,
+    /// Counts the cuts.
+    cuts: watch::Sender<u32>,
     _tasks: JoinSet<()>,
 }
 
 impl Relay {
-    pub async fn to(upstream: u16) -> Self {
+    pub(crate) async fn to(upstream: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let silent = watch::Sender::new(false);
+        let cuts = watch::Sender::new(0);
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, upstream, silent.subscribe()));
-        Self { port, silent, _tasks: tasks }
+        tasks.spawn(accept(listener, upstream, silent.subscribe(), cuts.subscribe()));
+        Self { port, silent, cuts, _tasks: tasks }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
+    /// Ends all connections; what is held back is lost.
+    pub(crate) fn cut(&self) {
+        self.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
     /// Falls silent, or speaks again: what was held back then goes on.
-    pub fn silence(&self, silent: bool) {
+    pub(crate) fn silence(&self, silent: bool) {
         self.silent.send_replace(silent);
     }
 }
 
-async fn accept(listener: TcpListener, upstream: u16, silent: watch::Receiver<bool>) {
+async fn accept(
+    listener: TcpListener,
+    upstream: u16,
+    silent: watch::Receiver<bool>,
+    cuts: watch::Receiver<u32>,
+) {
     let mut connections = JoinSet::new();
     loop {
         let (client, _) = listener.accept().await.unwrap();
-        let silent = silent.clone();
+        let (silent, mut cuts) = (silent.clone(), cuts.clone());
+        cuts.mark_unchanged();
         connections.spawn(async move {
-            speaking(&mut silent.clone()).await;
-            let Ok(server) = TcpStream::connect(("127.0.0.1", upstream)).await else { return };
-            let (from_client, to_client) = client.into_split();
-            let (from_server, to_server) = server.into_split();
-            tokio::join!(
-                forward(from_client, to_server, silent.clone()),
-                forward(from_server, to_client, silent)
-            );
+            tokio::select! {
+                biased;
+                _ = cuts.changed() => {}
+                () = relay(client, upstream, silent) => {}
+            }
         });
     }
+}
+
+async fn relay(client: TcpStream, upstream: u16, silent: watch::Receiver<bool>) {
+    speaking(&mut silent.clone()).await;
+    let Ok(server) = TcpStream::connect(("127.0.0.1", upstream)).await else { return };
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    tokio::join!(forward(from_client, to_server, silent.clone()), forward(from_server, to_client, silent));
 }
 
 async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut silent: watch::Receiver<bool>) {
@@ -68,9 +87,9 @@ async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut silent: wa
             _ = silent.changed() => {}
         }
     }
-    drop(to.shutdown().await);
+    let _ = to.shutdown().await;
 }
 
 async fn speaking(silent: &mut watch::Receiver<bool>) {
-    drop(silent.wait_for(|silent| !silent).await);
+    let _ = silent.wait_for(|silent| !silent).await;
 }

@@ -228,6 +228,11 @@ impl Link {
         self.inbox_reader.abort();
     }
 
+    /// Whether publishes were sent here that no PONG has confirmed.
+    pub(crate) fn has_unconfirmed(&self) -> bool {
+        self.state.unconfirmed().is_pending()
+    }
+
     /// The client, for what nats-geo does not wrap.
     pub(crate) const fn client(&self) -> &Client {
         &self.client
@@ -246,7 +251,7 @@ impl Link {
         if self.is_deaf() {
             // Our inbox is refused to us, each time anew: asking for it again is a question, too.
             let mark = self.state.unconfirmed().mark();
-            drop(self.subscribe(self.state.replies.subject().into(), None).await?);
+            let _ = self.subscribe(self.state.replies.subject().into(), None).await?;
             return Ok(mark);
         }
         let echoes = *self.state.echoes.get().unwrap_or(&true);
@@ -276,6 +281,12 @@ impl Link {
     }
 }
 
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
 impl State {
     fn unconfirmed(&self) -> MutexGuard<'_, Unconfirmed> {
         self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner)
@@ -284,7 +295,7 @@ impl State {
     async fn ended(&self) {
         let mut ended = self.ended.subscribe();
         // An error would mean that the sender is gone, but it is here.
-        drop(ended.wait_for(|ended| *ended).await);
+        let _ = ended.wait_for(|ended| *ended).await;
     }
 
     fn end(&self) {

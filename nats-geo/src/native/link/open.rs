@@ -120,7 +120,9 @@ async fn connect(
         .event_callback(move |event| {
             let sender = sender.clone();
             // The receiver lives as long as the client.
-            async move { drop(sender.send(event).await) }
+            async move {
+                let _ = sender.send(event).await;
+            }
         })
         .connect(pool.as_slice())
         .await

@@ -97,10 +97,10 @@ impl Replies {
         let mut waiting = self.lock();
         if let Some(request) = waiting.requests.remove(&token) {
             // Whoever waited may have given up by now.
-            drop(request.send(message));
+            let _ = request.send(message);
         } else if let Some(round_trip) = waiting.round_trips.remove(&token) {
             let echo = message.reply.as_ref() == Some(&message.subject);
-            drop(round_trip.send(if echo { RoundTrip::Echo } else { RoundTrip::Answer }));
+            let _ = round_trip.send(if echo { RoundTrip::Echo } else { RoundTrip::Answer });
         }
     }
 
@@ -120,7 +120,7 @@ impl Replies {
         } else if let Some(round_trip) =
             self.token(subject).and_then(|token| self.lock().round_trips.remove(&token))
         {
-            drop(round_trip.send(RoundTrip::Refused));
+            let _ = round_trip.send(RoundTrip::Refused);
         }
     }
 
@@ -161,7 +161,7 @@ impl Replies {
 impl Waiting {
     fn refuse_all(&mut self) {
         for round_trip in std::mem::take(&mut self.round_trips).into_values() {
-            drop(round_trip.send(RoundTrip::Refused));
+            let _ = round_trip.send(RoundTrip::Refused);
         }
     }
 }

@@ -157,7 +157,7 @@ async fn what_a_dead_link_had_not_taken_is_known_to_be_unwritten() {
         }
     };
     // The one condition is that it does not go on: wait until nothing has moved for a while.
-    drop(tokio::time::timeout(Duration::from_secs(1), fill).await);
+    let _ = tokio::time::timeout(Duration::from_secs(1), fill).await;
     drop(relay);
     let (_, settled) = opened.ended().await;
     assert_eq!(settled.unwritten.len(), COMMANDS_MAX, "the channel was full");

@@ -67,6 +67,11 @@ impl Unconfirmed {
         self.kept.drain(..known);
     }
 
+    /// Whether any publish waits for its confirmation.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.published > self.confirmed
+    }
+
     /// The link is dead, and had taken `taken` messages from its command channel.
     pub(crate) fn settle(&mut self, taken: u64) -> Settled {
         let waiting = usize::try_from(self.entered.saturating_sub(taken)).unwrap_or(usize::MAX);

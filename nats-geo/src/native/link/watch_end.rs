@@ -63,7 +63,7 @@ async fn bury(conn: ConnId, state: &State, mut events: mpsc::Receiver<Event>, re
 
 async fn report_to(reports: &Reports, conn: ConnId, report: Report) {
     // Nobody listens any more when the whole client has ended.
-    drop(reports.send((conn, report)).await);
+    let _ = reports.send((conn, report)).await;
 }
 
 /// How many messages async-nats has taken out of the command channel.

@@ -1,0 +1,277 @@
+//! The client that users hold.
+
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use async_nats::subject::ToSubject;
+use futures_util::future;
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
+
+use super::clock::Clock;
+use super::hub::{Hub, NotSent, lock};
+use super::subscription::Feed;
+use super::{Notices, Subscription};
+use crate::core::{Notice, Selector, Snapshot};
+
+/// A client of a super-cluster: talks to the nearest healthy region, leaves a failing one, and comes back.
+/// Made by [`connect`](super::connect) or [`GeoOptions`](super::GeoOptions).
+///
+/// Clones are cheap and share everything. Dropping the last one ends all tasks and connections at once;
+/// [`drain`](Self::drain) ends them in an orderly way.
+#[derive(Clone)]
+pub struct GeoClient {
+    handle: Arc<Handle>,
+}
+
+struct Handle {
+    hub: Arc<Hub>,
+    selector: Arc<Mutex<Selector>>,
+    clock: Clock,
+    notices: broadcast::Sender<Notice>,
+    stop: watch::Sender<bool>,
+    driver: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+impl GeoClient {
+    pub(crate) fn new(
+        hub: Arc<Hub>,
+        selector: Arc<Mutex<Selector>>,
+        clock: Clock,
+        notices: broadcast::Sender<Notice>,
+        stop: watch::Sender<bool>,
+        driver: JoinHandle<()>,
+    ) -> Self {
+        let driver = tokio::sync::Mutex::new(Some(driver));
+        Self { handle: Arc::new(Handle { hub, selector, clock, notices, stop, driver }) }
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.handle.hub
+    }
+
+    /// Subscribes; the stream survives moves from server to server.
+    ///
+    /// ```no_run
+    /// use futures_util::StreamExt as _;
+    ///
+    /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut orders = client.subscribe("orders.>").await?;
+    /// while let Some(order) = orders.next().await {
+    ///     println!("{}: {:?}", order.subject, order.payload);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A subject that cannot be subscribed to, or a closed client. While nothing is live it succeeds: the
+    /// next link takes it along.
+    pub async fn subscribe(&self, subject: impl ToSubject) -> Result<Subscription, SubscribeError> {
+        self.add(subject, None).await
+    }
+
+    /// Subscribes as a member of a queue group: each message goes to one member. None is lost or doubled by
+    /// an orderly move.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe), and a queue group that is empty or contains white space.
+    pub async fn queue_subscribe(
+        &self,
+        subject: impl ToSubject,
+        queue: impl Into<String>,
+    ) -> Result<Subscription, SubscribeError> {
+        let queue = queue.into();
+        if queue.is_empty() || queue.contains([' ', '\t', '\r', '\n']) {
+            return Err(SubscribeError::BadQueue { queue });
+        }
+        self.add(subject, Some(queue)).await
+    }
+
+    /// Returns when servers have confirmed everything that was published before: a real round trip, which
+    /// async-nats' `flush` is not.
+    ///
+    /// # Errors
+    /// Nothing is live within the bound, a link is lost meanwhile, or a server does not answer. What was
+    /// published before may have arrived or not.
+    pub async fn flush(&self) -> Result<(), FlushError> {
+        let hub = self.hub();
+        hub.live().await.map_err(|why| match why {
+            NotSent::Closed => FlushError::Closed,
+            _ => FlushError::Unavailable,
+        })?;
+        let links = hub.unconfirmed();
+        let round_trips = future::try_join_all(links.iter().map(|link| link.round_trip()));
+        match tokio::time::timeout(hub.limits.publish_wait, round_trips).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_ended)) => Err(FlushError::LinkLost),
+            Err(_elapsed) => Err(FlushError::Unavailable),
+        }
+    }
+
+    /// Ends the client in an orderly way: subscriptions get what is on its way, what was published reaches
+    /// the server, then everything is closed. Subscriptions deliver what has come in, then end.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush); everything is closed all the same.
+    pub async fn drain(&self) -> Result<(), FlushError> {
+        let feeds = self.hub().take_feeds();
+        for feed in &feeds {
+            for (conn, _) in feed.routes() {
+                feed.stop(conn).await;
+            }
+        }
+        // One round trip per link is the barrier behind all UNSUBs and publishes.
+        let flushed = self.flush().await;
+        for feed in feeds {
+            feed.end();
+        }
+        self.close().await;
+        flushed
+    }
+
+    /// Closes all connections at once. What has come in is still delivered, then subscriptions end; waiting
+    /// requests fail.
+    pub async fn close(&self) {
+        self.handle.stop.send_replace(true);
+        if let Some(driver) = self.handle.driver.lock().await.take() {
+            // It only fails if the driver panicked, which has been reported.
+            let _ = driver.await;
+        }
+    }
+
+    /// What happens to the client, from now on.
+    pub fn notices(&self) -> Notices {
+        Notices::new(self.handle.notices.subscribe())
+    }
+
+    /// The state: where traffic goes, and all servers in order with the reason for each place.
+    ///
+    /// ```no_run
+    /// # async fn example(client: nats_geo::GeoClient) {
+    /// println!("{}", client.snapshot());
+    /// # }
+    /// ```
+    pub fn snapshot(&self) -> Snapshot {
+        lock(&self.handle.selector).snapshot(self.handle.clock.now())
+    }
+
+    /// What was counted since the start.
+    pub fn stats(&self) -> Stats {
+        let counters = &self.hub().counters;
+        Stats {
+            published: counters.published.load(Ordering::Relaxed),
+            delivered: counters.delivered.load(Ordering::Relaxed),
+            in_doubt: counters.in_doubt.load(Ordering::Relaxed),
+            discarded: counters.discarded.load(Ordering::Relaxed),
+            resent: counters.resent.load(Ordering::Relaxed),
+            moves: counters.moves.load(Ordering::Relaxed).saturating_sub(1),
+        }
+    }
+
+    /// The moment at which the client's [`Time`](crate::core::Time), that of notices and snapshots, was zero.
+    pub fn started(&self) -> Instant {
+        self.handle.clock.started()
+    }
+
+    /// The connection that traffic goes to now, for what is not wrapped here (JetStream, key-value stores);
+    /// `None` while nothing is live. It is one connection to one server: it never moves and never reconnects,
+    /// so ask again after a [`Moved`](crate::core::NoticeKind::Moved). Keeping it keeps the connection open.
+    pub fn nats(&self) -> Option<async_nats::Client> {
+        self.hub().live_now().map(|link| link.client().clone())
+    }
+
+    async fn add(
+        &self,
+        subject: impl ToSubject,
+        queue: Option<String>,
+    ) -> Result<Subscription, SubscribeError> {
+        let subject = subject.to_subject();
+        if !subject.is_valid() {
+            return Err(SubscribeError::BadSubject { subject: subject.to_string() });
+        }
+        if *self.handle.stop.borrow() {
+            return Err(SubscribeError::Closed);
+        }
+        let hub = self.hub();
+        let feed = hub.add_feed(|id| Feed::new(id, subject, queue));
+        // Made before the wait, so that whoever gives up leaves nothing behind.
+        let subscription = Subscription::new(Arc::clone(&feed), hub);
+        // A channel that is full for long belongs to a link that will be left: the next one takes it along.
+        let _ = tokio::time::timeout(hub.limits.publish_wait, hub.carry(&feed)).await;
+        Ok(subscription)
+    }
+}
+
+impl fmt::Debug for GeoClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GeoClient").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+/// What a client has counted since its start.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Publishes that were accepted.
+    pub published: u64,
+    /// Messages that subscriptions delivered.
+    pub delivered: u64,
+    /// Publishes that were written to a link that was lost before its server confirmed them: each may have
+    /// arrived or not, so at most this many were lost.
+    pub in_doubt: u64,
+    /// Messages that are lost for certain: publishes beyond
+    /// [`GeoOptions::dead_link_buffer`](super::GeoOptions::dead_link_buffer), and deliveries that a
+    /// subscription did not read in time.
+    pub discarded: u64,
+    /// Publishes of lost links that were sent on another one.
+    pub resent: u64,
+    /// How often traffic went to another link.
+    pub moves: u64,
+}
+
+/// Why a subscription was not made.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The subject is empty, contains white space, or has an empty token.
+    #[error(
+        "`{subject}` is not a subject to subscribe to: it is empty, contains white space or an empty token"
+    )]
+    BadSubject {
+        /// The subject.
+        subject: String,
+    },
+    /// The queue group is empty, or contains white space.
+    #[error("`{queue}` is not a queue group: it is empty or contains white space")]
+    BadQueue {
+        /// The queue group.
+        queue: String,
+    },
+    /// The client was closed.
+    #[error("the client is closed")]
+    Closed,
+}
+
+/// Why it is not known whether everything has reached the server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlushError {
+    /// No link was live, or its server did not answer, for as long as publishing may wait.
+    #[error("no server confirmed in time")]
+    Unavailable,
+    /// The link was lost; [`Stats::in_doubt`] counts what was on it.
+    #[error("the connection was lost; what was published may have arrived or not")]
+    LinkLost,
+    /// The client was closed.
+    #[error("the client is closed")]
+    Closed,
+}

@@ -1,0 +1,162 @@
+//! Which endpoints the driver knows, under which id, and how to get there.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use crate::core::{Endpoint, EndpointId, Event};
+use crate::native::Auth;
+use crate::native::link::Target;
+use crate::native::servers::{Address, ServerUrl};
+
+/// All endpoints: those that the user listed, and those that servers advertise.
+#[derive(Debug)]
+pub(crate) struct Endpoints {
+    known: BTreeMap<EndpointId, Known>,
+    next: u64,
+    /// For endpoints that were advertised: those carry no credentials.
+    auth: Auth,
+}
+
+#[derive(Debug)]
+struct Known {
+    address: Address,
+    region: Option<String>,
+    auth: Auth,
+    reached: Option<SocketAddr>,
+    /// For those that were advertised: when last, in calls of `advertised`.
+    seen: Option<u64>,
+}
+
+impl Endpoints {
+    /// The listed servers; one that is listed twice counts once. `auth` is for all that have none in their
+    /// URL.
+    pub(crate) fn new(servers: Vec<ServerUrl>, auth: &Auth) -> Self {
+        let inherited = servers.iter().map(|server| &server.auth).find(|auth| **auth != Auth::None);
+        let default = if *auth == Auth::None { inherited.cloned().unwrap_or_default() } else { auth.clone() };
+        let mut endpoints = Self { known: BTreeMap::new(), next: 0, auth: default };
+        for server in servers {
+            let auth = if server.auth == Auth::None { auth.clone() } else { server.auth };
+            endpoints.add(Known {
+                address: server.address,
+                region: server.region,
+                auth,
+                reached: None,
+                seen: None,
+            });
+        }
+        endpoints
+    }
+
+    /// What to tell the core at start.
+    pub(super) fn listed(&self) -> Vec<Event> {
+        self.known.iter().map(|(id, known)| Event::Discovered(known.endpoint(*id))).collect()
+    }
+
+    pub(super) fn target(&self, id: EndpointId) -> Option<Target> {
+        let known = self.known.get(&id)?;
+        Some(Target { address: known.address.clone(), reached: known.reached, auth: known.auth.clone() })
+    }
+
+    pub(super) fn address(&self, id: EndpointId) -> String {
+        self.known.get(&id).map_or_else(|| id.to_string(), |known| known.address.to_string())
+    }
+
+    /// Remembers where a probe got an answer, or, after a failure, to resolve anew.
+    pub(super) fn reached(&mut self, id: EndpointId, reached: Option<SocketAddr>) {
+        if let Some(known) = self.known.get_mut(&id) {
+            known.reached = reached;
+        }
+    }
+
+    /// The server behind `by` advertised these addresses of its cluster.
+    pub(super) fn advertised(&mut self, by: EndpointId, urls: &[String]) -> Vec<Event> {
+        let region = self.known.get(&by).and_then(|known| known.region.clone());
+        let round = self.next;
+        let mut events = Vec::new();
+        for address in urls.iter().take(GOSSIPED_MAX).filter_map(|url| Address::advertised(url)) {
+            if let Some(known) = self.known.values_mut().find(|known| known.address == address) {
+                known.seen = known.seen.map(|_| round);
+                continue;
+            }
+            events.extend(self.make_room());
+            let auth = self.auth.clone();
+            let known = Known { address, region: region.clone(), auth, reached: None, seen: Some(round) };
+            events.extend(self.add(known).map(|endpoint| Event::Discovered(endpoint.gossiped())));
+        }
+        events
+    }
+
+    /// Forgets the advertised endpoint that was not seen for longest, if there are too many.
+    fn make_room(&mut self) -> Option<Event> {
+        let gossiped = self.known.iter().filter_map(|(id, known)| Some((known.seen?, *id)));
+        if gossiped.clone().count() < GOSSIPED_MAX {
+            return None;
+        }
+        let (_, oldest) = gossiped.min()?;
+        self.known.remove(&oldest);
+        Some(Event::Withdrawn(oldest))
+    }
+
+    fn add(&mut self, known: Known) -> Option<Endpoint> {
+        if self.known.values().any(|other| other.address == known.address) {
+            return None;
+        }
+        let id = EndpointId(self.next);
+        self.next += 1;
+        let endpoint = known.endpoint(id);
+        self.known.insert(id, known);
+        Some(endpoint)
+    }
+}
+
+impl Known {
+    fn endpoint(&self, id: EndpointId) -> Endpoint {
+        let endpoint = Endpoint::new(id, self.address.to_string());
+        match &self.region {
+            Some(region) => endpoint.with_label(region),
+            None => endpoint,
+        }
+    }
+}
+
+/// A server that listens on all interfaces advertises each of its addresses: nine servers of three addresses
+/// each, twice over.
+const GOSSIPED_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::native::{IntoServers as _, Secret};
+
+    fn endpoints(list: &str) -> Endpoints {
+        Endpoints::new(list.into_servers().unwrap(), &Auth::None)
+    }
+
+    #[test]
+    fn what_is_known_already_is_not_discovered_again() {
+        let mut endpoints = endpoints("lon=a:1,b:1,a:1");
+        assert_eq!(endpoints.listed().len(), 2);
+        let events = endpoints.advertised(EndpointId(0), &["a:1".into(), "c:1".into(), "c:1".into()]);
+        let expected = Endpoint::new(EndpointId(2), "c:1").with_label("lon").gossiped();
+        assert_eq!(events, [Event::Discovered(expected)]);
+        assert!(endpoints.advertised(EndpointId(0), &["c:1".into()]).is_empty());
+    }
+
+    #[test]
+    fn advertised_endpoints_are_bounded_and_nonsense_is_skipped() {
+        let mut endpoints = endpoints("a:1");
+        assert!(endpoints.advertised(EndpointId(0), &["".into(), "b:0".into(), "x y".into()]).is_empty());
+        for port in 1..=200 {
+            endpoints.advertised(EndpointId(0), &[format!("b:{port}")]);
+        }
+        assert_eq!(endpoints.known.len(), 1 + GOSSIPED_MAX);
+        assert!(endpoints.target(EndpointId(0)).is_some(), "what the user listed stays");
+    }
+
+    #[test]
+    fn advertised_endpoints_inherit_the_credentials_of_the_listed_ones() {
+        let mut endpoints = endpoints("nats://t0k3n@a:1");
+        endpoints.advertised(EndpointId(0), &["b:1".into()]);
+        assert_eq!(endpoints.target(EndpointId(1)).unwrap().auth, Auth::Token(Secret::from("t0k3n")));
+    }
+}

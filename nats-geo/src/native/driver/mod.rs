@@ -1,0 +1,353 @@
+//! The task that runs the selector: it tells it what happened, and does what it decides.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_nats::ServerInfo;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::clock::Clock;
+use super::connect::Progress;
+use super::hub::{Hub, lock};
+use super::link::{self, Ended, Link, Report, Reports, Traffic};
+use super::prober::{self, Answer};
+use crate::core::{
+    Action, Cause, ConnId, EndpointId, Event, Handover, Notice, OpenError, PingId, ProbeError, ProbeId,
+    Selector, ServerIdentity,
+};
+
+mod endpoints;
+mod handover;
+
+pub(crate) use endpoints::Endpoints;
+
+/// Performs the selector's decisions. Nothing it does itself ever waits: what takes time is a task, whose
+/// result comes back through `tasks`.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    selector: Arc<Mutex<Selector>>,
+    clock: Clock,
+    hub: Arc<Hub>,
+    endpoints: Endpoints,
+    settings: link::Settings,
+    links: BTreeMap<ConnId, Entry>,
+    dials: BTreeMap<ConnId, AbortHandle>,
+    tasks: JoinSet<Done>,
+    reports: mpsc::Receiver<(ConnId, Report)>,
+    reporter: Reports,
+    notices: broadcast::Sender<Notice>,
+    progress: Progress,
+}
+
+/// What a driver is made of, besides what it makes itself.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) selector: Arc<Mutex<Selector>>,
+    pub(crate) clock: Clock,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) settings: link::Settings,
+    pub(crate) notices: broadcast::Sender<Notice>,
+    pub(crate) progress: Progress,
+}
+
+/// A link that is open.
+#[derive(Debug)]
+struct Entry {
+    link: Arc<Link>,
+    /// Its traffic when it was last looked at.
+    traffic: Traffic,
+    /// How many PINGs are out.
+    pings: usize,
+}
+
+/// The result of a task.
+#[derive(Debug)]
+enum Done {
+    Probed {
+        probe: ProbeId,
+        endpoint: EndpointId,
+        result: Result<Answer, ProbeError>,
+    },
+    Opened {
+        conn: ConnId,
+        endpoint: EndpointId,
+        result: Result<(Link, ServerInfo), OpenError>,
+    },
+    Activated {
+        conn: ConnId,
+        result: Result<(), Ended>,
+    },
+    Pong {
+        conn: ConnId,
+        ping: PingId,
+        result: Result<Duration, Ended>,
+    },
+    Retired {
+        conn: ConnId,
+    },
+    /// Nothing that anybody waits for.
+    Other,
+}
+
+/// Reports of links that may wait for the driver; more make the links' watchers wait.
+const REPORTS_MAX: usize = 256;
+
+impl Driver {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { selector, clock, hub, endpoints, settings, notices, progress } = parts;
+        let (reporter, reports) = mpsc::channel(REPORTS_MAX);
+        Self {
+            selector,
+            clock,
+            hub,
+            endpoints,
+            settings,
+            links: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            reports,
+            reporter,
+            notices,
+            progress,
+        }
+    }
+
+    /// Runs until the last handle is dropped or the client is closed.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        for event in self.endpoints.listed() {
+            self.tell(event);
+        }
+        loop {
+            self.perform_all();
+            let wake = lock(&self.selector).poll_timeout();
+            // What has happened goes before what time demands: a PONG may be among it.
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                Some((conn, report)) = self.reports.recv() => self.reported(conn, report),
+                Some(done) = self.tasks.join_next() => match done {
+                    Ok(done) => self.finished(done),
+                    Err(error) if error.is_panic() => tracing::error!(%error, "a task of the driver panicked"),
+                    // Aborted by us.
+                    Err(_) => {}
+                },
+                () = self.clock.sleep_until(wake) => self.timer_fired(),
+            }
+        }
+        self.shut_down().await;
+    }
+
+    fn tell(&self, event: Event) {
+        lock(&self.selector).handle_event(event, self.clock.now());
+    }
+
+    fn timer_fired(&mut self) {
+        let mut alive = Vec::new();
+        for (conn, entry) in self.links.iter_mut().filter(|(_, entry)| entry.pings > 0) {
+            let traffic = entry.link.traffic();
+            if traffic.is_progress_since(entry.traffic) {
+                alive.push(*conn);
+            }
+            entry.traffic = traffic;
+        }
+        for conn in alive {
+            self.tell(Event::Progress { conn });
+        }
+        lock(&self.selector).handle_timeout(self.clock.now());
+    }
+
+    fn perform_all(&mut self) {
+        loop {
+            let action = lock(&self.selector).poll_action();
+            let Some(action) = action else { return };
+            tracing::debug!(?action);
+            self.perform(action);
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Probe { probe, endpoint, timeout } => self.probe(probe, endpoint, timeout),
+            Action::Open { conn, endpoint, timeout } => self.open(conn, endpoint, timeout),
+            Action::Ping { conn, ping } => self.ping(conn, ping),
+            Action::Activate { conn, handover } => self.activate(conn, handover),
+            Action::Close { conn, overlap, drain } if overlap.is_zero() && drain.is_zero() => self.kill(conn),
+            Action::Close { conn, overlap, drain } => self.retire(conn, overlap, drain),
+            Action::Notify(notice) => {
+                tracing::info!(at = %notice.at, "{}", notice.kind);
+                // Nobody may be listening.
+                let _ = self.notices.send(notice);
+            }
+        }
+    }
+
+    fn probe(&mut self, probe: ProbeId, endpoint: EndpointId, limit: Duration) {
+        let Some(target) = self.endpoints.target(endpoint) else { return };
+        self.tasks.spawn(async move {
+            let result = prober::probe(&target.address, limit).await;
+            Done::Probed { probe, endpoint, result }
+        });
+    }
+
+    fn open(&mut self, conn: ConnId, endpoint: EndpointId, limit: Duration) {
+        let Some(target) = self.endpoints.target(endpoint) else {
+            return self.tell(Event::OpenFailed { conn, error: OpenError::Other("no longer known".into()) });
+        };
+        let (settings, reporter) = (self.settings.clone(), self.reporter.clone());
+        let dial = self.tasks.spawn(async move {
+            let result = link::open(conn, &target, &settings, limit, reporter).await;
+            Done::Opened { conn, endpoint, result }
+        });
+        self.dials.insert(conn, dial);
+    }
+
+    fn ping(&mut self, conn: ConnId, ping: PingId) {
+        let Some(entry) = self.links.get_mut(&conn) else { return };
+        entry.pings += 1;
+        entry.traffic = entry.link.traffic();
+        let link = Arc::clone(&entry.link);
+        self.tasks.spawn(async move { Done::Pong { conn, ping, result: link.round_trip().await } });
+    }
+
+    fn activate(&mut self, conn: ConnId, handover: Handover) {
+        let Some(entry) = self.links.get(&conn) else {
+            return self.tell(Event::ActivateFailed { conn });
+        };
+        let (hub, link) = (Arc::clone(&self.hub), Arc::clone(&entry.link));
+        self.tasks.spawn(async move {
+            Done::Activated { conn, result: handover::activate(hub, link, handover).await }
+        });
+    }
+
+    fn retire(&mut self, conn: ConnId, overlap: Duration, drain: Duration) {
+        let Some(entry) = self.links.get(&conn) else { return self.kill(conn) };
+        let (hub, link) = (Arc::clone(&self.hub), Arc::clone(&entry.link));
+        self.tasks.spawn(async move {
+            handover::retire(hub, link, overlap, drain).await;
+            Done::Retired { conn }
+        });
+    }
+
+    /// Ends a link, or the attempt to open one, at once.
+    fn kill(&mut self, conn: ConnId) {
+        if let Some(dial) = self.dials.remove(&conn) {
+            dial.abort();
+        }
+        if let Some(entry) = self.links.remove(&conn) {
+            entry.link.kill();
+            self.hub.detach(conn);
+        }
+        self.tell(Event::Closed { conn, cause: Cause::Requested });
+    }
+
+    fn reported(&mut self, conn: ConnId, report: Report) {
+        match report {
+            Report::LameDuck => self.tell(Event::LameDuck(conn)),
+            Report::Overflow => self.hub.discarded(1),
+            Report::Ended { cause, settled } => {
+                self.hub.settle(settled);
+                // A killed link was taken away and acknowledged when it was killed.
+                if self.links.remove(&conn).is_some() {
+                    self.hub.detach(conn);
+                    self.tell(Event::Closed { conn, cause });
+                }
+                self.send_backlog();
+            }
+        }
+    }
+
+    /// What a dead link had not written goes to the live one. If there is none, the next one takes it along.
+    fn send_backlog(&mut self) {
+        if let Some(link) = self.hub.live_now() {
+            let hub = Arc::clone(&self.hub);
+            self.tasks.spawn(async move {
+                // If it ends, the rest is kept for the next one.
+                let _ = hub.send_backlog(&link).await;
+                Done::Other
+            });
+        }
+    }
+
+    fn finished(&mut self, done: Done) {
+        match done {
+            Done::Probed { probe, endpoint, result } => self.probed(probe, endpoint, result),
+            Done::Opened { conn, endpoint, result } => self.opened(conn, endpoint, result),
+            Done::Activated { conn, result: Ok(()) } => self.tell(Event::Activated { conn }),
+            Done::Activated { conn, result: Err(Ended) } => self.tell(Event::ActivateFailed { conn }),
+            Done::Pong { conn, ping, result } => {
+                if let Some(entry) = self.links.get_mut(&conn) {
+                    entry.pings = entry.pings.saturating_sub(1);
+                }
+                // A link that has ended says so itself.
+                if let Ok(rtt) = result {
+                    self.tell(Event::Pong { ping, rtt });
+                }
+            }
+            Done::Retired { conn } => {
+                if self.links.contains_key(&conn) {
+                    self.kill(conn);
+                }
+            }
+            Done::Other => {}
+        }
+    }
+
+    fn probed(&mut self, probe: ProbeId, endpoint: EndpointId, result: Result<Answer, ProbeError>) {
+        match result {
+            Ok(answer) => {
+                self.endpoints.reached(endpoint, Some(answer.reached));
+                self.tell(Event::Probed { probe, result: Ok(answer.report) });
+                self.advertised(endpoint, &answer.info.connect_urls);
+            }
+            Err(error) => {
+                self.endpoints.reached(endpoint, None);
+                self.progress.failed(self.endpoints.address(endpoint), error.clone().into());
+                self.tell(Event::Probed { probe, result: Err(error) });
+            }
+        }
+    }
+
+    fn opened(&mut self, conn: ConnId, endpoint: EndpointId, result: Result<(Link, ServerInfo), OpenError>) {
+        // Not asked for any more: a link that is dropped here closes.
+        if self.dials.remove(&conn).is_none() {
+            return;
+        }
+        match result {
+            Ok((link, info)) => {
+                let entry = Entry { traffic: link.traffic(), link: Arc::new(link), pings: 0 };
+                self.links.insert(conn, entry);
+                self.tell(Event::Opened { conn, identity: identity(&info) });
+                self.advertised(endpoint, &info.connect_urls);
+            }
+            Err(error) => {
+                self.endpoints.reached(endpoint, None);
+                self.progress.failed(self.endpoints.address(endpoint), error.clone().into());
+                self.tell(Event::OpenFailed { conn, error });
+            }
+        }
+    }
+
+    fn advertised(&mut self, by: EndpointId, urls: &[String]) {
+        for event in self.endpoints.advertised(by, urls) {
+            self.tell(event);
+        }
+    }
+
+    async fn shut_down(&mut self) {
+        self.hub.close();
+        for entry in std::mem::take(&mut self.links).into_values() {
+            entry.link.kill();
+        }
+        self.tasks.shutdown().await;
+    }
+}
+
+fn identity(info: &ServerInfo) -> ServerIdentity {
+    let mut identity = ServerIdentity::new(&info.server_id, info.cluster.as_deref());
+    identity.server_name.clone_from(&info.server_name);
+    identity.version.clone_from(&info.version);
+    identity
+}

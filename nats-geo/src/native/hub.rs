@@ -1,0 +1,320 @@
+//! What the handles of a client, its subscriptions and its driver share: where traffic goes now, and what is
+//! to be carried over when that changes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use async_nats::message::OutboundMessage;
+use tokio::sync::watch;
+
+use super::link::{Ended, Kind, Link, Offer, Refusal, Settled};
+use super::subscription::{Feed, Route};
+use crate::core::ConnId;
+
+/// Shared by all parts of one client.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    place: watch::Sender<Place>,
+    /// Links that carry the subscriptions, or are being given them.
+    carriers: Mutex<BTreeMap<ConnId, Arc<Link>>>,
+    feeds: Mutex<Feeds>,
+    /// Publishes of dead links that are to be sent on the next one, oldest first.
+    backlog: Mutex<VecDeque<OutboundMessage>>,
+    pub(crate) limits: Limits,
+    pub(crate) counters: Counters,
+}
+
+/// Where new traffic goes.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// Nowhere, until a link is live.
+    Offline,
+    Live(Arc<Link>),
+    /// Nowhere any more.
+    Closed,
+}
+
+/// Bounds that the user may set; see [`GeoOptions`](super::GeoOptions).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) publish_wait: Duration,
+    pub(crate) request_timeout: Option<Duration>,
+    pub(crate) backlog: usize,
+    pub(crate) resend_unconfirmed: bool,
+}
+
+/// Counts since the start, for [`Stats`](super::Stats).
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) published: AtomicU64,
+    pub(crate) delivered: AtomicU64,
+    pub(crate) in_doubt: AtomicU64,
+    pub(crate) discarded: AtomicU64,
+    pub(crate) resent: AtomicU64,
+    pub(crate) moves: AtomicU64,
+}
+
+/// Why a message was not sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum NotSent {
+    /// Nothing was live, or the live link took nothing, for as long as we may wait.
+    Waited,
+    /// The client is closed.
+    Closed,
+    TooLarge {
+        limit: usize,
+    },
+    BadSubject,
+}
+
+#[derive(Debug, Default)]
+struct Feeds {
+    next: u64,
+    by_id: BTreeMap<u64, Arc<Feed>>,
+}
+
+impl Hub {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            place: watch::Sender::new(Place::Offline),
+            carriers: Mutex::default(),
+            feeds: Mutex::default(),
+            backlog: Mutex::default(),
+            limits,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Sends a message on the live link: at once, or as soon as there is one and it takes it.
+    pub(crate) async fn send(&self, message: OutboundMessage) -> Result<(), NotSent> {
+        let offered = match &*self.place.borrow() {
+            Place::Live(link) => link.offer(message, Kind::Publish)?,
+            Place::Offline => Offer::NotNow(message),
+            Place::Closed => return Err(NotSent::Closed),
+        };
+        match offered {
+            Offer::Taken(_) => Ok(()),
+            Offer::NotNow(message) => self.send_later(&message).await,
+        }
+    }
+
+    /// The live link, waited for within the bound.
+    pub(crate) async fn live(&self) -> Result<Arc<Link>, NotSent> {
+        let mut place = self.place.subscribe();
+        let live = place.wait_for(|place| !matches!(place, Place::Offline));
+        match tokio::time::timeout(self.limits.publish_wait, live)
+            .await
+            .map(|place| place.map(|it| it.clone()))
+        {
+            Ok(Ok(Place::Live(link))) => Ok(link),
+            Ok(_) => Err(NotSent::Closed),
+            Err(_elapsed) => Err(NotSent::Waited),
+        }
+    }
+
+    /// The live link, if there is one.
+    pub(crate) fn live_now(&self) -> Option<Arc<Link>> {
+        match &*self.place.borrow() {
+            Place::Live(link) => Some(Arc::clone(link)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn places(&self) -> watch::Receiver<Place> {
+        self.place.subscribe()
+    }
+
+    /// Sends new traffic to `link`, behind what is left over from dead links.
+    pub(crate) async fn switch_to(&self, link: &Arc<Link>) -> Result<(), Ended> {
+        self.send_backlog(link).await?;
+        let before = self.place.send_replace(Place::Live(Arc::clone(link)));
+        if !matches!(&before, Place::Live(old) if Arc::ptr_eq(old, link)) {
+            self.counters.moves.fetch_add(1, Ordering::Relaxed);
+        }
+        // It may have ended before anybody could know that traffic goes there.
+        if link.has_ended() {
+            self.leave(link.conn);
+            return Err(Ended);
+        }
+        // What came meanwhile.
+        self.send_backlog(link).await
+    }
+
+    /// No new traffic goes to this link any more.
+    pub(crate) fn leave(&self, conn: ConnId) {
+        self.place.send_if_modified(|place| {
+            let here = matches!(place, Place::Live(link) if link.conn == conn);
+            if here {
+                *place = Place::Offline;
+            }
+            here
+        });
+    }
+
+    /// Gives all subscriptions to `link`, and those that are made from now on.
+    pub(crate) async fn install(self: &Arc<Self>, link: &Arc<Link>) -> Result<(), Ended> {
+        lock(&self.carriers).insert(link.conn, Arc::clone(link));
+        let route = self.route(link);
+        for feed in self.feeds() {
+            feed.install(link, &route).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives `feed` to all links that carry subscriptions, in the background of none: a subscription is in
+    /// the command channel when this returns, as with async-nats.
+    pub(crate) async fn carry(self: &Arc<Self>, feed: &Feed) {
+        let carriers: Vec<_> = lock(&self.carriers).values().cloned().collect();
+        for link in carriers {
+            // A link that ends now needs no subscription.
+            let _ = feed.install(&link, &self.route(&link)).await;
+        }
+    }
+
+    /// No new subscription is given to this link any more.
+    pub(crate) fn stop_carrying(&self, conn: ConnId) {
+        lock(&self.carriers).remove(&conn);
+    }
+
+    /// Takes this link away from everything: subscriptions keep what has come in.
+    pub(crate) fn detach(&self, conn: ConnId) {
+        self.leave(conn);
+        self.stop_carrying(conn);
+        for feed in self.feeds() {
+            self.discarded(feed.detach(conn));
+        }
+    }
+
+    /// The live link, and all others on which publishes are not confirmed yet.
+    pub(crate) fn unconfirmed(&self) -> Vec<Arc<Link>> {
+        let live = self.live_now();
+        let here = live.as_ref().map(|link| link.conn);
+        let carriers = lock(&self.carriers);
+        let others = carriers.values().filter(|link| Some(link.conn) != here && link.has_unconfirmed());
+        others.cloned().chain(live.clone()).collect()
+    }
+
+    pub(crate) fn feeds(&self) -> Vec<Arc<Feed>> {
+        lock(&self.feeds).by_id.values().cloned().collect()
+    }
+
+    pub(crate) fn add_feed(&self, make: impl FnOnce(u64) -> Feed) -> Arc<Feed> {
+        let mut feeds = lock(&self.feeds);
+        let id = feeds.next;
+        feeds.next += 1;
+        let feed = Arc::new(make(id));
+        feeds.by_id.insert(id, Arc::clone(&feed));
+        feed
+    }
+
+    /// All feeds, which no further link will carry.
+    pub(crate) fn take_feeds(&self) -> Vec<Arc<Feed>> {
+        std::mem::take(&mut lock(&self.feeds).by_id).into_values().collect()
+    }
+
+    pub(crate) fn remove_feed(&self, id: u64) {
+        lock(&self.feeds).by_id.remove(&id);
+    }
+
+    /// A link is dead: what it had not written is kept for the next one; the rest is in doubt.
+    pub(crate) fn settle(&self, settled: Settled) {
+        self.counters.in_doubt.fetch_add(settled.doubtful_count, Ordering::Relaxed);
+        let mut again = settled.unwritten;
+        if self.limits.resend_unconfirmed {
+            again.splice(0..0, settled.doubtful);
+        }
+        let mut backlog = lock(&self.backlog);
+        backlog.extend(again);
+        let excess = backlog.len().saturating_sub(self.limits.backlog);
+        backlog.drain(..excess);
+        drop(backlog);
+        self.discarded(excess as u64);
+    }
+
+    /// Sends what is left over from dead links.
+    pub(crate) async fn send_backlog(&self, link: &Link) -> Result<(), Ended> {
+        while let Some(message) = self.next_of_backlog() {
+            match link.push(&message, Kind::Publish).await {
+                Ok(_) => _ = self.counters.resent.fetch_add(1, Ordering::Relaxed),
+                Err(Refusal::Ended) => {
+                    lock(&self.backlog).push_front(message);
+                    return Err(Ended);
+                }
+                // This server accepts less than the one before.
+                Err(Refusal::TooLarge { .. } | Refusal::BadSubject) => self.discarded(1),
+            }
+        }
+        Ok(())
+    }
+
+    /// These messages are lost, and we know it.
+    pub(crate) fn discarded(&self, messages: u64) {
+        self.counters.discarded.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    /// Ends everything that waits for a link or a message.
+    pub(crate) fn close(&self) {
+        self.place.send_replace(Place::Closed);
+        lock(&self.carriers).clear();
+        for feed in self.take_feeds() {
+            feed.end();
+        }
+    }
+
+    fn next_of_backlog(&self) -> Option<OutboundMessage> {
+        lock(&self.backlog).pop_front()
+    }
+
+    fn route(self: &Arc<Self>, link: &Arc<Link>) -> Arc<Route> {
+        Arc::new(Route { link: Arc::downgrade(link), hub: Arc::downgrade(self) })
+    }
+
+    /// Waits for a link that takes the message; follows a move.
+    async fn send_later(&self, message: &OutboundMessage) -> Result<(), NotSent> {
+        let mut places = self.place.subscribe();
+        let sending = async {
+            loop {
+                let place = places.borrow_and_update().clone();
+                match place {
+                    Place::Closed => return Err(NotSent::Closed),
+                    Place::Offline => {}
+                    Place::Live(link) => tokio::select! {
+                        pushed = link.push(message, Kind::Publish) => match pushed {
+                            Ok(_) => return Ok(()),
+                            Err(Refusal::Ended) => {}
+                            Err(refusal) => return Err(refusal.into()),
+                        },
+                        // Traffic goes elsewhere now.
+                        _ = places.changed() => {
+                            places.mark_changed();
+                        }
+                    },
+                }
+                // The sender is in `self`.
+                let _ = places.changed().await;
+            }
+        };
+        tokio::time::timeout(self.limits.publish_wait, sending).await.unwrap_or(Err(NotSent::Waited))
+    }
+}
+
+impl From<Refusal> for NotSent {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            // Only of a link that was live a moment ago.
+            Refusal::Ended => Self::Waited,
+            Refusal::TooLarge { limit } => Self::TooLarge { limit },
+            Refusal::BadSubject => Self::BadSubject,
+        }
+    }
+}
+
+/// What may be waited on for as long as the client lives, without keeping it alive.
+pub(crate) type WeakHub = Weak<Hub>;
+
+/// No user code runs under these locks, so a poisoned one guards nothing broken.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,94 @@
+//! Messages that know the way back.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use async_nats::HeaderMap;
+use async_nats::message::OutboundMessage;
+use bytes::Bytes;
+
+use super::hub::NotSent;
+use super::link::{Kind, Refusal};
+use super::subscription::Route;
+use super::{PublishError, publish};
+
+/// A message of a [`Subscription`](super::Subscription): dereferences to [`async_nats::Message`], and
+/// [`respond`](Self::respond)s over the link on which it came, as servers with `allow_responses` demand.
+#[derive(Clone, Debug)]
+pub struct Message {
+    inner: async_nats::Message,
+    route: Arc<Route>,
+}
+
+impl Message {
+    pub(crate) fn new(inner: async_nats::Message, route: &Arc<Route>) -> Self {
+        Self { inner, route: Arc::clone(route) }
+    }
+
+    /// Answers a request. If the link on which it came is gone, the answer takes the live one.
+    ///
+    /// # Errors
+    /// [`RespondError::NoReply`] if nobody waits for an answer; else as
+    /// [`GeoClient::publish`](super::GeoClient::publish).
+    pub async fn respond(&self, payload: Bytes) -> Result<(), RespondError> {
+        self.answer(None, payload).await
+    }
+
+    /// As [`respond`](Self::respond), with headers.
+    ///
+    /// # Errors
+    /// As [`respond`](Self::respond).
+    pub async fn respond_with_headers(&self, headers: HeaderMap, payload: Bytes) -> Result<(), RespondError> {
+        self.answer(Some(headers), payload).await
+    }
+
+    /// The message alone.
+    pub fn into_inner(self) -> async_nats::Message {
+        self.inner
+    }
+
+    async fn answer(&self, headers: Option<HeaderMap>, payload: Bytes) -> Result<(), RespondError> {
+        let subject = self.inner.reply.clone().ok_or(RespondError::NoReply)?;
+        let hub = self.route.hub.upgrade().ok_or(PublishError::Closed)?;
+        let message = OutboundMessage { subject, reply: None, payload, headers };
+        let size = publish::size(&message);
+        let failed = |why: NotSent| PublishError::new(why, &message.subject, size, hub.limits.publish_wait);
+        if let Some(link) = self.route.link.upgrade().filter(|link| !link.has_ended()) {
+            let pushed =
+                tokio::time::timeout(hub.limits.publish_wait, link.push(&message, Kind::Publish)).await;
+            match pushed {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(Refusal::Ended)) => {}
+                Ok(Err(refusal)) => return Err(failed(refusal.into()).into()),
+                Err(_elapsed) => return Err(failed(NotSent::Waited).into()),
+            }
+        }
+        hub.send(message.clone()).await.map_err(|why| failed(why).into())
+    }
+}
+
+impl Deref for Message {
+    type Target = async_nats::Message;
+
+    fn deref(&self) -> &async_nats::Message {
+        &self.inner
+    }
+}
+
+impl From<Message> for async_nats::Message {
+    fn from(message: Message) -> Self {
+        message.inner
+    }
+}
+
+/// Why a message could not be answered.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RespondError {
+    /// The message has no reply subject: nobody waits for an answer.
+    #[error("the message has no reply subject: nobody waits for an answer")]
+    NoReply,
+    /// The answer could not be published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}

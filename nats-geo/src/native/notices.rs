@@ -1,0 +1,52 @@
+//! The stream of notices.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::stream::{self, BoxStream};
+use futures_util::{Stream, StreamExt as _};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::core::Notice;
+
+/// What happens to a client, from the moment when it was asked for. Made by
+/// [`GeoClient::notices`](super::GeoClient::notices); ends when the client is closed.
+pub struct Notices(BoxStream<'static, Result<Notice, NoticesMissed>>);
+
+impl Notices {
+    pub(crate) fn new(receiver: Receiver<Notice>) -> Self {
+        let next = async |mut receiver: Receiver<Notice>| match receiver.recv().await {
+            Ok(notice) => Some((Ok(notice), receiver)),
+            Err(RecvError::Lagged(count)) => Some((Err(NoticesMissed { count }), receiver)),
+            Err(RecvError::Closed) => None,
+        };
+        Self(stream::unfold(receiver, next).boxed())
+    }
+}
+
+impl Stream for Notices {
+    type Item = Result<Notice, NoticesMissed>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next_unpin(cx)
+    }
+}
+
+impl fmt::Debug for Notices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Notices")
+    }
+}
+
+/// The reader was too slow: the oldest notices were dropped, the next ones follow.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{count} notices were dropped, as they were not read in time")]
+pub struct NoticesMissed {
+    /// How many.
+    pub count: u64,
+}
+
+/// Notices that wait for a slow reader: a failover makes about ten.
+pub(crate) const NOTICES_MAX: usize = 256;

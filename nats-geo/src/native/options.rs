@@ -1,0 +1,272 @@
+//! How a client is set up.
+
+use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_nats::ConnectOptions;
+use tokio::sync::{broadcast, watch};
+
+use super::clock::Clock;
+use super::connect::Progress;
+use super::driver::{Driver, Endpoints, Parts};
+use super::hub::{Hub, Limits, Place};
+use super::link::{COMMANDS_MAX, Settings};
+use super::notices::NOTICES_MAX;
+use super::{Auth, ConnectError, GeoClient, IntoServers, Secret, ServerUrl, ServerUrlError};
+use crate::core::{Config, Selector};
+
+/// Connects to the nearest of these servers with the defaults of [`GeoOptions`]. For the ways to list
+/// servers see [`IntoServers`].
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = nats_geo::connect("nats://lon-1:4222,nats://ams-1:4222,nats://dal-1:4222").await?;
+/// client.publish("orders.new", "one lamp".into()).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// As [`GeoOptions::connect`].
+pub async fn connect(servers: impl IntoServers) -> Result<GeoClient, ConnectError> {
+    GeoOptions::new().connect(servers).await
+}
+
+/// Options of a client. Credentials and limits are set here, the policy in [`Config`], and what is particular
+/// to async-nats with [`customize`](Self::customize).
+///
+/// ```no_run
+/// use nats_geo::GeoOptions;
+/// use nats_geo::core::Config;
+/// use std::time::Duration;
+///
+/// # async fn example() -> Result<(), nats_geo::ConnectError> {
+/// let client = GeoOptions::new()
+///     .config(Config::interactive())
+///     .user_and_password("derek", "s3cr3t")
+///     .request_timeout(Duration::from_secs(2))
+///     .server_with_region("nats://10.1.0.1:4222", "lon")
+///     .server_with_region("nats://10.2.0.1:4222", "ams")
+///     .connect("")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "options do nothing until `connect` is called"]
+pub struct GeoOptions {
+    config: Config,
+    labelled: Vec<(String, String)>,
+    auth: Auth,
+    name: Option<String>,
+    connect_timeout: Duration,
+    publish_wait: Duration,
+    request_timeout: Option<Duration>,
+    dead_link_buffer: usize,
+    resend_unconfirmed: bool,
+    seed: Option<u64>,
+    customize: Option<Customize>,
+}
+
+type Customize = Arc<dyn Fn(ConnectOptions) -> ConnectOptions + Send + Sync>;
+
+impl GeoOptions {
+    /// The defaults: [`Config::fleet`], no credentials.
+    pub fn new() -> Self {
+        Self {
+            config: Config::fleet(),
+            labelled: Vec::new(),
+            auth: Auth::None,
+            name: None,
+            connect_timeout: CONNECT_TIMEOUT,
+            publish_wait: PUBLISH_WAIT,
+            request_timeout: Some(REQUEST_TIMEOUT),
+            dead_link_buffer: DEAD_LINK_BUFFER,
+            resend_unconfirmed: false,
+            seed: None,
+            customize: None,
+        }
+    }
+
+    /// The policy: when to move, where to, and how often to look. Default [`Config::fleet`].
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// One more server, in a region that you name: for servers that do not know their region, or not as you
+    /// call it. `region=url` in a list is the same.
+    pub fn server_with_region(mut self, url: impl Into<String>, region: impl Into<String>) -> Self {
+        self.labelled.push((url.into(), region.into()));
+        self
+    }
+
+    /// Credentials for servers that have none in their URL. Default [`Auth::None`].
+    pub fn auth(mut self, auth: Auth) -> Self {
+        self.auth = auth;
+        self
+    }
+
+    /// User and password, as [`auth`](Self::auth).
+    pub fn user_and_password(self, user: impl Into<String>, password: impl Into<Secret>) -> Self {
+        self.auth(Auth::UserAndPassword { user: user.into(), password: password.into() })
+    }
+
+    /// A token, as [`auth`](Self::auth).
+    pub fn token(self, token: impl Into<Secret>) -> Self {
+        self.auth(Auth::Token(token.into()))
+    }
+
+    /// The name of the connections in the servers' monitoring. Default none.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// [`connect`](Self::connect) fails when no link is live after this long. Default 10 s: a dial into a
+    /// blackhole takes 3 s, and there is time for a round of others.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
+        self
+    }
+
+    /// A publish, or the sending of a request, waits at most this long for a live link that takes it.
+    /// Default 5 s: longer than a failover, shorter than people wait.
+    pub fn publish_wait(mut self, limit: Duration) -> Self {
+        self.publish_wait = limit;
+        self
+    }
+
+    /// A request waits at most this long for its answer. `None`: as long as its link lives. Default 10 s, as
+    /// in async-nats.
+    pub fn request_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.request_timeout = limit.into();
+        self
+    }
+
+    /// How many publishes of a dead link are kept to be sent on the next one; the oldest are given up first
+    /// and counted in [`Stats::discarded`](super::Stats::discarded). Default 4096. With
+    /// [`resend_unconfirmed`](Self::resend_unconfirmed) also how many are kept between two PONGs.
+    pub fn dead_link_buffer(mut self, messages: usize) -> Self {
+        self.dead_link_buffer = messages;
+        self
+    }
+
+    /// After a link was lost, also sends again what was written but not confirmed by a PONG. Default off:
+    /// some of it will have arrived, so subscribers see it twice.
+    pub fn resend_unconfirmed(mut self, resend: bool) -> Self {
+        self.resend_unconfirmed = resend;
+        self
+    }
+
+    /// Which client this is, among many: ties between servers and waiting times depend on it. Default
+    /// random. The same seed makes the same choices, so give no two clients the same one.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Changes what is set for each connection of async-nats, such as `no_echo` or `custom_inbox_prefix`. Of
+    /// no effect are: the event callback, the capacity of the client, timeouts of connecting and pinging, and
+    /// all about reconnecting, as these belong to the driver; `retry_on_initial_connect` makes every dial
+    /// fail, with an error that says so.
+    pub fn customize(
+        mut self,
+        customize: impl Fn(ConnectOptions) -> ConnectOptions + Send + Sync + 'static,
+    ) -> Self {
+        self.customize = Some(Arc::new(customize));
+        self
+    }
+
+    /// Connects to the nearest of these servers, and those of
+    /// [`server_with_region`](Self::server_with_region). Returns when the first link is live.
+    ///
+    /// # Errors
+    /// A list or a configuration that cannot be used; refused credentials, at once; or no live link within
+    /// [`connect_timeout`](Self::connect_timeout), with what went wrong at each server.
+    pub async fn connect(self, servers: impl IntoServers) -> Result<GeoClient, ConnectError> {
+        let mut listed = servers.into_servers()?;
+        for (url, region) in &self.labelled {
+            listed.push(ServerUrl { region: Some(region.clone()), ..url.parse()? });
+        }
+        if listed.is_empty() {
+            return Err(ServerUrlError::Empty.into());
+        }
+        let waited = self.connect_timeout;
+        let progress = Progress::new();
+        let client = self.start(listed, progress.clone())?;
+        let mut places = client.hub().places();
+        let live = places.wait_for(|place| matches!(place, Place::Live(_)));
+        let failure = tokio::select! {
+            biased;
+            _ = live => None,
+            refused = progress.refused() => Some(refused),
+            () = tokio::time::sleep(waited) => Some(progress.timed_out(waited)),
+        };
+        failure.map_or(Ok(client), Err)
+    }
+
+    fn start(self, servers: Vec<ServerUrl>, progress: Progress) -> Result<GeoClient, ConnectError> {
+        let clock = Clock::start();
+        // Keyed anew by the operating system in every process, and differently at every call.
+        let seed = self.seed.unwrap_or_else(|| RandomState::new().hash_one(servers.len()));
+        let selector = Arc::new(Mutex::new(Selector::new(self.config, seed, clock.now())?));
+        let hub = Arc::new(Hub::new(Limits {
+            publish_wait: self.publish_wait,
+            request_timeout: self.request_timeout,
+            backlog: self.dead_link_buffer,
+            resend_unconfirmed: self.resend_unconfirmed,
+        }));
+        // What cannot be in the channel any more was written.
+        let keep = if self.resend_unconfirmed { self.dead_link_buffer } else { COMMANDS_MAX };
+        let (notices, _) = broadcast::channel(NOTICES_MAX);
+        let driver = Driver::new(Parts {
+            selector: Arc::clone(&selector),
+            clock,
+            hub: Arc::clone(&hub),
+            endpoints: Endpoints::new(servers, &self.auth),
+            settings: Settings { name: self.name, keep: keep.max(COMMANDS_MAX), customize: self.customize },
+            notices: notices.clone(),
+            progress,
+        });
+        let stop = watch::Sender::new(false);
+        let task = tokio::spawn(driver.run(stop.subscribe()));
+        Ok(GeoClient::new(hub, selector, clock, notices, stop, task))
+    }
+}
+
+impl Default for GeoOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for GeoOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GeoOptions")
+            .field("config", &self.config)
+            .field("auth", &self.auth)
+            .field("name", &self.name)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("publish_wait", &self.publish_wait)
+            .field("request_timeout", &self.request_timeout)
+            .field("dead_link_buffer", &self.dead_link_buffer)
+            .field("resend_unconfirmed", &self.resend_unconfirmed)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Three dials into blackholes, one after the other.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Detection (3 s), spread (2 s) and dial of a failover of the fleet preset mostly fit in.
+const PUBLISH_WAIT: Duration = Duration::from_secs(5);
+
+/// The default of async-nats and most other clients.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Sixteen times what one link can have in its channel.
+const DEAD_LINK_BUFFER: usize = 4_096;

@@ -1,0 +1,178 @@
+//! Publishing.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_nats::client::traits;
+use async_nats::message::OutboundMessage;
+use async_nats::subject::ToSubject;
+use async_nats::{HeaderMap, PublishErrorKind, Subject};
+use bytes::Bytes;
+
+use super::GeoClient;
+use super::hub::NotSent;
+
+impl GeoClient {
+    /// Publishes a message where traffic goes now. `Ok` says that it is queued for the server, as with
+    /// async-nats; [`flush`](Self::flush) says that it has arrived there.
+    ///
+    /// While nothing is live it waits, at most for
+    /// [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait).
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = nats_geo::connect("nats://lon-1:4222,nats://ams-1:4222").await?;
+    /// client.publish("orders.new", "one lamp".into()).await?;
+    /// client.flush().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A subject or payload that the server would not take, or nowhere to send it within the bound.
+    pub async fn publish(&self, subject: impl ToSubject, payload: Bytes) -> Result<(), PublishError> {
+        self.publish_message(outbound(subject, None, None, payload)).await
+    }
+
+    /// As [`publish`](Self::publish), with a subject for answers.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub async fn publish_with_reply(
+        &self,
+        subject: impl ToSubject,
+        reply: impl ToSubject,
+        payload: Bytes,
+    ) -> Result<(), PublishError> {
+        self.publish_message(outbound(subject, Some(reply.to_subject()), None, payload)).await
+    }
+
+    /// As [`publish`](Self::publish), with headers.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub async fn publish_with_headers(
+        &self,
+        subject: impl ToSubject,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<(), PublishError> {
+        self.publish_message(outbound(subject, None, Some(headers), payload)).await
+    }
+
+    /// As [`publish`](Self::publish), with a subject for answers and headers.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub async fn publish_with_reply_and_headers(
+        &self,
+        subject: impl ToSubject,
+        reply: impl ToSubject,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<(), PublishError> {
+        self.publish_message(outbound(subject, Some(reply.to_subject()), Some(headers), payload)).await
+    }
+
+    /// As [`publish`](Self::publish), of a message made before.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub async fn publish_message(&self, message: OutboundMessage) -> Result<(), PublishError> {
+        let hub = self.hub();
+        if let Some(reply) = message.reply.as_ref().filter(|reply| !is_framed(reply)) {
+            return Err(PublishError::BadSubject { subject: reply.to_string() });
+        }
+        let (subject, size) = (message.subject.clone(), size(&message));
+        hub.send(message)
+            .await
+            .map_err(|why| PublishError::new(why, &subject, size, hub.limits.publish_wait))?;
+        hub.counters.published.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl traits::Publisher for GeoClient {
+    async fn publish_with_reply<S: ToSubject, R: ToSubject>(
+        &self,
+        subject: S,
+        reply: R,
+        payload: Bytes,
+    ) -> Result<(), async_nats::PublishError> {
+        Ok(Self::publish_with_reply(self, subject, reply, payload).await?)
+    }
+
+    async fn publish_message(&self, message: OutboundMessage) -> Result<(), async_nats::PublishError> {
+        Ok(Self::publish_message(self, message).await?)
+    }
+}
+
+/// Why a message was not published. It was not sent, not even in part.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// No link was live, or the live one took nothing, for as long as publishing may wait.
+    #[error("no server took the message within {waited:?}; try again later, or wait longer (`publish_wait`)")]
+    Unavailable {
+        /// The bound of [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait).
+        waited: Duration,
+    },
+    /// The client was closed.
+    #[error("the client is closed")]
+    Closed,
+    /// The subject is empty, or contains white space.
+    #[error("`{subject}` is not a subject to publish to: it is empty or contains white space")]
+    BadSubject {
+        /// The subject.
+        subject: String,
+    },
+    /// Headers and payload are larger than the server accepts.
+    #[error("a message of {size} bytes is larger than the {limit} that the server accepts (`max_payload`)")]
+    TooLarge {
+        /// Of headers and payload, in bytes.
+        size: usize,
+        /// The server's `max_payload`, in bytes.
+        limit: usize,
+    },
+}
+
+impl PublishError {
+    pub(crate) fn new(why: NotSent, subject: &Subject, size: usize, waited: Duration) -> Self {
+        match why {
+            NotSent::Waited => Self::Unavailable { waited },
+            NotSent::Closed => Self::Closed,
+            NotSent::TooLarge { limit } => Self::TooLarge { size, limit },
+            NotSent::BadSubject => Self::BadSubject { subject: subject.to_string() },
+        }
+    }
+}
+
+impl From<PublishError> for async_nats::PublishError {
+    fn from(error: PublishError) -> Self {
+        let kind = match error {
+            PublishError::Unavailable { .. } | PublishError::Closed => PublishErrorKind::Send,
+            PublishError::BadSubject { .. } => PublishErrorKind::InvalidSubject,
+            PublishError::TooLarge { .. } => PublishErrorKind::MaxPayloadExceeded,
+        };
+        Self::with_source(kind, error)
+    }
+}
+
+pub(crate) fn outbound(
+    subject: impl ToSubject,
+    reply: Option<Subject>,
+    headers: Option<HeaderMap>,
+    payload: Bytes,
+) -> OutboundMessage {
+    OutboundMessage { subject: subject.to_subject(), reply, headers, payload }
+}
+
+/// What counts against the server's `max_payload`, for messages to people.
+pub(crate) fn size(message: &OutboundMessage) -> usize {
+    message.payload.len() + message.headers.as_ref().map_or(0, HeaderMap::len)
+}
+
+/// Whether it stays one word on the wire.
+fn is_framed(subject: &Subject) -> bool {
+    !subject.is_empty() && !subject.bytes().any(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
+}

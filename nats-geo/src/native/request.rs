@@ -1,0 +1,165 @@
+//! Requests.
+
+use std::time::Duration;
+
+use async_nats::client::traits;
+use async_nats::message::OutboundMessage;
+use async_nats::subject::ToSubject;
+use async_nats::{HeaderMap, Message, Request, RequestErrorKind, StatusCode};
+use bytes::Bytes;
+
+use super::GeoClient;
+use super::PublishError;
+use super::hub::{Hub, NotSent};
+use super::link::{Kind, Offer, Refusal};
+use super::publish::{outbound, size};
+
+impl GeoClient {
+    /// Sends a request where traffic goes now and waits for the answer, at most for
+    /// [`GeoOptions::request_timeout`](super::GeoOptions::request_timeout). It is sent once: whether it is
+    /// safe to send it again after an error, only the caller can know.
+    ///
+    /// ```no_run
+    /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::RequestError> {
+    /// let answer = client.request("price.lamp", "".into()).await?;
+    /// println!("{:?}", answer.payload);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// No answer, for one of the reasons of [`RequestError`]; each says whether the request may have been
+    /// executed.
+    pub async fn request(&self, subject: impl ToSubject, payload: Bytes) -> Result<Message, RequestError> {
+        self.ask(outbound(subject, None, None, payload), self.hub().limits.request_timeout).await
+    }
+
+    /// As [`request`](Self::request), with headers.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn request_with_headers(
+        &self,
+        subject: impl ToSubject,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<Message, RequestError> {
+        self.ask(outbound(subject, None, Some(headers), payload), self.hub().limits.request_timeout).await
+    }
+
+    /// As [`request`](Self::request), with a time limit of its own; [`Request::inbox`] is of no effect, as
+    /// every link has an inbox of its own.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn send_request(
+        &self,
+        subject: impl ToSubject,
+        request: Request,
+    ) -> Result<Message, RequestError> {
+        let limit = request.timeout.unwrap_or(self.hub().limits.request_timeout);
+        self.ask(outbound(subject, None, request.headers, request.payload.unwrap_or_default()), limit).await
+    }
+
+    async fn ask(&self, request: OutboundMessage, limit: Option<Duration>) -> Result<Message, RequestError> {
+        let answer = ask(self.hub(), request);
+        match limit {
+            Some(waited) => {
+                tokio::time::timeout(waited, answer).await.unwrap_or(Err(RequestError::TimedOut { waited }))
+            }
+            None => answer.await,
+        }
+    }
+}
+
+impl traits::Requester for GeoClient {
+    async fn send_request<S: ToSubject>(
+        &self,
+        subject: S,
+        request: Request,
+    ) -> Result<Message, async_nats::RequestError> {
+        Ok(Self::send_request(self, subject, request).await?)
+    }
+}
+
+impl traits::TimeoutProvider for GeoClient {
+    fn timeout(&self) -> Option<Duration> {
+        self.hub().limits.request_timeout
+    }
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// It was not sent.
+    #[error("not sent: {0}")]
+    NotSent(#[from] PublishError),
+    /// Nobody serves the subject. The request was not executed.
+    #[error("nobody serves `{subject}`")]
+    NoResponders {
+        /// The subject.
+        subject: String,
+    },
+    /// No answer in time. The request may have been executed.
+    #[error("no answer within {waited:?}; the request may have been executed")]
+    TimedOut {
+        /// The time limit.
+        waited: Duration,
+    },
+    /// The link on which the answer would have come is gone. The request may have been executed.
+    #[error("the connection was lost; the request may have been executed")]
+    LinkLost,
+    /// The account may not subscribe to inboxes, so that no answer could arrive. It was not sent.
+    #[error("this account may not subscribe to its inbox, so no answer could arrive; allow `_INBOX.>`")]
+    NoInbox,
+}
+
+impl From<RequestError> for async_nats::RequestError {
+    fn from(error: RequestError) -> Self {
+        let kind = match &error {
+            RequestError::NotSent(PublishError::BadSubject { .. }) => RequestErrorKind::InvalidSubject,
+            RequestError::NotSent(PublishError::TooLarge { .. }) => RequestErrorKind::MaxPayloadExceeded,
+            RequestError::NoResponders { .. } => RequestErrorKind::NoResponders,
+            RequestError::TimedOut { .. } => RequestErrorKind::TimedOut,
+            RequestError::NotSent(_) | RequestError::LinkLost | RequestError::NoInbox => {
+                RequestErrorKind::Other
+            }
+        };
+        Self::with_source(kind, error)
+    }
+}
+
+async fn ask(hub: &Hub, mut request: OutboundMessage) -> Result<Message, RequestError> {
+    let size = size(&request);
+    let subject = request.subject.clone();
+    let failed = |why: NotSent| PublishError::new(why, &subject, size, hub.limits.publish_wait);
+    let mut awaited = loop {
+        let link = hub.live().await.map_err(failed)?;
+        if link.is_deaf() {
+            return Err(RequestError::NoInbox);
+        }
+        let awaited = link.await_request();
+        request.reply = Some(awaited.reply.clone());
+        let sent = match link.offer(request, Kind::Request) {
+            Ok(Offer::Taken(_)) => break awaited,
+            Ok(Offer::NotNow(again)) => {
+                request = again;
+                tokio::time::timeout(hub.limits.publish_wait, link.push(&request, Kind::Request)).await
+            }
+            Err(refusal) => return Err(failed(refusal.into()).into()),
+        };
+        match sent {
+            Ok(Ok(_)) => break awaited,
+            // It never left: the next link will do.
+            Ok(Err(Refusal::Ended)) => hub.leave(link.conn),
+            Ok(Err(refusal)) => return Err(failed(refusal.into()).into()),
+            Err(_elapsed) => return Err(failed(NotSent::Waited).into()),
+        }
+    };
+    let answer = (&mut awaited.answer).await.map_err(|_| RequestError::LinkLost)?;
+    match answer.status {
+        Some(StatusCode::NO_RESPONDERS) => Err(RequestError::NoResponders { subject: subject.to_string() }),
+        _ => Ok(answer),
+    }
+}

@@ -1,0 +1,242 @@
+//! The inner side of a subscription: what the links deliver, and in which order it goes to the user.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll, Waker};
+
+use async_nats::{Subject, Subscriber};
+use futures_util::{FutureExt as _, StreamExt as _};
+
+use crate::core::ConnId;
+use crate::native::Message;
+use crate::native::hub::{Hub, lock};
+use crate::native::link::{Ended, Link};
+
+/// One subscription over all links that carry it.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    pub(crate) id: u64,
+    subject: Subject,
+    queue: Option<String>,
+    state: Mutex<State>,
+}
+
+/// The way of a message: an answer goes back over the link on which the question came.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) link: Weak<Link>,
+    pub(crate) hub: Weak<Hub>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Oldest link first.
+    inputs: Vec<Input>,
+    /// What had come in on links that are gone.
+    buffered: VecDeque<Message>,
+    waker: Option<Waker>,
+    /// Messages given to the user.
+    delivered: u64,
+    /// End after this many.
+    limit: Option<u64>,
+    /// The input to look at first; moves on in a queue group.
+    first: usize,
+    /// No further input will come.
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Input {
+    conn: ConnId,
+    route: Arc<Route>,
+    /// `None` while it is being installed, or someone has [taken](Feed::take) it.
+    subscriber: Option<Subscriber>,
+    delivered: u64,
+}
+
+impl Feed {
+    pub(crate) fn new(id: u64, subject: Subject, queue: Option<String>) -> Self {
+        Self { id, subject, queue, state: Mutex::default() }
+    }
+
+    /// Subscribes on `link`, unless that was done already.
+    pub(crate) async fn install(&self, link: &Arc<Link>, route: &Arc<Route>) -> Result<(), Ended> {
+        if !self.claim(link.conn, route) {
+            return Ok(());
+        }
+        let subscriber = link.subscribe(self.subject.clone(), self.queue.clone()).await;
+        let mut state = lock(&self.state);
+        // A subscriber that is left on a dead link would keep its socket open.
+        let wanted = !link.has_ended() && !state.ended;
+        let input = state.inputs.iter_mut().find(|input| input.conn == link.conn);
+        match (input, subscriber) {
+            (Some(input), Ok(subscriber)) if wanted => input.subscriber = Some(subscriber),
+            (_, result) => {
+                state.inputs.retain(|input| input.conn != link.conn);
+                state.wake();
+                return result.map(drop);
+            }
+        }
+        state.wake();
+        Ok(())
+    }
+
+    /// Tells the server of this link to send no more; what is on its way still comes in.
+    pub(crate) async fn stop(&self, conn: ConnId) {
+        let Some(mut taken) = self.take(conn) else { return };
+        if let Some(subscriber) = &mut taken.subscriber {
+            // An error says that the link has ended, which stops it as well.
+            let _ = subscriber.unsubscribe_after(NEVER_REACHED).await;
+        }
+    }
+
+    /// Parts with a link, and keeps what has come in there. Returns how much of the oldest was too much.
+    pub(crate) fn detach(&self, conn: ConnId) -> u64 {
+        let mut state = lock(&self.state);
+        let Some(index) = state.inputs.iter().position(|input| input.conn == conn) else { return 0 };
+        let mut input = state.inputs.remove(index);
+        let come_in = async {
+            while let Some(Some(message)) = input.subscriber.as_mut().and_then(|it| it.next().now_or_never())
+            {
+                state.buffered.push_back(Message::new(message, &input.route));
+            }
+        };
+        // Tokio would otherwise make the channel look empty after 128 messages.
+        tokio::task::unconstrained(come_in).now_or_never();
+        let excess = state.buffered.len().saturating_sub(BUFFERED_MAX);
+        state.buffered.drain(..excess);
+        state.wake();
+        excess as u64
+    }
+
+    /// The next message, or the end.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        let mut state = lock(&self.state);
+        if state.limit.is_some_and(|limit| state.delivered >= limit) {
+            state.end();
+            state.buffered.clear();
+        }
+        if let Some(message) = state.next(cx, self.queue.is_some()) {
+            state.delivered += 1;
+            return Poll::Ready(Some(message));
+        }
+        if state.ended && state.inputs.is_empty() {
+            return Poll::Ready(None);
+        }
+        if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            state.waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Ends after `limit` messages in all.
+    pub(crate) async fn limit(&self, limit: u64) {
+        let (conn, at_server) = {
+            let mut state = lock(&self.state);
+            state.limit = Some(limit);
+            state.wake();
+            let left = limit.saturating_sub(state.delivered + state.buffered.len() as u64);
+            // With two links it is not known which of them delivers how much: the count is then kept here.
+            let [input] = state.inputs.as_slice() else { return };
+            (input.conn, input.delivered + left)
+        };
+        let Some(mut taken) = self.take(conn) else { return };
+        if let Some(subscriber) = &mut taken.subscriber {
+            let _ = subscriber.unsubscribe_after(at_server).await;
+        }
+    }
+
+    /// No further link will carry it. What has come in is still delivered.
+    pub(crate) fn end(&self) {
+        let conns: Vec<_> = self.routes().into_iter().map(|(conn, _)| conn).collect();
+        for conn in conns {
+            self.detach(conn);
+        }
+        lock(&self.state).end();
+    }
+
+    /// The links that carry it.
+    pub(crate) fn routes(&self) -> Vec<(ConnId, Arc<Route>)> {
+        lock(&self.state).inputs.iter().map(|input| (input.conn, Arc::clone(&input.route))).collect()
+    }
+
+    fn claim(&self, conn: ConnId, route: &Arc<Route>) -> bool {
+        let mut state = lock(&self.state);
+        let free = !state.ended && state.inputs.iter().all(|input| input.conn != conn);
+        if free {
+            state.inputs.push(Input { conn, route: Arc::clone(route), subscriber: None, delivered: 0 });
+        }
+        free
+    }
+
+    /// Takes the subscriber of a link out, to be used across an await; it returns by itself.
+    fn take(&self, conn: ConnId) -> Option<Taken<'_>> {
+        let mut state = lock(&self.state);
+        let input = state.inputs.iter_mut().find(|input| input.conn == conn)?;
+        let subscriber = Some(input.subscriber.take()?);
+        Some(Taken { feed: self, conn, subscriber })
+    }
+}
+
+struct Taken<'a> {
+    feed: &'a Feed,
+    conn: ConnId,
+    subscriber: Option<Subscriber>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.feed.state);
+        if let Some(input) = state.inputs.iter_mut().find(|input| input.conn == self.conn) {
+            input.subscriber = self.subscriber.take();
+        }
+        state.wake();
+    }
+}
+
+impl State {
+    fn next(&mut self, cx: &mut Context<'_>, in_turn: bool) -> Option<Message> {
+        if let Some(message) = self.buffered.pop_front() {
+            return Some(message);
+        }
+        // A plain subscription drains the oldest link first; a queue group takes from each in turn.
+        let mut index = if in_turn { self.first } else { 0 };
+        for _ in 0..self.inputs.len() {
+            index %= self.inputs.len();
+            let input = &mut self.inputs[index];
+            match input.subscriber.as_mut().map(|subscriber| subscriber.poll_next_unpin(cx)) {
+                Some(Poll::Ready(Some(message))) => {
+                    input.delivered += 1;
+                    self.first = index + 1;
+                    return Some(Message::new(message, &input.route));
+                }
+                // The link has ended, or has delivered what it was limited to.
+                Some(Poll::Ready(None)) => drop(self.inputs.remove(index)),
+                Some(Poll::Pending) | None => index += 1,
+            }
+            if self.inputs.is_empty() {
+                return None;
+            }
+        }
+        None
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.inputs.clear();
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// A limit that no subscription reaches: the server forgets it at once if it has delivered as much, and
+/// async-nats goes on delivering. Its `drain` would drop what is still on its way.
+const NEVER_REACHED: u64 = 9_999_999_999;
+
+/// As many as async-nats buffers for one subscription by default.
+const BUFFERED_MAX: usize = 64 << 10;

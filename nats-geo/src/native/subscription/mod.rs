@@ -1,0 +1,95 @@
+//! Subscriptions that survive moves.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+
+use futures_util::Stream;
+
+use super::Message;
+use super::hub::{Hub, WeakHub};
+
+mod feed;
+pub(crate) use feed::{Feed, Route};
+
+/// A stream of the messages of one subscription, over all links that the client ever uses. Made by
+/// [`GeoClient::subscribe`](super::GeoClient::subscribe).
+///
+/// While the client moves in an orderly way, two links deliver for a moment. Without a queue group, a message
+/// may then come twice; with one, each message comes once. Messages of one publisher keep their order within
+/// a link, not across a move. When a link is lost, so is what was on its way.
+///
+/// Dropping it unsubscribes; it ends by itself when the client is closed.
+#[must_use = "dropping a subscription unsubscribes"]
+pub struct Subscription {
+    feed: Arc<Feed>,
+    hub: WeakHub,
+}
+
+impl Subscription {
+    pub(crate) fn new(feed: Arc<Feed>, hub: &Arc<Hub>) -> Self {
+        Self { feed, hub: Arc::downgrade(hub) }
+    }
+
+    /// Unsubscribes. What has come in by now is still delivered, then the stream ends.
+    pub async fn unsubscribe(&mut self) {
+        self.forget();
+        for (conn, _) in self.feed.routes() {
+            self.feed.stop(conn).await;
+        }
+        self.feed.end();
+    }
+
+    /// Unsubscribes after `max` messages, counted over all links since the subscription was made; at once if
+    /// it has delivered as many.
+    pub async fn unsubscribe_after(&mut self, max: u64) {
+        self.feed.limit(max).await;
+    }
+
+    /// Unsubscribes without losing what is on its way: returns when the servers have confirmed that nothing
+    /// more will come. What has come in is still delivered, then the stream ends.
+    pub async fn drain(&mut self) {
+        self.forget();
+        for (conn, route) in self.feed.routes() {
+            self.feed.stop(conn).await;
+            if let Some(link) = route.link.upgrade() {
+                // A link that ends now delivers nothing more, either.
+                let _ = link.round_trip().await;
+            }
+        }
+        self.feed.end();
+    }
+
+    fn forget(&self) {
+        if let Some(hub) = self.hub.upgrade() {
+            hub.remove_feed(self.feed.id);
+        }
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Message;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        let polled = self.feed.poll(cx);
+        if let (Poll::Ready(Some(_)), Some(hub)) = (&polled, Weak::upgrade(&self.hub)) {
+            hub.counters.delivered.fetch_add(1, Ordering::Relaxed);
+        }
+        polled
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.forget();
+        self.feed.end();
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription").field("id", &self.feed.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,148 @@
+//! Orderly moves: nothing is lost, and in queue groups nothing is doubled.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use nats_geo::core::Config;
+use nats_geo::{GeoClient, GeoOptions, Subscription};
+use tokio::task::JoinHandle;
+
+use crate::basics::options;
+use crate::failover::{home, urls};
+use crate::support::{Server, super_cluster, wait_for, within};
+
+const LAME_DUCK: &str = "lame_duck_duration: \"30s\"\nlame_duck_grace_period: \"10s\"";
+
+/// Leaves a lame duck at once: the spread is for fleets.
+fn prompt() -> GeoOptions {
+    let mut config = Config::interactive();
+    config.spread.lame_duck = Duration::from_millis(50);
+    options().config(config)
+}
+
+/// Publishes `count` numbers to `subject` through one server, one per millisecond.
+async fn publisher(server: &Server, subject: &'static str, count: u32) -> JoinHandle<()> {
+    let client = async_nats::connect(server.url()).await.unwrap();
+    tokio::spawn(async move {
+        let mut tick = tokio::time::interval(Duration::from_millis(1));
+        for n in 0..count {
+            tick.tick().await;
+            client.publish(subject, n.to_string().into()).await.unwrap();
+        }
+        client.flush().await.unwrap();
+    })
+}
+
+/// How often each payload came, until `enough` different ones are there.
+async fn tally(subscription: &mut Subscription, enough: usize) -> BTreeMap<String, u32> {
+    let mut seen = BTreeMap::new();
+    within("all messages", async {
+        while seen.len() < enough {
+            let message = subscription.next().await.unwrap();
+            *seen.entry(String::from_utf8_lossy(&message.payload).into_owned()).or_insert(0) += 1;
+        }
+    })
+    .await;
+    seen
+}
+
+async fn moved(client: &GeoClient, old: &Server) {
+    wait_for("the move", async || (client.stats().moves == 1).then_some(())).await;
+    wait_for("the old link to close", async || (old.connections().await == 0).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_lame_duck_is_left_without_losing_or_doubling_in_a_queue_group() {
+    let servers = super_cluster(&["lon", "ams"], LAME_DUCK).await;
+    let client = within("connecting", prompt().connect(urls(&servers))).await.unwrap();
+    let mut orders = client.queue_subscribe("orders", "workers").await.unwrap();
+    client.flush().await.unwrap();
+    let home = home(&client, &servers);
+    const COUNT: u32 = 3_000;
+    let publisher = publisher(&servers[1 - home], "orders", COUNT).await;
+    within("the first order", orders.next()).await.unwrap();
+
+    servers[home].lame_duck();
+    let seen = tally(&mut orders, COUNT as usize - 1).await;
+    within("the publisher", publisher).await.unwrap();
+    assert!(seen.values().all(|count| *count == 1), "doubled: {seen:?}");
+    moved(&client, &servers[home]).await;
+}
+
+#[tokio::test]
+async fn a_lame_duck_is_left_without_losing_in_a_plain_subscription() {
+    let servers = super_cluster(&["lon", "ams"], LAME_DUCK).await;
+    let client = within("connecting", prompt().connect(urls(&servers))).await.unwrap();
+    let mut orders = client.subscribe("orders").await.unwrap();
+    client.flush().await.unwrap();
+    let home = home(&client, &servers);
+    const COUNT: u32 = 3_000;
+    let publisher = publisher(&servers[1 - home], "orders", COUNT).await;
+    within("the first order", orders.next()).await.unwrap();
+    servers[home].lame_duck();
+    tally(&mut orders, COUNT as usize - 1).await;
+    within("the publisher", publisher).await.unwrap();
+    moved(&client, &servers[home]).await;
+}
+
+#[tokio::test]
+async fn requests_and_services_do_not_notice_a_lame_duck() {
+    let servers = super_cluster(&["lon", "ams"], LAME_DUCK).await;
+    let client = within("connecting", prompt().connect(urls(&servers))).await.unwrap();
+    let home = home(&client, &servers);
+    let far = within("connecting", options().connect(servers[1 - home].url())).await.unwrap();
+    let (mut own, mut others) = (
+        client.queue_subscribe("here", "q").await.unwrap(),
+        far.queue_subscribe("there", "q").await.unwrap(),
+    );
+    let serve = async |questions: &mut Subscription| {
+        while let Some(question) = questions.next().await {
+            question.respond(question.payload.clone()).await.unwrap();
+        }
+    };
+    let asking = async {
+        for (asker, subject) in [(&client, "there"), (&far, "here")] {
+            wait_for("interest to cross the gateway", async || asker.request(subject, "".into()).await.ok())
+                .await;
+        }
+        servers[home].lame_duck();
+        let mut asked = 0;
+        while client.stats().moves == 0 || servers[home].connections().await > 0 {
+            for (asker, subject) in [(&client, "there"), (&far, "here")] {
+                let answer = asker.request(subject, asked.to_string().into()).await.unwrap();
+                assert_eq!(answer.payload, asked.to_string());
+                asked += 1;
+            }
+        }
+        asked
+    };
+    let asked = within("the move", async {
+        tokio::select! {
+            asked = asking => asked,
+            () = serve(&mut own) => panic!("the service ended"),
+            () = serve(&mut others) => panic!("the service ended"),
+        }
+    })
+    .await;
+    assert!(asked > 100, "only {asked} requests");
+}
+
+#[tokio::test]
+async fn a_request_in_flight_keeps_the_old_link_until_it_is_answered() {
+    let servers = super_cluster(&["lon", "ams"], LAME_DUCK).await;
+    let client = within("connecting", prompt().connect(urls(&servers))).await.unwrap();
+    let home = home(&client, &servers);
+    let service = within("connecting", options().connect(servers[home].url())).await.unwrap();
+    let mut questions = service.subscribe("slow").await.unwrap();
+    service.flush().await.unwrap();
+    let asking = tokio::spawn({
+        let client = client.clone();
+        async move { client.request("slow", "lamp?".into()).await }
+    });
+    let question = within("the question", questions.next()).await.unwrap();
+    servers[home].lame_duck();
+    wait_for("the move", async || (client.stats().moves == 1).then_some(())).await;
+    question.respond("here".into()).await.unwrap();
+    assert_eq!(within("the answer", asking).await.unwrap().unwrap().payload, "here");
+}

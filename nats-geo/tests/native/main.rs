@@ -1,0 +1,10 @@
+//! The whole client against real servers.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod basics;
+mod failover;
+mod handover;
+mod publishing;
