@@ -272,8 +272,11 @@ async fn servers_do_not_outlive_loadgen() {
         helper.args(["--exact", "helper_that_ends", "--ignored", "--nocapture"]).env(END, end);
         let mut helper = helper.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(helper.stdout.take().unwrap()).lines();
-        let pids = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("pids ").map(str::to_owned));
-        let pids: Vec<u32> = pids.expect("no pids").split(' ').map(|pid| pid.parse().unwrap()).collect();
+        let said =
+            lines.map_while(Result::ok).find_map(|line| line.strip_prefix("started ").map(str::to_owned));
+        let said = said.expect("the helper did not start");
+        let (folder, pids) = said.split_once(' ').unwrap();
+        let pids: Vec<u32> = pids.split(' ').map(|pid| pid.parse().unwrap()).collect();
         assert_eq!(pids.len(), 2);
         let pid = nix::unistd::Pid::from_raw(i32::try_from(helper.id()).unwrap());
         match end {
@@ -283,6 +286,7 @@ async fn servers_do_not_outlive_loadgen() {
         }
         assert!(!helper.wait().unwrap().success());
         wait_until_gone(&pids);
+        assert!(!Path::new(folder).exists(), "{folder} is left behind");
     }
 }
 
@@ -292,7 +296,7 @@ async fn helper_that_ends() {
     let end = std::env::var(END).expect("started by servers_do_not_outlive_loadgen only");
     let cluster = SuperCluster::start(options(&["lon", "ams"], 1)).await.unwrap();
     let pids: Vec<_> = pids(&cluster).iter().map(ToString::to_string).collect();
-    println!("\npids {}", pids.join(" "));
+    println!("\nstarted {} {}", cluster.folder().display(), pids.join(" "));
     assert_ne!(end, "panic", "as asked for");
     std::future::pending::<()>().await;
 }

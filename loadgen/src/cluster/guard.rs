@@ -1,5 +1,6 @@
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// Ends every child of the run when this process is gone, however it goes.
@@ -7,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 /// `Drop` covers a normal end, an error and a panic, but not SIGKILL, an abort or an unhandled Ctrl-C. So a shell
 /// leads a process group in which all servers are started, and reads from a pipe of which this process holds the only
 /// other end. When the kernel closes that end, for whatever reason, the shell kills its whole group, itself included.
+/// Because nothing comes after that, it removes the run's folder before.
 /// No list of pids exists that could be stale, and no server is outside the group for even a moment. Being in another
 /// group, the servers do not get the terminal's Ctrl-C either, so it is this process that decides how they end.
 #[derive(Debug)]
@@ -15,10 +17,11 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Starts the shell.
-    pub(super) fn start() -> io::Result<Self> {
+    /// Starts the shell. In the end it also removes `folder`, if there is one to remove.
+    pub(super) fn start(folder: Option<&Path>) -> io::Result<Self> {
         let shell = Command::new("/bin/sh")
-            .args(["-c", "read -r _; kill -9 0"])
+            .args(["-c", r#"read -r _; [ -z "$1" ] || rm -rf -- "$1"; kill -9 0"#, "loadgen-guard"])
+            .args(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

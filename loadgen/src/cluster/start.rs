@@ -132,6 +132,7 @@ fn prepare(options: &StartOptions, nats_server: NatsServer) -> Result<SuperClust
         let log = folder.path().join(format!("{name}.log"));
         (name, Server::new(ports, config, log))
     });
+    let guard = Guard::start((!options.keep).then_some(folder.path()));
     Ok(SuperCluster {
         servers: servers.collect(),
         topology,
@@ -140,7 +141,7 @@ fn prepare(options: &StartOptions, nats_server: NatsServer) -> Result<SuperClust
         nats_server,
         system_password,
         ready_limit: options.ready_limit,
-        guard: Guard::start().map_err(io_error(|| "start the guard of the servers".to_owned()))?,
+        guard: guard.map_err(io_error(|| "start the guard of the servers".to_owned()))?,
         _wan: wan,
         folder,
     })
