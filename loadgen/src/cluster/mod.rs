@@ -128,6 +128,13 @@ impl SuperCluster {
         Ok(paths.collect())
     }
 
+    /// Bytes that have passed between clients in `region` and each server so far, in both directions.
+    pub fn client_bytes(&self, region: &str) -> Result<BTreeMap<ServerName, u64>, UnknownNameError> {
+        self.check_region(region)?;
+        let paths = self.paths.of_clients_in(region);
+        Ok(paths.map(|(server, paths)| (server.clone(), paths.tcp.bytes() + paths.websocket.bytes())).collect())
+    }
+
     /// The monitoring endpoint of a server, undelayed.
     pub fn monitor(&self, server: &str) -> Result<Monitor, UnknownNameError> {
         Ok(self.servers[&self.find(server)?].monitor())

@@ -66,6 +66,7 @@ impl Path {
             rtt_ns: AtomicU64::new(0),
             gate: watch::Sender::new(Gate::default()),
             upstream_ports: Mutex::default(),
+            bytes: AtomicU64::new(0),
         });
         let path = Self { state: Arc::clone(&state), addr };
         path.set_rtt(rtt);
@@ -116,6 +117,11 @@ impl Path {
         self.state.change_gate(|gate| Gate { dark: false, ..gate });
     }
 
+    /// Bytes that were read from either end so far.
+    pub fn bytes(&self) -> u64 {
+        self.state.bytes.load(Ordering::Relaxed)
+    }
+
     /// The source ports under which the upstream sees the connections of this path right now.
     pub fn upstream_ports(&self) -> BTreeSet<u16> {
         self.state.upstream_ports.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -136,6 +142,7 @@ pub(super) struct PathState {
     rtt_ns: AtomicU64,
     gate: watch::Sender<Gate>,
     upstream_ports: Mutex<BTreeSet<u16>>,
+    bytes: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -162,6 +169,10 @@ impl PathState {
 
     pub(super) fn one_way(&self) -> Duration {
         self.rtt() / 2
+    }
+
+    pub(super) fn count(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     pub(super) fn upstream_refused(&self) {
