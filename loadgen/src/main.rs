@@ -1,2 +1,28 @@
 //! The `loadgen` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+use loadgen::plan::{Plan, UsageError, opts_from};
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    let plan = opts_from(std::env::args_os()).and_then(|opts| Ok(Plan::new(opts)?));
+    match plan {
+        Ok(plan) => loadgen::run_to_exit_code(plan),
+        Err(UsageError::Flags(error)) => {
+            // Help and version are no errors: clap knows which stream and code they want.
+            let _ = error.print();
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
+        }
+        Err(UsageError::Plan(error)) => {
+            eprintln!("loadgen: {error}");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+/// As in every Unix tool.
+const USAGE: u8 = 2;

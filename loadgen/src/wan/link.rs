@@ -167,7 +167,10 @@ impl<'a> Direction<'a> {
     fn take(&mut self, read: io::Result<Bytes>) {
         let parcel = match read {
             Ok(bytes) if bytes.is_empty() => Parcel::Finish,
-            Ok(bytes) => Parcel::Data(bytes),
+            Ok(bytes) => {
+                self.path.count(bytes.len());
+                Parcel::Data(bytes)
+            }
             Err(_) => Parcel::Reset,
         };
         self.ended = !matches!(parcel, Parcel::Data(_));

@@ -66,6 +66,7 @@ impl Path {
             rtt_ns: AtomicU64::new(0),
             gate: watch::Sender::new(Gate::default()),
             upstream_ports: Mutex::default(),
+            bytes: AtomicU64::new(0),
         });
         let path = Self { state: Arc::clone(&state), addr };
         path.set_rtt(rtt);
@@ -97,26 +98,28 @@ impl Path {
 
     /// Closes the listener: dials are refused from now on, connections live on.
     pub fn refuse(&self) {
-        self.state.gate.send_modify(|gate| gate.refused = true);
+        self.state.change_gate(|gate| Gate { refused: true, ..gate });
     }
 
     /// Ends [`Path::refuse`]. The listener opens as soon as the upstream answers.
     pub fn accept(&self) {
-        self.state.gate.send_modify(|gate| {
-            gate.refused = false;
-            gate.upstream_down = true;
-        });
+        self.state.change_gate(|gate| Gate { refused: false, upstream_down: true, ..gate });
     }
 
     /// Lets everything fall silent: nothing is carried, answered or closed. Dominates [`Path::refuse`], because a
     /// region that is cut off cannot even refuse.
     pub fn blackhole(&self) {
-        self.state.gate.send_modify(|gate| gate.dark = true);
+        self.state.change_gate(|gate| Gate { dark: true, ..gate });
     }
 
     /// Ends [`Path::blackhole`]: connections that lived through it are reset, dials that wait are answered.
     pub fn heal(&self) {
-        self.state.gate.send_modify(|gate| gate.dark = false);
+        self.state.change_gate(|gate| Gate { dark: false, ..gate });
+    }
+
+    /// Bytes that were read from either end so far.
+    pub fn bytes(&self) -> u64 {
+        self.state.bytes.load(Ordering::Relaxed)
     }
 
     /// The source ports under which the upstream sees the connections of this path right now.
@@ -127,7 +130,7 @@ impl Path {
 
 impl Drop for Path {
     fn drop(&mut self) {
-        self.state.gate.send_modify(|gate| gate.closed = true);
+        self.state.change_gate(|gate| Gate { closed: true, ..gate });
     }
 }
 
@@ -139,9 +142,10 @@ pub(super) struct PathState {
     rtt_ns: AtomicU64,
     gate: watch::Sender<Gate>,
     upstream_ports: Mutex<BTreeSet<u16>>,
+    bytes: AtomicU64,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 struct Gate {
     dark: bool,
     refused: bool,
@@ -167,8 +171,12 @@ impl PathState {
         self.rtt() / 2
     }
 
+    pub(super) fn count(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     pub(super) fn upstream_refused(&self) {
-        self.gate.send_modify(|gate| gate.upstream_down = true);
+        self.change_gate(|gate| Gate { upstream_down: true, ..gate });
     }
 
     /// Ends when the path is dark or closed.
@@ -186,6 +194,15 @@ impl PathState {
         let port = upstream.local_addr()?.port();
         self.upstream_ports.lock().unwrap_or_else(PoisonError::into_inner).insert(port);
         Ok(CarriedPort { path: self, port })
+    }
+
+    /// Tells the path's tasks, if anything changes.
+    fn change_gate(&self, change: impl FnOnce(Gate) -> Gate) {
+        self.gate.send_if_modified(|gate| {
+            let before = *gate;
+            *gate = change(before);
+            *gate != before
+        });
     }
 
     async fn gate_is(&self, condition: impl FnMut(&Gate) -> bool) {
@@ -250,7 +267,7 @@ impl Acceptor {
             while !link::answers(self.state.upstream).await {
                 tokio::time::sleep(ASK_AGAIN).await;
             }
-            self.state.gate.send_modify(|gate| gate.upstream_down = false);
+            self.state.change_gate(|gate| Gate { upstream_down: false, ..gate });
             return;
         }
         self.listen().await;

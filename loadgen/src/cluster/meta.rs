@@ -1,0 +1,90 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::config::SYSTEM_USER;
+use super::monitor::Monitor;
+use super::ready;
+use super::secret::Secret;
+use super::topology::ServerName;
+use crate::clock;
+
+/// Why the meta leader did not move.
+#[derive(Debug, thiserror::Error)]
+pub enum MoveLeaderError {
+    /// Every region is to be avoided.
+    #[error("no region is left for the meta leader: {0}")]
+    NoRegionLeft(String),
+    /// The system account could not be reached.
+    #[error("cannot ask the meta leader to step down: {0}")]
+    Ask(String),
+    /// It was asked again and again.
+    #[error("the meta leader is still in {region} after {:.0} s: {last_answer}", limit.as_secs_f64())]
+    Stayed {
+        /// Where it is; empty during an election.
+        region: String,
+        /// How long it was waited for.
+        limit: Duration,
+        /// What the last request was answered with.
+        last_answer: String,
+    },
+}
+
+/// A connection's name that tells loadgen's own from those of clients.
+pub(super) const ADMIN_NAME: &str = "loadgen-admin";
+
+/// Moves the meta leader out of `avoid`, into the first other region of `servers`.
+pub(super) async fn move_leader(
+    servers: &BTreeMap<ServerName, Monitor>,
+    admin_urls: &[String],
+    system_password: &Secret,
+    avoid: &BTreeSet<&str>,
+    limit: Duration,
+) -> Result<ServerName, MoveLeaderError> {
+    let mut regions = servers.keys().map(ServerName::region);
+    let target = regions.find(|region| !avoid.contains(region)).ok_or_else(|| {
+        let avoided: Vec<_> = avoid.iter().copied().collect();
+        MoveLeaderError::NoRegionLeft(avoided.join(", "))
+    })?;
+    let deadline = clock::now() + limit;
+    let mut admin = None;
+    let mut last_answer = "it was never asked".to_owned();
+    loop {
+        let leader = ready::meta_leader(servers).await;
+        match leader {
+            Some(leader) if !avoid.contains(leader.region()) => return Ok(leader),
+            _ if clock::now() >= deadline => {
+                let region = leader.map(|leader| leader.region().to_owned()).unwrap_or_default();
+                return Err(MoveLeaderError::Stayed { region, limit, last_answer });
+            }
+            Some(_) => {
+                let client = match &admin {
+                    Some(client) => client,
+                    None => admin.insert(connect(admin_urls, system_password).await?),
+                };
+                last_answer = step_down(client, target).await;
+            }
+            None => {}
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+}
+
+/// A transfer of leadership takes some heartbeats of 1 s at worst; asking earlier would only start a second one.
+const ASK_AGAIN: Duration = Duration::from_millis(300);
+
+async fn connect(urls: &[String], password: &Secret) -> Result<async_nats::Client, MoveLeaderError> {
+    async_nats::ConnectOptions::with_user_and_password(SYSTEM_USER.to_owned(), password.expose().to_owned())
+        .name(ADMIN_NAME)
+        .connect(urls)
+        .await
+        .map_err(|error| MoveLeaderError::Ask(error.to_string()))
+}
+
+/// Asks the leader to hand over to a server of `region`, and tells its answer.
+async fn step_down(client: &async_nats::Client, region: &str) -> String {
+    let request = serde_json::json!({ "placement": { "cluster": region } }).to_string();
+    match client.request("$JS.API.META.LEADER.STEPDOWN", request.into()).await {
+        Ok(answer) => String::from_utf8_lossy(&answer.payload).into_owned(),
+        Err(error) => error.to_string(),
+    }
+}

@@ -1,0 +1,128 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::ports::{PortPool, ServerPorts};
+use super::topology::{ServerName, Topology};
+use crate::wan::{OpenPathError, Path, PathOptions, RttTable, UnknownPairError, Wan};
+
+/// Every emulated link of the super-cluster.
+#[derive(Debug)]
+pub(super) struct Paths {
+    /// By (region of the client, server).
+    clients: BTreeMap<(String, ServerName), ClientPaths>,
+    /// By (region that dials, server that is dialled).
+    gateways: BTreeMap<(String, ServerName), Path>,
+}
+
+/// The ways of a client to one server.
+#[derive(Debug)]
+pub(super) struct ClientPaths {
+    pub(super) tcp: Path,
+    pub(super) websocket: Path,
+}
+
+/// Why the links could not be laid.
+#[derive(Debug, thiserror::Error)]
+pub enum LayPathsError {
+    /// A delay is missing.
+    #[error(transparent)]
+    Rtt(#[from] UnknownPairError),
+    /// A listener is missing.
+    #[error(transparent)]
+    Open(#[from] OpenPathError),
+}
+
+impl Paths {
+    /// Opens a path from each region to each server for clients, also inside a region (without a delay there, but so
+    /// that it can fall silent), and one from each region to each server of the other regions for gateways.
+    pub(super) fn lay(
+        wan: &Wan,
+        topology: &Topology,
+        rtt: &RttTable,
+        ports: &BTreeMap<ServerName, ServerPorts>,
+        pool: &mut PortPool,
+    ) -> Result<Self, LayPathsError> {
+        let mut paths = Self { clients: BTreeMap::new(), gateways: BTreeMap::new() };
+        for (from, (server, own)) in
+            topology.regions().iter().flat_map(|from| ports.iter().map(move |to| (from, to)))
+        {
+            let delay = rtt.rtt(from, server.region())?;
+            let mut open = |kind: &str, upstream: SocketAddr| -> Result<Path, OpenPathError> {
+                open(wan, pool, format!("{from}->{server} {kind}"), upstream, delay)
+            };
+            let key = (from.clone(), server.clone());
+            let tcp = open("tcp", own.client.addr())?;
+            let websocket = open("ws", own.websocket.addr())?;
+            if from != server.region() {
+                paths.gateways.insert(key.clone(), open("gateway", own.gateway.addr())?);
+            }
+            paths.clients.insert(key, ClientPaths { tcp, websocket });
+        }
+        Ok(paths)
+    }
+
+    /// How a client in `region` reaches each server.
+    pub(super) fn of_clients_in(&self, region: &str) -> impl Iterator<Item = (&ServerName, &ClientPaths)> {
+        let of_region = self.clients.iter().filter(move |((from, _), _)| from == region);
+        of_region.map(|((_, server), paths)| (server, paths))
+    }
+
+    /// What clients and gateways of all regions use to reach `server`.
+    pub(super) fn to_server(&self, server: &ServerName) -> impl Iterator<Item = &Path> {
+        let gateways = self.gateways.iter().filter(move |((_, to), _)| to == server);
+        self.clients_of(server).chain(gateways.map(|(_, path)| path))
+    }
+
+    /// What clients of all regions use to reach `server`.
+    pub(super) fn clients_of(&self, server: &ServerName) -> impl Iterator<Item = &Path> {
+        let to_server = self.clients.iter().filter(move |((_, to), _)| to == server);
+        to_server.flat_map(|(_, paths)| [&paths.tcp, &paths.websocket])
+    }
+
+    /// Makes the regions in `dark` silent and all others heard: towards every client, their own included, and through
+    /// every gateway. A gateway between two dark regions stays silent until both are healed.
+    pub(super) fn silence(&self, dark: &BTreeSet<String>) {
+        let set = |path: &Path, is_dark: bool| if is_dark { path.blackhole() } else { path.heal() };
+        for ((_, server), paths) in &self.clients {
+            let is_dark = dark.contains(server.region());
+            set(&paths.tcp, is_dark);
+            set(&paths.websocket, is_dark);
+        }
+        for ((from, server), path) in &self.gateways {
+            set(path, dark.contains(from) || dark.contains(server.region()));
+        }
+    }
+
+    /// The ports by which the servers of `from` dial the gateways of `to`.
+    pub(super) fn gateway_ports(&self, from: &str, to: &str) -> Vec<u16> {
+        let gateways = self.gateways.iter();
+        let between = gateways.filter(|((dialler, server), _)| dialler == from && server.region() == to);
+        between.map(|(_, path)| path.addr().port()).collect()
+    }
+
+    /// The gateway path from one region to one server.
+    pub(super) fn gateway(&self, from: &str, to: &ServerName) -> Option<&Path> {
+        self.gateways.get(&(from.to_owned(), to.clone()))
+    }
+
+    /// The paths, for clients and gateways, that connect two regions.
+    pub(super) fn between(&self, a: &str, b: &str) -> impl Iterator<Item = &Path> {
+        let joins = move |from: &str, to: &ServerName| {
+            (from == a && to.region() == b) || (from == b && to.region() == a)
+        };
+        let clients = self.clients.iter().filter(move |((from, to), _)| joins(from, to));
+        let gateways = self.gateways.iter().filter(move |((from, to), _)| joins(from, to));
+        clients.flat_map(|(_, paths)| [&paths.tcp, &paths.websocket]).chain(gateways.map(|(_, path)| path))
+    }
+}
+
+fn open(
+    wan: &Wan,
+    pool: &mut PortPool,
+    label: String,
+    upstream: SocketAddr,
+    rtt: Duration,
+) -> Result<Path, OpenPathError> {
+    wan.open(PathOptions { label, listen: pool.take()?, upstream, rtt })
+}

@@ -1,0 +1,45 @@
+use crate::wan::{ReservePortError, ReservedPort};
+
+/// Where a run's ports come from: any free ones, or counted up from a base.
+#[derive(Debug)]
+pub(super) struct PortPool {
+    next: Option<u16>,
+}
+
+impl PortPool {
+    /// Free ports, or those from `base` on.
+    pub(super) fn new(base: Option<u16>) -> Self {
+        Self { next: base }
+    }
+
+    /// Reserves one more port.
+    pub(super) fn take(&mut self) -> Result<ReservedPort, ReservePortError> {
+        let Some(port) = self.next else { return ReservedPort::any() };
+        // 0 means "any" to the operating system, so counting past the end would leave the range in silence.
+        self.next = Some(port.checked_add(1).ok_or(ReservePortError::Taken { port })?);
+        ReservedPort::exactly(port)
+    }
+}
+
+/// The ports of one server, reserved for the whole run so that a restart finds them free.
+#[derive(Debug)]
+pub(super) struct ServerPorts {
+    pub(super) client: ReservedPort,
+    pub(super) websocket: ReservedPort,
+    pub(super) monitor: ReservedPort,
+    pub(super) route: ReservedPort,
+    pub(super) gateway: ReservedPort,
+}
+
+impl ServerPorts {
+    /// Reserves them.
+    pub(super) fn take(pool: &mut PortPool) -> Result<Self, ReservePortError> {
+        Ok(Self {
+            client: pool.take()?,
+            websocket: pool.take()?,
+            monitor: pool.take()?,
+            route: pool.take()?,
+            gateway: pool.take()?,
+        })
+    }
+}

@@ -1,0 +1,227 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::monitor::{Gatewayz, Jsz, Monitor, MonitorError, Routez};
+use super::topology::ServerName;
+use crate::clock;
+
+/// The super-cluster was not ready in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the super-cluster was not ready after {:.1} s: {}", limit.as_secs_f64(), missing.join("; "))]
+pub struct NotReadyError {
+    /// How long it was waited for.
+    pub limit: Duration,
+    /// What was missing in the end.
+    pub missing: Vec<String>,
+}
+
+/// Waits until every one of `servers` is linked to all others and agrees with them on a meta leader.
+pub(super) async fn wait_ready(
+    servers: &BTreeMap<ServerName, Monitor>,
+    limit: Duration,
+) -> Result<(), NotReadyError> {
+    let deadline = clock::now() + limit;
+    loop {
+        let missing = missing(&views(servers).await);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if clock::now() >= deadline {
+            return Err(NotReadyError { limit, missing });
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+}
+
+/// What the meta group looks like from one of `servers`: the leader that they agree on.
+pub(super) async fn meta_leader(servers: &BTreeMap<ServerName, Monitor>) -> Option<ServerName> {
+    let views = views(servers).await;
+    let leaders: BTreeSet<_> = views.values().map(|view| view.as_ref().ok().and_then(View::leader)).collect();
+    let agreed = leaders.first().copied().flatten().filter(|_| leaders.len() == 1)?;
+    servers.keys().find(|server| server.to_string() == agreed).cloned()
+}
+
+/// How often all servers are asked: a start takes about a second, and asking nine servers a few milliseconds.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+
+/// What one server says about its links.
+struct View {
+    routes: Routez,
+    gateways: Gatewayz,
+    jetstream: Jsz,
+}
+
+impl View {
+    fn leader(&self) -> Option<&str> {
+        self.jetstream.meta_cluster.as_ref().map(|meta| meta.leader.as_str()).filter(|name| !name.is_empty())
+    }
+}
+
+type Views = BTreeMap<ServerName, Result<View, MonitorError>>;
+
+async fn views(servers: &BTreeMap<ServerName, Monitor>) -> Views {
+    let asked = servers.iter().map(|(server, monitor)| async move { (server.clone(), view(monitor).await) });
+    futures_util::future::join_all(asked).await.into_iter().collect()
+}
+
+async fn view(monitor: &Monitor) -> Result<View, MonitorError> {
+    let (routes, gateways, jetstream) =
+        tokio::try_join!(monitor.routez(), monitor.gatewayz(), monitor.jsz())?;
+    Ok(View { routes, gateways, jetstream })
+}
+
+fn missing(views: &Views) -> Vec<String> {
+    if views.is_empty() {
+        return vec!["no server is up and heard".to_owned()];
+    }
+    let mut missing = Vec::new();
+    for (server, view) in views {
+        match view {
+            Ok(view) => missing.extend(missing_links(server, view, views)),
+            Err(error) => missing.push(format!("{server}: {error}")),
+        }
+    }
+    missing.extend(missing_inbound(views));
+    missing.extend(missing_meta(views));
+    missing
+}
+
+fn missing_links(server: &ServerName, view: &View, views: &Views) -> Vec<String> {
+    // Routes are pooled: several connections lead to the same peer.
+    let routed: BTreeSet<&str> = view.routes.routes.iter().map(|route| route.remote_name.as_str()).collect();
+    let peers = views.keys().filter(|peer| peer.region() == server.region() && *peer != server);
+    let routes = peers
+        .filter(|peer| !routed.contains(peer.to_string().as_str()))
+        .map(|peer| format!("{server}: no route to {peer}"));
+    let gateways = regions(views)
+        .into_iter()
+        .filter(|region| *region != server.region() && !view.gateways.outbound_gateways.contains_key(*region))
+        .map(|region| format!("{server}: no gateway to {region}"));
+    routes.chain(gateways).collect()
+}
+
+/// Each server dials one server of each other region, any one. So it is the regions that must have been dialled by
+/// everybody; a single server may have been dialled by nobody.
+fn missing_inbound(views: &Views) -> Vec<String> {
+    let mut missing = Vec::new();
+    for to in regions(views) {
+        for from in regions(views).into_iter().filter(|from| *from != to) {
+            let expected = views.keys().filter(|server| server.region() == from).count();
+            let of_region = views.iter().filter(|(server, _)| server.region() == to);
+            let inbound: usize = of_region
+                .filter_map(|(_, view)| view.as_ref().ok()?.gateways.inbound_gateways.get(from))
+                .map(Vec::len)
+                .sum();
+            if inbound < expected {
+                missing.push(format!("{to}: {inbound} of {expected} gateways from {from}"));
+            }
+        }
+    }
+    missing
+}
+
+fn missing_meta(views: &Views) -> Vec<String> {
+    let mut missing = Vec::new();
+    let mut leaders = BTreeSet::new();
+    for (server, view) in views.iter().filter_map(|(server, view)| Some((server, view.as_ref().ok()?))) {
+        match view.leader() {
+            Some(leader) => {
+                leaders.insert(leader);
+            }
+            None => missing.push(format!("{server}: no meta leader")),
+        }
+    }
+    if leaders.len() > 1 {
+        let leaders: Vec<_> = leaders.iter().copied().collect();
+        missing.push(format!("the servers do not agree on a meta leader: {}", leaders.join(", ")));
+    }
+    missing.extend(leaders.into_iter().flat_map(|leader| missing_replicas(leader, views)));
+    missing
+}
+
+/// Only the leader knows who follows it.
+fn missing_replicas(leader: &str, views: &Views) -> Vec<String> {
+    let view = views.iter().find(|(server, _)| server.to_string() == leader);
+    let Some(view) = view.and_then(|(_, view)| view.as_ref().ok()) else {
+        return vec![format!("the meta leader {leader} is not among the servers that run")];
+    };
+    let replicas = view.jetstream.meta_cluster.iter().flat_map(|meta| &meta.replicas);
+    let current: BTreeSet<&str> = replicas
+        .filter(|replica| replica.current && !replica.offline)
+        .map(|replica| replica.name.as_str())
+        .collect();
+    let names = views.keys().map(ToString::to_string);
+    names
+        .filter(|name| name != leader && !current.contains(name.as_str()))
+        .map(|name| format!("{name}: not current in the meta group of {leader}"))
+        .collect()
+}
+
+fn regions(views: &Views) -> BTreeSet<&str> {
+    views.keys().map(ServerName::region).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::topology::Topology;
+    use super::*;
+
+    fn complete_views() -> Views {
+        let gateway = json!({ "connection": { "cid": 1, "ip": "127.0.0.1", "port": 1 } });
+        let view = |region: &str, number: u16| {
+            let other = if region == "lon" { "ams" } else { "lon" };
+            let routes = json!({ "routes": [{ "remote_name": format!("{region}-{}", 3 - number) }] });
+            // Both servers of the other region happened to dial number 1.
+            let inbound = if number == 1 { vec![gateway.clone(), gateway.clone()] } else { vec![] };
+            let gateways =
+                json!({ "outbound_gateways": { other: gateway }, "inbound_gateways": { other: inbound } });
+            let replicas = ["lon-2", "ams-1", "ams-2"].map(|name| json!({ "name": name, "current": true }));
+            let meta =
+                json!({ "meta_cluster": { "leader": "lon-1", "cluster_size": 4, "replicas": replicas } });
+            View {
+                routes: serde_json::from_value(routes).unwrap(),
+                gateways: serde_json::from_value(gateways).unwrap(),
+                jetstream: serde_json::from_value(meta).unwrap(),
+            }
+        };
+        let topology = Topology::new(["lon", "ams"], 2).unwrap();
+        let numbered = topology.servers().zip([1, 2, 1, 2]);
+        numbered.map(|(server, number)| (server.clone(), Ok(view(server.region(), number)))).collect()
+    }
+
+    fn change(views: &mut Views, server: &str, change: impl FnOnce(&mut View)) {
+        let view = views.iter_mut().find(|(name, _)| name.to_string() == server).unwrap().1;
+        change(view.as_mut().unwrap());
+    }
+
+    #[test]
+    fn a_complete_super_cluster_is_ready() {
+        assert_eq!(missing(&complete_views()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_missing_link_is_named() {
+        let mut views = complete_views();
+        change(&mut views, "lon-2", |view| view.routes.routes.clear());
+        change(&mut views, "ams-2", |view| view.gateways.outbound_gateways.clear());
+        change(&mut views, "ams-1", |view| view.gateways.inbound_gateways.clear());
+        let expected =
+            ["ams-2: no gateway to lon", "lon-2: no route to lon-1", "ams: 0 of 2 gateways from lon"];
+        assert_eq!(missing(&views), expected);
+    }
+
+    #[test]
+    fn the_meta_group_must_agree_and_be_complete() {
+        let mut views = complete_views();
+        change(&mut views, "lon-1", |view| {
+            view.jetstream.meta_cluster.as_mut().unwrap().replicas[0].offline = true;
+        });
+        change(&mut views, "ams-2", |view| view.jetstream.meta_cluster = None);
+        assert_eq!(
+            missing(&views),
+            ["ams-2: no meta leader", "lon-2: not current in the meta group of lon-1"]
+        );
+    }
+}

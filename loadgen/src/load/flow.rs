@@ -1,0 +1,207 @@
+//! A flow of numbered messages, to see which are lost and which come twice.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::task::JoinHandle;
+
+use super::pacer::Pacer;
+use crate::clients::{Client, prove_subscribed};
+use crate::clock;
+
+/// How messages are spread over the subscribers of a flow.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// Every subscriber has a subject of its own, and its share of the messages.
+    Plain,
+    /// All subscribers form one queue group.
+    Queue,
+}
+
+/// What came of a flow, for one subscriber (plain) or for the group (queue).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Serialize)]
+pub struct Tally {
+    /// Published.
+    pub sent: u64,
+    /// Never delivered.
+    pub lost: u64,
+    /// Deliveries beyond the first.
+    pub doubled: u64,
+}
+
+/// A running flow.
+#[derive(Debug)]
+pub struct Flow {
+    ledgers: Vec<Ledger>,
+    receivers: Vec<JoinHandle<()>>,
+    feeder: Option<(JoinHandle<u64>, tokio::sync::watch::Sender<bool>)>,
+}
+
+/// How often which number was delivered.
+#[derive(Clone, Debug, Default)]
+struct Ledger(Arc<Mutex<Vec<u8>>>);
+
+/// A flow that could not start.
+#[derive(Debug, thiserror::Error)]
+#[error("the message flow cannot start: {0}")]
+pub struct FlowError(String);
+
+impl Flow {
+    /// Subscribes the clients and publishes `per_second` messages, in all, through the server at `feeder_url`.
+    ///
+    /// # Errors
+    /// A subscription or the publisher could not be set up.
+    pub async fn start(
+        kind: Kind,
+        name: &str,
+        clients: &[Client],
+        feeder_url: &str,
+        per_second: u16,
+    ) -> Result<Self, FlowError> {
+        let subjects = match kind {
+            Kind::Plain => (0..clients.len()).map(|number| format!("{name}.{number}")).collect(),
+            Kind::Queue => vec![name.to_owned()],
+        };
+        let ledgers: Vec<_> = subjects.iter().map(|_| Ledger::default()).collect();
+        let group = (kind == Kind::Queue).then_some("loadgen");
+        let mut receivers = Vec::new();
+        for (number, client) in clients.iter().enumerate() {
+            let which = number % subjects.len();
+            let messages = client.subscribe(&subjects[which], group).await.map_err(FlowError)?;
+            receivers.push(tokio::spawn(receive(messages, ledgers[which].clone())));
+        }
+        let publisher = async_nats::connect(feeder_url).await.map_err(|error| FlowError(error.to_string()))?;
+        await_interest(&publisher, &subjects, &ledgers).await?;
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let feeder = tokio::spawn(feed(publisher, subjects, per_second, stopped));
+        Ok(Self { ledgers, receivers, feeder: Some((feeder, stop)) })
+    }
+
+    /// Stops publishing, waits until everything has arrived or nothing comes any more, and counts.
+    pub async fn finish(mut self) -> Vec<Tally> {
+        let Some((feeder, stop)) = self.feeder.take() else { return Vec::new() };
+        // The feeder holds the other end as long as it runs.
+        let _ = stop.send(true);
+        let rounds = feeder.await.unwrap_or_default();
+        let limit = clock::now() + SETTLE_LIMIT;
+        while self.ledgers.iter().any(|ledger| ledger.tally(rounds).lost > 0) && clock::now() < limit {
+            tokio::time::sleep(SETTLE_STEP).await;
+        }
+        self.receivers.iter().for_each(JoinHandle::abort);
+        self.ledgers.iter().map(|ledger| ledger.tally(rounds)).collect()
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        self.receivers.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Ledger {
+    fn count(&self, number: u64) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = number as usize;
+        if counts.len() <= index {
+            counts.resize(index + 1, 0);
+        }
+        counts[index] = counts[index].saturating_add(1);
+    }
+
+    /// Number 0 is what interest is tried with; 1 to `sent` are the flow.
+    fn tally(&self, sent: u64) -> Tally {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = |number: u64| counts.get(number as usize).copied().unwrap_or(0);
+        let lost = (1..=sent).filter(|number| count(*number) == 0).count() as u64;
+        let doubled = (1..=sent).map(|number| u64::from(count(number).saturating_sub(1))).sum();
+        Tally { sent, lost, doubled }
+    }
+
+    fn has_begun(&self) -> bool {
+        !self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+}
+
+async fn receive(mut messages: futures_util::stream::BoxStream<'static, Bytes>, ledger: Ledger) {
+    while let Some(payload) = messages.next().await {
+        if let Ok(number) = <[u8; 8]>::try_from(payload.as_ref()) {
+            ledger.count(u64::from_be_bytes(number));
+        }
+    }
+}
+
+/// Interest in the subjects must have crossed routes and gateways before loss can be anybody's fault.
+async fn await_interest(
+    publisher: &async_nats::Client,
+    subjects: &[String],
+    ledgers: &[Ledger],
+) -> Result<(), FlowError> {
+    let failed = |error: String| FlowError(error);
+    prove_subscribed(publisher).await.map_err(failed)?;
+    let limit = clock::now() + INTEREST_LIMIT;
+    while !ledgers.iter().all(Ledger::has_begun) {
+        if clock::now() > limit {
+            return Err(FlowError(format!("no interest in {} within {INTEREST_LIMIT:?}", subjects.join(", "))));
+        }
+        for subject in subjects {
+            publish(publisher, subject, 0).await.map_err(failed)?;
+        }
+        tokio::time::sleep(SETTLE_STEP).await;
+    }
+    Ok(())
+}
+
+/// Publishes number 1, 2, ... to the subjects in turn. Returns the last number, which each subject has got.
+async fn feed(
+    publisher: async_nats::Client,
+    subjects: Vec<String>,
+    per_second: u16,
+    mut stopped: tokio::sync::watch::Receiver<bool>,
+) -> u64 {
+    let mut pacer = Pacer::new(clock::now(), per_second);
+    let mut number = 0;
+    loop {
+        number += 1;
+        for subject in &subjects {
+            let _: Instant = pacer.tick().await;
+            if let Err(error) = publish(&publisher, subject, number).await {
+                tracing::error!(error, "the feeder cannot publish");
+            }
+        }
+        if stopped.has_changed().unwrap_or(true) {
+            stopped.mark_unchanged();
+            return number;
+        }
+    }
+}
+
+async fn publish(publisher: &async_nats::Client, subject: &str, number: u64) -> Result<(), String> {
+    let payload = Bytes::copy_from_slice(&number.to_be_bytes());
+    publisher.publish(subject.to_owned(), payload).await.map_err(|error| error.to_string())
+}
+
+/// After the last message was published, whatever has not arrived within this time is lost.
+const SETTLE_LIMIT: Duration = Duration::from_secs(2);
+
+/// How often to look.
+const SETTLE_STEP: Duration = Duration::from_millis(20);
+
+/// Interest crosses a gateway within one RTT; the rest is for a busy machine.
+const INTEREST_LIMIT: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ledger_sees_what_is_lost_and_what_is_doubled() {
+        let ledger = Ledger::default();
+        for number in [0, 0, 1, 2, 2, 2, 5] {
+            ledger.count(number);
+        }
+        assert_eq!(ledger.tally(6), Tally { sent: 6, lost: 3, doubled: 2 });
+        assert_eq!(ledger.tally(2), Tally { sent: 2, lost: 0, doubled: 2 });
+    }
+}

@@ -1,0 +1,81 @@
+//! Echo requests of one client.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::pacer::Pacer;
+use crate::clients::{Client, Outcome};
+use crate::clock;
+
+/// The subject that responders in every region serve.
+pub const ECHO: &str = "loadgen.echo";
+
+/// One request.
+#[derive(Clone, Copy, Debug)]
+pub struct Op {
+    /// When it was to be sent.
+    pub intended: Instant,
+    /// When it was sent.
+    pub sent: Instant,
+    /// When it ended.
+    pub done: Instant,
+    /// How.
+    pub outcome: Outcome,
+}
+
+/// The requests of one client, running.
+#[derive(Debug)]
+pub struct Requests {
+    task: JoinHandle<()>,
+    /// Those that ended.
+    ops: Arc<Mutex<Vec<Op>>>,
+    stop: tokio::sync::watch::Sender<bool>,
+}
+
+impl Requests {
+    /// Sends `per_second` requests from `start` on.
+    pub fn start(client: Client, start: Instant, per_second: u16) -> Self {
+        let ops = Arc::new(Mutex::new(Vec::new()));
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let task = tokio::spawn(run(client, Pacer::new(start, per_second), Arc::clone(&ops), stopped));
+        Self { task, ops, stop }
+    }
+
+    /// Stops sending, waits for what is in flight, and returns all requests.
+    pub async fn finish(self) -> Vec<Op> {
+        // The task holds the other end as long as it runs.
+        let _ = self.stop.send(true);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "a request task panicked");
+        }
+        std::mem::take(&mut *self.ops.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+async fn run(
+    client: Client,
+    mut pacer: Pacer,
+    ops: Arc<Mutex<Vec<Op>>>,
+    mut stopped: tokio::sync::watch::Receiver<bool>,
+) {
+    let mut in_flight = JoinSet::new();
+    loop {
+        let intended = tokio::select! {
+            biased;
+            _ = stopped.changed() => break,
+            intended = pacer.tick() => intended,
+        };
+        let (client, ops) = (client.clone(), Arc::clone(&ops));
+        in_flight.spawn(async move {
+            let sent = clock::now();
+            let outcome = client.request(ECHO, Bytes::from_static(b"ping")).await;
+            let op = Op { intended, sent, done: clock::now(), outcome };
+            ops.lock().unwrap_or_else(PoisonError::into_inner).push(op);
+        });
+        while in_flight.try_join_next().is_some() {}
+    }
+    while in_flight.join_next().await.is_some() {}
+}

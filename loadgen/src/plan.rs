@@ -1,0 +1,303 @@
+//! What will be done: the command line, checked.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+
+use crate::cli::{FaultKind, Opts, Preset};
+use crate::cluster::{StartOptions, Topology, TopologyError};
+use crate::wan::{RttTable, UnknownPairError};
+
+/// A run that can be carried out.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Which servers.
+    pub topology: Topology,
+    /// How far apart.
+    pub rtt: RttTable,
+    /// Clients per region and population.
+    pub clients: u16,
+    /// What to break, and where, in order.
+    pub faults: Vec<(FaultKind, String)>,
+    /// How often each.
+    pub rounds: u16,
+    /// Policy of the nats-geo clients.
+    pub preset: Preset,
+    /// Whether they keep a warm standby.
+    pub warm_standby: bool,
+    /// Requests per second and client.
+    pub rate: u16,
+    /// Of everything random.
+    pub seed: u64,
+    /// Where reports go.
+    pub out: PathBuf,
+    /// JSON on the terminal.
+    pub json: bool,
+    /// How the super-cluster is started.
+    pub start: StartOptions,
+}
+
+/// Why the options make no plan. These are usage errors.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Regions or servers.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// A distance is missing.
+    #[error(transparent)]
+    UnknownPair(#[from] UnknownPairError),
+    /// `--fault-regions` names a region that there is not.
+    #[error("--fault-regions names `{name}`, which is not among --regions {}", known.join(","))]
+    UnknownFaultRegion {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// A lone server cannot be lost without its region.
+    #[error("--faults {0} needs at least 2 servers per region to stay in it: raise --servers-per-region")]
+    NeedsSiblings(FaultKind),
+    /// `--config` cannot be read.
+    #[error("cannot read --config {}: {error}", path.display())]
+    ConfigFile {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        error: std::io::Error,
+    },
+    /// `--config` is not what it should be.
+    #[error("--config {} is not a JSON object of options: {error}", path.display())]
+    ConfigSyntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        error: serde_json::Error,
+    },
+}
+
+impl Plan {
+    /// Checks the options.
+    ///
+    /// # Errors
+    /// The first thing that cannot work.
+    pub fn new(opts: Opts) -> Result<Self, PlanError> {
+        let topology = Topology::new(opts.regions, opts.servers_per_region)?;
+        let rtt = RttTable::new(opts.rtt);
+        check_distances(&topology, &rtt)?;
+        let fault_regions = fault_regions(&topology, opts.fault_regions)?;
+        if let Some(fault) = opts.faults.iter().find(|fault| fault.hits_one_server())
+            && topology.servers_per_region() < 2
+        {
+            return Err(PlanError::NeedsSiblings(*fault));
+        }
+        let faults = fault_regions.iter().flat_map(|region| {
+            let faults: BTreeSet<_> = opts.faults.iter().copied().collect();
+            faults.into_iter().map(|fault| (fault, region.clone()))
+        });
+        let mut start = StartOptions::new(topology.clone());
+        start.rtt = rtt.clone();
+        start.nats_server = opts.nats_server;
+        start.base_port = opts.base_port;
+        start.keep = opts.keep;
+        Ok(Self {
+            faults: faults.collect(),
+            rounds: opts.rounds,
+            clients: opts.clients,
+            preset: opts.preset,
+            warm_standby: opts.warm_standby,
+            rate: opts.rate,
+            seed: opts.seed.unwrap_or_else(random_seed),
+            out: opts.out,
+            json: opts.json,
+            topology,
+            rtt,
+            start,
+        })
+    }
+
+    /// The policy that the nats-geo clients run.
+    pub fn policy(&self) -> nats_geo::core::Config {
+        let mut config = self.preset.config();
+        config.warm_standby = self.warm_standby;
+        config
+    }
+
+    /// Regions that are broken in this run.
+    pub fn fault_regions(&self) -> BTreeSet<&str> {
+        self.faults.iter().map(|(_, region)| region.as_str()).collect()
+    }
+
+    /// Round-trip time between regions of this plan.
+    pub fn rtt(&self, from: &str, to: &str) -> Duration {
+        // Every pair was looked up when the plan was made.
+        self.rtt.rtt(from, to).unwrap_or_default()
+    }
+
+    /// The regions nearest to `from`, itself first.
+    pub fn regions_by_distance(&self, from: &str) -> Vec<&str> {
+        let mut regions: Vec<&str> = self.topology.regions().iter().map(String::as_str).collect();
+        regions.sort_by_key(|region| self.rtt(from, region));
+        regions
+    }
+}
+
+/// Adds the options of `--config`, if given, below those of the command line.
+///
+/// # Errors
+/// The file cannot be read or understood.
+pub fn with_config_file(opts: Opts, given: &ArgMatches) -> Result<Opts, PlanError> {
+    let Some(path) = opts.config.clone() else { return Ok(opts) };
+    let file = read_config(&path)?;
+    Ok(file.below(opts, given))
+}
+
+/// The command line of this process, with `--config` merged in.
+///
+/// # Errors
+/// What is wrong, for exit code 2; help and version come as clap's errors.
+pub fn opts_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Opts, UsageError> {
+    let given = Opts::command().try_get_matches_from(args)?;
+    let opts = Opts::from_arg_matches(&given)?;
+    Ok(with_config_file(opts, &given)?)
+}
+
+/// What is wrong with a command line.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    /// Flags; also `--help` and `--version`.
+    #[error(transparent)]
+    Flags(#[from] clap::Error),
+    /// What they add up to.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+/// The options that a `--config` file may hold.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ConfigFile {
+    regions: Option<Vec<String>>,
+    servers_per_region: Option<u16>,
+    clients: Option<u16>,
+    faults: Option<Vec<FaultKind>>,
+    fault_regions: Option<Vec<String>>,
+    rounds: Option<u16>,
+    preset: Option<Preset>,
+    warm_standby: Option<bool>,
+    rate: Option<u16>,
+    seed: Option<u64>,
+}
+
+impl ConfigFile {
+    fn below(self, mut opts: Opts, given: &ArgMatches) -> Opts {
+        let is_free = |name: &str| given.value_source(name) != Some(ValueSource::CommandLine);
+        let mut take = |name: &str, apply: &mut dyn FnMut(&mut Opts)| {
+            if is_free(name) {
+                apply(&mut opts);
+            }
+        };
+        take("regions", &mut |opts| opts.regions = self.regions.clone().unwrap_or_default());
+        take("servers_per_region", &mut |opts| set(&mut opts.servers_per_region, self.servers_per_region));
+        take("clients", &mut |opts| set(&mut opts.clients, self.clients));
+        take("faults", &mut |opts| set(&mut opts.faults, self.faults.clone()));
+        take("fault_regions", &mut |opts| set(&mut opts.fault_regions, self.fault_regions.clone()));
+        take("rounds", &mut |opts| set(&mut opts.rounds, self.rounds));
+        take("preset", &mut |opts| set(&mut opts.preset, self.preset));
+        take("warm_standby", &mut |opts| set(&mut opts.warm_standby, self.warm_standby));
+        take("rate", &mut |opts| set(&mut opts.rate, self.rate));
+        take("seed", &mut |opts| opts.seed = self.seed);
+        opts
+    }
+}
+
+fn set<T>(option: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *option = value;
+    }
+}
+
+fn read_config(path: &Path) -> Result<ConfigFile, PlanError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| PlanError::ConfigFile { path: path.to_owned(), error })?;
+    serde_json::from_str(&text).map_err(|error| PlanError::ConfigSyntax { path: path.to_owned(), error })
+}
+
+fn check_distances(topology: &Topology, rtt: &RttTable) -> Result<(), PlanError> {
+    let regions = topology.regions();
+    for (position, from) in regions.iter().enumerate() {
+        for to in &regions[position + 1..] {
+            rtt.rtt(from, to)?;
+        }
+    }
+    Ok(())
+}
+
+fn fault_regions(topology: &Topology, named: Vec<String>) -> Result<Vec<String>, PlanError> {
+    let known = topology.regions();
+    if named.is_empty() {
+        return Ok(known[..1].to_vec());
+    }
+    match named.iter().find(|name| !known.contains(name)) {
+        Some(name) => Err(PlanError::UnknownFaultRegion { name: name.clone(), known: known.to_vec() }),
+        None => Ok(named),
+    }
+}
+
+/// The hasher's keys are the operating system's randomness.
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opts(args: &[&str]) -> Result<Opts, UsageError> {
+        opts_from(["loadgen"].iter().chain(args).map(Into::into))
+    }
+
+    fn error(args: &[&str]) -> String {
+        match opts(args) {
+            Err(error) => error.to_string(),
+            Ok(opts) => Plan::new(opts).unwrap_err().to_string(),
+        }
+    }
+
+    #[test]
+    fn the_regions_alone_make_a_plan() {
+        let plan = Plan::new(opts(&["--regions", "lon,ams,dal"]).unwrap()).unwrap();
+        let faults: Vec<_> = plan.faults.iter().map(|(fault, region)| format!("{fault} {region}")).collect();
+        assert_eq!(faults, ["server-kill lon", "region-kill lon", "blackhole lon", "lame-duck lon"]);
+        assert_eq!(plan.regions_by_distance("dal"), ["dal", "lon", "ams"]);
+        assert_eq!((plan.clients, plan.rounds, plan.preset), (6, 4, Preset::Interactive));
+    }
+
+    #[test]
+    fn errors_name_the_input_and_the_remedy() {
+        assert!(error(&[]).contains("--regions"));
+        assert!(error(&["--regions", "lon"]).contains("2 to 8"));
+        assert!(error(&["--regions", "lon,mars"]).contains("--rtt lon-mars=MS"));
+        assert!(error(&["--regions", "lon,ams", "--servers-per-region", "0"]).contains("choose 1 to 9"));
+        assert!(error(&["--regions", "lon,ams", "--clients", "0"]).contains("1..=200"));
+        assert!(error(&["--regions", "lon,ams", "--fault-regions", "dal"]).contains("`dal`"));
+        assert!(error(&["--regions", "lon,ams", "--faults", "meteor"]).contains("meteor"));
+        assert!(error(&["--regions", "lon,ams", "--servers-per-region", "1"]).contains("--servers-per-region"));
+        assert!(error(&["--config", "/nowhere.json"]).contains("cannot read --config /nowhere.json"));
+    }
+
+    #[test]
+    fn a_config_file_stands_below_the_flags() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.json");
+        std::fs::write(&path, r#"{"regions": ["lon", "ams"], "clients": 2, "preset": "fleet"}"#).unwrap();
+        let path = path.to_str().unwrap();
+        let opts_of = opts(&["--config", path, "--clients", "9"]).unwrap();
+        assert_eq!((opts_of.regions.len(), opts_of.clients, opts_of.preset), (2, 9, Preset::Fleet));
+        std::fs::write(path, r#"{"region": ["lon"]}"#).unwrap();
+        assert!(error(&["--config", path]).contains("unknown field `region`"));
+    }
+}

@@ -1,0 +1,211 @@
+//! A whole run: the super-cluster, every round, the report.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::clock;
+use crate::cluster::{CheckLeaksError, MoveLeaderError, StartError, SuperCluster};
+use crate::idle::{self, IdleError};
+use crate::load::responder::Responders;
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::record::histograms::{Histograms, WriteHistogramError};
+use crate::record::stats::millis;
+use crate::report::checks::{Measured, checks, verdict};
+use crate::report::model::{Generator, Idle, Report, VERSION};
+use crate::report::summary;
+use crate::round::{FLOW_RATE, Round, RoundError, Seen};
+
+/// Why a run ended without a report.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No super-cluster.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The meta leader stays where the faults are.
+    #[error(transparent)]
+    Leader(#[from] MoveLeaderError),
+    /// The emulation cannot be checked.
+    #[error(transparent)]
+    Leaks(#[from] CheckLeaksError),
+    /// The idle cost cannot be measured.
+    #[error(transparent)]
+    Idle(#[from] IdleError),
+    /// A round failed.
+    #[error("round {number} of {fault} in {region}: {error}")]
+    Round {
+        /// Which repetition, from 1.
+        number: u16,
+        /// What was broken.
+        fault: crate::cli::FaultKind,
+        /// Where.
+        region: String,
+        /// What happened.
+        error: RoundError,
+    },
+    /// The report cannot be written.
+    #[error("cannot write to --out {folder}: {error}")]
+    Out {
+        /// The folder.
+        folder: String,
+        /// What the operating system said.
+        error: std::io::Error,
+    },
+    /// A histogram cannot be written.
+    #[error(transparent)]
+    Histogram(#[from] WriteHistogramError),
+}
+
+/// Carries out a plan and writes `report.json` and the `.hlog` files.
+///
+/// # Errors
+/// Anything that leaves no report.
+pub async fn run(plan: Plan) -> Result<Report, RunError> {
+    let (started, wall_clock) = (clock::now(), clock::wall());
+    let out_failed = |error| RunError::Out { folder: plan.out.display().to_string(), error };
+    // Before the work, so that a wrong folder does not cost four minutes.
+    std::fs::create_dir_all(&plan.out).map_err(out_failed)?;
+    let rounds = rounds(&plan);
+    let progress = Progress::new(rounds.len() as u64 + 2);
+
+    progress.doing("starting the super-cluster");
+    let mut cluster = SuperCluster::start(plan.start.clone()).await?;
+    let nats_server = cluster.nats_server().to_string();
+    progress.note(&format!("{} servers of {nats_server} are linked", plan.topology.servers().count()));
+    cluster.move_meta_leader(&plan.fault_regions()).await?;
+    progress.step();
+
+    progress.doing("measuring what an idle client costs");
+    let (idle, home_rtt) = idle::measure(&plan, &cluster).await?;
+    progress.step();
+
+    let mut responders = Responders::default();
+    let mut total = Total::default();
+    for round in rounds {
+        progress.doing(&format!("{} in {}, round {} of {}", round.fault, round.region, round.number + 1, plan.rounds));
+        cluster.move_meta_leader(&plan.fault_regions()).await?;
+        let seen = round.run(&plan, &mut cluster, &mut responders).await.map_err(|error| RunError::Round {
+            number: round.number + 1,
+            fault: round.fault,
+            region: round.region.clone(),
+            error,
+        })?;
+        total.add(&round, seen, started);
+        progress.step();
+    }
+    cluster.shutdown().await;
+    progress.finish();
+
+    let report = total.report(&plan, nats_server, idle, home_rtt, started.elapsed());
+    std::fs::write(plan.out.join("report.json"), to_json(&report)).map_err(out_failed)?;
+    total.histograms.write(&plan.out, wall_clock)?;
+    Ok(report)
+}
+
+/// The report as JSON, indented.
+pub fn to_json(report: &Report) -> String {
+    // Strings, numbers and maps with string keys: that cannot fail.
+    serde_json::to_string_pretty(report).unwrap_or_default()
+}
+
+/// Every fault in turn, repetition by repetition, so that a slow drift of the machine hits all alike.
+fn rounds(plan: &Plan) -> Vec<Round> {
+    let ping_interval = plan.policy().watch.ping_interval;
+    let mut random = plan.seed;
+    let mut rounds = Vec::new();
+    for number in 0..plan.rounds {
+        for (fault, region) in &plan.faults {
+            random = random.wrapping_mul(LCG_MULTIPLIER).wrapping_add(LCG_INCREMENT);
+            let share = f64::from((random >> 32) as u32) / f64::from(u32::MAX);
+            rounds.push(Round { fault: *fault, region: region.clone(), number, phase: ping_interval.mul_f64(share) });
+        }
+    }
+    rounds
+}
+
+/// Knuth's MMIX generator: phases need to differ, no more.
+const LCG_MULTIPLIER: u64 = 6_364_136_223_846_793_005;
+const LCG_INCREMENT: u64 = 1_442_695_040_888_963_407;
+
+/// What all rounds saw.
+#[derive(Debug, Default)]
+struct Total {
+    connected: Vec<summary::Connected>,
+    records: Vec<crate::record::failover::Record>,
+    flows: Vec<summary::FlowRecord>,
+    histograms: Histograms,
+    leaks: Vec<String>,
+}
+
+impl Total {
+    fn add(&mut self, round: &Round, seen: Seen, started: std::time::Instant) {
+        self.connected.extend(seen.connected);
+        self.records.extend(seen.records);
+        self.flows.extend(seen.flows);
+        self.leaks.extend(seen.leaks);
+        for (population, region, ops) in seen.ops {
+            let tag = format!("{}-{}-{}-from-{region}", round.number + 1, round.fault, round.region);
+            self.histograms.record(population, &tag, started, &ops);
+        }
+    }
+
+    fn report(&self, plan: &Plan, nats_server: String, idle: Idle, home_rtt: Duration, wall: Duration) -> Report {
+        let connect = summary::connects(&self.connected);
+        let failover = summary::failovers(plan, &self.records, home_rtt);
+        let control = summary::controls(&self.records);
+        let flows = summary::flows(&self.flows, FLOW_RATE);
+        let measured = Measured { connect: &connect, failover: &failover, control: &control, flows: &flows };
+        let limits = checks(plan, measured);
+        let generator = Generator {
+            requests: self.histograms.requests(),
+            schedule_lag_p99_ms: millis(self.histograms.schedule_lag_p99()),
+            leaks: self.leaks.len(),
+        };
+        let (verdict, mut reasons) = verdict(&limits, &generator);
+        reasons.extend(self.leaks.iter().cloned());
+        Report {
+            version: VERSION,
+            verdict,
+            reasons,
+            seed: plan.seed,
+            nats_server,
+            regions: plan.topology.regions().to_vec(),
+            servers_per_region: plan.topology.servers_per_region(),
+            clients: plan.clients,
+            rounds: plan.rounds,
+            rate_per_s: plan.rate,
+            preset: plan.preset,
+            warm_standby: plan.warm_standby,
+            rtt_ms: rtt_ms(plan),
+            limits,
+            connect,
+            failover,
+            control,
+            flows,
+            idle,
+            generator,
+            notes: NOTES.iter().map(|note| (*note).to_owned()).collect(),
+            wall_s: wall.as_secs_f64(),
+        }
+    }
+}
+
+fn rtt_ms(plan: &Plan) -> BTreeMap<String, f64> {
+    let regions = plan.topology.regions();
+    let pairs = regions.iter().enumerate().flat_map(|(position, from)| {
+        regions[position + 1..].iter().map(move |to| (format!("{from}-{to}"), millis(plan.rtt(from, to))))
+    });
+    pairs.collect()
+}
+
+/// What the figures do not say.
+const NOTES: [&str; 5] = [
+    "lame-duck takes nothing away at once: its times are the longest that any request took.",
+    "Every fault starts with fresh clients at home; the way home after a heal takes minutes by design and is not \
+     measured here.",
+    "async-nats clients sit where chance puts them; only those on a server that was hit count.",
+    "The WAN is emulated by TCP proxies: no loss, no slow start; in a blackhole the kernel still acknowledges, so \
+     the time-outs of TCP itself are not exercised.",
+    "The limit counts the round trips that cannot be saved (SYN, INFO, CONNECT, request; with a standby the request \
+     only), not detection.",
+];
