@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::clock::Clock;
 use super::hub::{Hub, NotSent, lock};
+use super::link::Link;
 use super::subscription::Feed;
 use super::{Notices, Subscription};
 use crate::core::{Notice, Selector, Snapshot};
@@ -102,13 +103,7 @@ impl GeoClient {
             NotSent::Closed => FlushError::Closed,
             _ => FlushError::Unavailable,
         })?;
-        let links = hub.unconfirmed();
-        let round_trips = future::try_join_all(links.iter().map(|link| link.round_trip()));
-        match tokio::time::timeout(hub.limits.publish_wait, round_trips).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_ended)) => Err(FlushError::LinkLost),
-            Err(_elapsed) => Err(FlushError::Unavailable),
-        }
+        self.confirm(hub.unconfirmed()).await
     }
 
     /// Ends the client in an orderly way: subscriptions get what is on its way, what was published reaches
@@ -123,8 +118,12 @@ impl GeoClient {
                 feed.stop(conn).await;
             }
         }
+        let is_live = self.hub().live_now().is_some();
+        let links = self.hub().unconfirmed();
+        self.hub().close_place();
         // One round trip per link is the barrier behind all UNSUBs and publishes.
-        let flushed = self.flush().await;
+        let confirmed = self.confirm(links).await;
+        let flushed = if is_live { confirmed } else { Err(FlushError::Unavailable) };
         for feed in feeds {
             feed.end();
         }
@@ -181,6 +180,15 @@ impl GeoClient {
     /// so ask again after a [`Moved`](crate::core::NoticeKind::Moved). Keeping it keeps the connection open.
     pub fn nats(&self) -> Option<async_nats::Client> {
         self.hub().live_now().map(|link| link.client().clone())
+    }
+
+    async fn confirm(&self, links: Vec<Arc<Link>>) -> Result<(), FlushError> {
+        let round_trips = future::try_join_all(links.iter().map(|link| link.round_trip()));
+        match tokio::time::timeout(self.hub().limits.publish_wait, round_trips).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_ended)) => Err(FlushError::LinkLost),
+            Err(_elapsed) => Err(FlushError::Unavailable),
+        }
     }
 
     async fn add(

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use async_nats::message::OutboundMessage;
+use futures_util::future;
 use tokio::sync::watch;
 
 use super::link::{Ended, Kind, Link, Refusal, Settled};
@@ -17,6 +18,8 @@ use crate::core::ConnId;
 #[derive(Debug)]
 pub(crate) struct Hub {
     place: watch::Sender<Place>,
+    /// The link that the core last decided for: an activation that was overtaken must not switch any more.
+    aim: Mutex<Option<ConnId>>,
     /// Links that carry the subscriptions, or are being given them.
     carriers: Mutex<BTreeMap<ConnId, Arc<Link>>>,
     feeds: Mutex<Feeds>,
@@ -78,6 +81,7 @@ impl Hub {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             place: watch::Sender::new(Place::Offline),
+            aim: Mutex::default(),
             carriers: Mutex::default(),
             feeds: Mutex::default(),
             backlog: Mutex::default(),
@@ -131,12 +135,16 @@ impl Hub {
         self.place.subscribe()
     }
 
+    /// From now on, only this link may be [switched to](Self::switch_to).
+    pub(crate) fn aim_at(&self, conn: ConnId) {
+        *lock(&self.aim) = Some(conn);
+    }
+
     /// Sends new traffic to `link`, behind what is left over from dead links.
     pub(crate) async fn switch_to(&self, link: &Arc<Link>) -> Result<(), Ended> {
         self.send_backlog(link).await?;
-        let before = self.place.send_replace(Place::Live(Arc::clone(link)));
-        if !matches!(&before, Place::Live(old) if Arc::ptr_eq(old, link)) {
-            self.counters.moves.fetch_add(1, Ordering::Relaxed);
+        if !self.switch_if_aimed_at(link) {
+            return Err(Ended);
         }
         // It may have ended before anybody could know that traffic goes there.
         if link.has_ended() {
@@ -145,6 +153,27 @@ impl Hub {
         }
         // What came meanwhile.
         self.send_backlog(link).await
+    }
+
+    fn switch_if_aimed_at(&self, link: &Arc<Link>) -> bool {
+        let aim = lock(&self.aim);
+        let mut switched = false;
+        if *aim == Some(link.conn) {
+            self.place.send_if_modified(|place| {
+                switched = match place {
+                    Place::Closed => false,
+                    Place::Live(old) if Arc::ptr_eq(old, link) => return true,
+                    Place::Live(_) | Place::Offline => true,
+                };
+                if switched {
+                    *place = Place::Live(Arc::clone(link));
+                }
+                switched
+            });
+        }
+        drop(aim);
+        self.counters.moves.fetch_add(u64::from(switched), Ordering::Relaxed);
+        matches!(&*self.place.borrow(), Place::Live(live) if Arc::ptr_eq(live, link))
     }
 
     /// No new traffic goes to this link any more.
@@ -168,14 +197,16 @@ impl Hub {
         Ok(())
     }
 
-    /// Gives `feed` to all links that carry subscriptions, in the background of none: a subscription is in
-    /// the command channel when this returns, as with async-nats.
+    /// Gives `feed` to all links that carry subscriptions: it is in their command channels when this returns,
+    /// as with async-nats.
     pub(crate) async fn carry(self: &Arc<Self>, feed: &Feed) {
         let carriers: Vec<_> = lock(&self.carriers).values().cloned().collect();
-        for link in carriers {
+        // At once to all: one of them may be silent, its channel full.
+        let installing = carriers.iter().map(|link| async {
             // A link that ends now needs no subscription.
-            let _ = feed.install(&link, &self.route(&link)).await;
-        }
+            let _ = feed.install(link, &self.route(link)).await;
+        });
+        future::join_all(installing).await;
     }
 
     /// No new subscription is given to this link any more.
@@ -259,9 +290,14 @@ impl Hub {
         self.counters.discarded.fetch_add(messages, Ordering::Relaxed);
     }
 
+    /// Takes no new traffic any more.
+    pub(crate) fn close_place(&self) {
+        self.place.send_replace(Place::Closed);
+    }
+
     /// Ends everything that waits for a link or a message.
     pub(crate) fn close(&self) {
-        self.place.send_replace(Place::Closed);
+        self.close_place();
         lock(&self.carriers).clear();
         for feed in self.take_feeds() {
             feed.end();

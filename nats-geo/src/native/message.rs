@@ -54,7 +54,7 @@ impl Message {
         publish::check(&message)?;
         let size = publish::size(&message);
         let failed = |why: NotSent| PublishError::new(why, size, hub.limits.publish_wait);
-        if let Some(link) = self.route.link.upgrade().filter(|link| !link.has_ended()) {
+        if let Some(link) = self.route.link.upgrade().filter(|link| link.is_open()) {
             let pushed =
                 tokio::time::timeout(hub.limits.publish_wait, link.push(&message, Kind::Publish)).await;
             match pushed {

@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpStream, lookup_host};
 
 use super::clock;
-use super::servers::Address;
+use super::link::Target;
 use crate::core::{ProbeError, ProbeReport, ServerIdentity};
 use crate::wire::{Decoder, Info, ServerOp};
 
@@ -23,10 +23,10 @@ pub(crate) struct Answer {
     pub(crate) reached: SocketAddr,
 }
 
-/// Resolves and dials `address`, reads INFO and hangs up, all within `limit`. Resolving takes no part in
+/// Resolves and dials the target, reads INFO and hangs up, all within `limit`. Resolving takes no part in
 /// the time to INFO: it says nothing about distance.
-pub(crate) async fn probe(address: &Address, limit: Duration) -> Result<Answer, ProbeError> {
-    tokio::time::timeout(limit, resolve_and_dial(address)).await.unwrap_or(Err(ProbeError::TimedOut))
+pub(crate) async fn probe(target: &Target, limit: Duration) -> Result<Answer, ProbeError> {
+    tokio::time::timeout(limit, resolve_and_dial(target)).await.unwrap_or(Err(ProbeError::TimedOut))
 }
 
 /// Who a server says it is.
@@ -47,16 +47,20 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// SYN and SYN-ACK are one; our ACK, on which the server accepts and writes INFO, and the INFO the other.
 const ROUND_TRIPS: u8 = 2;
 
-async fn resolve_and_dial(address: &Address) -> Result<Answer, ProbeError> {
-    let resolved: Vec<_> = lookup_host((address.host.as_str(), address.port))
-        .await
-        .map_err(|error| ProbeError::Unreachable(format!("{address} cannot be resolved: {error}")))?
-        .take(ADDRESSES_MAX)
-        .collect();
-    let attempts = resolved.into_iter().zip(0..).map(|(address, nth)| {
+async fn resolve_and_dial(target: &Target) -> Result<Answer, ProbeError> {
+    let address = &target.address;
+    let resolved: Vec<_> = match (lookup_host((address.host.as_str(), address.port)).await, target.reached) {
+        (Ok(addresses), _) => addresses.take(ADDRESSES_MAX).collect(),
+        // The resolver may be down together with a region: the last address that answered is still good.
+        (Err(_), Some(reached)) => vec![reached],
+        (Err(error), None) => {
+            return Err(ProbeError::Unreachable(format!("{address} cannot be resolved: {error}")));
+        }
+    };
+    let attempts = resolved.into_iter().zip(0..).map(|(socket, nth)| {
         async move {
             tokio::time::sleep(ATTEMPT_DELAY * nth).await;
-            dial(address).await
+            dial(socket).await
         }
         .boxed()
     });

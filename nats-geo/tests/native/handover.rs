@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::basics::options;
 use crate::failover::{home, urls};
-use crate::support::{Server, super_cluster, wait_for, within};
+use crate::support::{Relay, Server, super_cluster, wait_for, within};
 
 const LAME_DUCK: &str = "lame_duck_duration: \"30s\"\nlame_duck_grace_period: \"10s\"";
 
@@ -145,4 +145,96 @@ async fn a_request_in_flight_keeps_the_old_link_until_it_is_answered() {
     wait_for("the move", async || (client.stats().moves == 1).then_some(())).await;
     question.respond("here".into()).await.unwrap();
     assert_eq!(within("the answer", asking).await.unwrap().unwrap().payload, "here");
+}
+
+#[tokio::test]
+async fn answers_take_the_link_on_which_the_request_came() {
+    // The reply is allowed on the connection that received the request, and on no other.
+    const ONLY_REPLIES: &str = r#"
+        authorization { users = [
+          { user: service, password: x, permissions: { subscribe: [">"], allow_responses: { max: 1 } } }
+          { user: asker, password: x }
+        ] }"#;
+    let config = format!("{LAME_DUCK}\n{ONLY_REPLIES}");
+    let servers = super_cluster(&["lon", "ams"], &config).await;
+    let service = within("connecting", prompt().user_and_password("service", "x").connect(urls(&servers)));
+    let service = service.await.unwrap();
+    let home = home(&service, &servers);
+    let asker = options().user_and_password("asker", "x").connect(servers[home].url());
+    let asker = within("connecting", asker).await.unwrap();
+    let mut questions = service.subscribe("slow").await.unwrap();
+    service.flush().await.unwrap();
+    let asking = tokio::spawn({
+        let asker = asker.clone();
+        async move { asker.request("slow", "lamp?".into()).await }
+    });
+    let question = within("the question", questions.next()).await.unwrap();
+    servers[home].lame_duck();
+    wait_for("the move", async || (service.stats().moves == 1).then_some(())).await;
+    question.respond("here".into()).await.unwrap();
+    assert_eq!(within("the answer", asking).await.unwrap().unwrap().payload, "here");
+}
+
+/// Goes home as soon as a probe has been answered there.
+fn homesick() -> GeoOptions {
+    let mut config = Config::interactive();
+    config.probe.away_interval = Duration::from_millis(50);
+    config.probe.budget_per_minute = 10_000;
+    config.fail_back.good_probes = 1;
+    config.fail_back.good_for = Duration::ZERO;
+    config.fail_back.cohort = 1.0;
+    options().config(config)
+}
+
+#[tokio::test]
+async fn a_client_goes_home_without_losing_or_doubling_in_a_queue_group() {
+    let servers = super_cluster(&["lon", "ams"], "").await;
+    let near = Relay::to(servers[0].port).await;
+    let far = Relay::far_from(servers[1].port, Duration::from_millis(20)).await;
+    let client = within("connecting", homesick().connect([near.url(), far.url()])).await.unwrap();
+    let mut orders = client.queue_subscribe("orders", "workers").await.unwrap();
+    assert_eq!(client.snapshot().active.unwrap().region.as_str(), "lon");
+    near.silence(true);
+    wait_for("the refuge", async || (client.stats().moves == 1).then_some(())).await;
+    // Else the server would go on sending orders to the connection that fell silent.
+    near.cut();
+    wait_for("the server to notice", async || (servers[0].connections().await == 0).then_some(())).await;
+    client.flush().await.unwrap();
+
+    const COUNT: u32 = 3_000;
+    let publisher = publisher(&servers[1], "orders", COUNT).await;
+    within("the first order", orders.next()).await.unwrap();
+    near.silence(false);
+    let seen = tally(&mut orders, COUNT as usize - 1).await;
+    within("the publisher", publisher).await.unwrap();
+    assert!(seen.values().all(|count| *count == 1), "doubled: {seen:?}");
+    assert_eq!(client.stats().moves, 2);
+    assert_eq!(client.snapshot().active.unwrap().region.as_str(), "lon");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn subscriptions_that_come_and_go_during_moves_are_never_forgotten() {
+    let mut servers = super_cluster(&["lon", "ams"], "").await;
+    let client = within("connecting", options().connect(urls(&servers))).await.unwrap();
+    for round in 0..4 {
+        let home = home(&client, &servers);
+        servers[home].kill();
+        // These are made while no link is live, while one is activated, and after that.
+        let mut subscriptions = Vec::new();
+        for n in 0..200 {
+            let subject = format!("s.{round}.{n}");
+            subscriptions.push((client.subscribe(subject.clone()).await.unwrap(), subject));
+            if n % 3 == 0 {
+                drop(subscriptions.remove(subscriptions.len() / 2));
+            }
+            tokio::time::sleep(Duration::from_micros(200)).await;
+        }
+        wait_for("the next link", async || client.flush().await.ok()).await;
+        for (subscription, subject) in &mut subscriptions {
+            client.publish(subject.clone(), "x".into()).await.unwrap();
+            within("its message", subscription.next()).await.unwrap();
+        }
+        let dead = servers.remove(home);
+        servers.insert(home, dead.restarted().await);
+    }
 }

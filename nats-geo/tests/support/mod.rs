@@ -132,19 +132,26 @@ pub(crate) async fn super_cluster(regions: &[&str], config: &str) -> Vec<Server>
     for region in regions {
         let others = gateways.join(", ");
         let gateway = format!("gateway {{ name: {region}, listen: \"127.0.0.1:-1\", gateways: [{others}] }}");
-        let server = Server::with(&format!("server_name: {region}-1\n{gateway}\n{config}")).await;
+        let mut server = Server::with(&format!("server_name: {region}-1\n{gateway}\n{config}")).await;
         let port = server.monitor("varz").await["gateway"]["port"].as_u64().unwrap();
+        // Where the others look for it after a restart.
+        server.config = server.config.replacen("127.0.0.1:-1", &format!("127.0.0.1:{port}"), 1);
         gateways.push(format!("{{ name: {region}, url: \"nats://127.0.0.1:{port}\" }}"));
         servers.push(server);
     }
-    for server in &servers {
+    joined(&servers).await;
+    servers
+}
+
+/// Returns once each of these servers has a gateway to each other.
+pub(crate) async fn joined(servers: &[Server]) {
+    for server in servers {
         wait_for("the gateways", async || {
             let outbound = server.monitor("gatewayz").await["outbound_gateways"].as_object()?.len();
-            (outbound == regions.len() - 1).then_some(())
+            (outbound == servers.len() - 1).then_some(())
         })
         .await;
     }
-    servers
 }
 
 /// Asks again and again until there is an answer; panics, naming `what`, when it takes too long.

@@ -1,5 +1,7 @@
 //! A TCP relay that can turn into a blackhole.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,12 +21,17 @@ pub(crate) struct Relay {
 
 impl Relay {
     pub(crate) async fn to(upstream: u16) -> Self {
+        Self::far_from(upstream, Duration::ZERO).await
+    }
+
+    /// A relay that hands on what the server says this much later.
+    pub(crate) async fn far_from(upstream: u16, delay: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let silent = watch::Sender::new(false);
         let cuts = watch::Sender::new(0);
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, upstream, silent.subscribe(), cuts.subscribe()));
+        tasks.spawn(accept(listener, (upstream, delay), silent.subscribe(), cuts.subscribe()));
         Self { port, silent, cuts, _tasks: tasks }
     }
 
@@ -45,7 +52,7 @@ impl Relay {
 
 async fn accept(
     listener: TcpListener,
-    upstream: u16,
+    upstream: (u16, Duration),
     silent: watch::Receiver<bool>,
     cuts: watch::Receiver<u32>,
 ) {
@@ -64,21 +71,31 @@ async fn accept(
     }
 }
 
-async fn relay(client: TcpStream, upstream: u16, silent: watch::Receiver<bool>) {
+async fn relay(client: TcpStream, (upstream, delay): (u16, Duration), silent: watch::Receiver<bool>) {
     speaking(&mut silent.clone()).await;
     let Ok(server) = TcpStream::connect(("127.0.0.1", upstream)).await else { return };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    tokio::join!(forward(from_client, to_server, silent.clone()), forward(from_server, to_client, silent));
+    tokio::join!(
+        forward(from_client, to_server, Duration::ZERO, silent.clone()),
+        forward(from_server, to_client, delay, silent)
+    );
 }
 
-async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut silent: watch::Receiver<bool>) {
+async fn forward(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    delay: Duration,
+    mut silent: watch::Receiver<bool>,
+) {
     let mut buffer = vec![0; 16 << 10];
     loop {
         speaking(&mut silent).await;
         tokio::select! {
             read = from.read(&mut buffer) => {
                 let Ok(read @ 1..) = read else { break };
+                // Distance, not the wait for a condition.
+                tokio::time::sleep(delay).await;
                 speaking(&mut silent).await;
                 if to.write_all(&buffer[..read]).await.is_err() {
                     break;

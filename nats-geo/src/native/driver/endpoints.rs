@@ -22,7 +22,10 @@ struct Known {
     address: Address,
     region: Option<String>,
     auth: Auth,
+    /// Where a probe got an answer last.
     reached: Option<SocketAddr>,
+    /// Whether to resolve the name for the next dial, although it is known where a probe got an answer.
+    resolve: bool,
     /// For those that were advertised: when last, in calls of `advertised`.
     seen: Option<u64>,
 }
@@ -41,6 +44,7 @@ impl Endpoints {
                 region: server.region,
                 auth,
                 reached: None,
+                resolve: false,
                 seen: None,
             });
         }
@@ -54,17 +58,27 @@ impl Endpoints {
 
     pub(super) fn target(&self, id: EndpointId) -> Option<Target> {
         let known = self.known.get(&id)?;
-        Some(Target { address: known.address.clone(), reached: known.reached, auth: known.auth.clone() })
+        let Known { address, reached, resolve, auth, .. } = known;
+        Some(Target { address: address.clone(), reached: *reached, resolve: *resolve, auth: auth.clone() })
     }
 
     pub(super) fn address(&self, id: EndpointId) -> String {
         self.known.get(&id).map_or_else(|| id.to_string(), |known| known.address.to_string())
     }
 
-    /// Remembers where a probe got an answer, or, after a failure, to resolve anew.
-    pub(super) fn reached(&mut self, id: EndpointId, reached: Option<SocketAddr>) {
+    /// Remembers where a probe got an answer.
+    pub(super) fn reached(&mut self, id: EndpointId, reached: SocketAddr) {
         if let Some(known) = self.known.get_mut(&id) {
-            known.reached = reached;
+            known.reached = Some(reached);
+            known.resolve = false;
+        }
+    }
+
+    /// A dial failed. The name may stand for another address by now, or the resolver may be down: the next
+    /// dial tries what this one did not.
+    pub(super) fn not_opened(&mut self, id: EndpointId) {
+        if let Some(known) = self.known.get_mut(&id) {
+            known.resolve = !known.resolve;
         }
     }
 
@@ -80,7 +94,14 @@ impl Endpoints {
             }
             events.extend(self.make_room());
             let auth = self.auth.clone();
-            let known = Known { address, region: region.clone(), auth, reached: None, seen: Some(round) };
+            let known = Known {
+                address,
+                region: region.clone(),
+                auth,
+                reached: None,
+                resolve: false,
+                seen: Some(round),
+            };
             events.extend(self.add(known).map(|endpoint| Event::Discovered(endpoint.gossiped())));
         }
         events

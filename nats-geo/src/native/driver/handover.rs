@@ -37,7 +37,8 @@ pub(super) async fn retire(hub: Arc<Hub>, link: Arc<Link>, overlap: Duration, dr
             link.round_trip().await?;
             hub.detach(link.conn);
             link.no_requests().await;
-            Ok::<(), Ended>(())
+            // Answers to requests that came in here may have been sent until now.
+            link.finish().await
         };
         if tokio::time::timeout(drain, quiet).await.is_err() {
             tracing::warn!(conn = %link.conn, ?drain, "requests or deliveries were still in flight after the drain");

@@ -187,7 +187,7 @@ impl Driver {
     fn probe(&mut self, probe: ProbeId, endpoint: EndpointId, limit: Duration) {
         let Some(target) = self.endpoints.target(endpoint) else { return };
         self.tasks.spawn(async move {
-            let result = prober::probe(&target.address, limit).await;
+            let result = prober::probe(&target, limit).await;
             Done::Probed { probe, endpoint, result }
         });
     }
@@ -217,6 +217,7 @@ impl Driver {
             return self.tell(Event::ActivateFailed { conn });
         };
         let (hub, link) = (Arc::clone(&self.hub), Arc::clone(&entry.link));
+        hub.aim_at(conn);
         self.tasks.spawn(async move {
             Done::Activated { conn, result: handover::activate(hub, link, handover).await }
         });
@@ -298,12 +299,11 @@ impl Driver {
     fn probed(&mut self, probe: ProbeId, endpoint: EndpointId, result: Result<Answer, ProbeError>) {
         match result {
             Ok(answer) => {
-                self.endpoints.reached(endpoint, Some(answer.reached));
+                self.endpoints.reached(endpoint, answer.reached);
                 self.tell(Event::Probed { probe, result: Ok(answer.report) });
                 self.advertised(endpoint, &answer.info.connect_urls);
             }
             Err(error) => {
-                self.endpoints.reached(endpoint, None);
                 self.progress.failed(self.endpoints.address(endpoint), error.clone().into());
                 self.tell(Event::Probed { probe, result: Err(error) });
             }
@@ -323,7 +323,7 @@ impl Driver {
                 self.advertised(endpoint, &info.connect_urls);
             }
             Err(error) => {
-                self.endpoints.reached(endpoint, None);
+                self.endpoints.not_opened(endpoint);
                 self.progress.failed(self.endpoints.address(endpoint), error.clone().into());
                 self.tell(Event::OpenFailed { conn, error });
             }

@@ -4,7 +4,7 @@
 //! is dealt with in this folder.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -50,6 +50,8 @@ struct State {
     unconfirmed: Mutex<Unconfirmed>,
     statistics: Arc<Statistics>,
     ended: watch::Sender<bool>,
+    /// Takes nothing new any more.
+    closing: AtomicBool,
     /// Whether own messages come back; unknown before the first round trip.
     echoes: OnceLock<bool>,
     /// Round trips whose PING is still in our own buffers.
@@ -84,8 +86,10 @@ pub(crate) enum Refusal {
 pub(crate) enum Kind {
     /// A publish: yes, if it was never written.
     Publish,
-    /// A request or a ping: its answer would go to the dead link's inbox.
+    /// A request: no, its answer would go to the dead link's inbox.
     Request,
+    /// A PING of our own: no; it is taken even by a link that is being closed.
+    Ping,
 }
 
 /// The link has ended; what was asked of it will not happen.
@@ -103,6 +107,9 @@ impl Link {
         let Some(message) = &*slot else { return Ok(None) };
         // The lock makes the order of the copies that of the channel.
         let mut unconfirmed = self.state.unconfirmed();
+        if kind != Kind::Ping && self.state.closing.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         // Polled once in place: `now_or_never` would move the future, which is larger still.
         let publish = std::pin::pin!(self.client.publish_message(message.clone()));
         match publish.poll(&mut Context::from_waker(Waker::noop())) {
@@ -123,6 +130,9 @@ impl Link {
     pub(crate) async fn push(&self, message: &OutboundMessage, kind: Kind) -> Result<Mark, Refusal> {
         if let Some(mark) = self.offer(&mut Some(message.clone()), kind)? {
             return Ok(mark);
+        }
+        if kind != Kind::Ping && self.state.closing.load(Ordering::Relaxed) {
+            return Err(Refusal::Ended);
         }
         let mut client = self.client.clone();
         tokio::select! {
@@ -219,6 +229,21 @@ impl Link {
         *self.state.ended.borrow()
     }
 
+    /// Takes no publishes and requests any more, and returns once the server has all that were taken.
+    pub(crate) async fn finish(&self) -> Result<(), Ended> {
+        {
+            // Under the lock of those who offer: what was taken has entered.
+            let _entering = self.state.unconfirmed();
+            self.state.closing.store(true, Ordering::Relaxed);
+        }
+        self.round_trip().await.map(drop)
+    }
+
+    /// Whether it takes publishes and requests.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.has_ended() && !self.state.closing.load(Ordering::Relaxed)
+    }
+
     /// Ends the link: whoever waits on it is told at once. The socket closes when everybody has let go.
     pub(crate) fn kill(&self) {
         self.state.end();
@@ -254,7 +279,7 @@ impl Link {
         }
         let echoes = *self.state.echoes.get().unwrap_or(&true);
         let subject = if echoes { awaited.reply.clone() } else { Subject::from_static(USER_INFO) };
-        self.push(&question(subject, awaited), Kind::Request).await.map_err(|_| Ended)
+        self.push(&question(subject, awaited), Kind::Ping).await.map_err(|_| Ended)
     }
 
     async fn answer(&self, mut awaited: Awaited<RoundTrip>) -> Result<RoundTrip, Ended> {
@@ -263,7 +288,7 @@ impl Link {
                 Ok(answer) => return answer.map_err(|_| Ended),
                 Err(_elapsed) => {
                     let other = question(Subject::from_static(USER_INFO), &awaited);
-                    self.push(&other, Kind::Request).await.map_err(|_| Ended)?;
+                    self.push(&other, Kind::Ping).await.map_err(|_| Ended)?;
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -25,8 +25,10 @@ use crate::native::servers::Address;
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) address: Address,
-    /// Where a probe got an answer: no resolver is needed then, which may be down together with a region.
+    /// Where a probe got an answer: no resolver is needed then, which may be down together with a region ...
     pub(crate) reached: Option<SocketAddr>,
+    /// ... unless this asks for it.
+    pub(crate) resolve: bool,
     pub(crate) auth: Auth,
 }
 
@@ -65,6 +67,7 @@ pub(crate) async fn open(
             unconfirmed: Mutex::new(Unconfirmed::new(settings.keep)),
             statistics: client.statistics(),
             ended: watch::Sender::new(false),
+            closing: AtomicBool::new(false),
             echoes: OnceLock::new(),
             unwritten_pings: AtomicUsize::new(0),
         });
@@ -98,7 +101,8 @@ async fn connect(
     limit: Duration,
 ) -> Result<(Client, mpsc::Receiver<Event>), OpenError> {
     let (sender, events) = mpsc::channel(EVENTS_MAX);
-    let place = target.reached.map_or_else(|| target.address.to_string(), |reached| reached.to_string());
+    let reached = target.reached.filter(|_| !target.resolve);
+    let place = reached.map_or_else(|| target.address.to_string(), |reached| reached.to_string());
     let pool = [server(&format!("nats://{place}"))?, server(DEAD_END)?];
     let mut options = ConnectOptions::new();
     if let Some(customize) = &settings.customize {

@@ -36,7 +36,7 @@ impl Opened {
 
 async fn try_open(url: &str, customize: Option<Customize>) -> Result<Opened, OpenError> {
     let server = url.into_servers().unwrap().remove(0);
-    let target = Target { address: server.address, reached: None, auth: server.auth };
+    let target = Target { address: server.address, reached: None, resolve: false, auth: server.auth };
     let customize = customize.map(|customize| Arc::new(customize) as _);
     let settings = Settings { name: None, keep: 1_000, customize };
     let (sender, reports) = mpsc::channel(16);
