@@ -18,9 +18,6 @@ use crate::plan::Plan;
 use crate::record::failover::{Record, Trace};
 use crate::report::summary::{Connected, FlowRecord};
 
-/// Messages per second of each flow.
-pub const FLOW_RATE: u16 = 1_000;
-
 /// What one round does.
 #[derive(Clone, Debug)]
 pub struct Round {
@@ -94,9 +91,7 @@ impl Round {
 
         let target = self.target(plan, &clients);
         let flows = self.start_flows(plan, cluster, &clients, &target).await?;
-        let start = clock::now();
-        let requests: Vec<_> =
-            clients.iter().map(|client| Requests::start(client.clone(), start, plan.rate)).collect();
+        let requests = start_requests(plan, &clients);
         tokio::time::sleep(WARM_UP + self.phase).await;
 
         if self.fault.hits_one_server() {
@@ -168,9 +163,9 @@ impl Round {
         if !self.fault.hits_one_server() {
             return self.region.clone();
         }
-        let of_region = clients.iter().filter(|client| {
-            client.population == Population::NatsGeo && client.region == self.region
-        });
+        let of_region = clients
+            .iter()
+            .filter(|client| client.population == Population::NatsGeo && client.region == self.region);
         let seats: Vec<_> = of_region.filter_map(Client::seat).map(|seat| seat.server).collect();
         let count = |server: &String| seats.iter().filter(|seat| *seat == server).count();
         let servers = plan.topology.servers_of(&self.region).map(|server| server.to_string());
@@ -196,13 +191,14 @@ impl Round {
         let feeder_url = spared.map(|endpoint| endpoint.tcp_url).unwrap_or_default();
         let mut flows = Vec::new();
         for population in Population::ALL {
-            let of_region = |client: &&Client| client.population == population && client.region == self.region;
+            let of_region =
+                |client: &&Client| client.population == population && client.region == self.region;
             let members: Vec<_> = clients.iter().filter(of_region).cloned().collect();
             let is_member = |index: &usize| of_region(&&clients[*index]);
             let indices: Vec<_> = (0..clients.len()).filter(is_member).collect();
             for kind in [Kind::Plain, Kind::Queue] {
                 let name = format!("loadgen.{population}.{kind:?}");
-                let flow = Flow::start(kind, &name, &members, &feeder_url, FLOW_RATE).await?;
+                let flow = Flow::start(kind, &name, &members, &feeder_url, flow_rate(self.fault)).await?;
                 flows.push(RunningFlow { population, kind, indices: indices.clone(), flow });
             }
         }
@@ -257,7 +253,14 @@ impl Round {
         }
     }
 
-    fn record(&self, client: &Client, home: Seat, landed: Option<Seat>, target: &str, trace: &Trace<'_>) -> Record {
+    fn record(
+        &self,
+        client: &Client,
+        home: Seat,
+        landed: Option<Seat>,
+        target: &str,
+        trace: &Trace<'_>,
+    ) -> Record {
         let hit = if self.fault.hits_one_server() { home.server == target } else { home.region == target };
         let failover = if self.fault == FaultKind::LameDuck {
             trace.longest_wait().filter(|_| landed.as_ref().is_some_and(|seat| *seat != home))
@@ -306,11 +309,35 @@ async fn connect(spec: Spec) -> Result<(Client, Option<Connected>), ConnectError
     Ok((client, how))
 }
 
+/// Starts the load of all clients, each at its own phase of the period: in step, they would queue behind each
+/// other.
+fn start_requests(plan: &Plan, clients: &[Client]) -> Vec<Requests> {
+    let start = clock::now();
+    let step = Duration::from_secs(1) / u32::from(plan.rate) / clients.len().max(1) as u32;
+    let starts = (0..).map(|number| start + step * number);
+    clients
+        .iter()
+        .zip(starts)
+        .map(|(client, start)| Requests::start(client.clone(), start, plan.rate))
+        .collect()
+}
+
+/// Messages per second of each flow: many where none may be lost, few where the loss of a dead link is measured
+/// and the machine has other things to do.
+pub const fn flow_rate(fault: FaultKind) -> u16 {
+    match fault {
+        FaultKind::LameDuck => 1_000,
+        FaultKind::ServerKill | FaultKind::RegionKill | FaultKind::Blackhole => 200,
+    }
+}
+
 /// Waits until every nats-geo client has its standby, if it keeps one.
 async fn settle(plan: &Plan, clients: &[Client]) -> Result<(), RoundError> {
     let limit = clock::now() + SETTLE_LIMIT;
     let is_ready = |client: &Client| client.signs().iter().any(|(_, sign)| *sign == Sign::StandbyReady);
-    for client in clients.iter().filter(|client| client.population == Population::NatsGeo && plan.warm_standby) {
+    for client in
+        clients.iter().filter(|client| client.population == Population::NatsGeo && plan.warm_standby)
+    {
         while !is_ready(client) {
             if clock::now() > limit {
                 return Err(RoundError::Unsettled(format!("the standby of a client in {}", client.region)));

@@ -132,7 +132,9 @@ impl SuperCluster {
     pub fn client_bytes(&self, region: &str) -> Result<BTreeMap<ServerName, u64>, UnknownNameError> {
         self.check_region(region)?;
         let paths = self.paths.of_clients_in(region);
-        Ok(paths.map(|(server, paths)| (server.clone(), paths.tcp.bytes() + paths.websocket.bytes())).collect())
+        Ok(paths
+            .map(|(server, paths)| (server.clone(), paths.tcp.bytes() + paths.websocket.bytes()))
+            .collect())
     }
 
     /// The monitoring endpoint of a server, undelayed.
