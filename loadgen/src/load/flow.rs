@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::try_join_all;
 use tokio::task::JoinHandle;
 
 use super::pacer::Pacer;
@@ -67,12 +68,12 @@ impl Flow {
         };
         let ledgers: Vec<_> = subjects.iter().map(|_| Ledger::default()).collect();
         let group = (kind == Kind::Queue).then_some("loadgen");
-        let mut receivers = Vec::new();
-        for (number, client) in clients.iter().enumerate() {
+        let subscribe = async |(number, client): (usize, &Client)| {
             let which = number % subjects.len();
             let messages = client.subscribe(&subjects[which], group).await.map_err(FlowError)?;
-            receivers.push(tokio::spawn(receive(messages, ledgers[which].clone())));
-        }
+            Ok(tokio::spawn(receive(messages, ledgers[which].clone())))
+        };
+        let receivers = try_join_all(clients.iter().enumerate().map(subscribe)).await?;
         let publisher =
             async_nats::connect(feeder_url).await.map_err(|error| FlowError(error.to_string()))?;
         await_interest(&publisher, &subjects, &ledgers).await?;
@@ -213,7 +214,7 @@ async fn publish(publisher: &async_nats::Client, subject: &str, number: u64) -> 
 }
 
 /// After the last message was published, whatever has not arrived within this time is lost.
-const SETTLE_LIMIT: Duration = Duration::from_secs(2);
+const SETTLE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Messages per wake-up of the feeder: at 1000 per second one every 5 ms, which saves the machine four of five
 /// packets and system calls on the whole way.
