@@ -1,3 +1,5 @@
+//! An emulated way to one address: what it delays, and how it is broken and mended.
+
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
