@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_nats::message::OutboundMessage;
 use tokio::sync::watch;
 
-use super::link::{Ended, Kind, Link, Offer, Refusal, Settled};
+use super::link::{Ended, Kind, Link, Refusal, Settled};
 use super::subscription::{Feed, Route};
 use crate::core::ConnId;
 
@@ -66,7 +66,6 @@ pub(crate) enum NotSent {
     TooLarge {
         limit: usize,
     },
-    BadSubject,
 }
 
 #[derive(Debug, Default)]
@@ -89,14 +88,20 @@ impl Hub {
 
     /// Sends a message on the live link: at once, or as soon as there is one and it takes it.
     pub(crate) async fn send(&self, message: OutboundMessage) -> Result<(), NotSent> {
-        let offered = match &*self.place.borrow() {
-            Place::Live(link) => link.offer(message, Kind::Publish)?,
-            Place::Offline => Offer::NotNow(message),
-            Place::Closed => return Err(NotSent::Closed),
-        };
-        match offered {
-            Offer::Taken(_) => Ok(()),
-            Offer::NotNow(message) => self.send_later(&message).await,
+        let mut slot = Some(message);
+        self.send_now(&mut slot)?;
+        match slot {
+            None => Ok(()),
+            Some(message) => self.send_later(&message).await,
+        }
+    }
+
+    /// Sends the message on the live link if it takes it at once: it is then taken out of `slot`.
+    fn send_now(&self, slot: &mut Option<OutboundMessage>) -> Result<(), NotSent> {
+        match &*self.place.borrow() {
+            Place::Live(link) => link.offer(slot, Kind::Publish).map(drop).map_err(NotSent::from),
+            Place::Offline => Ok(()),
+            Place::Closed => Err(NotSent::Closed),
         }
     }
 
@@ -243,7 +248,7 @@ impl Hub {
                     return Err(Ended);
                 }
                 // This server accepts less than the one before.
-                Err(Refusal::TooLarge { .. } | Refusal::BadSubject) => self.discarded(1),
+                Err(Refusal::TooLarge { .. }) => self.discarded(1),
             }
         }
         Ok(())
@@ -306,7 +311,6 @@ impl From<Refusal> for NotSent {
             // Only of a link that was live a moment ago.
             Refusal::Ended => Self::Waited,
             Refusal::TooLarge { limit } => Self::TooLarge { limit },
-            Refusal::BadSubject => Self::BadSubject,
         }
     }
 }

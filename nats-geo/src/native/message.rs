@@ -51,8 +51,9 @@ impl Message {
         let subject = self.inner.reply.clone().ok_or(RespondError::NoReply)?;
         let hub = self.route.hub.upgrade().ok_or(PublishError::Closed)?;
         let message = OutboundMessage { subject, reply: None, payload, headers };
+        publish::check(&message)?;
         let size = publish::size(&message);
-        let failed = |why: NotSent| PublishError::new(why, &message.subject, size, hub.limits.publish_wait);
+        let failed = |why: NotSent| PublishError::new(why, size, hub.limits.publish_wait);
         if let Some(link) = self.route.link.upgrade().filter(|link| !link.has_ended()) {
             let pushed =
                 tokio::time::timeout(hub.limits.publish_wait, link.push(&message, Kind::Publish)).await;

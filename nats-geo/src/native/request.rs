@@ -11,8 +11,8 @@ use bytes::Bytes;
 use super::GeoClient;
 use super::PublishError;
 use super::hub::{Hub, NotSent};
-use super::link::{Kind, Offer, Refusal};
-use super::publish::{outbound, size};
+use super::link::{Kind, Refusal};
+use super::publish::{check, outbound, size};
 
 impl GeoClient {
     /// Sends a request where traffic goes now and waits for the answer, at most for
@@ -131,9 +131,10 @@ impl From<RequestError> for async_nats::RequestError {
 }
 
 async fn ask(hub: &Hub, mut request: OutboundMessage) -> Result<Message, RequestError> {
+    check(&request)?;
     let size = size(&request);
     let subject = request.subject.clone();
-    let failed = |why: NotSent| PublishError::new(why, &subject, size, hub.limits.publish_wait);
+    let failed = |why: NotSent| PublishError::new(why, size, hub.limits.publish_wait);
     let mut awaited = loop {
         let link = hub.live().await.map_err(failed)?;
         if link.is_deaf() {
@@ -141,14 +142,7 @@ async fn ask(hub: &Hub, mut request: OutboundMessage) -> Result<Message, Request
         }
         let awaited = link.await_request();
         request.reply = Some(awaited.reply.clone());
-        let sent = match link.offer(request, Kind::Request) {
-            Ok(Offer::Taken(_)) => break awaited,
-            Ok(Offer::NotNow(again)) => {
-                request = again;
-                tokio::time::timeout(hub.limits.publish_wait, link.push(&request, Kind::Request)).await
-            }
-            Err(refusal) => return Err(failed(refusal.into()).into()),
-        };
+        let sent = tokio::time::timeout(hub.limits.publish_wait, link.push(&request, Kind::Request)).await;
         match sent {
             Ok(Ok(_)) => break awaited,
             // It never left: the next link will do.

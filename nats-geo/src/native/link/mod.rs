@@ -6,12 +6,13 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_nats::client::traits::Publisher as _;
 use async_nats::message::OutboundMessage;
 use async_nats::{Client, PublishErrorKind, Statistics, Subject, Subscriber};
-use futures_util::{FutureExt as _, Sink as _};
+use futures_util::Sink as _;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
@@ -76,17 +77,6 @@ pub(crate) enum Refusal {
     Ended,
     /// Larger than the server accepts.
     TooLarge { limit: usize },
-    /// Empty, or with white space.
-    BadSubject,
-}
-
-/// What became of a message that was offered.
-#[derive(Debug)]
-pub(crate) enum Offer {
-    /// It is in the command channel.
-    Taken(Mark),
-    /// There is no room, or the link has ended: here it is again.
-    NotNow(OutboundMessage),
 }
 
 /// Whether a message may be sent again on another link.
@@ -103,18 +93,26 @@ pub(crate) enum Kind {
 pub(crate) struct Ended;
 
 impl Link {
-    /// Puts a message into the command channel if there is room. Never waits.
-    pub(crate) fn offer(&self, message: OutboundMessage, kind: Kind) -> Result<Offer, Refusal> {
+    /// Puts the message into the command channel if there is room: it is then taken out of `slot`. Never
+    /// waits. By reference, because a message is large and this is the fast path of publishing.
+    pub(crate) fn offer(
+        &self,
+        slot: &mut Option<OutboundMessage>,
+        kind: Kind,
+    ) -> Result<Option<Mark>, Refusal> {
+        let Some(message) = &*slot else { return Ok(None) };
         // The lock makes the order of the copies that of the channel.
         let mut unconfirmed = self.state.unconfirmed();
-        match self.client.publish_message(message.clone()).now_or_never() {
-            None => Ok(Offer::NotNow(message)),
-            Some(Ok(())) => {
-                unconfirmed.enter((kind == Kind::Publish).then_some(message));
-                Ok(Offer::Taken(unconfirmed.mark()))
+        // Polled once in place: `now_or_never` would move the future, which is larger still.
+        let publish = std::pin::pin!(self.client.publish_message(message.clone()));
+        match publish.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => Ok(None),
+            Poll::Ready(Ok(())) => {
+                unconfirmed.enter(slot.take().filter(|_| kind == Kind::Publish));
+                Ok(Some(unconfirmed.mark()))
             }
-            Some(Err(error)) => match self.refusal(error.kind()) {
-                Refusal::Ended => Ok(Offer::NotNow(message)),
+            Poll::Ready(Err(error)) => match self.refusal(error.kind()) {
+                Refusal::Ended => Ok(None),
                 refusal => Err(refusal),
             },
         }
@@ -123,7 +121,7 @@ impl Link {
     /// Waits for room in the command channel, then puts the message there. Cancelling it leaves nothing
     /// behind.
     pub(crate) async fn push(&self, message: &OutboundMessage, kind: Kind) -> Result<Mark, Refusal> {
-        if let Offer::Taken(mark) = self.offer(message.clone(), kind)? {
+        if let Some(mark) = self.offer(&mut Some(message.clone()), kind)? {
             return Ok(mark);
         }
         let mut client = self.client.clone();
@@ -275,8 +273,8 @@ impl Link {
     fn refusal(&self, kind: PublishErrorKind) -> Refusal {
         match kind {
             PublishErrorKind::MaxPayloadExceeded => Refusal::TooLarge { limit: self.client.max_payload() },
-            PublishErrorKind::InvalidSubject => Refusal::BadSubject,
-            PublishErrorKind::Send => Refusal::Ended,
+            // Subjects are checked before they get here.
+            PublishErrorKind::InvalidSubject | PublishErrorKind::Send => Refusal::Ended,
         }
     }
 }
