@@ -29,29 +29,23 @@ pub enum IdleError {
 /// A client does not connect.
 pub async fn measure(plan: &Plan, cluster: &SuperCluster) -> Result<(Idle, Duration), IdleError> {
     let region = &plan.topology.regions()[0];
-    let before = cluster.client_bytes(region)?;
+    // The farthest region carries no link, only probes.
+    let farthest = plan.regions_by_distance(region).last().copied().unwrap_or_default();
+    let before = cluster.client_traffic(region, farthest)?;
     let mut clients = Vec::new();
     for number in 0..plan.clients {
         clients.push(Client::connect(spec(plan, cluster, region, number)?).await?);
     }
-    // The farthest region carries no link, only the probes of the start: one per server and client.
-    let farthest = plan.regions_by_distance(region).last().copied().unwrap_or_default();
-    let connected = cluster.client_bytes(region)?;
-    let probed: u64 = connected
-        .iter()
-        .filter(|(server, _)| server.region() == farthest)
-        .map(|(server, bytes)| bytes - before.get(server).copied().unwrap_or(0))
-        .sum();
-    let probes = u64::from(plan.clients) * u64::from(plan.topology.servers_per_region());
-    let bytes_per_probe = probed as f64 / probes as f64;
-
     let policy = plan.policy();
     let window = policy.watch.ping_interval * PINGS;
     // The handshakes' last bytes have passed after the farthest round trip.
     tokio::time::sleep(plan.rtt(region, farthest) * 2 + QUIET).await;
-    let (from, start) = (total(cluster, region)?, clock::now());
+    let after = cluster.client_traffic(region, farthest)?;
+    let probes = (after.connections - before.connections).max(1);
+    let bytes_per_probe = (after.bytes - before.bytes) as f64 / probes as f64;
+    let (from, start) = (total(plan, cluster, region)?, clock::now());
     tokio::time::sleep(window).await;
-    let bytes = total(cluster, region)? - from;
+    let bytes = total(plan, cluster, region)? - from;
     let ping_bytes_per_s = bytes as f64 / start.elapsed().as_secs_f64() / f64::from(plan.clients);
 
     let home_rtt = clients[0].base_rtt(region).ok_or_else(|| IdleError::Unmeasured(region.clone()))?;
@@ -78,8 +72,9 @@ fn spec(plan: &Plan, cluster: &SuperCluster, region: &str, number: u16) -> Resul
     })
 }
 
-fn total(cluster: &SuperCluster, region: &str) -> Result<u64, UnknownNameError> {
-    Ok(cluster.client_bytes(region)?.values().sum())
+fn total(plan: &Plan, cluster: &SuperCluster, from: &str) -> Result<u64, UnknownNameError> {
+    let regions = plan.topology.regions().iter();
+    regions.map(|to| Ok(cluster.client_traffic(from, to)?.bytes)).sum()
 }
 
 /// Enough PINGs that one more or less at the edge of the window is below 15 %.

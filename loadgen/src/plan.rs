@@ -285,7 +285,9 @@ mod tests {
         assert!(error(&["--regions", "lon,ams", "--clients", "0"]).contains("1..=200"));
         assert!(error(&["--regions", "lon,ams", "--fault-regions", "dal"]).contains("`dal`"));
         assert!(error(&["--regions", "lon,ams", "--faults", "meteor"]).contains("meteor"));
-        assert!(error(&["--regions", "lon,ams", "--servers-per-region", "1"]).contains("--servers-per-region"));
+        assert!(
+            error(&["--regions", "lon,ams", "--servers-per-region", "1"]).contains("--servers-per-region")
+        );
         assert!(error(&["--config", "/nowhere.json"]).contains("cannot read --config /nowhere.json"));
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use nats_geo::core::Config;
 
 use crate::cli::FaultKind;
@@ -17,9 +17,6 @@ use crate::load::responder::{ResponderError, Responders};
 use crate::plan::Plan;
 use crate::record::failover::{Record, Trace};
 use crate::report::summary::{Connected, FlowRecord};
-
-/// Messages per second of each flow.
-pub const FLOW_RATE: u16 = 1_000;
 
 /// What one round does.
 #[derive(Clone, Debug)]
@@ -94,9 +91,7 @@ impl Round {
 
         let target = self.target(plan, &clients);
         let flows = self.start_flows(plan, cluster, &clients, &target).await?;
-        let start = clock::now();
-        let requests: Vec<_> =
-            clients.iter().map(|client| Requests::start(client.clone(), start, plan.rate)).collect();
+        let requests = start_requests(plan, &clients);
         tokio::time::sleep(WARM_UP + self.phase).await;
 
         if self.fault.hits_one_server() {
@@ -113,6 +108,8 @@ impl Round {
             let (Some(home), ops) = (homes[index].clone(), &ops[index]) else { continue };
             let trace = Trace { fault_at, ops, signs: &client.signs() };
             let mut record = self.record(client, home, landed[index].clone(), &target, &trace);
+            tracing::debug!(population = %client.population, number = client.number, hit = record.hit,
+                failover = ?record.failover, signs = ?trace.signs_after_fault(), "client in {}", client.region);
             record.plain = tallies.get(&index).copied();
             seen.records.push(record);
             seen.ops.push((client.population, client.region.clone(), ops.clone()));
@@ -123,7 +120,7 @@ impl Round {
         Ok(seen)
     }
 
-    /// Connects all clients, one of each region and population at a time, as they would come by themselves.
+    /// Connects all clients, a few of each region and population at a time: in step, they would measure each other.
     async fn connect_all(
         &self,
         plan: &Plan,
@@ -131,10 +128,13 @@ impl Round {
         connected: &mut Vec<Connected>,
     ) -> Result<Vec<Client>, RoundError> {
         let mut clients = Vec::new();
-        for number in 0..plan.clients {
+        let numbers: Vec<_> = (0..plan.clients).collect();
+        for numbers in numbers.chunks(CONNECTS_AT_ONCE) {
             let mut wave = Vec::new();
             for region in plan.topology.regions() {
-                for population in Population::ALL {
+                for (population, number) in
+                    Population::ALL.into_iter().flat_map(|p| numbers.iter().map(move |n| (p, *n)))
+                {
                     wave.push(connect(self.spec(plan, cluster, population, region, number)?));
                 }
             }
@@ -168,9 +168,9 @@ impl Round {
         if !self.fault.hits_one_server() {
             return self.region.clone();
         }
-        let of_region = clients.iter().filter(|client| {
-            client.population == Population::NatsGeo && client.region == self.region
-        });
+        let of_region = clients
+            .iter()
+            .filter(|client| client.population == Population::NatsGeo && client.region == self.region);
         let seats: Vec<_> = of_region.filter_map(Client::seat).map(|seat| seat.server).collect();
         let count = |server: &String| seats.iter().filter(|seat| *seat == server).count();
         let servers = plan.topology.servers_of(&self.region).map(|server| server.to_string());
@@ -191,22 +191,28 @@ impl Round {
         } else {
             plan.regions_by_distance(&self.region).get(1).copied().unwrap_or_default()
         };
-        let endpoints = cluster.endpoints(feeder_region)?;
-        let spared = endpoints.into_iter().find(|endpoint| endpoint.server.to_string() != target);
-        let feeder_url = spared.map(|endpoint| endpoint.tcp_url).unwrap_or_default();
+        let mut endpoints = cluster.endpoints(feeder_region)?.into_iter();
+        let spared = endpoints.find(|endpoint| {
+            endpoint.server.region() == feeder_region && endpoint.server.to_string() != target
+        });
+        let feeder_url = &spared.map(|endpoint| endpoint.tcp_url).unwrap_or_default();
         let mut flows = Vec::new();
         for population in Population::ALL {
-            let of_region = |client: &&Client| client.population == population && client.region == self.region;
+            let of_region =
+                |client: &&Client| client.population == population && client.region == self.region;
             let members: Vec<_> = clients.iter().filter(of_region).cloned().collect();
             let is_member = |index: &usize| of_region(&&clients[*index]);
             let indices: Vec<_> = (0..clients.len()).filter(is_member).collect();
             for kind in [Kind::Plain, Kind::Queue] {
-                let name = format!("loadgen.{population}.{kind:?}");
-                let flow = Flow::start(kind, &name, &members, &feeder_url, FLOW_RATE).await?;
-                flows.push(RunningFlow { population, kind, indices: indices.clone(), flow });
+                let (members, indices) = (members.clone(), indices.clone());
+                flows.push(async move {
+                    let name = format!("loadgen.{population}.{kind:?}");
+                    let flow = Flow::start(kind, &name, &members, feeder_url, flow_rate(self.fault)).await?;
+                    Ok(RunningFlow { population, kind, indices, flow })
+                });
             }
         }
-        Ok(flows)
+        try_join_all(flows).await
     }
 
     /// Ends the flows. Returns the tallies of plain subscriptions by client.
@@ -216,8 +222,11 @@ impl Round {
         records: &mut Vec<FlowRecord>,
     ) -> BTreeMap<usize, crate::load::flow::Tally> {
         let mut of_clients = BTreeMap::new();
-        for RunningFlow { population, kind, indices, flow } in flows {
-            let tallies = flow.finish().await;
+        let finish = async |running: RunningFlow| {
+            let RunningFlow { population, kind, indices, flow } = running;
+            (population, kind, indices, flow.finish().await)
+        };
+        for (population, kind, indices, tallies) in join_all(flows.into_iter().map(finish)).await {
             for (position, tally) in tallies.into_iter().enumerate() {
                 records.push(FlowRecord { population, fault: self.fault, kind, tally });
                 if kind == Kind::Plain {
@@ -253,11 +262,18 @@ impl Round {
             FaultKind::ServerKill | FaultKind::RegionKill => spread + Duration::from_secs(3),
             FaultKind::Blackhole => spread + policy.watch.ping_interval + Duration::from_secs(3),
             // The grace period of nats-server is 10 s; then it closes its clients one by one.
-            FaultKind::LameDuck => Duration::from_secs(13),
+            FaultKind::LameDuck => Duration::from_secs(12),
         }
     }
 
-    fn record(&self, client: &Client, home: Seat, landed: Option<Seat>, target: &str, trace: &Trace<'_>) -> Record {
+    fn record(
+        &self,
+        client: &Client,
+        home: Seat,
+        landed: Option<Seat>,
+        target: &str,
+        trace: &Trace<'_>,
+    ) -> Record {
         let hit = if self.fault.hits_one_server() { home.server == target } else { home.region == target };
         let failover = if self.fault == FaultKind::LameDuck {
             trace.longest_wait().filter(|_| landed.as_ref().is_some_and(|seat| *seat != home))
@@ -306,11 +322,35 @@ async fn connect(spec: Spec) -> Result<(Client, Option<Connected>), ConnectError
     Ok((client, how))
 }
 
+/// Starts the load of all clients, each at its own phase of the period: in step, they would queue behind each
+/// other.
+fn start_requests(plan: &Plan, clients: &[Client]) -> Vec<Requests> {
+    let start = clock::now();
+    let step = Duration::from_secs(1) / u32::from(plan.rate) / clients.len().max(1) as u32;
+    let starts = (0..).map(|number| start + step * number);
+    clients
+        .iter()
+        .zip(starts)
+        .map(|(client, start)| Requests::start(client.clone(), start, plan.rate))
+        .collect()
+}
+
+/// Messages per second of each flow: many where none may be lost, few where the loss of a dead link is measured
+/// and the machine has other things to do.
+pub const fn flow_rate(fault: FaultKind) -> u16 {
+    match fault {
+        FaultKind::LameDuck => 1_000,
+        FaultKind::ServerKill | FaultKind::RegionKill | FaultKind::Blackhole => 200,
+    }
+}
+
 /// Waits until every nats-geo client has its standby, if it keeps one.
 async fn settle(plan: &Plan, clients: &[Client]) -> Result<(), RoundError> {
     let limit = clock::now() + SETTLE_LIMIT;
     let is_ready = |client: &Client| client.signs().iter().any(|(_, sign)| *sign == Sign::StandbyReady);
-    for client in clients.iter().filter(|client| client.population == Population::NatsGeo && plan.warm_standby) {
+    for client in
+        clients.iter().filter(|client| client.population == Population::NatsGeo && plan.warm_standby)
+    {
         while !is_ready(client) {
             if clock::now() > limit {
                 return Err(RoundError::Unsettled(format!("the standby of a client in {}", client.region)));
@@ -332,6 +372,9 @@ pub fn home_urls(cluster: &SuperCluster) -> Result<BTreeMap<String, String>, Unk
     }
     Ok(urls)
 }
+
+/// Per region and population.
+const CONNECTS_AT_ONCE: usize = 2;
 
 /// Load runs for this long before a fault, so that the baseline is warm.
 const WARM_UP: Duration = Duration::from_millis(500);

@@ -14,7 +14,7 @@ use crate::record::stats::millis;
 use crate::report::checks::{Measured, checks, verdict};
 use crate::report::model::{Generator, Idle, Report, VERSION};
 use crate::report::summary;
-use crate::round::{FLOW_RATE, Round, RoundError, Seen};
+use crate::round::{Round, RoundError, Seen};
 
 /// Why a run ended without a report.
 #[derive(Debug, thiserror::Error)]
@@ -82,14 +82,21 @@ pub async fn run(plan: Plan) -> Result<Report, RunError> {
     let mut responders = Responders::default();
     let mut total = Total::default();
     for round in rounds {
-        progress.doing(&format!("{} in {}, round {} of {}", round.fault, round.region, round.number + 1, plan.rounds));
+        progress.doing(&format!(
+            "{} in {}, round {} of {}",
+            round.fault,
+            round.region,
+            round.number + 1,
+            plan.rounds
+        ));
         cluster.move_meta_leader(&plan.fault_regions()).await?;
-        let seen = round.run(&plan, &mut cluster, &mut responders).await.map_err(|error| RunError::Round {
-            number: round.number + 1,
-            fault: round.fault,
-            region: round.region.clone(),
-            error,
-        })?;
+        let seen =
+            round.run(&plan, &mut cluster, &mut responders).await.map_err(|error| RunError::Round {
+                number: round.number + 1,
+                fault: round.fault,
+                region: round.region.clone(),
+                error,
+            })?;
         total.add(&round, seen, started);
         progress.step();
     }
@@ -117,7 +124,12 @@ fn rounds(plan: &Plan) -> Vec<Round> {
         for (fault, region) in &plan.faults {
             random = random.wrapping_mul(LCG_MULTIPLIER).wrapping_add(LCG_INCREMENT);
             let share = f64::from((random >> 32) as u32) / f64::from(u32::MAX);
-            rounds.push(Round { fault: *fault, region: region.clone(), number, phase: ping_interval.mul_f64(share) });
+            rounds.push(Round {
+                fault: *fault,
+                region: region.clone(),
+                number,
+                phase: ping_interval.mul_f64(share),
+            });
         }
     }
     rounds
@@ -149,11 +161,18 @@ impl Total {
         }
     }
 
-    fn report(&self, plan: &Plan, nats_server: String, idle: Idle, home_rtt: Duration, wall: Duration) -> Report {
+    fn report(
+        &self,
+        plan: &Plan,
+        nats_server: String,
+        idle: Idle,
+        home_rtt: Duration,
+        wall: Duration,
+    ) -> Report {
         let connect = summary::connects(&self.connected);
         let failover = summary::failovers(plan, &self.records, home_rtt);
         let control = summary::controls(&self.records);
-        let flows = summary::flows(&self.flows, FLOW_RATE);
+        let flows = summary::flows(&self.flows);
         let measured = Measured { connect: &connect, failover: &failover, control: &control, flows: &flows };
         let limits = checks(plan, measured);
         let generator = Generator {

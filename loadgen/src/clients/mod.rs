@@ -190,7 +190,11 @@ impl Client {
     ///
     /// # Errors
     /// In the client's words.
-    pub async fn subscribe(&self, subject: &str, group: Option<&str>) -> Result<BoxStream<'static, Bytes>, String> {
+    pub async fn subscribe(
+        &self,
+        subject: &str,
+        group: Option<&str>,
+    ) -> Result<BoxStream<'static, Bytes>, String> {
         match &self.kind {
             Kind::Geo(geo) => geo.subscribe(subject, group).await,
             Kind::Stock(stock) => stock.subscribe(subject, group).await,

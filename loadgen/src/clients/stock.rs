@@ -22,7 +22,9 @@ impl Stock {
             let _ = told.send((at, event));
             async {}
         });
-        let client = options.connect(spec.urls.join(",")).await.map_err(|error| error.to_string())?;
+        let parsed = spec.urls.iter().map(|url| url.parse::<async_nats::ServerAddr>());
+        let servers = parsed.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+        let client = options.connect(servers).await.map_err(|error| error.to_string())?;
         tokio::spawn(async move {
             let mut connections = 0;
             while let Some((at, event)) = events.recv().await {

@@ -1,3 +1,5 @@
+//! Finding a nats-server to start: the named one, one on PATH, or the pinned one from the cache.
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};

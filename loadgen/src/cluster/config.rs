@@ -1,3 +1,5 @@
+//! What goes into a server's configuration file.
+
 use std::path::Path;
 use std::time::Duration;
 

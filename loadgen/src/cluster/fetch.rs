@@ -1,3 +1,5 @@
+//! Fetching the pinned nats-server into the cache, and refusing one that is not it.
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;

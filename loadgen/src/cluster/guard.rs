@@ -1,3 +1,5 @@
+//! A promise that no server outlives this process, however it ends.
+
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! Proof that nothing bypasses the emulated WAN.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! The process's limits that a super-cluster would hit.
+
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Raises the limit of open files to what the process may have.

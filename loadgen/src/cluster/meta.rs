@@ -1,3 +1,5 @@
+//! Moving the leader of the JetStream meta group out of a region.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -81,6 +81,15 @@ pub struct Endpoint {
     pub websocket_url: String,
 }
 
+/// What has passed over some links.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Traffic {
+    /// In both directions.
+    pub bytes: u64,
+    /// That reached a server.
+    pub connections: u64,
+}
+
 /// A name that the topology does not have.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no `{name}`: choose one of {}", known.join(", "))]
@@ -128,11 +137,16 @@ impl SuperCluster {
         Ok(paths.collect())
     }
 
-    /// Bytes that have passed between clients in `region` and each server so far, in both directions.
-    pub fn client_bytes(&self, region: &str) -> Result<BTreeMap<ServerName, u64>, UnknownNameError> {
-        self.check_region(region)?;
-        let paths = self.paths.of_clients_in(region);
-        Ok(paths.map(|(server, paths)| (server.clone(), paths.tcp.bytes() + paths.websocket.bytes())).collect())
+    /// What has passed between clients in `from` and the servers of `to` so far.
+    pub fn client_traffic(&self, from: &str, to: &str) -> Result<Traffic, UnknownNameError> {
+        self.check_region(from)?;
+        self.check_region(to)?;
+        let servers = self.paths.of_clients_in(from).filter(|(server, _)| server.region() == to);
+        let paths = servers.flat_map(|(_, paths)| [&paths.tcp, &paths.websocket]);
+        Ok(paths.fold(Traffic::default(), |sum, path| Traffic {
+            bytes: sum.bytes + path.bytes(),
+            connections: sum.connections + path.connections(),
+        }))
     }
 
     /// The monitoring endpoint of a server, undelayed.

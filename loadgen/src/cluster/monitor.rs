@@ -1,3 +1,5 @@
+//! A server's monitoring endpoint, and the parts of its answers that are used.
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;

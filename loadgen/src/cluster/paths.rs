@@ -1,3 +1,5 @@
+//! The emulated links between servers, and from clients to servers.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;

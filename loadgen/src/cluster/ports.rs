@@ -1,3 +1,5 @@
+//! The ports of a run.
+
 use crate::wan::{ReservePortError, ReservedPort};
 
 /// Where a run's ports come from: any free ones, or counted up from a base.

@@ -1,3 +1,5 @@
+//! One nats-server process: started, signalled, reaped.
+
 use std::fs::File;
 use std::io;
 use std::path::Path;

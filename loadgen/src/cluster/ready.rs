@@ -1,3 +1,5 @@
+//! Waiting until the super-cluster is whole.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

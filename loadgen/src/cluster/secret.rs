@@ -1,3 +1,5 @@
+//! Values that no log may show.
+
 use std::fmt::{self, Write};
 use std::io::{self, Read};
 

@@ -1,3 +1,5 @@
+//! One server through the deaths and restarts of its process.
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

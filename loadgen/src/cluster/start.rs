@@ -1,3 +1,5 @@
+//! Starting a super-cluster, from options to ready.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};

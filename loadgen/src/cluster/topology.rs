@@ -1,3 +1,5 @@
+//! Regions, their servers, and the names of both.
+
 use std::fmt;
 
 /// Which servers there are: regions, and how many servers each has.

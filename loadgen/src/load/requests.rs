@@ -1,7 +1,7 @@
 //! Echo requests of one client.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::task::{JoinHandle, JoinSet};
@@ -44,7 +44,8 @@ impl Requests {
         Self { task, ops, stop }
     }
 
-    /// Stops sending, waits for what is in flight, and returns all requests.
+    /// Stops sending and returns all requests. Those that are not answered yet had the rest of the fault and
+    /// count as timed out: a stock client would keep them for ten seconds more.
     pub async fn finish(self) -> Vec<Op> {
         // The task holds the other end as long as it runs.
         let _ = self.stop.send(true);
@@ -68,10 +69,13 @@ async fn run(
             _ = stopped.changed() => break,
             intended = pacer.tick() => intended,
         };
-        let (client, ops) = (client.clone(), Arc::clone(&ops));
+        let (client, ops, stopped) = (client.clone(), Arc::clone(&ops), stopped.clone());
         in_flight.spawn(async move {
             let sent = clock::now();
-            let outcome = client.request(ECHO, Bytes::from_static(b"ping")).await;
+            let outcome = tokio::select! {
+                outcome = client.request(ECHO, Bytes::from_static(b"ping")) => outcome,
+                () = ended(stopped) => Outcome::TimedOut,
+            };
             let op = Op { intended, sent, done: clock::now(), outcome };
             ops.lock().unwrap_or_else(PoisonError::into_inner).push(op);
         });
@@ -79,3 +83,13 @@ async fn run(
     }
     while in_flight.join_next().await.is_some() {}
 }
+
+/// The end of the load, and a moment for answers that are on their way.
+async fn ended(mut stopped: tokio::sync::watch::Receiver<bool>) {
+    // An error means that the sender is gone: that is the end too.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+    tokio::time::sleep(LAST_ANSWERS).await;
+}
+
+/// Longer than the longest round trip of the built-in table, with a hop through another region.
+const LAST_ANSWERS: Duration = Duration::from_millis(700);

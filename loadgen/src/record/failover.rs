@@ -110,6 +110,11 @@ impl Trace<'_> {
         })
     }
 
+    /// What the client noticed, and how long after the fault.
+    pub fn signs_after_fault(&self) -> Vec<(Duration, Sign)> {
+        self.after_fault().map(|(at, sign)| (*at - self.fault_at, sign.clone())).collect()
+    }
+
     fn after_fault(&self) -> impl Iterator<Item = &(Instant, Sign)> {
         self.signs.iter().filter(|(at, _)| *at >= self.fault_at)
     }

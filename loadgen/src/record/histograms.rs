@@ -39,7 +39,8 @@ impl Histograms {
     /// Takes in the requests of one client during one round; those with the same tag are merged. The response time counts from when a request
     /// was meant to be sent; one that failed counts with the time that it took.
     pub fn record(&mut self, population: Population, tag: &str, run_start: Instant, ops: &[Op]) {
-        let (Some(first), Some(last)) = (ops.iter().map(|op| op.intended).min(), ops.iter().map(|op| op.done).max())
+        let (Some(first), Some(last)) =
+            (ops.iter().map(|op| op.intended).min(), ops.iter().map(|op| op.done).max())
         else {
             return;
         };

@@ -55,7 +55,12 @@ pub fn checks(plan: &Plan, measured: Measured<'_>) -> Vec<Check> {
 pub fn verdict(checks: &[Check], generator: &Generator) -> (Verdict, Vec<String>) {
     let failed = |check: &&Check| !check.holds;
     let reason = |check: &Check| {
-        format!("{}: {} (bound: {})", check.what, check.measured.as_deref().unwrap_or("not measured"), check.bound)
+        format!(
+            "{}: {} (bound: {})",
+            check.what,
+            check.measured.as_deref().unwrap_or("not measured"),
+            check.bound
+        )
     };
     let disturbed = disturbances(generator);
     let proven: Vec<_> = checks.iter().filter(failed).filter(|check| !check.depends_on_timing).collect();

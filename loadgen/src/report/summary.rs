@@ -10,6 +10,7 @@ use crate::load::flow::{Kind, Tally};
 use crate::plan::Plan;
 use crate::record::failover::{Phases, Record};
 use crate::record::stats::{Sample, millis};
+use crate::round::flow_rate;
 
 /// One connect.
 #[derive(Clone, Debug)]
@@ -108,7 +109,8 @@ fn limit(plan: &Plan, record: &Record, home_rtt: Duration) -> Option<Duration> {
         home_rtt
     } else {
         let nearest = plan.regions_by_distance(from).into_iter();
-        let nearest = nearest.filter(|region| record.fault.hits_one_server() || *region != record.fault_region);
+        let nearest =
+            nearest.filter(|region| record.fault.hits_one_server() || *region != record.fault_region);
         nearest.map(|region| if region == from { home_rtt } else { plan.rtt(from, region) }).next()?
     };
     Some(rtt * round_trips)
@@ -131,28 +133,34 @@ fn phases(members: &[&Record]) -> PhasesMs {
 pub fn controls(all: &[Record]) -> Vec<Control> {
     let spared: Vec<_> = all.iter().filter(|record| !record.hit).cloned().collect();
     let groups = group(&spared, |record| (record.fault, record.population, record.client_region.clone()));
-    let row = |((fault, population, client_region), members): ((FaultKind, Population, String), Vec<&Record>)| Control {
-        population,
-        fault,
-        client_region,
-        n: members.len(),
-        failed_requests: members.iter().map(|record| record.failed_requests).sum(),
-        moves: members.iter().map(|record| record.moves).sum(),
-    };
+    let row =
+        |((fault, population, client_region), members): ((FaultKind, Population, String), Vec<&Record>)| {
+            Control {
+                population,
+                fault,
+                client_region,
+                n: members.len(),
+                failed_requests: members.iter().map(|record| record.failed_requests).sum(),
+                moves: members.iter().map(|record| record.moves).sum(),
+            }
+        };
     groups.into_iter().map(row).collect()
 }
 
 /// Flows by fault, population and kind of subscription.
-pub fn flows(all: &[FlowRecord], per_second: u16) -> Vec<FlowRow> {
+pub fn flows(all: &[FlowRecord]) -> Vec<FlowRow> {
     let name = |record: &FlowRecord| if record.kind == Kind::Plain { "plain" } else { "queue" };
     let groups = group(all, |record| (record.fault, record.population, name(record)));
-    let row = |((fault, population, subscription), members): ((FaultKind, Population, &'static str), Vec<&FlowRecord>)| {
+    let row = |((fault, population, subscription), members): (
+        (FaultKind, Population, &'static str),
+        Vec<&FlowRecord>,
+    )| {
         let tally = members.iter().fold(Tally::default(), |sum, record| Tally {
             sent: sum.sent + record.tally.sent,
             lost: sum.lost + record.tally.lost,
             doubled: sum.doubled + record.tally.doubled,
         });
-        FlowRow { population, fault, subscription, per_second, tally }
+        FlowRow { population, fault, subscription, per_second: flow_rate(fault), tally }
     };
     groups.into_iter().map(row).collect()
 }

@@ -15,7 +15,7 @@ pub fn render(report: &Report) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(text, "\nFailover: from the fault to the first answered request\n{}", failovers(report));
     let _ = writeln!(text, "\nConnect: from connect() to the first answered request\n{}", connects(report));
-    let _ = writeln!(text, "\nMessages: {} per second and flow\n{}", flow_rate(report), flows(report));
+    let _ = writeln!(text, "\nMessages of plain subscriptions and queue groups\n{}", flows(report));
     let _ = writeln!(text, "\nClients that were not hit\n{}", controls(report));
     let _ = writeln!(text, "\n{}", idle(report));
     for note in &report.notes {
@@ -27,12 +27,28 @@ pub fn render(report: &Report) -> String {
 
 fn failovers(report: &Report) -> Table {
     let mut table = table(&[
-        "fault", "clients", "in", "n", "not back", "p50 ms", "p90 ms", "max ms", "limit ms", "detect", "select",
-        "reconnect", "resume", "landed", "failed", "lost", "doubled",
+        "fault",
+        "clients",
+        "in",
+        "n",
+        "not back",
+        "p50 ms",
+        "p90 ms",
+        "max ms",
+        "limit ms",
+        "detect",
+        "select",
+        "reconnect",
+        "resume",
+        "landed",
+        "failed",
+        "lost",
+        "doubled",
     ]);
     for row in &report.failover {
         let phases = &row.phases_ms;
-        let mut cells = vec![fault(row), row.population.to_string(), row.client_region.clone(), row.n.to_string()];
+        let mut cells =
+            vec![fault(row), row.population.to_string(), row.client_region.clone(), row.n.to_string()];
         cells.push(row.did_not_fail_over.to_string());
         let times = [row.p50_ms, row.p90_ms, row.max_ms, row.limit_ms];
         cells.extend(times.map(ms));
@@ -64,10 +80,11 @@ fn connects(report: &Report) -> Table {
 }
 
 fn flows(report: &Report) -> Table {
-    let mut table = table(&["fault", "clients", "subscription", "sent", "lost", "doubled"]);
+    let mut table = table(&["fault", "clients", "subscription", "per s", "sent", "lost", "doubled"]);
     for row in &report.flows {
         let numbers = [row.tally.sent, row.tally.lost, row.tally.doubled].map(|number| number.to_string());
         let mut cells = vec![row.fault.to_string(), row.population.to_string(), row.subscription.to_owned()];
+        cells.push(row.per_second.to_string());
         cells.extend(numbers);
         add(&mut table, cells);
     }
@@ -82,10 +99,6 @@ fn controls(report: &Report) -> Table {
         add(&mut table, cells);
     }
     table
-}
-
-fn flow_rate(report: &Report) -> u16 {
-    report.flows.first().map_or(0, |row| row.per_second)
 }
 
 fn idle(report: &Report) -> String {
@@ -103,7 +116,8 @@ fn idle(report: &Report) -> String {
 
 fn verdict(report: &Report) -> String {
     let held = report.limits.iter().filter(|check| check.holds).count();
-    let mut text = format!("{}: {held} of {} bounds hold, seed {}", report.verdict, report.limits.len(), report.seed);
+    let mut text =
+        format!("{}: {held} of {} bounds hold, seed {}", report.verdict, report.limits.len(), report.seed);
     if report.verdict != Verdict::Pass {
         for reason in &report.reasons {
             // Writing to a string cannot fail.

@@ -1,3 +1,5 @@
+//! The queue that delays one direction of a connection.
+
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::time::{Duration, Instant};

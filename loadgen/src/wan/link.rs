@@ -1,3 +1,5 @@
+//! One emulated connection: two delay lines between two sockets.
+
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;

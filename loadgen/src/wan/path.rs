@@ -1,3 +1,5 @@
+//! An emulated way to one address: what it delays, and how it is broken and mended.
+
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
@@ -67,6 +69,7 @@ impl Path {
             gate: watch::Sender::new(Gate::default()),
             upstream_ports: Mutex::default(),
             bytes: AtomicU64::new(0),
+            connections: AtomicU64::new(0),
         });
         let path = Self { state: Arc::clone(&state), addr };
         path.set_rtt(rtt);
@@ -122,6 +125,11 @@ impl Path {
         self.state.bytes.load(Ordering::Relaxed)
     }
 
+    /// Connections that reached the upstream so far.
+    pub fn connections(&self) -> u64 {
+        self.state.connections.load(Ordering::Relaxed)
+    }
+
     /// The source ports under which the upstream sees the connections of this path right now.
     pub fn upstream_ports(&self) -> BTreeSet<u16> {
         self.state.upstream_ports.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -143,6 +151,7 @@ pub(super) struct PathState {
     gate: watch::Sender<Gate>,
     upstream_ports: Mutex<BTreeSet<u16>>,
     bytes: AtomicU64,
+    connections: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -192,6 +201,7 @@ impl PathState {
     /// Counts `upstream` among the connections of this path until the guard is dropped.
     pub(super) fn carries(&self, upstream: &TcpStream) -> io::Result<CarriedPort<'_>> {
         let port = upstream.local_addr()?.port();
+        self.connections.fetch_add(1, Ordering::Relaxed);
         self.upstream_ports.lock().unwrap_or_else(PoisonError::into_inner).insert(port);
         Ok(CarriedPort { path: self, port })
     }

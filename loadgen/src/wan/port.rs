@@ -1,3 +1,5 @@
+//! Ports that stay reserved while nobody listens on them.
+
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 

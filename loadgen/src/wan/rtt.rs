@@ -1,3 +1,5 @@
+//! How far regions are apart.
+
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Waking up on time, to a fraction of a millisecond.
+
 use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;

@@ -28,6 +28,10 @@ impl BaseRtt {
         self.samples.push_back((now, rtt.max(RTT_MIN)));
     }
 
+    pub(crate) fn samples(&self) -> usize {
+        self.samples.len()
+    }
+
     /// `None` before the first sample: unknown is not zero.
     pub(crate) fn get(&self) -> Option<Duration> {
         self.samples.iter().map(|(_, rtt)| *rtt).min()

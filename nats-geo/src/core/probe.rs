@@ -93,6 +93,13 @@ impl Prober {
         Some((endpoint, interval))
     }
 
+    /// The endpoint is due again at once.
+    pub(crate) fn again(&mut self, endpoint: EndpointId, now: Time) {
+        if let Some(slot) = self.slots.get_mut(&endpoint) {
+            slot.due = now;
+        }
+    }
+
     /// Probes that the driver never answered: to be treated as silent.
     pub(crate) fn expired(&self, now: Time) -> Option<ProbeId> {
         self.in_flight.iter().find(|(_, probe)| probe.expires <= now).map(|(id, _)| *id)

@@ -46,6 +46,7 @@ impl Config {
         positive("probe.away_interval", probe.away_interval)?;
         number("probe.jitter", probe.jitter, 0.0, JITTER_LIMIT)?;
         count("probe.budget_per_minute", probe.budget_per_minute as usize, 1, u32::MAX as usize)?;
+        count("probe.start_samples", probe.start_samples, 1, SAMPLES_LIMIT)?;
         count("probe.start_window_factor", probe.start_window_factor as usize, 1, u32::MAX as usize)?;
         at_most("probe.start_window_min", probe.start_window_min, probe.start_window_max)
     }

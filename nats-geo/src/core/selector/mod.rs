@@ -240,7 +240,11 @@ impl Selector {
         let Some(record) = self.roster.get_mut(endpoint) else { return };
         record.base.record(rtt, period, self.now, &self.config.rank);
         record.answered(self.now);
+        let samples = record.base.samples();
         self.region_answered(endpoint);
+        if !matches!(self.start, Start::Over) && samples < self.config.probe.start_samples {
+            self.prober.again(endpoint, self.now);
+        }
         if let Start::Probing(since) = self.start {
             let probe = &self.config.probe;
             let window = (time_to_info * probe.start_window_factor)

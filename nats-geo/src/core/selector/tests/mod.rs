@@ -41,8 +41,21 @@ fn the_start_window_waits_50_ms_at_most_and_no_longer_than_the_probes() {
     assert_eq!(world.opens(super::Time::ZERO), [(ms(120), 0)]);
 
     let mut world = World::of(&[("one", 1)], 2, Config::interactive(), 1);
-    world.run_for(ms(2));
+    world.run_for(ms(5));
+    assert!(world.opens(super::Time::ZERO).is_empty(), "three samples each");
+    world.run_for(ms(1));
     assert_eq!(world.opens(super::Time::ZERO).len(), 1, "all probes are back: nothing to wait for");
+}
+
+#[test]
+fn a_late_first_sample_does_not_decide() {
+    for seed in 0..50 {
+        // A busy process reads nothing for 14 ms, so that ams looks 7 ms away, tied with lon.
+        let regions = [("lon", 9), ("ams", 1)];
+        let mut world = World::busy_at_start(&regions, 3, Config::interactive(), seed, ms(14));
+        world.run_for(secs(1));
+        assert_eq!(world.region(), Some("ams"));
+    }
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub(super) struct World {
     sequence: u64,
     /// Open connections and their servers.
     conns: BTreeMap<ConnId, usize>,
+    /// When answers to probes are read at the earliest.
+    busy: Duration,
     /// Connections that nothing comes back on, though their server lives.
     hung: BTreeSet<ConnId>,
 }
@@ -49,6 +51,17 @@ impl World {
     }
 
     pub(super) fn of(regions: &[(&'static str, u64)], per_region: usize, config: Config, seed: u64) -> Self {
+        Self::busy_at_start(regions, per_region, config, seed, Duration::ZERO)
+    }
+
+    /// The process reads no answer to its first probes before `busy`.
+    pub(super) fn busy_at_start(
+        regions: &[(&'static str, u64)],
+        per_region: usize,
+        config: Config,
+        seed: u64,
+        busy: Duration,
+    ) -> Self {
         let selector = Selector::new(config, seed, Time::ZERO).unwrap();
         let server = |(region, rtt_ms): &(&'static str, u64)| Server {
             region,
@@ -66,12 +79,14 @@ impl World {
             queue: BTreeMap::new(),
             sequence: 0,
             conns: BTreeMap::new(),
+            busy,
             hung: BTreeSet::new(),
         };
         for index in 0..world.servers.len() {
             let address = format!("{}-{index}:4222", world.servers[index].region);
             world.event(Event::Discovered(Endpoint::new(EndpointId(index as u64), address)));
         }
+        world.busy = Duration::ZERO;
         world
     }
 
@@ -215,7 +230,7 @@ impl World {
             Mood::Down => (server.rtt, Err(ProbeError::Refused)),
             Mood::Silent => (timeout, Err(ProbeError::TimedOut)),
             _ => {
-                let time_to_info = 2 * server.rtt;
+                let time_to_info = (2 * server.rtt).max(self.busy);
                 let identity = identity(endpoint.0 as usize, server);
                 (time_to_info, Ok(ProbeReport { time_to_info, round_trips: 2, identity }))
             }

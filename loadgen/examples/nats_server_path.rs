@@ -1,0 +1,13 @@
+//! Prints the path of the nats-server that loadgen would start, fetching it into the cache first if need be.
+//!
+//! `make test` runs it, so that no test has to wait for a download, and every test uses the same server.
+
+use loadgen::cluster::{FindServerError, NatsServer};
+
+fn main() -> Result<(), FindServerError> {
+    let server = NatsServer::find(None)?;
+    // Standard output is for the shell that asks.
+    eprintln!("{server}");
+    println!("{}", server.path.display());
+    Ok(())
+}
