@@ -120,7 +120,8 @@ impl Round {
         Ok(seen)
     }
 
-    /// Connects all clients, a few of each region and population at a time: in step, they would measure each other.
+    /// Connects all clients. Those of nats-geo, which probe every server, one per region at a time: together
+    /// they would measure how busy the emulation is.
     async fn connect_all(
         &self,
         plan: &Plan,
@@ -128,20 +129,20 @@ impl Round {
         connected: &mut Vec<Connected>,
     ) -> Result<Vec<Client>, RoundError> {
         let mut clients = Vec::new();
-        let numbers: Vec<_> = (0..plan.clients).collect();
-        for numbers in numbers.chunks(CONNECTS_AT_ONCE) {
-            let mut wave = Vec::new();
-            for region in plan.topology.regions() {
-                for (population, number) in
-                    Population::ALL.into_iter().flat_map(|p| numbers.iter().map(move |n| (p, *n)))
-                {
-                    wave.push(connect(self.spec(plan, cluster, population, region, number)?));
+        for (population, at_once) in [(Population::NatsGeo, 1), (Population::Stock, STOCK_CONNECTS_AT_ONCE)] {
+            let numbers: Vec<_> = (0..plan.clients).collect();
+            for numbers in numbers.chunks(at_once) {
+                let mut wave = Vec::new();
+                for region in plan.topology.regions() {
+                    for number in numbers {
+                        wave.push(connect(self.spec(plan, cluster, population, region, *number)?));
+                    }
                 }
-            }
-            for result in join_all(wave).await {
-                let (client, how) = result?;
-                connected.extend(how);
-                clients.push(client);
+                for result in join_all(wave).await {
+                    let (client, how) = result?;
+                    connected.extend(how);
+                    clients.push(client);
+                }
             }
         }
         Ok(clients)
@@ -373,8 +374,8 @@ pub fn home_urls(cluster: &SuperCluster) -> Result<BTreeMap<String, String>, Unk
     Ok(urls)
 }
 
-/// Per region and population.
-const CONNECTS_AT_ONCE: usize = 2;
+/// Per region. They open one connection each.
+const STOCK_CONNECTS_AT_ONCE: usize = 6;
 
 /// Load runs for this long before a fault, so that the baseline is warm.
 const WARM_UP: Duration = Duration::from_millis(500);

@@ -1,4 +1,39 @@
-//! Clients of NATS super-clusters that talk to the nearest healthy region.
+//! A client of NATS super-clusters that talks to the nearest healthy region, leaves a failing one about one round trip
+//! after the failure can be known, and comes home again. No load balancer: the client decides.
+//!
+//! ```no_run
+//! use futures_util::StreamExt;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! // One address per region is enough to begin with; regions are learned from `INFO.cluster`.
+//! let client = nats_geo::connect("nats://lon-1:4222,nats://ams-1:4222,nats://dal-1:4222").await?;
+//!
+//! let mut orders = client.subscribe("orders.>").await?; // a stream that survives moves
+//! client.publish("orders.new", "one lamp".into()).await?;
+//! let first = orders.next().await;
+//!
+//! println!("{}", client.snapshot()); // the ranking, and the reason for each place
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Map
+//! * [`connect`] and [`GeoOptions`] make a [`GeoClient`]: publish, subscribe, request, notices, snapshot.
+//! * [`core`] is what decides: a state machine without clock, sockets or randomness. Its
+//!   [`Config`](core::Config) holds every constant of the policy, with its why; start from a preset.
+//! * [`wire`] is the NATS client protocol as a pure codec.
+//!
+//! # What can be lost or doubled
+//! * **Orderly moves** (lame duck, fail back, a faster region): requests, publishes and queue groups lose and double
+//!   nothing; a plain subscription loses nothing and may see a message twice while the links overlap.
+//! * **A dead link** loses what core NATS must lose: messages on their way, and publishes that were written but not
+//!   confirmed, which [`GeoClient::stats`] counts (sending them again is opt-in). Requests that wait on it fail at once
+//!   with an error that says that they may have been executed; they are never repeated unasked.
+//! * **While nothing is live**, publishing and requesting wait up to a bound, then fail with an error that says so.
+//!
+//! # Features
+//! * `native` (default): the tokio driver over async-nats. Without it, the crate is pure and builds for wasm32.
+
 pub mod core;
 pub mod wire;
 
@@ -6,3 +41,8 @@ pub mod wire;
 mod native;
 #[cfg(feature = "native")]
 pub use native::*;
+
+/// The examples of the README are compiled with the documentation's.
+#[cfg(all(doctest, feature = "native"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
