@@ -1,0 +1,64 @@
+//! The way home, once a region is back.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use nats_geo::GeoClient;
+use nats_geo::core::{Config, MoveCause};
+
+use crate::journal::Journal;
+use crate::load::Asking;
+use crate::world::{World, region, wait_for, with_config};
+
+const CLIENTS: usize = 6;
+
+/// The policy of the presets, with minutes made seconds.
+fn hurried() -> Config {
+    let mut config = Config::interactive();
+    config.probe.away_interval = Duration::from_millis(200);
+    // Two servers, five times per second each, with room.
+    config.probe.budget_per_minute = 6_000;
+    config.rank.unhealthy_for = Duration::from_millis(500);
+    config.fail_back.good_for = Duration::from_secs(1);
+    config.fail_back.spread = Duration::from_secs(2);
+    config
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_come_home_once_and_lose_no_request() {
+    let mut world = World::start().await;
+    world.serve(&["ams", "dal"]).await;
+    let clients = join_all((0..CLIENTS).map(|_| world.connect("lon", with_config(hurried())))).await;
+    let journals: Vec<_> = clients.iter().map(Journal::of).collect();
+    assert!(all_in(&clients, "lon"));
+    world.cluster.kill_region("lon").unwrap();
+    wait_for("all clients in ams", async || all_in(&clients, "ams").then_some(())).await;
+
+    let asking = join_all(clients.iter().map(|client| Asking::start(client, 20))).await;
+    world.cluster.restart_region("lon").await.unwrap();
+    wait_for("all clients at home", async || all_in(&clients, "lon").then_some(())).await;
+    let restless =
+        async || world.connections().await.into_iter().find(|(server, _)| !server.starts_with("lon"));
+    wait_for("the links to ams to be gone", async || restless().await.is_none().then_some(())).await;
+    // Nothing to wait for: that nothing more happens can only be watched.
+    tokio::time::sleep(QUIET).await;
+
+    for asking in asking {
+        let (asked, errors) = asking.finish().await;
+        assert!(errors.is_empty() && asked > 20, "{} of {asked} requests failed: {errors:?}", errors.len());
+    }
+    for journal in &journals {
+        let moves: Vec<_> =
+            journal.moves().into_iter().map(|(to, cause)| (to.region.to_string(), cause)).collect();
+        let expected = [("ams".to_owned(), MoveCause::RegionLost), ("lon".to_owned(), MoveCause::FailBack)];
+        assert_eq!(moves, expected);
+    }
+    assert_eq!(world.connections().await.values().sum::<usize>(), CLIENTS, "one connection each");
+}
+
+/// Several probe rounds and the longest wait of a return.
+const QUIET: Duration = Duration::from_secs(3);
+
+fn all_in(clients: &[GeoClient], expected: &str) -> bool {
+    clients.iter().all(|client| region(client) == expected)
+}

@@ -1,0 +1,15 @@
+//! The client on a real super-cluster: lon, ams and dal at their true distances, and whatever can happen to them.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+mod journal;
+mod load;
+mod world;
+
+mod bystanders;
+mod ending;
+mod fail_back;
+mod faults;
+mod home;
+mod lame_duck;
+mod outage;
+mod passwords;
