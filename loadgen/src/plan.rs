@@ -58,7 +58,9 @@ pub enum PlanError {
         known: Vec<String>,
     },
     /// A lone server cannot be lost without its region.
-    #[error("--faults {0} needs at least 2 servers per region to stay in it: raise --servers-per-region")]
+    #[error(
+        "--faults {0} needs at least 2 servers per region to stay in it: raise --servers-per-region, or choose --faults region-kill,blackhole"
+    )]
     NeedsSiblings(FaultKind),
     /// `--config` cannot be read.
     #[error("cannot read --config {}: {error}", path.display())]
