@@ -1,0 +1,290 @@
+//! The built command: what it measures, what it leaves behind, and how it refuses.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+/// Several times what a small run takes on a busy machine.
+const LIMIT: Duration = Duration::from_secs(120);
+/// One super-cluster at a time: two would compete for the machine.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Two regions of two servers, one client of each kind per region.
+const SMALL: [&str; 8] = [
+    "--regions=lon,ams",
+    "--servers-per-region=2",
+    "--clients=1",
+    "--rounds=1",
+    "--rate=20",
+    "--seed=1",
+    "--out=out",
+    "--preset=interactive",
+];
+
+/// A folder of its own for one call of the command: where it works, and where its temporary files go.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+/// What came of a call.
+struct Done {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("tmp")).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
+        command.args(args).current_dir(&self.folder).env("TMPDIR", self.path("tmp")).env_remove("RUST_LOG");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    async fn run(&self, args: &[&str]) -> Done {
+        let output = timeout(LIMIT, self.command(args).output()).await.expect("it does not end").unwrap();
+        Done {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Processes that name this place in their arguments, as servers and their guard do.
+    async fn processes(&self) -> Vec<String> {
+        let listed = Command::new("ps").args(["-ww", "-A", "-o", "pid=,stat=,args="]).output().await.unwrap();
+        let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+        let place = self.path("tmp").display().to_string();
+        listed.lines().filter(|line| line.contains(&place)).map(str::to_owned).collect()
+    }
+
+    async fn assert_nothing_is_left(&self) {
+        assert_eq!(self.processes().await, Vec::<String>::new(), "processes");
+        let left: Vec<_> =
+            std::fs::read_dir(self.path("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(left, Vec::<PathBuf>::new(), "temporary files");
+    }
+
+    fn report(&self) -> Value {
+        serde_json::from_slice(&std::fs::read(self.path("out/report.json")).unwrap()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_small_run_reports_what_it_saw_and_leaves_nothing_else() {
+    let _turn = TURN.lock().await;
+    let place = Place::new();
+    let done = place.run(&[&SMALL[..], &["--faults=server-kill,region-kill"]].concat()).await;
+    println!("{}{}", done.stderr, done.stdout);
+    place.assert_nothing_is_left().await;
+    let report = place.report();
+    assert_verdict(&done, &report);
+    for part in ["Failover", "server-kill lon", "region-kill lon", report["verdict"].as_str().unwrap()] {
+        assert!(done.stdout.contains(part), "`{part}` is missing in {}", done.stdout);
+    }
+    assert_valid(&report);
+    broken_reports_are_refused(&report);
+
+    for rows in ["connect", "control", "flows"] {
+        let populations: BTreeSet<_> =
+            report[rows].as_array().unwrap().iter().map(|row| row["population"].as_str().unwrap()).collect();
+        // No stock client in the hit region may be left over for the control group, but never all.
+        assert!(populations.contains("stock") || rows == "control", "{rows}: {populations:?}");
+        assert!(populations.contains("nats-geo"), "{rows}: {populations:?}");
+    }
+    for (fault, landed) in [("server-kill", "lon"), ("region-kill", "ams")] {
+        let row = failover(&report, fault);
+        assert_eq!(row["landed"], serde_json::json!({ landed: 1 }), "{row}");
+        assert_eq!((row["n"].as_u64(), row["did_not_fail_over"].as_u64()), (Some(1), Some(0)), "{row}");
+    }
+    for population in ["nats-geo", "async-nats"] {
+        assert_intervals(&place.path("out").join(format!("requests-{population}.hlog")));
+    }
+}
+
+/// The verdict is that of the exit code, and has reasons unless it is PASS. Which one it is depends on the machine.
+fn assert_verdict(done: &Done, report: &Value) {
+    let expected = match report["verdict"].as_str().unwrap() {
+        "PASS" => 0,
+        "FAIL" => 99,
+        "INCONCLUSIVE" => 98,
+        other => panic!("verdict {other}"),
+    };
+    assert_eq!(done.code, Some(expected), "{}", done.stderr);
+    assert_eq!(report["reasons"].as_array().unwrap().is_empty(), expected == 0, "{}", report["reasons"]);
+}
+
+/// The row of the nats-geo clients that were hit.
+fn failover<'a>(report: &'a Value, fault: &str) -> &'a Value {
+    let mut rows = report["failover"].as_array().unwrap().iter();
+    let found = rows.find(|row| {
+        row["population"] == "nats-geo" && row["fault"] == fault && row["client_region"] == "lon"
+    });
+    found.unwrap_or_else(|| panic!("no nats-geo row of {fault} in {}", report["failover"]))
+}
+
+fn validator() -> jsonschema::Validator {
+    let schema = serde_json::from_str(include_str!("../report.schema.json")).unwrap();
+    jsonschema::draft202012::new(&schema).unwrap()
+}
+
+fn assert_valid(report: &Value) {
+    let complaints: Vec<_> = validator().iter_errors(report).map(|error| error.to_string()).collect();
+    assert!(complaints.is_empty(), "{complaints:?}");
+}
+
+/// A schema that accepts everything would prove nothing.
+fn broken_reports_are_refused(report: &Value) {
+    let validator = validator();
+    let refused = |what: &str, change: &dyn Fn(&mut Value)| {
+        let mut broken = report.clone();
+        change(&mut broken);
+        assert_ne!(&broken, report, "{what} changes nothing");
+        assert!(!validator.is_valid(&broken), "accepted without complaint: {what}");
+    };
+    for field in report.as_object().unwrap().keys() {
+        refused(field, &|report| drop(report.as_object_mut().unwrap().remove(field)));
+    }
+    for rows in ["limits", "connect", "failover", "control", "flows"] {
+        for field in report[rows][0].as_object().unwrap().keys() {
+            refused(field, &|report| drop(report[rows][0].as_object_mut().unwrap().remove(field)));
+        }
+    }
+    refused("an unknown field", &|report| report["surprise"] = true.into());
+    refused("an unknown verdict", &|report| report["verdict"] = "MAYBE".into());
+    refused("a time in words", &|report| report["failover"][0]["p50_ms"] = "fast".into());
+}
+
+/// One interval per fault and region, each with requests in it.
+fn assert_intervals(path: &std::path::Path) {
+    let log = std::fs::read(path).unwrap();
+    let mut tags = BTreeSet::new();
+    for entry in IntervalLogIterator::new(&log) {
+        if let LogEntry::Interval(interval) = entry.unwrap() {
+            assert!(interval.max() > 0.0 && interval.duration() > Duration::ZERO, "{interval:?}");
+            assert!(!interval.encoded_histogram().is_empty(), "{interval:?}");
+            tags.insert(interval.tag().unwrap().as_str().to_owned());
+        }
+    }
+    let expected = [
+        "1-region-kill-lon-from-ams",
+        "1-region-kill-lon-from-lon",
+        "1-server-kill-lon-from-ams",
+        "1-server-kill-lon-from-lon",
+    ];
+    assert_eq!(tags, expected.map(str::to_owned).into(), "{}", path.display());
+}
+
+#[tokio::test]
+async fn with_json_the_report_is_all_that_is_printed() {
+    let _turn = TURN.lock().await;
+    let place = Place::new();
+    let done = place.run(&[&SMALL[..], &["--faults=server-kill", "--json"]].concat()).await;
+    place.assert_nothing_is_left().await;
+    let printed: Value =
+        serde_json::from_str(&done.stdout).unwrap_or_else(|error| panic!("{error}: {}", done.stdout));
+    assert_valid(&printed);
+    assert_eq!(printed, place.report());
+    assert_verdict(&done, &printed);
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_everything_at_any_stage() {
+    let _turn = TURN.lock().await;
+    for (stage, servers) in [("starting the super-cluster", 0), ("server-kill in lon, round 1 of 1", 3)] {
+        let place = Place::new();
+        let mut running = place.command(&[&SMALL[..], &["--faults=server-kill"]].concat()).spawn().unwrap();
+        let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
+        let reached = async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if line.contains(stage) {
+                    return;
+                }
+            }
+            panic!("it ended before `{stage}`");
+        };
+        timeout(LIMIT, reached).await.expect(stage);
+        let alive = place.processes().await;
+        let alive =
+            alive.iter().filter(|line| line.contains("nats-server") && line.contains("--config")).count();
+        assert!(alive >= servers, "{alive} servers at `{stage}`");
+
+        kill(Pid::from_raw(running.id().unwrap().cast_signed()), Signal::SIGINT).unwrap();
+        let status = timeout(LIMIT, running.wait()).await.expect("it does not end").unwrap();
+        assert_eq!(status.code(), Some(130), "at `{stage}`");
+        place.assert_nothing_is_left().await;
+        assert!(!place.path("out/report.json").exists(), "half a run makes no report");
+        let last = timeout(LIMIT, async {
+            let mut last = String::new();
+            while let Some(line) = lines.next_line().await.unwrap() {
+                last = line;
+            }
+            last
+        });
+        assert_eq!(last.await.expect("its stderr stays open"), "loadgen: interrupted");
+    }
+}
+
+#[tokio::test]
+async fn bad_input_is_named_and_starts_nothing() {
+    let _turn = TURN.lock().await;
+    let place = Place::new();
+    std::fs::write(place.path("file"), "not JSON").unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().port().to_string();
+    let (usage, error) = (2, 1);
+    let cases: [(i32, &[&str], &str); 17] = [
+        (usage, &[], "--regions"),
+        (usage, &["--regions=lon"], "1 regions"),
+        (usage, &["--regions=lon,lon"], "region `lon` is named twice"),
+        (usage, &["--regions=lon,Ams"], "`Ams`"),
+        (usage, &["--regions=lon,moon"], "--rtt lon-moon=MS"),
+        (usage, &["--regions=lon,ams", "--rtt=lon-ams=far"], "lon-ams=far"),
+        (usage, &["--regions=lon,ams", "--servers-per-region=0"], "0 servers per region"),
+        (
+            usage,
+            &["--regions=lon,ams", "--servers-per-region=1", "--faults=server-kill"],
+            "--servers-per-region",
+        ),
+        (usage, &["--regions=lon,ams", "--clients=0"], "'0' for '--clients"),
+        (usage, &["--regions=lon,ams", "--faults=earthquake"], "'earthquake' for '--faults"),
+        (usage, &["--regions=lon,ams", "--fault-regions=dal"], "`dal`"),
+        (usage, &["--config=absent.json"], "absent.json"),
+        (usage, &["--config=tmp"], "--config tmp"),
+        (usage, &["--config=file"], "--config file is not a JSON object"),
+        (error, &["--regions=lon,ams", "--base-port", &taken], &taken),
+        (
+            error,
+            &["--regions=lon,ams", "--nats-server", env!("CARGO_BIN_EXE_loadgen")],
+            env!("CARGO_BIN_EXE_loadgen"),
+        ),
+        (error, &["--regions=lon,ams", "--out=file"], "--out file"),
+    ];
+    for (code, args, part) in cases {
+        let done = place.run(args).await;
+        assert_eq!(done.code, Some(code), "{args:?}: {}", done.stderr);
+        assert!(done.stderr.contains(part), "{args:?}: `{part}` is missing in {}", done.stderr);
+        assert_eq!(done.stdout, "", "{args:?}: errors do not belong on stdout");
+        place.assert_nothing_is_left().await;
+    }
+}
