@@ -14,7 +14,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 
 const PUBLISHES: u32 = 1_000_000;
-const REQUESTS: u32 = 100_000;
+const REQUESTS: u32 = 20_000;
 const IN_FLIGHT: usize = 50;
 const ROUNDS: usize = 5;
 

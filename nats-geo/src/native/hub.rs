@@ -162,7 +162,7 @@ impl Hub {
             self.place.send_if_modified(|place| {
                 switched = match place {
                     Place::Closed => false,
-                    Place::Live(old) if Arc::ptr_eq(old, link) => return true,
+                    Place::Live(old) if Arc::ptr_eq(old, link) => false,
                     Place::Live(_) | Place::Offline => true,
                 };
                 if switched {
