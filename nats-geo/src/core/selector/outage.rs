@@ -137,6 +137,8 @@ impl Selector {
         self.set_active(conn);
         self.push(Action::Activate { conn, handover: Handover::Pipelined });
         let Some(outage) = self.outage.take() else { return };
+        // Before the loss is noted: a home that only ties with the new place is to be returned to as well.
+        self.fail_back.arrived(&to.region, &self.roster);
         let cause = outage.move_cause(&to.region);
         match outage.from.clone() {
             Some(from) => {
@@ -149,7 +151,7 @@ impl Selector {
             }
             None => self.notify(NoticeKind::Connected(to.clone())),
         }
-        self.arrived(&to.region);
+        self.review_ranks();
     }
 
     /// A link that fell silent, and that traffic has left, is gone for good.

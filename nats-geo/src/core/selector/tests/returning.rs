@@ -115,6 +115,58 @@ fn home_again_after_a_region_loss_and_only_once() {
 }
 
 #[test]
+fn a_home_that_ties_with_the_next_region_is_returned_to_like_any_other() {
+    let mut homes = 0;
+    for seed in 0..20 {
+        // Within the tie window: some clients call it home although ams is a little nearer.
+        let mut world = World::of(&[("lon", 10), ("ams", 9), ("dal", 113)], 3, quick(), seed);
+        world.run_for(secs(10));
+        if world.region() != Some("lon") {
+            continue;
+        }
+        homes += 1;
+        let since = world.now;
+        for server in world.in_region("lon") {
+            world.kill(server);
+        }
+        world.run_for(secs(20));
+        assert_eq!(world.region(), Some("ams"));
+        for server in world.in_region("lon") {
+            world.restart(server);
+        }
+        world.run_for(secs(55));
+        assert_eq!(world.region(), Some("lon"));
+        assert_eq!(moves(&world, since), [MoveCause::RegionLost, MoveCause::FailBack]);
+    }
+    assert!((5..=15).contains(&homes), "{homes} of 20 clients at home in lon");
+}
+
+#[test]
+fn a_region_that_is_lost_and_farther_than_the_next_is_not_watched_for_ever() {
+    let mut world = World::of(&[("lon", 30), ("ams", 9)], 3, quick(), 1);
+    for server in world.in_region("ams") {
+        world.kill(server);
+    }
+    world.run_for(secs(10));
+    assert_eq!(world.region(), Some("lon"));
+    for server in world.in_region("lon") {
+        world.kill(server);
+    }
+    world.in_region("ams").into_iter().for_each(|server| world.restart(server));
+    world.run_for(secs(60));
+    assert_eq!(world.region(), Some("ams"));
+    world.in_region("lon").into_iter().for_each(|server| world.restart(server));
+    world.run_for(secs(1_200));
+    let since = world.now;
+    world.run_for(secs(600));
+    let probes = world.actions.iter().filter(|(at, action)| {
+        *at >= since && matches!(action, Action::Probe { endpoint: EndpointId(0..=2), .. })
+    });
+    assert!(probes.count() <= 12, "three servers, every 5 min, and not every 5 s");
+    assert_eq!(world.region(), Some("ams"));
+}
+
+#[test]
 fn one_server_back_is_not_enough_to_return() {
     let mut world = World::settled(quick(), 1);
     for server in world.in_region("lon") {
