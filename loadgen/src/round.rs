@@ -90,13 +90,13 @@ impl Round {
         seen.leaks = cluster.leaks().await?;
 
         let target = self.target(plan, &clients);
+        if self.fault.hits_one_server() {
+            responders.withdraw(&target).await;
+        }
         let flows = self.start_flows(plan, cluster, &clients, &target).await?;
         let requests = start_requests(plan, &clients);
         tokio::time::sleep(WARM_UP + self.phase).await;
 
-        if self.fault.hits_one_server() {
-            responders.withdraw(&target).await;
-        }
         let homes: Vec<_> = clients.iter().map(Client::seat).collect();
         let fault_at = self.inject(cluster, &target)?;
         tokio::time::sleep_until((fault_at + self.observed_for(&plan.policy())).into()).await;

@@ -49,7 +49,8 @@ impl Responders {
     }
 
     /// Ends the responder at a server that is about to be hit, so that no request of a client elsewhere is
-    /// in its hands: the far side is not what is measured.
+    /// in its hands: the far side is not what is measured. To be called before there is load: async-nats'
+    /// drain drops what is on its way.
     pub async fn withdraw(&mut self, server: &str) {
         let Some(responder) = self.running.remove(server) else { return };
         if responder.is_connected() {
