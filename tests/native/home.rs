@@ -16,7 +16,7 @@ async fn clients_connect_to_their_own_region_and_say_why() {
         ("ams", ["ams", "ams", "lon", "lon", "dal", "dal"]),
         ("dal", ["dal", "dal", "lon", "lon", "ams", "ams"]),
     ] {
-        let client = world.connect(region, options()).await;
+        let client = within("connecting", options().connect(world.urls(region))).await.unwrap();
         assert_eq!(seat(&client).unwrap().0, region, "{}", client.snapshot());
         let answer = within("the first answer", client.request(ECHO, "first".into())).await.unwrap();
         assert_eq!(answer.payload, "first");

@@ -43,6 +43,11 @@ impl Journal {
         wait_for("a move", async || self.moves().into_iter().next()).await
     }
 
+    /// For messages of failed tests.
+    pub(crate) fn text(&self) -> String {
+        self.notes().iter().map(|note| format!("\n    {note}")).collect()
+    }
+
     pub(crate) async fn wait_for(&self, what: &str, is_it: impl Fn(&NoticeKind) -> bool) {
         wait_for(what, async || self.notes().iter().any(&is_it).then_some(())).await;
     }

@@ -1,6 +1,7 @@
 //! The super-cluster that a test runs on, and how its clients get there.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
 
@@ -56,9 +57,14 @@ impl World {
         self.cluster.endpoints(region).unwrap().into_iter().map(|endpoint| endpoint.tcp_url).collect()
     }
 
-    /// A client in `region`.
+    /// A client in `region` that is at home. A process that gets no processor while its first probes are out cannot
+    /// tell near from far; then it tries again, because only [`home`](crate::home) is about that.
     pub(crate) async fn connect(&self, region: &str, options: GeoOptions) -> GeoClient {
-        within("connecting", options.connect(self.urls(region))).await.unwrap()
+        wait_for("a client at home", async || {
+            let client = within("connecting", options.clone().connect(self.urls(region))).await.unwrap();
+            (self::region(&client) == region).then_some(client)
+        })
+        .await
     }
 
     /// A stock client at one server, without any delay: not what is tested.
@@ -116,7 +122,7 @@ impl Ears {
     pub(crate) async fn hear(&mut self, client: &GeoClient, subject: &'static str, word: &'static str) {
         within("publishing", client.publish(subject, word.into())).await.unwrap();
         for (kind, ear) in [("plain", &mut self.plain), ("queue", &mut self.queue)] {
-            within(&format!("`{word}` on the {kind} subscription"), hear(ear, word)).await;
+            within(format_args!("`{word}` on the {kind} subscription"), hear(ear, word)).await;
         }
     }
 }
@@ -132,7 +138,7 @@ pub(crate) async fn hear(subscription: &mut Subscription, word: &str) {
 }
 
 /// Asks again and again until there is an answer; panics, naming `what`, when it takes too long.
-pub(crate) async fn wait_for<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn wait_for<T>(what: impl Display, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let asking = async {
         loop {
             if let Some(answer) = ask().await {
@@ -145,7 +151,7 @@ pub(crate) async fn wait_for<T>(what: &str, mut ask: impl AsyncFnMut() -> Option
 }
 
 /// The output of `future`; panics, naming `what`, when it takes too long.
-pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(what: impl Display, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, future).await.unwrap_or_else(|_| panic!("{what} took longer than {LIMIT:?}"))
 }
 
