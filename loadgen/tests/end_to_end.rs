@@ -108,7 +108,7 @@ async fn a_small_run_reports_what_it_saw_and_leaves_nothing_else() {
     for rows in ["connect", "control", "flows"] {
         let populations: BTreeSet<_> =
             report[rows].as_array().unwrap().iter().map(|row| row["population"].as_str().unwrap()).collect();
-        // No stock client in the hit region may be left over for the control group, but never all.
+        // Stock clients sit where chance puts them: a fault may hit them all, and leave none for the control group.
         assert!(populations.contains("stock") || rows == "control", "{rows}: {populations:?}");
         assert!(populations.contains("nats-geo"), "{rows}: {populations:?}");
     }
