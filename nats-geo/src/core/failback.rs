@@ -89,12 +89,6 @@ impl FailBack {
         now: Time,
         rng: &mut Rng,
     ) {
-        let ahead: BTreeSet<_> = regions_ahead(ranking, here.region).collect();
-        // Back for good, and yet no better than here: no longer to be watched.
-        self.left.retain(|left| {
-            let is_home = ahead.contains(left) || is_nearer(base_of(roster, left), here.base);
-            is_home || !is_steady(roster, left, config, now)
-        });
         let ready_to_return =
             |region: &&Region| self.left.contains(*region) && is_steady(roster, region, config, now);
         let returning = regions_ahead(ranking, here.region).find(ready_to_return);

@@ -34,6 +34,28 @@ async fn publisher(server: &Server, subject: &'static str, count: u32) -> JoinHa
     })
 }
 
+/// Publishes a message per millisecond until `is_enough`, and half a second more, for what comes late. Returns how
+/// many.
+async fn publisher_until(
+    server: &Server,
+    subject: &'static str,
+    is_enough: impl Fn() -> bool + Send + 'static,
+) -> JoinHandle<usize> {
+    let client = async_nats::connect(server.url()).await.unwrap();
+    tokio::spawn(async move {
+        let mut tick = tokio::time::interval(Duration::from_millis(1));
+        let (mut published, mut left) = (0, 500);
+        while left > 0 {
+            tick.tick().await;
+            client.publish(subject, published.to_string().into()).await.unwrap();
+            published += 1;
+            left -= usize::from(is_enough());
+        }
+        client.flush().await.unwrap();
+        published
+    })
+}
+
 /// How often each payload came, until `enough` different ones are there.
 async fn tally(subscription: &mut Subscription, enough: usize) -> BTreeMap<String, u32> {
     let mut seen = BTreeMap::new();
@@ -201,12 +223,20 @@ async fn a_client_goes_home_without_losing_or_doubling_in_a_queue_group() {
     wait_for("the server to notice", async || (servers[0].connections().await == 0).then_some(())).await;
     client.flush().await.unwrap();
 
-    const COUNT: u32 = 3_000;
-    let publisher = publisher(&servers[1], "orders", COUNT).await;
-    within("the first order", orders.next()).await.unwrap();
+    let traveller = client.clone();
+    let mut publisher = publisher_until(&servers[1], "orders", move || traveller.stats().moves == 2).await;
+    let mut seen = BTreeMap::new();
+    let mut published = None;
     near.silence(false);
-    let seen = tally(&mut orders, COUNT as usize - 1).await;
-    within("the publisher", publisher).await.unwrap();
+    within("all orders", async {
+        while published != Some(seen.len()) {
+            tokio::select! {
+                order = orders.next() => *seen.entry(order.unwrap().payload.clone()).or_insert(0) += 1,
+                count = &mut publisher, if published.is_none() => published = Some(count.unwrap()),
+            }
+        }
+    })
+    .await;
     assert!(seen.values().all(|count| *count == 1), "doubled: {seen:?}");
     assert_eq!(client.stats().moves, 2);
     assert_eq!(client.snapshot().active.unwrap().region.as_str(), "lon");

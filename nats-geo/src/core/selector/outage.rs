@@ -144,8 +144,12 @@ impl Selector {
             Some(from) => {
                 let overlap = self.links.contains_key(&from.conn);
                 let failed = matches!(outage.trouble, Trouble::Silent | Trouble::Ended);
-                if failed && !overlap && from.region != to.region {
-                    self.region_lost(&from.region, &outage);
+                if failed && from.region != to.region {
+                    self.fail_back.left(from.region.clone());
+                    // While the silent link is open, the verdict is too: it may answer yet.
+                    if !overlap && !outage.may_be_local() {
+                        self.charge(&from.region);
+                    }
                 }
                 self.notify(NoticeKind::Moved { from, to: to.clone(), cause, overlap });
             }
@@ -165,17 +169,13 @@ impl Selector {
         let here = self.active.and_then(|active| self.place(active));
         if here.is_some_and(|here| here.region != place.region) {
             // Another region answered, else traffic would not have moved: the trouble was over there.
-            self.region_lost(&place.region, &Outage::new(Trouble::Silent, Some(place.clone())));
+            self.charge(&place.region);
             self.review_ranks();
         }
     }
 
-    /// Traffic left `region` because it failed: remembered for the way back, and charged to it.
-    fn region_lost(&mut self, region: &Region, outage: &Outage) {
-        self.fail_back.left(region.clone());
-        if outage.may_be_local() {
-            return;
-        }
+    /// Traffic left `region` because it failed, and not because of trouble on our side.
+    fn charge(&mut self, region: &Region) {
         if let Some(until) = self.damping.charge(region, self.now, &self.config.damping) {
             self.notify(NoticeKind::Damped { region: region.clone(), until });
         }

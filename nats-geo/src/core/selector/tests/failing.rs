@@ -1,6 +1,6 @@
 //! Failing over: lost server, lost region, silence, trouble of our own.
 
-use super::super::super::{Config, Event, MoveCause, NoticeKind, Time};
+use super::super::super::{Config, MoveCause, NoticeKind, Time};
 use super::world::{Mood, World};
 use super::{ms, secs};
 use std::time::Duration;
@@ -130,14 +130,7 @@ fn a_wrong_suspicion_costs_a_connection_and_traffic_comes_back() {
         world.servers[server].mood = Mood::Up;
     }
     // The PONG was only late.
-    for (at, action) in world.actions.clone() {
-        if let super::Action::Ping { conn, ping } = action
-            && conn == home
-            && at >= since
-        {
-            world.event(Event::Pong { ping, rtt: ms(800) });
-        }
-    }
+    world.late_pongs(home, since);
     world.run_for(secs(3));
     assert_eq!(world.active_conn(), home);
     assert_eq!(world.open_conns().len(), 1);

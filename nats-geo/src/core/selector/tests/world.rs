@@ -150,6 +150,18 @@ impl World {
         self.perform_all();
     }
 
+    /// The PINGs that went out on `conn` since then are answered after all.
+    pub(super) fn late_pongs(&mut self, conn: ConnId, since: Time) {
+        for (at, action) in self.actions.clone() {
+            match action {
+                Action::Ping { conn: on, ping } if on == conn && at >= since => {
+                    self.event(Event::Pong { ping, rtt: Duration::from_millis(800) });
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// Its connections are not told.
     pub(super) fn silence(&mut self, server: usize) {
         self.servers[server].mood = Mood::Silent;
