@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::clock::Clock;
 use super::hub::{Hub, NotSent, lock};
 use super::link::Link;
-use super::subscription::Feed;
+use super::subscription::{Carriage, Feed};
 use super::{Notices, Subscription};
 use crate::core::{Notice, Selector, Snapshot};
 
@@ -204,7 +204,10 @@ impl GeoClient {
             return Err(SubscribeError::Closed);
         }
         let hub = self.hub();
-        let feed = hub.add_feed(|id| Feed::new(id, subject, queue));
+        // A queue group is not doubled by two links: each message goes to one of them.
+        let one_link = hub.limits.at_most_once && queue.is_none();
+        let carriage = if one_link { Carriage::OneLink } else { Carriage::EveryLink };
+        let feed = hub.add_feed(|id| Feed::new(id, subject, queue, carriage));
         // Made before the wait, so that whoever gives up leaves nothing behind.
         let subscription = Subscription::new(Arc::clone(&feed), hub);
         // A channel that is full for long belongs to a link that will be left: the next one takes it along.

@@ -11,7 +11,7 @@ use futures_util::future;
 use tokio::sync::watch;
 
 use super::link::{Ended, Kind, Link, Refusal, Settled};
-use super::subscription::{Feed, Route};
+use super::subscription::{Carriage, Feed, Route};
 use crate::core::ConnId;
 
 /// Shared by all parts of one client.
@@ -23,6 +23,8 @@ pub(crate) struct Hub {
     /// Links that carry the subscriptions, or are being given them.
     carriers: Mutex<BTreeMap<ConnId, Arc<Link>>>,
     feeds: Mutex<Feeds>,
+    /// Held while subscriptions of [one link](Carriage::OneLink) change it.
+    pub(crate) one_link: tokio::sync::Mutex<()>,
     /// Publishes of dead links that are to be sent on the next one, oldest first.
     backlog: Mutex<VecDeque<OutboundMessage>>,
     pub(crate) limits: Limits,
@@ -46,6 +48,7 @@ pub(crate) struct Limits {
     pub(crate) request_timeout: Option<Duration>,
     pub(crate) backlog: usize,
     pub(crate) resend_unconfirmed: bool,
+    pub(crate) at_most_once: bool,
 }
 
 /// Counts since the start, for [`Stats`](super::Stats).
@@ -84,6 +87,7 @@ impl Hub {
             aim: Mutex::default(),
             carriers: Mutex::default(),
             feeds: Mutex::default(),
+            one_link: tokio::sync::Mutex::default(),
             backlog: Mutex::default(),
             limits,
             counters: Counters::default(),
@@ -187,20 +191,37 @@ impl Hub {
         });
     }
 
-    /// Gives all subscriptions to `link`, and those that are made from now on.
+    /// Gives all subscriptions of every link to `link`, and those that are made from now on.
     pub(crate) async fn install(self: &Arc<Self>, link: &Arc<Link>) -> Result<(), Ended> {
         lock(&self.carriers).insert(link.conn, Arc::clone(link));
+        self.install_those_of(link, Carriage::EveryLink).await
+    }
+
+    /// Gives the subscriptions of one kind to `link`.
+    pub(crate) async fn install_those_of(
+        self: &Arc<Self>,
+        link: &Arc<Link>,
+        carriage: Carriage,
+    ) -> Result<(), Ended> {
         let route = self.route(link);
-        for feed in self.feeds() {
+        for feed in self.feeds_of(carriage) {
             feed.install(link, &route).await?;
         }
         Ok(())
     }
 
-    /// Gives `feed` to all links that carry subscriptions: it is in their command channels when this returns,
-    /// as with async-nats.
+    /// Gives `feed` to all links that carry subscriptions, or to the live one: it is in their command
+    /// channels when this returns, as with async-nats.
     pub(crate) async fn carry(self: &Arc<Self>, feed: &Feed) {
-        let carriers: Vec<_> = lock(&self.carriers).values().cloned().collect();
+        if feed.carriage() == Carriage::OneLink {
+            let _changing = self.one_link.lock().await;
+            if let Some(link) = self.live_now() {
+                // If it ends now, the next one takes the subscription along.
+                let _ = feed.install(&link, &self.route(&link)).await;
+            }
+            return;
+        }
+        let carriers = self.carriers();
         // At once to all: one of them may be silent, its channel full.
         let installing = carriers.iter().map(|link| async {
             // A link that ends now needs no subscription.
@@ -230,6 +251,17 @@ impl Hub {
         let carriers = lock(&self.carriers);
         let others = carriers.values().filter(|link| Some(link.conn) != here && link.has_unconfirmed());
         others.cloned().chain(live.clone()).collect()
+    }
+
+    /// The links that carry subscriptions, or are being given them.
+    pub(crate) fn carriers(&self) -> Vec<Arc<Link>> {
+        lock(&self.carriers).values().cloned().collect()
+    }
+
+    pub(crate) fn feeds_of(&self, carriage: Carriage) -> Vec<Arc<Feed>> {
+        let mut feeds = self.feeds();
+        feeds.retain(|feed| feed.carriage() == carriage);
+        feeds
     }
 
     pub(crate) fn feeds(&self) -> Vec<Arc<Feed>> {

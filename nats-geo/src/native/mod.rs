@@ -36,3 +36,7 @@ mod driver;
 mod hub;
 mod link;
 mod prober;
+
+#[cfg(test)]
+#[path = "../../tests/support/mod.rs"]
+mod support;

@@ -66,6 +66,7 @@ pub struct GeoOptions {
     request_timeout: Option<Duration>,
     dead_link_buffer: usize,
     resend_unconfirmed: bool,
+    at_most_once: bool,
     seed: Option<u64>,
     customize: Option<Customize>,
 }
@@ -85,6 +86,7 @@ impl GeoOptions {
             request_timeout: Some(REQUEST_TIMEOUT),
             dead_link_buffer: DEAD_LINK_BUFFER,
             resend_unconfirmed: false,
+            at_most_once: false,
             seed: None,
             customize: None,
         }
@@ -161,6 +163,19 @@ impl GeoOptions {
         self
     }
 
+    /// Whether an orderly move may rather lose messages of plain subscriptions than double them, and keeps
+    /// their order. Default off: both links deliver during the overlap, nothing is lost, and some messages
+    /// come twice.
+    ///
+    /// When on, the old link stops to deliver, and has confirmed that, before the new one begins: what is
+    /// published in between, about two round trips, is lost, and what comes from the old link comes first.
+    /// Only a message that the servers take longer to pass between them than it takes through this client can
+    /// still come twice. Queue groups are the same either way: none lost, none doubled.
+    pub fn at_most_once(mut self, at_most_once: bool) -> Self {
+        self.at_most_once = at_most_once;
+        self
+    }
+
     /// Which client this is, among many: ties between servers and waiting times depend on it. Default
     /// random. The same seed makes the same choices, so give no two clients the same one.
     pub fn seed(mut self, seed: u64) -> Self {
@@ -218,6 +233,7 @@ impl GeoOptions {
             request_timeout: self.request_timeout,
             backlog: self.dead_link_buffer,
             resend_unconfirmed: self.resend_unconfirmed,
+            at_most_once: self.at_most_once,
         }));
         // What cannot be in the channel any more was written.
         let keep = if self.resend_unconfirmed { self.dead_link_buffer } else { COMMANDS_MAX };
@@ -254,6 +270,7 @@ impl fmt::Debug for GeoOptions {
             .field("request_timeout", &self.request_timeout)
             .field("dead_link_buffer", &self.dead_link_buffer)
             .field("resend_unconfirmed", &self.resend_unconfirmed)
+            .field("at_most_once", &self.at_most_once)
             .field("seed", &self.seed)
             .finish_non_exhaustive()
     }

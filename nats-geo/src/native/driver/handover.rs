@@ -6,6 +6,10 @@ use std::time::Duration;
 use crate::core::Handover;
 use crate::native::hub::Hub;
 use crate::native::link::{Ended, Link};
+use crate::native::subscription::Carriage;
+
+#[cfg(test)]
+mod tests;
 
 /// Gives the subscriptions and new traffic to a link. When this is done, the server has them all.
 pub(super) async fn activate(hub: Arc<Hub>, link: Arc<Link>, handover: Handover) -> Result<(), Ended> {
@@ -13,15 +17,73 @@ pub(super) async fn activate(hub: Arc<Hub>, link: Arc<Link>, handover: Handover)
     match handover {
         // The SUBs are in the command channel: what follows arrives behind them.
         Handover::Pipelined => {
-            hub.switch_to(&link).await?;
+            switch(&hub, &link, handover).await?;
             link.round_trip().await.map(drop)
         }
         Handover::AfterBarrier => {
             link.round_trip().await?;
-            hub.switch_to(&link).await
+            switch(&hub, &link, handover).await
         }
     }
 }
+
+/// Sends new traffic to the link, and gives it the subscriptions that only one link may carry.
+async fn switch(hub: &Arc<Hub>, link: &Arc<Link>, handover: Handover) -> Result<(), Ended> {
+    if !hub.limits.at_most_once {
+        return hub.switch_to(link).await;
+    }
+    let _changing = hub.one_link.lock().await;
+    let switched = async {
+        take_over(hub, link, handover).await?;
+        hub.switch_to(link).await
+    };
+    let switched = switched.await;
+    if switched.is_err() {
+        bring_back(hub).await;
+    }
+    switched
+}
+
+/// Parts the subscriptions of one link from all others, then gives them to this one.
+async fn take_over(hub: &Arc<Hub>, link: &Arc<Link>, handover: Handover) -> Result<(), Ended> {
+    let feeds = hub.feeds_of(Carriage::OneLink);
+    for old in hub.carriers().into_iter().filter(|old| old.conn != link.conn) {
+        if handover == Handover::AfterBarrier && !feeds.is_empty() {
+            let last_deliveries = async {
+                for feed in &feeds {
+                    feed.stop(old.conn).await;
+                }
+                old.round_trip().await
+            };
+            // Without the confirmation, what is still on its way there is lost.
+            let _ = tokio::time::timeout(STOP_LIMIT, last_deliveries).await;
+        }
+        for feed in &feeds {
+            hub.discarded(feed.detach(old.conn));
+        }
+    }
+    // With those that were made meanwhile.
+    hub.install_those_of(link, Carriage::OneLink).await?;
+    match handover {
+        Handover::Pipelined => Ok(()),
+        Handover::AfterBarrier => link.round_trip().await.map(drop),
+    }
+}
+
+/// The link that was to take over has ended: the live one, if there still is one, carries on.
+async fn bring_back(hub: &Arc<Hub>) {
+    let Some(live) = hub.live_now() else { return };
+    for feed in hub.feeds_of(Carriage::OneLink) {
+        // It may have been told to stop.
+        hub.discarded(feed.detach(live.conn));
+    }
+    // If it ends as well, the next one takes them along.
+    let _ = hub.install_those_of(&live, Carriage::OneLink).await;
+}
+
+/// A working link confirms within a round trip. One that does not is about to be found silent, and must not
+/// hold up the move away from it.
+const STOP_LIMIT: Duration = Duration::from_secs(1);
 
 /// Leaves a link that still works. After the overlap the server is told to send no more; what is on its way
 /// comes in, and requests get their answers, as long as `drain` allows.

@@ -8,11 +8,8 @@ use futures_util::StreamExt as _;
 
 use super::*;
 use crate::core::OpenError;
+use crate::native::support::{PATIENCE, Relay, Server, wait_for, within};
 use crate::native::{Auth, IntoServers as _, Secret, clock};
-
-#[path = "../../../tests/support/mod.rs"]
-mod support;
-use support::{PATIENCE, Relay, Server, wait_for, within};
 
 type Customize = fn(ConnectOptions) -> ConnectOptions;
 

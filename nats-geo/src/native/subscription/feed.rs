@@ -18,7 +18,17 @@ pub(crate) struct Feed {
     pub(crate) id: u64,
     subject: Subject,
     queue: Option<String>,
+    carriage: Carriage,
     state: Mutex<State>,
+}
+
+/// How many links may carry a subscription at a time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Carriage {
+    /// All that carry subscriptions: while two of them do, nothing is lost.
+    EveryLink,
+    /// One: while it changes, nothing is doubled.
+    OneLink,
 }
 
 /// The way of a message: an answer goes back over the link on which the question came.
@@ -55,8 +65,12 @@ struct Input {
 }
 
 impl Feed {
-    pub(crate) fn new(id: u64, subject: Subject, queue: Option<String>) -> Self {
-        Self { id, subject, queue, state: Mutex::default() }
+    pub(crate) fn new(id: u64, subject: Subject, queue: Option<String>, carriage: Carriage) -> Self {
+        Self { id, subject, queue, carriage, state: Mutex::default() }
+    }
+
+    pub(crate) const fn carriage(&self) -> Carriage {
+        self.carriage
     }
 
     /// Subscribes on `link`, unless that was done already.

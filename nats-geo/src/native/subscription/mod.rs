@@ -12,14 +12,16 @@ use super::Message;
 use super::hub::{Hub, WeakHub};
 
 mod feed;
-pub(crate) use feed::{Feed, Route};
+pub(crate) use feed::{Carriage, Feed, Route};
 
 /// A stream of the messages of one subscription, over all links that the client ever uses. Made by
 /// [`GeoClient::subscribe`](super::GeoClient::subscribe).
 ///
 /// While the client moves in an orderly way, two links deliver for a moment. Without a queue group, a message
-/// may then come twice; with one, each message comes once. Messages of one publisher keep their order within
-/// a link, not across a move. When a link is lost, so is what was on its way.
+/// may then come twice, unless the client was told to prefer
+/// [at most once](super::GeoOptions::at_most_once); with one, each message comes once. Messages of one
+/// publisher keep their order within a link, not across a move. When a link is lost, so is what was on its
+/// way.
 ///
 /// Dropping it unsubscribes; it ends by itself when the client is closed.
 #[must_use = "dropping a subscription unsubscribes"]
