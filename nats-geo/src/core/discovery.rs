@@ -76,6 +76,13 @@ impl Roster {
         self.get(id).map(|record| &record.region)
     }
 
+    /// The region failed: what its servers answered before says nothing about whether it is steady again.
+    pub(crate) fn region_failed(&mut self, region: &Region) {
+        for record in self.records.values_mut().filter(|record| record.region == *region) {
+            record.streak = None;
+        }
+    }
+
     /// Records who answered at this endpoint.
     pub(crate) fn identified(&mut self, id: EndpointId, identity: ServerIdentity) {
         let Some(record) = self.records.get_mut(&id) else { return };

@@ -89,6 +89,12 @@ impl FailBack {
         now: Time,
         rng: &mut Rng,
     ) {
+        let ahead: BTreeSet<_> = regions_ahead(ranking, here.region).collect();
+        // Back for good, and yet no better than here: no longer to be watched.
+        self.left.retain(|left| {
+            let is_home = ahead.contains(left) || is_nearer(base_of(roster, left), here.base);
+            is_home || !is_steady(roster, left, config, now)
+        });
         let ready_to_return =
             |region: &&Region| self.left.contains(*region) && is_steady(roster, region, config, now);
         let returning = regions_ahead(ranking, here.region).find(ready_to_return);
@@ -144,7 +150,8 @@ fn is_faster(there: Option<Duration>, here: Here<'_>, config: &FailBackConfig) -
 
 /// The base RTT of a region whatever its health: distance outlives an outage.
 pub(crate) fn base_of(roster: &Roster, region: &Region) -> Option<Duration> {
-    roster.iter().filter(|record| record.region == *region).filter_map(|record| record.base.get()).min()
+    // As in the ranking, each server by one endpoint: another way to it may be longer or shorter.
+    roster.servers().filter(|record| record.region == *region).filter_map(|record| record.base.get()).min()
 }
 
 /// An unknown distance may be a nearer one.
@@ -274,6 +281,17 @@ mod tests {
         assert!(!is_faster(5, 10, 0) && is_faster(4, 10, 0), "5 ms");
         assert!(!is_faster(80, 100, 0) && is_faster(79, 100, 0), "20 %");
         assert!(!is_faster(40, 100, 30) && is_faster(39, 100, 30), "2 RTTVAR");
+    }
+
+    #[test]
+    fn a_shorter_way_to_a_server_of_another_region_makes_home_no_farther() {
+        let mut world = World::fled();
+        // Gossip names a second address of a server in ams.
+        world.roster.discovered(Endpoint::new(EndpointId(9), "direct:4222"));
+        world.roster.identified(EndpointId(9), ServerIdentity::new("3", Some("ams")));
+        world.probe(9, 100, 0);
+        world.fail_back.arrived(&Region::new("ams"), &world.roster);
+        assert!(world.fail_back.left.contains(&Region::new("lon")));
     }
 
     #[test]

@@ -146,6 +146,7 @@ impl Selector {
                 let failed = matches!(outage.trouble, Trouble::Silent | Trouble::Ended);
                 if failed && from.region != to.region {
                     self.fail_back.left(from.region.clone());
+                    self.roster.region_failed(&from.region);
                     // While the silent link is open, the verdict is too: it may answer yet.
                     if !overlap && !outage.may_be_local() {
                         self.charge(&from.region);

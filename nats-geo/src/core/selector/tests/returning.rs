@@ -142,6 +142,52 @@ fn a_home_that_ties_with_the_next_region_is_returned_to_like_any_other() {
 }
 
 #[test]
+fn a_region_that_fell_silent_earns_its_return_by_what_it_answers_afterwards() {
+    // More servers than are dialled in vain: the others had answered well for long.
+    let mut world = World::of(&[("lon", 1), ("ams", 9)], 5, quick(), 3);
+    world.run_for(secs(600));
+    let since = world.now;
+    for server in world.in_region("lon") {
+        world.silence(server);
+    }
+    world.run_for(secs(2));
+    assert_eq!(world.region(), Some("ams"));
+    for server in world.in_region("lon") {
+        world.servers[server].mood = Mood::Up;
+    }
+    world.run_for(secs(28));
+    assert_eq!(moves(&world, since), [MoveCause::Suspicion], "good again for less than 30 s");
+    world.run_for(secs(40));
+    assert_eq!(moves(&world, since), [MoveCause::Suspicion, MoveCause::FailBack]);
+    assert_eq!(world.region(), Some("lon"));
+}
+
+#[test]
+fn a_region_that_is_lost_and_farther_than_the_next_is_not_watched_for_ever() {
+    let mut world = World::of(&[("lon", 30), ("ams", 9)], 3, quick(), 1);
+    for server in world.in_region("ams") {
+        world.kill(server);
+    }
+    world.run_for(secs(10));
+    assert_eq!(world.region(), Some("lon"));
+    for server in world.in_region("lon") {
+        world.kill(server);
+    }
+    world.in_region("ams").into_iter().for_each(|server| world.restart(server));
+    world.run_for(secs(60));
+    assert_eq!(world.region(), Some("ams"));
+    world.in_region("lon").into_iter().for_each(|server| world.restart(server));
+    world.run_for(secs(1_200));
+    let since = world.now;
+    world.run_for(secs(600));
+    let probes = world.actions.iter().filter(|(at, action)| {
+        *at >= since && matches!(action, Action::Probe { endpoint: EndpointId(0..=2), .. })
+    });
+    assert!(probes.count() <= 12, "three servers, every 5 min, and not every 5 s");
+    assert_eq!(world.region(), Some("ams"));
+}
+
+#[test]
 fn a_home_whose_link_dies_while_it_is_taken_up_again_is_returned_to_all_the_same() {
     let mut world = World::settled(quick(), 2);
     let (since, home) = (world.now, world.active_conn());
