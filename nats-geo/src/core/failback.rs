@@ -89,12 +89,7 @@ impl FailBack {
         now: Time,
         rng: &mut Rng,
     ) {
-        let ahead: BTreeSet<_> = regions_ahead(ranking, here.region).collect();
-        // Back for good, and yet no better than here: no longer to be watched.
-        self.left.retain(|left| {
-            let is_home = ahead.contains(left) || is_nearer(base_of(roster, left), here.base);
-            is_home || !is_steady(roster, left, config, now)
-        });
+        self.left.retain(|left| !is_back_but_farther(roster, left, here, config, now));
         let ready_to_return =
             |region: &&Region| self.left.contains(*region) && is_steady(roster, region, config, now);
         let returning = regions_ahead(ranking, here.region).find(ready_to_return);
@@ -140,6 +135,19 @@ fn is_steady(roster: &Roster, region: &Region, config: &FailBackConfig, now: Tim
     let servers: Vec<_> = roster.servers().filter(|record| record.region == *region).collect();
     let steady = servers.iter().filter(|record| record.is_steady(config.good_probes, config.good_for, now));
     steady.count() >= config.servers.min(servers.len()).max(1)
+}
+
+/// Back for good, and clearly no better than here: no longer to be watched. Clearly, because the first samples
+/// after an outage may be late ones, and what is forgotten here is not returned to.
+fn is_back_but_farther(
+    roster: &Roster,
+    left: &Region,
+    here: Here<'_>,
+    config: &FailBackConfig,
+    now: Time,
+) -> bool {
+    let there = Here { region: left, base: base_of(roster, left), ..here };
+    is_faster(here.base, there, config) && is_steady(roster, left, config, now)
 }
 
 fn is_faster(there: Option<Duration>, here: Here<'_>, config: &FailBackConfig) -> bool {
@@ -292,6 +300,26 @@ mod tests {
         world.probe(9, 100, 0);
         world.fail_back.arrived(&Region::new("ams"), &world.roster);
         assert!(world.fail_back.left.contains(&Region::new("lon")));
+    }
+
+    #[test]
+    fn one_late_sample_does_not_make_home_be_forgotten() {
+        let mut world = World::fled();
+        world.config.fail_back.good_probes = 1;
+        world.config.fail_back.good_for = Duration::ZERO;
+        // The older samples have expired meanwhile.
+        let late = 12_000;
+        for id in 0..3 {
+            world.fail(id, 800_000);
+            world.probe(id, late, 900_000);
+        }
+        for id in 3..6 {
+            world.probe(id, 9_000, 900_000);
+        }
+        assert_eq!(base_of(&world.roster, &Region::new("lon")), Some(Duration::from_micros(late)));
+        world.evaluate(1, 900_000);
+        (0..3).for_each(|id| world.probe(id, 300, 901_000));
+        assert_eq!(world.evaluate(1, 901_000).unwrap().cause, MoveCause::FailBack);
     }
 
     #[test]
