@@ -237,6 +237,8 @@ fn homesick() -> GeoOptions {
     config.fail_back.good_probes = 3;
     config.fail_back.good_for = Duration::ZERO;
     config.fail_back.cohort = 1.0;
+    // On a busy machine even three probes may be late; home is not to be forgotten for that.
+    config.fail_back.gain_min = Duration::from_secs(1);
     options().config(config)
 }
 
