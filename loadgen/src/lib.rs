@@ -15,16 +15,17 @@ pub mod record;
 pub mod report;
 pub mod round;
 pub mod run;
+pub mod up;
 pub mod wan;
 
 use std::process::ExitCode;
 
-use plan::Plan;
+use plan::{Plan, Task, UpPlan};
 use report::text;
 
-/// Carries out a plan on a runtime of its own, prints the report and says how it went. Ctrl-C ends it early;
-/// whatever it started is gone when this returns.
-pub fn run_to_exit_code(plan: Plan) -> ExitCode {
+/// Carries out a task on a runtime of its own and says how it went. Ctrl-C ends it early; whatever it started is gone
+/// when this returns.
+pub fn run_to_exit_code(task: Task) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -32,27 +33,45 @@ pub fn run_to_exit_code(plan: Plan) -> ExitCode {
             return ExitCode::from(ERROR);
         }
     };
+    runtime.block_on(async {
+        match task {
+            Task::Measure(plan) => measure(plan).await,
+            Task::Up(plan) => stay_up(plan).await,
+        }
+    })
+}
+
+async fn measure(plan: Plan) -> ExitCode {
     let json = plan.json;
-    let result = runtime.block_on(async {
-        tokio::select! {
-            result = run::run(plan) => Some(result),
-            _ = tokio::signal::ctrl_c() => None,
-        }
-    });
-    match result {
-        Some(Ok(report)) => {
-            println!("{}", if json { run::to_json(&report) } else { text::render(&report) });
-            ExitCode::from(report.verdict.exit_code())
-        }
-        Some(Err(error)) => {
-            eprintln!("loadgen: {error}");
-            ExitCode::from(ERROR)
-        }
-        None => {
+    tokio::select! {
+        result = run::run(plan) => match result {
+            Ok(report) => {
+                println!("{}", if json { run::to_json(&report) } else { text::render(&report) });
+                ExitCode::from(report.verdict.exit_code())
+            }
+            Err(error) => failed(&error),
+        },
+        _ = tokio::signal::ctrl_c() => {
             eprintln!("loadgen: interrupted");
             ExitCode::from(INTERRUPTED)
         }
     }
+}
+
+/// Here Ctrl-C is the way to end it.
+async fn stay_up(plan: UpPlan) -> ExitCode {
+    tokio::select! {
+        result = up::run(plan) => result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS),
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("loadgen: stopped");
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("loadgen: {error}");
+    ExitCode::from(ERROR)
 }
 
 /// Something went wrong that is no usage error.

@@ -2,16 +2,15 @@
 
 use std::process::ExitCode;
 
-use loadgen::plan::{Plan, UsageError, opts_from};
+use loadgen::plan::{UsageError, task_from};
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
         .init();
-    let plan = opts_from(std::env::args_os()).and_then(|opts| Ok(Plan::new(opts)?));
-    match plan {
-        Ok(plan) => loadgen::run_to_exit_code(plan),
+    match task_from(std::env::args_os()) {
+        Ok(task) => loadgen::run_to_exit_code(task),
         Err(UsageError::Flags(error)) => {
             // Help and version are no errors: clap knows which stream and code they want.
             let _ = error.print();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
-use crate::cli::{FaultKind, Opts, Preset};
+use crate::cli::{ClusterOpts, Command, FaultKind, Opts, Preset, UpOpts};
 use crate::cluster::{StartOptions, Topology, TopologyError};
 use crate::wan::{RttTable, UnknownPairError};
 
@@ -62,6 +62,12 @@ pub enum PlanError {
         "--faults {0} needs at least 2 servers per region to stay in it: raise --servers-per-region, or choose --faults region-kill,blackhole"
     )]
     NeedsSiblings(FaultKind),
+    /// `--web` holds no demo.
+    #[error("--web {} has no index.html: build the demo with `make web`, or name the folder where it is", folder.display())]
+    NoDemo {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// `--config` cannot be read.
     #[error("cannot read --config {}: {error}", path.display())]
     ConfigFile {
@@ -86,9 +92,8 @@ impl Plan {
     /// # Errors
     /// The first thing that cannot work.
     pub fn new(opts: Opts) -> Result<Self, PlanError> {
-        let topology = Topology::new(opts.regions, opts.servers_per_region)?;
-        let rtt = RttTable::new(opts.rtt);
-        check_distances(&topology, &rtt)?;
+        let start = start_options(opts.regions, opts.cluster)?;
+        let (topology, rtt) = (start.topology.clone(), start.rtt.clone());
         let fault_regions = fault_regions(&topology, opts.fault_regions)?;
         if let Some(fault) = opts.faults.iter().find(|fault| fault.hits_one_server())
             && topology.servers_per_region() < 2
@@ -99,11 +104,6 @@ impl Plan {
             let faults: BTreeSet<_> = opts.faults.iter().copied().collect();
             faults.into_iter().map(|fault| (fault, region.clone()))
         });
-        let mut start = StartOptions::new(topology.clone());
-        start.rtt = rtt.clone();
-        start.nats_server = opts.nats_server;
-        start.base_port = opts.base_port;
-        start.keep = opts.keep;
         Ok(Self {
             faults: faults.collect(),
             rounds: opts.rounds,
@@ -146,6 +146,52 @@ impl Plan {
     }
 }
 
+/// A super-cluster that is started and kept up.
+#[derive(Clone, Debug)]
+pub struct UpPlan {
+    /// How it is started.
+    pub start: StartOptions,
+    /// What is served.
+    pub serve: Option<ServePlan>,
+}
+
+/// What `loadgen up --serve` serves.
+#[derive(Clone, Debug)]
+pub struct ServePlan {
+    /// Where; 0 for any free port.
+    pub port: u16,
+    /// The built demo.
+    pub web: PathBuf,
+}
+
+impl UpPlan {
+    /// Checks the options.
+    ///
+    /// # Errors
+    /// The first thing that cannot work.
+    pub fn new(opts: UpOpts) -> Result<Self, PlanError> {
+        let serve = opts.serve.then(|| ServePlan { port: opts.port.unwrap_or_default(), web: opts.web });
+        if let Some(serve) = &serve
+            && !serve.web.join("index.html").is_file()
+        {
+            return Err(PlanError::NoDemo { folder: serve.web.clone() });
+        }
+        Ok(Self { start: start_options(opts.regions, opts.cluster)?, serve })
+    }
+}
+
+fn start_options(regions: Vec<String>, opts: ClusterOpts) -> Result<StartOptions, PlanError> {
+    let topology = Topology::new(regions, opts.servers_per_region)?;
+    let rtt = RttTable::new(opts.rtt);
+    check_distances(&topology, &rtt)?;
+    let mut start = StartOptions::new(topology);
+    start.rtt = rtt;
+    start.nats_server = opts.nats_server;
+    start.base_port = opts.base_port;
+    start.keep = opts.keep;
+    Ok(start)
+}
+
 /// Adds the options of `--config`, if given, below those of the command line.
 ///
 /// # Errors
@@ -154,6 +200,27 @@ pub fn with_config_file(opts: Opts, given: &ArgMatches) -> Result<Opts, PlanErro
     let Some(path) = opts.config.clone() else { return Ok(opts) };
     let file = read_config(&path)?;
     Ok(file.below(opts, given))
+}
+
+/// What the command line of this process asks for.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// Break things and measure.
+    Measure(Plan),
+    /// Start a super-cluster and keep it up.
+    Up(UpPlan),
+}
+
+/// Reads the command line of this process.
+///
+/// # Errors
+/// What is wrong, for exit code 2; help and version come as clap's errors.
+pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Task, UsageError> {
+    let opts = opts_from(args)?;
+    Ok(match opts.command {
+        Some(Command::Up(opts)) => Task::Up(UpPlan::new(opts)?),
+        None => Task::Measure(Plan::new(opts)?),
+    })
 }
 
 /// The command line of this process, with `--config` merged in.
@@ -202,7 +269,9 @@ impl ConfigFile {
             }
         };
         take("regions", &mut |opts| opts.regions = self.regions.clone().unwrap_or_default());
-        take("servers_per_region", &mut |opts| set(&mut opts.servers_per_region, self.servers_per_region));
+        take("servers_per_region", &mut |opts| {
+            set(&mut opts.cluster.servers_per_region, self.servers_per_region)
+        });
         take("clients", &mut |opts| set(&mut opts.clients, self.clients));
         take("faults", &mut |opts| set(&mut opts.faults, self.faults.clone()));
         take("fault_regions", &mut |opts| set(&mut opts.fault_regions, self.fault_regions.clone()));

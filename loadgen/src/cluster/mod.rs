@@ -154,6 +154,21 @@ impl SuperCluster {
         Ok(self.servers[&self.find(server)?].monitor())
     }
 
+    /// What was last done to a server, as in the messages of [`faults`].
+    pub fn state(&mut self, server: &str) -> Result<&'static str, UnknownNameError> {
+        let name = self.find(server)?;
+        Ok(self.servers.get_mut(&name).map_or("unknown", |server| {
+            server.bury_lame_duck();
+            server.state().as_str()
+        }))
+    }
+
+    /// Whether a region is silent.
+    pub fn is_silent(&self, region: &str) -> Result<bool, UnknownNameError> {
+        self.check_region(region)?;
+        Ok(self.dark.contains(region))
+    }
+
     /// Where a server logs.
     pub fn log(&self, server: &str) -> Result<&Path, UnknownNameError> {
         Ok(self.servers[&self.find(server)?].log())

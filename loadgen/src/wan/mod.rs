@@ -31,6 +31,7 @@ use tokio::sync::oneshot;
 
 pub use path::{OpenPathError, Path, PathOptions};
 pub use port::{ReservePortError, ReservedPort};
+pub(crate) use rtt::MAX_RTT_MS;
 pub use rtt::{ParseRttError, RttOverride, RttTable, UnknownPairError};
 
 use timer::Timer;

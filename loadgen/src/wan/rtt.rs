@@ -27,6 +27,11 @@ impl RttTable {
         Self { overrides: entries.collect() }
     }
 
+    /// Changes the round-trip time between two regions.
+    pub fn set(&mut self, a: &str, b: &str, rtt: Duration) {
+        self.overrides.insert(pair(a, b), rtt);
+    }
+
     /// The round-trip time between two regions; inside a region it is zero, loopback's own.
     pub fn rtt(&self, from: &str, to: &str) -> Result<Duration, UnknownPairError> {
         if from == to {
@@ -71,7 +76,7 @@ pub enum ParseRttError {
 
 /// The server's own dial and authentication time-outs are 1 s and 2 s; with the two round trips of a dial, nothing
 /// above this can connect.
-const MAX_RTT_MS: f64 = 500.0;
+pub(crate) const MAX_RTT_MS: f64 = 500.0;
 
 impl FromStr for RttOverride {
     type Err = ParseRttError;

@@ -1,9 +1,6 @@
-//! The built command: what it measures, what it leaves behind, and how it refuses.
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+//! What a run measures, what it leaves behind, and how it refuses.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
@@ -11,13 +8,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
 use tokio::time::timeout;
 
-/// Several times what a small run takes on a busy machine.
-const LIMIT: Duration = Duration::from_secs(120);
-/// One super-cluster at a time: two would compete for the machine.
-static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+use crate::place::{Done, LIMIT, Place, TURN};
 
 /// Two regions of two servers, one client of each kind per region.
 const SMALL: [&str; 8] = [
@@ -31,63 +24,8 @@ const SMALL: [&str; 8] = [
     "--preset=interactive",
 ];
 
-/// A folder of its own for one call of the command: where it works, and where its temporary files go.
-struct Place {
-    folder: tempfile::TempDir,
-}
-
-/// What came of a call.
-struct Done {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("tmp")).unwrap();
-        Self { folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
-        command.args(args).current_dir(&self.folder).env("TMPDIR", self.path("tmp")).env_remove("RUST_LOG");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        command
-    }
-
-    async fn run(&self, args: &[&str]) -> Done {
-        let output = timeout(LIMIT, self.command(args).output()).await.expect("it does not end").unwrap();
-        Done {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    /// Processes that name this place in their arguments, as servers and their guard do.
-    async fn processes(&self) -> Vec<String> {
-        let listed = Command::new("ps").args(["-ww", "-A", "-o", "pid=,stat=,args="]).output().await.unwrap();
-        let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-        let place = self.path("tmp").display().to_string();
-        listed.lines().filter(|line| line.contains(&place)).map(str::to_owned).collect()
-    }
-
-    async fn assert_nothing_is_left(&self) {
-        assert_eq!(self.processes().await, Vec::<String>::new(), "processes");
-        let left: Vec<_> =
-            std::fs::read_dir(self.path("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert_eq!(left, Vec::<PathBuf>::new(), "temporary files");
-    }
-
-    fn report(&self) -> Value {
-        serde_json::from_slice(&std::fs::read(self.path("out/report.json")).unwrap()).unwrap()
-    }
+fn report(place: &Place) -> Value {
+    serde_json::from_slice(&std::fs::read(place.path("out/report.json")).unwrap()).unwrap()
 }
 
 #[tokio::test]
@@ -97,7 +35,7 @@ async fn a_small_run_reports_what_it_saw_and_leaves_nothing_else() {
     let done = place.run(&[&SMALL[..], &["--faults=server-kill,region-kill"]].concat()).await;
     println!("{}{}", done.stderr, done.stdout);
     place.assert_nothing_is_left().await;
-    let report = place.report();
+    let report = report(&place);
     assert_verdict(&done, &report);
     for part in ["Failover", "server-kill lon", "region-kill lon", report["verdict"].as_str().unwrap()] {
         assert!(done.stdout.contains(part), "`{part}` is missing in {}", done.stdout);
@@ -144,7 +82,7 @@ fn failover<'a>(report: &'a Value, fault: &str) -> &'a Value {
 }
 
 fn validator() -> jsonschema::Validator {
-    let schema = serde_json::from_str(include_str!("../report.schema.json")).unwrap();
+    let schema = serde_json::from_str(include_str!("../../report.schema.json")).unwrap();
     jsonschema::draft202012::new(&schema).unwrap()
 }
 
@@ -204,7 +142,7 @@ async fn with_json_the_report_is_all_that_is_printed() {
     let printed: Value =
         serde_json::from_str(&done.stdout).unwrap_or_else(|error| panic!("{error}: {}", done.stdout));
     assert_valid(&printed);
-    assert_eq!(printed, place.report());
+    assert_eq!(printed, report(&place));
     assert_verdict(&done, &printed);
 }
 

@@ -1,0 +1,85 @@
+//! What the demo shows of the super-cluster.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::cluster::{StartOptions, SuperCluster, UnknownNameError};
+use crate::record::stats::millis;
+
+/// The super-cluster at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct World {
+    /// Grows with every change.
+    pub revision: u64,
+    /// All regions, as they were named.
+    pub regions: Vec<RegionView>,
+    /// Round-trip time of each pair, such as `lon-ams`.
+    pub rtt_ms: BTreeMap<String, f64>,
+    /// What is being done and takes time.
+    pub busy: Option<String>,
+}
+
+/// One region.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RegionView {
+    /// Its name.
+    pub name: String,
+    /// Whether its servers are silent towards everybody else.
+    pub is_silent: bool,
+    /// Its servers.
+    pub servers: Vec<ServerView>,
+    /// How a browser that is in this region reaches every server: `region=ws://...`.
+    pub websocket_urls: Vec<String>,
+}
+
+/// One server.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ServerView {
+    /// Its name, such as `lon-1`.
+    pub name: String,
+    /// `up`, `dead`, `paused` or `a lame duck`.
+    pub state: String,
+}
+
+impl World {
+    /// What is so now.
+    ///
+    /// # Errors
+    /// None, if `start` is what the super-cluster was started with.
+    pub fn of(cluster: &mut SuperCluster, start: &StartOptions) -> Result<Self, UnknownNameError> {
+        let names = start.topology.regions();
+        let mut rtt_ms = BTreeMap::new();
+        for (position, from) in names.iter().enumerate() {
+            for to in &names[position + 1..] {
+                // Every pair was looked up when the plan was made.
+                let rtt = start.rtt.rtt(from, to).unwrap_or_default();
+                rtt_ms.insert(format!("{from}-{to}"), millis(rtt));
+            }
+        }
+        let regions: Result<_, _> = names.iter().map(|name| region(cluster, start, name)).collect();
+        Ok(Self { revision: 0, regions: regions?, rtt_ms, busy: None })
+    }
+}
+
+fn region(
+    cluster: &mut SuperCluster,
+    start: &StartOptions,
+    name: &str,
+) -> Result<RegionView, UnknownNameError> {
+    let endpoints = cluster.endpoints(name)?;
+    let mut servers = Vec::new();
+    for server in start.topology.servers_of(name) {
+        let server = server.to_string();
+        servers.push(ServerView { state: cluster.state(&server)?.to_owned(), name: server });
+    }
+    Ok(RegionView {
+        name: name.to_owned(),
+        is_silent: cluster.is_silent(name)?,
+        servers,
+        websocket_urls: endpoints
+            .into_iter()
+            .map(|endpoint| format!("{}={}", endpoint.server.region(), endpoint.websocket_url))
+            .collect(),
+    })
+}

@@ -1,0 +1,6 @@
+//! The built command, as a user calls it.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+mod measuring;
+mod place;
+mod up;

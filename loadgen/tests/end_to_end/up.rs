@@ -1,0 +1,135 @@
+//! `loadgen up`: it stays, serves, breaks and mends on request, and ends on Ctrl-C.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::Child;
+use tokio::time::timeout;
+
+use crate::place::{LIMIT, Place, TURN};
+
+/// A served super-cluster.
+struct Up {
+    running: Child,
+    /// `127.0.0.1:PORT`.
+    host: String,
+    token: String,
+}
+
+impl Up {
+    async fn start(place: &Place) -> Self {
+        std::fs::create_dir(place.path("web")).unwrap();
+        std::fs::write(place.path("web/index.html"), "<h1>The demo</h1>").unwrap();
+        let args = ["up", "--regions=lon,ams", "--servers-per-region=1", "--serve", "--web=web"];
+        let mut running = place.command(&args).spawn().unwrap();
+        let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
+        let url = timeout(LIMIT, lines.next_line()).await.expect("no address").unwrap();
+        let url = url.expect("it ended without an address");
+        let (host, token) = url.strip_prefix("http://").unwrap().split_once("/?token=").unwrap();
+        Self { running, host: host.to_owned(), token: token.to_owned() }
+    }
+
+    /// Status and body of the answer.
+    async fn request(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.host).await.unwrap();
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\n", self.host);
+        let rest = format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
+        let request = format!("{head}{rest}connection: close\r\n\r\n{body}");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        timeout(LIMIT, stream.read_to_string(&mut answer)).await.expect("no answer").unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    async fn order(&self, command: Value) -> (u16, String) {
+        self.request("POST", "/api/control", &self.token, &command.to_string()).await
+    }
+
+    async fn world(&self) -> Value {
+        let (status, body) = self.request("GET", "/api/world", &self.token, "").await;
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    async fn interrupted(mut self) -> Option<i32> {
+        kill(Pid::from_raw(self.running.id().unwrap().cast_signed()), Signal::SIGINT).unwrap();
+        timeout(LIMIT, self.running.wait()).await.expect("it does not end").unwrap().code()
+    }
+}
+
+#[tokio::test]
+async fn it_breaks_and_mends_on_request_and_ends_on_an_interrupt() {
+    let _turn = TURN.lock().await;
+    let place = Place::new();
+    let up = Up::start(&place).await;
+    let (status, page) = up.request("GET", "/", "", "").await;
+    assert_eq!((status, page.as_str()), (200, "<h1>The demo</h1>"));
+
+    let world = up.world().await;
+    let lon = &world["regions"][0];
+    assert_eq!((&lon["name"], &lon["servers"][0]["state"]), (&json!("lon"), &json!("up")));
+    let url = lon["websocket_urls"][0].as_str().unwrap();
+    assert!(url.starts_with("ams=ws://127.0.0.1:"), "{url}");
+
+    assert_eq!(up.order(json!({ "do": "kill-region", "region": "lon" })).await.0, 204);
+    assert_eq!(up.world().await["regions"][0]["servers"][0]["state"], "dead");
+    let (status, why) = up.order(json!({ "do": "kill-region", "region": "lon" })).await;
+    assert_eq!(status, 409, "{why}");
+    assert_eq!(up.order(json!({ "do": "heal", "region": "lon" })).await.0, 204);
+    assert_eq!(up.world().await["regions"][0]["servers"][0]["state"], "up");
+
+    assert_eq!(up.order(json!({ "do": "silence", "region": "ams" })).await.0, 204);
+    assert_eq!(up.world().await["regions"][1]["is_silent"], true);
+    let command = json!({ "do": "set-rtt", "between": ["lon", "ams"], "rtt_ms": 200 });
+    assert_eq!(up.order(command).await.0, 204);
+    assert_eq!(up.world().await["rtt_ms"]["lon-ams"], 200.0);
+
+    assert_eq!(up.interrupted().await, Some(0));
+    place.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn what_it_cannot_do_is_named_and_nobody_else_may_ask() {
+    let _turn = TURN.lock().await;
+    let place = Place::new();
+    let up = Up::start(&place).await;
+    for (token, path) in [("", "/api/world"), ("guess", "/api/world"), ("guess", "/api/world/next?after=0")] {
+        let (status, why) = up.request("GET", path, token, "").await;
+        assert_eq!(status, 401);
+        assert!(why.contains("loadgen up"), "{why}");
+    }
+    let refused = [
+        (json!({ "do": "heal", "region": "mars" }), 409, "`mars`"),
+        (json!({ "do": "kill-server", "server": "lon-9" }), 409, "`lon-9`"),
+        (json!({ "do": "set-rtt", "between": ["lon", "ams"], "rtt_ms": -1 }), 409, "-1"),
+        (json!({ "do": "meteor", "region": "lon" }), 400, "meteor"),
+        (json!("kill"), 400, "kill"),
+    ];
+    for (command, expected, part) in refused {
+        let (status, why) = up.order(command.clone()).await;
+        assert_eq!(status, expected, "{command}: {why}");
+        assert!(why.contains(part), "{command}: {why}");
+    }
+    let done = place
+        .run(&[
+            "up",
+            "--regions=lon,ams",
+            "--serve",
+            "--port",
+            up.host.rsplit(':').next().unwrap(),
+            "--web=web",
+        ])
+        .await;
+    assert_eq!(done.code, Some(1), "{}", done.stderr);
+    assert!(done.stderr.contains("--port"), "{}", done.stderr);
+    assert_eq!(up.interrupted().await, Some(0));
+
+    let done = place.run(&["up", "--regions=lon,ams", "--serve", "--web=tmp"]).await;
+    assert_eq!(done.code, Some(2), "{}", done.stderr);
+    assert!(done.stderr.contains("make web"), "{}", done.stderr);
+    place.assert_nothing_is_left().await;
+}
