@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod http;
+pub mod site;
 pub mod world;
 
 use std::fmt::Write as _;
@@ -12,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::cluster::{Secret, StartError, StartOptions, SuperCluster, UnknownNameError};
 use crate::plan::{ServePlan, UpPlan};
+use site::{Site, SiteError};
 use world::World;
 
 /// Why `loadgen up` ended.
@@ -20,6 +22,9 @@ pub enum UpError {
     /// No super-cluster.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The demo's content is not in NATS.
+    #[error(transparent)]
+    Site(#[from] SiteError),
     /// Not possible: the names are the super-cluster's own.
     #[error(transparent)]
     UnknownName(#[from] UnknownNameError),
@@ -53,6 +58,13 @@ pub async fn run(plan: UpPlan) -> Result<(), UpError> {
     let mut cluster = SuperCluster::start(plan.start.clone()).await?;
     eprintln!("{} servers of {} are linked", plan.start.topology.servers().count(), cluster.nats_server());
     eprintln!("{}", addresses(&cluster, &plan.start)?);
+    let _site = match &plan.serve {
+        Some(serve) => {
+            eprintln!("loading the demo into NATS");
+            Some(Site::start(&cluster, &plan.start, &serve.web).await?)
+        }
+        None => None,
+    };
     let (worlds, world) = watch::channel(World::of(&mut cluster, &plan.start)?);
     let (orders, received) = mpsc::channel(ORDERS_MAX);
     let obeying = control::obey(cluster, plan.start, received, worlds);

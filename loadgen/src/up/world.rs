@@ -29,6 +29,8 @@ pub struct RegionView {
     pub is_silent: bool,
     /// Its servers.
     pub servers: Vec<ServerView>,
+    /// How a program that is in this region reaches every server: `region=nats://...`.
+    pub tcp_urls: Vec<String>,
     /// How a browser that is in this region reaches every server: `region=ws://...`.
     pub websocket_urls: Vec<String>,
 }
@@ -77,9 +79,10 @@ fn region(
         name: name.to_owned(),
         is_silent: cluster.is_silent(name)?,
         servers,
+        tcp_urls: endpoints.iter().map(|it| format!("{}={}", it.server.region(), it.tcp_url)).collect(),
         websocket_urls: endpoints
-            .into_iter()
-            .map(|endpoint| format!("{}={}", endpoint.server.region(), endpoint.websocket_url))
+            .iter()
+            .map(|it| format!("{}={}", it.server.region(), it.websocket_url))
             .collect(),
     })
 }

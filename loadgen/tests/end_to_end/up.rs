@@ -1,5 +1,6 @@
 //! `loadgen up`: it stays, serves, breaks and mends on request, and ends on Ctrl-C.
 
+use futures_util::StreamExt;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -20,7 +21,11 @@ struct Up {
 
 impl Up {
     async fn start(place: &Place) -> Self {
-        std::fs::create_dir(place.path("web")).unwrap();
+        for folder in ["web/nats/pages", "web/nats/objects"] {
+            std::fs::create_dir_all(place.path(folder)).unwrap();
+        }
+        std::fs::write(place.path("web/nats/pages/hello.html"), "<p>Hello</p>").unwrap();
+        std::fs::write(place.path("web/nats/objects/film"), vec![7; 300_000]).unwrap();
         std::fs::write(place.path("web/index.html"), "<h1>The demo</h1>").unwrap();
         let args = ["up", "--regions=lon,ams", "--servers-per-region=1", "--serve", "--web=web"];
         let mut running = place.command(&args).spawn().unwrap();
@@ -90,6 +95,45 @@ async fn it_breaks_and_mends_on_request_and_ends_on_an_interrupt() {
 
     assert_eq!(up.interrupted().await, Some(0));
     place.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn its_content_outlives_the_region_where_it_was_stored() {
+    let _turn = TURN.lock().await;
+    let place = Place::new();
+    let up = Up::start(&place).await;
+    let world = up.world().await;
+    let urls: Vec<_> =
+        world["regions"][1]["tcp_urls"].as_array().unwrap().iter().map(|url| url.as_str().unwrap()).collect();
+    assert_eq!(up.order(json!({ "do": "kill-region", "region": "lon" })).await.0, 204);
+    let client = nats_geo::connect(urls).await.unwrap();
+
+    let mut ticks = client.subscribe("demo.tick.*").await.unwrap();
+    let tick: Value =
+        serde_json::from_slice(&timeout(LIMIT, ticks.next()).await.unwrap().unwrap().payload).unwrap();
+    assert!(tick["number"].is_u64(), "{tick}");
+    assert_eq!(ask(&client, "web.site.hello.html", "").await, "<p>Hello</p>");
+    let status: Value = serde_json::from_slice(&ask(&client, "web.site.status", "").await).unwrap();
+    assert_eq!(status["connected_to"], "ams");
+    assert_eq!(ask(&client, "web.site.absent", "").await, "there is no page `absent`");
+    // The first chunk: put into lon, served by the mirror in ams.
+    assert_eq!(ask(&client, "$JS.API.DIRECT.GET.OBJ_site", r#"{"seq": 1}"#).await, vec![7; 128 << 10]);
+
+    assert_eq!(up.interrupted().await, Some(0));
+    place.assert_nothing_is_left().await;
+}
+
+/// What answers is on its way from a dead region for a moment, so it asks until there is an answer.
+async fn ask(client: &nats_geo::GeoClient, subject: &'static str, payload: &'static str) -> bytes::Bytes {
+    let asking = async {
+        loop {
+            match client.request(subject, payload.into()).await {
+                Ok(answer) if !answer.payload.is_empty() => return answer.payload.clone(),
+                _ => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+            }
+        }
+    };
+    timeout(LIMIT, asking).await.expect(subject)
 }
 
 #[tokio::test]
