@@ -30,8 +30,8 @@ impl JsEngine {
         let json = JSON::stringify(options).map(String::from)?;
         let [seed @ .., b0, b1, b2, b3, b4, b5, b6, b7]: [u8; 24] = random_bytes();
         let client = u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7]);
-        let mut options =
-            Options::from_json(&json, client, u128::from_le_bytes(seed)).map_err(|refusal| thrown(&refusal))?;
+        let mut options = Options::from_json(&json, client, u128::from_le_bytes(seed))
+            .map_err(|refusal| thrown(&refusal))?;
         options.is_secure_page = is_secure_page();
         Driver::new(|now| Engine::new(options, now), Sink(sink)).map(Self).map_err(|refusal| thrown(&refusal))
     }
@@ -69,9 +69,9 @@ impl JsEngine {
         queue: Option<String>,
         max: Option<u32>,
     ) -> Result<(), JsValue> {
-        let result = self.0.command(|engine, now| {
-            engine.subscribe(sid, subject, queue.as_deref(), max.map(u64::from), now)
-        });
+        let result = self
+            .0
+            .command(|engine, now| engine.subscribe(sid, subject, queue.as_deref(), max.map(u64::from), now));
         result.map_err(|refusal| thrown(&refusal))
     }
 
@@ -100,9 +100,9 @@ impl JsEngine {
     ) -> Result<(), JsValue> {
         // Saturates, and makes zero of what is no number.
         let limit = Duration::from_micros((timeout_ms * 1e3) as u64);
-        let result = self.0.command(|engine, now| {
-            engine.request(op, subject, headers.as_deref(), payload, limit, now)
-        });
+        let result = self
+            .0
+            .command(|engine, now| engine.request(op, subject, headers.as_deref(), payload, limit, now));
         result.map_err(|refusal| thrown(&refusal))
     }
 

@@ -4,11 +4,11 @@
 //! in a microtask, so that no command calls the sink before it has returned, and many publishes make one write.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+
 use std::rc::{Rc, Weak};
 
 use js_sys::Uint8Array;
-use nats_geo::core::Time;
+use nats_geo::core::{SortedMap, Time};
 use wasm_bindgen::JsValue;
 
 use crate::engine::{Effect, Engine, Outlet, Refusal, SocketEnd, SocketId};
@@ -41,7 +41,7 @@ struct Inner {
 }
 
 #[derive(Default)]
-struct Sockets(BTreeMap<SocketId, Socket>);
+struct Sockets(SortedMap<SocketId, Socket>);
 
 impl Outlet for Sockets {
     fn buffered(&mut self, socket: SocketId) -> usize {
@@ -56,7 +56,10 @@ impl Outlet for Sockets {
 }
 
 impl Driver {
-    pub(crate) fn new(make: impl FnOnce(Time) -> Result<Engine, Refusal>, sink: Sink) -> Result<Self, Refusal> {
+    pub(crate) fn new(
+        make: impl FnOnce(Time) -> Result<Engine, Refusal>,
+        sink: Sink,
+    ) -> Result<Self, Refusal> {
         let clock = Clock::new();
         let engine = make(clock.now())?;
         Ok(Self(Rc::new_cyclic(|me: &Weak<Inner>| {

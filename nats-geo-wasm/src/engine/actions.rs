@@ -69,7 +69,7 @@ impl Engine {
     /// The network is back: dials that waited for it begin.
     pub(super) fn open_parked(&mut self) {
         let limit = self.options.config.dial.timeout;
-        for (socket, link) in &mut self.links {
+        for (socket, link) in self.links.iter_mut() {
             if let Some(url) = link.parked.take() {
                 link.deadline = self.now + limit;
                 self.effects.push_back(Effect::OpenSocket { socket: *socket, url });

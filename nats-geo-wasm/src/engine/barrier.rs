@@ -1,11 +1,11 @@
 //! Round trips over several links at once: done when each link has answered.
 
-use std::collections::BTreeMap;
+use nats_geo::core::SortedMap;
 
 /// Those that are not done, by a number of ours.
 #[derive(Debug, Default)]
 pub(super) struct Barriers {
-    waiting: BTreeMap<u32, Barrier>,
+    waiting: SortedMap<u32, Barrier>,
     next: u32,
 }
 
@@ -55,6 +55,6 @@ impl Barriers {
 
     /// All goals, which will not be reached any more.
     pub(super) fn take(&mut self) -> Vec<Goal> {
-        std::mem::take(&mut self.waiting).into_values().map(|barrier| barrier.goal).collect()
+        std::mem::take(&mut self.waiting).into_iter().map(|(_, barrier)| barrier.goal).collect()
     }
 }

@@ -141,7 +141,8 @@ mod tests {
         let mut set = 0;
         for (section, names) in sections(&Config::fleet()) {
             for name in names {
-                let value = if name == "capacity" { r#"{"clients":9,"accepts_per_second":1.5}"# } else { "3" };
+                let value =
+                    if name == "capacity" { r#"{"clients":9,"accepts_per_second":1.5}"# } else { "3" };
                 let json = format!(r#"{{"{section}":{{"{name}":{value}}}}}"#);
                 apply(&Value::parse(json.as_bytes()).unwrap(), &mut config).unwrap();
                 set += 1;

@@ -60,7 +60,8 @@ impl Engine {
     /// Takes the next step, if what it waits for has happened.
     pub(super) fn advance_drain(&mut self) {
         let Phase::Draining(draining) = self.phase else { return };
-        let is_quiet = draining.subscriptions_ended && self.requests.is_empty() && self.waiting_pings.is_empty();
+        let is_quiet =
+            draining.subscriptions_ended && self.requests.is_empty() && self.waiting_pings.is_empty();
         if is_quiet && self.kept.is_empty() && !draining.is_last {
             self.phase = Phase::Draining(Draining { is_last: true, ..draining });
             self.flush_links(Goal::FlushAll);
@@ -108,7 +109,10 @@ impl Engine {
         }
         let waited = self.options.connect_timeout.as_millis();
         let (code, last) = self.last_failure.clone().unwrap_or((Code::Connection, "nothing answered".into()));
-        self.close_with(Some(code), Some(format!("no server was live within {waited} ms; last of all: {last}")));
+        self.close_with(
+            Some(code),
+            Some(format!("no server was live within {waited} ms; last of all: {last}")),
+        );
     }
 }
 

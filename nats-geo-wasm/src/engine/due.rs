@@ -62,7 +62,7 @@ impl Engine {
         let (now, dial, probe) =
             (self.now, self.options.config.dial.timeout, self.options.config.probe.timeout);
         let mut dead = Vec::new();
-        for (socket, link) in &mut self.links {
+        for (socket, link) in self.links.iter_mut() {
             if link.step != Step::Live || link.conn().is_none() {
                 link.deadline = now + if link.conn().is_some() { dial } else { probe };
             } else if link.is_silent_again(now) {

@@ -187,7 +187,12 @@ impl Engine {
     }
 
     pub(super) fn failed(&mut self, op: u32, code: Code, text: &str) {
-        self.effects.push_back(Effect::Completed { op, code: Some(code), text: Some(text.into()), value: None });
+        self.effects.push_back(Effect::Completed {
+            op,
+            code: Some(code),
+            text: Some(text.into()),
+            value: None,
+        });
     }
 }
 

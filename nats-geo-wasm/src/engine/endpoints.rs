@@ -1,9 +1,8 @@
 //! Which servers the engine knows, under which id: those that the user listed, and those that servers tell of.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use nats_geo::core::{Endpoint, EndpointId, Event, ServerIdentity};
+use nats_geo::core::{Endpoint, EndpointId, Event, ServerIdentity, SortedMap};
 
 use super::code::{Code, Refusal};
 use super::memory::{Memory, Remembered};
@@ -12,7 +11,7 @@ use super::server_url::ServerUrl;
 /// All known endpoints.
 #[derive(Debug, Default)]
 pub(super) struct Endpoints {
-    known: BTreeMap<EndpointId, Known>,
+    known: SortedMap<EndpointId, Known>,
     next: u64,
 }
 
@@ -35,10 +34,11 @@ impl Endpoints {
             events.push(Event::Withdrawn(id));
         }
         for url in urls {
-            match self.known.values_mut().find(|known| known.url.url() == url.url()) {
-                Some(known) => known.seen = None,
-                None => events.push(Event::Discovered(self.add(Known { url, seen: None, measured: None }))),
+            if let Some(known) = self.known.values_mut().find(|known| known.url.url() == url.url()) {
+                known.seen = None;
+                continue;
             }
+            events.push(Event::Discovered(self.add(Known { url, seen: None, measured: None })));
         }
         Ok(events)
     }
@@ -121,7 +121,10 @@ fn parse(servers: &[String], is_secure_page: bool) -> Result<Vec<ServerUrl>, Ref
         }
     }
     if urls.is_empty() {
-        return Err(Refusal::new(Code::InvalidArgument, "`servers` is empty; name at least one, as in ws://host:port"));
+        return Err(Refusal::new(
+            Code::InvalidArgument,
+            "`servers` is empty; name at least one, as in ws://host:port",
+        ));
     }
     Ok(urls)
 }

@@ -25,7 +25,8 @@ const NO_RESPONDERS: u8 = 1;
 /// Appends a frame to `out`.
 pub(super) fn write(out: &mut Vec<u8>, kind: FrameKind, id: u32, message: &Msg) {
     let (reply, headers) = (message.reply.as_deref(), message.headers.as_deref());
-    let parts = [&message.subject[..], reply.unwrap_or_default(), headers.unwrap_or_default(), &message.payload];
+    let parts =
+        [&message.subject[..], reply.unwrap_or_default(), headers.unwrap_or_default(), &message.payload];
     let length = HEADER_BYTES + parts.iter().map(|part| part.len()).sum::<usize>();
     let padded = length.next_multiple_of(4);
     let flags = if message.status() == Some(503) { NO_RESPONDERS } else { 0 };

@@ -65,7 +65,8 @@ impl Engine {
                 self.introduce(socket, Credentials { auth_token: Some(token), ..Credentials::default() });
             }
             Auth::UserPass(user, pass) => {
-                let credentials = Credentials { user: Some(user), pass: Some(pass), ..Credentials::default() };
+                let credentials =
+                    Credentials { user: Some(user), pass: Some(pass), ..Credentials::default() };
                 self.introduce(socket, credentials);
             }
             Auth::Callback => {
@@ -128,7 +129,8 @@ impl Engine {
         self.drop_socket(socket);
         self.endpoints.measured(endpoint, rtt, &identity);
         self.notify_probe(endpoint, rtt, &identity);
-        let report = ProbeReport { time_to_info: rtt * u32::from(ROUND_TRIPS), round_trips: ROUND_TRIPS, identity };
+        let report =
+            ProbeReport { time_to_info: rtt * u32::from(ROUND_TRIPS), round_trips: ROUND_TRIPS, identity };
         self.tell(Event::Probed { probe, result: Ok(report) });
         self.advertised(endpoint, &info);
     }

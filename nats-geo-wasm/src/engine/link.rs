@@ -1,10 +1,10 @@
 //! One connection to one server, from the opening of its socket to its end. A probe is one that ends after its
 //! samples.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use nats_geo::core::{ConnId, EndpointId, Handover, PingId, ProbeId, Time};
+use nats_geo::core::{ConnId, EndpointId, Handover, PingId, ProbeId, SortedMap, Time};
 use nats_geo::wire::{ClientOp, Decoder, Info};
 
 use super::outgoing::Outgoing;
@@ -38,7 +38,7 @@ pub(super) struct Link {
     pub(super) entered: u64,
     pub(super) confirmed: u64,
     /// Subscriptions installed here, and what each has delivered here.
-    pub(super) carried: BTreeMap<u32, u64>,
+    pub(super) carried: SortedMap<u32, u64>,
     /// New subscriptions are to be installed here.
     pub(super) is_carrier: bool,
     /// The inbox for replies is subscribed to.
@@ -152,7 +152,7 @@ impl Link {
             waiters: VecDeque::new(),
             entered: 0,
             confirmed: 0,
-            carried: BTreeMap::new(),
+            carried: SortedMap::new(),
             is_carrier: false,
             has_inbox: false,
             retiring: None,
@@ -191,7 +191,12 @@ impl Link {
     }
 
     /// Hands segments to the socket while it holds less than `window`; returns whether anything is left.
-    pub(super) fn transmit(&mut self, window: usize, now: Time, mut send: impl FnMut(&[u8]) -> usize) -> bool {
+    pub(super) fn transmit(
+        &mut self,
+        window: usize,
+        now: Time,
+        mut send: impl FnMut(&[u8]) -> usize,
+    ) -> bool {
         if self.step == Step::Opening {
             return false;
         }

@@ -6,10 +6,10 @@
 //! link. `publishing.rs`, `requests.rs` and `subscriptions.rs` are what users do, `drain.rs` is how it all ends,
 //! `due.rs` what time demands, `view.rs` and `notices.rs` what users see.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use nats_geo::core::{ConnId, Event, Selector, Time};
+use nats_geo::core::{ConnId, Event, Selector, SortedMap, Time};
 
 mod actions;
 mod barrier;
@@ -70,14 +70,14 @@ pub struct Engine {
     now: Time,
     phase: Phase,
     endpoints: Endpoints,
-    links: BTreeMap<SocketId, Link>,
-    conns: BTreeMap<ConnId, SocketId>,
+    links: SortedMap<SocketId, Link>,
+    conns: SortedMap<ConnId, SocketId>,
     next_socket: u32,
     /// Where new traffic goes.
     live: Option<SocketId>,
     /// The link that the selector last decided for: an activation that was overtaken must not switch any more.
     aim: Option<ConnId>,
-    subscriptions: BTreeMap<u32, Subscription>,
+    subscriptions: SortedMap<u32, Subscription>,
     requests: Requests,
     barriers: Barriers,
     /// Flushes and round trips that wait for a link: the operation, whether it is a round trip, and until when.
@@ -131,12 +131,12 @@ impl Engine {
             now,
             phase: Phase::New,
             endpoints: Endpoints::default(),
-            links: BTreeMap::new(),
-            conns: BTreeMap::new(),
+            links: SortedMap::new(),
+            conns: SortedMap::new(),
             next_socket: 1,
             live: None,
             aim: None,
-            subscriptions: BTreeMap::new(),
+            subscriptions: SortedMap::new(),
             barriers: Barriers::default(),
             waiting_pings: Vec::new(),
             kept: Outgoing::default(),
@@ -224,7 +224,7 @@ impl Engine {
     pub fn transmit(&mut self, outlet: &mut dyn Outlet, now: Time) {
         self.now = self.now.max(now);
         self.is_clogged = false;
-        for (socket, link) in &mut self.links {
+        for (socket, link) in self.links.iter_mut() {
             if link.out.is_empty() && link.buffered == 0 {
                 continue;
             }
@@ -240,7 +240,9 @@ impl Engine {
     #[must_use]
     pub fn is_full(&self) -> bool {
         let live = self.live.and_then(|live| self.links.get(&live));
-        live.is_some_and(|link| link.out.queued_bytes() >= outgoing::SEGMENT_BYTES && link.buffered < WINDOW_BYTES)
+        live.is_some_and(|link| {
+            link.out.queued_bytes() >= outgoing::SEGMENT_BYTES && link.buffered < WINDOW_BYTES
+        })
     }
 
     /// Whether the client has ended for good.

@@ -14,7 +14,8 @@ impl Engine {
     pub(super) fn notify(&mut self, notice: &Notice) {
         let text = notice.kind.to_string();
         let (kind, details) = described(&notice.kind);
-        let object = Object::new().text("type", kind).millis("at_ms", notice.at.since_start()).text("text", &text);
+        let object =
+            Object::new().text("type", kind).millis("at_ms", notice.at.since_start()).text("text", &text);
         self.push_notice(details(object));
         if let NoticeKind::Moved { from, to, .. } = &notice.kind
             && from.region != to.region
@@ -48,7 +49,9 @@ impl Engine {
         };
         let live = self.live == Some(socket);
         let object = self.notice("error", text).number("code", code.number().into()).bool("live", live);
-        self.push_notice(object.maybe(text.split('"').nth(1), |object, subject| object.text("subject", subject)));
+        self.push_notice(
+            object.maybe(text.split('"').nth(1), |object, subject| object.text("subject", subject)),
+        );
     }
 
     /// Publishes are lost, and we know it.

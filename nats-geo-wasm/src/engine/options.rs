@@ -106,8 +106,9 @@ impl Options {
     /// # Errors
     /// The first option that makes no sense, with what is expected instead.
     pub fn from_json(text: &str, seed: u64, inbox_secret: u128) -> Result<Self, Refusal> {
-        let json = Value::parse(text.as_bytes())
-            .map_err(|error| Refusal::new(Code::InvalidArgument, format!("the options are no JSON: {error}")))?;
+        let json = Value::parse(text.as_bytes()).map_err(|error| {
+            Refusal::new(Code::InvalidArgument, format!("the options are no JSON: {error}"))
+        })?;
         let reader = Reader(&json);
         let mut options = Self::new(reader.texts("servers")?, seed, inbox_secret);
         options.config = for_browsers(match reader.text("preset")?.as_deref() {

@@ -1,9 +1,8 @@
 //! Requests: an inbox per link, so that the answer to a question that was asked on an old link finds its way there.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use nats_geo::core::Time;
+use nats_geo::core::{SortedMap, SortedSet, Time};
 use nats_geo::wire::{ClientOp, Msg};
 
 use super::frames::{self, FrameKind};
@@ -16,8 +15,8 @@ use super::{Code, Engine, Phase, Refusal};
 pub(super) struct Requests {
     /// `_INBOX.<secret>.`
     inbox: String,
-    pending: BTreeMap<u32, Pending>,
-    deadlines: BTreeSet<(Time, u32)>,
+    pending: SortedMap<u32, Pending>,
+    deadlines: SortedSet<(Time, u32)>,
     /// Bytes of those that wait for a link.
     waiting_bytes: usize,
 }
@@ -42,7 +41,7 @@ pub(super) const INBOX_SID: u64 = 1 << 32;
 impl Requests {
     pub(super) fn new(options: &Options) -> Self {
         let inbox = format!("{}.{}.", options.inbox_prefix, token(options.inbox_secret));
-        Self { inbox, pending: BTreeMap::new(), deadlines: BTreeSet::new(), waiting_bytes: 0 }
+        Self { inbox, pending: SortedMap::new(), deadlines: SortedSet::new(), waiting_bytes: 0 }
     }
 
     pub(super) fn next_deadline(&self) -> Option<Time> {
@@ -110,7 +109,10 @@ impl Engine {
                 let probe = ClientOp::Pub { subject, reply: None, headers, payload: b"" };
                 probe.encode(&mut bytes::BytesMut::new())?;
                 if self.requests.waiting_bytes + size > self.options.kept_bytes_max {
-                    return Err(Refusal::new(Code::Connection, "nothing is live, and no more requests are kept"));
+                    return Err(Refusal::new(
+                        Code::Connection,
+                        "nothing is live, and no more requests are kept",
+                    ));
                 }
                 self.requests.waiting_bytes += size;
                 Place::Waiting(headers.map(<[u8]>::to_vec), payload.to_vec())
@@ -186,7 +188,11 @@ impl Engine {
     pub(super) fn requests_lost(&mut self, socket: SocketId) {
         let lost = |pending: &Pending| matches!(pending.place, Place::Asked(at) if at == socket);
         for op in self.requests.filtered(lost) {
-            self.fail_request(op, Code::LinkLost, "the link ended before the answer; the request may have been executed");
+            self.fail_request(
+                op,
+                Code::LinkLost,
+                "the link ended before the answer; the request may have been executed",
+            );
         }
     }
 
@@ -200,7 +206,9 @@ impl Engine {
                 self.requests.pending.get(&op).is_none_or(|pending| matches!(pending.place, Place::Asked(_)));
             match was_asked {
                 true => self.fail_request(op, Code::Timeout, "no answer in time"),
-                false => self.fail_request(op, Code::Connection, "no server was live in time; it was not sent"),
+                false => {
+                    self.fail_request(op, Code::Connection, "no server was live in time; it was not sent")
+                }
             }
         }
     }
@@ -220,7 +228,8 @@ impl Engine {
         if let Some(link) = self.links.get_mut(&socket) {
             link.has_inbox = false;
         }
-        for op in self.requests.filtered(|pending| matches!(pending.place, Place::Asked(at) if at == socket)) {
+        for op in self.requests.filtered(|pending| matches!(pending.place, Place::Asked(at) if at == socket))
+        {
             self.fail_request(op, Code::PermissionViolation, text);
         }
     }
@@ -251,7 +260,8 @@ impl Engine {
 }
 
 pub(super) fn too_large(size: usize, limit: usize) -> Refusal {
-    let text = format!("a message of {size} bytes is larger than the {limit} that the server accepts (max_payload)");
+    let text =
+        format!("a message of {size} bytes is larger than the {limit} that the server accepts (max_payload)");
     Refusal::new(Code::PayloadTooLarge, text)
 }
 

@@ -41,7 +41,10 @@ impl ServerUrl {
     pub(super) fn parse(text: &str) -> Result<Self, Refusal> {
         let bad = |what: &str| {
             let expected = "expected ws://host:port or wss://host:port";
-            Refusal::new(Code::InvalidArgument, format!("`{}` is no server: {what}; {expected}", hidden(text)))
+            Refusal::new(
+                Code::InvalidArgument,
+                format!("`{}` is no server: {what}; {expected}", hidden(text)),
+            )
         };
         let trimmed = text.trim();
         let (label, url) = match trimmed.split_once('=') {
@@ -73,7 +76,12 @@ impl ServerUrl {
         let address = with_port(address, self.scheme).ok()?;
         let framed = !address.contains(|c: char| c.is_whitespace() || c.is_control() || "/?#@".contains(c));
         // Servers tell of their own cluster only, so the user's name for the region holds there too.
-        framed.then(|| Self { region: self.region.clone(), scheme: self.scheme, address, path: self.path.clone() })
+        framed.then(|| Self {
+            region: self.region.clone(),
+            scheme: self.scheme,
+            address,
+            path: self.path.clone(),
+        })
     }
 
     /// What the browser is to open.

@@ -133,7 +133,8 @@ impl Engine {
 
     fn install(&mut self, socket: SocketId, sid: u32) {
         let now = self.now;
-        let (Some(subscription), Some(link)) = (self.subscriptions.get(&sid), self.links.get_mut(&socket)) else {
+        let (Some(subscription), Some(link)) = (self.subscriptions.get(&sid), self.links.get_mut(&socket))
+        else {
             return;
         };
         if subscription.is_draining || link.carried.contains_key(&sid) {
@@ -228,7 +229,8 @@ fn check_subject(subject: &str) -> Result<(), Refusal> {
     let mut tokens = subject.split('.').peekable();
     while let Some(token) = tokens.next() {
         if token.is_empty() || (token == ">" && tokens.peek().is_some()) {
-            let text = format!("`{}` has an empty token, or a `>` that is not the last", subject.escape_default());
+            let text =
+                format!("`{}` has an empty token, or a `>` that is not the last", subject.escape_default());
             return Err(Refusal::new(Code::InvalidSubject, text));
         }
     }

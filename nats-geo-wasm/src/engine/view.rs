@@ -22,7 +22,8 @@ pub(super) struct Counters {
 impl Counters {
     pub(super) fn received(&mut self, message: &Msg) {
         self.in_msgs += 1;
-        self.in_bytes += (message.payload.len() + message.headers.as_ref().map_or(0, bytes::Bytes::len)) as u64;
+        self.in_bytes +=
+            (message.payload.len() + message.headers.as_ref().map_or(0, bytes::Bytes::len)) as u64;
     }
 }
 
@@ -30,7 +31,8 @@ impl Engine {
     /// Counts since the start, as JSON.
     #[must_use]
     pub fn stats(&self) -> String {
-        let Counters { in_msgs, in_bytes, out_msgs, out_bytes, discarded, in_doubt, resent, moves } = self.counters;
+        let Counters { in_msgs, in_bytes, out_msgs, out_bytes, discarded, in_doubt, resent, moves } =
+            self.counters;
         let counts = [
             ("in_msgs", in_msgs),
             ("in_bytes", in_bytes),

@@ -203,9 +203,16 @@ mod tests {
         let connect =
             Connect { user: Some("derek".into()), pass: Some("s3cr3t".into()), ..Connect::default() };
         let written = encoded(ClientOp::Connect(&connect)).unwrap();
-        let json: serde_json::Value = serde_json::from_str(written.strip_prefix("CONNECT ").unwrap()).unwrap();
-        assert_eq!((&json["user"], &json["pass"], &json["nkey"]), (&"derek".into(), &"s3cr3t".into(), &().into()));
-        assert_eq!((&json["echo"], &json["verbose"], &json["protocol"]), (&true.into(), &false.into(), &1.into()));
+        let json: serde_json::Value =
+            serde_json::from_str(written.strip_prefix("CONNECT ").unwrap()).unwrap();
+        assert_eq!(
+            (&json["user"], &json["pass"], &json["nkey"]),
+            (&"derek".into(), &"s3cr3t".into(), &().into())
+        );
+        assert_eq!(
+            (&json["echo"], &json["verbose"], &json["protocol"]),
+            (&true.into(), &false.into(), &1.into())
+        );
         assert!(!format!("{connect:?}").contains("s3cr3t"));
     }
 
