@@ -50,8 +50,11 @@ class Bucket implements ObjectStore {
   }
 
   async info(name: string): Promise<ObjectInfo | null> {
-    const message = await this.#api.direct(this.#stream, { last: metaSubject(this.bucket, name) });
-    return message && parseInfo(message, Number(message.headers?.get("Nats-Sequence")));
+    for (const subject of metaSubjects(this.bucket, name)) {
+      const message = await this.#api.direct(this.#stream, { last: subject });
+      if (message) return parseInfo(message, Number(message.headers?.get("Nats-Sequence")));
+    }
+    return null;
   }
 
   async list(): Promise<ObjectInfo[]> {
@@ -135,10 +138,12 @@ class Digest {
   }
 }
 
-/** Subject of an object's info: its name in padded base64url. */
-export function metaSubject(bucket: string, name: string): string {
+/** Where an object's info may be: under its name in padded base64url. nats.js encodes Latin-1 where others encode UTF-8. */
+export function metaSubjects(bucket: string, name: string): string[] {
   if (typeof name !== "string" || name === "") throw new InvalidArgumentError("the object's name is empty");
-  return `$O.${bucket}.M.${base64Url(encoder.encode(name))}`;
+  const encodings = [encoder.encode(name)];
+  if (/[\x80-\xff]/.test(name) && /^[\0-\xff]*$/.test(name)) encodings.push(Uint8Array.from(name, (letter) => letter.charCodeAt(0)));
+  return encodings.map((bytes) => `$O.${bucket}.M.${base64Url(bytes)}`);
 }
 
 function parseInfo(message: Msg, revision: number): ObjectInfo {

@@ -82,8 +82,7 @@ class Reader {
       headers_only: headersOnly,
       ...(filters.length === 1 ? { filter_subject: filters[0] } : { filter_subjects: filters }),
     };
-    const tail = filters.length === 1 ? `.${filters[0]}` : "";
-    const created = await this.#api.call<ConsumerCreated>(`CONSUMER.CREATE.${this.#stream}.${name}${tail}`, { stream_name: this.#stream, config, action: "create" });
+    const created = await this.#api.call<ConsumerCreated>(`CONSUMER.CREATE.${this.#stream}.${name}`, { stream_name: this.#stream, config, action: "create" });
     this.#consumer = created.name;
     this.#consumerSeq = 0;
     return created.num_pending;
