@@ -1,10 +1,11 @@
 //! Stage 5: which endpoint to dial when, in a race of bounded width.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::backoff::{Backoff, TokenBucket};
 use super::rng::Rng;
+use super::sorted::SortedMap;
 use super::{ConnId, DialConfig, EndpointId, Time};
 
 /// A race of dials. Candidates wait in lanes, which open at times of their own; the next of a lane starts
@@ -12,7 +13,7 @@ use super::{ConnId, DialConfig, EndpointId, Time};
 #[derive(Clone, Debug)]
 pub(crate) struct Dialer {
     lanes: Vec<Lane>,
-    in_flight: BTreeMap<ConnId, InFlight>,
+    in_flight: SortedMap<ConnId, InFlight>,
     budget: TokenBucket,
     backoff: Backoff,
     retry_at: Option<Time>,
@@ -57,7 +58,7 @@ impl Dialer {
     pub(crate) fn new(config: &DialConfig, now: Time) -> Self {
         Self {
             lanes: Vec::new(),
-            in_flight: BTreeMap::new(),
+            in_flight: SortedMap::new(),
             budget: TokenBucket::new(config.budget_burst, config.budget_per_second, now),
             backoff: Backoff::default(),
             retry_at: None,
@@ -82,7 +83,7 @@ impl Dialer {
     pub(crate) fn stop(&mut self) -> Vec<ConnId> {
         self.lanes.clear();
         self.retry_at = None;
-        std::mem::take(&mut self.in_flight).into_keys().collect()
+        std::mem::take(&mut self.in_flight).into_iter().map(|(conn, _)| conn).collect()
     }
 
     /// The next candidate that may be dialled now; to be answered by [`Dialer::dialled`].

@@ -1,14 +1,14 @@
 //! Stage 7, memory: regions that keep failing are not returned to for a while (RFC 2439, RFC 7196).
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::sorted::SortedMap;
 use super::{DampingConfig, Region, Time};
 
 /// The penalties of regions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Damping {
-    records: BTreeMap<Region, Penalty>,
+    records: SortedMap<Region, Penalty>,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -1,15 +1,15 @@
 //! Stage 1: which endpoints there are, and what is known about each.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::estimate::BaseRtt;
+use super::sorted::{SortedMap, SortedSet};
 use super::{Endpoint, EndpointId, RankConfig, Region, ServerIdentity, Source, Time};
 
 /// All known endpoints.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Roster {
-    records: BTreeMap<EndpointId, Record>,
+    records: SortedMap<EndpointId, Record>,
 }
 
 /// One endpoint and what probes and links have taught about it.
@@ -93,7 +93,7 @@ impl Roster {
     /// Every server once: endpoints that lead to one server are one, and the first of them stands for it.
     /// Gossiped endpoints count once a probe has answered there.
     pub(crate) fn servers(&self) -> impl Iterator<Item = &Record> {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = SortedSet::new();
         self.iter().filter(|record| !record.withdrawn).filter(move |record| match &record.identity {
             Some(identity) => seen.insert(identity.server_id.as_str()),
             None => record.endpoint.source == Source::Configured,

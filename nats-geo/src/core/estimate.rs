@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::sorted::sort_few;
 use super::{RankConfig, Time, WatchConfig};
 
 /// The RTT without queues: the minimum of recent samples.
@@ -111,7 +112,7 @@ impl Smoothed {
 
 fn median(recent: &VecDeque<Duration>) -> Duration {
     let mut sorted: Vec<_> = recent.iter().copied().collect();
-    sorted.sort_unstable();
+    sort_few(&mut sorted, Ord::cmp);
     sorted[sorted.len() / 2]
 }
 

@@ -1,12 +1,12 @@
 //! Stage 7b: when to return to a region that failed, and when to move to one that became faster.
 //! No hurry here: the live link works.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::discovery::Roster;
 use super::rank::Ranking;
 use super::rng::{Rng, hash_unit, scale};
+use super::sorted::SortedSet;
 use super::{EndpointId, FailBackConfig, MoveCause, Region, Time};
 
 /// Which regions were left because they failed, and the move that is being considered.
@@ -14,7 +14,7 @@ use super::{EndpointId, FailBackConfig, MoveCause, Region, Time};
 pub(crate) struct FailBack {
     /// Which client this is: cohorts are drawn by it.
     client: u64,
-    left: BTreeSet<Region>,
+    left: SortedSet<Region>,
     /// How often a region was left: each time, another cohort returns first.
     epoch: u64,
     gain: Option<Gain>,
@@ -49,7 +49,7 @@ pub(crate) struct Here<'a> {
 
 impl FailBack {
     pub(crate) const fn new(client: u64) -> Self {
-        Self { client, left: BTreeSet::new(), epoch: 0, gain: None, pending: None }
+        Self { client, left: SortedSet::new(), epoch: 0, gain: None, pending: None }
     }
 
     /// Traffic left `region` because it failed.
@@ -73,9 +73,9 @@ impl FailBack {
     }
 
     /// Endpoints to be measured often while away: those of regions that were left or rank ahead.
-    pub(crate) fn away(&self, roster: &Roster, ranking: &Ranking, here: &Region) -> BTreeSet<EndpointId> {
-        let ahead: BTreeSet<_> = regions_ahead(ranking, here).collect();
-        let is_away = |region: &Region| self.left.contains(region) || ahead.contains(region);
+    pub(crate) fn away(&self, roster: &Roster, ranking: &Ranking, here: &Region) -> SortedSet<EndpointId> {
+        let ahead: SortedSet<_> = regions_ahead(ranking, here).collect();
+        let is_away = |region: &Region| self.left.contains(region) || ahead.contains(&region);
         roster.iter().filter(|record| is_away(&record.region)).map(|record| record.endpoint.id).collect()
     }
 

@@ -1,11 +1,11 @@
 //! Stage 7a: where to go when the live link is lost or silent, and what the loss proves.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::connect::Lane;
 use super::rank::Ranking;
 use super::rng::Rng;
+use super::sorted::SortedMap;
 use super::{Cause, Config, DialConfig, EndpointId, MoveCause, Place, Region, Time};
 
 /// The time without a live, unsuspected link.
@@ -15,7 +15,7 @@ pub(crate) struct Outage {
     /// The link that was lost or is silent; `None` before the first.
     pub(crate) from: Option<Place>,
     /// When which siblings of the lost server refused.
-    sibling_failures: BTreeMap<EndpointId, Time>,
+    sibling_failures: SortedMap<EndpointId, Time>,
     /// An endpoint outside the lost region was silent before any answered: the trouble may be ours.
     others_silent: bool,
     others_answered: bool,
@@ -56,7 +56,7 @@ impl Outage {
         Self {
             trouble,
             from,
-            sibling_failures: BTreeMap::new(),
+            sibling_failures: SortedMap::new(),
             others_silent: false,
             others_answered: false,
             promote_standby_at: None,

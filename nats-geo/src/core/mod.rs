@@ -6,9 +6,11 @@
 mod endpoint;
 mod id;
 mod rng;
+mod sorted;
 mod time;
 pub use endpoint::{Endpoint, Region, ServerIdentity, Source};
 pub use id::{ConnId, EndpointId, PingId, ProbeId};
+pub use sorted::{SortedMap, SortedSet};
 pub use time::Time;
 
 mod config;

@@ -1,20 +1,20 @@
 //! Stage 2: when to measure which endpoint. Probes use connections of their own and never the dial budget.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::backoff::TokenBucket;
 use super::rng::Rng;
+use super::sorted::{SortedMap, SortedSet};
 use super::time::earliest;
 use super::{EndpointId, ProbeConfig, ProbeId, Time};
 
 /// The probe schedule.
 #[derive(Clone, Debug)]
 pub(crate) struct Prober {
-    slots: BTreeMap<EndpointId, Slot>,
-    in_flight: BTreeMap<ProbeId, InFlight>,
+    slots: SortedMap<EndpointId, Slot>,
+    in_flight: SortedMap<ProbeId, InFlight>,
     /// Endpoints that are probed at the away interval.
-    away: BTreeSet<EndpointId>,
+    away: SortedSet<EndpointId>,
     budget: TokenBucket,
     next_id: u64,
 }
@@ -38,9 +38,9 @@ impl Prober {
     pub(crate) fn new(config: &ProbeConfig, now: Time) -> Self {
         let per_second = f64::from(config.budget_per_minute) / 60.0;
         Self {
-            slots: BTreeMap::new(),
-            in_flight: BTreeMap::new(),
-            away: BTreeSet::new(),
+            slots: SortedMap::new(),
+            in_flight: SortedMap::new(),
+            away: SortedSet::new(),
             budget: TokenBucket::new(config.budget_per_minute, per_second, now),
             next_id: 0,
         }
@@ -108,12 +108,12 @@ impl Prober {
     /// Sets which endpoints are probed at the away interval; newly added ones come forward.
     pub(crate) fn set_away(
         &mut self,
-        away: BTreeSet<EndpointId>,
+        away: SortedSet<EndpointId>,
         now: Time,
         config: &ProbeConfig,
         rng: &mut Rng,
     ) {
-        for endpoint in away.difference(&self.away) {
+        for endpoint in away.iter().filter(|endpoint| !self.away.contains(endpoint)) {
             if let Some(slot) = self.slots.get_mut(endpoint) {
                 slot.due = slot.due.min(now + rng.vary(config.away_interval, config.jitter));
             }
@@ -210,7 +210,7 @@ mod tests {
         for probe in drain(&mut prober, Time::ZERO, &config) {
             prober.finished(probe, Time::ZERO, &config, &mut rng);
         }
-        prober.set_away(BTreeSet::from([EndpointId(1)]), Time::ZERO, &config, &mut rng);
+        prober.set_away([EndpointId(1)].into_iter().collect(), Time::ZERO, &config, &mut rng);
         let due = prober.poll_timeout(&config).unwrap().since_start();
         assert!((4.0..=6.0).contains(&due.as_secs_f64()), "{due:?}");
     }

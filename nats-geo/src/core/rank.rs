@@ -1,12 +1,12 @@
 //! Stage 4: the order of regions, and of the servers in each, with the reason for each place.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::damping::Damping;
 use super::discovery::{Record, Roster};
 use super::rng::{rendezvous_score, scale};
+use super::sorted::{SortedMap, sort_few};
 use super::{Config, EndpointId, Reason, Region, Time};
 
 /// Servers, best first; the servers of a region stand together.
@@ -37,7 +37,7 @@ impl Ranking {
         let mut regions = context.regions(roster);
         let nearest = regions.iter().filter(|region| region.standing == Standing::Usable);
         let nearest = nearest.filter_map(|region| region.base).min();
-        regions.sort_by(|a, b| context.order_regions(a, b, nearest));
+        sort_few(&mut regions, |a, b| context.order_regions(a, b, nearest));
         let servers = regions.into_iter().flat_map(|region| context.servers(region, nearest)).collect();
         Self { servers }
     }
@@ -96,9 +96,9 @@ enum Standing {
 
 impl<'a> Context<'a> {
     fn regions(&self, roster: &'a Roster) -> Vec<RegionView<'a>> {
-        let mut by_region: BTreeMap<&Region, Vec<&Record>> = BTreeMap::new();
+        let mut by_region: SortedMap<&Region, Vec<&Record>> = SortedMap::new();
         for record in roster.servers() {
-            by_region.entry(&record.region).or_default().push(record);
+            by_region.or_default(&record.region).push(record);
         }
         by_region.into_iter().map(|(region, records)| self.region(region, records)).collect()
     }
@@ -164,7 +164,7 @@ impl<'a> Context<'a> {
             (self.server_standing(record), score)
         };
         let mut records = view.records;
-        records.sort_by(|a, b| {
+        sort_few(&mut records, |a, b| {
             let ((a_standing, a_score), (b_standing, b_score)) = (key(a), key(b));
             a_standing.cmp(&b_standing).then(b_score.total_cmp(&a_score))
         });

@@ -54,7 +54,8 @@ impl AddAssign<Duration> for Time {
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3}s", self.0.as_secs_f64())
+        let millis = (self.0.as_micros() + 500) / 1_000;
+        write!(f, "{}.{:03}s", millis / 1_000, millis % 1_000)
     }
 }
 

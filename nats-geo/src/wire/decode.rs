@@ -165,7 +165,7 @@ fn parse_line(line: &Bytes, max_payload: usize) -> Result<Parsed, DecodeError> {
 }
 
 fn parse_info(json: &[u8]) -> Result<Info, DecodeError> {
-    serde_json::from_slice(json).map_err(|error| DecodeError::InfoNotJson(error.to_string()))
+    Info::parse(json).map_err(|error| DecodeError::InfoNotJson(error.to_string()))
 }
 
 /// `<subject> <sid> [reply] [<#headers>] <#total>`.
@@ -265,7 +265,7 @@ mod tests {
         let long_info = [b"INFO ".as_slice(), &[b'x'; 100_000]].concat();
         let cases: [(&[u8], &str); 9] = [
             (&long_info, "INFO is longer than 65536 bytes"),
-            (b"INFO nonsense\r\n", "INFO is not JSON: expected ident at line 1 column 3"),
+            (b"INFO nonsense\r\n", "INFO is not JSON: expected a value at byte 1"),
             (b"HTTP/1.1 400 Bad Request\r\n", "not a NATS operation: `HTTP/1.1 400 Bad Request`"),
             (b"\x16\x03\x01\r\n", r"not a NATS operation: `\x16\x03\x01`"),
             (b"MSG a 1\r\n", "bad arguments: `MSG a 1`"),

@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 use super::op::VERSION;
-use super::{ClientOp, EncodeError};
+use super::{ClientOp, Connect, EncodeError, json};
 
 impl ClientOp<'_> {
     /// Appends the operation to `out`.
@@ -22,8 +22,7 @@ impl ClientOp<'_> {
     pub fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
         match *self {
             Self::Connect(connect) => {
-                let json = serde_json::to_vec(connect).map_err(|e| EncodeError::BadConnect(e.to_string()))?;
-                put(out, &[b"CONNECT ", &json]);
+                put(out, &[b"CONNECT ", &connect_json(connect)]);
             }
             Self::Ping => put(out, &[b"PING"]),
             Self::Pong => put(out, &[b"PONG"]),
@@ -33,10 +32,12 @@ impl ClientOp<'_> {
                 queue.map_or(Ok(()), check)?;
                 out.put_slice(b"SUB ");
                 words(out, &[Some(subject), queue]);
-                put(out, &[sid.to_string().as_bytes()]);
+                put(out, &[Decimal::new(sid).digits()]);
             }
-            Self::Unsub { sid, max: None } => put(out, &[b"UNSUB ", sid.to_string().as_bytes()]),
-            Self::Unsub { sid, max: Some(max) } => put(out, &[format!("UNSUB {sid} {max}").as_bytes()]),
+            Self::Unsub { sid, max: None } => put(out, &[b"UNSUB ", Decimal::new(sid).digits()]),
+            Self::Unsub { sid, max: Some(max) } => {
+                put(out, &[b"UNSUB ", Decimal::new(sid).digits(), b" ", Decimal::new(max).digits()]);
+            }
         }
         Ok(())
     }
@@ -58,11 +59,12 @@ fn publish(
     words(out, &[Some(subject), reply]);
     match headers {
         Some(block) => {
-            put(out, &[format!("{} {}", block.len(), block.len() + payload.len()).as_bytes()]);
+            let total = block.len() + payload.len();
+            put(out, &[Decimal::from(block.len()).digits(), b" ", Decimal::from(total).digits()]);
             put(out, &[block, payload]);
         }
         None => {
-            put(out, &[payload.len().to_string().as_bytes()]);
+            put(out, &[Decimal::from(payload.len()).digits()]);
             put(out, &[payload]);
         }
     }
@@ -83,6 +85,80 @@ fn put(out: &mut BytesMut, parts: &[&[u8]]) {
     out.put_slice(b"\r\n");
 }
 
+fn connect_json(connect: &Connect) -> Vec<u8> {
+    let mut out = b"{".to_vec();
+    let flags = [
+        ("verbose", connect.verbose),
+        ("pedantic", connect.pedantic),
+        ("echo", connect.echo),
+        ("headers", connect.headers),
+        ("no_responders", connect.no_responders),
+    ];
+    for (name, is_set) in flags {
+        member(&mut out, name).extend_from_slice(if is_set { b"true," } else { b"false," });
+    }
+    let texts = [
+        ("lang", Some(&connect.lang)),
+        ("version", Some(&connect.version)),
+        ("name", connect.name.as_ref()),
+        ("user", connect.user.as_ref()),
+        ("pass", connect.pass.as_ref()),
+        ("auth_token", connect.auth_token.as_ref()),
+        ("jwt", connect.jwt.as_ref()),
+        ("nkey", connect.nkey.as_ref()),
+        ("sig", connect.sig.as_ref()),
+    ];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            json::write_string(member(&mut out, name), text);
+            out.push(b',');
+        }
+    }
+    member(&mut out, "protocol").extend_from_slice(Decimal::new(connect.protocol.into()).digits());
+    out.push(b'}');
+    out
+}
+
+fn member<'a>(out: &'a mut Vec<u8>, name: &str) -> &'a mut Vec<u8> {
+    json::write_string(out, name);
+    out.push(b':');
+    out
+}
+
+/// A number in digits, without an allocation: publishing writes one per message.
+struct Decimal {
+    digits: [u8; DIGITS_MAX],
+    start: usize,
+}
+
+/// Of `u64::MAX`.
+const DIGITS_MAX: usize = 20;
+
+impl Decimal {
+    fn new(mut number: u64) -> Self {
+        let mut decimal = Self { digits: [b'0'; DIGITS_MAX], start: DIGITS_MAX };
+        loop {
+            decimal.start -= 1;
+            // A remainder of ten fits.
+            decimal.digits[decimal.start] += (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return decimal;
+            }
+        }
+    }
+
+    fn digits(&self) -> &[u8] {
+        &self.digits[self.start..]
+    }
+}
+
+impl From<usize> for Decimal {
+    fn from(number: usize) -> Self {
+        Self::new(number as u64)
+    }
+}
+
 /// Names end at white space on the wire, so one that contains it would become two.
 fn check(name: &str) -> Result<(), EncodeError> {
     let framed = !name.is_empty() && !name.bytes().any(|b| b.is_ascii_whitespace() || b.is_ascii_control());
@@ -91,7 +167,6 @@ fn check(name: &str) -> Result<(), EncodeError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Connect;
     use super::*;
 
     fn encoded(op: ClientOp<'_>) -> Result<String, EncodeError> {
@@ -107,7 +182,7 @@ mod tests {
             (ClientOp::Ping, "PING\r\n"),
             (ClientOp::Pong, "PONG\r\n"),
             (ClientOp::Unsub { sid: 3, max: None }, "UNSUB 3\r\n"),
-            (ClientOp::Unsub { sid: 3, max: Some(9) }, "UNSUB 3 9\r\n"),
+            (ClientOp::Unsub { sid: u64::MAX, max: Some(90) }, "UNSUB 18446744073709551615 90\r\n"),
             (ClientOp::Sub { subject: "a.*", queue: None, sid: 3 }, "SUB a.* 3\r\n"),
             (
                 ClientOp::Pub { subject: "a", reply: Some("b"), headers: None, payload: b"" },
@@ -127,7 +202,17 @@ mod tests {
     fn connect_carries_credentials_but_never_shows_them() {
         let connect =
             Connect { user: Some("derek".into()), pass: Some("s3cr3t".into()), ..Connect::default() };
-        assert!(encoded(ClientOp::Connect(&connect)).unwrap().contains(r#""pass":"s3cr3t""#));
+        let written = encoded(ClientOp::Connect(&connect)).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_str(written.strip_prefix("CONNECT ").unwrap()).unwrap();
+        assert_eq!(
+            (&json["user"], &json["pass"], &json["nkey"]),
+            (&"derek".into(), &"s3cr3t".into(), &().into())
+        );
+        assert_eq!(
+            (&json["echo"], &json["verbose"], &json["protocol"]),
+            (&true.into(), &false.into(), &1.into())
+        );
         assert!(!format!("{connect:?}").contains("s3cr3t"));
     }
 

@@ -58,9 +58,6 @@ pub enum EncodeError {
     /// Headers that do not start with `NATS/1.0` or do not end with an empty line.
     #[error("headers must start with NATS/1.0 and end with an empty line")]
     BadHeaders,
-    /// CONNECT could not be written as JSON.
-    #[error("CONNECT is not representable: {0}")]
-    BadConnect(String),
 }
 
 /// The start of `bytes` for people: what is not printable ASCII is escaped, the rest is cut off.

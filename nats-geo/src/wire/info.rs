@@ -1,11 +1,10 @@
 //! What a server says about itself.
 
-use serde::Deserialize;
+use super::json::{SyntaxError, Value};
 
 /// The argument of INFO: the fields that a client of a super-cluster uses. Unknown fields are ignored and
 /// missing ones have their default, as every server version sends a different set.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Info {
     /// Unique per server process.
@@ -16,10 +15,10 @@ pub struct Info {
     pub version: String,
     /// The name of the cluster: in a super-cluster, of the region.
     pub cluster: Option<String>,
-    /// Addresses (`host:port`, no scheme) of the servers of this cluster, never of another one.
+    /// Addresses (`host:port`, no scheme) of the servers of this cluster, never of another one. Over WebSocket,
+    /// nats-server lists its WebSocket ports here (`ws_connect_urls` is what servers tell each other).
     pub connect_urls: Vec<String>,
     /// Lame duck mode: the server will close its clients soon.
-    #[serde(rename = "ldm")]
     pub lame_duck: bool,
     /// The connection must be upgraded to TLS before CONNECT.
     pub tls_required: bool,
@@ -41,4 +40,39 @@ pub struct Info {
     pub client_ip: String,
     /// This client's number at the server.
     pub client_id: u64,
+}
+
+impl Info {
+    /// Reads the argument of INFO. A field of another type than expected counts as missing.
+    ///
+    /// # Errors
+    /// Text that is not a JSON object.
+    pub(super) fn parse(json: &[u8]) -> Result<Self, SyntaxError> {
+        let info = Value::parse(json)?;
+        if !matches!(info, Value::Object(_)) {
+            return Err(SyntaxError { expected: "an object", at: 0 });
+        }
+        let text = |name| info.get(name).and_then(Value::as_str).map(str::to_owned);
+        let is = |name| info.get(name).and_then(Value::as_bool).unwrap_or_default();
+        let number = |name| info.get(name).and_then(Value::as_u64).unwrap_or_default();
+        let urls = info.get("connect_urls").and_then(Value::as_array).unwrap_or_default();
+        Ok(Self {
+            server_id: text("server_id").unwrap_or_default(),
+            server_name: text("server_name").unwrap_or_default(),
+            version: text("version").unwrap_or_default(),
+            cluster: text("cluster"),
+            connect_urls: urls.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            lame_duck: is("ldm"),
+            tls_required: is("tls_required"),
+            tls_available: is("tls_available"),
+            auth_required: is("auth_required"),
+            nonce: text("nonce").unwrap_or_default(),
+            headers: is("headers"),
+            max_payload: usize::try_from(number("max_payload")).unwrap_or(usize::MAX),
+            jetstream: is("jetstream"),
+            proto: u8::try_from(number("proto")).unwrap_or(u8::MAX),
+            client_ip: text("client_ip").unwrap_or_default(),
+            client_id: number("client_id"),
+        })
+    }
 }

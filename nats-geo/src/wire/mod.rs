@@ -23,6 +23,8 @@ pub use decode::Decoder;
 mod error;
 pub use error::{DecodeError, EncodeError};
 
+pub mod json;
+
 mod info;
 pub use info::Info;
 

@@ -1,7 +1,6 @@
 //! The operations of the protocol.
 
 use bytes::Bytes;
-use serde::Serialize;
 
 use super::Info;
 
@@ -92,7 +91,7 @@ pub enum ClientOp<'a> {
 }
 
 /// The argument of CONNECT. `Debug` hides the secrets.
-#[derive(Clone, Serialize)]
+#[derive(Clone)]
 pub struct Connect {
     /// Ask for +OK after every operation.
     pub verbose: bool,
@@ -111,17 +110,19 @@ pub struct Connect {
     /// Version of the client.
     pub version: String,
     /// Name of the connection, for the server's monitoring.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// User.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Password of the user.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub pass: Option<String>,
     /// Token, instead of user and password.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_token: Option<String>,
+    /// JWT of the user.
+    pub jwt: Option<String>,
+    /// Public NKey of the user, without a JWT.
+    pub nkey: Option<String>,
+    /// The signature of INFO's nonce by the user's NKey, in URL-safe base64.
+    pub sig: Option<String>,
 }
 
 impl Default for Connect {
@@ -140,6 +141,9 @@ impl Default for Connect {
             user: None,
             pass: None,
             auth_token: None,
+            jwt: None,
+            nkey: None,
+            sig: None,
         }
     }
 }

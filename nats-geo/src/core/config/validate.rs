@@ -126,10 +126,37 @@ fn count(field: &'static str, value: usize, min: usize, max: usize) -> Result<()
 fn number(field: &'static str, value: f64, min: f64, max: f64) -> Result<(), ConfigError> {
     let bound = || match (min, max) {
         (f64::MIN_POSITIVE, f64::MAX) => "more than zero and finite".into(),
-        (min, f64::MAX) => format!("at least {min} and finite"),
-        (min, max) => format!("{min} to {max}"),
+        (min, f64::MAX) => format!("at least {} and finite", Shown(min)),
+        (min, max) => format!("{} to {}", Shown(min), Shown(max)),
     };
-    require((min..=max).contains(&value), field, &value, bound)
+    require((min..=max).contains(&value), field, &Shown(value), bound)
+}
+
+/// A number with up to three decimals. The general formatting of floats is 15 kB that every browser would download.
+struct Shown(f64);
+
+impl std::fmt::Debug for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::fmt::Display for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.is_nan() {
+            return f.write_str("not a number");
+        }
+        let sign = if self.0 < 0.0 { "-" } else { "" };
+        // Saturates; nobody means a number beyond.
+        let thousandths = (self.0.abs() * 1e3).round() as u64;
+        let (whole, rest) = (thousandths / 1_000, thousandths % 1_000);
+        match (rest % 10, rest % 100, rest) {
+            (.., 0) => write!(f, "{sign}{whole}"),
+            (_, 0, _) => write!(f, "{sign}{whole}.{}", rest / 100),
+            (0, ..) => write!(f, "{sign}{whole}.{:02}", rest / 10),
+            _ => write!(f, "{sign}{whole}.{rest:03}"),
+        }
+    }
 }
 
 fn require(
@@ -153,6 +180,12 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_shown_as_people_write_them() {
+        let shown = [0.0, 750.0, 0.5, 0.05, -1.25, 1.2341, 0.9999].map(|number| Shown(number).to_string());
+        assert_eq!(shown, ["0", "750", "0.5", "0.05", "-1.25", "1.234", "1"]);
+    }
+
+    #[test]
     fn an_error_names_field_value_and_bound() {
         type Break = fn(&mut Config);
         let broken: [(Break, &str); 6] = [
@@ -161,12 +194,12 @@ mod tests {
                 "watch.ping_interval is 0ns, but must be more than zero",
             ),
             (|c| c.watch.dead_min = Duration::from_secs(9), "watch.dead_min is 9s, but must be at most 5s"),
-            (|c| c.probe.jitter = f64::NAN, "probe.jitter is NaN, but must be 0 to 0.5"),
+            (|c| c.probe.jitter = f64::NAN, "probe.jitter is not a number, but must be 0 to 0.5"),
             (|c| c.dial.in_flight_max = 0, "dial.in_flight_max is 0, but must be 1 to 1024"),
-            (|c| c.damping.suppress = 1.0, "damping.suppress is 1.0, but must be at least 750 and finite"),
+            (|c| c.damping.suppress = 1.0, "damping.suppress is 1, but must be at least 750 and finite"),
             (
                 |c| c.spread.capacity = Some(CapacityHint { clients: 9, accepts_per_second: 0.0 }),
-                "spread.capacity.accepts_per_second is 0.0, but must be more than zero and finite",
+                "spread.capacity.accepts_per_second is 0, but must be more than zero and finite",
             ),
         ];
         for (break_it, message) in broken {

@@ -8,7 +8,7 @@ mod outage;
 mod standby;
 mod view;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::connect::Dialer;
@@ -18,6 +18,7 @@ use super::failback::FailBack;
 use super::failover::Outage;
 use super::probe::Prober;
 use super::rng::Rng;
+use super::sorted::SortedMap;
 use super::watch::Watch;
 use super::{
     Action, Cause, Config, ConfigError, ConnId, Endpoint, EndpointId, Event, NoticeKind, OpenError, PingId,
@@ -61,7 +62,7 @@ pub struct Selector {
     dialer: Dialer,
     damping: Damping,
     fail_back: FailBack,
-    links: BTreeMap<ConnId, Link>,
+    links: SortedMap<ConnId, Link>,
     /// Where new traffic goes.
     active: Option<ConnId>,
     active_since: Time,
@@ -142,7 +143,7 @@ impl Selector {
             dialer: Dialer::new(&config.dial, now),
             damping: Damping::default(),
             fail_back: FailBack::new(seed),
-            links: BTreeMap::new(),
+            links: SortedMap::new(),
             active: None,
             active_since: now,
             outage: None,

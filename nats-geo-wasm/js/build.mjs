@@ -1,0 +1,120 @@
+// Builds dist/ from src/ and the generated engine, prints what a browser downloads, and fails when it is too much.
+
+import { createHash } from "node:crypto";
+import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const root = import.meta.dirname;
+const dist = join(root, "dist");
+const generated = join(root, "generated");
+
+/** nats-core alone is 35 kB; with what this package holds it is 62 kB. */
+const TOTAL_TARGET_BYTES = 45_000;
+const TOTAL_LIMIT_BYTES = 60_000;
+const WORKER_JS_TARGET_BYTES = 12_000;
+
+await main();
+
+async function main() {
+  const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+  const engine = await findEngine();
+  await rm(dist, { recursive: true, force: true });
+  await mkdir(dist, { recursive: true });
+  const wasm = await readFile(engine.wasm);
+  const wasmFile = `nats_geo-${createHash("sha256").update(wasm).digest("hex").slice(0, 10)}.wasm`;
+  await writeFile(join(dist, wasmFile), wasm);
+  const modules = await bundle(engine.glue, { entryPoints: ["index", "core", "sw"].map(source), format: "esm", splitting: true, chunkNames: "chunk-[hash]" }, wasmFile, version, false);
+  await bundle(engine.glue, { entryPoints: [{ in: source("sw"), out: "sw-classic" }], format: "iife", globalName: "NatsGeo" }, wasmFile, version, true);
+  await report(modules.metafile, wasmFile);
+}
+
+function source(name) {
+  return join(root, "src", `${name}.ts`);
+}
+
+/** The engine as nats-geo-wasm's build script leaves it: one .wasm, and the glue of wasm-bindgen's target no-modules. */
+async function findEngine() {
+  const files = await readdir(generated, { recursive: true }).catch(() => []);
+  const wasm = files.find((file) => file.endsWith("_bg.wasm"));
+  let glue;
+  for (const file of files.filter((name) => name.endsWith(".js"))) {
+    const text = await readFile(join(generated, file), "utf8");
+    if (/^(?:let|var|const) wasm_bindgen\b/m.test(text)) glue = text;
+  }
+  if (!wasm || !glue) throw new Error("there is no engine in generated/: build it first, with `make wasm` in the repository");
+  return { wasm: join(generated, wasm), glue };
+}
+
+function bundle(glue, options, wasmFile, version, classic) {
+  return build({
+    outdir: dist,
+    bundle: true,
+    minify: true,
+    target: "es2022",
+    legalComments: "none",
+    metafile: true,
+    logLevel: "warning",
+    // In the classic build the branch that uses it is dead.
+    logOverride: classic ? { "empty-import-meta": "silent" } : {},
+    define: { WASM_FILE: JSON.stringify(`./${wasmFile}`), VERSION: JSON.stringify(version), CLASSIC: String(classic) },
+    plugins: [engineGlue(glue)],
+    ...options,
+  });
+}
+
+/** Wraps the glue into a function: each call is an instance of its own, see src/engine/glue.ts. */
+function engineGlue(glue) {
+  return {
+    name: "engine-glue",
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^virtual:engine$/ }, () => ({ path: "engine", namespace: "engine" }));
+      onLoad({ filter: /.*/, namespace: "engine" }, () => ({
+        contents: `export function createGlue(WebAssembly, WebSocket) {\n${glue}\nreturn wasm_bindgen;\n}`,
+        loader: "js",
+      }));
+    },
+  };
+}
+
+async function report({ outputs }, wasmFile) {
+  const rows = [];
+  const measure = async (file) => {
+    const bytes = await readFile(join(dist, file));
+    const brotli = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } });
+    const row = { file, raw: bytes.length, gzip: gzipSync(bytes, { level: 9 }).length, brotli: brotli.length };
+    rows.push(row);
+    return row.brotli;
+  };
+  const wasmBytes = await measure(wasmFile);
+  const classicBytes = await measure("sw-classic.js");
+  const moduleBytes = await sumOf(closure(outputs, "sw.js"), measure);
+  for (const entry of ["index.js", "core.js"]) await sumOf(closure(outputs, entry).filter((file) => !rows.some((row) => row.file === file)), measure);
+  console.table(rows);
+  const workerBytes = Math.max(classicBytes, moduleBytes);
+  const total = workerBytes + wasmBytes;
+  console.log(`service worker, JavaScript: ${moduleBytes} B as module, ${classicBytes} B classic (brotli; target ${WORKER_JS_TARGET_BYTES})`);
+  console.log(`service worker, all in: ${total} B (brotli; target ${TOTAL_TARGET_BYTES}, limit ${TOTAL_LIMIT_BYTES})`);
+  console.log(`page, without its own engine: ${await sumOf(closure(outputs, "index.js"), async (file) => rows.find((row) => row.file === file).brotli)} B (brotli)`);
+  if (total > TOTAL_TARGET_BYTES) console.log(`above the target by ${total - TOTAL_TARGET_BYTES} B`);
+  if (total > TOTAL_LIMIT_BYTES) throw new Error(`${total} B are more than the limit of ${TOTAL_LIMIT_BYTES} B`);
+}
+
+/** An entry with the chunks that it imports statically. */
+function closure(outputs, entry) {
+  const found = new Set();
+  const visit = (path) => {
+    if (found.has(path)) return;
+    found.add(path);
+    for (const imported of outputs[path].imports) if (imported.kind === "import-statement") visit(imported.path);
+  };
+  visit(Object.keys(outputs).find((path) => path.endsWith(`/${entry}`)));
+  return [...found].map((path) => path.split("/").at(-1));
+}
+
+async function sumOf(files, measure) {
+  let sum = 0;
+  for (const file of files) sum += await measure(file);
+  return sum;
+}

@@ -1,0 +1,44 @@
+// Entry "nats-geo/core": the connection lives in this page or worker.
+
+import type { ConnectionOptions, NatsConnection } from "../types/nats.js";
+import { Connection } from "./connection.ts";
+import { EngineHost } from "./engine/host.ts";
+import { engineModule } from "./engine/module.ts";
+import { parseOptions } from "./options.ts";
+
+export * from "./common.ts";
+export { init } from "./engine/module.ts";
+
+export async function wsconnect(options?: ConnectionOptions): Promise<NatsConnection> {
+  engineModule();
+  const parsed = parseOptions(options);
+  const connection = new Connection("page", parsed.engine.inboxPrefix);
+  const host = new EngineHost(parsed, connection);
+  connection.attach(host);
+  const forget = forwardHints(host);
+  void connection.closed().then(forget);
+  host.connect();
+  await connection.ready;
+  return connection;
+}
+
+/** What the browser knows of network and visibility. The engine takes it as a hint and looks for itself. */
+function forwardHints(host: EngineHost): () => void {
+  const abort = new AbortController();
+  const listen = (target: EventTarget | undefined, type: string, hint: (event: Event) => Parameters<EngineHost["hint"]>[0] | undefined): void =>
+    target?.addEventListener(
+      type,
+      (event) => {
+        const kind = hint(event);
+        if (kind) host.hint(kind);
+      },
+      { signal: abort.signal },
+    );
+  listen(globalThis, "online", () => "online");
+  listen(globalThis, "offline", () => "offline");
+  listen(globalThis, "pageshow", (event) => ((event as PageTransitionEvent).persisted ? "resumed" : undefined));
+  const page = globalThis.document;
+  listen(page, "visibilitychange", () => page.visibilityState);
+  listen(page, "resume", () => "resumed");
+  return () => abort.abort();
+}

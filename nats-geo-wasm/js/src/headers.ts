@@ -1,0 +1,133 @@
+// Headers: the `NATS/1.0` block and its map of names to values.
+
+import type { Match, MsgHdrs } from "../types/nats.js";
+import { InvalidArgumentError, ProtocolError } from "./errors.ts";
+
+const VERSION = "NATS/1.0";
+/** RFC 9110 token, without which a name could not be told from its value or the next line. */
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** Status codes from here on are errors, as nats-core has it. */
+const ERROR_STATUS_MIN = 300;
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+export class MsgHdrsImpl implements MsgHdrs {
+  readonly code: number;
+  readonly description: string;
+  #values = new Map<string, string[]>();
+
+  constructor(code = 0, description = "") {
+    this.code = code;
+    this.description = description;
+  }
+
+  get hasError(): boolean {
+    return this.code >= ERROR_STATUS_MIN;
+  }
+
+  get status(): string {
+    return `${this.code} ${this.description}`.trim();
+  }
+
+  get(name: string, match: Match = "exact"): string {
+    return this.values(name, match)[0] ?? "";
+  }
+
+  last(name: string, match: Match = "exact"): string {
+    return this.values(name, match).at(-1) ?? "";
+  }
+
+  values(name: string, match: Match = "exact"): string[] {
+    return this.#names(name, match).flatMap((found) => this.#values.get(found) ?? []);
+  }
+
+  has(name: string, match: Match = "exact"): boolean {
+    return this.#names(name, match).length > 0;
+  }
+
+  set(name: string, value: string, match: Match = "exact"): void {
+    const [stored, text] = checked(name, value, match);
+    this.delete(name, match);
+    this.#values.set(stored, [text]);
+  }
+
+  append(name: string, value: string, match: Match = "exact"): void {
+    const [stored, text] = checked(name, value, match);
+    const key = this.#names(name, match)[0] ?? stored;
+    this.#values.set(key, [...(this.#values.get(key) ?? []), text]);
+  }
+
+  delete(name: string, match: Match = "exact"): void {
+    for (const found of this.#names(name, match)) this.#values.delete(found);
+  }
+
+  keys(): string[] {
+    return [...this.#values.keys()];
+  }
+
+  size(): number {
+    return this.#values.size;
+  }
+
+  toRecord(): Record<string, string[]> {
+    return Object.fromEntries(this.#values);
+  }
+
+  [Symbol.iterator](): IterableIterator<[string, string[]]> {
+    return this.#values.entries();
+  }
+
+  #names(name: string, match: Match): string[] {
+    if (match === "exact") return this.#values.has(name) ? [name] : [];
+    if (match === "canonical") return this.#names(canonical(name), "exact");
+    const wanted = name.toLowerCase();
+    return this.keys().filter((key) => key.toLowerCase() === wanted);
+  }
+}
+
+/** New headers; the status is for tests and gateways. */
+export function headers(code?: number, description?: string): MsgHdrs {
+  return new MsgHdrsImpl(code, description);
+}
+
+/** From an object as `toRecord` makes it. */
+export function headersFromRecord(record: Record<string, string[]>): MsgHdrs {
+  const result = new MsgHdrsImpl();
+  for (const [name, values] of Object.entries(record)) for (const value of values) result.append(name, value);
+  return result;
+}
+
+export function encodeHeaders(hdrs: MsgHdrs | undefined): Uint8Array | undefined {
+  if (!hdrs) return undefined;
+  const status = hdrs.code > 0 ? ` ${hdrs.status}` : "";
+  let block = `${VERSION}${status}\r\n`;
+  for (const [name, values] of hdrs) for (const value of values) block += `${name}: ${value}\r\n`;
+  return encoder.encode(`${block}\r\n`);
+}
+
+export function decodeHeaders(block: Uint8Array): MsgHdrs {
+  const lines = decoder.decode(block).split("\r\n");
+  const first = lines[0] ?? "";
+  if (!first.startsWith(VERSION)) throw new ProtocolError(`a header block begins with ${JSON.stringify(first.slice(0, 20))}, not ${VERSION}`);
+  const status = first.slice(VERSION.length).trim();
+  const code = Number.parseInt(status, 10) || 0;
+  const result = new MsgHdrsImpl(code, status.replace(/^\d+\s*/, ""));
+  for (const line of lines.slice(1)) {
+    const colon = line.indexOf(":");
+    // Only what others sent comes here: a line without a name is theirs to mend, the other headers are still good.
+    if (colon > 0 && NAME.test(line.slice(0, colon))) result.append(line.slice(0, colon), line.slice(colon + 1).trim());
+  }
+  return result;
+}
+
+function checked(name: string, value: string, match: Match): [string, string] {
+  if (!NAME.test(name)) throw new InvalidArgumentError(`illegal header name: ${JSON.stringify(name)}`);
+  const text = String(value).trim();
+  if (/[\r\n]/.test(text)) throw new InvalidArgumentError(`the value of header ${name} contains a line break`);
+  return [match === "canonical" ? canonical(name) : name, text];
+}
+
+function canonical(name: string): string {
+  return name.toLowerCase().replace(/(^|-)[a-z]/g, (start) => start.toUpperCase());
+}

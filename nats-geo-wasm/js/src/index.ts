@@ -1,0 +1,4 @@
+// Entry "nats-geo": for pages.
+
+export * from "./common.ts";
+export { connect, connect as wsconnect } from "./page/connect.ts";

@@ -1,0 +1,56 @@
+// Messages: a frame seen as nats-core's `Msg`.
+
+import type { Msg, MsgHdrs, NatsConnection, Payload, PublishOptions } from "../types/nats.js";
+import type { Frame } from "./frames.ts";
+import { decodeHeaders } from "./headers.ts";
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+export class MsgImpl implements Msg {
+  readonly subject: string;
+  readonly sid: number;
+  readonly reply?: string;
+  readonly data: Uint8Array;
+  #connection: Pick<NatsConnection, "publish">;
+  #headers: Uint8Array | MsgHdrs | undefined;
+
+  constructor(connection: Pick<NatsConnection, "publish">, frame: Frame, sid: number) {
+    this.#connection = connection;
+    this.#headers = frame.headers;
+    this.subject = frame.subject;
+    this.sid = sid;
+    this.reply = frame.reply;
+    this.data = frame.payload;
+  }
+
+  /** Parsed when first looked at: most readers never do. */
+  get headers(): MsgHdrs | undefined {
+    if (this.#headers instanceof Uint8Array) this.#headers = decodeHeaders(this.#headers);
+    return this.#headers;
+  }
+
+  respond(payload?: Payload, options?: PublishOptions): boolean {
+    if (!this.reply) return false;
+    this.#connection.publish(this.reply, payload, options);
+    return true;
+  }
+
+  json<T = unknown>(reviver?: (key: string, value: any) => any): T {
+    return JSON.parse(this.string(), reviver) as T;
+  }
+
+  string(): string {
+    return decoder.decode(this.data);
+  }
+}
+
+export function toBytes(payload: Payload | undefined): Uint8Array {
+  if (payload === undefined) return new Uint8Array(0);
+  return typeof payload === "string" ? encoder.encode(payload) : payload;
+}
+
+/** Whether a message says that nobody serves the subject of a request. */
+export function isNoResponders(message: Msg): boolean {
+  return message.data.byteLength === 0 && message.headers?.code === 503;
+}

@@ -1,0 +1,151 @@
+// Options: nats-core's names checked and turned into the engine's.
+
+import type { Authenticator, ConnectionOptions, NkeyCredentials } from "../types/nats.js";
+import { InvalidArgumentError, MixedContentError } from "./errors.ts";
+
+/** nats-core's default for the first connection. */
+export const TIMEOUT_DEFAULT_MS = 20_000;
+
+/** What the engine's constructor takes; plain data, so it can be posted to the worker. */
+export interface EngineOptions {
+  servers: string[];
+  preset?: string;
+  warmStandby?: boolean;
+  config?: Record<string, unknown>;
+  name?: string;
+  user?: string;
+  pass?: string;
+  token?: string;
+  auth?: "callback";
+  noEcho?: boolean;
+  inboxPrefix?: string;
+  verbose: false;
+  connectTimeoutMs: number;
+  publishWaitMs?: number;
+  requestTimeoutMs?: number;
+  ignoreDiscovered?: boolean;
+  seed?: number;
+  memory?: object;
+  atMostOnce?: boolean;
+}
+
+/** Options with what cannot be given to the engine kept apart. */
+export interface ParsedOptions {
+  readonly engine: EngineOptions;
+  readonly authenticator?: Authenticator;
+  readonly credentials?: NkeyCredentials;
+}
+
+/** What decides in nats-core and would have no effect here: silence would be a lie. */
+const REFUSED: Record<string, string> = {
+  reconnectToServer: "nats-geo chooses the server by itself",
+  reconnectDelayHandler: "nats-geo spaces its dials by itself; see `preset`",
+  wsFactory: "the engine opens its own WebSockets",
+  port: "name the port in `servers`",
+};
+
+/** Accepted, without effect; listed in the documentation of `ConnectionOptions`. */
+const IGNORED = [
+  "reconnect", "maxReconnectAttempts", "reconnectTimeWait", "reconnectJitter", "reconnectJitterTLS", "pingInterval", "maxPingOut", "noRandomize",
+  "waitOnFirstConnect", "ignoreAuthErrorAbort", "noAsyncTraces", "resolve", "debug", "verbose", "pedantic", "tls",
+];
+
+const KNOWN: Record<string, string> = {
+  name: "string", user: "string", pass: "string", token: "string", timeout: "number", noEcho: "boolean", inboxPrefix: "string", ignoreClusterUpdates: "boolean",
+  preset: "string", warmStandby: "boolean", publishWait: "number", atMostOnce: "boolean", config: "object", seed: "number", credentials: "object",
+};
+
+/** The part of an URL that says whether the page itself is secure. */
+export type Origin = Pick<Location, "protocol">;
+
+export function parseOptions(options: ConnectionOptions = {}, origin: Origin | undefined = globalThis.location): ParsedOptions {
+  checkNames(options);
+  const authenticators = options.authenticator === undefined ? [] : [options.authenticator].flat();
+  const credentials = options.credentials;
+  const engine: EngineOptions = {
+    servers: parseServers(options.servers, origin),
+    preset: options.preset,
+    warmStandby: options.warmStandby,
+    config: options.config,
+    name: options.name,
+    user: options.user,
+    pass: options.pass,
+    token: options.token,
+    auth: authenticators.length > 0 || credentials ? "callback" : undefined,
+    noEcho: options.noEcho,
+    inboxPrefix: options.inboxPrefix,
+    verbose: false,
+    connectTimeoutMs: options.timeout ?? TIMEOUT_DEFAULT_MS,
+    publishWaitMs: options.publishWait,
+    ignoreDiscovered: options.ignoreClusterUpdates,
+    seed: options.seed,
+    atMostOnce: options.atMostOnce,
+  };
+  for (const [name, value] of Object.entries(engine)) if (value === undefined) delete engine[name as keyof EngineOptions];
+  return { engine, authenticator: authenticators.length > 0 ? combine(authenticators) : undefined, credentials };
+}
+
+/** Checks and completes server addresses. Throws before anything is dialled. */
+export function parseServers(servers: string | string[] | undefined, origin: Origin | undefined = globalThis.location): string[] {
+  const list = [servers ?? []].flat().flatMap((entry) => (typeof entry === "string" ? entry.split(",") : [entry]));
+  if (list.length === 0) throw new InvalidArgumentError('servers is empty: name at least one, such as "wss://nats.example.org"');
+  return list.map((entry) => parseServer(entry, origin));
+}
+
+function parseServer(entry: unknown, origin: Origin | undefined): string {
+  if (typeof entry !== "string") throw new InvalidArgumentError(`servers holds ${JSON.stringify(entry)}, which is no string`);
+  const [, region = "", address = ""] = /^\s*(?:([^=:/]+)=)?(.*?)\s*$/.exec(entry) ?? [];
+  const secure = origin?.protocol === "https:";
+  const complete = /^[a-z][a-z0-9+.-]*:\/\//i.test(address) ? address : `${secure ? "wss" : "ws"}://${address}`;
+  const url = address ? URL.parse?.(complete) ?? tryUrl(complete) : undefined;
+  // The address may hold a password, so only what is before and after it is shown.
+  const shown = JSON.stringify(entry.replace(/\/\/[^@/]*@/, "//***@"));
+  if (!url) throw new InvalidArgumentError(`server ${shown} is no address: write "wss://host:port"`);
+  if (url.protocol !== "ws:" && url.protocol !== "wss:") {
+    throw new InvalidArgumentError(`server ${shown} has the scheme ${url.protocol}// which browsers cannot open: use the server's websocket port with wss:// or ws://`);
+  }
+  if (url.username || url.password) {
+    throw new InvalidArgumentError(`server ${shown} carries credentials: browsers refuse that; use the options user and pass, or token`);
+  }
+  if (secure && url.protocol === "ws:" && !isLoopback(url.hostname)) {
+    throw new MixedContentError(`server ${shown}: a page loaded by https cannot open ws://; use wss://`);
+  }
+  return `${region ? `${region.trim()}=` : ""}${complete}`;
+}
+
+function tryUrl(text: string): URL | undefined {
+  try {
+    return new URL(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Browsers hold loopback to be as safe as TLS. */
+function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname.endsWith(".localhost") || hostname === "[::1]" || /^127\./.test(hostname);
+}
+
+function checkNames(options: ConnectionOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || IGNORED.includes(name) || name === "servers") continue;
+    const refused = REFUSED[name];
+    if (refused) throw new InvalidArgumentError(`option ${name} cannot be used: ${refused}`);
+    if (name === "authenticator") {
+      if ([value].flat().some((one) => typeof one !== "function")) throw new InvalidArgumentError("option authenticator must be a function, or several");
+      continue;
+    }
+    const wanted = KNOWN[name];
+    if (!wanted) throw new InvalidArgumentError(`option ${name} is unknown`);
+    if (typeof value !== wanted) throw new InvalidArgumentError(`option ${name} must be a ${wanted}, not ${typeof value}`);
+    if (wanted === "number" && !(Number.isFinite(value) && (value as number) >= 0)) throw new InvalidArgumentError(`option ${name} is ${value}: it must be 0 or more`);
+  }
+}
+
+/** Several authenticators give one answer, later ones completing it, as in nats-core. */
+function combine(authenticators: Authenticator[]): Authenticator {
+  return async (nonce) => {
+    const answers = await Promise.all(authenticators.map((one) => one(nonce)));
+    return Object.assign({}, ...answers);
+  };
+}

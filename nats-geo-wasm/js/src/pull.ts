@@ -1,0 +1,238 @@
+// Pull: reads a stream in order through an ephemeral consumer that is asked for a bounded batch at a time. When the
+// consumer, the link or the region is lost, another one continues after the last message that came.
+
+import type { Pulled } from "../types/jetstream.js";
+import type { Msg, Status, Subscription } from "../types/nats.js";
+import { JetStreamApiError, JetStreamError, NatsError } from "./errors.ts";
+import { createInbox, randomToken } from "./inbox.ts";
+import { JetStreamApi, delay } from "./jetstream.ts";
+
+/** Messages and bytes of one pull: what may come in unasked when the reader stops reading. */
+const BATCH_MESSAGES = 100;
+const BATCH_BYTES = 256 * 1024;
+/** How long one pull waits at the server. Long, because asking again costs a round trip. */
+const EXPIRES_MS = 30_000;
+/** The server says this often that the consumer lives; two missed in a row mean that it does not. */
+const HEARTBEAT_MS = 5000;
+/** The server forgets a consumer whose client has gone. */
+const INACTIVE_MS = 60_000;
+/** Pause between attempts to make another consumer. */
+const RECOVER_WAIT_MS = 250;
+const NANOS_PER_MS = 1_000_000;
+
+export interface PullOptions {
+  readonly filters: readonly string[];
+  readonly deliver: "last_per_subject" | "all" | "new";
+  readonly headersOnly?: boolean;
+  /** End when all messages that existed have come. */
+  readonly untilCaughtUp?: boolean;
+}
+
+/** A message with its place in the stream. */
+export interface StreamMessage {
+  readonly message: Msg;
+  readonly seq: number;
+  readonly time: Date;
+  /** Messages that match and follow. */
+  readonly pending: number;
+}
+
+interface ConsumerCreated {
+  readonly name: string;
+  readonly num_pending: number;
+}
+
+/** Begins reading. Fails when the stream does not exist. `empty`: whether there was nothing to begin with. */
+export async function pull(api: JetStreamApi, stream: string, options: PullOptions): Promise<{ messages: Pulled<StreamMessage>; isEmpty: boolean }> {
+  const reader = new Reader(api, stream, options);
+  const pending = await reader.createConsumer();
+  return { messages: reader.read(pending), isEmpty: pending === 0 };
+}
+
+class Reader {
+  #api: JetStreamApi;
+  #stream: string;
+  #options: PullOptions;
+  #consumer = "";
+  #consumerSeq = 0;
+  #streamSeq = 0;
+  #inbox: Subscription | undefined;
+  #isStopped = false;
+
+  constructor(api: JetStreamApi, stream: string, options: PullOptions) {
+    this.#api = api;
+    this.#stream = stream;
+    this.#options = options;
+  }
+
+  /** Returns how many messages await. */
+  async createConsumer(): Promise<number> {
+    const { filters, deliver, headersOnly } = this.#options;
+    const name = randomToken();
+    const from = this.#streamSeq > 0 ? { deliver_policy: "by_start_sequence", opt_start_seq: this.#streamSeq + 1 } : { deliver_policy: deliver };
+    const config = {
+      name,
+      ...from,
+      ack_policy: "none",
+      replay_policy: "instant",
+      max_deliver: 1,
+      mem_storage: true,
+      num_replicas: 1,
+      inactive_threshold: INACTIVE_MS * NANOS_PER_MS,
+      headers_only: headersOnly,
+      ...(filters.length === 1 ? { filter_subject: filters[0] } : { filter_subjects: filters }),
+    };
+    const created = await this.#api.call<ConsumerCreated>(`CONSUMER.CREATE.${this.#stream}.${name}`, { stream_name: this.#stream, config, action: "create" });
+    this.#consumer = created.name;
+    this.#consumerSeq = 0;
+    return created.num_pending;
+  }
+
+  read(pending: number): Pulled<StreamMessage> {
+    const messages = this.#read(pending) as AsyncGenerator<StreamMessage> & Partial<Pulled<StreamMessage>>;
+    // A generator that awaits cannot be returned from: ending its inbox ends the wait.
+    const stop = (): void => {
+      this.#isStopped = true;
+      this.#inbox?.unsubscribe();
+    };
+    const leave = messages.return.bind(messages);
+    messages.return = (value) => {
+      stop();
+      return leave(value);
+    };
+    return Object.assign(messages, { stop }) as Pulled<StreamMessage>;
+  }
+
+  async *#read(pending: number): AsyncGenerator<StreamMessage> {
+    if (pending === 0 && this.#options.untilCaughtUp) return void this.#forget();
+    try {
+      while (!this.#isStopped) {
+        const caughtUp = yield* this.#readConsumer();
+        if (caughtUp) return;
+        if (!this.#isStopped && (await this.#recover()) === 0 && this.#options.untilCaughtUp) return;
+      }
+    } finally {
+      this.#forget();
+    }
+  }
+
+  /** Reads until all has come (true), or the consumer is lost or the reader has left (false). */
+  async *#readConsumer(): AsyncGenerator<StreamMessage, boolean> {
+    const inbox = this.#api.nc.subscribe(createInbox());
+    this.#inbox = inbox;
+    const silence = new Silence(2 * HEARTBEAT_MS, () => inbox.unsubscribe());
+    const statuses = this.#leaveOnReconnect(inbox);
+    try {
+      let left = this.#ask(inbox);
+      for await (const message of inbox) {
+        silence.broken();
+        const status = message.headers?.code ?? 0;
+        if (status === 100) {
+          // What the server has sent and never came is noticed here, when nothing follows it.
+          if (Number(message.headers?.get("Nats-Last-Consumer") || 0) > this.#consumerSeq) return false;
+          continue;
+        }
+        if (status > 0 && !isEndOfPull(status, message)) return false;
+        const place = status > 0 ? undefined : placeOf(message);
+        if (place) {
+          // Messages that were lost on the way, or another reader's: begin again after the last good one.
+          if (place.consumerSeq !== this.#consumerSeq + 1) return false;
+          this.#consumerSeq = place.consumerSeq;
+          this.#streamSeq = place.seq;
+          silence.pause();
+          yield { message, seq: place.seq, time: place.time, pending: place.pending };
+          silence.broken();
+          if (place.pending === 0 && this.#options.untilCaughtUp) return true;
+          left -= 1;
+        }
+        if (!place || left === 0) left = this.#ask(inbox);
+      }
+      return false;
+    } finally {
+      silence.end();
+      void statuses.return?.();
+      inbox.unsubscribe();
+    }
+  }
+
+  /** A link that broke took the pull with it: waiting for the silence to be noticed would only cost time. */
+  #leaveOnReconnect(inbox: Subscription): AsyncIterator<Status> {
+    const statuses = this.#api.nc.status()[Symbol.asyncIterator]();
+    void (async () => {
+      for (let next = await statuses.next(); !next.done; next = await statuses.next()) {
+        if (next.value.type === "reconnect") inbox.unsubscribe();
+      }
+    })();
+    return statuses;
+  }
+
+  #ask(inbox: Subscription): number {
+    const wish = { batch: BATCH_MESSAGES, max_bytes: BATCH_BYTES, expires: EXPIRES_MS * NANOS_PER_MS, idle_heartbeat: HEARTBEAT_MS * NANOS_PER_MS };
+    this.#api.nc.publish(`${this.#api.prefix}.CONSUMER.MSG.NEXT.${this.#stream}.${this.#consumer}`, JSON.stringify(wish), { reply: inbox.getSubject() });
+    return BATCH_MESSAGES;
+  }
+
+  /** Another consumer, however long a leader or a region takes; only what cannot mend itself ends the reading. */
+  async #recover(): Promise<number> {
+    for (;;) {
+      try {
+        return await this.createConsumer();
+      } catch (error) {
+        const isFinal = error instanceof JetStreamApiError && error.status >= 400 && error.status < 500;
+        if (isFinal || this.#isStopped || this.#api.nc.isClosed()) throw error;
+        if (!(error instanceof NatsError)) throw error;
+        await delay(RECOVER_WAIT_MS);
+      }
+    }
+  }
+
+  /** Politeness: the server would forget the consumer by itself a minute later. */
+  #forget(): void {
+    if (this.#consumer === "" || this.#api.nc.isClosed() || this.#api.nc.isDraining()) return;
+    this.#api.nc.request(`${this.#api.prefix}.CONSUMER.DELETE.${this.#stream}.${this.#consumer}`).catch(() => {});
+    this.#consumer = "";
+  }
+}
+
+/** Acts when nothing has come for too long. */
+class Silence {
+  #ms: number;
+  #act: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(ms: number, act: () => void) {
+    this.#ms = ms;
+    this.#act = act;
+    this.broken();
+  }
+
+  broken(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#act, this.#ms);
+  }
+
+  /** While the reader is busy with a message, nothing is expected. */
+  pause(): void {
+    clearTimeout(this.#timer);
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+/** Whether a status ends the pull but not the consumer. */
+function isEndOfPull(status: number, message: Msg): boolean {
+  if (status === 404 || status === 408) return true;
+  const text = message.headers?.description.toLowerCase() ?? "";
+  return status === 409 && (text.includes("batch completed") || text.includes("exceeded maxrequestmaxbytes") || text.includes("message size exceeds"));
+}
+
+/** Reads a message's place from its reply subject: `$JS.ACK.[domain.hash.]stream.consumer.delivered.seq.consumerSeq.time.pending[.token]`. */
+export function placeOf(message: Pick<Msg, "reply">): { seq: number; consumerSeq: number; time: Date; pending: number } {
+  const tokens = message.reply?.split(".") ?? [];
+  if (tokens[0] !== "$JS" || tokens[1] !== "ACK" || tokens.length < 9) throw new JetStreamError(`${JSON.stringify(message.reply)} is no place in a stream`);
+  const first = tokens.length === 9 ? 5 : 7;
+  const [seq, consumerSeq, nanos, pending] = tokens.slice(first, first + 4);
+  return { seq: Number(seq), consumerSeq: Number(consumerSeq), time: new Date(Number(nanos) / NANOS_PER_MS), pending: Number(pending) };
+}

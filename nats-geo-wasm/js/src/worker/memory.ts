@@ -1,0 +1,65 @@
+// Memory: what outlives the service worker, in IndexedDB. Distances and the last region make the next start faster; the
+// key lets a fetch be answered when no page is there to bring it. Passwords and tokens are not kept.
+
+import type { PostedOptions } from "../protocol.ts";
+
+const DATABASE = "nats-geo";
+const STORE = "memory";
+
+export interface Remembered {
+  /** The engine's, see `Engine.memory()`. */
+  engine?: object;
+  options?: PostedOptions;
+}
+
+/** Whatever was kept; empty when there is nothing, or where storage is forbidden. */
+export async function recall(): Promise<Remembered> {
+  try {
+    const [engine, options] = await transact("readonly", (store) => [store.get("engine"), store.get("options")]);
+    return { engine: engine as object | undefined, options: options as PostedOptions | undefined };
+  } catch {
+    // Private windows may forbid IndexedDB: a start without memory is only slower.
+    return {};
+  }
+}
+
+export async function remember(what: Remembered): Promise<void> {
+  const { engine, options } = what;
+  try {
+    await transact("readwrite", (store) => [
+      ...(engine ? [store.put(engine, "engine")] : []),
+      ...(options && mayKeep(options) ? [store.put(options, "options")] : []),
+    ]);
+  } catch {
+    // As above.
+  }
+}
+
+/** Secrets other than a non-extractable key are not written to disk. */
+export function mayKeep(options: PostedOptions): boolean {
+  const { pass, token } = options.engine;
+  return pass === undefined && token === undefined && !options.answers;
+}
+
+async function transact(mode: IDBTransactionMode, use: (store: IDBObjectStore) => IDBRequest[]): Promise<unknown[]> {
+  const database = await open();
+  try {
+    return await new Promise((resolve, reject) => {
+      const transaction = database.transaction(STORE, mode);
+      const requests = use(transaction.objectStore(STORE));
+      transaction.oncomplete = () => resolve(requests.map((request) => request.result));
+      transaction.onerror = transaction.onabort = () => reject(transaction.error);
+    });
+  } finally {
+    database.close();
+  }
+}
+
+function open(): Promise<IDBDatabase> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(DATABASE, 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(STORE);
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = request.onblocked = () => reject(request.error);
+  });
+}

@@ -1,0 +1,255 @@
+// NatsGeoWorker: the service worker's listeners, and what each of them does.
+
+import type { NatsConnection } from "../../types/nats.js";
+import type { Route, WorkerConfig } from "../../types/sw.js";
+import { Connection } from "../connection.ts";
+import { init, wasmUrl } from "../engine/module.ts";
+import { Code, InvalidArgumentError, toCode } from "../errors.ts";
+import { parseOptions, type ParsedOptions } from "../options.ts";
+import { LIFELINE_PATH, PROTOCOL_VERSION, type PostedOptions, type ToWorker } from "../protocol.ts";
+import { cachedEngine, keepEngine } from "./engine-cache.ts";
+import { Hub } from "./hub.ts";
+import { Lifelines } from "./lifelines.ts";
+import { recall, remember } from "./memory.ts";
+import { Routes } from "./routes.ts";
+import { ObjectServer } from "./serve-object.ts";
+import { serveRequest } from "./serve-request.ts";
+import { failure } from "./failure.ts";
+import { Session } from "./session.ts";
+import type { ExtendableMessageEvent, FetchEvent, ServiceWorkerScope } from "./scope.ts";
+
+declare const self: ServiceWorkerScope;
+
+/**
+ * The connection is closed in order this long after the last page has gone. The browser ends an idle worker after 30 s,
+ * and the server would then see a connection that breaks; a reload or a walk from page to page comes back sooner.
+ */
+const LAST_PAGE_GRACE_MS = 25_000;
+/** What the engine has learned is written this long after it learned something, so that a burst is one write. */
+const REMEMBER_WAIT_MS = 1000;
+
+export class NatsGeoWorker {
+  readonly routes: readonly Route[];
+  #config: WorkerConfig;
+  #routes: Routes;
+  #configured: ParsedOptions | undefined;
+  #hub = new Hub(() => this.#rememberSoon());
+  #lifelines = new Lifelines((client) => this.#pageGone(client));
+  #sessions = new Map<string, Session>();
+  #starting: Promise<void> | undefined;
+  #own: Promise<Connection> | undefined;
+  #objects: ObjectServer | undefined;
+  #serving = 0;
+  #graceTimer: ReturnType<typeof setTimeout> | undefined;
+  #rememberTimer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Registers all listeners: browsers take only those that are there when the script has run for the first time. */
+  constructor(config: WorkerConfig = {}) {
+    this.#config = config;
+    this.routes = config.routes ?? [];
+    this.#routes = new Routes(this.routes);
+    this.#configured = config.connection && parseOptions(config.connection, self.location);
+    self.addEventListener("install", (event) => event.waitUntil(this.#install()));
+    self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+    self.addEventListener("message", (event) => this.#message(event));
+    self.addEventListener("fetch", (event) => this.#fetch(event));
+  }
+
+  /** The connection, for code of the worker's own and for routes. */
+  async connection(): Promise<NatsConnection> {
+    this.#own ??= this.#connectOwn();
+    const own = this.#own;
+    try {
+      const connection = await own;
+      await connection.ready;
+      return connection;
+    } catch (error) {
+      if (this.#own === own) this.#own = undefined;
+      throw error;
+    }
+  }
+
+  async #install(): Promise<void> {
+    await keepEngine(this.#wasmUrl());
+    await self.skipWaiting();
+  }
+
+  #wasmUrl(): URL {
+    return this.#config.wasm === undefined ? wasmUrl() : new URL(this.#config.wasm, self.location.href);
+  }
+
+  #message(event: ExtendableMessageEvent): void {
+    const message = event.data as ToWorker | null;
+    switch (message?.natsGeo) {
+      case "hello":
+        return event.waitUntil(this.#greet(message, event.ports[0]));
+      case "hint":
+        return this.#hint(message.client, message.kind);
+      case "claim":
+        return event.waitUntil(self.clients.claim());
+    }
+  }
+
+  /** Other paths are left alone: no respondWith, so the browser fetches as if there were no worker. */
+  #fetch(event: FetchEvent): void {
+    const url = new URL(event.request.url);
+    const scope = new URL(self.registration.scope);
+    if (url.origin !== scope.origin || !url.pathname.startsWith(scope.pathname)) return;
+    const path = url.pathname.slice(scope.pathname.length - 1);
+    if (path === `/${LIFELINE_PATH}`) {
+      const client = url.searchParams.get("client") ?? "";
+      return event.respondWith(this.#lifelines.respond(client));
+    }
+    const match = this.#routes.match(event.request.method, path);
+    if (!match) return;
+    const answer = async (): Promise<Response> => {
+      const nc = await this.connection();
+      if (match.kind === "request") return serveRequest(nc, match.route, match.subject, event.request, match.timeoutMs);
+      this.#objects ??= new ObjectServer(nc);
+      return this.#objects.serve(match.route, match.name, event.request);
+    };
+    event.respondWith(this.#serve(answer, match.timeoutMs));
+  }
+
+  /** Bounded: neither a page nor the browser waits for ever. */
+  async #serve(answer: () => Promise<Response>, timeoutMs: number): Promise<Response> {
+    this.#serving += 1;
+    clearTimeout(this.#graceTimer);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<Response>((resolve) => (timer = setTimeout(() => resolve(failure("TIMEOUT", `no answer within ${timeoutMs} ms`)), timeoutMs)));
+    try {
+      return await Promise.race([answer(), late]);
+    } catch (error) {
+      return failure((error as { code?: string }).code ?? "", error instanceof Error ? error.message : String(error));
+    } finally {
+      clearTimeout(timer);
+      this.#serving -= 1;
+      this.#graceWhenAlone();
+    }
+  }
+
+  async #greet(hello: Extract<ToWorker, { natsGeo: "hello" }>, port: MessagePort | undefined): Promise<void> {
+    if (!port) return;
+    const { client, options } = hello;
+    this.#sessions.get(client)?.end();
+    const session = new Session(client, port, options?.answers === true, () => this.#pageGone(client));
+    if (hello.protocol !== PROTOCOL_VERSION) {
+      return session.post(["terminated", Code.InvalidConfig, `page and service worker are of different versions (${hello.protocol} and ${PROTOCOL_VERSION}): reload the page`]);
+    }
+    if (!this.#lifelines.has(client)) return session.post(["unknown"]);
+    this.#sessions.set(client, session);
+    clearTimeout(this.#graceTimer);
+    session.post(["welcome"]);
+    try {
+      await this.#start(options);
+      if (this.#sessions.get(client) !== session) return;
+      session.attach(this.#hub.join(session.events()));
+      session.post(["attached"]);
+    } catch (error) {
+      const { code, text } = toCode(error);
+      session.post(["terminated", code, text]);
+    }
+  }
+
+  /** Starts the engine unless it runs. Everybody who comes meanwhile waits for the same start. */
+  async #start(posted: PostedOptions | undefined): Promise<void> {
+    const before = this.#starting ?? Promise.resolve();
+    const starting = before.catch(() => {}).then(() => this.#startEngine(posted));
+    this.#starting = starting;
+    await starting;
+  }
+
+  async #startEngine(posted: PostedOptions | undefined): Promise<void> {
+    if (this.#hub.host) {
+      if (this.#isSame(posted)) return;
+      // A page that was reloaded with other options may have them when nobody else is there.
+      if (this.#sessions.size > 1) {
+        throw new InvalidArgumentError("another page of this origin is connected with other options: pages share one connection, so give all of them the same, or use mode: \"page\"", { code: "INVALID_CONFIG" });
+      }
+      await this.#hub.drain();
+    }
+    const [remembered] = await Promise.all([recall(), cachedEngine(this.#wasmUrl()).then(init)]);
+    const chosen = posted ?? remembered.options;
+    const options = this.#configured ?? (chosen && this.#optionsOf(chosen));
+    if (!options) throw new InvalidArgumentError("no servers are known: give them to connect() in the page, or to NatsGeoWorker as `connection`", { code: "INVALID_CONFIG" });
+    this.#hub.start(options, keyOf(chosen), remembered.engine);
+    if (posted) void remember({ options: posted });
+  }
+
+  /** One connection for all pages cannot have two sets of options. The script's own always win. */
+  #isSame(posted: PostedOptions | undefined): boolean {
+    return this.#configured !== undefined || posted === undefined || this.#hub.key === keyOf(posted);
+  }
+
+  #optionsOf(posted: PostedOptions): ParsedOptions {
+    const { engine, credentials, answers } = posted;
+    return { engine, credentials, authenticator: answers ? (nonce) => this.#askPages(nonce) : undefined };
+  }
+
+  /** The page that came last is the likeliest to be awake. */
+  async #askPages(nonce: string | undefined): ReturnType<Session["authenticate"]> {
+    const able = [...this.#sessions.values()].filter((session) => session.answers).reverse();
+    const [last] = able;
+    if (!last) throw new Error("no page that could answer the server's challenge is open");
+    return last.authenticate(nonce);
+  }
+
+  async #connectOwn(): Promise<Connection> {
+    await this.#start(undefined);
+    const connection = new Connection("worker", undefined);
+    // The engine may be open already, and tells so while joining.
+    const client = this.#hub.join(connection);
+    connection.attach(client);
+    void connection.closed().then(() => {
+      this.#own = undefined;
+      this.#objects = undefined;
+    });
+    return connection;
+  }
+
+  #hint(client: string, kind: "online" | "offline" | "visible" | "hidden" | "resumed"): void {
+    const session = this.#sessions.get(client);
+    if (kind === "visible" || kind === "hidden") {
+      if (session) session.isVisible = kind === "visible";
+      const isVisible = [...this.#sessions.values()].some((one) => one.isVisible);
+      return this.#hub.hint(isVisible ? "visible" : "hidden");
+    }
+    this.#hub.hint(kind);
+  }
+
+  #pageGone(client: string): void {
+    this.#sessions.get(client)?.end();
+    this.#sessions.delete(client);
+    this.#graceWhenAlone();
+  }
+
+  #graceWhenAlone(): void {
+    clearTimeout(this.#graceTimer);
+    if (this.#sessions.size > 0 || this.#serving > 0) return;
+    this.#graceTimer = setTimeout(() => void this.#leave(), LAST_PAGE_GRACE_MS);
+  }
+
+  async #leave(): Promise<void> {
+    await remember({ engine: this.#hub.host?.memory() });
+    if (this.#sessions.size > 0 || this.#serving > 0) return;
+    const own = await this.#own?.catch(() => undefined);
+    await this.#hub.drain();
+    await own?.close();
+  }
+
+  #rememberSoon(): void {
+    this.#rememberTimer ??= setTimeout(() => {
+      this.#rememberTimer = undefined;
+      const engine = this.#hub.host?.memory();
+      if (engine) void remember({ engine });
+    }, REMEMBER_WAIT_MS);
+  }
+}
+
+/** What two pages must agree on. Keys cannot be compared, their public halves can. */
+function keyOf(posted: PostedOptions | undefined): string {
+  if (!posted) return "";
+  const { engine, credentials } = posted;
+  const entries = Object.entries({ ...engine, nkey: credentials?.nkey, jwt: credentials?.jwt });
+  return JSON.stringify(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}

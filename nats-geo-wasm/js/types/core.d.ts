@@ -1,0 +1,21 @@
+/** nats-geo without a service worker: the connection lives in this page or worker. */
+import type { ConnectionOptions, NatsConnection } from "./nats.js";
+export * from "./nats.js";
+export * from "./jetstream.js";
+
+/** Where the engine's WebAssembly comes from. */
+export type InitInput = string | URL | Request | Response | BufferSource | WebAssembly.Module;
+
+/** Loads the engine, once; without input from the file beside this module. */
+export function init(input?: InitInput | Promise<InitInput>): Promise<void>;
+
+/**
+ * Connects to the nearest healthy region. Needs `init()` before, else it fails with a `NotInitializedError`.
+ *
+ * ```ts
+ * import { init, wsconnect } from "nats-geo/core";
+ * await init();
+ * const nc = await wsconnect({ servers: ["wss://lon.example.org", "wss://ams.example.org"] });
+ * ```
+ */
+export function wsconnect(options?: ConnectionOptions): Promise<NatsConnection>;

@@ -1,0 +1,36 @@
+/** nats-geo for pages: one connection per origin, in a service worker, shared by all pages. */
+import type { ConnectionOptions, NatsConnection } from "./nats.js";
+export * from "./nats.js";
+export * from "./jetstream.js";
+
+export interface WorkerOptions {
+  /** Script of the service worker; it creates a `NatsGeoWorker`. The default is "/nats-geo-sw.js". */
+  url?: string | URL;
+  /** "module" is the default; "classic" for scripts that use `importScripts`. */
+  type?: "module" | "classic";
+  scope?: string;
+}
+
+export interface PageOptions extends ConnectionOptions {
+  /**
+   * "worker": only through the service worker. "page": only in this page. "auto" (the default): in this page when no
+   * service worker can be had, as after a hard reload.
+   */
+  mode?: "auto" | "worker" | "page";
+  worker?: WorkerOptions;
+  /** Where the engine's WebAssembly is, when this page must hold the connection itself. */
+  wasm?: string | URL;
+}
+
+/**
+ * Connects through the service worker.
+ *
+ * ```ts
+ * import { connect } from "nats-geo";
+ * const nc = await connect({ servers: ["wss://lon.example.org", "wss://ams.example.org"], worker: { url: "/sw.js" } });
+ * for await (const message of nc.subscribe("orders.>")) console.log(message.subject, message.string());
+ * ```
+ */
+export function connect(options?: PageOptions): Promise<NatsConnection>;
+/** The same, by its name in nats-core. */
+export const wsconnect: typeof connect;

@@ -1,0 +1,146 @@
+/** JetStream publishing, key-value stores and object reads: requests and pulls over any `NatsConnection`. */
+import type { Msg, MsgHdrs, NatsConnection, Payload } from "./nats.js";
+
+export interface JetStreamOptions {
+  /** JetStream domain. */
+  domain?: string;
+  /** Prefix of the API's subjects, "$JS.API" unless told. */
+  apiPrefix?: string;
+  /** Milliseconds per request; the default is 5,000. */
+  timeout?: number;
+}
+
+export interface PubAck {
+  readonly stream: string;
+  readonly seq: number;
+  readonly duplicate: boolean;
+  readonly domain?: string;
+}
+
+export interface JetStreamPublishOptions {
+  /** Makes the publish idempotent within the stream's duplicate window, so that it is sent again when an answer is missing. */
+  msgID?: string;
+  timeout?: number;
+  /** How often to try again; the default is 2. */
+  retries?: number;
+  headers?: MsgHdrs;
+  expect?: Partial<{
+    lastMsgID: string;
+    streamName: string;
+    lastSequence: number;
+    lastSubjectSequence: number;
+    lastSubjectSequenceSubject: string;
+  }>;
+}
+
+export interface JetStreamClient {
+  readonly nc: NatsConnection;
+  /** Resolves when the stream has stored the message. */
+  publish(subject: string, payload?: Payload, options?: JetStreamPublishOptions): Promise<PubAck>;
+}
+export function jetstream(nc: NatsConnection, options?: JetStreamOptions): JetStreamClient;
+
+export interface KvEntry {
+  readonly bucket: string;
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly revision: number;
+  readonly created: Date;
+  /** Entries that follow, while watching. */
+  readonly delta?: number;
+  readonly operation: "PUT" | "DEL" | "PURGE";
+  readonly length: number;
+  string(): string;
+  json<T = unknown>(): T;
+}
+
+export interface KvWatchOptions {
+  /** Key or keys, with wildcards; the default is all. */
+  key?: string | string[];
+  /** Which values to begin with: the last of each key (the default), all that are kept, or none. */
+  include?: "last" | "history" | "updates";
+  ignoreDeletes?: boolean;
+  /** Leaves the values out. */
+  headersOnly?: boolean;
+  /** Called once all values that existed at the start have been handed over. */
+  initialized?: () => void;
+}
+
+/** An async iterator that can be stopped. */
+export interface Pulled<T> extends AsyncIterableIterator<T> {
+  stop(): void;
+}
+
+export interface KV {
+  readonly bucket: string;
+  /** The last value, or null when there is none. A deleted key gives an entry whose operation says so. */
+  get(key: string, options?: { revision?: number }): Promise<KvEntry | null>;
+  /** Returns the revision. */
+  put(key: string, value: Payload, options?: { previousSeq?: number }): Promise<number>;
+  /** Fails with a `JetStreamApiError` (code `WRONG_LAST_SEQUENCE`) when the key has a value. */
+  create(key: string, value: Payload): Promise<number>;
+  /** Fails with a `JetStreamApiError` (code `WRONG_LAST_SEQUENCE`) when the key has another revision. */
+  update(key: string, value: Payload, revision: number): Promise<number>;
+  delete(key: string, options?: { previousSeq?: number }): Promise<void>;
+  /** Deletes the key's history too. */
+  purge(key: string, options?: { previousSeq?: number }): Promise<void>;
+  watch(options?: KvWatchOptions): Promise<Pulled<KvEntry>>;
+  history(options?: { key?: string | string[] }): Promise<Pulled<KvEntry>>;
+  keys(filter?: string | string[]): Promise<Pulled<string>>;
+}
+
+/** Opens key-value stores. */
+export class Kvm {
+  constructor(nc: NatsConnection, options?: JetStreamOptions);
+  /** Fails with a `JetStreamApiError` (code `NOT_FOUND`) when there is none. */
+  open(bucket: string): Promise<KV>;
+}
+
+export interface ObjectInfo {
+  readonly name: string;
+  readonly bucket: string;
+  readonly nuid: string;
+  readonly size: number;
+  readonly chunks: number;
+  readonly digest: string;
+  readonly deleted: boolean;
+  readonly mtime: string;
+  readonly revision: number;
+  readonly description: string;
+  readonly headers?: MsgHdrs;
+  readonly metadata: Record<string, string>;
+  readonly options?: { link?: { bucket: string; name?: string }; max_chunk_size?: number };
+}
+
+/** Bytes `start` to `end`, both included, as in HTTP. */
+export interface ByteRange {
+  start: number;
+  end: number;
+}
+
+export interface ObjectResult {
+  readonly info: ObjectInfo;
+  /** Pulled chunk by chunk: nothing is fetched before it is read, and `cancel()` stops fetching. */
+  readonly data: ReadableStream<Uint8Array>;
+  /** Resolves with the error that ended `data`, or with null. */
+  readonly error: Promise<Error | null>;
+}
+
+export interface ObjectStore {
+  readonly bucket: string;
+  info(name: string): Promise<ObjectInfo | null>;
+  list(): Promise<ObjectInfo[]>;
+  /** The whole object, its digest checked at the end; or a range of it. null when there is none. */
+  get(name: string, options?: { range?: ByteRange }): Promise<ObjectResult | null>;
+  /** The data of an object whose info is known. */
+  read(info: ObjectInfo, range?: ByteRange): ObjectResult;
+  getBlob(name: string, options?: { range?: ByteRange }): Promise<Uint8Array | null>;
+}
+
+/** Opens object stores. */
+export class Objm {
+  constructor(nc: NatsConnection, options?: JetStreamOptions);
+  /** Fails with a `JetStreamApiError` (code `NOT_FOUND`) when there is none. */
+  open(bucket: string): Promise<ObjectStore>;
+}
+export type { Msg };

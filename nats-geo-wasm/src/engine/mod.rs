@@ -1,0 +1,283 @@
+//! A whole NATS client without a socket or a clock: facts and commands go in with the time, effects come out.
+//!
+//! The [`Selector`] decides which server the client talks to; the engine does the talking. The files follow the life of
+//! a connection: `actions.rs` does what the selector decides, `handshake.rs` opens links and takes samples, `ops.rs`
+//! takes in what servers say, `handover.rs` moves subscriptions and traffic, `ending.rs` settles what is left of a dead
+//! link. `publishing.rs`, `requests.rs` and `subscriptions.rs` are what users do, `drain.rs` is how it all ends,
+//! `due.rs` what time demands, `view.rs` and `notices.rs` what users see.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use nats_geo::core::{ConnId, Event, Selector, SortedMap, Time};
+
+mod actions;
+mod barrier;
+mod code;
+mod config;
+mod drain;
+mod due;
+mod effect;
+mod ending;
+mod endpoints;
+mod frames;
+mod handover;
+mod handshake;
+mod json;
+mod link;
+mod memory;
+mod notices;
+mod ops;
+mod options;
+mod outgoing;
+mod publishing;
+mod requests;
+mod server_url;
+mod subscriptions;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use code::{Code, Refusal};
+pub use effect::Effect;
+pub use ending::SocketEnd;
+pub use handshake::Credentials;
+pub use link::SocketId;
+pub use memory::Memory;
+pub use options::{Auth, Options};
+
+use barrier::Barriers;
+use drain::Draining;
+use endpoints::Endpoints;
+use link::Link;
+use outgoing::Outgoing;
+use requests::Requests;
+use subscriptions::Subscription;
+use view::Counters;
+
+/// A NATS client that does no I/O.
+///
+/// * Commands and facts go in: [`connect`](Self::connect), [`publish`](Self::publish), [`socket_received`](Self::socket_received), ...
+/// * [`poll_effect`](Self::poll_effect), [`take_frames`](Self::take_frames) and [`transmit`](Self::transmit) give out what
+///   is to be done, [`poll_timeout`](Self::poll_timeout) when to call [`handle_timeout`](Self::handle_timeout).
+///
+/// Any order of calls is fine; `now` may stall; late facts about closed sockets are ignored; everything is bounded.
+#[derive(Debug)]
+pub struct Engine {
+    options: Options,
+    selector: Selector,
+    now: Time,
+    phase: Phase,
+    endpoints: Endpoints,
+    links: SortedMap<SocketId, Link>,
+    conns: SortedMap<ConnId, SocketId>,
+    next_socket: u32,
+    /// Where new traffic goes.
+    live: Option<SocketId>,
+    /// The link that the selector last decided for: an activation that was overtaken must not switch any more.
+    aim: Option<ConnId>,
+    subscriptions: SortedMap<u32, Subscription>,
+    requests: Requests,
+    barriers: Barriers,
+    /// Flushes and round trips that wait for a link: the operation, whether it is a round trip, and until when.
+    waiting_pings: Vec<(u32, bool, Time)>,
+    /// Publishes that wait for a link.
+    kept: Outgoing,
+    frames: Vec<u8>,
+    effects: VecDeque<Effect>,
+    counters: Counters,
+    /// Whether the browser has a network, as far as it says.
+    is_online: bool,
+    /// Something waits for room in a socket's buffer.
+    is_clogged: bool,
+    last_failure: Option<(Code, String)>,
+}
+
+/// Where a client is in its life.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    New,
+    /// Until the first link is live, at most until this moment.
+    Connecting(Time),
+    Running,
+    Draining(Draining),
+    Closed,
+}
+
+/// The sockets, for [`Engine::transmit`].
+pub trait Outlet {
+    /// How many bytes the socket still holds.
+    fn buffered(&mut self, socket: SocketId) -> usize;
+    /// Sends a binary message.
+    fn send(&mut self, socket: SocketId, bytes: &[u8]);
+}
+
+impl Engine {
+    /// A client that does nothing before [`connect`](Self::connect).
+    ///
+    /// # Errors
+    /// Options that make no sense.
+    pub fn new(mut options: Options, now: Time) -> Result<Self, Refusal> {
+        if options.memory.is_some() {
+            // The memory decides at once; what is measured then corrects it.
+            options.config.probe.start_samples = 2;
+            options.config.probe.start_window_min = Duration::ZERO;
+            options.config.probe.start_window_max = Duration::ZERO;
+        }
+        let mut engine = Self {
+            selector: Selector::new(options.config.clone(), options.seed, now)?,
+            requests: Requests::new(&options),
+            now,
+            phase: Phase::New,
+            endpoints: Endpoints::default(),
+            links: SortedMap::new(),
+            conns: SortedMap::new(),
+            next_socket: 1,
+            live: None,
+            aim: None,
+            subscriptions: SortedMap::new(),
+            barriers: Barriers::default(),
+            waiting_pings: Vec::new(),
+            kept: Outgoing::default(),
+            frames: Vec::new(),
+            effects: VecDeque::new(),
+            counters: Counters::default(),
+            is_online: true,
+            is_clogged: false,
+            last_failure: None,
+            options,
+        };
+        let servers = engine.options.servers.clone();
+        for event in engine.endpoints.list(&servers, engine.options.is_secure_page)? {
+            engine.selector.handle_event(event, now);
+        }
+        Ok(engine)
+    }
+
+    /// Begins. [`Effect::Opened`] or [`Effect::Closed`] tells how it went.
+    pub fn connect(&mut self, now: Time) {
+        if self.phase == Phase::New {
+            self.now = self.now.max(now);
+            self.phase = Phase::Connecting(self.now + self.options.connect_timeout);
+            self.pump();
+        }
+    }
+
+    /// Replaces the list of servers. The live link stays where it is.
+    ///
+    /// # Errors
+    /// A server that makes no sense; the list is then unchanged.
+    pub fn set_servers(&mut self, servers: &[String], now: Time) -> Result<(), Refusal> {
+        self.advance(now);
+        for event in self.endpoints.list(servers, self.options.is_secure_page)? {
+            self.tell(event);
+        }
+        self.pump();
+        Ok(())
+    }
+
+    /// Ends the live link, so that a server is chosen afresh.
+    pub fn reconnect(&mut self, now: Time) {
+        self.advance(now);
+        if let Some(live) = self.live {
+            self.end_link(live, ending::End::Reset("reconnect() was called".into()));
+        }
+        self.pump();
+    }
+
+    /// The host slept, or may have: nothing that was awaited proves anything.
+    pub fn resumed(&mut self, now: Time) {
+        self.advance(now);
+        self.wake();
+        self.pump();
+    }
+
+    /// The browser says whether it has a network. Coming back is a reason to look again at once.
+    pub fn set_online(&mut self, is_online: bool, now: Time) {
+        self.advance(now);
+        if std::mem::replace(&mut self.is_online, is_online) != is_online && is_online {
+            self.wake();
+        }
+        self.pump();
+    }
+
+    /// The next thing to do, oldest first; to be asked after [`take_frames`](Self::take_frames).
+    #[must_use]
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Gives the messages that have come in to `deliver`, if there are any: frames, one behind the other.
+    pub fn take_frames(&mut self, deliver: impl FnOnce(&[u8])) {
+        if self.frames.is_empty() {
+            return;
+        }
+        deliver(&self.frames);
+        self.frames.clear();
+        if self.frames.capacity() > FRAMES_KEPT {
+            self.frames = Vec::new();
+        }
+    }
+
+    /// Hands what is to be sent to the sockets, and looks at what they hold.
+    pub fn transmit(&mut self, outlet: &mut dyn Outlet, now: Time) {
+        self.now = self.now.max(now);
+        self.is_clogged = false;
+        for (socket, link) in self.links.iter_mut() {
+            if link.out.is_empty() && link.buffered == 0 {
+                continue;
+            }
+            link.buffered = outlet.buffered(*socket);
+            self.is_clogged |= link.transmit(WINDOW_BYTES, self.now, |bytes| {
+                outlet.send(*socket, bytes);
+                outlet.buffered(*socket)
+            });
+        }
+    }
+
+    /// Whether so much is to be sent that [`transmit`](Self::transmit) should be called at once.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let live = self.live.and_then(|live| self.links.get(&live));
+        live.is_some_and(|link| {
+            link.out.queued_bytes() >= outgoing::SEGMENT_BYTES && link.buffered < WINDOW_BYTES
+        })
+    }
+
+    /// Whether the client has ended for good.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
+    }
+
+    /// Takes the time in. If our own timer is far too late, the host slept or stalled.
+    fn advance(&mut self, now: Time) {
+        let now = now.max(self.now);
+        let late = self.poll_timeout().map_or(Duration::ZERO, |due| now.since(due));
+        self.now = now;
+        if late > self.options.config.watch.stall {
+            self.wake();
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.selector.handle_event(event, self.now);
+    }
+
+    /// Does what the selector has decided since the last time.
+    fn pump(&mut self) {
+        while !matches!(self.phase, Phase::New | Phase::Closed) {
+            let Some(action) = self.selector.poll_action() else { break };
+            self.perform(action);
+        }
+        self.advance_drain();
+    }
+}
+
+/// What a socket may hold. What it holds is lost with it, while what we hold can be sent on the next link; and an
+/// emptied socket tells us nothing, so that less would have to be looked at too often.
+const WINDOW_BYTES: usize = 1 << 20;
+
+/// The buffer of frames that is kept for the next ones.
+const FRAMES_KEPT: usize = 1 << 20;

@@ -1,0 +1,133 @@
+//! What users are told unasked, as JSON: `type`, `at_ms`, `text` and what else the type has.
+
+use std::time::Duration;
+
+use nats_geo::core::{EndpointId, MoveCause, Notice, NoticeKind, Place, ServerIdentity};
+
+use super::json::Object;
+use super::link::SocketId;
+use super::ops::{PERMISSIONS, is_about_credentials};
+use super::view::place;
+use super::{Code, Effect, Engine};
+
+impl Engine {
+    pub(super) fn notify(&mut self, notice: &Notice) {
+        let text = notice.kind.to_string();
+        let (kind, details) = described(&notice.kind);
+        let object =
+            Object::new().text("type", kind).millis("at_ms", notice.at.since_start()).text("text", &text);
+        self.push_notice(details(object));
+        if let NoticeKind::Moved { from, to, .. } = &notice.kind
+            && from.region != to.region
+        {
+            let object = self.notice("region", &text);
+            self.push_notice(object.text("from", from.region.as_str()).text("to", to.region.as_str()));
+        }
+    }
+
+    pub(super) fn notify_probe(&mut self, endpoint: EndpointId, rtt: Duration, identity: &ServerIdentity) {
+        let address = self.endpoints.url(endpoint).unwrap_or_default();
+        let object = self
+            .notice("probe", "a server was measured")
+            .text("url", &address)
+            .text("server", &identity.server_name)
+            .maybe(identity.cluster.as_deref(), |object, cluster| object.text("cluster", cluster))
+            .millis("rtt_ms", rtt);
+        self.push_notice(object);
+    }
+
+    /// `-ERR` on a link that is live.
+    pub(super) fn notify_error(&mut self, socket: SocketId, text: &str) {
+        let code = if text.starts_with(PERMISSIONS) {
+            Code::PermissionViolation
+        } else if is_about_credentials(&text.to_ascii_lowercase()) {
+            Code::Authorization
+        } else if text.starts_with("Slow Consumer") {
+            Code::SlowConsumer
+        } else {
+            Code::Protocol
+        };
+        let live = self.live == Some(socket);
+        let object = self.notice("error", text).number("code", code.number().into()).bool("live", live);
+        self.push_notice(
+            object.maybe(text.split('"').nth(1), |object, subject| object.text("subject", subject)),
+        );
+    }
+
+    /// Publishes are lost, and we know it.
+    pub(super) fn discarded(&mut self, messages: u64, why: &str) {
+        if messages == 0 {
+            return;
+        }
+        self.counters.discarded += messages;
+        let object = self.notice("discarded", why).number("messages", messages);
+        self.push_notice(object);
+    }
+
+    fn notice(&self, kind: &str, text: &str) -> Object {
+        Object::new().text("type", kind).millis("at_ms", self.now.since_start()).text("text", text)
+    }
+
+    /// When nobody takes effects, notices are what may be dropped.
+    fn push_notice(&mut self, object: Object) {
+        if self.effects.len() < EFFECTS_MAX {
+            self.effects.push_back(Effect::Notice(object.finish()));
+        }
+    }
+}
+
+/// While this much waits for the driver, nothing more is noticed.
+const EFFECTS_MAX: usize = 4_096;
+
+type Details<'a> = Box<dyn Fn(Object) -> Object + 'a>;
+
+fn described(kind: &NoticeKind) -> (&'static str, Details<'_>) {
+    fn at(place_: &Place) -> Details<'_> {
+        Box::new(move |object| object.object("place", place(place_)))
+    }
+    match kind {
+        NoticeKind::Connected(place) => ("connect", at(place)),
+        NoticeKind::Dialing(place) => ("dialing", at(place)),
+        NoticeKind::Opened(place) => ("open", at(place)),
+        NoticeKind::OpenFailed { place, .. } => ("openFailed", at(place)),
+        NoticeKind::Suspected(place) => ("suspected", at(place)),
+        NoticeKind::Cleared(place) => ("cleared", at(place)),
+        NoticeKind::Lost { place, .. } => ("disconnect", at(place)),
+        NoticeKind::LameDuck(place) => ("ldm", at(place)),
+        NoticeKind::StandbyReady(place) => ("standby", at(place)),
+        NoticeKind::BreakBeforeMake(place) => ("breakBeforeMake", at(place)),
+        NoticeKind::Moved { from, to, cause, overlap } => {
+            let details = move |object: Object| {
+                object
+                    .object("from", place(from))
+                    .object("to", place(to))
+                    .text("cause", cause_name(*cause))
+                    .bool("planned", cause.is_planned())
+                    .bool("overlap", *overlap)
+            };
+            ("reconnect", Box::new(details))
+        }
+        NoticeKind::Damped { region, until } => {
+            let details = move |object: Object| {
+                object.text("region", region.as_str()).millis("until_ms", until.since_start())
+            };
+            ("damped", Box::new(details))
+        }
+        NoticeKind::Offline => ("offline", Box::new(|object| object)),
+        NoticeKind::Resumed => ("resumed", Box::new(|object| object)),
+        _ => ("other", Box::new(|object| object)),
+    }
+}
+
+const fn cause_name(cause: MoveCause) -> &'static str {
+    match cause {
+        MoveCause::Suspicion => "suspicion",
+        MoveCause::ServerLost => "serverLost",
+        MoveCause::RegionLost => "regionLost",
+        MoveCause::Recovered => "recovered",
+        MoveCause::LameDuck => "lameDuck",
+        MoveCause::FailBack => "failBack",
+        MoveCause::Faster => "faster",
+        _ => "other",
+    }
+}

@@ -1,0 +1,132 @@
+//! What servers say.
+
+use nats_geo::core::{Event, Time};
+use nats_geo::wire::{ClientOp, Info, ServerOp};
+
+use super::Engine;
+use super::ending::End;
+use super::link::{SocketId, Step, Whom};
+
+impl Engine {
+    /// Bytes came in.
+    pub fn socket_received(&mut self, socket: SocketId, bytes: &[u8], now: Time) {
+        self.advance(now);
+        if let Some(link) = self.links.get_mut(&socket) {
+            link.received += bytes.len() as u64;
+            link.silent_wakes = None;
+            link.decoder.feed(bytes);
+            // The bytes prove that it is open, whatever order the browser tells of it in.
+            if link.step == Step::Opening {
+                link.step = Step::AwaitInfo;
+            }
+        }
+        // An operation may end the link.
+        while let Some(link) = self.links.get_mut(&socket) {
+            match link.decoder.next_op() {
+                Ok(None) => break,
+                Ok(Some(op)) => self.take_in(socket, op),
+                Err(error) => self.end_link(socket, End::Protocol(error.to_string())),
+            }
+        }
+        self.pump();
+    }
+
+    fn take_in(&mut self, socket: SocketId, op: ServerOp) {
+        let now = self.now;
+        let Some(link) = self.links.get_mut(&socket) else { return };
+        match op {
+            ServerOp::Msg(message) if link.step == Step::Live => self.delivered(socket, &message),
+            ServerOp::Info(info) => self.informed(socket, info),
+            ServerOp::Err(text) => self.complained(socket, text),
+            _ if link.step == Step::AwaitInfo => {
+                self.end_link(socket, End::Protocol("it did not begin with INFO".into()));
+            }
+            ServerOp::Ping => link.send(&ClientOp::Pong, now),
+            ServerOp::Pong => {
+                if let Some((whom, rtt)) = link.pong(now) {
+                    self.answered(socket, whom, rtt);
+                }
+            }
+            // An acknowledgement, which we ask for nowhere, or a message before its time.
+            _ => {}
+        }
+    }
+
+    fn informed(&mut self, socket: SocketId, info: Box<Info>) {
+        let Some(link) = self.links.get_mut(&socket) else { return };
+        let is_first = link.step == Step::AwaitInfo;
+        link.info = info;
+        if is_first {
+            return self.greeted(socket);
+        }
+        let (endpoint, conn) = (link.endpoint, link.conn());
+        if let Some(conn) = conn.filter(|_| link.step == Step::Live) {
+            let info = link.info.clone();
+            if info.lame_duck {
+                self.tell(Event::LameDuck(conn));
+            }
+            self.advertised(endpoint, &info);
+        }
+    }
+
+    fn answered(&mut self, socket: SocketId, whom: Whom, rtt: std::time::Duration) {
+        match whom {
+            Whom::Handshake => self.accepted(socket),
+            Whom::Sample(nth, best) => self.sampled(socket, nth, rtt.min(best)),
+            Whom::Ping(ping) => self.tell(Event::Pong { ping, rtt }),
+            Whom::RoundTrip(op) => self.completed_with(op, rtt.as_secs_f64() * 1e3),
+            Whom::Barrier(barrier) => self.barrier_answered(barrier, true),
+            Whom::Activation(handover) => self.activation_proven(socket, handover),
+            Whom::Ended => self.begin_elsewhere(socket),
+            Whom::Quiet => self.quiet(socket),
+            Whom::Finished => self.end_link(socket, End::Requested),
+        }
+    }
+
+    /// `-ERR`. Most of them leave the connection open.
+    fn complained(&mut self, socket: SocketId, text: String) {
+        let now = self.now;
+        let Some(link) = self.links.get_mut(&socket) else { return };
+        if link.step != Step::Live {
+            let lower = text.to_ascii_lowercase();
+            let end = if is_about_credentials(&lower) {
+                End::Auth(text)
+            } else if is_about_connections(&lower) {
+                End::Limit
+            } else {
+                link.complaint = Some((text, now));
+                return;
+            };
+            return self.end_link(socket, end);
+        }
+        if text.starts_with(PERMISSIONS) {
+            self.forbidden(socket, &text);
+        } else {
+            link.complaint = Some((text.clone(), now));
+        }
+        self.notify_error(socket, &text);
+    }
+
+    /// The account may not publish or subscribe there.
+    fn forbidden(&mut self, socket: SocketId, text: &str) {
+        let subject = text.split('"').nth(1).unwrap_or_default();
+        if text.contains("for Subscription") {
+            self.inbox_forbidden(socket, subject, text);
+        } else {
+            self.request_forbidden(socket, subject, text);
+        }
+    }
+}
+
+/// How nats-server begins what it refuses for lack of permission.
+pub(super) const PERMISSIONS: &str = "Permissions Violation";
+
+/// Such as `Authorization Violation` and `User Authentication Expired`.
+pub(super) fn is_about_credentials(lower: &str) -> bool {
+    lower.contains("authentication") || lower.contains("authorization")
+}
+
+/// `maximum connections exceeded`, `maximum account active connections exceeded`.
+fn is_about_connections(lower: &str) -> bool {
+    lower.contains("maximum") && lower.contains("connections")
+}

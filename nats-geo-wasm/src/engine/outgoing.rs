@@ -1,0 +1,144 @@
+//! What is to be sent, in pieces that each make one message of the WebSocket.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use nats_geo::core::Time;
+use nats_geo::wire::{ClientOp, EncodeError};
+
+/// What may become of an operation whose link dies before it was sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    /// A publish: the next link may send it.
+    Publish,
+    /// Anything else belongs to its link: a request's answer would go to an inbox that is gone.
+    OfLink,
+}
+
+/// Operations in a row, of one kind.
+#[derive(Debug)]
+pub(super) struct Segment {
+    bytes: BytesMut,
+    kind: Kind,
+    /// How many messages it holds, for [`Kind::Publish`].
+    pub(super) messages: u64,
+    /// The largest of them, headers included, in bytes.
+    pub(super) largest: usize,
+    /// When its first operation came.
+    pub(super) since: Time,
+}
+
+/// Segments in the order in which they are to be sent.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    segments: VecDeque<Segment>,
+    queued_bytes: usize,
+    /// Memory of a segment that was sent, for the next one: publishing then allocates nothing.
+    spare: BytesMut,
+}
+
+/// One message of the WebSocket: fewer and larger ones cost less, up to about this.
+pub(super) const SEGMENT_BYTES: usize = 64 << 10;
+
+impl Outgoing {
+    /// Appends an operation that belongs to this link.
+    pub(super) fn push(&mut self, op: &ClientOp<'_>, now: Time) -> Result<(), EncodeError> {
+        self.append(op, Kind::OfLink, now, |_| ())
+    }
+
+    /// Appends a message that may be sent on another link if it is not sent on this one.
+    pub(super) fn publish(&mut self, op: &ClientOp<'_>, size: usize, now: Time) -> Result<(), EncodeError> {
+        self.append(op, Kind::Publish, now, |segment| {
+            segment.messages += 1;
+            segment.largest = segment.largest.max(size);
+        })
+    }
+
+    pub(super) const fn queued_bytes(&self) -> usize {
+        self.queued_bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// When the oldest operation came.
+    pub(super) fn since(&self) -> Option<Time> {
+        self.segments.front().map(|segment| segment.since)
+    }
+
+    /// Messages that may be sent on another link.
+    pub(super) fn messages(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.messages).sum()
+    }
+
+    /// Hands the oldest segment to `send`.
+    pub(super) fn send_next(&mut self, send: impl FnOnce(&[u8])) -> Option<usize> {
+        let mut segment = self.take_next()?;
+        send(&segment.bytes);
+        let sent = segment.bytes.len();
+        if segment.bytes.capacity() <= 2 * SEGMENT_BYTES {
+            segment.bytes.clear();
+            self.spare = segment.bytes;
+        }
+        Some(sent)
+    }
+
+    pub(super) fn take_next(&mut self) -> Option<Segment> {
+        let segment = self.segments.pop_front()?;
+        self.queued_bytes -= segment.bytes.len();
+        Some(segment)
+    }
+
+    /// Moves what may be sent on another link to the end of `other`.
+    pub(super) fn give_publishes_to(&mut self, other: &mut Self) {
+        while let Some(segment) = self.take_next() {
+            if segment.kind == Kind::Publish {
+                other.put(segment);
+            }
+        }
+    }
+
+    /// Appends a whole segment.
+    pub(super) fn put(&mut self, segment: Segment) {
+        self.queued_bytes += segment.bytes.len();
+        self.segments.push_back(segment);
+    }
+
+    fn append(
+        &mut self,
+        op: &ClientOp<'_>,
+        kind: Kind,
+        now: Time,
+        count: impl FnOnce(&mut Segment),
+    ) -> Result<(), EncodeError> {
+        let fits = |last: &Segment| {
+            let has_room = last.bytes.len() < SEGMENT_BYTES - HEADROOM;
+            last.kind == kind && has_room && now.since(last.since) < SEGMENT_AGE
+        };
+        let last = if self.segments.back().is_some_and(fits) { self.segments.pop_back() } else { None };
+        let mut segment = last.unwrap_or_else(|| {
+            let bytes = std::mem::take(&mut self.spare);
+            Segment { bytes, kind, messages: 0, largest: 0, since: now }
+        });
+        let before = segment.bytes.len();
+        let result = op.encode(&mut segment.bytes);
+        if result.is_ok() {
+            self.queued_bytes += segment.bytes.len() - before;
+            count(&mut segment);
+        }
+        if segment.bytes.is_empty() {
+            self.spare = segment.bytes;
+        } else {
+            self.segments.push_back(segment);
+        }
+        result
+    }
+}
+
+/// A segment takes operations for this long: what is kept for too long is discarded by segments.
+const SEGMENT_AGE: Duration = Duration::from_millis(100);
+
+/// A segment that is nearly full takes no more, so that small messages do not make it grow beyond its size.
+const HEADROOM: usize = 256;

@@ -1,0 +1,167 @@
+//! Publishing: onto the live link, or kept for the next one.
+
+use nats_geo::core::Time;
+use nats_geo::wire::ClientOp;
+
+use super::drain::Draining;
+use super::link::Whom;
+use super::requests::too_large;
+use super::{Code, Engine, Phase, Refusal};
+
+impl Engine {
+    /// Publishes a message where traffic goes now. While nothing is live it is kept for the next link, in bounds of time
+    /// and bytes; what is discarded then is counted and noticed.
+    ///
+    /// # Errors
+    /// A subject, header block or payload that the server would not take; too much kept; a client that has ended.
+    pub fn publish(
+        &mut self,
+        subject: &str,
+        reply: Option<&str>,
+        headers: Option<&[u8]>,
+        payload: &[u8],
+        now: Time,
+    ) -> Result<(), Refusal> {
+        match self.phase {
+            Phase::Closed => return Err(Refusal::closed()),
+            Phase::Draining(Draining { is_last: true, .. }) => return Err(Refusal::draining()),
+            _ => {}
+        }
+        let size = payload.len() + headers.map_or(0, <[u8]>::len);
+        let op = ClientOp::Pub { subject, reply, headers, payload };
+        match self.live.and_then(|live| self.links.get_mut(&live)) {
+            Some(link) => {
+                let limit = link.info.max_payload;
+                if size > limit && limit > 0 {
+                    return Err(too_large(size, limit));
+                }
+                if link.out.queued_bytes() + size > QUEUED_BYTES_MAX {
+                    return Err(Refusal::new(
+                        Code::Connection,
+                        "64 MiB wait to be sent already; await flush() from time to time",
+                    ));
+                }
+                link.out.publish(&op, size, now)?;
+                link.entered += 1;
+            }
+            None => {
+                if self.kept.queued_bytes() + size > self.options.kept_bytes_max {
+                    return Err(Refusal::new(
+                        Code::Connection,
+                        "nothing is live, and no more is kept for the next link; try again once `reconnect` is noticed",
+                    ));
+                }
+                self.kept.publish(&op, size, now)?;
+            }
+        }
+        self.counters.out_msgs += 1;
+        self.counters.out_bytes += size as u64;
+        Ok(())
+    }
+
+    /// Tells when everything that was published has arrived: a PING behind it on every link.
+    pub fn flush(&mut self, op: u32, now: Time) {
+        self.round_trip(op, false, now);
+    }
+
+    /// Measures a round trip to the server that is live.
+    pub fn rtt(&mut self, op: u32, now: Time) {
+        self.round_trip(op, true, now);
+    }
+
+    fn round_trip(&mut self, op: u32, is_measured: bool, now: Time) {
+        self.advance(now);
+        if self.phase == Phase::Closed {
+            self.failed(op, Code::Closed, &Refusal::closed().text);
+        } else if self.live.is_some() {
+            self.ping_for_user(op, is_measured);
+        } else {
+            self.waiting_pings.push((op, is_measured, self.now + self.options.publish_wait));
+        }
+        self.pump();
+    }
+
+    fn ping_for_user(&mut self, op: u32, is_measured: bool) {
+        let now = self.now;
+        if !is_measured {
+            return self.flush_links(super::barrier::Goal::Flush(op));
+        }
+        if let Some(link) = self.live.and_then(|live| self.links.get_mut(&live)) {
+            link.ping(Whom::RoundTrip(op), now);
+        }
+    }
+
+    /// A PING on the live link, and on each other one on which publishes are not confirmed yet.
+    pub(super) fn flush_links(&mut self, goal: super::barrier::Goal) {
+        let now = self.now;
+        let is_concerned = |(socket, link): &(&super::SocketId, &super::Link)| {
+            self.live == Some(**socket) || link.entered > link.confirmed
+        };
+        let links: Vec<_> = self.links.iter().filter(is_concerned).map(|(socket, _)| *socket).collect();
+        let barrier = self.barriers.begin(goal, links.len().max(1));
+        if links.is_empty() {
+            return self.barrier_answered(barrier, true);
+        }
+        for socket in links {
+            if let Some(link) = self.links.get_mut(&socket) {
+                link.ping(Whom::Barrier(barrier), now);
+            }
+        }
+    }
+
+    pub(super) fn send_waiting_pings(&mut self) {
+        for (op, is_measured, _) in std::mem::take(&mut self.waiting_pings) {
+            self.ping_for_user(op, is_measured);
+        }
+    }
+
+    /// Sends what was kept on the live link.
+    pub(super) fn send_kept(&mut self) {
+        let Some(link) = self.live.and_then(|live| self.links.get_mut(&live)) else { return };
+        let limit = link.info.max_payload;
+        let mut discarded = 0;
+        while let Some(segment) = self.kept.take_next() {
+            // This server accepts less than the one before, and would end the connection.
+            if segment.largest > limit && limit > 0 {
+                discarded += segment.messages;
+                continue;
+            }
+            link.entered += segment.messages;
+            link.out.put(segment);
+        }
+        self.discarded(discarded, "larger than the server accepts");
+    }
+
+    /// What a dead link left over may be more than is kept: the oldest goes.
+    pub(super) fn bound_kept(&mut self) {
+        let mut discarded = 0;
+        while self.kept.queued_bytes() > self.options.kept_bytes_max {
+            discarded += self.kept.take_next().map_or(0, |segment| segment.messages);
+        }
+        self.discarded(discarded, "more than is kept while nothing is live");
+    }
+
+    /// What was kept for too long.
+    pub(super) fn expire_kept(&mut self) {
+        let mut discarded = 0;
+        while self.kept_until().is_some_and(|until| until <= self.now) {
+            discarded += self.kept.take_next().map_or(0, |segment| segment.messages);
+        }
+        self.discarded(discarded, "nothing was live for as long as they are kept");
+        let (due, rest) = std::mem::take(&mut self.waiting_pings)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(_, _, until)| *until <= self.now);
+        self.waiting_pings = rest;
+        for (op, _, _) in due {
+            self.failed(op, Code::Connection, "no server was live in time");
+        }
+    }
+
+    /// When the oldest of what is kept is discarded.
+    pub(super) fn kept_until(&self) -> Option<Time> {
+        self.kept.since().filter(|_| self.live.is_none()).map(|since| since + self.options.publish_wait)
+    }
+}
+
+/// What may wait in front of a socket that is full. The largest message that a server can be made to accept fits.
+const QUEUED_BYTES_MAX: usize = 65 << 20;

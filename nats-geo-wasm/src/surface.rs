@@ -1,0 +1,199 @@
+//! What JavaScript sees: the class `Engine`. Names and types are those of `js/`; nothing is decided here.
+
+use std::time::Duration;
+
+use js_sys::{JSON, Reflect};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::browser::{Driver, JsSink, Sink, is_secure_page, parsed, random_bytes};
+use crate::engine::{Credentials, Engine, Options, Refusal, SocketId};
+
+/// A NATS client. What it has to say it says to its sink.
+#[wasm_bindgen(js_name = Engine)]
+pub struct JsEngine(Driver);
+
+impl std::fmt::Debug for JsEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
+#[wasm_bindgen(js_class = Engine)]
+impl JsEngine {
+    /// A client that does nothing before `connect`. Throws when an option makes no sense.
+    ///
+    /// # Errors
+    /// An option that makes no sense.
+    #[wasm_bindgen(constructor)]
+    pub fn new(options: &JsValue, sink: JsSink) -> Result<Self, JsValue> {
+        let json = JSON::stringify(options).map(String::from)?;
+        let [seed @ .., b0, b1, b2, b3, b4, b5, b6, b7]: [u8; 24] = random_bytes();
+        let client = u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7]);
+        let mut options = Options::from_json(&json, client, u128::from_le_bytes(seed))
+            .map_err(|refusal| thrown(&refusal))?;
+        options.is_secure_page = is_secure_page();
+        Driver::new(|now| Engine::new(options, now), Sink(sink)).map(Self).map_err(|refusal| thrown(&refusal))
+    }
+
+    /// Begins; `opened` or `closed` of the sink tells how it went.
+    pub fn connect(&self) {
+        self.0.command(Engine::connect);
+    }
+
+    /// Publishes.
+    ///
+    /// # Errors
+    /// What the server would not take.
+    pub fn publish(
+        &self,
+        subject: &str,
+        reply: Option<String>,
+        headers: Option<Vec<u8>>,
+        payload: &[u8],
+    ) -> Result<(), JsValue> {
+        let result = self.0.publish(|engine, now| {
+            engine.publish(subject, reply.as_deref(), headers.as_deref(), payload, now)
+        });
+        result.map_err(|refusal| thrown(&refusal))
+    }
+
+    /// Subscribes.
+    ///
+    /// # Errors
+    /// What the server would not take.
+    pub fn subscribe(
+        &self,
+        sid: u32,
+        subject: &str,
+        queue: Option<String>,
+        max: Option<u32>,
+    ) -> Result<(), JsValue> {
+        let result = self
+            .0
+            .command(|engine, now| engine.subscribe(sid, subject, queue.as_deref(), max.map(u64::from), now));
+        result.map_err(|refusal| thrown(&refusal))
+    }
+
+    /// Ends a subscription, now or after `max` messages in all.
+    pub fn unsubscribe(&self, sid: u32, max: Option<u32>) {
+        self.0.command(|engine, now| engine.unsubscribe(sid, max.map(u64::from), now));
+    }
+
+    /// Ends a subscription once what is on its way has come in.
+    #[wasm_bindgen(js_name = drainSubscription)]
+    pub fn drain_subscription(&self, sid: u32, op: u32) {
+        self.0.command(|engine, now| engine.drain_subscription(sid, op, now));
+    }
+
+    /// Asks a question.
+    ///
+    /// # Errors
+    /// What the server would not take.
+    pub fn request(
+        &self,
+        op: u32,
+        subject: &str,
+        headers: Option<Vec<u8>>,
+        payload: &[u8],
+        timeout_ms: f64,
+    ) -> Result<(), JsValue> {
+        // Saturates, and makes zero of what is no number.
+        let limit = Duration::from_micros((timeout_ms * 1e3) as u64);
+        let result = self
+            .0
+            .command(|engine, now| engine.request(op, subject, headers.as_deref(), payload, limit, now));
+        result.map_err(|refusal| thrown(&refusal))
+    }
+
+    /// Waits for an answer no longer.
+    #[wasm_bindgen(js_name = cancelRequest)]
+    pub fn cancel_request(&self, op: u32) {
+        self.0.command(|engine, now| engine.cancel_request(op, now));
+    }
+
+    /// Completes `op` once the server has what was published.
+    pub fn flush(&self, op: u32) {
+        self.0.command(|engine, now| engine.flush(op, now));
+    }
+
+    /// Completes `op` with the milliseconds of a round trip.
+    pub fn rtt(&self, op: u32) {
+        self.0.command(|engine, now| engine.rtt(op, now));
+    }
+
+    /// Ends in an orderly way.
+    pub fn drain(&self, op: u32) {
+        self.0.command(|engine, now| engine.drain(op, now));
+    }
+
+    /// What pages know and workers do not: `online`, `offline`, `visible`, `hidden`, `resumed`.
+    pub fn hint(&self, kind: &str) {
+        self.0.look_around(matches!(kind, "online" | "visible" | "resumed"));
+    }
+
+    /// The answer to `authenticate` of the sink.
+    pub fn authenticated(&self, conn: u32, credentials: &JsValue, error: Option<String>) {
+        let result = error.map_or_else(|| Ok(read_credentials(credentials)), Err);
+        self.0.command(|engine, now| engine.authenticated(SocketId(conn), result, now));
+    }
+
+    /// Replaces the list of servers.
+    ///
+    /// # Errors
+    /// A server that makes no sense.
+    #[wasm_bindgen(js_name = setServers)]
+    pub fn set_servers(&self, servers: Vec<String>) -> Result<(), JsValue> {
+        self.0.command(|engine, now| engine.set_servers(&servers, now)).map_err(|refusal| thrown(&refusal))
+    }
+
+    /// Ends the live link, so that a server is chosen afresh.
+    pub fn reconnect(&self) {
+        self.0.command(Engine::reconnect);
+    }
+
+    /// Counts since the start.
+    pub fn stats(&self) -> JsValue {
+        self.0.look(|engine, _| parsed(&engine.stats()))
+    }
+
+    /// The ranking, with reasons.
+    pub fn snapshot(&self) -> JsValue {
+        self.0.look(|engine, now| parsed(&engine.snapshot(now)))
+    }
+
+    /// What the live server says about itself.
+    pub fn info(&self) -> JsValue {
+        self.0.look(|engine, _| engine.info_json().map_or(JsValue::UNDEFINED, |json| parsed(&json)))
+    }
+
+    /// What to give to the next client of this browser as `options.memory`.
+    pub fn memory(&self) -> JsValue {
+        self.0.look(|engine, _| parsed(&engine.memory()))
+    }
+
+    /// Ends at once.
+    pub fn close(&self) {
+        self.0.command(Engine::close);
+    }
+}
+
+/// An `Error` with a `code`.
+fn thrown(refusal: &Refusal) -> JsValue {
+    let error = JsValue::from(js_sys::Error::new(&refusal.text));
+    // An object that was just made takes a property.
+    let _ = Reflect::set(&error, &JsValue::from_str("code"), &JsValue::from(refusal.code.number()));
+    error
+}
+
+fn read_credentials(object: &JsValue) -> Credentials {
+    let read = |name: &str| Reflect::get(object, &JsValue::from_str(name)).ok()?.as_string();
+    let mut credentials = Credentials::default();
+    credentials.user = read("user");
+    credentials.pass = read("pass");
+    credentials.auth_token = read("auth_token");
+    credentials.jwt = read("jwt");
+    credentials.nkey = read("nkey");
+    credentials.sig = read("sig");
+    credentials
+}
