@@ -356,6 +356,25 @@ for (const mode of MODES) {
       assert.equal(result.outside.error.code, "INVALID_ARGUMENT");
     });
 
+    it("fetches no more of an object than is read", async () => {
+      const [{ server, connection }] = await world.cluster.clients(`client, ${mode.name}`);
+      const bytesTo = async () => {
+        await run(() => nc.flush());
+        return (await world.cluster.connections(server)).find(({ cid }) => cid === connection.cid).out_bytes;
+      };
+      const before = await bytesTo();
+      await run(async () => {
+        const { data } = await (await new natsGeo.Objm(nc).open("files")).get("folder/größe.bin");
+        window.reader = data.getReader();
+        await window.reader.read();
+      });
+      // Half a second is ten round trips to where the object is: what is sent unasked would be here.
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const read = (await bytesTo()) - before;
+      await run(() => window.reader.cancel());
+      assert.ok(read > 100_000 && read < 250_000, `${read} bytes came for one chunk of 100,000`);
+    });
+
     it("drains and closes, and says so to everything that waits", async () => {
       const other = await world.connected(mode, { name: `closing, ${mode.name}` });
       const result = await other.evaluate(async () => {

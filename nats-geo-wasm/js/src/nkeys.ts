@@ -9,6 +9,8 @@ const PREFIX_SEED = 18 << 3;
 const PREFIX_USER = 20 << 3;
 /** Prefix byte and kind in two bytes, 32 bytes of seed, two of checksum. */
 const SEED_BYTES = 2 + 32 + 2;
+/** The same as text: 5 bits a letter. */
+const SEED_LETTERS = Math.ceil((SEED_BYTES * 8) / 5);
 /** PKCS#8 wrapping of a raw Ed25519 seed (RFC 8410). */
 const PKCS8_PREFIX = [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
@@ -53,7 +55,7 @@ export async function sign(credentials: NkeyCredentials, nonce: string | undefin
 export function decodeSeed(seed: Uint8Array | string): Uint8Array {
   const text = (typeof seed === "string" ? seed : decoder.decode(seed)).trim();
   const bytes = decodeBase32(text);
-  if (!bytes || bytes.byteLength !== SEED_BYTES) throw new InvalidArgumentError('the nkey seed is damaged: it must be 58 characters of base32, "SU..."');
+  if (!bytes || text.length !== SEED_LETTERS) throw new InvalidArgumentError('the nkey seed is damaged: it must be 58 characters of base32, "SU..."');
   const kind = ((bytes[0]! & 7) << 5) | ((bytes[1]! & 0xf8) >> 3);
   if ((bytes[0]! & 0xf8) !== PREFIX_SEED || kind !== PREFIX_USER) throw new InvalidArgumentError('the nkey is no user seed: user seeds begin with "SU"');
   const content = bytes.subarray(0, SEED_BYTES - 2);

@@ -22,5 +22,5 @@ await build({
   logLevel: "warning",
 });
 const files = tests.map((name) => join(outdir, name.replace(/\.ts$/, ".mjs")));
-const child = spawn(process.execPath, ["--enable-source-maps", "--test", ...files], { stdio: "inherit" });
+const child = spawn(process.execPath, ["--enable-source-maps", "--test", "--test-reporter=spec", ...files], { stdio: "inherit" });
 child.on("exit", (code) => (process.exitCode = code ?? 1));

@@ -148,7 +148,7 @@ mod tests {
                 set += 1;
             }
         }
-        assert_eq!(set, 57);
+        assert_eq!(set, 58);
         assert_eq!(config.watch.ping_interval, Duration::from_millis(3));
         assert_eq!(config.spread.capacity, Some(CapacityHint { clients: 9, accepts_per_second: 1.5 }));
         assert_eq!((config.rank.samples, config.damping.reuse, config.fail_back.good_probes), (3, 3.0, 3));

@@ -1,1 +1,394 @@
-//! Tests of the engine without a server.
+//! The engine without a server: a script plays one, or chance does.
+
+use std::time::Duration;
+
+use nats_geo::core::Time;
+use proptest::prelude::*;
+
+use super::*;
+
+const INFO: &[u8] =
+    br#"INFO {"server_id":"S","server_name":"one","cluster":"lon","max_payload":1000,"headers":true}
+"#;
+
+/// An engine, and what it has asked for.
+struct Script {
+    engine: Engine,
+    now: Time,
+    sent: std::collections::BTreeMap<SocketId, Vec<u8>>,
+    effects: Vec<Effect>,
+    frames: usize,
+}
+
+struct Pipe<'a>(&'a mut std::collections::BTreeMap<SocketId, Vec<u8>>);
+
+impl Outlet for Pipe<'_> {
+    fn buffered(&mut self, _: SocketId) -> usize {
+        0
+    }
+
+    fn send(&mut self, socket: SocketId, bytes: &[u8]) {
+        self.0.entry(socket).or_default().extend_from_slice(bytes);
+    }
+}
+
+impl Script {
+    fn new(options: Options) -> Self {
+        let engine = Engine::new(options, Time::ZERO).unwrap();
+        let mut script =
+            Self { engine, now: Time::ZERO, sent: Default::default(), effects: Vec::new(), frames: 0 };
+        script.engine.connect(Time::ZERO);
+        script.drain();
+        script
+    }
+
+    /// A script whose first link is live.
+    fn live() -> Self {
+        let mut script = Self::new(options());
+        let probe = script.opened()[0];
+        script.greet(probe);
+        script.later(1);
+        let link = *script.opened().last().unwrap();
+        script.greet(link);
+        script.say(link, b"PONG\r\n");
+        assert!(script.effects.contains(&Effect::Opened), "{:?}", script.effects);
+        script.effects.retain(is_of_sockets);
+        script
+    }
+
+    /// INFO, and a PONG for as many PINGs as the handshake has.
+    fn greet(&mut self, socket: SocketId) {
+        self.engine.socket_opened(socket, self.now);
+        self.say(socket, INFO);
+        for _ in 0..4 {
+            self.later(1);
+            self.say(socket, b"PONG\r\n");
+        }
+    }
+
+    fn say(&mut self, socket: SocketId, bytes: &[u8]) {
+        self.engine.socket_received(socket, bytes, self.now);
+        self.drain();
+    }
+
+    fn later(&mut self, ms: u64) {
+        self.now += Duration::from_millis(ms);
+        self.engine.handle_timeout(self.now);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        self.engine.take_frames(|frames| self.frames += frames.len());
+        while let Some(effect) = self.engine.poll_effect() {
+            self.effects.push(effect);
+        }
+        self.engine.transmit(&mut Pipe(&mut self.sent), self.now);
+    }
+
+    fn opened(&self) -> Vec<SocketId> {
+        let open = |effect: &Effect| match effect {
+            Effect::OpenSocket { socket, .. } => Some(*socket),
+            _ => None,
+        };
+        self.effects.iter().filter_map(open).collect()
+    }
+
+    /// The text that was sent on the live link since this was asked last.
+    fn sent(&mut self) -> String {
+        self.drain();
+        let live = self.engine.live.unwrap();
+        String::from_utf8(self.sent.remove(&live).unwrap_or_default()).unwrap()
+    }
+
+    fn failure(&self, op: u32) -> Option<Code> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::Completed { op: done, code, .. } if *done == op => *code,
+            _ => None,
+        })
+    }
+
+    fn closed(&self) -> Option<Code> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::Closed { code, .. } => *code,
+            _ => None,
+        })
+    }
+}
+
+fn is_of_sockets(effect: &Effect) -> bool {
+    matches!(effect, Effect::OpenSocket { .. } | Effect::CloseSocket { .. })
+}
+
+fn options() -> Options {
+    Options::from_json(r#"{"servers":["ws://a:1"],"preset":"interactive","name":"n"}"#, 1, 2).unwrap()
+}
+
+#[test]
+fn the_first_words_are_connect_and_ping() {
+    let mut script = Script::new(options());
+    let probe = script.opened()[0];
+    script.engine.socket_opened(probe, script.now);
+    script.drain();
+    assert!(script.sent.is_empty(), "the server speaks first");
+    script.say(probe, &INFO[..20]);
+    assert!(script.sent.is_empty(), "half an INFO");
+    script.say(probe, &INFO[20..]);
+    let said = String::from_utf8(script.sent[&probe].clone()).unwrap();
+    assert!(said.starts_with("CONNECT {") && said.ends_with("}\r\nPING\r\n"), "{said}");
+    assert!(said.contains(r#""name":"n""#) && said.contains(r#""no_responders":true"#), "{said}");
+}
+
+#[test]
+fn publishes_coalesce_and_a_ping_is_answered() {
+    let mut script = Script::live();
+    script.sent();
+    for n in 0..3 {
+        script.engine.publish("a", None, None, format!("{n}").as_bytes(), script.now).unwrap();
+    }
+    assert_eq!(script.sent(), "PUB a 1\r\n0\r\nPUB a 1\r\n1\r\nPUB a 1\r\n2\r\n");
+    let live = script.engine.live.unwrap();
+    script.say(live, b"PING\r\n");
+    assert_eq!(script.sent(), "PONG\r\n");
+}
+
+#[test]
+fn a_second_info_changes_what_is_accepted() {
+    let mut script = Script::live();
+    let live = script.engine.live.unwrap();
+    script.say(live, b"INFO {\"max_payload\":2,\"connect_info\":true}\r\n");
+    let refusal = script.engine.publish("a", None, None, b"123", script.now).unwrap_err();
+    assert_eq!(refusal.code, Code::PayloadTooLarge);
+    assert_eq!(
+        refusal.text,
+        "a message of 3 bytes is larger than the 2 that the server accepts (max_payload)"
+    );
+}
+
+#[test]
+fn a_request_has_its_own_inbox_on_each_link_and_fails_with_it() {
+    let mut script = Script::live();
+    script.sent();
+    let live = script.engine.live.unwrap();
+    script.engine.request(7, "q", None, b"x", Duration::from_secs(9), script.now).unwrap();
+    script.engine.request(8, "q", None, b"x", Duration::from_secs(9), script.now).unwrap();
+    let sent = script.sent();
+    let inbox = format!("_INBOX.2000000000000000000000.{}", live.0);
+    let expected =
+        format!("SUB {inbox}.* 4294967296\r\nPUB q {inbox}.7 1\r\nx\r\nPUB q {inbox}.8 1\r\nx\r\n");
+    assert_eq!(sent, expected);
+    let twice = script.engine.request(7, "q", None, b"x", Duration::from_secs(9), script.now);
+    assert_eq!(twice.unwrap_err().code, Code::InvalidArgument);
+    script.say(live, format!("MSG {inbox}.7 4294967296 2\r\nok\r\n").as_bytes());
+    assert!(script.frames > 0);
+    script.engine.socket_closed(live, SocketEnd::Closed(1_006, String::new()), script.now);
+    script.drain();
+    assert_eq!((script.failure(7), script.failure(8)), (None, Some(Code::LinkLost)));
+}
+
+#[test]
+fn publishes_that_were_not_confirmed_are_in_doubt_and_those_not_sent_are_kept() {
+    let mut script = Script::live();
+    let live = script.engine.live.unwrap();
+    script.engine.publish("a", None, None, b"written", script.now).unwrap();
+    script.drain();
+    script.engine.publish("a", None, None, b"unwritten", script.now).unwrap();
+    script.engine.socket_closed(live, SocketEnd::Closed(1_006, String::new()), script.now);
+    assert_eq!((script.engine.counters.in_doubt, script.engine.kept.messages()), (1, 1));
+}
+
+#[test]
+fn a_policy_that_forbids_a_socket_is_named() {
+    let mut options = options();
+    options.connect_timeout = Duration::from_secs(1);
+    let mut script = Script::new(options);
+    for _ in 0..40 {
+        for socket in script.opened() {
+            script.engine.socket_failed(socket, script.now);
+        }
+        script.later(50);
+    }
+    let told = script.effects.iter().any(|effect| {
+        matches!(effect, Effect::Closed { code: Some(Code::Connection), text: Some(text) } if text.contains("connect-src"))
+    });
+    assert!(told, "{:?}", script.effects);
+}
+
+#[test]
+fn every_fatal_complaint_has_its_code() {
+    for (complaint, code) in [
+        ("'Authorization Violation'", Code::Authorization),
+        ("'User Authentication Expired'", Code::Authorization),
+        ("'maximum connections exceeded'", Code::Connection),
+        ("'Parser Error'", Code::Connection),
+    ] {
+        let mut options = options();
+        options.connect_timeout = Duration::from_secs(2);
+        let mut script = Script::new(options);
+        let mut seen = 0;
+        for _ in 0..60 {
+            for socket in script.opened().split_off(seen) {
+                seen += 1;
+                script.engine.socket_opened(socket, script.now);
+                script.say(socket, INFO);
+                script.say(socket, format!("-ERR {complaint}\r\n").as_bytes());
+                script.engine.socket_closed(socket, SocketEnd::Closed(1_000, String::new()), script.now);
+            }
+            script.later(50);
+        }
+        assert_eq!(script.closed(), Some(code), "{complaint}");
+    }
+}
+
+#[test]
+fn a_host_that_slept_judges_nobody() {
+    let mut script = Script::live();
+    let live = script.engine.live.unwrap();
+    script.later(600_000);
+    assert_eq!(script.engine.live, Some(live), "no verdict");
+    assert!(script.sent().ends_with("PING\r\n"), "but a question");
+    let is_resumed = |effect: &Effect| matches!(effect, Effect::Notice(json) if json.contains("\"resumed\""));
+    assert!(script.effects.iter().any(is_resumed));
+    let is_verdict =
+        |effect: &Effect| matches!(effect, Effect::Notice(json) if json.contains("\"disconnect\""));
+    assert!(!script.effects.iter().any(is_verdict));
+}
+
+#[test]
+fn timers_of_a_minute_still_find_a_dead_link() {
+    let mut script = Script::live();
+    let live = script.engine.live.unwrap();
+    for _ in 0..4 {
+        script.later(60_000);
+    }
+    assert_ne!(script.engine.live, Some(live), "silent over four minutes of throttled timers");
+}
+
+#[test]
+fn without_a_network_a_dial_waits_for_it() {
+    let mut script = Script::live();
+    let live = script.engine.live.unwrap();
+    script.engine.set_online(false, script.now);
+    script.engine.socket_closed(live, SocketEnd::Closed(1_006, String::new()), script.now);
+    let before = script.opened().len();
+    for _ in 0..300 {
+        script.later(100);
+    }
+    assert_eq!(script.opened().len(), before, "nothing is dialled for 30 s");
+    script.engine.set_online(true, script.now);
+    script.later(2_000);
+    assert!(script.opened().len() > before, "but within 2 s of the network");
+}
+
+/// Something that happens to an engine.
+#[derive(Clone, Debug)]
+enum Step {
+    Later(u64),
+    Opened(u32),
+    Closed(u32),
+    Failed(u32),
+    Said(u32, Vec<u8>),
+    Publish(Vec<u8>),
+    Request(u32, u64),
+    Cancel(u32),
+    Subscribe(u32, Option<u64>),
+    Unsubscribe(u32, Option<u64>),
+    DrainSubscription(u32, u32),
+    Flush(u32),
+    Online(bool),
+    Reconnect,
+    Resumed,
+    Drain(u32),
+}
+
+fn said() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        4 => Just(INFO.to_vec()),
+        6 => Just(b"PONG\r\n".to_vec()),
+        1 => Just(b"PONG\r\nPONG\r\nPING\r\n+OK\r\n".to_vec()),
+        1 => Just(b"INFO {\"ldm\":true,\"connect_urls\":[\"b:2\",\"c:3\"]}\r\n".to_vec()),
+        1 => Just(b"-ERR 'Permissions Violation for Publish to \"a\"'\r\n".to_vec()),
+        1 => Just(b"-ERR 'Authorization Violation'\r\n".to_vec()),
+        3 => (1_u64..5).prop_map(|sid| format!("MSG a {sid} 2\r\nhi\r\n").into_bytes()),
+        2 => (1_u32..9).prop_map(|op| format!("MSG _INBOX.x.1.{op} 4294967296 2\r\nhi\r\n").into_bytes()),
+        1 => proptest::collection::vec(any::<u8>(), 0..40),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let socket = || 1_u32..12;
+    prop_oneof![
+        4 => prop_oneof![Just(1), 0..300_u64, Just(3_000), Just(90_000)].prop_map(Step::Later),
+        4 => socket().prop_map(Step::Opened),
+        1 => socket().prop_map(Step::Closed),
+        1 => socket().prop_map(Step::Failed),
+        12 => (socket(), said()).prop_map(|(socket, bytes)| Step::Said(socket, bytes)),
+        2 => proptest::collection::vec(any::<u8>(), 0..2_000).prop_map(Step::Publish),
+        2 => (1_u32..9, 0_u64..400).prop_map(|(op, ms)| Step::Request(op, ms)),
+        1 => (1_u32..9).prop_map(Step::Cancel),
+        2 => (0_u32..5, prop::option::of(0_u64..4)).prop_map(|(sid, max)| Step::Subscribe(sid, max)),
+        1 => (0_u32..5, prop::option::of(0_u64..4)).prop_map(|(sid, max)| Step::Unsubscribe(sid, max)),
+        1 => (0_u32..5, 20_u32..30).prop_map(|(sid, op)| Step::DrainSubscription(sid, op)),
+        1 => (30_u32..40).prop_map(Step::Flush),
+        1 => any::<bool>().prop_map(Step::Online),
+        1 => Just(Step::Reconnect),
+        1 => Just(Step::Resumed),
+        1 => (50_u32..52).prop_map(Step::Drain),
+    ]
+}
+
+fn take(script: &mut Script, step: Step) {
+    let (engine, now) = (&mut script.engine, script.now);
+    let closed = || SocketEnd::Closed(1_006, String::new());
+    match step {
+        Step::Later(ms) => return script.later(ms),
+        Step::Opened(socket) => engine.socket_opened(SocketId(socket), now),
+        Step::Closed(socket) => engine.socket_closed(SocketId(socket), closed(), now),
+        Step::Failed(socket) => engine.socket_failed(SocketId(socket), now),
+        Step::Said(socket, bytes) => engine.socket_received(SocketId(socket), &bytes, now),
+        Step::Publish(payload) => _ = engine.publish("a", None, None, &payload, now),
+        Step::Request(op, ms) => _ = engine.request(op, "a", None, b"x", Duration::from_millis(ms), now),
+        Step::Cancel(op) => engine.cancel_request(op, now),
+        Step::Subscribe(sid, max) => _ = engine.subscribe(sid, "a", None, max, now),
+        Step::Unsubscribe(sid, max) => engine.unsubscribe(sid, max, now),
+        Step::DrainSubscription(sid, op) => engine.drain_subscription(sid, op, now),
+        Step::Flush(op) => engine.flush(op, now),
+        Step::Online(is_online) => engine.set_online(is_online, now),
+        Step::Reconnect => engine.reconnect(now),
+        Step::Resumed => engine.resumed(now),
+        Step::Drain(op) => engine.drain(op, now),
+    }
+    script.drain();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn whatever_happens_nothing_panics_and_every_operation_ends(
+        steps in proptest::collection::vec(step(), 0..120),
+        starts_live: bool,
+        at_most_once: bool,
+    ) {
+        let mut script = if starts_live { Script::live() } else { Script::new(options()) };
+        script.engine.options.at_most_once = at_most_once;
+        let mut flushes = 0;
+        for step in steps {
+            flushes += usize::from(matches!(step, Step::Flush(_)));
+            take(&mut script, step);
+            prop_assert!(script.engine.links.len() <= 80, "{} sockets", script.engine.links.len());
+            prop_assert!(script.engine.kept.queued_bytes() <= script.engine.options.kept_bytes_max);
+            prop_assert!(script.engine.now <= script.now);
+        }
+        script.engine.close(script.now);
+        script.drain();
+        let flushed = |effect: &&Effect| {
+            matches!(effect, Effect::Completed { op, .. } if (30..40).contains(op))
+        };
+        prop_assert_eq!(script.effects.iter().filter(flushed).count(), flushes, "each flush ends once");
+        let opened = script.opened().len();
+        let closes = script.effects.iter().filter(|effect| matches!(effect, Effect::CloseSocket { .. })).count();
+        prop_assert_eq!(opened, closes, "no socket is left");
+        prop_assert!(script.engine.is_closed() && script.engine.poll_timeout().is_none());
+        prop_assert!(script.engine.requests.is_empty() && script.engine.links.is_empty());
+    }
+}

@@ -146,6 +146,11 @@ impl Dialer {
         }
     }
 
+    /// What made everybody fail may be over: the next race may begin at once.
+    pub(crate) fn retry_now(&mut self, now: Time) {
+        self.retry_at = self.retry_at.map(|at| at.min(now));
+    }
+
     pub(crate) const fn retry_at(&self) -> Option<Time> {
         self.retry_at
     }

@@ -66,7 +66,8 @@ pub enum Event {
         /// Why.
         cause: Cause,
     },
-    /// The host slept or stalled: pending verdicts are void, samples in flight are worthless.
+    /// The host slept or stalled, or has a network again: pending verdicts are void, samples in flight are
+    /// worthless, and a back-off ends.
     Resumed,
 }
 

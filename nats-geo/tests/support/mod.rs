@@ -26,6 +26,8 @@ pub(crate) struct Server {
     _dir: TempDir,
     config: String,
     pub(crate) port: u16,
+    /// Where browsers connect, if [`with_websocket`](Self::with_websocket) made it; else 0.
+    pub(crate) websocket: u16,
     monitoring: u16,
 }
 
@@ -38,6 +40,18 @@ impl Server {
     /// A server with this configuration, returned once it listens.
     pub(crate) async fn with(config: &str) -> Self {
         Self::launch(config, None).await
+    }
+
+    /// A server with this configuration that browsers can reach.
+    pub(crate) async fn with_websocket(config: &str) -> Self {
+        Self::with(&format!("{WEBSOCKET}\n{config}")).await
+    }
+
+    /// The same server again, on the same ports, after [`kill`](Self::kill).
+    pub(crate) async fn restarted_with_websocket(mut self) -> Self {
+        let port = format!("127.0.0.1:{}", self.websocket);
+        self.config = self.config.replacen(WEBSOCKET, &WEBSOCKET.replace("127.0.0.1:-1", &port), 1);
+        self.restarted().await
     }
 
     /// The same server again, on the same port, after [`kill`](Self::kill).
@@ -59,13 +73,23 @@ impl Server {
         let child =
             Command::new(binary()).arg("-c").arg(&file).stderr(log).stdout(Stdio::null()).spawn().unwrap();
         let ports_file = dir.path().join(format!("nats-server_{}.ports", child.id()));
-        let (port, monitoring) = wait_for("the server's ports file", async || {
+        let (port, websocket, monitoring) = wait_for("the server's ports file", async || {
             let ports: serde_json::Value = serde_json::from_slice(&std::fs::read(&ports_file).ok()?).ok()?;
             let port = |kind: &str| ports[kind][0].as_str()?.rsplit(':').next()?.parse::<u16>().ok();
-            Some((port("nats")?, port("monitoring")?))
+            Some((port("nats")?, port("websocket").unwrap_or_default(), port("monitoring")?))
         })
         .await;
-        Self { child, _dir: dir, config: config.into(), port, monitoring }
+        Self { child, _dir: dir, config: config.into(), port, websocket, monitoring }
+    }
+
+    pub(crate) fn ws_url(&self) -> String {
+        format!("ws://127.0.0.1:{}", self.websocket)
+    }
+
+    /// The name that its configuration gives it.
+    pub(crate) fn name(&self) -> &str {
+        let after = self.config.split("server_name: ").nth(1).expect("a server_name in the configuration");
+        after.split_whitespace().next().expect("a name")
     }
 
     pub(crate) fn url(&self) -> String {
@@ -124,6 +148,9 @@ impl Drop for Server {
         let _ = self.child.wait();
     }
 }
+
+/// A listener for browsers.
+pub(crate) const WEBSOCKET: &str = "websocket { listen: \"127.0.0.1:-1\", no_tls: true }";
 
 /// One server per region, joined by gateways.
 pub(crate) async fn super_cluster(regions: &[&str], config: &str) -> Vec<Server> {

@@ -44,7 +44,7 @@ class Cluster {
 
   /** WebSocket addresses, one per server. */
   urls(regions = REGIONS.map((region) => region.name)) {
-    return this.in(regions).map((server) => `ws://127.0.0.1:${server.proxy.port}`);
+    return this.in(regions).map((server) => `ws://${server.proxy.address}`);
   }
 
   in(regions) {
@@ -53,7 +53,7 @@ class Cluster {
 
   /** The server that answers at an address. */
   at(address) {
-    return this.servers.find((server) => address.endsWith(`:${server.proxy.port}`));
+    return this.servers.find((server) => address === server.proxy.address);
   }
 
   async start(server) {
@@ -135,7 +135,7 @@ class Cluster {
       http: "127.0.0.1:${server.monitor}"
       cluster { name: ${server.region.name}, listen: "127.0.0.1:${server.route}", routes: [${routes}] }
       gateway { name: ${server.region.name}, listen: "127.0.0.1:${server.gateway}", gateways: [${gateways}] }
-      websocket { listen: "127.0.0.1:${server.websocket}", no_tls: true, advertise: "127.0.0.1:${server.proxy.port}" }
+      websocket { listen: "127.0.0.1:${server.websocket}", no_tls: true, advertise: "${server.proxy.address}" }
       jetstream { store_dir: "${join(this.folder, server.name)}" }
       max_payload: 1MB
       lame_duck_grace_period: "2s"
@@ -155,7 +155,9 @@ async function plan() {
       held.push(...sockets);
       const [client, monitor, route, gateway, websocket] = sockets.map((socket) => socket.address().port);
       const server = { region, name: `${region.name}-${index}`, client, monitor, route, gateway, websocket };
-      server.proxy = await startProxy(websocket, region.rttMs);
+      // Browsers dial one socket after the other to one IP address, so each server has its own, as in the world.
+      const host = process.platform === "linux" ? `127.0.0.${servers.length + 2}` : "127.0.0.1";
+      server.proxy = await startProxy(host, websocket, region.rttMs);
       servers.push(server);
     }
   }

@@ -3,8 +3,8 @@
 
 import net from "node:net";
 
-/** Starts a proxy on a free port. `rttMs` is what a round trip through it takes longer. */
-export async function startProxy(targetPort, rttMs) {
+/** Starts a proxy on a free port of `host`. `rttMs` is what a round trip through it takes longer. */
+export async function startProxy(host, targetPort, rttMs) {
   const sockets = new Set();
   const server = net.createServer((client) => {
     const upstream = net.connect(targetPort, "127.0.0.1");
@@ -19,12 +19,12 @@ export async function startProxy(targetPort, rttMs) {
     upstream.on("error", () => client.resetAndDestroy());
     client.on("error", () => upstream.destroy());
   });
-  await new Promise((resolve, reject) => server.listen(0, "127.0.0.1", resolve).on("error", reject));
+  await new Promise((resolve, reject) => server.listen(0, host, resolve).on("error", reject));
   const stop = () => {
     server.close();
     for (const socket of sockets) socket.destroy();
   };
-  return { port: server.address().port, stop, connections: () => sockets.size / 2 };
+  return { address: `${host}:${server.address().port}`, stop };
 }
 
 function delayed(from, to, delayMs) {

@@ -324,8 +324,9 @@ impl Selector {
         }
     }
 
-    /// The host slept: nothing that was awaited proves anything.
+    /// The host slept: nothing that was awaited proves anything, and what kept everybody from answering may be over.
     fn resume(&mut self) {
+        self.dialer.retry_now(self.now);
         for link in self.links.values_mut().filter(|link| link.state.is_open()) {
             link.watch.restart(self.now);
         }

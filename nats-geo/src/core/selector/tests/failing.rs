@@ -1,6 +1,6 @@
 //! Failing over: lost server, lost region, silence, trouble of our own.
 
-use super::super::super::{Config, MoveCause, NoticeKind, Time};
+use super::super::super::{Config, Event, MoveCause, NoticeKind, Time};
 use super::world::{Mood, World};
 use super::{ms, secs};
 use std::time::Duration;
@@ -203,4 +203,24 @@ fn with_one_region_failover_inside_it_goes_on() {
     world.restart(last);
     world.run_for(secs(60));
     assert_eq!(world.active(), Some(last));
+}
+
+#[test]
+fn after_a_long_outage_a_wake_up_dials_at_once() {
+    let mut world = World::settled(Config::interactive(), 3);
+    for server in 0..world.servers.len() {
+        world.kill(server);
+    }
+    // Long enough for back-offs of up to 30 s.
+    world.run_for(secs(120));
+    assert_eq!(world.active(), None);
+    for server in 0..world.servers.len() {
+        world.restart(server);
+    }
+    let since = world.now;
+    world.event(Event::Resumed);
+    world.run_for(ms(2_100));
+    let (first, _) = *world.opens(since).first().unwrap();
+    assert!(first <= secs(2), "{first:?}: at most one token of the budget away");
+    assert!(world.active().is_some());
 }

@@ -1,0 +1,9 @@
+//! The engine against real nats-servers over real WebSockets, driven by tokio.
+#![cfg(not(target_arch = "wasm32"))]
+
+mod basics;
+mod driver;
+mod failing;
+mod moving;
+#[path = "../../../nats-geo/tests/support/mod.rs"]
+mod support;
