@@ -107,7 +107,7 @@ impl Engine {
         if until > now {
             return;
         }
-        let waited = self.options.connect_timeout.as_millis();
+        let waited = u64::try_from(self.options.connect_timeout.as_millis()).unwrap_or(u64::MAX);
         let (code, last) = self.last_failure.clone().unwrap_or((Code::Connection, "nothing answered".into()));
         self.close_with(
             Some(code),
