@@ -186,12 +186,12 @@ fn thrown(refusal: &Refusal) -> JsValue {
 
 fn read_credentials(object: &JsValue) -> Credentials {
     let read = |name: &str| Reflect::get(object, &JsValue::from_str(name)).ok()?.as_string();
-    let mut credentials = Credentials::default();
-    credentials.user = read("user");
-    credentials.pass = read("pass");
-    credentials.auth_token = read("auth_token");
-    credentials.jwt = read("jwt");
-    credentials.nkey = read("nkey");
-    credentials.sig = read("sig");
-    credentials
+    Credentials {
+        user: read("user"),
+        pass: read("pass"),
+        auth_token: read("auth_token"),
+        jwt: read("jwt"),
+        nkey: read("nkey"),
+        sig: read("sig"),
+    }
 }
