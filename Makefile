@@ -1,6 +1,6 @@
 # Every command that checks this repository, each in one place. `make help` lists them; .ci/run calls them.
 
-.PHONY: help test check fmt clippy doc wasm wasm32 deny private bench
+.PHONY: help test testweb check fmt clippy doc wasm wasm32 deny private bench
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ clippy: ## Lint everything, warnings are errors
 
 doc: ## Build the documentation, warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+testweb: ## Run the engine in a page, a worker and a service worker of Chromium; installs what it needs
+	@server=$$(cargo run --example nats_server_path) && NATS_SERVER="$$server" nats-geo-wasm/test-web
 
 wasm: ## Build what a browser downloads, into nats-geo-wasm/js/generated; installs what it needs
 	nats-geo-wasm/build

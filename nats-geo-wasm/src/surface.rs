@@ -28,10 +28,8 @@ impl JsEngine {
     #[wasm_bindgen(constructor)]
     pub fn new(options: &JsValue, sink: JsSink) -> Result<Self, JsValue> {
         let json = JSON::stringify(options).map(String::from)?;
-        let [seed @ .., b0, b1, b2, b3, b4, b5, b6, b7]: [u8; 24] = random_bytes();
-        let client = u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7]);
-        let mut options = Options::from_json(&json, client, u128::from_le_bytes(seed))
-            .map_err(|refusal| thrown(&refusal))?;
+        let [client, inbox @ ..] = [(); 3].map(|()| u64::from_le_bytes(random_bytes()));
+        let mut options = Options::from_json(&json, client, inbox).map_err(|refusal| thrown(&refusal))?;
         options.is_secure_page = is_secure_page();
         Driver::new(|now| Engine::new(options, now), Sink(sink)).map(Self).map_err(|refusal| thrown(&refusal))
     }
@@ -188,12 +186,12 @@ fn thrown(refusal: &Refusal) -> JsValue {
 
 fn read_credentials(object: &JsValue) -> Credentials {
     let read = |name: &str| Reflect::get(object, &JsValue::from_str(name)).ok()?.as_string();
-    let mut credentials = Credentials::default();
-    credentials.user = read("user");
-    credentials.pass = read("pass");
-    credentials.auth_token = read("auth_token");
-    credentials.jwt = read("jwt");
-    credentials.nkey = read("nkey");
-    credentials.sig = read("sig");
-    credentials
+    Credentials {
+        user: read("user"),
+        pass: read("pass"),
+        auth_token: read("auth_token"),
+        jwt: read("jwt"),
+        nkey: read("nkey"),
+        sig: read("sig"),
+    }
 }

@@ -139,18 +139,22 @@ for (const mode of MODES) {
       const victim = await live();
       await startAsking();
       world.cluster.signal(victim, "SIGUSR2");
-      await until("it has left", async () => {
-        const server = await live();
-        return server && server !== victim;
-      }, 20_000);
-      await allSubscriptionsLive("lame duck");
-      await until("the server has ended", async () => victim.process.exitCode !== null || victim.process.signalCode !== null, 60_000);
+      try {
+        await until("it has left", async () => {
+          const server = await live();
+          return server && server !== victim;
+        }, 20_000);
+        await allSubscriptionsLive("lame duck");
+        await until("the server has ended", async () => victim.process.exitCode !== null || victim.process.signalCode !== null, 60_000);
+      } finally {
+        await victim.ended;
+        await world.cluster.start(victim);
+        await world.cluster.ready();
+      }
       const { answered, failed, longestMs } = await stopAsking();
       console.log(`# ${mode.name}: lame duck; ${failed.length} of ${answered + failed.length} requests failed, longest time without an answer ${longestMs.toFixed(0)} ms`);
       assert.deepEqual(failed, []);
       assert.ok((await run(() => window.statuses)).includes("ldm"));
-      await world.cluster.start(victim);
-      await world.cluster.ready();
     });
   });
 }

@@ -107,8 +107,9 @@ impl Engine {
         if until > now {
             return;
         }
-        let waited = self.options.connect_timeout.as_millis();
-        let (code, last) = self.last_failure.clone().unwrap_or((Code::Connection, "nothing answered".into()));
+        let waited = u64::try_from(self.options.connect_timeout.as_millis()).unwrap_or(u64::MAX);
+        let (code, last) =
+            self.last_failure.clone().unwrap_or_else(|| (Code::Connection, "nothing answered".into()));
         self.close_with(
             Some(code),
             Some(format!("no server was live within {waited} ms; last of all: {last}")),

@@ -12,7 +12,6 @@ use super::{Effect, Engine};
 
 /// What the user's callback gave for one connection. `Debug` hides it all.
 #[derive(Clone, Default, Eq, PartialEq)]
-#[non_exhaustive]
 pub struct Credentials {
     /// User.
     pub user: Option<String>,
@@ -81,18 +80,19 @@ impl Engine {
 
     fn introduce(&mut self, socket: SocketId, credentials: Credentials) {
         let now = self.now;
-        let mut connect = Connect::default();
-        connect.echo = !self.options.no_echo;
-        connect.lang = "nats-geo-wasm".into();
-        connect.name.clone_from(&self.options.name);
-        Credentials {
-            user: connect.user,
-            pass: connect.pass,
-            auth_token: connect.auth_token,
-            jwt: connect.jwt,
-            nkey: connect.nkey,
-            sig: connect.sig,
-        } = credentials;
+        let Credentials { user, pass, auth_token, jwt, nkey, sig } = credentials;
+        let connect = Connect {
+            echo: !self.options.no_echo,
+            lang: "nats-geo-wasm".into(),
+            name: self.options.name.clone(),
+            user,
+            pass,
+            auth_token,
+            jwt,
+            nkey,
+            sig,
+            ..Connect::default()
+        };
         if let Some(link) = self.links.get_mut(&socket) {
             link.step = Step::AwaitPong;
             link.send(&ClientOp::Connect(&connect), now);

@@ -73,7 +73,8 @@ impl Object {
 }
 
 fn write_millis(out: &mut Vec<u8>, duration: Duration) {
-    let micros = duration.as_micros();
+    // Of 64 bits: the arithmetic of 128 is two kilobytes.
+    let micros = duration.as_secs().saturating_mul(1_000_000) + u64::from(duration.subsec_micros());
     out.extend_from_slice((micros / 1_000).to_string().as_bytes());
     out.push(b'.');
     let thousandths = (1_000 + micros % 1_000).to_string();

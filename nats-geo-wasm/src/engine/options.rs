@@ -38,7 +38,7 @@ pub struct Options {
     /// Which client this is: ties, cohorts and spreads depend on it. Every client needs its own.
     pub seed: u64,
     /// Makes the subjects for replies impossible to guess.
-    pub inbox_secret: u128,
+    pub inbox_secret: [u64; 2],
     /// The page came over https, so only secure sockets may be opened.
     pub is_secure_page: bool,
     /// What an earlier client of this browser learned.
@@ -80,7 +80,7 @@ impl std::fmt::Debug for Options {
 impl Options {
     /// The defaults, for these servers. The caller draws `seed` and `inbox_secret`.
     #[must_use]
-    pub fn new(servers: Vec<String>, seed: u64, inbox_secret: u128) -> Self {
+    pub fn new(servers: Vec<String>, seed: u64, inbox_secret: [u64; 2]) -> Self {
         Self {
             servers,
             config: for_browsers(Config::fleet()),
@@ -105,7 +105,7 @@ impl Options {
     ///
     /// # Errors
     /// The first option that makes no sense, with what is expected instead.
-    pub fn from_json(text: &str, seed: u64, inbox_secret: u128) -> Result<Self, Refusal> {
+    pub fn from_json(text: &str, seed: u64, inbox_secret: [u64; 2]) -> Result<Self, Refusal> {
         let json = Value::parse(text.as_bytes()).map_err(|error| {
             Refusal::new(Code::InvalidArgument, format!("the options are no JSON: {error}"))
         })?;
@@ -225,7 +225,7 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> Result<Options, Refusal> {
-        Options::from_json(json, 1, 2)
+        Options::from_json(json, 1, [2, 0])
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!((options.servers, options.name.as_deref()), (vec!["ws://a:1".to_owned()], Some("n")));
-        assert_eq!((options.auth, options.seed, options.inbox_secret), (Auth::Token("t".into()), 9, 2));
+        assert_eq!((options.auth, options.seed, options.inbox_secret), (Auth::Token("t".into()), 9, [2, 0]));
         assert_eq!(options.config.watch.ping_interval, Duration::from_millis(750));
         assert_eq!(options.config.spread.region_lost, Duration::ZERO, "interactive");
         assert!(options.config.warm_standby && options.no_echo && options.ignore_discovered);

@@ -270,14 +270,15 @@ fn size(headers: Option<&[u8]>, payload: &[u8]) -> usize {
 }
 
 /// 128 bits as 22 characters that need no escape in a subject.
-fn token(mut secret: u128) -> String {
+fn token(secret: [u64; 2]) -> String {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    (0..22)
-        .map(|_| {
+    let mut text = String::new();
+    for mut half in secret {
+        for _ in 0..11 {
             // A remainder of 62 fits.
-            let digit = DIGITS[(secret % 62) as usize];
-            secret /= 62;
-            char::from(digit)
-        })
-        .collect()
+            text.push(char::from(DIGITS[(half % 62) as usize]));
+            half /= 62;
+        }
+    }
+    text
 }

@@ -120,7 +120,7 @@ fn is_of_sockets(effect: &Effect) -> bool {
 }
 
 fn options() -> Options {
-    Options::from_json(r#"{"servers":["ws://a:1"],"preset":"interactive","name":"n"}"#, 1, 2).unwrap()
+    Options::from_json(r#"{"servers":["ws://a:1"],"preset":"interactive","name":"n"}"#, 1, [2, 0]).unwrap()
 }
 
 #[test]

@@ -121,10 +121,8 @@ async fn credentials_are_checked_and_never_shown() {
 
     options.auth = Auth::Callback;
     let mut asked = Client::new(options.clone()).unwrap();
-    let mut credentials = Credentials::default();
-    credentials.user = Some("derek".into());
-    credentials.pass = Some("s3cr3t".into());
-    asked.credentials = Ok(credentials);
+    let (user, pass) = (Some("derek".into()), Some("s3cr3t".into()));
+    asked.credentials = Ok(Credentials { user, pass, ..Credentials::default() });
     asked.connect().await;
 
     asked = Client::new(options.clone()).unwrap();

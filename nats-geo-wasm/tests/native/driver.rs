@@ -73,7 +73,7 @@ impl Drop for Sockets {
 /// Options as a single client in a test wants them.
 pub(crate) fn options(servers: &[String]) -> Options {
     let json = serde_json::json!({ "servers": servers, "preset": "interactive", "connectTimeoutMs": 8_000 });
-    Options::from_json(&json.to_string(), 7, 9).unwrap()
+    Options::from_json(&json.to_string(), 7, [9, 9]).unwrap()
 }
 
 /// A client of these servers that is connected.

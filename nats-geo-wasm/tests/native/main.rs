@@ -1,5 +1,6 @@
 //! The engine against real nats-servers over real WebSockets, driven by tokio.
 #![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod basics;
 mod driver;

@@ -105,7 +105,7 @@ async fn a_remembered_server_is_dialled_without_waiting_for_a_probe() {
     let server = Server::with_websocket("server_name: known").await;
     let memory = connected(&[&server]).await.engine.memory();
     let json = format!(r#"{{"servers":["{}"],"preset":"interactive","memory":{memory}}}"#, server.ws_url());
-    let options = nats_geo_wasm::engine::Options::from_json(&json, 1, 1).unwrap();
+    let options = nats_geo_wasm::engine::Options::from_json(&json, 1, [1, 1]).unwrap();
     let mut client = Client::new(options).unwrap();
     client.call(Engine::connect);
     assert_eq!(client.sockets_wanted(), [server.ws_url(), server.ws_url()], "a dial beside a probe");

@@ -137,7 +137,7 @@ impl Reader<'_> {
 
     fn value(&mut self, depth: usize) -> Result<Value, SyntaxError> {
         self.skip_blanks();
-        let deeper = depth.checked_sub(1).ok_or(self.expected("less nesting"))?;
+        let deeper = depth.checked_sub(1).ok_or_else(|| self.expected("less nesting"))?;
         match self.peek() {
             Some(b'{') => self.object(deeper),
             Some(b'[') => self.array(deeper),
@@ -255,7 +255,7 @@ impl Reader<'_> {
             }
             code = 0x1_0000 + ((code - 0xd800) << 10) + low;
         }
-        let decoded = char::from_u32(code).ok_or(self.expected("a character before here"))?;
+        let decoded = char::from_u32(code).ok_or_else(|| self.expected("a character before here"))?;
         text.extend_from_slice(decoded.encode_utf8(&mut [0; 4]).as_bytes());
         Ok(())
     }
@@ -264,7 +264,7 @@ impl Reader<'_> {
         let mut code = 0;
         for _ in 0..4 {
             let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16));
-            code = code * 16 + digit.ok_or(self.expected("a hexadecimal digit"))?;
+            code = code * 16 + digit.ok_or_else(|| self.expected("a hexadecimal digit"))?;
             self.at += 1;
         }
         Ok(code)

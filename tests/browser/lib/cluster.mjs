@@ -19,6 +19,9 @@ export const REGIONS = [
 /** Electing JetStream's leader takes 4 to 5 s; a busy machine needs several times that. */
 const READY_WAIT_MS = 60_000;
 
+// Only a process that exits runs its exit handlers, and a signal does not make it exit but end.
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
+
 export async function startCluster(options = {}) {
   const binary = await findServer();
   const folder = await mkdtemp(join(tmpdir(), "nats-geo-browser-"));
@@ -184,7 +187,7 @@ function isListening(port) {
 /** The version that the repository's other tests use too. */
 const VERSION = "2.15.1";
 
-async function findServer() {
+export async function findServer() {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "nats-geo", `nats-server-${VERSION}`, "nats-server");
   for (const candidate of [process.env.NATS_SERVER, cache]) {
     if (candidate && (await access(candidate).then(() => true, () => false))) return candidate;

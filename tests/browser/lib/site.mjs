@@ -10,15 +10,15 @@ const DIST = join(here, "../../../nats-geo-wasm/js/dist");
 const SITE = join(here, "../site");
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
 
-/** `configuration`: what the workers' scripts are given. `tls`: key and certificate for https. */
-export async function startSite(configuration, { tls, csp } = {}) {
+/** `configuration`: what the workers' scripts are given. `tls`: key and certificate for https. `root`: another site's. */
+export async function startSite(configuration, { tls, csp, root } = {}) {
   const answer = async (request, response) => {
     const { pathname } = new URL(request.url, "http://site");
     const headers = { "cache-control": "no-store", ...(csp ? { "content-security-policy": csp } : {}) };
     if (pathname === "/configuration.js") {
       return response.writeHead(200, { ...headers, "content-type": "text/javascript" }).end(`self.CONFIGURATION = ${JSON.stringify(configuration)};`);
     }
-    const file = pathname.startsWith("/nats-geo/") ? join(DIST, normalize(pathname.slice("/nats-geo/".length))) : join(SITE, normalize(pathname));
+    const file = root ? join(root, normalize(pathname)) : pathname.startsWith("/nats-geo/") ? join(DIST, normalize(pathname.slice("/nats-geo/".length))) : join(SITE, normalize(pathname));
     try {
       const content = await readFile(file);
       response.writeHead(200, { ...headers, "content-type": TYPES[extname(file)] ?? "application/octet-stream" }).end(content);

@@ -1,0 +1,10 @@
+//! The engine in a dedicated worker.
+#![cfg(target_arch = "wasm32")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
+
+use wasm_bindgen_test::wasm_bindgen_test_configure;
+
+#[path = "web/suite.rs"]
+mod suite;
+
+wasm_bindgen_test_configure!(run_in_dedicated_worker);
