@@ -52,8 +52,9 @@ class Demo {
     try {
       const nc = await connect({ servers: this.#servers(world), preset: "interactive", warmStandby: true, name: "demo", worker: { url: "sw.js" } });
       this.#nc = nc;
-      // A worker that was there already may be elsewhere.
-      this.#moveTo(world);
+      // A worker that was there already, for another tab, may be elsewhere.
+      const known = new Set(nc.getServers().map(({ listen }) => listen));
+      if (!this.#servers(world).every((url) => known.has(new URL(url.replace(/^.*=/, "")).host))) this.#moveTo(world);
       note(`connected through ${nc.mode === "worker" ? "the service worker" : "this page"}`, "reconnect");
       startFilm(nc);
       void followTicks(nc);

@@ -177,12 +177,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends the live link, so that a server is chosen afresh.
+    /// Makes the choice of the first server again. Nothing is lost by it: the live link works until a nearer one
+    /// has taken over.
     pub fn reconnect(&mut self, now: Time) {
         self.advance(now);
-        if let Some(live) = self.live {
-            self.end_link(live, ending::End::Reset("reconnect() was called".into()));
-        }
+        self.tell(Event::ChooseAfresh);
         self.pump();
     }
 

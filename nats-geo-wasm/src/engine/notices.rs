@@ -128,6 +128,7 @@ const fn cause_name(cause: MoveCause) -> &'static str {
         MoveCause::LameDuck => "lameDuck",
         MoveCause::FailBack => "failBack",
         MoveCause::Faster => "faster",
+        MoveCause::Requested => "requested",
         _ => "other",
     }
 }

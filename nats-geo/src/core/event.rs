@@ -66,6 +66,9 @@ pub enum Event {
         /// Why.
         cause: Cause,
     },
+    /// The user wants the choice to be made again: every endpoint is measured anew, and a planned move leads to
+    /// the best region unless the client is there. Without a live link it only ends a back-off.
+    ChooseAfresh,
     /// The host slept or stalled, or has a network again: pending verdicts are void, samples in flight are
     /// worthless, and a back-off ends.
     Resumed,

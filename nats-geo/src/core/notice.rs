@@ -111,6 +111,8 @@ pub enum MoveCause {
     FailBack,
     /// Another region became clearly faster.
     Faster,
+    /// The user asked for the choice to be made again.
+    Requested,
 }
 
 impl MoveCause {
@@ -118,7 +120,7 @@ impl MoveCause {
     pub const fn is_planned(self) -> bool {
         match self {
             Self::Suspicion | Self::ServerLost | Self::RegionLost => false,
-            Self::Recovered | Self::LameDuck | Self::FailBack | Self::Faster => true,
+            Self::Recovered | Self::LameDuck | Self::FailBack | Self::Faster | Self::Requested => true,
         }
     }
 }
@@ -157,6 +159,7 @@ impl fmt::Display for MoveCause {
             Self::LameDuck => "lame duck",
             Self::FailBack => "fail back",
             Self::Faster => "faster region",
+            Self::Requested => "asked for",
         })
     }
 }

@@ -100,6 +100,13 @@ impl Prober {
         }
     }
 
+    /// All endpoints are due again at once.
+    pub(crate) fn all_again(&mut self, now: Time) {
+        for slot in self.slots.values_mut() {
+            slot.due = now;
+        }
+    }
+
     /// Probes that the driver never answered: to be treated as silent.
     pub(crate) fn expired(&self, now: Time) -> Option<ProbeId> {
         self.in_flight.iter().find(|(_, probe)| probe.expires <= now).map(|(id, _)| *id)

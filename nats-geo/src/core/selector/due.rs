@@ -14,6 +14,7 @@ impl Selector {
         self.expire();
         self.watch_links();
         self.choose_first();
+        self.choose_if_measured();
         self.planned_moves();
         self.keep_standby();
         self.promote_standby_if_due();
@@ -39,6 +40,7 @@ impl Selector {
             links.min(),
             start,
             promote.filter(|_| self.standby_conn().is_some()),
+            self.afresh_due(),
             self.planned_due(),
             self.standby_due(),
             self.dialer.poll_timeout(&self.config.dial),

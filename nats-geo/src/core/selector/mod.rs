@@ -1,7 +1,8 @@
 //! The state machine that drivers run. It owns the stages and only routes between them:
 //! `mod.rs` takes events in, `due.rs` does what time demands, `outage.rs` gets a lost client back,
-//! `moves.rs` leaves a link that still works, `standby.rs` keeps one warm, `view.rs` shows the state.
+//! `moves.rs` leaves a link that still works, `afresh.rs` makes the first choice again, `standby.rs` keeps one warm, `view.rs` shows the state.
 
+mod afresh;
 mod due;
 mod moves;
 mod outage;
@@ -70,6 +71,8 @@ pub struct Selector {
     outage: Option<Outage>,
     /// A move away from a link that works.
     planned: Option<PlannedMove>,
+    /// The choice is being made again since this moment.
+    afresh: Option<Time>,
     standby: Standby,
     start: Start,
     /// The order of regions when it was last looked at.
@@ -148,6 +151,7 @@ impl Selector {
             active_since: now,
             outage: None,
             planned: None,
+            afresh: None,
             standby: Standby::default(),
             start: Start::Empty,
             region_order: Vec::new(),
@@ -173,6 +177,7 @@ impl Selector {
             Event::Pong { ping, rtt } => self.pong(ping, rtt),
             Event::Progress { conn } => self.progress(conn),
             Event::Closed { conn, cause } => self.closed(conn, cause),
+            Event::ChooseAfresh => self.choose_afresh(),
             Event::Resumed => self.resume(),
         }
         self.do_what_is_due();
@@ -239,11 +244,15 @@ impl Selector {
         let (rtt, time_to_info) = (report.rtt(), report.time_to_info);
         self.roster.identified(endpoint, report.identity);
         let Some(record) = self.roster.get_mut(endpoint) else { return };
+        // What was measured before the choice is made again counts no more.
+        let period =
+            self.afresh.map_or(period, |since| self.now.since(since) / self.config.rank.sample_age_intervals);
         record.base.record(rtt, period, self.now, &self.config.rank);
         record.answered(self.now);
         let samples = record.base.samples();
         self.region_answered(endpoint);
-        if !matches!(self.start, Start::Over) && samples < self.config.probe.start_samples {
+        let is_choosing = !matches!(self.start, Start::Over) || self.afresh.is_some();
+        if is_choosing && samples < self.config.probe.start_samples {
             self.prober.again(endpoint, self.now);
         }
         if let Start::Probing(since) = self.start {

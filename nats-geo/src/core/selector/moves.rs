@@ -72,10 +72,8 @@ impl Selector {
         if self.planned_due().is_none_or(|due| due > self.now) {
             return;
         }
-        if let Some(pending) = self.fail_back.pending().filter(|_| self.planned.is_none()).cloned() {
-            self.fail_back.cancel();
-            let phase = Phase::Waiting(self.now);
-            self.planned = Some(PlannedMove { cause: pending.cause, region: Some(pending.region), phase });
+        if let Some(pending) = self.fail_back.pending().cloned() {
+            self.plan(pending.region, pending.cause);
         }
         let ranking = self.ranking();
         let here = self.active.and_then(|active| self.place(active));
@@ -92,6 +90,15 @@ impl Selector {
         match standby {
             Some(standby) => self.hand_over(standby),
             None => self.dialer.race(lanes),
+        }
+    }
+
+    /// Decides for a move to `region`, at once, unless one is under way.
+    pub(super) fn plan(&mut self, region: Region, cause: MoveCause) {
+        if self.planned.is_none() {
+            self.fail_back.cancel();
+            let phase = Phase::Waiting(self.now);
+            self.planned = Some(PlannedMove { cause, region: Some(region), phase });
         }
     }
 

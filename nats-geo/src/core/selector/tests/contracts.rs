@@ -54,7 +54,7 @@ fn event(kind: u8, id: u64, other: u64, ms: u64) -> Event {
             conn,
             cause: [Cause::Eof, Cause::Requested, Cause::Auth("no".into())][other as usize % 3].clone(),
         },
-        _ => [Event::Resumed, Event::Progress { conn }][other as usize % 2].clone(),
+        _ => [Event::Resumed, Event::ChooseAfresh, Event::Progress { conn }][other as usize % 3].clone(),
     }
 }
 
