@@ -245,6 +245,18 @@ impl Engine {
         })
     }
 
+    /// Whether new traffic has somewhere to go.
+    #[must_use]
+    pub const fn is_live(&self) -> bool {
+        self.live.is_some()
+    }
+
+    /// The time that was taken in last.
+    #[must_use]
+    pub const fn now(&self) -> Time {
+        self.now
+    }
+
     /// Whether the client has ended for good.
     #[must_use]
     pub const fn is_closed(&self) -> bool {

@@ -108,6 +108,17 @@ impl Engine {
         }
     }
 
+    /// No subscription gets a further link. Returns them all.
+    pub(super) fn stop_subscriptions(&mut self) -> Vec<u32> {
+        self.subscriptions
+            .iter_mut()
+            .map(|(sid, subscription)| {
+                subscription.is_draining = true;
+                *sid
+            })
+            .collect()
+    }
+
     /// The links on which a subscription lives.
     fn carriers_of(&self, sid: u32) -> Vec<SocketId> {
         let carries = self.links.iter().filter(|(_, link)| link.carried.contains_key(&sid));
