@@ -240,8 +240,7 @@ fn check_subject(subject: &str) -> Result<(), Refusal> {
     let mut tokens = subject.split('.').peekable();
     while let Some(token) = tokens.next() {
         if token.is_empty() || (token == ">" && tokens.peek().is_some()) {
-            let text =
-                format!("`{}` has an empty token, or a `>` that is not the last", subject.escape_default());
+            let text = format!("`{subject}` has an empty token, or a `>` that is not the last");
             return Err(Refusal::new(Code::InvalidSubject, text));
         }
     }

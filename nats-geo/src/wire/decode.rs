@@ -220,7 +220,10 @@ fn is_blank(byte: u8) -> bool {
 }
 
 fn unquoted(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).trim().trim_matches('\'').to_owned()
+    let mut text = text.trim_ascii();
+    text = text.strip_prefix(b"'").unwrap_or(text);
+    text = text.strip_suffix(b"'").unwrap_or(text);
+    String::from_utf8_lossy(text).into_owned()
 }
 
 #[cfg(test)]
