@@ -92,6 +92,8 @@ pub struct Engine {
     /// Something waits for room in a socket's buffer.
     is_clogged: bool,
     last_failure: Option<(Code, String)>,
+    woken_at: Option<Time>,
+    losses: notices::Losses,
 }
 
 /// Where a client is in its life.
@@ -146,6 +148,8 @@ impl Engine {
             is_online: true,
             is_clogged: false,
             last_failure: None,
+            woken_at: None,
+            losses: notices::Losses::default(),
             options,
         };
         let servers = engine.options.servers.clone();
