@@ -6,6 +6,7 @@ import { Objm } from "@nats-io/obj";
 import { headers } from "@nats-io/transport-node";
 import { stopWorkers } from "./lib/browser.mjs";
 import { until } from "./lib/until.mjs";
+import { wave } from "./lib/wave.mjs";
 import { MODES, startWorld } from "./lib/world.mjs";
 
 /** A second of sound per 96 kB; long enough that a player cannot have all of it at once. */
@@ -296,23 +297,4 @@ function serve(nc) {
       message.respond(JSON.stringify(body), { headers: hdrs });
     },
   });
-}
-
-/** A WAV file: what a player reads in parts and seeks in by bytes. */
-function wave(size) {
-  const file = Buffer.alloc(size);
-  file.write("RIFF", 0);
-  file.writeUInt32LE(size - 8, 4);
-  file.write("WAVEfmt ", 8);
-  file.writeUInt32LE(16, 16);
-  file.writeUInt16LE(1, 20);
-  file.writeUInt16LE(1, 22);
-  file.writeUInt32LE(48_000, 24);
-  file.writeUInt32LE(96_000, 28);
-  file.writeUInt16LE(2, 32);
-  file.writeUInt16LE(16, 34);
-  file.write("data", 36);
-  file.writeUInt32LE(size - 44, 40);
-  for (let at = 44; at + 1 < size; at += 2) file.writeInt16LE(Math.round(3000 * Math.sin(at / 50)), at);
-  return file;
 }

@@ -1,6 +1,7 @@
 //! One timer, and microtasks. `setTimeout` is a function of pages and workers alike.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use nats_geo::core::Time;
 use wasm_bindgen::closure::Closure;
@@ -22,11 +23,17 @@ pub(super) struct Timer {
     handler: Closure<dyn Fn()>,
     id: Cell<Option<JsValue>>,
     due: Cell<Option<Time>>,
+    is_put_off: Cell<bool>,
 }
 
 impl Timer {
     pub(super) fn new(handler: impl Fn() + 'static) -> Self {
-        Self { handler: Closure::new(handler), id: Cell::new(None), due: Cell::new(None) }
+        Self {
+            handler: Closure::new(handler),
+            id: Cell::new(None),
+            due: Cell::new(None),
+            is_put_off: Cell::new(false),
+        }
     }
 
     /// Fires at `due`. What was set before does not hold any more.
@@ -41,6 +48,18 @@ impl Timer {
         self.id.set(Some(set_timeout(self.handler.as_ref().unchecked_ref(), ms)));
     }
 
+    /// Whether to wait a moment longer, once: a timer that is late was held up by other work, and what came in meanwhile
+    /// is behind it in the browser's queue. A PONG may be among it, so that goes first.
+    pub(super) fn puts_off(&self, now: Time) -> bool {
+        let is_late = self.due.get().is_some_and(|due| now.since(due) > LATE);
+        if !is_late || self.is_put_off.replace(true) {
+            self.is_put_off.set(false);
+            return false;
+        }
+        self.id.set(Some(set_timeout(self.handler.as_ref().unchecked_ref(), PUT_OFF_MS)));
+        true
+    }
+
     pub(super) fn cancel(&self) {
         self.due.set(None);
         if let Some(id) = self.id.take() {
@@ -49,10 +68,24 @@ impl Timer {
     }
 }
 
+/// Later than browsers are by themselves: they round to 1 ms, and nested timers wait for 4.
+const LATE: Duration = Duration::from_millis(20);
+
+/// Enough for what is in the queue to be taken in, and little beside the shortest suspicion of 250 ms.
+const PUT_OFF_MS: f64 = 10.0;
+
 /// `setTimeout` takes no more than 31 bits: it would fire at once.
 const MS_MAX: f64 = 2_147_483_647.0;
 
-/// Runs `task` before the browser turns to anything else.
-pub(super) fn microtask(task: impl FnOnce() + 'static) {
-    queue_microtask(Closure::once_into_js(task).unchecked_ref());
+/// A function that can be run before the browser turns to anything else.
+pub(super) struct Microtask(Closure<dyn Fn()>);
+
+impl Microtask {
+    pub(super) fn new(task: impl Fn() + 'static) -> Self {
+        Self(Closure::new(task))
+    }
+
+    pub(super) fn queue(&self) {
+        queue_microtask(self.0.as_ref().unchecked_ref());
+    }
 }

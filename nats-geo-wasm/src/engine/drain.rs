@@ -37,7 +37,7 @@ impl Engine {
             Phase::New | Phase::Connecting(_) | Phase::Running => {
                 let draining = Draining { op, subscriptions_ended: false, is_last: false, published: false };
                 self.phase = Phase::Draining(draining);
-                let sids: Vec<u32> = self.subscriptions.keys().copied().collect();
+                let sids = self.stop_subscriptions();
                 let links = self.carriers();
                 self.unsubscribe_behind_barrier(&sids, &links, Goal::DrainAll);
             }

@@ -56,9 +56,11 @@ impl Engine {
     /// The host slept: what is being opened starts afresh, and the selector measures again. A link that stays silent
     /// over several wake-ups is dead: where timers are throttled to one a minute, every one of them is a wake-up.
     pub(super) fn wake(&mut self) {
-        if matches!(self.phase, Phase::New | Phase::Closed) {
+        let is_told = self.woken_at == Some(self.now);
+        if is_told || matches!(self.phase, Phase::New | Phase::Closed) {
             return;
         }
+        self.woken_at = Some(self.now);
         let (now, dial, probe) =
             (self.now, self.options.config.dial.timeout, self.options.config.probe.timeout);
         let mut dead = Vec::new();
@@ -69,7 +71,12 @@ impl Engine {
                 dead.push(*socket);
             }
         }
-        self.tell(Event::Resumed);
+        // If its own timer is late, the selector finds out by itself.
+        let stall = self.options.config.watch.stall;
+        match self.selector.poll_timeout() {
+            Some(due) if now.since(due) > stall => self.selector.handle_timeout(now),
+            _ => self.tell(Event::Resumed),
+        }
         if self.is_online {
             self.open_parked();
         }

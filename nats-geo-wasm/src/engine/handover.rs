@@ -86,6 +86,7 @@ impl Engine {
             self.counters.moves += 1;
         }
         self.live = Some(socket);
+        self.notice_losses();
         self.send_kept();
         self.send_waiting_requests();
         self.send_waiting_pings();

@@ -92,6 +92,8 @@ pub struct Engine {
     /// Something waits for room in a socket's buffer.
     is_clogged: bool,
     last_failure: Option<(Code, String)>,
+    woken_at: Option<Time>,
+    losses: notices::Losses,
 }
 
 /// Where a client is in its life.
@@ -146,6 +148,8 @@ impl Engine {
             is_online: true,
             is_clogged: false,
             last_failure: None,
+            woken_at: None,
+            losses: notices::Losses::default(),
             options,
         };
         let servers = engine.options.servers.clone();
@@ -242,6 +246,18 @@ impl Engine {
         live.is_some_and(|link| {
             link.out.queued_bytes() >= outgoing::SEGMENT_BYTES && link.buffered < WINDOW_BYTES
         })
+    }
+
+    /// Whether new traffic has somewhere to go.
+    #[must_use]
+    pub const fn is_live(&self) -> bool {
+        self.live.is_some()
+    }
+
+    /// The time that was taken in last.
+    #[must_use]
+    pub const fn now(&self) -> Time {
+        self.now
     }
 
     /// Whether the client has ended for good.

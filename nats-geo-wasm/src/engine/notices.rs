@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nats_geo::core::{EndpointId, MoveCause, Notice, NoticeKind, Place, ServerIdentity};
+use nats_geo::core::{EndpointId, MoveCause, Notice, NoticeKind, Place, ServerIdentity, Time};
 
 use super::json::Object;
 use super::link::SocketId;
@@ -54,14 +54,27 @@ impl Engine {
         );
     }
 
-    /// Publishes are lost, and we know it.
-    pub(super) fn discarded(&mut self, messages: u64, why: &str) {
+    /// Publishes are lost, and we know it. They are noticed at once, and then together from time to time.
+    pub(super) fn discarded(&mut self, messages: u64, why: &'static str) {
         if messages == 0 {
             return;
         }
         self.counters.discarded += messages;
-        let object = self.notice("discarded", why).number("messages", messages);
-        self.push_notice(object);
+        self.losses.unnoticed += messages;
+        self.losses.why = why;
+        if self.losses.noticed_at.is_none_or(|at| self.now.since(at) >= LOSSES_TOGETHER) {
+            self.notice_losses();
+        }
+    }
+
+    /// Notices the losses that have not been noticed yet.
+    pub(super) fn notice_losses(&mut self) {
+        let messages = std::mem::take(&mut self.losses.unnoticed);
+        if messages > 0 {
+            self.losses.noticed_at = Some(self.now);
+            let object = self.notice("discarded", self.losses.why).number("messages", messages);
+            self.push_notice(object);
+        }
     }
 
     fn notice(&self, kind: &str, text: &str) -> Object {
@@ -75,6 +88,17 @@ impl Engine {
         }
     }
 }
+
+/// Publishes that were lost.
+#[derive(Debug, Default)]
+pub(super) struct Losses {
+    unnoticed: u64,
+    why: &'static str,
+    noticed_at: Option<Time>,
+}
+
+/// Who publishes all the time loses all the time while nothing is live.
+const LOSSES_TOGETHER: Duration = Duration::from_secs(1);
 
 /// While this much waits for the driver, nothing more is noticed.
 const EFFECTS_MAX: usize = 4_096;

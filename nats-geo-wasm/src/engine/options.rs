@@ -8,6 +8,7 @@ use nats_geo::wire::json::Value;
 use super::code::{Code, Refusal};
 use super::config;
 use super::memory::Memory;
+use super::server_url::is_framed;
 
 /// What a user may choose. [`from_json`](Self::from_json) reads the options of the JavaScript side.
 #[derive(Clone)]
@@ -196,10 +197,9 @@ impl Reader<'_> {
 
     fn inbox_prefix(&self) -> Result<Option<String>, Refusal> {
         let is_subject = |prefix: &String| {
-            prefix.split('.').all(|token| {
-                !token.is_empty()
-                    && !token.contains(|c: char| c.is_whitespace() || c.is_control() || c == '*' || c == '>')
-            })
+            prefix
+                .split('.')
+                .all(|token| !token.is_empty() && is_framed(token) && !token.contains(['*', '>']))
         };
         match self.text("inboxPrefix")? {
             Some(prefix) if !is_subject(&prefix) => {

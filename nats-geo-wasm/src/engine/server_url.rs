@@ -46,15 +46,17 @@ impl ServerUrl {
                 format!("`{}` is no server: {what}; {expected}", hidden(text)),
             )
         };
-        let trimmed = text.trim();
+        let trimmed = text.trim_ascii();
         let (label, url) = match trimmed.split_once('=') {
-            Some((label, url)) if !label.contains(['/', '@', ':']) => (Some(label.trim()), url.trim()),
+            Some((label, url)) if !label.contains(['/', '@', ':']) => {
+                (Some(label.trim_ascii()), url.trim_ascii())
+            }
             _ => (None, trimmed),
         };
         if label == Some("") {
             return Err(bad("the region before `=` is empty"));
         }
-        let (scheme, rest) = match url.split_once("://") {
+        let (scheme, rest) = match scheme_of(url) {
             None => (Scheme::Wss, url),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => (Scheme::Ws, rest),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("wss") => (Scheme::Wss, rest),
@@ -64,7 +66,7 @@ impl ServerUrl {
         if authority.contains('@') {
             return Err(bad("credentials belong into the options `user` and `pass`, `token` or `auth`"));
         }
-        if url.contains(|c: char| c.is_whitespace() || c.is_control() || c == '#') {
+        if !is_framed(url) || url.contains('#') {
             return Err(bad("it contains white space or `#`"));
         }
         let address = with_port(authority, scheme).map_err(bad)?;
@@ -74,7 +76,7 @@ impl ServerUrl {
     /// A server that another one told of as `host:port`, reached as that one is.
     pub(super) fn advertised(&self, address: &str) -> Option<Self> {
         let address = with_port(address, self.scheme).ok()?;
-        let framed = !address.contains(|c: char| c.is_whitespace() || c.is_control() || "/?#@".contains(c));
+        let framed = is_framed(&address) && !address.contains(['/', '?', '#', '@']);
         // Servers tell of their own cluster only, so the user's name for the region holds there too.
         framed.then(|| Self {
             region: self.region.clone(),
@@ -99,6 +101,19 @@ impl ServerUrl {
         self.scheme == Scheme::Wss || is_local
     }
 }
+
+/// What stands before `://`, and behind it.
+fn scheme_of(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once(':')?;
+    Some((scheme, rest.strip_prefix("//")?))
+}
+
+/// Whether there is no white space or control character in it.
+pub(super) fn is_framed(text: &str) -> bool {
+    !text.bytes().any(|byte| byte <= b' ' || byte == DELETE)
+}
+
+const DELETE: u8 = 0x7f;
 
 /// `host:port`, with the scheme's port if none is named.
 fn with_port(authority: &str, scheme: Scheme) -> Result<String, &'static str> {

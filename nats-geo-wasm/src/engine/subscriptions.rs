@@ -108,6 +108,17 @@ impl Engine {
         }
     }
 
+    /// No subscription gets a further link. Returns them all.
+    pub(super) fn stop_subscriptions(&mut self) -> Vec<u32> {
+        self.subscriptions
+            .iter_mut()
+            .map(|(sid, subscription)| {
+                subscription.is_draining = true;
+                *sid
+            })
+            .collect()
+    }
+
     /// The links on which a subscription lives.
     fn carriers_of(&self, sid: u32) -> Vec<SocketId> {
         let carries = self.links.iter().filter(|(_, link)| link.carried.contains_key(&sid));
@@ -229,8 +240,7 @@ fn check_subject(subject: &str) -> Result<(), Refusal> {
     let mut tokens = subject.split('.').peekable();
     while let Some(token) = tokens.next() {
         if token.is_empty() || (token == ">" && tokens.peek().is_some()) {
-            let text =
-                format!("`{}` has an empty token, or a `>` that is not the last", subject.escape_default());
+            let text = format!("`{subject}` has an empty token, or a `>` that is not the last");
             return Err(Refusal::new(Code::InvalidSubject, text));
         }
     }

@@ -151,6 +151,12 @@ fn check_length(line: &[u8], limit: usize) -> Result<(), DecodeError> {
 fn parse_line(line: &Bytes, max_payload: usize) -> Result<Parsed, DecodeError> {
     let blank = line.iter().position(|byte| is_blank(*byte)).unwrap_or(line.len());
     let (op, arguments) = (&line[..blank], line.slice(blank..));
+    // Almost every line is one of these two, and in capitals: they are not copied first.
+    match op {
+        b"MSG" => return parse_head(line, &arguments, false, max_payload).map(Parsed::Head),
+        b"HMSG" => return parse_head(line, &arguments, true, max_payload).map(Parsed::Head),
+        _ => {}
+    }
     let op = op.to_ascii_uppercase();
     Ok(Parsed::Op(match op.as_slice() {
         b"MSG" => return parse_head(line, &arguments, false, max_payload).map(Parsed::Head),
@@ -171,8 +177,13 @@ fn parse_info(json: &[u8]) -> Result<Info, DecodeError> {
 /// `<subject> <sid> [reply] [<#headers>] <#total>`.
 fn parse_head(line: &Bytes, arguments: &Bytes, hmsg: bool, max: usize) -> Result<Head, DecodeError> {
     let bad = || DecodeError::BadArguments { line: printable(line) };
-    let words: Vec<&[u8]> =
-        arguments.split(|byte| is_blank(*byte)).filter(|word| !word.is_empty()).take(WORDS_MAX + 1).collect();
+    let mut words = [&[][..]; WORDS_MAX];
+    let mut count = 0;
+    for word in arguments.split(|byte| is_blank(*byte)).filter(|word| !word.is_empty()) {
+        *words.get_mut(count).ok_or_else(bad)? = word;
+        count += 1;
+    }
+    let words = &words[..count];
     let (names, sizes) =
         words.split_at_checked(words.len().wrapping_sub(1 + usize::from(hmsg))).ok_or_else(bad)?;
     let (subject, sid, reply) = match *names {
@@ -209,7 +220,10 @@ fn is_blank(byte: u8) -> bool {
 }
 
 fn unquoted(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).trim().trim_matches('\'').to_owned()
+    let mut text = text.trim_ascii();
+    text = text.strip_prefix(b"'").unwrap_or(text);
+    text = text.strip_suffix(b"'").unwrap_or(text);
+    String::from_utf8_lossy(text).into_owned()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 
+use super::error::printable;
 use super::op::VERSION;
 use super::{ClientOp, Connect, EncodeError, json};
 
@@ -162,7 +163,7 @@ impl From<usize> for Decimal {
 /// Names end at white space on the wire, so one that contains it would become two.
 fn check(name: &str) -> Result<(), EncodeError> {
     let framed = !name.is_empty() && !name.bytes().any(|b| b.is_ascii_whitespace() || b.is_ascii_control());
-    if framed { Ok(()) } else { Err(EncodeError::BadName(name.escape_default().to_string())) }
+    if framed { Ok(()) } else { Err(EncodeError::BadName(printable(name.as_bytes()))) }
 }
 
 #[cfg(test)]

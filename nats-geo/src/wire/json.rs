@@ -200,7 +200,7 @@ impl Reader<'_> {
     fn number(&mut self) -> Result<Value, SyntaxError> {
         let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
         let length = self.text[self.at..].iter().take_while(|byte| is_part(byte)).count();
-        let text = String::from_utf8_lossy(&self.text[self.at..self.at + length]).into_owned();
+        let text: String = self.text[self.at..self.at + length].iter().copied().map(char::from).collect();
         if decimal(&text).is_none() {
             return Err(self.expected("a number"));
         }

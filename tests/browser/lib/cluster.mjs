@@ -141,7 +141,7 @@ class Cluster {
       websocket { listen: "127.0.0.1:${server.websocket}", no_tls: true, advertise: "${server.proxy.address}" }
       jetstream { store_dir: "${join(this.folder, server.name)}" }
       max_payload: 1MB
-      lame_duck_grace_period: "2s"
+      lame_duck_grace_period: "10s"
       lame_duck_duration: "30s"
       ${this.options.extra ?? ""}
     `;

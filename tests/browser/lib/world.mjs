@@ -71,7 +71,8 @@ export async function connectPage(page, options) {
   }, options);
 }
 
-async function wasmFile() {
+/** Name of the engine's file in dist/. */
+export async function wasmFile() {
   const files = await readdir(join(import.meta.dirname, "../../../nats-geo-wasm/js/dist"));
   return files.find((name) => name.endsWith(".wasm"));
 }

@@ -112,11 +112,11 @@ const SAMPLES_LIMIT: usize = 100;
 const JITTER_LIMIT: f64 = 0.5;
 
 fn positive(field: &'static str, value: Duration) -> Result<(), ConfigError> {
-    require(!value.is_zero(), field, &value, || "more than zero".into())
+    require(!value.is_zero(), field, &Millis(value), || "more than zero".into())
 }
 
 fn at_most(field: &'static str, value: Duration, bound: Duration) -> Result<(), ConfigError> {
-    require(value <= bound, field, &value, || format!("at most {bound:?}"))
+    require(value <= bound, field, &Millis(value), || format!("at most {}", Millis(bound)))
 }
 
 fn count(field: &'static str, value: usize, min: usize, max: usize) -> Result<(), ConfigError> {
@@ -135,9 +135,12 @@ fn number(field: &'static str, value: f64, min: f64, max: f64) -> Result<(), Con
 /// A number with up to three decimals. The general formatting of floats is 15 kB that every browser would download.
 struct Shown(f64);
 
-impl std::fmt::Debug for Shown {
+/// A duration in milliseconds, for the same reason.
+struct Millis(Duration);
+
+impl std::fmt::Display for Millis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
+        write!(f, "{} ms", Shown(self.0.as_secs_f64() * 1e3))
     }
 }
 
@@ -162,10 +165,10 @@ impl std::fmt::Display for Shown {
 fn require(
     holds: bool,
     field: &'static str,
-    value: &dyn std::fmt::Debug,
+    value: &dyn std::fmt::Display,
     bound: impl FnOnce() -> String,
 ) -> Result<(), ConfigError> {
-    if holds { Ok(()) } else { Err(ConfigError { field, value: format!("{value:?}"), bound: bound() }) }
+    if holds { Ok(()) } else { Err(ConfigError { field, value: value.to_string(), bound: bound() }) }
 }
 
 #[cfg(test)]
@@ -191,9 +194,12 @@ mod tests {
         let broken: [(Break, &str); 6] = [
             (
                 |c| c.watch.ping_interval = Duration::ZERO,
-                "watch.ping_interval is 0ns, but must be more than zero",
+                "watch.ping_interval is 0 ms, but must be more than zero",
             ),
-            (|c| c.watch.dead_min = Duration::from_secs(9), "watch.dead_min is 9s, but must be at most 5s"),
+            (
+                |c| c.watch.dead_min = Duration::from_secs(9),
+                "watch.dead_min is 9000 ms, but must be at most 5000 ms",
+            ),
             (|c| c.probe.jitter = f64::NAN, "probe.jitter is not a number, but must be 0 to 0.5"),
             (|c| c.dial.in_flight_max = 0, "dial.in_flight_max is 0, but must be 1 to 1024"),
             (|c| c.damping.suppress = 1.0, "damping.suppress is 1, but must be at least 750 and finite"),
