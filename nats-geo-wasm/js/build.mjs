@@ -98,7 +98,9 @@ async function report({ outputs }, wasmFile) {
   console.log(`service worker, all in: ${total} B (brotli; target ${TOTAL_TARGET_BYTES}, limit ${TOTAL_LIMIT_BYTES})`);
   console.log(`page, without its own engine: ${await sumOf(closure(outputs, "index.js"), async (file) => rows.find((row) => row.file === file).brotli)} B (brotli)`);
   if (total > TOTAL_TARGET_BYTES) console.log(`above the target by ${total - TOTAL_TARGET_BYTES} B`);
-  if (total > TOTAL_LIMIT_BYTES) throw new Error(`${total} B are more than the limit of ${TOTAL_LIMIT_BYTES} B`);
+  // For work on something else while the size is being worked on.
+  const isExcused = process.argv.includes("--any-size");
+  if (total > TOTAL_LIMIT_BYTES && !isExcused) throw new Error(`${total} B are more than the limit of ${TOTAL_LIMIT_BYTES} B; \`npm run build -- --any-size\` builds nevertheless`);
 }
 
 /** An entry with the chunks that it imports statically. */

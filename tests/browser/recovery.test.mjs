@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { Kvm } from "@nats-io/kv";
 import { Objm } from "@nats-io/obj";
 import { startSite } from "./lib/site.mjs";
 import { until } from "./lib/until.mjs";
@@ -17,6 +18,7 @@ let world;
 
 before(async () => {
   world = await startWorld({ routes: [{ path: "/files/*", bucket: "site" }] });
+  await new Kvm(world.nc).create("watched", { history: 64, placement: { cluster: "dal" } });
   const store = await new Objm(world.nc).create("site", { placement: { cluster: "dal" } });
   await store.putBlob({ name: "sound.wav", options: { max_chunk_size: 128 * 1024 } }, wave(SOUND_BYTES));
 });
@@ -118,6 +120,40 @@ for (const mode of MODES) {
       console.log(`# ${mode.name}: hears again ${ms.toFixed(0)} ms after the network is back`);
       assert.ok(ms < 4000, `${ms} ms`);
       await until("one connection is left", async () => (await world.cluster.clients(name)).length === 1, 20_000);
+      await page.context().close();
+    });
+  });
+}
+
+for (const mode of MODES) {
+  describe(mode.name, () => {
+    it("watches on when its server has died, and misses nothing", async () => {
+      const page = await world.connected(mode);
+      const prefix = mode.name.replaceAll(" ", "-");
+      const kv = await new Kvm(world.nc).open("watched");
+      await page.evaluate(async (prefix) => {
+        window.values = [];
+        window.watching = await (await new natsGeo.Kvm(nc).open("watched")).watch({ key: `${prefix}.>` });
+        void (async () => {
+          for await (const entry of window.watching) window.values.push(Number(entry.string()));
+        })();
+      }, prefix);
+      let written = 0;
+      const write = async (count) => {
+        for (let i = 0; i < count; i++) await kv.put(`${prefix}.${written % 3}`, String(++written));
+      };
+      await write(10);
+      await page.waitForFunction(() => window.values.at(-1) === 10);
+      const victim = world.cluster.at(await page.evaluate(() => nc.getServer()));
+      await world.cluster.kill(victim);
+      try {
+        await write(10);
+        await page.waitForFunction(() => window.values.at(-1) === 20, undefined, { timeout: 20_000 });
+        assert.deepEqual(await page.evaluate(() => window.values), Array.from({ length: 20 }, (_, index) => index + 1));
+      } finally {
+        await world.cluster.start(victim);
+        await world.cluster.ready();
+      }
       await page.context().close();
     });
   });

@@ -134,6 +134,31 @@ for (const mode of MODES.filter(({ isWorker }) => isWorker)) {
       await page.context().close();
     });
 
+    it("answers a navigation after having been stopped, from what it remembers", async () => {
+      const name = `navigated, ${mode.name}`;
+      const page = await world.connected(mode, { name });
+      // The options are written a moment after the start; a reload of the worker before that would find none.
+      await page.waitForFunction(
+        () =>
+          new Promise((resolve) => {
+            const opening = indexedDB.open("nats-geo", 1);
+            opening.onsuccess = () => {
+              const reading = opening.result.transaction("memory").objectStore("memory").getAllKeys();
+              reading.onsuccess = () => (opening.result.close(), resolve(reading.result.includes("options") && reading.result.includes("engine")));
+            };
+          }),
+      );
+      const { origin } = new URL(page.url());
+      await page.goto("about:blank");
+      await stopWorkers(page);
+      await until("the worker's connection is gone", async () => (await world.cluster.clients(name)).length === 0);
+      const response = await page.goto(`${origin}/api/page`);
+      assert.equal(response.status(), 200);
+      assert.equal(await page.locator("h1").textContent(), "from a responder");
+      assert.ok(response.fromServiceWorker());
+      await page.context().close();
+    });
+
     it("leaves in order after the last page", async () => {
       const name = `leaving, ${mode.name}`;
       const page = await world.connected(mode, { name });
@@ -285,6 +310,13 @@ function serve(nc) {
       hdrs.set("Http-Status", "418");
       hdrs.set("Content-Type", "text/plain");
       message.respond("short and stout", { headers: hdrs });
+    },
+  });
+  nc.subscribe("web.page", {
+    callback: (error, message) => {
+      const hdrs = headers();
+      hdrs.set("Content-Type", "text/html");
+      message.respond("<h1>from a responder</h1>", { headers: hdrs });
     },
   });
   nc.subscribe("web.echo.*", {

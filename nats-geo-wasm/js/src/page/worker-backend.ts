@@ -227,6 +227,7 @@ export class WorkerBackend implements Backend {
       case "terminated":
         this.#isClosed = true;
         this.#greeting?.end();
+        this.#drop(new ConnectionError("the connection is closed", { code: "CLOSED" }));
         return events.terminated(message[1], message[2]);
       case "forgotten":
         this.#deadlines.clear();
