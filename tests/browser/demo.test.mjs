@@ -88,6 +88,7 @@ it("works with the keyboard, in the dark, and on a phone", async () => {
 it("opens without loadgen, and says what is missing", async () => {
   const page = await opened();
   await connectedTo(page, "lon");
+  await until("the page is kept", () => page.evaluate(async () => (await caches.match("./")) !== undefined));
   loadgen.kill("SIGINT");
   await once(loadgen, "exit");
   await page.reload();

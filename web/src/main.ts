@@ -4,6 +4,7 @@ import { connect, type NatsConnection, type Snapshot } from "nats-geo";
 import { byId, html, ms } from "./dom.ts";
 import { startFilm } from "./film.ts";
 import { drawMap } from "./map.ts";
+import { keepShell } from "./offline.ts";
 import { drawRanking } from "./ranking.ts";
 import { drawRegions } from "./regions.ts";
 import { startTheme } from "./theme.ts";
@@ -57,6 +58,8 @@ class Demo {
       if (!this.#servers(world).every((url) => known.has(new URL(url.replace(/^.*=/, "")).host))) this.#moveTo(world);
       note(`connected through ${nc.mode === "worker" ? "the service worker" : "this page"}`, "reconnect");
       startFilm(nc);
+      // A full disk is no reason to stop.
+      keepShell().catch((error: unknown) => console.warn("the demo will not open offline:", error));
       void followTicks(nc);
       void this.#follow(nc);
       await this.#look();

@@ -1,10 +1,10 @@
 // The demo's service worker: NATS by nats-geo, and the demo's own files from the cache when nobody serves them.
 
 import { NatsGeoWorker } from "nats-geo/sw";
+import { SHELL } from "./offline.ts";
 
 declare const self: ServiceWorkerGlobalScope;
 
-const SHELL = "shell";
 const worker = new NatsGeoWorker({
   routes: [
     { path: "/site/*", subject: "web.site.*", timeout: 5000 },
