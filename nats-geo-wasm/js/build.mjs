@@ -1,7 +1,7 @@
 // Builds dist/ from src/ and the generated engine, prints what a browser downloads, and fails when it is too much.
 
 import { createHash } from "node:crypto";
-import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -27,6 +27,7 @@ async function main() {
   await writeFile(join(dist, wasmFile), wasm);
   const modules = await bundle(engine.glue, { entryPoints: ["index", "core", "sw"].map(source), format: "esm", splitting: true, chunkNames: "chunk-[hash]" }, wasmFile, version, false);
   await bundle(engine.glue, { entryPoints: [{ in: source("sw"), out: "sw-classic" }], format: "iife", globalName: "NatsGeo" }, wasmFile, version, true);
+  await copyFile(join(root, "../../LICENSE"), join(root, "LICENSE"));
   await report(modules.metafile, wasmFile);
 }
 
