@@ -142,12 +142,14 @@ describe("the packed package", () => {
 
   it("gives connections to code that was written for nats-core", async () => {
     const core = createRequire(import.meta.url).resolve("@nats-io/nats-core").replace(/\.js$/, "");
-    const methods = "publish publishMessage respondMessage subscribe request requestMany flush drain close closed isClosed isDraining getServer stats rtt reconnect setServers".split(" ");
+    const methods = "publish publishMessage respondMessage request requestMany flush drain close closed isClosed isDraining getServer stats rtt reconnect setServers".split(" ");
     const code = `
-      import type { NatsConnection as Theirs } from ${JSON.stringify(core)};
+      import type { NatsConnection as Theirs, Subscription } from ${JSON.stringify(core)};
       import { connect, headers, type NatsConnection as Ours } from "nats-geo";
       declare const ours: Ours;
       export const theirs: Pick<Theirs, ${methods.map((name) => JSON.stringify(name)).join(" | ")}> = ours;
+      // nats-core hides \`callback\` from its documentation, and so do we from our types.
+      export const subscribe = (subject: string): Omit<Subscription, "callback"> => ours.subscribe(subject, { queue: "q", max: 1, callback: (error, message) => message.respond() });
       export const greet = (nc: typeof theirs) => nc.publish("a", "b", { headers: headers() });
       export const start = async () => greet(await connect());
     `;
