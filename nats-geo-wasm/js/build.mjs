@@ -1,7 +1,7 @@
 // Builds dist/ from src/ and the generated engine, prints what a browser downloads, and fails when it is too much.
 
 import { createHash } from "node:crypto";
-import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -25,9 +25,12 @@ async function main() {
   const wasm = await readFile(engine.wasm);
   const wasmFile = `nats_geo-${createHash("sha256").update(wasm).digest("hex").slice(0, 10)}.wasm`;
   await writeFile(join(dist, wasmFile), wasm);
-  const modules = await bundle(engine.glue, { entryPoints: ["index", "core", "sw"].map(source), format: "esm", splitting: true, chunkNames: "chunk-[hash]" }, wasmFile, version, false);
+  // What a page may load both of shares its classes; a worker is a realm of its own, and one file is the smallest.
+  const page = await bundle(engine.glue, { entryPoints: ["index", "core"].map(source), format: "esm", splitting: true, chunkNames: "chunk-[hash]" }, wasmFile, version, false);
+  await bundle(engine.glue, { entryPoints: [source("sw")], format: "esm" }, wasmFile, version, false);
   await bundle(engine.glue, { entryPoints: [{ in: source("sw"), out: "sw-classic" }], format: "iife", globalName: "NatsGeo" }, wasmFile, version, true);
-  await report(modules.metafile, wasmFile);
+  await copyFile(join(root, "../../LICENSE"), join(root, "LICENSE"));
+  await report(page.metafile, wasmFile);
 }
 
 function source(name) {
@@ -89,14 +92,16 @@ async function report({ outputs }, wasmFile) {
   };
   const wasmBytes = await measure(wasmFile);
   const classicBytes = await measure("sw-classic.js");
-  const moduleBytes = await sumOf(closure(outputs, "sw.js"), measure);
-  for (const entry of ["index.js", "core.js"]) await sumOf(closure(outputs, entry).filter((file) => !rows.some((row) => row.file === file)), measure);
+  const moduleBytes = await measure("sw.js");
+  const pageFiles = closure(outputs, "index.js");
+  const pageBytes = await sumOf(pageFiles, measure);
+  await sumOf(closure(outputs, "core.js").filter((file) => !pageFiles.includes(file)), measure);
   console.table(rows);
   const workerBytes = Math.max(classicBytes, moduleBytes);
   const total = workerBytes + wasmBytes;
   console.log(`service worker, JavaScript: ${moduleBytes} B as module, ${classicBytes} B classic (brotli; target ${WORKER_JS_TARGET_BYTES})`);
   console.log(`service worker, all in: ${total} B (brotli; target ${TOTAL_TARGET_BYTES}, limit ${TOTAL_LIMIT_BYTES})`);
-  console.log(`page, without its own engine: ${await sumOf(closure(outputs, "index.js"), async (file) => rows.find((row) => row.file === file).brotli)} B (brotli)`);
+  console.log(`page, without its own engine: ${pageBytes} B (brotli)`);
   if (total > TOTAL_TARGET_BYTES) console.log(`above the target by ${total - TOTAL_TARGET_BYTES} B`);
   // For work on something else while the size is being worked on.
   const isExcused = process.argv.includes("--any-size");

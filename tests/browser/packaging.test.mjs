@@ -140,6 +140,25 @@ describe("the packed package", () => {
     });
   }
 
+  it("gives connections to code that was written for nats-core", async () => {
+    const core = createRequire(import.meta.url).resolve("@nats-io/nats-core").replace(/\.js$/, "");
+    const methods = "publish publishMessage respondMessage request requestMany flush drain close closed isClosed isDraining getServer stats rtt reconnect setServers".split(" ");
+    const code = `
+      import type { NatsConnection as Theirs, Subscription } from ${JSON.stringify(core)};
+      import { connect, headers, type NatsConnection as Ours } from "nats-geo";
+      declare const ours: Ours;
+      export const theirs: Pick<Theirs, ${methods.map((name) => JSON.stringify(name)).join(" | ")}> = ours;
+      // nats-core hides \`callback\` from its documentation, and so do we from our types.
+      export const subscribe = (subject: string): Omit<Subscription, "callback"> => ours.subscribe(subject, { queue: "q", max: 1, callback: (error, message) => message.respond() });
+      export const greet = (nc: typeof theirs) => nc.publish("a", "b", { headers: headers() });
+      export const start = async () => greet(await connect());
+    `;
+    await writeFile(join(folder, "port.ts"), code);
+    const compilerOptions = { module: "esnext", moduleResolution: "bundler", target: "es2022", lib: ["es2023", "esnext.disposable", "dom", "dom.asynciterable"], strict: true, skipLibCheck: true, noEmit: true, types: [] };
+    await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["port.ts"] }));
+    await run(join(PACKAGE, "node_modules/.bin/tsc"), ["-p", folder]).catch((error) => assert.fail(error.stdout));
+  });
+
   it("works when built with vite", async () => {
     const { build } = await tool("vite");
     const outDir = join(folder, "vite");

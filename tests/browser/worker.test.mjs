@@ -273,7 +273,7 @@ for (const mode of MODES.filter(({ isWorker }) => isWorker)) {
         assert.ok(Math.abs(at - 0.9) < 0.01);
         // Without back-pressure it would be all 30 MB; without ranges a seek would cost 27 MB.
         assert.ok(ready - before < 6_000_000, `${ready - before} bytes before it could play`);
-        assert.ok(cost < 2_000_000, `${cost} bytes for a seek`);
+        assert.ok(cost < 1_000_000, `${cost} bytes for a seek`);
         await player.context().close();
       });
 

@@ -2,19 +2,22 @@
 
 import type { ObjectInfo } from "../types/jetstream.js";
 import type { Msg, Subscription } from "../types/nats.js";
+import { delay } from "./delay.ts";
 import { JetStreamApiError, JetStreamError, NoRespondersError, RequestError, TimeoutError } from "./errors.ts";
 import { createInbox } from "./inbox.ts";
-import { JetStreamApi, delay } from "./jetstream.ts";
+import { JetStreamApi } from "./jetstream.ts";
 import { isNoResponders } from "./message.ts";
 
 /** What nats.go and nats-core cut objects into unless told. */
 const CHUNK_BYTES_DEFAULT = 128 * 1024;
 /**
- * Most of one batch. It bounds what is under way when a reader stops, and with it the cost of a seek; at 100 ms to the
- * server it still allows 5 MB/s. The first batches are smaller, because players ask, look at the head, and cancel.
+ * Least and most of one batch. It bounds what is under way when a reader stops, and with it the cost of a seek; the most
+ * still allows 5 MB/s at 100 ms to the server. Players ask, look at the head, and cancel; so a batch is a quarter of what
+ * was read so far.
  */
+const BATCH_BYTES_MIN = 128 * 1024;
 const BATCH_BYTES_MAX = 512 * 1024;
-const BATCH_BYTES_START = 128 * 1024;
+const BATCH_PART_OF_READ = 1 / 4;
 /** Smaller parts are joined: each costs a hand-over from worker to page. */
 const PART_BYTES_MIN = 64 * 1024;
 /**
@@ -40,7 +43,7 @@ export class ChunkReader {
   #left: number;
   /** Sequence from which the next chunk is looked for; 0 until the first is found. */
   #seq = 0;
-  #batchBytes = BATCH_BYTES_START;
+  #readBytes = 0;
   #ready: Uint8Array[] = [];
   #inbox: Subscription | undefined;
   #isStopped = false;
@@ -76,7 +79,8 @@ export class ChunkReader {
   /** One batch. Returns why nothing came, when nothing came. */
   async #fetch(stallMs: number): Promise<Error | undefined> {
     const { nc, prefix } = this.#api;
-    const chunks = Math.ceil(Math.min(this.#left + this.#skip, this.#batchBytes) / this.#chunkBytes);
+    const batchBytes = Math.min(Math.max(this.#readBytes * BATCH_PART_OF_READ, BATCH_BYTES_MIN), BATCH_BYTES_MAX);
+    const chunks = Math.ceil(Math.min(this.#left + this.#skip, batchBytes) / this.#chunkBytes);
     const inbox = nc.subscribe(createInbox());
     this.#inbox = inbox;
     let timer = setTimeout(() => inbox.unsubscribe(), stallMs);
@@ -96,7 +100,6 @@ export class ChunkReader {
         if (status > 0) throw new JetStreamApiError({ code: status, description: `object ${this.#info.name}: ${message.headers?.description}` });
         this.#take(message);
       }
-      this.#batchBytes = Math.min(this.#batchBytes * 2, BATCH_BYTES_MAX);
       return this.#ready.length > 0 ? undefined : new TimeoutError(`object ${this.#info.name}: no chunk came within ${stallMs} ms`);
     } finally {
       clearTimeout(timer);
@@ -116,6 +119,7 @@ export class ChunkReader {
     this.#seq = sequence(message) + 1;
     this.#skip = 0;
     this.#left -= bytes.byteLength;
+    this.#readBytes += bytes.byteLength;
     if (bytes.byteLength > 0) this.#ready.push(bytes);
   }
 

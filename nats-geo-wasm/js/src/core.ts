@@ -7,6 +7,7 @@ import { engineModule } from "./engine/module.ts";
 import { parseOptions } from "./options.ts";
 
 export * from "./common.ts";
+export * from "./compat.ts";
 export { init } from "./engine/module.ts";
 
 export async function wsconnect(options?: ConnectionOptions): Promise<NatsConnection> {

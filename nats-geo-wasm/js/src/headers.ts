@@ -1,6 +1,6 @@
 // Headers: the `NATS/1.0` block and its map of names to values.
 
-import type { Match, MsgHdrs } from "../types/nats.js";
+import type { HeaderMatch, MsgHdrs } from "../types/nats.js";
 import { InvalidArgumentError, ProtocolError } from "./errors.ts";
 
 const VERSION = "NATS/1.0";
@@ -30,35 +30,35 @@ export class MsgHdrsImpl implements MsgHdrs {
     return `${this.code} ${this.description}`.trim();
   }
 
-  get(name: string, match: Match = "exact"): string {
+  get(name: string, match: HeaderMatch = "exact"): string {
     return this.values(name, match)[0] ?? "";
   }
 
-  last(name: string, match: Match = "exact"): string {
+  last(name: string, match: HeaderMatch = "exact"): string {
     return this.values(name, match).at(-1) ?? "";
   }
 
-  values(name: string, match: Match = "exact"): string[] {
+  values(name: string, match: HeaderMatch = "exact"): string[] {
     return this.#names(name, match).flatMap((found) => this.#values.get(found) ?? []);
   }
 
-  has(name: string, match: Match = "exact"): boolean {
+  has(name: string, match: HeaderMatch = "exact"): boolean {
     return this.#names(name, match).length > 0;
   }
 
-  set(name: string, value: string, match: Match = "exact"): void {
+  set(name: string, value: string, match: HeaderMatch = "exact"): void {
     const [stored, text] = checked(name, value, match);
     this.delete(name, match);
     this.#values.set(stored, [text]);
   }
 
-  append(name: string, value: string, match: Match = "exact"): void {
+  append(name: string, value: string, match: HeaderMatch = "exact"): void {
     const [stored, text] = checked(name, value, match);
     const key = this.#names(name, match)[0] ?? stored;
     this.#values.set(key, [...(this.#values.get(key) ?? []), text]);
   }
 
-  delete(name: string, match: Match = "exact"): void {
+  delete(name: string, match: HeaderMatch = "exact"): void {
     for (const found of this.#names(name, match)) this.#values.delete(found);
   }
 
@@ -78,7 +78,7 @@ export class MsgHdrsImpl implements MsgHdrs {
     return this.#values.entries();
   }
 
-  #names(name: string, match: Match): string[] {
+  #names(name: string, match: HeaderMatch): string[] {
     if (match === "exact") return this.#values.has(name) ? [name] : [];
     if (match === "canonical") return this.#names(canonical(name), "exact");
     const wanted = name.toLowerCase();
@@ -87,12 +87,12 @@ export class MsgHdrsImpl implements MsgHdrs {
 }
 
 /** New headers; the status is for tests and gateways. */
-export function headers(code?: number, description?: string): MsgHdrs {
+export function headers(code?: number, description?: string): MsgHdrsImpl {
   return new MsgHdrsImpl(code, description);
 }
 
 /** From an object as `toRecord` makes it. */
-export function headersFromRecord(record: Record<string, string[]>): MsgHdrs {
+export function headersFromRecord(record: Record<string, string[]>): MsgHdrsImpl {
   const result = new MsgHdrsImpl();
   for (const [name, values] of Object.entries(record)) for (const value of values) result.append(name, value);
   return result;
@@ -106,7 +106,7 @@ export function encodeHeaders(hdrs: MsgHdrs | undefined): Uint8Array | undefined
   return encoder.encode(`${block}\r\n`);
 }
 
-export function decodeHeaders(block: Uint8Array): MsgHdrs {
+export function decodeHeaders(block: Uint8Array): MsgHdrsImpl {
   const lines = decoder.decode(block).split("\r\n");
   const first = lines[0] ?? "";
   if (!first.startsWith(VERSION)) throw new ProtocolError(`a header block begins with ${JSON.stringify(first.slice(0, 20))}, not ${VERSION}`);
@@ -121,7 +121,7 @@ export function decodeHeaders(block: Uint8Array): MsgHdrs {
   return result;
 }
 
-function checked(name: string, value: string, match: Match): [string, string] {
+function checked(name: string, value: string, match: HeaderMatch): [string, string] {
   if (!NAME.test(name)) throw new InvalidArgumentError(`illegal header name: ${JSON.stringify(name)}`);
   const text = String(value).trim();
   if (/[\r\n]/.test(text)) throw new InvalidArgumentError(`the value of header ${name} contains a line break`);

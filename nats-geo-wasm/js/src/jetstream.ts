@@ -3,6 +3,7 @@
 import type { JetStreamClient, JetStreamOptions, JetStreamPublishOptions, PubAck } from "../types/jetstream.js";
 import type { Msg, MsgHdrs, NatsConnection, Payload } from "../types/nats.js";
 import { InvalidArgumentError, JetStreamApiError, JetStreamError, LinkLostError, RequestError, TimeoutError } from "./errors.ts";
+import { delay } from "./delay.ts";
 import { headers as newHeaders } from "./headers.ts";
 
 /** nats-core's default for JetStream requests. */
@@ -76,10 +77,6 @@ export async function retried<T>(retries: number, isIdempotent: boolean, ask: ()
       await delay(RETRY_WAIT_MS);
     }
   }
-}
-
-export function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function parsed<T>(message: Msg): T {

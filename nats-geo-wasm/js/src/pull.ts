@@ -3,9 +3,10 @@
 
 import type { Pulled } from "../types/jetstream.js";
 import type { Msg, Status, Subscription } from "../types/nats.js";
+import { delay } from "./delay.ts";
 import { JetStreamApiError, JetStreamError, NatsError } from "./errors.ts";
 import { createInbox, randomToken } from "./inbox.ts";
-import { JetStreamApi, delay } from "./jetstream.ts";
+import { JetStreamApi } from "./jetstream.ts";
 
 /** Messages and bytes of one pull: what may come in unasked when the reader stops reading. */
 const BATCH_MESSAGES = 100;

@@ -2,6 +2,7 @@
 import type { ConnectionOptions, NatsConnection } from "./nats.js";
 export * from "./nats.js";
 export * from "./jetstream.js";
+export * from "./compat.js";
 
 /** Where the engine's WebAssembly comes from. */
 export type InitInput = string | URL | Request | Response | BufferSource | WebAssembly.Module;

@@ -2,6 +2,7 @@
 import type { ConnectionOptions, NatsConnection } from "./nats.js";
 export * from "./nats.js";
 export * from "./jetstream.js";
+export * from "./compat.js";
 
 export interface WorkerOptions {
   /** Script of the service worker; it creates a `NatsGeoWorker`. The default is "/nats-geo-sw.js". */

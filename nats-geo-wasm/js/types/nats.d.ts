@@ -9,7 +9,7 @@ export * from "./errors.js";
 export type Payload = Uint8Array | string;
 
 /** How header names are compared. */
-export type Match = "exact" | "canonical" | "insensitive";
+export type HeaderMatch = "exact" | "canonical" | "insensitive";
 
 /** Headers of a message. Made by `headers()`. */
 export interface MsgHdrs extends Iterable<[string, string[]]> {
@@ -22,25 +22,21 @@ export interface MsgHdrs extends Iterable<[string, string[]]> {
   /** What the server says about the status code. */
   readonly description: string;
   /** First value, or "" when there is none. */
-  get(name: string, match?: Match): string;
+  get(name: string, match?: HeaderMatch): string;
   /** Last value, or "" when there is none. */
-  last(name: string, match?: Match): string;
+  last(name: string, match?: HeaderMatch): string;
   /** All values. */
-  values(name: string, match?: Match): string[];
+  values(name: string, match?: HeaderMatch): string[];
   /** Whether there is a value. */
-  has(name: string, match?: Match): boolean;
+  has(name: string, match?: HeaderMatch): boolean;
   /** Replaces all values. Throws an `InvalidArgumentError` when name or value cannot be sent. */
-  set(name: string, value: string, match?: Match): void;
+  set(name: string, value: string, match?: HeaderMatch): void;
   /** Adds a value. Throws an `InvalidArgumentError` when name or value cannot be sent. */
-  append(name: string, value: string, match?: Match): void;
+  append(name: string, value: string, match?: HeaderMatch): void;
   /** Removes all values. */
-  delete(name: string, match?: Match): void;
+  delete(name: string, match?: HeaderMatch): void;
   /** All names. */
   keys(): string[];
-  /** Number of names. */
-  size(): number;
-  /** Names and values as a plain object. */
-  toRecord(): Record<string, string[]>;
 }
 
 /** A message. */
