@@ -1,6 +1,6 @@
 # Every command that checks this repository, each in one place. `make help` lists them; .ci/run calls them.
 
-.PHONY: help test test-rust test-web test-js test-browser check fmt clippy doc wasm package web wasm32 deny private bench
+.PHONY: help test test-rust test-web test-js test-browser check fmt clippy doc wasm package web wasm32 deny private bench sweep
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -60,3 +60,7 @@ deny: ## Check licences, sources and advisories of dependencies (needs cargo-den
 
 bench: ## Run the benchmarks (BENCH=--quick for a first look)
 	cargo bench -p nats-geo-benches -- $(BENCH)
+
+# In release mode: what a debug build does in a minute takes seconds.
+sweep: ## Simulate SEEDS runs of every family of scenarios (SEEDS=1000)
+	SIM_SEEDS=$(or $(SEEDS),1000) cargo test --release -p nats-geo-tests --test sim sweep
