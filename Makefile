@@ -1,6 +1,6 @@
 # Every command that checks this repository, each in one place. `make help` lists them; .ci/run calls them.
 
-.PHONY: help test test-rust test-web test-js test-browser check fmt clippy doc wasm package web wasm32 deny private bench bench-browser
+.PHONY: help test test-rust test-web test-js test-browser check fmt clippy doc wasm package web wasm32 deny private bench bench-browser sweep
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -66,3 +66,7 @@ bench-browser: package ## Compare the npm package with nats-core in one Chromium
 	cd tests/browser && npm ci --no-audit --no-fund
 	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
 	cd benches/browser && npm ci --no-audit --no-fund && npm run bench -- --rounds $(or $(ROUNDS),5)
+
+# In release mode: what a debug build does in a minute takes seconds.
+sweep: ## Simulate SEEDS runs of every family of scenarios (SEEDS=1000)
+	SIM_SEEDS=$(or $(SEEDS),1000) cargo test --release -p nats-geo-tests --test sim sweep

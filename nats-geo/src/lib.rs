@@ -22,6 +22,7 @@
 //! * [`core`] is what decides: a state machine without clock, sockets or randomness. Its
 //!   [`Config`](core::Config) holds every constant of the policy, with its why; start from a preset.
 //! * [`wire`] is the NATS client protocol as a pure codec.
+//! * `sim` (feature `sim`) is a world of model servers and paths in which the decisions are tested.
 //!
 //! # What can be lost or doubled
 //! * **Orderly moves** (lame duck, fail back, a faster region): requests, publishes and queue groups lose and double
@@ -33,8 +34,11 @@
 //!
 //! # Features
 //! * `native` (default): the tokio driver over async-nats. Without it, the crate is pure and builds for wasm32.
+//! * `sim`: the simulator. Pure too.
 
 pub mod core;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod wire;
 
 #[cfg(feature = "native")]

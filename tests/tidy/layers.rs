@@ -32,7 +32,7 @@ pub(crate) const LAYERS: [Layer; 3] = [
         banned: &[ASYNC, WORLD, &["crate::core", "super::core", "native", "crate::sim"]],
         planned: false,
     },
-    Layer { folder: "nats-geo/src/sim/", banned: &[ASYNC, WORLD, &["wire", "native"]], planned: true },
+    Layer { folder: "nats-geo/src/sim/", banned: &[ASYNC, WORLD, &["wire", "native"]], planned: false },
 ];
 
 pub(crate) fn layered(file: &File) -> Vec<String> {

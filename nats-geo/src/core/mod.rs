@@ -5,7 +5,7 @@
 
 mod endpoint;
 mod id;
-mod rng;
+pub(crate) mod rng;
 mod sorted;
 mod time;
 pub use endpoint::{Endpoint, Region, ServerIdentity, Source};

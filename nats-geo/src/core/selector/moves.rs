@@ -190,6 +190,11 @@ impl Selector {
     pub(super) fn recovered(&mut self, conn: ConnId) {
         let Some(old) = self.place(conn) else { return };
         let here = self.active.and_then(|active| self.place(active));
+        if here.as_ref().is_some_and(|here| here.region != old.region) {
+            // Traffic left and would come back: a region that falls silent again and again for less than a verdict
+            // takes must not be returned to each time.
+            self.charge(&old.region);
+        }
         let ranking = self.ranking();
         let place_of = |region: &Region| ranking.place(region).unwrap_or(usize::MAX);
         let is_better = here.as_ref().is_some_and(|here| place_of(&old.region) < place_of(&here.region));

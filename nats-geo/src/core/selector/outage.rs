@@ -40,8 +40,12 @@ impl Selector {
 
     /// Silent for too long.
     pub(super) fn dead(&mut self, conn: ConnId) {
-        self.close(conn);
-        match self.links.get(&conn).map(|link| link.state) {
+        let state = self.links.get(&conn).map(|link| link.state);
+        // What carries no traffic is dropped, which closes it.
+        if state != Some(LinkState::Standby) {
+            self.close(conn);
+        }
+        match state {
             Some(LinkState::Active) => self.active_lost(conn, None),
             Some(LinkState::Standby) => self.standby_lost(conn),
             Some(LinkState::Activating(_)) => self.target_lost(conn),
@@ -176,7 +180,7 @@ impl Selector {
     }
 
     /// Traffic left `region` because it failed, and not because of trouble on our side.
-    fn charge(&mut self, region: &Region) {
+    pub(super) fn charge(&mut self, region: &Region) {
         if let Some(until) = self.damping.charge(region, self.now, &self.config.damping) {
             self.notify(NoticeKind::Damped { region: region.clone(), until });
         }

@@ -1,6 +1,6 @@
 //! Failing over: lost server, lost region, silence, trouble of our own.
 
-use super::super::super::{Config, Event, MoveCause, NoticeKind, Time};
+use super::super::super::{Action, CapacityHint, Config, Event, MoveCause, NoticeKind, Time};
 use super::world::{Mood, World};
 use super::{ms, secs};
 use std::time::Duration;
@@ -223,4 +223,33 @@ fn after_a_long_outage_a_wake_up_dials_at_once() {
     let (first, _) = *world.opens(since).first().unwrap();
     assert!(first <= secs(2), "{first:?}: at most one token of the budget away");
     assert!(world.active().is_some());
+}
+
+#[test]
+fn a_standby_that_falls_silent_is_closed_once() {
+    let mut config = Config::interactive();
+    config.warm_standby = true;
+    let mut world = World::settled(config, 1);
+    let since = world.now;
+    let standby = world.selector.snapshot(world.now).standby.unwrap().conn;
+    world.hang(standby);
+    world.run_for(secs(3));
+    let is_close = |(at, action): &&(Time, Action)| *at >= since && matches!(action, Action::Close { .. });
+    assert_eq!(world.actions.iter().filter(is_close).count(), 1);
+}
+
+#[test]
+fn a_herd_does_not_race_for_the_survivors() {
+    let mut config = Config::interactive();
+    config.spread.capacity = Some(CapacityHint { clients: 1_000, accepts_per_second: 1_000.0 });
+    let mut world = World::settled(config, 1);
+    let since = world.now;
+    world.in_region("lon").into_iter().for_each(|server| world.kill(server));
+    // They are so busy that a handshake takes 900 ms.
+    world.in_region("ams").into_iter().for_each(|server| world.servers[server].rtt = ms(300));
+    world.run_for(secs(5));
+    assert_eq!(world.region(), Some("ams"));
+    let asked =
+        world.opens(since).iter().filter(|(_, server)| world.servers[*server].region == "ams").count();
+    assert_eq!(asked, 1, "one handshake per client");
 }

@@ -208,6 +208,28 @@ fn a_home_whose_link_dies_while_it_is_taken_up_again_is_returned_to_all_the_same
 }
 
 #[test]
+fn a_home_that_keeps_falling_silent_is_not_taken_up_again_each_time() {
+    let mut world = World::settled(quick(), 2);
+    let start = world.now;
+    for _ in 0..20 {
+        let (since, home) = (world.now, world.active_conn());
+        for server in world.in_region("lon") {
+            world.silence(server);
+        }
+        world.run_for(ms(800));
+        for server in world.in_region("lon") {
+            world.servers[server].mood = Mood::Up;
+        }
+        // In time: it was suspected, but not dead.
+        world.late_pongs(home, since);
+        world.run_for(secs(10));
+    }
+    assert_eq!(world.region(), Some("ams"), "damped");
+    let returns = moves(&world, start).into_iter().filter(|cause| *cause == MoveCause::Recovered).count();
+    assert_eq!(returns, 2, "the third time it stays away");
+}
+
+#[test]
 fn one_server_back_is_not_enough_to_return() {
     let mut world = World::settled(quick(), 1);
     for server in world.in_region("lon") {

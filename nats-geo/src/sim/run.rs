@@ -1,0 +1,151 @@
+//! Running a scenario under all rules.
+
+use std::time::Duration;
+
+use super::check::{self, Checker};
+use super::scenario::{Scenario, ScenarioError};
+use super::{Log, World};
+use crate::core::{Action, ConfigError, Notice, NoticeKind, Time};
+
+/// How often it is looked whether everybody is settled, and for how many looks it must be so.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+const LOOKS: u32 = 6;
+
+/// What became of a scenario in which no rule was broken.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// When everybody had come home for good.
+    pub settled: Time,
+    /// How many things happened.
+    pub happenings: u64,
+    /// What became of each client.
+    pub clients: Vec<ClientReport>,
+}
+
+/// What became of a client.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientReport {
+    /// How often its traffic moved.
+    pub moves: usize,
+    /// How often to another region.
+    pub moves_between_regions: usize,
+    /// Everything it was told and decided.
+    pub log: Log,
+}
+
+/// Why a scenario was not run to its end.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// It makes no sense.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// The policy of a client is out of its bounds.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A rule was broken.
+    #[error("{scenario:?}, seed {seed}, at {at}: {what}; the rule: {rule}")]
+    Broken {
+        /// The scenario's name.
+        scenario: String,
+        /// Its seed.
+        seed: u64,
+        /// When, in the time of the world.
+        at: Time,
+        /// The rule.
+        rule: &'static str,
+        /// How it was broken.
+        what: String,
+    },
+}
+
+/// Runs a scenario: its steps, then everything made well again, until everybody has come home. The same
+/// scenario and seed give the same run. See [`Scenario`] for an example.
+///
+/// # Errors
+/// The scenario makes no sense, or a rule was broken: the first one, and how.
+pub fn run(scenario: &Scenario, seed: u64) -> Result<Report, RunError> {
+    scenario.check()?;
+    let world = World::new(scenario, seed)?;
+    let checkers = check::all(&world);
+    let mut run = Run { scenario, seed, world, checkers, happenings: 0 };
+    run.until(Time::from_start(scenario.lasts))?;
+    run.world.heal();
+    let settled = run.until_settled()?;
+    let happenings = run.happenings;
+    let clients = run.world.into_logs().into_iter().map(ClientReport::of).collect();
+    Ok(Report { settled, happenings, clients })
+}
+
+struct Run<'a> {
+    scenario: &'a Scenario,
+    seed: u64,
+    world: World,
+    checkers: Vec<Box<dyn Checker>>,
+    happenings: u64,
+}
+
+impl Run<'_> {
+    fn until(&mut self, end: Time) -> Result<(), RunError> {
+        loop {
+            let goes_on = self.world.step(end);
+            self.happenings += u64::from(goes_on);
+            for seen in self.world.take_seen() {
+                for checker in &mut self.checkers {
+                    if let Err(what) = checker.see(&seen, &self.world) {
+                        let rule = checker.rule();
+                        return Err(self.broken(rule, what));
+                    }
+                }
+            }
+            if !goes_on {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Until everybody has been settled for some time. Returns since when.
+    fn until_settled(&mut self) -> Result<Time, RunError> {
+        let limit = self.world.now() + check::settle_within(&self.world);
+        let mut since = None;
+        loop {
+            let end = self.world.now() + LOOK_EVERY;
+            self.until(end)?;
+            let unsettled =
+                (0..self.world.clients()).find_map(|client| check::is_settled(client, &self.world).err());
+            match unsettled {
+                Some(what) if end > limit => {
+                    return Err(self.broken("everybody comes home after the last fault", what));
+                }
+                Some(_) => since = None,
+                None => {
+                    let since = *since.get_or_insert(end);
+                    if end.since(since) >= LOOK_EVERY * LOOKS {
+                        return Ok(since);
+                    }
+                }
+            }
+        }
+    }
+
+    fn broken(&self, rule: &'static str, what: String) -> RunError {
+        let (scenario, at) = (self.scenario.name.clone(), self.world.now());
+        RunError::Broken { scenario, seed: self.seed, at, rule, what }
+    }
+}
+
+impl ClientReport {
+    fn of(log: Log) -> Self {
+        let moves = log.actions.iter().filter_map(|(_, action)| match action {
+            Action::Notify(Notice { kind: NoticeKind::Moved { from, to, .. }, .. }) => {
+                Some(from.region != to.region)
+            }
+            _ => None,
+        });
+        let moves: Vec<_> = moves.collect();
+        let between = moves.iter().filter(|between| **between).count();
+        Self { moves: moves.len(), moves_between_regions: between, log }
+    }
+}

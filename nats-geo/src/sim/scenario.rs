@@ -1,0 +1,316 @@
+//! Scenarios as data: which world, who is struck, when, by what.
+
+use std::time::Duration;
+
+use super::PathModel;
+use crate::core::Config;
+
+/// A world and what happens in it. [`scenarios`](super::scenarios) has ready-made ones.
+///
+/// ```
+/// use nats_geo::core::Config;
+/// use nats_geo::sim::{Fault, Scenario, ServerFault, run};
+/// use std::time::Duration;
+///
+/// let mut scenario = Scenario::super_cluster("lon is lost", vec![(0, Config::interactive())]);
+/// scenario.at(Duration::from_secs(60), Fault::Region { region: 0, what: ServerFault::Crash });
+/// scenario.at(Duration::from_secs(90), Fault::Region { region: 0, what: ServerFault::Start });
+/// scenario.lasts = Duration::from_secs(120);
+///
+/// let report = run(&scenario, 42).expect("no rule is broken");
+/// assert_eq!(report.clients[0].moves_between_regions, 2, "there and back");
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Scenario {
+    /// For people.
+    pub name: String,
+    /// Names of the regions, which are also the sites where clients sit.
+    pub regions: Vec<&'static str>,
+    /// Servers of each region; server `s` is in region `s / servers_per_region`.
+    pub servers_per_region: usize,
+    /// Handshakes per second that each server can do.
+    pub accepts_per_second: f64,
+    /// The path from one site to another: `paths[from][to]`.
+    pub paths: Vec<Vec<PathModel>>,
+    /// Site and policy of each client.
+    pub clients: Vec<(usize, Config)>,
+    /// The clients start one after the other within this long.
+    pub start_over: Duration,
+    /// What happens, in any order.
+    pub steps: Vec<Step>,
+    /// When everything is made well again, and everybody has to come home.
+    pub lasts: Duration,
+}
+
+/// Something that happens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// After the start of the world.
+    pub at: Duration,
+    /// To whom, and what.
+    pub fault: Fault,
+}
+
+/// To whom something happens, and what.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// To one server.
+    Server {
+        /// Its number.
+        server: usize,
+        /// What.
+        what: ServerFault,
+    },
+    /// To all servers of a region.
+    Region {
+        /// Its number.
+        region: usize,
+        /// What.
+        what: ServerFault,
+    },
+    /// To one direction of the path between two sites.
+    Path {
+        /// Where the path begins.
+        from: usize,
+        /// Where it ends.
+        to: usize,
+        /// What.
+        what: PathFault,
+    },
+    /// To a client.
+    Client {
+        /// Its number.
+        client: usize,
+        /// What.
+        what: ClientFault,
+    },
+}
+
+/// What can happen to a server.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ServerFault {
+    /// The process ends; its host closes the connections and refuses new ones.
+    Crash,
+    /// The host is gone without a word.
+    PowerOff,
+    /// Starts again as a new process, unless it is up.
+    Start,
+    /// The process stands still; its host goes on accepting and acknowledging.
+    Freeze,
+    /// It goes on.
+    Thaw,
+    /// It closes its listener, tells its clients, and ends them after a grace.
+    LameDuck,
+    /// Every answer takes this much longer.
+    Slow(Duration),
+    /// It ends its clients and refuses new ones because of their credentials.
+    Lock,
+    /// The credentials are good again.
+    Unlock,
+    /// Its endpoint is no longer on offer.
+    Withdraw,
+    /// Its endpoint is on offer again.
+    Offer,
+}
+
+/// What can happen to one direction of a path.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum PathFault {
+    /// Nothing passes.
+    Cut,
+    /// It becomes longer by this much.
+    Extra(Duration),
+    /// This share of segments is lost.
+    Loss(f64),
+    /// Everything is as at the start.
+    Heal,
+}
+
+/// What can happen to a client.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ClientFault {
+    /// Nothing leaves its host.
+    CutOut,
+    /// Nothing reaches its host.
+    CutIn,
+    /// Its network is back.
+    Heal,
+    /// The host sleeps: nothing runs, nothing arrives.
+    Sleep {
+        /// How long.
+        lasts: Duration,
+        /// Whether the clock that its driver reads goes on meanwhile; on Linux it does not.
+        clock_runs: bool,
+    },
+    /// The process stands still for this long; what arrives waits in its kernel.
+    Stall(Duration),
+    /// Its clock jumps ahead.
+    ClockAhead(Duration),
+    /// Its clock jumps back.
+    ClockBack(Duration),
+}
+
+/// A scenario that makes no sense.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("scenario {scenario:?}: {field} is {value}, but must be {bound}")]
+#[non_exhaustive]
+pub struct ScenarioError {
+    /// Its name.
+    pub scenario: String,
+    /// The field, as a path from [`Scenario`].
+    pub field: String,
+    /// Its value.
+    pub value: String,
+    /// What it must be.
+    pub bound: String,
+}
+
+impl Scenario {
+    /// A super-cluster of lon, ams and dal with three servers each, at the distances of public measurements
+    /// (round trips of 9 ms lon-ams, 113 ms lon-dal, 120 ms ams-dal), over the public internet.
+    pub fn super_cluster(name: impl Into<String>, clients: Vec<(usize, Config)>) -> Self {
+        const ONE_WAY_US: [[u64; 3]; 3] = [[500, 4_500, 56_500], [4_500, 500, 60_000], [56_500, 60_000, 500]];
+        let path = |from: usize, to: usize| {
+            let one_way = Duration::from_micros(ONE_WAY_US[from][to]);
+            // The network of a data centre is no internet.
+            if from == to { PathModel::clean(one_way) } else { PathModel::internet(one_way) }
+        };
+        Self {
+            name: name.into(),
+            regions: vec!["lon", "ams", "dal"],
+            servers_per_region: 3,
+            accepts_per_second: 1_000.0,
+            paths: (0..3).map(|from| (0..3).map(|to| path(from, to)).collect()).collect(),
+            clients,
+            start_over: Duration::ZERO,
+            steps: Vec::new(),
+            lasts: Duration::from_secs(60),
+        }
+    }
+
+    /// Adds a step.
+    pub fn at(&mut self, at: Duration, fault: Fault) {
+        self.steps.push(Step { at, fault });
+    }
+
+    /// How many servers there are.
+    pub fn servers(&self) -> usize {
+        self.regions.len() * self.servers_per_region
+    }
+
+    /// Checks every bound.
+    ///
+    /// # Errors
+    /// The first field that breaks its bound.
+    pub fn check(&self) -> Result<(), ScenarioError> {
+        let error = |field: String, value: String, bound: String| {
+            Err(ScenarioError { scenario: self.name.clone(), field, value, bound })
+        };
+        let sites = self.regions.len();
+        for (field, count) in [
+            ("regions.len()", sites),
+            ("servers_per_region", self.servers_per_region),
+            ("clients.len()", self.clients.len()),
+        ] {
+            if count == 0 {
+                return error(field.into(), "0".into(), "at least 1".into());
+            }
+        }
+        if !(self.accepts_per_second > 0.0 && self.accepts_per_second.is_finite()) {
+            let value = self.accepts_per_second.to_string();
+            return error("accepts_per_second".into(), value, "a positive number".into());
+        }
+        if self.paths.len() != sites || self.paths.iter().any(|row| row.len() != sites) {
+            return error("paths".into(), "of another size".into(), format!("{sites} rows of {sites}"));
+        }
+        if let Some((client, (site, _))) =
+            self.clients.iter().enumerate().find(|(_, (site, _))| *site >= sites)
+        {
+            return error(format!("clients[{client}].0"), site.to_string(), format!("below {sites}"));
+        }
+        for (from, row) in self.paths.iter().enumerate() {
+            for (to, path) in row.iter().enumerate() {
+                let bursts = path.bursts.as_ref().map_or(0.0, |bursts| bursts.loss);
+                for (field, share) in [("loss", path.loss), ("bursts.loss", bursts)] {
+                    if !(0.0..=1.0).contains(&share) {
+                        let field = format!("paths[{from}][{to}].{field}");
+                        return error(field, share.to_string(), "from 0 to 1".into());
+                    }
+                }
+                if !(path.jitter >= 0.0 && path.jitter.is_finite()) {
+                    let field = format!("paths[{from}][{to}].jitter");
+                    return error(field, path.jitter.to_string(), "0 or more".into());
+                }
+            }
+        }
+        self.steps.iter().enumerate().try_for_each(|(index, step)| self.check_step(index, step))
+    }
+
+    fn check_step(&self, index: usize, step: &Step) -> Result<(), ScenarioError> {
+        let error = |field: &str, value: String, bound: String| {
+            let field = format!("steps[{index}].{field}");
+            Err(ScenarioError { scenario: self.name.clone(), field, value, bound })
+        };
+        if step.at > self.lasts {
+            return error("at", format!("{:?}", step.at), format!("at most `lasts`, {:?}", self.lasts));
+        }
+        let sites = self.regions.len();
+        let numbers = match &step.fault {
+            Fault::Server { server, .. } => vec![("server", *server, self.servers())],
+            Fault::Region { region, .. } => vec![("region", *region, sites)],
+            Fault::Client { client, .. } => vec![("client", *client, self.clients.len())],
+            Fault::Path { from, to, .. } => vec![("from", *from, sites), ("to", *to, sites)],
+        };
+        if let Some((field, number, limit)) = numbers.into_iter().find(|(_, number, limit)| number >= limit) {
+            return error(field, number.to_string(), format!("below {limit}"));
+        }
+        match &step.fault {
+            Fault::Path { what: PathFault::Loss(loss), .. } if !(0.0..=1.0).contains(loss) => {
+                error("what", loss.to_string(), "from 0 to 1".into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scenario() -> Scenario {
+        Scenario::super_cluster("bad", vec![(0, Config::fleet())])
+    }
+
+    #[track_caller]
+    fn refused(change: impl Fn(&mut Scenario), expected: &str) {
+        let mut scenario = scenario();
+        change(&mut scenario);
+        assert_eq!(scenario.check().unwrap_err().to_string(), format!("scenario \"bad\": {expected}"));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_field_and_bound() {
+        assert_eq!(scenario().check(), Ok(()));
+        refused(|it| it.clients.clear(), "clients.len() is 0, but must be at least 1");
+        refused(|it| it.clients[0].0 = 7, "clients[0].0 is 7, but must be below 3");
+        refused(|it| it.paths[0][1].loss = 1.5, "paths[0][1].loss is 1.5, but must be from 0 to 1");
+        refused(|it| it.accepts_per_second = 0.0, "accepts_per_second is 0, but must be a positive number");
+        refused(
+            |it| it.at(Duration::from_secs(61), Fault::Region { region: 0, what: ServerFault::Crash }),
+            "steps[0].at is 61s, but must be at most `lasts`, 60s",
+        );
+        refused(
+            |it| it.at(Duration::ZERO, Fault::Region { region: 3, what: ServerFault::Crash }),
+            "steps[0].region is 3, but must be below 3",
+        );
+        refused(
+            |it| it.at(Duration::ZERO, Fault::Path { from: 0, to: 1, what: PathFault::Loss(-0.1) }),
+            "steps[0].what is -0.1, but must be from 0 to 1",
+        );
+    }
+}

@@ -1,0 +1,62 @@
+//! One test per family. Set `SIM_SEEDS` to the number of seeds, `SIM_SEED` to run a single one again.
+
+use nats_geo::sim::{run, scenarios};
+
+/// Enough to meet every branch of a family; more is what `make sweep` is for.
+const SEEDS: u64 = 12;
+
+#[track_caller]
+fn sweep(name: &str) {
+    let (_, family) = scenarios::ALL.into_iter().find(|(known, _)| *known == name).expect("a known family");
+    let seeds = match (number("SIM_SEED"), number("SIM_SEEDS")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, count) => 0..count.unwrap_or(SEEDS),
+    };
+    let broken: Vec<_> = seeds
+        .filter_map(|seed| Some((seed, run(&family(seed), seed).err()?)))
+        .map(|(seed, error)| {
+            format!("{error}\n  again: SIM_SEED={seed} cargo test -p nats-geo-tests --test sim {name}")
+        })
+        .collect();
+    assert!(broken.is_empty(), "{} seeds failed:\n{}", broken.len(), broken.join("\n"));
+}
+
+fn number(name: &str) -> Option<u64> {
+    let value = std::env::var(name).ok()?;
+    Some(
+        value
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is {value:?}, but must be a number of seeds or a seed")),
+    )
+}
+
+macro_rules! sweeps {
+    ($($family:ident),* $(,)?) => {
+        $(#[test]
+        fn $family() {
+            sweep(stringify!($family));
+        })*
+
+        #[test]
+        fn every_family_is_swept() {
+            let swept = [$(stringify!($family)),*];
+            assert_eq!(scenarios::ALL.map(|(name, _)| name), swept);
+        }
+    };
+}
+
+sweeps![
+    region_loss,
+    blackhole,
+    one_way_blackhole,
+    flapping,
+    rolling_restart,
+    brown_out,
+    client_partition,
+    sleep,
+    stalls,
+    roster_churn,
+    refused_credentials,
+    herd,
+    everything_at_once,
+];
