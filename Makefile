@@ -1,6 +1,6 @@
 # Every command that checks this repository, each in one place. `make help` lists them; .ci/run calls them.
 
-.PHONY: help test test-rust test-web test-js test-browser check fmt clippy doc wasm package web wasm32 deny private bench bench-browser
+.PHONY: help test test-rust test-web test-js test-browser check fmt clippy doc wasm package web wasm32 deny private bench bench-browser lifetime
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -66,3 +66,9 @@ bench-browser: package ## Compare the npm package with nats-core in one Chromium
 	cd tests/browser && npm ci --no-audit --no-fund
 	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
 	cd benches/browser && npm ci --no-audit --no-fund && npm run bench -- --rounds $(or $(ROUNDS),5)
+
+# Not part of `make test`: it takes 8 minutes. For a nightly run.
+lifetime: package ## Hide tabs for 7 minutes, without DevTools, and watch their connections from the server
+	.ci/chromium
+	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
+	cd tests/browser && npm ci --no-audit --no-fund && npm run lifetime

@@ -74,5 +74,7 @@ export async function connectPage(page, options) {
 /** Name of the engine's file in dist/. */
 export async function wasmFile() {
   const files = await readdir(join(import.meta.dirname, "../../../nats-geo-wasm/js/dist"));
-  return files.find((name) => name.endsWith(".wasm"));
+  const engines = files.filter((name) => name.endsWith(".wasm"));
+  if (engines.length !== 1) throw new Error(`dist/ holds ${engines.length} engines (${engines.join(", ")}), not one: run \`npm run build\` in nats-geo-wasm/js`);
+  return engines[0];
 }
