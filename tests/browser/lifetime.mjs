@@ -17,10 +17,10 @@ const LOOK_EVERY_MS = 2000;
 /** What `fleet`, the default, asks for. */
 const PING_EVERY_MS = 2000;
 /**
- * Between two PINGs. A worker's timers are not held back: three intervals, for a busy machine. A hidden page's run once a
- * minute after 5 minutes, with or without a WebSocket, so a PING a minute is all that mode can give.
+ * Between two PINGs. Timers of hidden pages wait for the next full second, and those of a busy machine for more; timers
+ * that run once a minute, as those of a page may after 5 minutes, do not pass.
  */
-const PING_GAP_MAX_MS = { worker: 3 * PING_EVERY_MS, page: 65_000 };
+const PING_GAP_MAX_MS = 5 * PING_EVERY_MS;
 
 const undo = [];
 const tabs = MODES.map((mode) => ({ mode, name: mode.name.replaceAll(" ", "-"), counts: new Set() }));
@@ -39,8 +39,12 @@ before(async () => {
   undo.push(() => browser.stop());
   for (const { name } of tabs) await browser.open(`${site.origin(name)}/unattended.html?mode=${name}`);
   for (const tab of tabs) {
-    tab.first = await until(`${tab.name} is connected`, async () => (await connectionsOf(tab))[0], 30_000);
     await until(`${tab.name} answers`, () => ask(tab), 30_000);
+    // At the start several dials may race; the losers are gone soon.
+    tab.first = await until(`${tab.name} has one connection`, async () => {
+      const connections = await connectionsOf(tab);
+      return connections.length === 1 && connections[0];
+    });
   }
   await browser.open("about:blank");
 });
@@ -65,14 +69,13 @@ it("hidden tabs keep their connections, and ping on time", { timeout: HIDDEN_MS 
     tab.gaps = pingGaps(tab.first.cid, start, end);
     tab.fared = await ask(tab);
     const longestMs = Math.max(...tab.gaps);
-    console.log(`# ${tab.mode.name}: hidden for ${(tab.fared.hiddenMs / 1000).toFixed(0)} s, ${tab.gaps.length} PINGs, longest pause ${(longestMs / 1000).toFixed(1)} s, told: ${tab.fared.statuses.join(", ") || "nothing"}`);
+    console.log(`# ${tab.mode.name}: hidden for ${(tab.fared.hiddenMs / 1000).toFixed(0)} s, ${tab.gaps.length} PINGs, longest pause ${(longestMs / 1000).toFixed(1)} s`);
   }
   for (const { mode, first, counts, fared, gaps } of tabs) {
     assert.equal(fared.mode, mode.isWorker ? "worker" : "page");
     assert.ok(fared.hiddenMs >= HIDDEN_MS, `${mode.name}: hidden for ${fared.hiddenMs} ms`);
     assert.deepEqual([...counts], [String(first.cid)], `${mode.name}: one connection, the same all the time`);
-    const limitMs = PING_GAP_MAX_MS[mode.isWorker ? "worker" : "page"];
-    assert.ok(Math.max(...gaps) <= limitMs, `${mode.name}: ${Math.max(...gaps)} ms without a PING, at most ${limitMs}`);
+    assert.ok(Math.max(...gaps) <= PING_GAP_MAX_MS, `${mode.name}: ${Math.max(...gaps)} ms without a PING`);
     assert.deepEqual(fared.statuses.filter((type) => ["disconnect", "suspected", "reconnect"].includes(type)), [], mode.name);
   }
 });
