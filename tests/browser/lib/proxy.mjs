@@ -8,8 +8,10 @@ export async function startProxy(host, targetPort, rttMs) {
   const pairs = new Set();
   const server = net.createServer((client) => {
     const upstream = net.connect(targetPort, "127.0.0.1");
-    const pair = { client, upstream, isForgotten: false };
+    const pair = { client, upstream, isForgotten: false, isClosing: false };
     pairs.add(pair);
+    // Chromium waits for a minute for the answer to its Close before it closes the TCP connection too.
+    client.on("data", (bytes) => (pair.isClosing ||= endsWithClose(bytes)));
     for (const socket of [client, upstream]) socket.setNoDelay(true);
     client.on("close", () => pairs.delete(pair));
     delayed(pair, client, upstream, rttMs / 2);
@@ -31,8 +33,6 @@ export async function startProxy(host, targetPort, rttMs) {
     stop,
     /** Accepts connections again, after `stop`. */
     start: () => listen(port),
-    /** Connections that the client has not closed. */
-    connections: () => pairs.size,
     /** Ends present connections at the server, of which the client learns nothing: as a router that forgot them. */
     forget: () => {
       for (const pair of pairs) {
@@ -40,7 +40,14 @@ export async function startProxy(host, targetPort, rttMs) {
         pair.upstream.destroy();
       }
     },
+    /** Forgotten connections that the client still holds to be open. */
+    forgotten: () => [...pairs].filter(({ isForgotten, isClosing }) => isForgotten && !isClosing).length,
   };
+}
+
+/** A Close frame of a WebSocket client, without a reason, is its last: opcode, length, and a mask of four bytes. */
+function endsWithClose(bytes) {
+  return bytes.at(-6) === 0x88 && bytes.at(-5) === 0x80;
 }
 
 function delayed(pair, from, to, delayMs) {

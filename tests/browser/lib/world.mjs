@@ -14,7 +14,7 @@ export const MODES = [
   { name: "in the page", isWorker: false, options: { mode: "page" } },
 ];
 
-export async function startWorld({ routes = [], extra, nodeOptions = {}, withCluster = true } = {}) {
+export async function startWorld({ routes = [], extra, nodeOptions = {}, withCluster = true, first } = {}) {
   const undo = [];
   const stop = async () => {
     for (const step of undo.splice(0).reverse()) await step();
@@ -22,7 +22,7 @@ export async function startWorld({ routes = [], extra, nodeOptions = {}, withClu
   try {
     const cluster = withCluster ? await startCluster({ extra }) : undefined;
     if (cluster) undo.push(() => cluster.stop());
-    const site = await startSite({ routes, classicWasm: `/nats-geo/${await wasmFile()}` });
+    const site = await startSite({ routes, classicWasm: `/nats-geo/${await wasmFile()}` }, { first });
     undo.push(() => site.stop());
     const browser = await launchBrowser();
     undo.push(() => browser.close());
