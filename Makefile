@@ -1,6 +1,6 @@
 # Every command that checks this repository, each in one place. `make help` lists them; .ci/run calls them.
 
-.PHONY: help test test-rust test-web test-js test-browser check fmt clippy doc wasm package web wasm32 deny private bench bench-browser sweep
+.PHONY: help test test-rust test-web test-js test-browser check fmt clippy doc wasm package web wasm32 deny private bench bench-browser lifetime sweep
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -70,3 +70,9 @@ bench-browser: package ## Compare the npm package with nats-core in one Chromium
 # In release mode: what a debug build does in a minute takes seconds.
 sweep: ## Simulate SEEDS runs of every family of scenarios (SEEDS=1000)
 	SIM_SEEDS=$(or $(SEEDS),1000) cargo test --release -p nats-geo-tests --test sim sweep
+
+# Not part of `make test`: it takes 8 minutes. For a nightly run.
+lifetime: package ## Hide tabs for 7 minutes, without DevTools, and watch their connections from the server
+	.ci/chromium
+	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
+	cd tests/browser && npm ci --no-audit --no-fund && npm run lifetime

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import { connect } from "@nats-io/transport-node";
+import { startResponders } from "./lib/responders.mjs";
 import { until } from "./lib/until.mjs";
 import { MODES, startWorld } from "./lib/world.mjs";
 
@@ -10,22 +10,15 @@ import { MODES, startWorld } from "./lib/world.mjs";
 const SILENCES = 5;
 
 let world;
-const responders = [];
+let stopResponders;
 
 before(async () => {
   world = await startWorld();
-  // One at each server: a server that ends takes the gateway connections of others with it, and with them answers from
-  // other regions for about a second. That is the servers' affair and not what is tested here.
-  for (const server of world.cluster.servers) {
-    const responder = await connect({ servers: `127.0.0.1:${server.client}`, ignoreClusterUpdates: true, maxReconnectAttempts: -1, reconnectTimeWait: 100 });
-    responder.subscribe("echo", { queue: "q", callback: (error, message) => message.respond(message.data) });
-    await responder.flush();
-    responders.push(responder);
-  }
+  stopResponders = await startResponders(world.cluster);
 });
 
 after(async () => {
-  await Promise.all(responders.map((responder) => responder.close()));
+  await stopResponders?.();
   await world?.stop();
 });
 

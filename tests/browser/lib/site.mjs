@@ -10,13 +10,17 @@ const DIST = join(here, "../../../nats-geo-wasm/js/dist");
 const SITE = join(here, "../site");
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
 
-/** `configuration`: what the workers' scripts are given. `tls`: key and certificate for https. `root`: another site's. */
-export async function startSite(configuration, { tls, csp, root } = {}) {
+/**
+ * `configuration`: what the workers' scripts are given. `tls`: key and certificate for https. `root`: another site's.
+ * `first`: a script of site/ that runs in page and worker before the package.
+ */
+export async function startSite(configuration, { tls, csp, root, first } = {}) {
+  const preamble = first ? await readFile(join(SITE, first), "utf8") : "";
   const answer = async (request, response) => {
     const { pathname } = new URL(request.url, "http://site");
     const headers = { "cache-control": "no-store", ...(csp ? { "content-security-policy": csp } : {}) };
     if (pathname === "/configuration.js") {
-      return response.writeHead(200, { ...headers, "content-type": "text/javascript" }).end(`self.CONFIGURATION = ${JSON.stringify(configuration)};`);
+      return response.writeHead(200, { ...headers, "content-type": "text/javascript" }).end(`${preamble}\nself.CONFIGURATION = ${JSON.stringify(configuration)};`);
     }
     const file = root ? join(root, normalize(pathname)) : pathname.startsWith("/nats-geo/") ? join(DIST, normalize(pathname.slice("/nats-geo/".length))) : join(SITE, normalize(pathname));
     try {

@@ -14,7 +14,7 @@ export const MODES = [
   { name: "in the page", isWorker: false, options: { mode: "page" } },
 ];
 
-export async function startWorld({ routes = [], extra, nodeOptions = {}, withCluster = true } = {}) {
+export async function startWorld({ routes = [], extra, nodeOptions = {}, withCluster = true, first } = {}) {
   const undo = [];
   const stop = async () => {
     for (const step of undo.splice(0).reverse()) await step();
@@ -22,7 +22,7 @@ export async function startWorld({ routes = [], extra, nodeOptions = {}, withClu
   try {
     const cluster = withCluster ? await startCluster({ extra }) : undefined;
     if (cluster) undo.push(() => cluster.stop());
-    const site = await startSite({ routes, classicWasm: `/nats-geo/${await wasmFile()}` });
+    const site = await startSite({ routes, classicWasm: `/nats-geo/${await wasmFile()}` }, { first });
     undo.push(() => site.stop());
     const browser = await launchBrowser();
     undo.push(() => browser.close());
@@ -74,5 +74,7 @@ export async function connectPage(page, options) {
 /** Name of the engine's file in dist/. */
 export async function wasmFile() {
   const files = await readdir(join(import.meta.dirname, "../../../nats-geo-wasm/js/dist"));
-  return files.find((name) => name.endsWith(".wasm"));
+  const engines = files.filter((name) => name.endsWith(".wasm"));
+  if (engines.length !== 1) throw new Error(`dist/ holds ${engines.length} engines (${engines.join(", ")}), not one: run \`npm run build\` in nats-geo-wasm/js`);
+  return engines[0];
 }
