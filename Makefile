@@ -41,7 +41,7 @@ clippy: ## Lint everything, warnings are errors
 	cargo clippy --workspace --all-targets -- -D warnings
 
 doc: ## Build the documentation, warnings are errors
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features nats-geo/sim
 
 wasm: ## Build what a browser downloads, into nats-geo-wasm/js/generated; installs what it needs
 	nats-geo-wasm/build
@@ -62,5 +62,5 @@ bench: ## Run the benchmarks (BENCH=--quick for a first look)
 	cargo bench -p nats-geo-benches -- $(BENCH)
 
 # In release mode: what a debug build does in a minute takes seconds.
-sweep: ## Simulate SEEDS runs of every family of scenarios (SEEDS=1000)
-	SIM_SEEDS=$(or $(SEEDS),1000) cargo test --release -p nats-geo-tests --test sim sweep
+sweep: ## Simulate SEEDS runs of every family of scenarios (SEEDS=200)
+	SIM_SEEDS=$(or $(SEEDS),200) cargo test --release -p nats-geo-tests --test sim sweep
