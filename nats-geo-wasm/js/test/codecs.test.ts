@@ -23,6 +23,12 @@ test("frames come out as they went in, whatever their lengths", () => {
   assert.deepEqual(read(written(...frames)), frames);
 });
 
+test("each frame has its own subject, whatever came before for the same subscription", () => {
+  const subjects = ["a.b", "a.b", "a.c", "a.b", "ab", "größe", "größe", "a.b"];
+  const frames = subjects.flatMap((subject) => [frame({ id: 1, subject }), frame({ id: 2, subject: `${subject}.x` })]);
+  assert.deepEqual(read(written(...frames)), frames);
+});
+
 test("a frame is 24 bytes of header, then the parts, padded to 4", () => {
   const batch = written(frame({ kind: Kind.Publish, id: 7, subject: "ab", payload: bytes("xyz") }));
   assert.equal(batch.byteLength, FRAME_HEADER_BYTES + 8);

@@ -124,8 +124,12 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        // Nothing is done or told from now on, whatever is still queued.
+        self.0.is_turning.set(true);
         self.0.timer.cancel();
         self.0.sockets.borrow_mut().0.clear();
+        // A microtask that is queued calls a closure of ours; it must still be there then.
+        timer::drop_later(Rc::clone(&self.0));
     }
 }
 

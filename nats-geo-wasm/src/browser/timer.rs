@@ -77,6 +77,11 @@ const PUT_OFF_MS: f64 = 10.0;
 /// `setTimeout` takes no more than 31 bits: it would fire at once.
 const MS_MAX: f64 = 2_147_483_647.0;
 
+/// Drops something behind the microtasks that are queued now.
+pub(super) fn drop_later(thing: impl Sized + 'static) {
+    queue_microtask(Closure::once_into_js(move || drop(thing)).unchecked_ref());
+}
+
 /// A function that can be run before the browser turns to anything else.
 pub(super) struct Microtask(Closure<dyn Fn()>);
 

@@ -155,7 +155,7 @@ const ROUND_TRIPS: u8 = 4;
 const SAMPLES_MAX: u8 = 3;
 
 /// A server that is farther away is told from others by one sample, and more would take long.
-const SAMPLE_AGAIN_BELOW: Duration = Duration::from_millis(20);
+const SAMPLE_AGAIN_BELOW: Duration = Duration::from_millis(60);
 
 /// Who a server says it is.
 fn identity(info: &Info) -> ServerIdentity {

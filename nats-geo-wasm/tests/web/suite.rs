@@ -107,6 +107,22 @@ async fn a_server_that_is_not_there_is_a_connection_error() {
 }
 
 #[wasm_bindgen_test]
+async fn an_engine_that_is_dropped_behind_a_command_is_not_heard_of_again() {
+    let listen = "self.natsGeoErrors = []; self.addEventListener('error', (event) => self.natsGeoErrors.push(event.message));";
+    Function::new_no_args(listen).call0(&JsValue::UNDEFINED).expect("a listener");
+    for _ in 0..3 {
+        let client = Client::of(SERVER, 400);
+        client.engine.connect();
+        client.engine.flush(1);
+    }
+    // Longer than the time-out to connect.
+    sleep_ms(600).await;
+    let errors = Reflect::get(&js_sys::global(), &"natsGeoErrors".into()).expect("the list");
+    let errors: Vec<_> = errors.unchecked_into::<Array>().iter().filter_map(|it| it.as_string()).collect();
+    assert_eq!(errors, Vec::<String>::new());
+}
+
+#[wasm_bindgen_test]
 fn bad_input_throws_an_error_with_a_code() {
     let code = |error: JsValue| Reflect::get(&error, &"code".into()).ok().and_then(|code| code.as_f64());
     let refused = |options: &str| code(Client::new(options).err().expect("refused"));

@@ -30,6 +30,7 @@ export class WorkerBackend implements Backend {
   #authenticator: Authenticator | undefined;
   #events: BackendEvents;
   #greeting: Greeting | undefined;
+  #paused: { readonly over: Promise<void>; resume(): void } | undefined;
   #isClosed = false;
   #outbox = new FrameWriter();
   #isFlushing = false;
@@ -121,6 +122,7 @@ export class WorkerBackend implements Backend {
     this.#post(["close"]);
     this.#isClosed = true;
     this.#greeting?.end();
+    this.resume();
     this.#drop(new ConnectionError("the connection is closed", { code: "CLOSED" }));
   }
 
@@ -139,6 +141,21 @@ export class WorkerBackend implements Backend {
   /** Another version of the worker has taken over. */
   controllerChanged(): void {
     this.#greeting?.end();
+  }
+
+  /** The page is left. It may come back from the browser's cache of pages, which takes none that keeps a connection. */
+  pause(): void {
+    if (this.#paused) return;
+    let resume!: () => void;
+    const over = new Promise<void>((resolve) => (resume = resolve));
+    this.#paused = { over, resume };
+    this.#greeting?.end();
+  }
+
+  /** It came back. */
+  resume(): void {
+    this.#paused?.resume();
+    this.#paused = undefined;
   }
 
   #tell(message: ToWorker): void {
@@ -171,6 +188,8 @@ export class WorkerBackend implements Backend {
         this.#lost();
         retryMs = RETRY_START_MS;
       }
+      await this.#paused?.over;
+      if (this.#isClosed) return;
       greeting = await this.#greet().catch(() => undefined);
       if (greeting) this.#events.notice({ type: "worker", state: "attached" });
       else await new Promise((resolve) => setTimeout(resolve, retryMs));

@@ -1,0 +1,10 @@
+import { connect } from "./clients.js";
+import { round } from "./realm.js";
+
+self.addEventListener("message", async ({ data }) => {
+  try {
+    self.postMessage({ rate: await round(await connect[data.client](data.url), data) });
+  } catch (error) {
+    self.postMessage({ error: String(error) });
+  }
+});
