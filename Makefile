@@ -41,7 +41,7 @@ clippy: ## Lint everything, warnings are errors
 	cargo clippy --workspace --all-targets -- -D warnings
 
 doc: ## Build the documentation, warnings are errors
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features nats-geo/sim
 
 wasm: ## Build what a browser downloads, into nats-geo-wasm/js/generated; installs what it needs
 	nats-geo-wasm/build
@@ -68,8 +68,8 @@ bench-browser: package ## Compare the npm package with nats-core in one Chromium
 	cd benches/browser && npm ci --no-audit --no-fund && npm run bench -- --rounds $(or $(ROUNDS),5)
 
 # In release mode: what a debug build does in a minute takes seconds.
-sweep: ## Simulate SEEDS runs of every family of scenarios (SEEDS=1000)
-	SIM_SEEDS=$(or $(SEEDS),1000) cargo test --release -p nats-geo-tests --test sim sweep
+sweep: ## Simulate SEEDS runs of every family of scenarios (SEEDS=200)
+	SIM_SEEDS=$(or $(SEEDS),200) cargo test --release -p nats-geo-tests --test sim sweep
 
 # Not part of `make test`: it takes 8 minutes. For a nightly run.
 lifetime: package ## Hide tabs for 7 minutes, without DevTools, and watch their connections from the server

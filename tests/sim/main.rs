@@ -1,4 +1,4 @@
-//! Sweeps: every family of scenarios, many seeds, all rules. `make sweep SEEDS=1000` runs more of them.
+//! Sweeps: every family of scenarios, many seeds, all rules. `make sweep SEEDS=N` runs more of them.
 
 mod sweep;
 
