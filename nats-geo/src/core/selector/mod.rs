@@ -306,7 +306,8 @@ impl Selector {
     fn pong(&mut self, ping: PingId, rtt: Duration) {
         let awaited = self.links.iter_mut().find(|(_, link)| link.watch.awaits(ping));
         let Some((conn, link)) = awaited else { return };
-        let (conn, was_suspect) = (*conn, link.watch.is_suspect());
+        // A link that was left is under suspicion until it answers, even if a stall has voided the verdict meanwhile.
+        let (conn, was_suspect) = (*conn, link.watch.is_suspect() || link.state == LinkState::Left);
         if link.watch.pong(ping, rtt) && was_suspect {
             self.cleared(conn);
         }

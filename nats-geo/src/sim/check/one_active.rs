@@ -16,6 +16,8 @@ struct Client {
     /// Waiting for the barrier of a planned move.
     activating: Option<ConnId>,
     suspected: BTreeSet<ConnId>,
+    /// Where new traffic goes.
+    current: Option<ConnId>,
 }
 
 impl OneActive {
@@ -49,6 +51,7 @@ impl Client {
         match event {
             Event::Activated { conn } if self.activating == Some(*conn) => {
                 self.activating = None;
+                self.current = Some(*conn);
                 self.activated.insert(*conn);
             }
             Event::Closed { conn, .. } => self.gone(*conn),
@@ -63,6 +66,7 @@ impl Client {
                 self.activating = Some(*conn);
             }
             Action::Activate { conn, .. } => {
+                self.current = Some(*conn);
                 self.activated.insert(*conn);
                 self.activating = self.activating.filter(|activating| activating != conn);
             }
@@ -73,7 +77,10 @@ impl Client {
             Action::Notify(Notice { kind: NoticeKind::Cleared(place), .. }) => {
                 self.suspected.remove(&place.conn);
             }
-            Action::Notify(Notice { kind: NoticeKind::Resumed, .. }) => self.suspected.clear(),
+            // What was left stays so until it answers.
+            Action::Notify(Notice { kind: NoticeKind::Resumed, .. }) => {
+                self.suspected.retain(|conn| Some(*conn) != self.current);
+            }
             _ => {}
         }
     }
