@@ -226,6 +226,19 @@ fn after_a_long_outage_a_wake_up_dials_at_once() {
 }
 
 #[test]
+fn a_link_that_was_left_does_not_stay_open_when_a_stall_voids_its_verdict() {
+    let mut world = World::settled(Config::interactive(), 2);
+    world.in_region("lon").into_iter().for_each(|server| world.silence(server));
+    world.run_for(ms(800));
+    assert_eq!(world.region(), Some("ams"));
+    // It answers again, but the host stalls before it is asked.
+    world.in_region("lon").into_iter().for_each(|server| world.servers[server].mood = Mood::Up);
+    world.sleep(secs(2));
+    world.run_for(secs(20));
+    assert_eq!(world.open_conns().len(), 1);
+}
+
+#[test]
 fn a_standby_that_falls_silent_is_closed_once() {
     let mut config = Config::interactive();
     config.warm_standby = true;
