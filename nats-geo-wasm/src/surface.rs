@@ -145,7 +145,7 @@ impl JsEngine {
         self.0.command(|engine, now| engine.set_servers(&servers, now)).map_err(|refusal| thrown(&refusal))
     }
 
-    /// Ends the live link, so that a server is chosen afresh.
+    /// Makes the choice of the first server again; the live link works until a nearer one has taken over.
     pub fn reconnect(&self) {
         self.0.command(Engine::reconnect);
     }

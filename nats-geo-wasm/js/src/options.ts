@@ -19,10 +19,8 @@ export interface EngineOptions {
   auth?: "callback";
   noEcho?: boolean;
   inboxPrefix?: string;
-  verbose: false;
   connectTimeoutMs: number;
   publishWaitMs?: number;
-  requestTimeoutMs?: number;
   ignoreDiscovered?: boolean;
   seed?: number;
   memory?: object;
@@ -74,7 +72,6 @@ export function parseOptions(options: ConnectionOptions = {}, origin: Origin | u
     auth: authenticators.length > 0 || credentials ? "callback" : undefined,
     noEcho: options.noEcho,
     inboxPrefix: options.inboxPrefix,
-    verbose: false,
     connectTimeoutMs: options.timeout ?? TIMEOUT_DEFAULT_MS,
     publishWaitMs: options.publishWait,
     ignoreDiscovered: options.ignoreClusterUpdates,

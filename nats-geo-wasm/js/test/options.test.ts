@@ -32,7 +32,7 @@ test("a secure page may open ws:// only to its own machine", () => {
 
 test("options of nats-core are taken, mapped, or refused by name", () => {
   const { engine } = parseOptions({ servers: "a", name: "n", timeout: 5, ignoreClusterUpdates: true, publishWait: 7, reconnect: true, maxReconnectAttempts: -1 }, HTTP);
-  assert.deepEqual(engine, { servers: ["ws://a"], name: "n", verbose: false, connectTimeoutMs: 5, publishWaitMs: 7, ignoreDiscovered: true });
+  assert.deepEqual(engine, { servers: ["ws://a"], name: "n", connectTimeoutMs: 5, publishWaitMs: 7, ignoreDiscovered: true });
   for (const name of ["reconnectToServer", "reconnectDelayHandler", "wsFactory", "port", "severs"]) {
     assert.throws(() => parseOptions({ servers: "a", [name]: () => {} }, HTTP), (error: Error) => error.message.includes(name), name);
   }

@@ -1,6 +1,7 @@
 //! The state machine that drivers run. It owns the stages and only routes between them:
 //! `mod.rs` takes events in, `due.rs` does what time demands, `outage.rs` gets a lost client back,
-//! `moves.rs` leaves a link that still works, `afresh.rs` makes the first choice again, `standby.rs` keeps one warm, `view.rs` shows the state.
+//! `moves.rs` leaves a link that still works, `afresh.rs` makes the first choice again, `standby.rs` keeps one
+//! warm, `view.rs` shows the state.
 
 mod afresh;
 mod due;
