@@ -34,6 +34,14 @@ fn number(name: &str) -> Option<u64> {
     )
 }
 
+/// Seeds that once broke a rule.
+#[test]
+fn what_was_mended_stays_so() {
+    for seed in [1322, 1400, 1674] {
+        run(&scenarios::everything_at_once(seed), seed).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
 macro_rules! sweeps {
     ($($family:ident),* $(,)?) => {
         $(#[test]

@@ -89,6 +89,13 @@ impl Outage {
         self.sibling_failures.len() >= config.siblings_down
     }
 
+    /// A server that refused the credentials, or its sibling, now fails in another way: the next round may go further.
+    pub(crate) fn not_only_credentials(&mut self) {
+        if self.trouble == Trouble::Auth {
+            self.trouble = Trouble::Ended;
+        }
+    }
+
     /// An endpoint of `region` answered.
     pub(crate) fn answered(&mut self, region: &Region) {
         self.others_answered |= self.region() != Some(region);

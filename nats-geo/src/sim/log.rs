@@ -31,6 +31,26 @@ impl Log {
         Self { config, seed, calls: Vec::new(), actions: Vec::new() }
     }
 
+    /// The last `lines` facts and decisions about links, in order of time: what a person reads first when a rule is
+    /// broken. Pings and probes are left out.
+    pub(crate) fn tail(&self, lines: usize) -> Vec<String> {
+        let told = self.calls.iter().filter_map(|(at, call)| match call {
+            Call::Event(Event::Probed { .. } | Event::Pong { .. } | Event::Progress { .. })
+            | Call::Timeout => None,
+            Call::Event(event) => Some((*at, format!("told {event:?}"))),
+        });
+        let decided = self.actions.iter().filter_map(|(at, action)| match action {
+            Action::Probe { .. } | Action::Ping { .. } => None,
+            Action::Notify(notice) => Some((*at, format!("says {}", notice.kind))),
+            action => Some((*at, format!("does {action:?}"))),
+        });
+        let mut all: Vec<_> = told.chain(decided).collect();
+        // Facts come first within a moment: they are what the decisions follow from.
+        all.sort_by_key(|(at, _)| *at);
+        let skipped = all.len().saturating_sub(lines);
+        all.into_iter().skip(skipped).map(|(at, line)| format!("{at} {line}")).collect()
+    }
+
     /// Makes the same calls into a new selector and returns what it decides. A selector that is what it was
     /// decides as before.
     ///

@@ -46,7 +46,7 @@ pub enum RunError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A rule was broken.
-    #[error("{scenario:?}, seed {seed}, at {at}: {what}; the rule: {rule}")]
+    #[error("{scenario:?}, seed {seed}, at {at}: {what}; the rule: {rule}{}", listed(tail))]
     Broken {
         /// The scenario's name.
         scenario: String,
@@ -58,6 +58,8 @@ pub enum RunError {
         rule: &'static str,
         /// How it was broken.
         what: String,
+        /// What the clients were told and decided before, if they are few.
+        tail: Vec<String>,
     },
 }
 
@@ -132,8 +134,26 @@ impl Run<'_> {
 
     fn broken(&self, rule: &'static str, what: String) -> RunError {
         let (scenario, at) = (self.scenario.name.clone(), self.world.now());
-        RunError::Broken { scenario, seed: self.seed, at, rule, what }
+        let logs = self.world.logs();
+        let tail = match logs.len() {
+            0..=TAIL_CLIENTS => logs
+                .zip(0..)
+                .flat_map(|(log, client)| {
+                    log.tail(TAIL_LINES).into_iter().map(move |line| format!("client {client} {line}"))
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
+        RunError::Broken { scenario, seed: self.seed, at, rule, what, tail }
     }
+}
+
+/// What fits on a screen, for so few clients that a person can follow them.
+const TAIL_LINES: usize = 30;
+const TAIL_CLIENTS: usize = 3;
+
+fn listed(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("\n    {line}")).collect()
 }
 
 impl ClientReport {

@@ -69,12 +69,13 @@ impl Selector {
         if let Some(record) = self.roster.get_mut(place.endpoint).filter(|_| trouble != Trouble::Auth) {
             record.failed(self.now, &self.config.rank);
         }
-        if let Some(outage) = &mut self.outage {
+        match &mut self.outage {
+            // The server was not silent after all, and no other region will take these credentials either.
+            Some(_) if trouble == Trouble::Auth => self.stop_race(),
             // Already racing since the suspicion; an end adds the siblings to it.
-            if trouble == Trouble::Ended {
-                outage.trouble = trouble;
-            }
-            return;
+            Some(outage) if trouble == Trouble::Ended => return outage.trouble = trouble,
+            Some(_) => return,
+            None => {}
         }
         self.outage = Some(Outage::new(trouble, Some(place.clone())));
         if self.take_over_by_target() {
@@ -124,7 +125,12 @@ impl Selector {
         match error {
             OpenError::Auth(_) => self.dialer.skip(|_| true),
             OpenError::ConnectionLimit if self.planned.is_some() => self.break_before_make(),
-            _ => self.endpoint_failed(endpoint, error.is_silence()),
+            _ => {
+                if let Some(outage) = &mut self.outage {
+                    outage.not_only_credentials();
+                }
+                self.endpoint_failed(endpoint, error.is_silence());
+            }
         }
     }
 
@@ -133,10 +139,13 @@ impl Selector {
         let Some(to) = self.place(conn) else { return };
         self.stop_race();
         self.planned = None;
-        if let Some(old) = self.active.take()
-            && let Some(link) = self.links.get_mut(&old)
-        {
-            link.state = LinkState::Left;
+        self.active = None;
+        // The target of a move that is off has subscriptions too, and is silent, else it would have been the quickest
+        // way out: like the old link it ends in order as soon as it answers.
+        for link in self.links.values_mut() {
+            if matches!(link.state, LinkState::Active | LinkState::Activating(_)) {
+                link.state = LinkState::Left;
+            }
         }
         self.set_active(conn);
         self.push(Action::Activate { conn, handover: Handover::Pipelined });

@@ -1,7 +1,7 @@
 //! Refused credentials are no reason to move: the account is the same everywhere.
 
 use super::{Checker, per_client};
-use crate::core::{Action, Cause, Event, Notice, NoticeKind};
+use crate::core::{Action, Cause, Event, Notice, NoticeKind, OpenError};
 use crate::sim::{Call, Seen, World};
 
 #[derive(Debug)]
@@ -30,6 +30,10 @@ impl Checker for Auth {
             Seen::Called { client, call: Call::Event(Event::Closed { conn, cause: Cause::Auth(_) }) } => {
                 let client = &mut self.0[*client];
                 client.refused |= client.active == Some(*conn);
+            }
+            // It fails for another reason as well, which may cause a move.
+            Seen::Called { client, call: Call::Event(Event::OpenFailed { error, .. }) } => {
+                self.0[*client].refused &= matches!(error, OpenError::Auth(_));
             }
             Seen::Decided { client, action: Action::Notify(Notice { kind, .. }), .. } => {
                 let state = &mut self.0[*client];

@@ -31,9 +31,10 @@ impl Checker for Connected {
             return Ok(());
         }
         let now = world.now();
+        let refuses_credentials = world.refuses_credentials();
         for (client, state) in self.0.iter_mut().enumerate() {
             let all_well = world.regions().all(|region| world.round_trip(client, region).is_some());
-            if !all_well || world.snapshot(client).active.is_some() {
+            if !all_well || refuses_credentials || world.snapshot(client).active.is_some() {
                 state.waiting_since = None;
                 continue;
             }

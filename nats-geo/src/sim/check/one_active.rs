@@ -68,7 +68,8 @@ impl Client {
             Action::Activate { conn, .. } => {
                 self.current = Some(*conn);
                 self.activated.insert(*conn);
-                self.activating = self.activating.filter(|activating| activating != conn);
+                // Traffic goes elsewhere: a barrier that comes back now moves nothing.
+                self.activating = None;
             }
             Action::Close { conn, .. } => self.gone(*conn),
             Action::Notify(Notice { kind: NoticeKind::Suspected(place), .. }) => {

@@ -174,6 +174,11 @@ impl World {
         std::mem::take(&mut self.seen)
     }
 
+    /// What has been recorded of each client.
+    pub(crate) fn logs(&self) -> impl ExactSizeIterator<Item = &Log> {
+        self.hosts.iter().map(|host| &host.log)
+    }
+
     /// What was recorded of each client.
     pub(crate) fn into_logs(self) -> Vec<Log> {
         self.hosts.into_iter().map(|host| host.log).collect()

@@ -45,6 +45,11 @@ impl World {
         self.servers.iter().filter(|server| server.region == region).map(|server| server.accept_rate()).sum()
     }
 
+    /// Whether any server refuses the credentials. Clients then wait for each other's sake: they are the same everywhere.
+    pub(crate) fn refuses_credentials(&self) -> bool {
+        self.servers.iter().any(|server| server.locked)
+    }
+
     /// The round trip from a client to a region that is well, as far as the client can tell: two of its servers
     /// (or all, if fewer) are, and the path is open both ways. `None` if it is not.
     pub(crate) fn round_trip(&self, client: usize, region: usize) -> Option<Duration> {

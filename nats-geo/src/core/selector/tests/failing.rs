@@ -1,6 +1,6 @@
 //! Failing over: lost server, lost region, silence, trouble of our own.
 
-use super::super::super::{Action, CapacityHint, Config, Event, MoveCause, NoticeKind, Time};
+use super::super::super::{Action, CapacityHint, Cause, Config, Event, MoveCause, NoticeKind, Time};
 use super::world::{Mood, World};
 use super::{ms, secs};
 use std::time::Duration;
@@ -265,4 +265,32 @@ fn a_herd_does_not_race_for_the_survivors() {
     let asked =
         world.opens(since).iter().filter(|(_, server)| world.servers[*server].region == "ams").count();
     assert_eq!(asked, 1, "one handshake per client");
+}
+
+/// A silent link turns out to be refused: the race to other regions ends, since they would refuse as well. When the
+/// region then fails in another way, the client leaves it after all.
+#[test]
+fn a_suspected_link_that_ends_with_refused_credentials_stays_in_its_region_until_that_fails() {
+    let mut world = World::settled(Config::interactive(), 7);
+    let lon = world.in_region("lon");
+    let (conn, start) = (world.active_conn(), world.now);
+    let ams = world.in_region("ams");
+    for server in lon.iter().chain(&ams) {
+        world.silence(*server);
+    }
+    world.run_for(Duration::from_millis(500));
+    assert!(world.opens(start).iter().any(|(_, server)| ams.contains(server)), "the race did not begin");
+    for server in 0..world.servers.len() {
+        world.servers[server].mood = Mood::Locked;
+    }
+    world.event(Event::Closed { conn, cause: Cause::Auth("revoked".into()) });
+    let refused_at = world.now;
+    world.run_for(Duration::from_secs(120));
+    let opens = world.opens(refused_at);
+    assert!(!opens.is_empty() && opens.iter().all(|(_, server)| lon.contains(server)), "{opens:?}");
+    for server in 0..world.servers.len() {
+        world.servers[server].mood = if lon.contains(&server) { Mood::Down } else { Mood::Up };
+    }
+    world.run_for(Duration::from_secs(120));
+    assert_eq!(world.region(), Some("ams"));
 }
