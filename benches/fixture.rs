@@ -1,6 +1,7 @@
 //! A client at home: a selector that has probed every server, is connected to the nearest region and has its
 //! answers pending. No time passes by itself, so every run sees the same state.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use nats_geo::core::{
@@ -10,6 +11,9 @@ use nats_geo::core::{
 
 /// The regions that servers are dealt out to, with their RTT in milliseconds.
 const REGIONS: [(&str, u64); 3] = [("lon", 1), ("ams", 9), ("dal", 113)];
+
+/// Shared, as by the selectors of a simulation.
+static POLICY: LazyLock<Config> = LazyLock::new(Config::interactive);
 
 /// A settled client, and the ids that events for it must name.
 #[derive(Debug)]
@@ -28,7 +32,7 @@ impl Client {
     /// A client of `servers` servers.
     pub(crate) fn settled(servers: u64) -> Self {
         let now = Time::ZERO;
-        let mut selector = Selector::new(Config::interactive(), 42, now).expect("the preset is valid");
+        let mut selector = Selector::sharing(&POLICY, 42, now).expect("the preset is valid");
         for server in 0..servers {
             let address = format!("{}-{server}:4222", region(EndpointId(server)).0);
             selector.handle_event(Event::Discovered(Endpoint::new(EndpointId(server), address)), now);
@@ -49,7 +53,8 @@ pub(crate) fn report(server: EndpointId) -> ProbeReport {
 }
 
 fn identity(server: EndpointId) -> ServerIdentity {
-    ServerIdentity::new(format!("id-{}", server.0), Some(region(server).0))
+    // As long as those of nats-server.
+    ServerIdentity::new(format!("N{:A>55}", server.0), Some(region(server).0))
 }
 
 /// A driver that answers everything at once, until each server has been probed; then it leaves a PING and a

@@ -17,6 +17,7 @@ pub(crate) fn define(criterion: &mut Criterion) {
         let client = Client::settled(servers);
         events(criterion, &client, servers);
         timeout(criterion, &client, servers);
+        ranking(criterion, &client, servers);
         snapshot(criterion, &client, servers);
     }
 }
@@ -46,6 +47,12 @@ fn timeout(criterion: &mut Criterion, client: &Client, servers: u64) {
     let mut selector = client.selector.clone();
     criterion.bench_function(&format!("selector/timeout/nothing_due/{servers}"), |bencher| {
         bencher.iter(|| black_box(&mut selector).handle_timeout(client.now));
+    });
+}
+
+fn ranking(criterion: &mut Criterion, client: &Client, servers: u64) {
+    criterion.bench_function(&format!("selector/rank/{servers}"), |bencher| {
+        bencher.iter(|| black_box(&client.selector).ranked_endpoints(client.now));
     });
 }
 

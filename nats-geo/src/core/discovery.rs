@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use super::estimate::BaseRtt;
-use super::sorted::{SortedMap, SortedSet};
+use super::rng::rendezvous_score;
+use super::sorted::SortedMap;
 use super::{Endpoint, EndpointId, RankConfig, Region, ServerIdentity, Source, Time};
 
 /// All known endpoints.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Roster {
+    /// Which client this is: its scores of the endpoints depend on it.
+    client: u64,
     records: SortedMap<EndpointId, Record>,
+    /// Places in `records`, the best score first: the ranking needs no sort then.
+    by_score: Vec<usize>,
 }
 
 /// One endpoint and what probes and links have taught about it.
@@ -25,6 +30,10 @@ pub(crate) struct Record {
     unhealthy_until: Option<Time>,
     /// No longer offered; kept while a link leads there.
     withdrawn: bool,
+    /// Another endpoint leads to the same server and stands for it.
+    alias: bool,
+    /// Breaks ties between the servers of a region.
+    score: f64,
     /// Announced its end. Holds until a new connection is answered: a server in lame duck mode has closed
     /// its listener, so it is another process by then, or an operator only asked this client to move.
     pub(crate) lame_duck: bool,
@@ -38,18 +47,34 @@ pub(crate) struct Streak {
 }
 
 impl Roster {
+    /// The roster of the client that `seed` names.
+    pub(crate) fn of_client(seed: u64) -> Self {
+        Self { client: seed, ..Self::default() }
+    }
+
     /// Adds or updates an endpoint. Returns whether it is a new one; beyond the bound it is ignored.
     pub(crate) fn discovered(&mut self, endpoint: Endpoint) -> bool {
-        if let Some(record) = self.records.get_mut(&endpoint.id) {
-            record.region = Region::of(&endpoint, record.identity.as_ref());
-            record.endpoint = endpoint;
-            return std::mem::take(&mut record.withdrawn);
-        }
-        if self.records.len() >= ENDPOINTS_MAX {
+        let id = endpoint.id;
+        let is_known = self.records.contains_key(&id);
+        if !is_known && self.records.len() >= ENDPOINTS_MAX {
             return false;
         }
-        self.records.insert(endpoint.id, Record::new(endpoint));
-        true
+        let score = rendezvous_score(self.client, &endpoint.address, endpoint.weight);
+        let is_back = match self.records.get_mut(&id) {
+            Some(record) => {
+                record.region = Region::of(&endpoint, record.identity.as_ref());
+                record.endpoint = endpoint;
+                record.score = score;
+                std::mem::take(&mut record.withdrawn)
+            }
+            None => {
+                self.records.insert(id, Record::new(endpoint, score));
+                true
+            }
+        };
+        self.order_by_score(id, is_known);
+        self.mark_aliases(id);
+        is_back
     }
 
     /// The endpoint is no longer offered. Those that `is_linked` says a link leads to stay known.
@@ -57,7 +82,13 @@ impl Roster {
         if let Some(record) = self.records.get_mut(&id) {
             record.withdrawn = true;
         }
-        self.records.retain(|id, record| !record.withdrawn || is_linked(*id));
+        self.mark_aliases(id);
+        let is_kept = |id: &EndpointId, record: &Record| !record.withdrawn || is_linked(*id);
+        let mut kept = 0..;
+        let place = |(id, record)| if is_kept(id, record) { kept.next() } else { None };
+        let places: Vec<_> = self.records.iter().map(place).collect();
+        self.by_score = self.by_score.iter().filter_map(|place| places[*place]).collect();
+        self.records.retain(|id, record| is_kept(id, record));
     }
 
     pub(crate) fn get(&self, id: EndpointId) -> Option<&Record> {
@@ -86,23 +117,76 @@ impl Roster {
     /// Records who answered at this endpoint.
     pub(crate) fn identified(&mut self, id: EndpointId, identity: ServerIdentity) {
         let Some(record) = self.records.get_mut(&id) else { return };
+        if record.identity.as_ref() == Some(&identity) {
+            return;
+        }
         record.region = Region::of(&record.endpoint, Some(&identity));
-        record.identity = Some(identity);
+        let before = record.identity.replace(identity);
+        self.mark_aliases(id);
+        if let Some(before) = before {
+            self.mark_aliases_of(&before.server_id);
+        }
     }
 
     /// Every server once: endpoints that lead to one server are one, and the first of them stands for it.
     /// Gossiped endpoints count once a probe has answered there.
     pub(crate) fn servers(&self) -> impl Iterator<Item = &Record> {
-        let mut seen = SortedSet::new();
-        self.iter().filter(|record| !record.withdrawn).filter(move |record| match &record.identity {
-            Some(identity) => seen.insert(identity.server_id.as_str()),
-            None => record.endpoint.source == Source::Configured,
-        })
+        self.iter().filter(|record| record.is_server())
+    }
+
+    /// The servers in the order of this client's preference among equals.
+    pub(crate) fn servers_by_score(&self) -> impl Iterator<Item = &Record> {
+        self.by_score.iter().filter_map(|place| self.records.nth(*place)).filter(|record| record.is_server())
+    }
+
+    /// The same roster as another client would rank it.
+    #[cfg(test)]
+    pub(crate) fn seen_by(&self, client: u64) -> Self {
+        let mut other = Self { client, ..self.clone() };
+        let endpoints: Vec<_> = self.iter().map(|record| record.endpoint.clone()).collect();
+        for endpoint in endpoints {
+            other.discovered(endpoint);
+        }
+        other
+    }
+
+    fn order_by_score(&mut self, id: EndpointId, is_known: bool) {
+        let Some((place, record)) = self.records.position(&id) else { return };
+        let score = record.score;
+        if is_known {
+            self.by_score.retain(|other| *other != place);
+        } else {
+            // Those behind it have moved on by one.
+            self.by_score.iter_mut().filter(|other| **other >= place).for_each(|other| *other += 1);
+        }
+        let records = &self.records;
+        // Of two with one score, the one that is known longer comes first.
+        let is_before = |other: &usize| {
+            records.nth(*other).is_some_and(|record| (record.score, place) >= (score, *other))
+        };
+        let at = self.by_score.partition_point(is_before);
+        self.by_score.insert(at, place);
+    }
+
+    fn mark_aliases(&mut self, id: EndpointId) {
+        let server_id = self.get(id).and_then(|record| record.identity.as_ref());
+        if let Some(server_id) = server_id.map(|identity| identity.server_id.clone()) {
+            self.mark_aliases_of(&server_id);
+        }
+    }
+
+    fn mark_aliases_of(&mut self, server_id: &str) {
+        let mut is_alias = false;
+        for record in self.records.values_mut().filter(|record| !record.withdrawn) {
+            if record.identity.as_ref().is_some_and(|identity| identity.server_id == server_id) {
+                record.alias = std::mem::replace(&mut is_alias, true);
+            }
+        }
     }
 }
 
 impl Record {
-    fn new(endpoint: Endpoint) -> Self {
+    fn new(endpoint: Endpoint, score: f64) -> Self {
         Self {
             region: Region::of(&endpoint, None),
             endpoint,
@@ -111,8 +195,16 @@ impl Record {
             streak: None,
             unhealthy_until: None,
             withdrawn: false,
+            alias: false,
+            score,
             lame_duck: false,
         }
+    }
+
+    /// Whether it stands for a server.
+    fn is_server(&self) -> bool {
+        let is_known = self.identity.is_some() || self.endpoint.source == Source::Configured;
+        !self.withdrawn && !self.alias && is_known
     }
 
     pub(crate) fn answered(&mut self, now: Time) {

@@ -3,16 +3,25 @@
 //! Two estimators with two purposes, never fed from one another's samples: [`BaseRtt`] ranks (probes
 //! only), [`RttTimer`] sets deadlines (PINGs only, seeded once from the base).
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::sorted::sort_few;
 use super::{RankConfig, Time, WatchConfig};
 
 /// The RTT without queues: the minimum of recent samples.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BaseRtt {
-    samples: VecDeque<(Time, Duration)>,
+    samples: Vec<Sample>,
+    /// The lowest of them: read far more often than samples come.
+    lowest: Option<Duration>,
+}
+
+/// A client keeps up to ten per server, and a simulation a million clients: this takes a third of the room of a `Time`
+/// and a `Duration`.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    /// Milliseconds, which wrap around after 49 days: no sample is kept for that long.
+    at_ms: u32,
+    rtt_micros: u32,
 }
 
 impl BaseRtt {
@@ -22,11 +31,17 @@ impl BaseRtt {
             return;
         }
         let age_max = period.saturating_mul(config.sample_age_intervals);
-        self.samples.retain(|(at, _)| now.since(*at) <= age_max);
+        let at_ms = wrapped_ms(now);
+        let age = |sample: &Sample| Duration::from_millis(at_ms.wrapping_sub(sample.at_ms).into());
+        self.samples.retain(|sample| age(sample) <= age_max);
         while self.samples.len() >= config.samples {
-            self.samples.pop_front();
+            self.samples.remove(0);
         }
-        self.samples.push_back((now, rtt.max(RTT_MIN)));
+        let rtt_micros = u32::try_from(rtt.max(RTT_MIN).as_micros()).unwrap_or(u32::MAX);
+        self.samples.reserve_exact(1);
+        self.samples.push(Sample { at_ms, rtt_micros });
+        let lowest = self.samples.iter().map(|sample| sample.rtt_micros).min();
+        self.lowest = lowest.map(|micros| Duration::from_micros(micros.into()));
     }
 
     pub(crate) fn samples(&self) -> usize {
@@ -34,8 +49,8 @@ impl BaseRtt {
     }
 
     /// `None` before the first sample: unknown is not zero.
-    pub(crate) fn get(&self) -> Option<Duration> {
-        self.samples.iter().map(|(_, rtt)| *rtt).min()
+    pub(crate) const fn get(&self) -> Option<Duration> {
+        self.lowest
     }
 }
 
@@ -43,7 +58,11 @@ impl BaseRtt {
 /// from stretching the deadlines.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RttTimer {
-    recent: VecDeque<Duration>,
+    /// The last samples, the first `known` of them; their order does not matter to a median.
+    recent: [Duration; MEDIAN_OF],
+    known: usize,
+    /// Where the next one goes.
+    next: usize,
     smoothed: Option<Smoothed>,
 }
 
@@ -56,18 +75,17 @@ struct Smoothed {
 impl RttTimer {
     /// An estimate that starts from one sample of another kind, if there is one.
     pub(crate) fn seeded(rtt: Option<Duration>) -> Self {
-        Self { recent: VecDeque::new(), smoothed: rtt.map(Smoothed::first) }
+        Self { smoothed: rtt.map(Smoothed::first), ..Self::default() }
     }
 
     pub(crate) fn record(&mut self, rtt: Duration) {
         if rtt > RTT_MAX {
             return;
         }
-        if self.recent.len() == MEDIAN_OF {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(rtt.max(RTT_MIN));
-        let filtered = median(&self.recent);
+        self.recent[self.next] = rtt.max(RTT_MIN);
+        self.next = (self.next + 1) % MEDIAN_OF;
+        self.known = (self.known + 1).min(MEDIAN_OF);
+        let filtered = median(&self.recent[..self.known]);
         self.smoothed = Some(self.smoothed.map_or_else(|| Smoothed::first(filtered), |s| s.next(filtered)));
     }
 
@@ -110,10 +128,16 @@ impl Smoothed {
     }
 }
 
-fn median(recent: &VecDeque<Duration>) -> Duration {
-    let mut sorted: Vec<_> = recent.iter().copied().collect();
-    sort_few(&mut sorted, Ord::cmp);
-    sorted[sorted.len() / 2]
+const fn wrapped_ms(at: Time) -> u32 {
+    at.since_start().as_millis() as u32
+}
+
+/// The upper one of two.
+fn median(recent: &[Duration]) -> Duration {
+    match *recent {
+        [a, b, c] => a.min(b).max(a.max(b).min(c)),
+        _ => recent.iter().copied().max().unwrap_or_default(),
+    }
 }
 
 /// Below the resolution of timers and schedulers, differences mean nothing.
@@ -182,15 +206,9 @@ mod tests {
     /// The numbers of serf's latency filter test.
     #[test]
     fn the_median_of_three_drops_a_lone_outlier() {
-        let mut recent = VecDeque::new();
-        let mut filter = |ms_in: u64| {
-            if recent.len() == MEDIAN_OF {
-                recent.pop_front();
-            }
-            recent.push_back(ms(ms_in));
-            median(&recent).as_millis()
-        };
-        let filtered: Vec<_> = [201, 200, 207, 1_900, 203, 199, 211].into_iter().map(&mut filter).collect();
+        let samples = [201, 200, 207, 1_900, 203, 199, 211].map(ms);
+        let last_three = (1..=samples.len()).map(|end| &samples[end.saturating_sub(MEDIAN_OF)..end]);
+        let filtered: Vec<_> = last_three.map(|recent| median(recent).as_millis()).collect();
         assert_eq!(filtered, [201, 201, 201, 207, 207, 203, 203]);
     }
 

@@ -171,12 +171,12 @@ pub(crate) fn race_within_region(ranking: &Ranking, from: &Place, now: Time) -> 
 /// Everybody in order of rank: at start, and when nobody of the first choice answered. Damped regions and
 /// silent servers stand at the end of the ranking, but they are in it.
 pub(crate) fn race_for_everybody(ranking: &Ranking, now: Time) -> Vec<Lane> {
-    vec![Lane::new(ranking.servers.iter().map(|server| server.endpoint), now)]
+    vec![Lane::new(ranking.servers().map(|(_, server)| server.endpoint), now)]
 }
 
 /// How long subscriptions on two links overlap, so that interest has crossed the gateways.
 pub(crate) fn overlap(ranking: &Ranking, config: &Config) -> Duration {
-    let largest = ranking.servers.iter().filter_map(|server| server.base).max().unwrap_or_default();
+    let largest = ranking.servers().filter_map(|(_, server)| server.base).max().unwrap_or_default();
     (2 * largest).clamp(config.handover.overlap_min, config.handover.overlap_max)
 }
 
@@ -187,30 +187,16 @@ fn siblings_first<'a>(ranking: &'a Ranking, from: &'a Place) -> impl Iterator<It
 }
 
 fn others<'a>(ranking: &'a Ranking, region: &'a Region) -> impl Iterator<Item = EndpointId> + 'a {
-    ranking.servers.iter().filter(move |server| server.region != *region).map(|server| server.endpoint)
+    ranking.servers().filter(move |(its, _)| *its != region).map(|(_, server)| server.endpoint)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ConnId, Reason};
+    use super::super::ConnId;
     use super::*;
 
     fn ranking() -> Ranking {
-        let server = |id: u64, region: &str| super::super::rank::Ranked {
-            endpoint: EndpointId(id),
-            region: Region::new(region),
-            base: Some(Duration::from_millis(id)),
-            reason: Reason::Nearest,
-        };
-        Ranking {
-            servers: vec![
-                server(1, "lon"),
-                server(2, "lon"),
-                server(3, "lon"),
-                server(11, "ams"),
-                server(113, "dal"),
-            ],
-        }
+        Ranking::of_usable(&[("lon", &[1, 2, 3]), ("ams", &[11]), ("dal", &[113])])
     }
 
     fn from() -> Place {
@@ -292,10 +278,8 @@ mod tests {
     fn the_overlap_is_two_round_trips_to_the_farthest_within_its_bounds() {
         let config = Config::fleet();
         assert_eq!(overlap(&ranking(), &config), Duration::from_millis(250));
-        let mut far = ranking();
-        far.servers[0].base = Some(Duration::from_millis(400));
-        assert_eq!(overlap(&far, &config), Duration::from_millis(800));
-        far.servers[0].base = Some(Duration::from_secs(4));
-        assert_eq!(overlap(&far, &config), Duration::from_secs(2));
+        let overlap_at = |base_ms| overlap(&Ranking::of_usable(&[("far", &[base_ms])]), &config);
+        assert_eq!(overlap_at(400), Duration::from_millis(800));
+        assert_eq!(overlap_at(4_000), Duration::from_secs(2));
     }
 }

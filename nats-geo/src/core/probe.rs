@@ -15,6 +15,8 @@ pub(crate) struct Prober {
     in_flight: SortedMap<ProbeId, InFlight>,
     /// Endpoints that are probed at the away interval.
     away: SortedSet<EndpointId>,
+    /// When the first slot that is not in flight is due: asked for at every event, changed by few.
+    first_due: Option<Time>,
     budget: TokenBucket,
     next_id: u64,
 }
@@ -41,6 +43,7 @@ impl Prober {
             slots: SortedMap::new(),
             in_flight: SortedMap::new(),
             away: SortedSet::new(),
+            first_due: None,
             budget: TokenBucket::new(config.budget_per_minute, per_second, now),
             next_id: 0,
         }
@@ -49,10 +52,12 @@ impl Prober {
     /// A new endpoint is due at once.
     pub(crate) fn add(&mut self, endpoint: EndpointId, now: Time, config: &ProbeConfig) {
         self.slots.insert(endpoint, Slot { due: now, interval: config.interval, in_flight: false });
+        self.schedule_changed();
     }
 
     pub(crate) fn remove(&mut self, endpoint: EndpointId) {
         self.slots.remove(&endpoint);
+        self.schedule_changed();
         self.away.remove(&endpoint);
         self.in_flight.retain(|_, probe| probe.endpoint != endpoint);
     }
@@ -72,6 +77,7 @@ impl Prober {
         if let Some(slot) = self.slots.get_mut(&endpoint) {
             slot.in_flight = true;
         }
+        self.schedule_changed();
         Some((probe, endpoint))
     }
 
@@ -90,6 +96,7 @@ impl Prober {
         slot.in_flight = false;
         slot.due = now + rng.vary(interval, config.jitter);
         slot.interval = (slot.interval * 2).min(config.interval_max);
+        self.schedule_changed();
         Some((endpoint, interval))
     }
 
@@ -98,6 +105,7 @@ impl Prober {
         if let Some(slot) = self.slots.get_mut(&endpoint) {
             slot.due = now;
         }
+        self.schedule_changed();
     }
 
     /// All endpoints are due again at once.
@@ -105,6 +113,7 @@ impl Prober {
         for slot in self.slots.values_mut() {
             slot.due = now;
         }
+        self.schedule_changed();
     }
 
     /// Probes that the driver never answered: to be treated as silent.
@@ -126,6 +135,7 @@ impl Prober {
             }
         }
         self.away = away;
+        self.schedule_changed();
     }
 
     /// Ranks changed: look often again.
@@ -134,6 +144,7 @@ impl Prober {
             slot.interval = config.interval;
             slot.due = slot.due.min(now + rng.vary(config.interval, config.jitter));
         }
+        self.schedule_changed();
     }
 
     /// Forgets what is in flight (its timing is worthless after a stall) and looks again soon.
@@ -144,11 +155,12 @@ impl Prober {
             slot.interval = config.interval;
             slot.due = slot.due.min(now + rng.up_to(config.away_interval));
         }
+        self.schedule_changed();
     }
 
     /// Whether every endpoint has been probed at least once and nothing is in flight or due.
     pub(crate) fn is_idle(&self, now: Time) -> bool {
-        self.in_flight.is_empty() && self.slots.values().all(|slot| slot.due > now)
+        self.in_flight.is_empty() && self.first_due.is_none_or(|due| due > now)
     }
 
     pub(crate) fn poll_timeout(&self, config: &ProbeConfig) -> Option<Time> {
@@ -156,11 +168,17 @@ impl Prober {
         if self.in_flight.len() >= config.in_flight_max {
             return expires;
         }
-        let due = self.slots.values().filter(|slot| !slot.in_flight).map(|slot| slot.due).min();
-        earliest(expires, due.map(|due| due.max(self.budget.available_at())))
+        earliest(expires, self.first_due.map(|due| due.max(self.budget.available_at())))
+    }
+
+    fn schedule_changed(&mut self) {
+        self.first_due = self.slots.values().filter(|slot| !slot.in_flight).map(|slot| slot.due).min();
     }
 
     fn most_overdue(&self, now: Time) -> Option<EndpointId> {
+        if self.first_due.is_none_or(|due| due > now) {
+            return None;
+        }
         let due = self.slots.iter().filter(|(_, slot)| !slot.in_flight && slot.due <= now);
         due.min_by_key(|(id, slot)| (slot.due, **id)).map(|(id, _)| *id)
     }

@@ -6,19 +6,28 @@ use std::time::Duration;
 use super::damping::Damping;
 use super::discovery::{Record, Roster};
 use super::rng::{rendezvous_score, scale};
-use super::sorted::{SortedMap, sort_few};
+use super::sorted::sort_few;
 use super::{Config, EndpointId, Reason, Region, Time};
 
-/// Servers, best first; the servers of a region stand together.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// Regions, best first, and the servers of each, best first.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Ranking {
-    pub(crate) servers: Vec<Ranked>,
+    regions: Vec<RankedRegion>,
+    servers: Vec<Ranked>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct RankedRegion {
+    name: Region,
+    /// The lowest among its usable servers.
+    base: Option<Duration>,
+    /// Where its servers end, and those of the next begin.
+    end: usize,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Ranked {
     pub(crate) endpoint: EndpointId,
-    pub(crate) region: Region,
     pub(crate) base: Option<Duration>,
     pub(crate) reason: Reason,
 }
@@ -38,22 +47,59 @@ impl Ranking {
         let nearest = regions.iter().filter(|region| region.standing == Standing::Usable);
         let nearest = nearest.filter_map(|region| region.base).min();
         sort_few(&mut regions, |a, b| context.order_regions(a, b, nearest));
-        let servers = regions.into_iter().flat_map(|region| context.servers(region, nearest)).collect();
-        Self { servers }
+        let mut ranking = Self::default();
+        ranking.servers.reserve_exact(regions.iter().map(|region| region.servers.len()).sum());
+        for region in regions {
+            context.servers(&region, nearest, &mut ranking.servers);
+            ranking.add(region.name.clone());
+        }
+        ranking
+    }
+
+    /// Regions with the numbers of their servers, which are as many milliseconds away; all usable.
+    #[cfg(test)]
+    pub(crate) fn of_usable(regions: &[(&str, &[u64])]) -> Self {
+        let mut ranking = Self::default();
+        for (name, ids) in regions {
+            ranking.servers.extend(ids.iter().map(|id| Ranked {
+                endpoint: EndpointId(*id),
+                base: Some(Duration::from_millis(*id)),
+                reason: Reason::Nearest,
+            }));
+            ranking.add(Region::new(*name));
+        }
+        ranking
+    }
+
+    /// Adds a region, whose servers are those behind the ones of the last.
+    fn add(&mut self, name: Region) {
+        let start = self.regions.last().map_or(0, |last| last.end);
+        let usable = self.servers[start..].iter().filter(|server| server.is_usable());
+        let base = usable.filter_map(|server| server.base).min();
+        self.regions.push(RankedRegion { name, base, end: self.servers.len() });
     }
 
     /// The regions in order, each once.
     pub(crate) fn regions(&self) -> impl Iterator<Item = &Region> {
-        let mut previous = None;
-        self.servers.iter().map(|server| &server.region).filter(move |region| {
-            let is_next = previous != Some(*region);
-            previous = Some(*region);
-            is_next
+        self.regions.iter().map(|region| &region.name)
+    }
+
+    /// The servers in order, with their regions.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = (&Region, &Ranked)> {
+        let mut start = 0;
+        self.regions.iter().flat_map(move |region| {
+            let servers = &self.servers[start..region.end];
+            start = region.end;
+            servers.iter().map(move |server| (&region.name, server))
         })
     }
 
-    pub(crate) fn in_region<'a>(&'a self, region: &'a Region) -> impl Iterator<Item = &'a Ranked> {
-        self.servers.iter().filter(move |server| server.region == *region)
+    pub(crate) fn in_region(&self, region: &Region) -> impl Iterator<Item = &Ranked> {
+        let servers = self.place(region).map(|place| {
+            let start = place.checked_sub(1).map_or(0, |before| self.regions[before].end);
+            &self.servers[start..self.regions[place].end]
+        });
+        servers.into_iter().flatten()
     }
 
     /// Place of a region, from 0; `None` for one without servers.
@@ -63,7 +109,7 @@ impl Ranking {
 
     /// The base RTT of a region: the lowest among its usable servers.
     pub(crate) fn base(&self, region: &Region) -> Option<Duration> {
-        self.in_region(region).filter(|server| server.is_usable()).filter_map(|server| server.base).min()
+        self.regions.iter().find(|ranked| ranked.name == *region)?.base
     }
 }
 
@@ -76,10 +122,12 @@ struct Context<'a> {
 }
 
 struct RegionView<'a> {
-    region: &'a Region,
-    records: Vec<&'a Record>,
+    name: &'a Region,
+    /// In the order of this client's preference.
+    servers: Vec<(Standing, &'a Record)>,
     base: Option<Duration>,
     standing: Standing,
+    damped_until: Option<Time>,
     /// Breaks ties between regions that are equally near.
     score: f64,
 }
@@ -94,31 +142,35 @@ enum Standing {
     LameDuck,
 }
 
+impl Standing {
+    const ALL: [Self; 5] = [Self::Usable, Self::Damped, Self::Unmeasured, Self::Unhealthy, Self::LameDuck];
+}
+
 impl<'a> Context<'a> {
     fn regions(&self, roster: &'a Roster) -> Vec<RegionView<'a>> {
-        let mut by_region: SortedMap<&Region, Vec<&Record>> = SortedMap::new();
-        for record in roster.servers() {
-            by_region.or_default(&record.region).push(record);
+        let mut regions: Vec<(&Region, Vec<_>)> = Vec::new();
+        for record in roster.servers_by_score() {
+            let server = (self.server_standing(record), record);
+            match regions.iter_mut().find(|(name, _)| **name == record.region) {
+                Some((_, servers)) => servers.push(server),
+                None => regions.push((&record.region, vec![server])),
+            }
         }
-        by_region.into_iter().map(|(region, records)| self.region(region, records)).collect()
+        // Ties that even the hash leaves open are broken by the name.
+        sort_few(&mut regions, |a, b| a.0.cmp(b.0));
+        regions.into_iter().map(|(name, servers)| self.region(name, servers)).collect()
     }
 
-    fn region(&self, region: &'a Region, records: Vec<&'a Record>) -> RegionView<'a> {
-        let usable = records.iter().filter(|record| self.server_standing(record) == Standing::Usable);
-        let base = usable.filter_map(|record| record.base.get()).min();
-        let best = records.iter().map(|record| self.server_standing(record)).min();
-        let standing = match best.unwrap_or(Standing::Unmeasured) {
-            Standing::Usable if self.damped_until(region).is_some() => Standing::Damped,
-            standing => standing,
-        };
-        let weight = records.iter().map(|record| record.endpoint.weight.max(1)).sum();
-        RegionView {
-            region,
-            records,
-            base,
-            standing,
-            score: rendezvous_score(self.client, region.as_str(), weight),
-        }
+    fn region(&self, name: &'a Region, servers: Vec<(Standing, &'a Record)>) -> RegionView<'a> {
+        let usable = servers.iter().filter(|(standing, _)| *standing == Standing::Usable);
+        let base = usable.filter_map(|(_, record)| record.base.get()).min();
+        let damped_until = self.damping.suppressed_until(name, self.now, &self.config.damping);
+        let best = servers.iter().map(|(standing, _)| *standing).min().unwrap_or(Standing::Unmeasured);
+        let standing =
+            if best == Standing::Usable && damped_until.is_some() { Standing::Damped } else { best };
+        let weight = servers.iter().map(|(_, record)| record.endpoint.weight.max(1)).sum();
+        let score = rendezvous_score(self.client, name.as_str(), weight);
+        RegionView { name, servers, base, standing, damped_until, score }
     }
 
     fn server_standing(&self, record: &Record) -> Standing {
@@ -131,10 +183,6 @@ impl<'a> Context<'a> {
         } else {
             Standing::Usable
         }
-    }
-
-    fn damped_until(&self, region: &Region) -> Option<Time> {
-        self.damping.suppressed_until(region, self.now, &self.config.damping)
     }
 
     /// Usable regions inside the tie window of the nearest are ordered by hash, others by distance.
@@ -158,37 +206,30 @@ impl<'a> Context<'a> {
         scale(nearest, rank.tie_ratio).clamp(rank.tie_min, rank.tie_max)
     }
 
-    fn servers(&self, view: RegionView<'_>, nearest: Option<Duration>) -> Vec<Ranked> {
-        let key = |record: &Record| {
-            let score = rendezvous_score(self.client, &record.endpoint.address, record.endpoint.weight);
-            (self.server_standing(record), score)
-        };
-        let mut records = view.records;
-        sort_few(&mut records, |a, b| {
-            let ((a_standing, a_score), (b_standing, b_score)) = (key(a), key(b));
-            a_standing.cmp(&b_standing).then(b_score.total_cmp(&a_score))
-        });
+    /// Adds the servers of a region: by standing, and among equals as this client prefers them.
+    fn servers(&self, view: &RegionView<'_>, nearest: Option<Duration>, ranked: &mut Vec<Ranked>) {
         let behind = view.base.zip(nearest).map(|(base, nearest)| base.saturating_sub(nearest));
-        let ranked = |record: &Record| Ranked {
-            endpoint: record.endpoint.id,
-            region: view.region.clone(),
-            base: record.base.get(),
-            reason: self.reason(record, view.region, behind.unwrap_or_default(), nearest.unwrap_or_default()),
+        let usable = match (view.damped_until, behind.unwrap_or_default()) {
+            (Some(until), _) => Reason::Damped { until },
+            (None, Duration::ZERO) => Reason::Nearest,
+            (None, behind) if behind <= self.tie_window(nearest.unwrap_or_default()) => {
+                Reason::Tied { behind }
+            }
+            (None, behind) => Reason::Farther { behind },
         };
-        records.into_iter().map(ranked).collect()
-    }
-
-    fn reason(&self, record: &Record, region: &Region, behind: Duration, nearest: Duration) -> Reason {
-        match self.server_standing(record) {
-            Standing::LameDuck => Reason::LameDuck,
-            Standing::Unhealthy => Reason::Unhealthy,
-            Standing::Unmeasured => Reason::Unmeasured,
-            Standing::Usable | Standing::Damped => match self.damped_until(region) {
-                Some(until) => Reason::Damped { until },
-                None if behind.is_zero() => Reason::Nearest,
-                None if behind <= self.tie_window(nearest) => Reason::Tied { behind },
-                None => Reason::Farther { behind },
-            },
+        for standing in Standing::ALL {
+            let reason = match standing {
+                Standing::LameDuck => Reason::LameDuck,
+                Standing::Unhealthy => Reason::Unhealthy,
+                Standing::Unmeasured => Reason::Unmeasured,
+                Standing::Usable | Standing::Damped => usable.clone(),
+            };
+            let alike = view.servers.iter().filter(|(its, _)| *its == standing);
+            ranked.extend(alike.map(|(_, record)| Ranked {
+                endpoint: record.endpoint.id,
+                base: record.base.get(),
+                reason: reason.clone(),
+            }));
         }
     }
 }
@@ -221,7 +262,7 @@ mod tests {
     }
 
     fn ranking(roster: &Roster, client: u64) -> Ranking {
-        Ranking::of(roster, &Damping::default(), &Config::fleet(), client, NOW)
+        Ranking::of(&roster.seen_by(client), &Damping::default(), &Config::fleet(), client, NOW)
     }
 
     fn order(ranking: &Ranking) -> Vec<&str> {

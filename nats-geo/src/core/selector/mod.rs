@@ -11,6 +11,7 @@ mod standby;
 mod view;
 
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::time::Duration;
 
 use super::connect::Dialer;
@@ -54,7 +55,7 @@ use standby::Standby;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Selector {
-    config: Config,
+    config: Policy,
     /// Which client this is: ties, cohorts and spreads depend on it.
     client: u64,
     now: Time,
@@ -79,8 +80,28 @@ pub struct Selector {
     /// The order of regions when it was last looked at.
     region_order: Vec<Region>,
     actions: VecDeque<Action>,
+    /// When something is due next: as of the end of the last call, since only calls change it.
+    due: Option<Time>,
     next_conn: u64,
     next_ping: u64,
+}
+
+/// The configuration.
+#[derive(Clone, Debug)]
+enum Policy {
+    Own(Box<Config>),
+    Shared(&'static Config),
+}
+
+impl Deref for Policy {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        match self {
+            Self::Own(config) => config,
+            Self::Shared(config) => config,
+        }
+    }
 }
 
 /// The choice of the first server.
@@ -137,12 +158,24 @@ impl Selector {
     /// # Errors
     /// The first field of `config` that is out of its bounds.
     pub fn new(config: Config, seed: u64, now: Time) -> Result<Self, ConfigError> {
+        Self::of_policy(Policy::Own(Box::new(config)), seed, now)
+    }
+
+    /// As [`new`](Self::new), with one configuration for very many selectors.
+    ///
+    /// # Errors
+    /// The first field of `config` that is out of its bounds.
+    pub fn sharing(config: &'static Config, seed: u64, now: Time) -> Result<Self, ConfigError> {
+        Self::of_policy(Policy::Shared(config), seed, now)
+    }
+
+    fn of_policy(config: Policy, seed: u64, now: Time) -> Result<Self, ConfigError> {
         config.check()?;
-        Ok(Self {
+        let mut selector = Self {
             client: seed,
             now,
             rng: Rng::new(seed),
-            roster: Roster::default(),
+            roster: Roster::of_client(seed),
             prober: Prober::new(&config.probe, now),
             dialer: Dialer::new(&config.dial, now),
             damping: Damping::default(),
@@ -157,10 +190,13 @@ impl Selector {
             start: Start::Empty,
             region_order: Vec::new(),
             actions: VecDeque::new(),
+            due: None,
             next_conn: 0,
             next_ping: 0,
             config,
-        })
+        };
+        selector.due = selector.next_due();
+        Ok(selector)
     }
 
     /// Takes in a fact.
@@ -175,37 +211,53 @@ impl Selector {
             Event::OpenFailed { conn, error } => self.open_failed(conn, &error),
             Event::Activated { conn } => self.activated(conn),
             Event::ActivateFailed { conn } => self.activate_failed(conn),
-            Event::Pong { ping, rtt } => self.pong(ping, rtt),
-            Event::Progress { conn } => self.progress(conn),
+            // By far the most frequent facts: as a rule they change one link's timers and nothing else.
+            Event::Pong { ping, rtt } if !self.pong(ping, rtt) => return self.do_if_due(),
+            Event::Progress { conn } if !self.progress(conn) => return self.do_if_due(),
+            Event::Pong { .. } | Event::Progress { .. } => {}
             Event::Closed { conn, cause } => self.closed(conn, cause),
             Event::ChooseAfresh => self.choose_afresh(),
             Event::Resumed => self.resume(),
         }
         self.do_what_is_due();
+        self.due = self.next_due();
     }
 
     /// Does what time demands.
     pub fn handle_timeout(&mut self, now: Time) {
         self.advance(now);
-        self.do_what_is_due();
+        self.do_if_due();
     }
 
     /// The next decision to carry out, oldest first.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        let action = self.actions.pop_front();
+        if action.is_none() {
+            // The room that a start or an outage took: a PING and a PROBE are what usually comes next.
+            self.actions.shrink_to(2);
+        }
+        action
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout), unless an event comes first.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<Time> {
-        self.next_due()
+    pub const fn poll_timeout(&self) -> Option<Time> {
+        self.due
+    }
+
+    fn do_if_due(&mut self) {
+        self.due = self.next_due();
+        if self.due.is_some_and(|due| due <= self.now) {
+            self.do_what_is_due();
+            self.due = self.next_due();
+        }
     }
 
     /// Takes the time in. If our own timer is far too late, the host stalled.
     fn advance(&mut self, now: Time) {
         let now = now.max(self.now);
-        let late = self.next_due().map_or(Duration::ZERO, |due| now.since(due));
+        let late = self.due.map_or(Duration::ZERO, |due| now.since(due));
         self.now = now;
         if late > self.config.watch.stall {
             self.resume();
@@ -304,21 +356,27 @@ impl Selector {
         }
     }
 
-    fn pong(&mut self, ping: PingId, rtt: Duration) {
+    /// Returns whether a suspicion was lifted.
+    fn pong(&mut self, ping: PingId, rtt: Duration) -> bool {
         let awaited = self.links.iter_mut().find(|(_, link)| link.watch.awaits(ping));
-        let Some((conn, link)) = awaited else { return };
+        let Some((conn, link)) = awaited else { return false };
         // A link that was left is under suspicion until it answers, even if a stall has voided the verdict meanwhile.
         let (conn, was_suspect) = (*conn, link.watch.is_suspect() || link.state == LinkState::Left);
-        if link.watch.pong(ping, rtt) && was_suspect {
+        let lifts = link.watch.pong(ping, rtt) && was_suspect;
+        if lifts {
             self.cleared(conn);
         }
+        lifts
     }
 
-    fn progress(&mut self, conn: ConnId) {
-        let Some(link) = self.links.get_mut(&conn).filter(|link| link.state.is_open()) else { return };
-        if link.watch.progress(self.now, &self.config.watch) {
+    /// Returns whether a suspicion was lifted.
+    fn progress(&mut self, conn: ConnId) -> bool {
+        let Some(link) = self.links.get_mut(&conn).filter(|link| link.state.is_open()) else { return false };
+        let lifts = link.watch.progress(self.now, &self.config.watch);
+        if lifts {
             self.cleared(conn);
         }
+        lifts
     }
 
     fn closed(&mut self, conn: ConnId, cause: Cause) {

@@ -1,6 +1,7 @@
 //! The warm standby: one more connection, in another region, without subscriptions.
 
 use super::super::backoff::Backoff;
+use super::super::failover::Trouble;
 use super::super::{ConnId, NoticeKind, Time};
 use super::{LinkState, Selector};
 
@@ -42,8 +43,8 @@ impl Selector {
         let here = self.active.and_then(|active| self.region_of(active)).cloned();
         let ranking = self.ranking();
         let elsewhere =
-            ranking.servers.iter().find(|server| Some(&server.region) != here.as_ref() && server.is_usable());
-        match elsewhere.map(|server| server.endpoint) {
+            ranking.servers().find(|(region, server)| Some(*region) != here.as_ref() && server.is_usable());
+        match elsewhere.map(|(_, server)| server.endpoint) {
             Some(endpoint) => self.standby.conn = Some(self.open(endpoint, LinkState::DialingStandby)),
             None => self.standby_failed(),
         }
@@ -53,7 +54,9 @@ impl Selector {
         self.standby.retry_at = None;
         self.standby.backoff.reset();
         self.notify_place(conn, NoticeKind::StandbyReady);
-        if self.outage.is_some() && self.active.is_none() {
+        // Refused credentials are no reason to go elsewhere, even if a server there has not heard of it yet.
+        let may_help = self.outage.as_ref().is_some_and(|outage| outage.trouble != Trouble::Auth);
+        if may_help && self.active.is_none() {
             self.promote_standby();
         }
     }

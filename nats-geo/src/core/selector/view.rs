@@ -20,14 +20,14 @@ impl Selector {
             .active
             .and_then(|active| self.links.get(&active))
             .is_some_and(|link| link.watch.is_suspect());
-        let server = |ranked: super::super::rank::Ranked| {
+        let server = |(region, ranked): (&Region, &super::super::rank::Ranked)| {
             let record = self.roster.get(ranked.endpoint)?;
             Some(RankedServer {
                 address: record.endpoint.address.clone(),
                 server: record.identity.as_ref().map(|identity| identity.server_name.clone()),
-                region: ranked.region,
+                region: region.clone(),
                 base_rtt: ranked.base,
-                reason: ranked.reason,
+                reason: ranked.reason.clone(),
             })
         };
         Snapshot {
@@ -35,8 +35,15 @@ impl Selector {
             active: self.active.and_then(|active| self.place(active)),
             standby: self.standby_conn().and_then(|standby| self.place(standby)),
             suspect,
-            ranking: ranking.servers.into_iter().filter_map(server).collect(),
+            ranking: ranking.servers().filter_map(server).collect(),
         }
+    }
+
+    /// The endpoints at `now`, best first, each server once: [`snapshot`](Self::snapshot) without its names and reasons.
+    pub fn ranked_endpoints(&self, now: Time) -> Vec<EndpointId> {
+        let now = now.max(self.now);
+        let ranking = Ranking::of(&self.roster, &self.damping, &self.config, self.client, now);
+        ranking.servers().map(|(_, server)| server.endpoint).collect()
     }
 
     pub(super) fn ranking(&self) -> Ranking {
