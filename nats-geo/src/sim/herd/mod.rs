@@ -1,0 +1,215 @@
+//! A herd: very many clients of one kind, a region that is lost and comes back, and what that does to the others.
+//!
+//! Packets are not modelled here, only what a herd is made of: distances, accept rates, and clients that decide. So a
+//! million of them are affordable. Clients meet in one place, the handshake queues of the servers. Whoever dials nobody
+//! from the loss on meets nobody, and is played alone from start to end; the others are played together from the loss
+//! on. Nothing is left out or fast-forwarded: every client's PINGs and probes are played to the end.
+//!
+//! `client.rs` runs nats-geo's selector, `stock.rs` the reconnect rules of other clients, `play.rs` the queue of
+//! happenings, `report.rs` what is counted.
+
+mod client;
+mod play;
+mod report;
+mod stock;
+
+use std::time::Duration;
+
+use crate::core::{Config, ConfigError, Time};
+use play::Play;
+pub use report::{HerdReport, RegionLoad, Spans};
+
+/// Many clients, and the loss of a region.
+///
+/// ```
+/// use nats_geo::core::Config;
+/// use nats_geo::sim::herd::{Herd, Software};
+/// use std::time::Duration;
+///
+/// let rtt = |ms| Duration::from_millis(ms);
+/// let mut herd = Herd::new(
+///     vec!["lon".into(), "ams".into(), "dal".into()],
+///     vec![vec![rtt(1), rtt(9), rtt(113)], vec![rtt(9), rtt(1), rtt(120)], vec![rtt(113), rtt(120), rtt(1)]],
+/// );
+/// herd.clients = 300;
+/// let report = herd.run(&Software::NatsGeo(Box::new(Config::interactive())), &mut |_| {})?;
+/// assert_eq!(report.hit, 100, "those in lon");
+/// assert_eq!(report.back, 100);
+/// assert!(report.in_nearest > 0.99, "ams");
+/// # Ok::<(), nats_geo::sim::herd::HerdError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Herd {
+    /// Names of the regions.
+    pub regions: Vec<String>,
+    /// Round trips between them, `rtt[from][to]`; the diagonal holds those inside a region.
+    pub rtt: Vec<Vec<Duration>>,
+    /// Servers of each region. Default 3.
+    pub servers_per_region: usize,
+    /// Handshakes per second that each server can do. Default 1000: TLS on one core.
+    pub accepts_per_second: f64,
+    /// Clients, dealt out to the regions one by one. Default 12 000.
+    pub clients: u32,
+    /// The region that is lost. Default the first.
+    pub lose: usize,
+    /// How. Default by a crash.
+    pub loss: Loss,
+    /// How long it is lost. Default 2 min.
+    pub lost_for: Duration,
+    /// How long is watched after its return. Default 8 min: twice what the fail-back of a fleet takes.
+    pub after: Duration,
+    /// Of everything random. Default 1.
+    pub seed: u64,
+}
+
+/// How a region is lost.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Loss {
+    /// Its servers end: connections are reset, dials refused.
+    Crash,
+    /// Nothing comes back from it.
+    Blackhole,
+}
+
+/// Which client a herd consists of.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Software {
+    /// nats-geo with this policy.
+    NatsGeo(Box<Config>),
+    /// async-nats 0.51 with its defaults.
+    AsyncNats,
+    /// nats.go 1.53 with its defaults.
+    NatsGo,
+    /// nats.js 3.4 with its defaults.
+    NatsJs,
+}
+
+/// Why a herd cannot be played.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HerdError {
+    /// A field makes no sense.
+    #[error("`{field}` is {value}, but must be {bound}")]
+    Field {
+        /// Its name.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        bound: String,
+    },
+    /// The policy is out of its bounds.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// Clients start one after the other within this long, as when a fleet is rolled out, and are settled as long again
+/// afterwards.
+const START_OVER: Duration = Duration::from_secs(60);
+
+impl Herd {
+    /// Clients of these regions, `rtt[from][to]` apart.
+    #[must_use]
+    pub const fn new(regions: Vec<String>, rtt: Vec<Vec<Duration>>) -> Self {
+        Self {
+            regions,
+            rtt,
+            servers_per_region: 3,
+            accepts_per_second: 1_000.0,
+            clients: 12_000,
+            lose: 0,
+            loss: Loss::Crash,
+            lost_for: Duration::from_secs(120),
+            after: Duration::from_secs(480),
+            seed: 1,
+        }
+    }
+
+    /// Plays it. `progress` is told how many clients are settled, now and then. The same herd and software give the
+    /// same report.
+    ///
+    /// # Errors
+    /// The first field that makes no sense.
+    pub fn run(&self, software: &Software, progress: &mut dyn FnMut(u32)) -> Result<HerdReport, HerdError> {
+        self.check()?;
+        Ok(Play::new(self, software)?.run(progress))
+    }
+
+    /// Clients of the region that is lost.
+    #[must_use]
+    pub fn clients_per_region(&self) -> u32 {
+        let regions = u32::try_from(self.regions.len().max(1)).unwrap_or(u32::MAX);
+        self.clients.div_ceil(regions)
+    }
+
+    /// Handshakes per second that a region can do.
+    #[must_use]
+    pub fn region_accepts_per_second(&self) -> f64 {
+        self.accepts_per_second * self.servers_per_region as f64
+    }
+
+    fn check(&self) -> Result<(), HerdError> {
+        let regions = self.regions.len();
+        let error =
+            |field, value: String, bound: &str| Err(HerdError::Field { field, value, bound: bound.into() });
+        if regions < 2 {
+            return error("regions", regions.to_string(), "at least 2: who flees needs a place to go");
+        }
+        if self.rtt.len() != regions || self.rtt.iter().any(|row| row.len() != regions) {
+            return error("rtt", "of another size".into(), "as many rows and columns as there are regions");
+        }
+        if self.lose >= regions {
+            return error("lose", self.lose.to_string(), &format!("below {regions}, the number of regions"));
+        }
+        if self.clients == 0 {
+            return error("clients", "0".into(), "at least 1");
+        }
+        if self.servers_per_region == 0 || self.servers() > SERVERS_MAX {
+            let bound = format!("1 to {} in {regions} regions", SERVERS_MAX / regions);
+            return error("servers_per_region", self.servers_per_region.to_string(), &bound);
+        }
+        if !(self.accepts_per_second > 0.0 && self.accepts_per_second.is_finite()) {
+            return error("accepts_per_second", self.accepts_per_second.to_string(), "a positive number");
+        }
+        Ok(())
+    }
+
+    const fn servers(&self) -> usize {
+        self.regions.len() * self.servers_per_region
+    }
+
+    const fn region_of(&self, server: usize) -> usize {
+        server / self.servers_per_region
+    }
+
+    fn loss_at(&self) -> Time {
+        Time::ZERO + 2 * START_OVER
+    }
+
+    fn return_at(&self) -> Time {
+        self.loss_at() + self.lost_for
+    }
+
+    fn end(&self) -> Time {
+        self.return_at() + self.after
+    }
+
+    fn is_lost(&self, server: usize, at: Time) -> bool {
+        self.region_of(server) == self.lose && self.loss_at() <= at && at < self.return_at()
+    }
+
+    /// The survivor that is nearest to a region.
+    fn nearest_survivor(&self, home: usize) -> Option<usize> {
+        (0..self.regions.len())
+            .filter(|region| *region != self.lose)
+            .min_by_key(|region| self.rtt[home][*region])
+    }
+}
+
+/// As many endpoints as a selector knows at most.
+const SERVERS_MAX: usize = 4_096;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,229 @@
+//! The reconnect rules of other clients, as their sources have them: any server is as good as another, silence is
+//! noticed after minutes, nobody goes home.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::Software;
+use super::client::{Ask, Told};
+use crate::core::rng::Rng;
+use crate::core::{ConnId, PingId, Time};
+
+/// A client of another kind.
+#[derive(Clone, Debug)]
+pub(super) struct Stock {
+    rules: Rules,
+    rng: Rng,
+    /// Who is next; who was tried goes to the end.
+    pool: VecDeque<Candidate>,
+    /// Attempts since the last success.
+    attempts: u32,
+    state: State,
+    asks: VecDeque<Ask>,
+    next_conn: u64,
+    next_ping: u64,
+    unanswered: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    server: usize,
+    failed: u32,
+    /// For rules that wait per server.
+    tried_at: Option<Time>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// The next dial is due.
+    Waiting(Time),
+    Dialing(ConnId),
+    /// The next PING is due.
+    Connected(ConnId, Time),
+    /// Nobody is left to dial.
+    GaveUp,
+}
+
+/// Defaults, from the sources of the versions that [`Software`] names.
+#[derive(Clone, Copy, Debug)]
+struct Rules {
+    wait: Wait,
+    connect_timeout: Duration,
+    ping_interval: Duration,
+    /// A server is dropped after so many failures in a row.
+    failures_max: u32,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Wait {
+    /// async-nats: 0, 2, 4, 8 ms and so on up to 4 s, by attempt; a pass goes by number of failures.
+    Doubling,
+    /// nats.go: after everybody had a turn.
+    AfterSweep,
+    /// nats.js: between two attempts at one server.
+    PerServer,
+}
+
+/// `max_pings_out` or `MaxPingsOutstanding` of all three.
+const PINGS_OUT_MAX: u32 = 2;
+
+/// `ReconnectWait` of nats.go and `reconnectTimeWait` of nats.js ...
+const RECONNECT_WAIT: Duration = Duration::from_secs(2);
+
+/// ... and what both add to it at random, without TLS.
+const RECONNECT_JITTER: Duration = Duration::from_millis(100);
+
+/// The longest wait of async-nats' `reconnect_delay_callback_default`.
+const DOUBLING_MAX: Duration = Duration::from_secs(4);
+
+impl Rules {
+    const fn of(software: &Software) -> Self {
+        let secs = Duration::from_secs;
+        match software {
+            Software::NatsGo => Self {
+                wait: Wait::AfterSweep,
+                connect_timeout: secs(2),
+                ping_interval: secs(120),
+                failures_max: 60,
+            },
+            Software::NatsJs => Self {
+                wait: Wait::PerServer,
+                connect_timeout: secs(20),
+                ping_interval: secs(120),
+                failures_max: 10,
+            },
+            Software::AsyncNats | Software::NatsGeo(_) => Self {
+                wait: Wait::Doubling,
+                connect_timeout: secs(5),
+                ping_interval: secs(60),
+                failures_max: u32::MAX,
+            },
+        }
+    }
+}
+
+impl Stock {
+    pub(super) fn new(software: &Software, seed: u64, servers: usize, now: Time) -> Self {
+        let mut rng = Rng::new(seed);
+        let mut pool: Vec<_> =
+            (0..servers).map(|server| Candidate { server, failed: 0, tried_at: None }).collect();
+        shuffle(&mut pool, &mut rng);
+        Self {
+            rules: Rules::of(software),
+            rng,
+            pool: pool.into(),
+            attempts: 0,
+            state: State::Waiting(now),
+            asks: VecDeque::new(),
+            next_conn: 0,
+            next_ping: 0,
+            unanswered: 0,
+        }
+    }
+
+    pub(super) fn poll(&mut self) -> Option<Ask> {
+        self.asks.pop_front()
+    }
+
+    pub(super) const fn due(&self) -> Option<Time> {
+        match self.state {
+            State::Waiting(at) | State::Connected(_, at) => Some(at),
+            State::Dialing(_) | State::GaveUp => None,
+        }
+    }
+
+    pub(super) fn wake(&mut self, now: Time) {
+        match self.state {
+            State::Waiting(at) if at <= now => self.dial(now),
+            State::Connected(conn, at) if at <= now => self.ping(conn, now),
+            _ => {}
+        }
+    }
+
+    pub(super) fn told(&mut self, told: Told, now: Time) {
+        match (told, self.state) {
+            (Told::Opened { conn, .. }, State::Dialing(dialling)) if conn == dialling => {
+                self.attempts = 0;
+                self.unanswered = 0;
+                if let Some(current) = self.pool.back_mut() {
+                    current.failed = 0;
+                }
+                self.state = State::Connected(conn, now + self.rules.ping_interval);
+                self.asks.push_back(Ask::Use { conn });
+            }
+            (Told::OpenFailed { conn, .. }, State::Dialing(dialling)) if conn == dialling => {
+                if let Some(current) = self.pool.back_mut() {
+                    current.failed += 1;
+                }
+                let failures_max = self.rules.failures_max;
+                self.pool.retain(|candidate| candidate.failed < failures_max);
+                self.wait(now);
+            }
+            (Told::Pong { conn, .. }, State::Connected(current, _)) if conn == current => self.unanswered = 0,
+            (Told::Closed { conn }, State::Connected(current, _)) if conn == current => self.wait(now),
+            _ => {}
+        }
+    }
+
+    fn ping(&mut self, conn: ConnId, now: Time) {
+        if self.unanswered >= PINGS_OUT_MAX {
+            self.asks.push_back(Ask::Close { conn });
+            return self.wait(now);
+        }
+        self.unanswered += 1;
+        self.asks.push_back(Ask::Ping { conn, ping: PingId(self.next_ping) });
+        self.next_ping += 1;
+        self.state = State::Connected(conn, now + self.rules.ping_interval);
+    }
+
+    /// The next dial, as soon as the rules allow it.
+    fn wait(&mut self, now: Time) {
+        let servers = u32::try_from(self.pool.len()).unwrap_or(u32::MAX);
+        let Some(next) = self.pool.front() else {
+            self.state = State::GaveUp;
+            return;
+        };
+        let wait = match self.rules.wait {
+            Wait::Doubling => {
+                if self.attempts.is_multiple_of(servers) {
+                    let pool = self.pool.make_contiguous();
+                    shuffle(pool, &mut self.rng);
+                    pool.sort_by_key(|candidate| candidate.failed);
+                }
+                let doubled = Duration::from_millis(1 << self.attempts.min(31));
+                if self.attempts == 0 { Duration::ZERO } else { doubled.min(DOUBLING_MAX) }
+            }
+            Wait::AfterSweep if self.attempts > 0 && self.attempts.is_multiple_of(servers) => {
+                RECONNECT_WAIT + self.rng.up_to(RECONNECT_JITTER)
+            }
+            Wait::AfterSweep => Duration::ZERO,
+            Wait::PerServer => match next.tried_at {
+                Some(at) => (RECONNECT_WAIT + self.rng.up_to(RECONNECT_JITTER)).saturating_sub(now.since(at)),
+                None => Duration::ZERO,
+            },
+        };
+        self.state = State::Waiting(now + wait);
+    }
+
+    fn dial(&mut self, now: Time) {
+        let Some(mut candidate) = self.pool.pop_front() else { return };
+        candidate.tried_at = Some(now);
+        self.pool.push_back(candidate);
+        self.attempts += 1;
+        let conn = ConnId(self.next_conn);
+        self.next_conn += 1;
+        self.state = State::Dialing(conn);
+        self.asks.push_back(Ask::Dial {
+            conn,
+            server: candidate.server,
+            timeout: self.rules.connect_timeout,
+        });
+    }
+}
+
+/// Fisher and Yates.
+fn shuffle<T>(things: &mut [T], rng: &mut Rng) {
+    for last in (1..things.len()).rev() {
+        things.swap(last, (rng.unit() * (last + 1) as f64) as usize);
+    }
+}
