@@ -99,6 +99,8 @@ pub struct ClusterOpts {
 pub enum Command {
     /// Starts the super-cluster and keeps it up until Ctrl-C
     Up(UpOpts),
+    /// Plays very many clients in simulated time: what a fleet does to the survivors when it loses a region
+    Simulate(SimulateOpts),
 }
 
 /// Options of `loadgen up`.
@@ -123,6 +125,119 @@ pub struct UpOpts {
     /// The built demo
     #[arg(long, default_value = "web/dist", value_name = "DIR", requires = "serve")]
     pub web: PathBuf,
+}
+
+/// Options of `loadgen simulate`.
+#[derive(Args, Clone, Debug)]
+pub struct SimulateOpts {
+    /// How many clients, dealt out to the regions one by one
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000), value_name = "N")]
+    pub clients: u32,
+
+    /// How many regions, taken from the known cities, or their names
+    #[arg(long, value_delimiter = ',', default_value = "12", value_name = "N|NAMES")]
+    pub regions: Vec<String>,
+
+    /// The region that is lost; the first one by default
+    #[arg(long, value_name = "NAME")]
+    pub lose: Option<String>,
+
+    /// How it is lost
+    #[arg(long, value_enum, default_value_t = HerdLoss::Crash)]
+    pub by: HerdLoss,
+
+    /// Which clients, one kind after the other
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = Kind::ALL, value_name = "KINDS")]
+    pub kinds: Vec<Kind>,
+
+    /// Servers per region
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
+    pub servers_per_region: u16,
+
+    /// Handshakes per second that each server can do
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "N")]
+    pub accepts_per_second: u32,
+
+    /// For how many seconds the region is lost
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
+    pub lost_for_s: u32,
+
+    /// How many seconds are watched after its return
+    #[arg(long, default_value_t = 480, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
+    pub after_s: u32,
+
+    /// Round-trip time between two regions, such as `lon-mars=300`; may be repeated
+    #[arg(long, value_name = "A-B=MS")]
+    pub rtt: Vec<RttOverride>,
+
+    /// Of everything random: the same seed gives the same run
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+
+    /// Where simulate.json and simulate.svg go
+    #[arg(long, default_value = "loadgen-out", value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Print the results as JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How a herd loses its region.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum HerdLoss {
+    /// Connections are reset, dials refused
+    Crash,
+    /// Nothing comes back
+    Blackhole,
+}
+
+/// Kinds of clients in a simulation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// nats-geo's preset for many clients of one kind
+    Fleet,
+    /// The same, told how many clients a region holds and how many handshakes per second one can do
+    FleetHint,
+    /// nats-geo's preset for a single client
+    Interactive,
+    /// The same, with a warm standby
+    Standby,
+    /// The defaults of async-nats 0.51
+    AsyncNats,
+    /// The defaults of nats.go 1.53
+    NatsGo,
+    /// The defaults of nats.js 3.4
+    NatsJs,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Fleet,
+        Self::FleetHint,
+        Self::Interactive,
+        Self::Standby,
+        Self::AsyncNats,
+        Self::NatsGo,
+        Self::NatsJs,
+    ];
+}
+
+/// The name on the command line.
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Fleet => "fleet",
+            Self::FleetHint => "fleet-hint",
+            Self::Interactive => "interactive",
+            Self::Standby => "standby",
+            Self::AsyncNats => "async-nats",
+            Self::NatsGo => "nats-go",
+            Self::NatsJs => "nats-js",
+        })
+    }
 }
 
 /// What can be broken.

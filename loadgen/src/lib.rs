@@ -15,6 +15,7 @@ pub mod record;
 pub mod report;
 pub mod round;
 pub mod run;
+pub mod simulate;
 pub mod up;
 pub mod wan;
 
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 
 use plan::{Plan, Task, UpPlan};
 use report::text;
+use simulate::plan::SimulatePlan;
 
 /// Carries out a task on a runtime of its own and says how it went. Ctrl-C ends it early; whatever it started is gone
 /// when this returns.
@@ -37,6 +39,7 @@ pub fn run_to_exit_code(task: Task) -> ExitCode {
         match task {
             Task::Measure(plan) => measure(plan).await,
             Task::Up(plan) => stay_up(plan).await,
+            Task::Simulate(plan) => simulate(plan).await,
         }
     })
 }
@@ -54,6 +57,27 @@ async fn measure(plan: Plan) -> ExitCode {
         _ = tokio::signal::ctrl_c() => {
             eprintln!("loadgen: interrupted");
             ExitCode::from(INTERRUPTED)
+        }
+    }
+}
+
+/// On a thread of its own, so that Ctrl-C is heard.
+async fn simulate(plan: SimulatePlan) -> ExitCode {
+    let json = plan.json;
+    let simulation = tokio::task::spawn_blocking(move || simulate::run(&plan));
+    tokio::select! {
+        result = simulation => match result {
+            Ok(Ok(simulation)) => {
+                println!("{}", if json { simulation.to_json() } else { simulate::table::render(&simulation) });
+                ExitCode::SUCCESS
+            }
+            Ok(Err(error)) => failed(&error),
+            Err(error) => failed(&error),
+        },
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("loadgen: interrupted");
+            // The simulation does not look up: end the process without waiting for it.
+            std::process::exit(INTERRUPTED.into())
         }
     }
 }

@@ -9,6 +9,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::cli::{ClusterOpts, Command, FaultKind, Opts, Preset, UpOpts};
 use crate::cluster::{StartOptions, Topology, TopologyError};
+use crate::simulate::plan::SimulatePlan;
 use crate::wan::{RttTable, UnknownPairError};
 
 /// A run that can be carried out.
@@ -52,6 +53,28 @@ pub enum PlanError {
     /// `--fault-regions` names a region that there is not.
     #[error("--fault-regions names `{name}`, which is not among --regions {}", known.join(","))]
     UnknownFaultRegion {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// Too few regions, or more than there are cities to take them from.
+    #[error("--regions {given}: give 2 to {max} regions by number, or at least 2 by name")]
+    RegionCount {
+        /// What was given.
+        given: String,
+        /// How many cities are known.
+        max: usize,
+    },
+    /// A region is named twice.
+    #[error("--regions names `{name}` twice")]
+    RegionTwice {
+        /// The name.
+        name: String,
+    },
+    /// `--lose` names a region that there is not.
+    #[error("--lose names `{name}`, which is not among the regions {}", known.join(","))]
+    UnknownLostRegion {
         /// The name.
         name: String,
         /// Those that there are.
@@ -209,6 +232,8 @@ pub enum Task {
     Measure(Plan),
     /// Start a super-cluster and keep it up.
     Up(UpPlan),
+    /// Play a herd in simulated time.
+    Simulate(SimulatePlan),
 }
 
 /// Reads the command line of this process.
@@ -219,6 +244,7 @@ pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<T
     let opts = opts_from(args)?;
     Ok(match opts.command {
         Some(Command::Up(opts)) => Task::Up(UpPlan::new(opts)?),
+        Some(Command::Simulate(opts)) => Task::Simulate(SimulatePlan::new(opts)?),
         None => Task::Measure(Plan::new(opts)?),
     })
 }

@@ -39,6 +39,13 @@ impl Progress {
         }
     }
 
+    /// So many steps are done.
+    pub fn at(&self, step: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(step);
+        }
+    }
+
     /// One step further.
     pub fn step(&self) {
         if let Some(bar) = &self.bar {

@@ -47,6 +47,21 @@ impl RttTable {
     }
 }
 
+impl RttTable {
+    /// The known cities.
+    pub fn cities() -> impl Iterator<Item = &'static str> {
+        TO_HUBS_MS.iter().map(|(city, ..)| *city)
+    }
+
+    /// As [`rtt`](Self::rtt); where nobody knows the pair, the shortest way through London, Amsterdam or Dallas.
+    pub fn rtt_or_detour(&self, from: &str, to: &str) -> Result<Duration, UnknownPairError> {
+        self.rtt(from, to).or_else(|unknown| {
+            let through = |hub| Some(self.rtt(from, hub).ok()? + self.rtt(hub, to).ok()?);
+            ["lon", "ams", "dal"].into_iter().filter_map(through).min().ok_or(unknown)
+        })
+    }
+}
+
 /// One `--rtt lon-dal=113`: milliseconds, fractions allowed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RttOverride {

@@ -3,4 +3,5 @@
 
 mod measuring;
 mod place;
+mod simulate;
 mod up;

@@ -33,6 +33,11 @@ impl Damping {
         self.suppressed_until(region, now, config)
     }
 
+    /// Nobody was charged, as far as is remembered.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
     /// Until when the region is suppressed; `None` if it is not.
     pub(crate) fn suppressed_until(
         &self,

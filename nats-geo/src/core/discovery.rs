@@ -114,11 +114,11 @@ impl Roster {
         }
     }
 
-    /// Records who answered at this endpoint.
-    pub(crate) fn identified(&mut self, id: EndpointId, identity: ServerIdentity) {
-        let Some(record) = self.records.get_mut(&id) else { return };
+    /// Records who answered at this endpoint. Returns whether that is news.
+    pub(crate) fn identified(&mut self, id: EndpointId, identity: ServerIdentity) -> bool {
+        let Some(record) = self.records.get_mut(&id) else { return false };
         if record.identity.as_ref() == Some(&identity) {
-            return;
+            return false;
         }
         record.region = Region::of(&record.endpoint, Some(&identity));
         let before = record.identity.replace(identity);
@@ -126,6 +126,7 @@ impl Roster {
         if let Some(before) = before {
             self.mark_aliases_of(&before.server_id);
         }
+        true
     }
 
     /// Every server once: endpoints that lead to one server are one, and the first of them stands for it.
@@ -205,6 +206,16 @@ impl Record {
     fn is_server(&self) -> bool {
         let is_known = self.identity.is_some() || self.endpoint.source == Source::Configured;
         !self.withdrawn && !self.alias && is_known
+    }
+
+    /// What a probe can change of its place in the ranking, besides the identity.
+    pub(crate) const fn rank_inputs(&self) -> (Option<Duration>, Option<Time>, bool) {
+        (self.base.get(), self.unhealthy_until, self.lame_duck)
+    }
+
+    /// It failed lately, and whether it still counts as unhealthy depends on the time.
+    pub(crate) const fn has_failed(&self) -> bool {
+        self.unhealthy_until.is_some()
     }
 
     pub(crate) fn answered(&mut self, now: Time) {

@@ -119,6 +119,11 @@ impl FailBack {
         });
     }
 
+    /// No region is to be returned to, and no move is being considered.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.left.is_empty() && self.gain.is_none() && self.pending.is_none()
+    }
+
     pub(crate) const fn pending(&self) -> Option<&Pending> {
         self.pending.as_ref()
     }

@@ -138,6 +138,11 @@ impl Prober {
         self.schedule_changed();
     }
 
+    /// No endpoint is probed at the away interval.
+    pub(crate) const fn is_calm(&self) -> bool {
+        self.away.is_empty()
+    }
+
     /// Ranks changed: look often again.
     pub(crate) fn ranks_changed(&mut self, now: Time, config: &ProbeConfig, rng: &mut Rng) {
         for slot in self.slots.values_mut() {

@@ -46,7 +46,8 @@ impl Ranking {
         let mut regions = context.regions(roster);
         let nearest = regions.iter().filter(|region| region.standing == Standing::Usable);
         let nearest = nearest.filter_map(|region| region.base).min();
-        sort_few(&mut regions, |a, b| context.order_regions(a, b, nearest));
+        let tied_up_to = nearest.map(|nearest| nearest + context.tie_window(nearest));
+        sort_few(&mut regions, |a, b| order_regions(a, b, tied_up_to));
         let mut ranking = Self::default();
         ranking.servers.reserve_exact(regions.iter().map(|region| region.servers.len()).sum());
         for region in regions {
@@ -185,22 +186,6 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Usable regions inside the tie window of the nearest are ordered by hash, others by distance.
-    fn order_regions(&self, a: &RegionView<'_>, b: &RegionView<'_>, nearest: Option<Duration>) -> Ordering {
-        let tied = |view: &RegionView<'_>| {
-            view.standing == Standing::Usable
-                && view.base <= nearest.map(|nearest| nearest + self.tie_window(nearest))
-        };
-        let by_hash = b.score.total_cmp(&a.score);
-        let within_standing = match (tied(a), tied(b)) {
-            (true, true) => by_hash,
-            (true, false) => Ordering::Less,
-            (false, true) => Ordering::Greater,
-            (false, false) => distance(a.base).cmp(&distance(b.base)).then(by_hash),
-        };
-        a.standing.cmp(&b.standing).then(within_standing)
-    }
-
     fn tie_window(&self, nearest: Duration) -> Duration {
         let rank = &self.config.rank;
         scale(nearest, rank.tie_ratio).clamp(rank.tie_min, rank.tie_max)
@@ -232,6 +217,19 @@ impl<'a> Context<'a> {
             }));
         }
     }
+}
+
+/// Usable regions inside the tie window of the nearest are ordered by hash, others by distance.
+fn order_regions(a: &RegionView<'_>, b: &RegionView<'_>, tied_up_to: Option<Duration>) -> Ordering {
+    let tied = |view: &RegionView<'_>| view.standing == Standing::Usable && view.base <= tied_up_to;
+    let by_hash = b.score.total_cmp(&a.score);
+    let within_standing = match (tied(a), tied(b)) {
+        (true, true) => by_hash,
+        (true, false) => Ordering::Less,
+        (false, true) => Ordering::Greater,
+        (false, false) => distance(a.base).cmp(&distance(b.base)).then(by_hash),
+    };
+    a.standing.cmp(&b.standing).then(within_standing)
 }
 
 fn distance(base: Option<Duration>) -> Duration {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::connect::Dialer;
 use super::damping::Damping;
-use super::discovery::Roster;
+use super::discovery::{Record, Roster};
 use super::failback::FailBack;
 use super::failover::Outage;
 use super::probe::Prober;
@@ -286,17 +286,25 @@ impl Selector {
     fn probed(&mut self, probe: ProbeId, result: Result<ProbeReport, ProbeError>) {
         let finished = self.prober.finished(probe, self.now, &self.config.probe, &mut self.rng);
         let Some((endpoint, period)) = finished else { return };
-        match result {
+        let before = self.roster.get(endpoint).map(Record::rank_inputs);
+        let is_new_identity = match result {
             Ok(report) => self.probe_answered(endpoint, report, period),
-            Err(error) => self.endpoint_failed(endpoint, error.is_silence()),
+            Err(error) => {
+                self.endpoint_failed(endpoint, error.is_silence());
+                false
+            }
+        };
+        let after = self.roster.get(endpoint).map(Record::rank_inputs);
+        if is_new_identity || before != after || !self.is_calm() {
+            self.review_ranks();
         }
-        self.review_ranks();
     }
 
-    fn probe_answered(&mut self, endpoint: EndpointId, report: ProbeReport, period: Duration) {
+    /// Returns whether another server than before answered.
+    fn probe_answered(&mut self, endpoint: EndpointId, report: ProbeReport, period: Duration) -> bool {
         let (rtt, time_to_info) = (report.rtt(), report.time_to_info);
-        self.roster.identified(endpoint, report.identity);
-        let Some(record) = self.roster.get_mut(endpoint) else { return };
+        let is_new_identity = self.roster.identified(endpoint, report.identity);
+        let Some(record) = self.roster.get_mut(endpoint) else { return false };
         // What was measured before the choice is made again counts no more.
         let period =
             self.afresh.map_or(period, |since| self.now.since(since) / self.config.rank.sample_age_intervals);
@@ -314,6 +322,7 @@ impl Selector {
                 .clamp(probe.start_window_min, probe.start_window_max);
             self.start = Start::ChooseAt(since + window);
         }
+        is_new_identity
     }
 
     fn opened(&mut self, conn: ConnId, identity: ServerIdentity) {

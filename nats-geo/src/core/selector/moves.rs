@@ -1,5 +1,6 @@
 //! Leaving a link that still works: lame duck, fail back, a faster region, a false alarm. Make before break.
 
+use super::super::discovery::Record;
 use super::super::failback::{self, Here};
 use super::super::failover;
 use super::super::time::earliest;
@@ -244,6 +245,18 @@ impl Selector {
             None => failover::race_to_leave(&ranking, &from, self.now),
         });
         self.outage = Some(failover::Outage::new(failover::Trouble::Limit(cause), Some(from)));
+    }
+
+    /// Neither a ranking that depends on the time nor a move that is being considered: if no probe brings news, looking
+    /// at the order of regions and at the way home again would find what it found before.
+    pub(super) fn is_calm(&self) -> bool {
+        let here = self.active.map(|active| self.region_of(active));
+        let is_at_best = here.is_none_or(|here| here == self.region_order.first());
+        is_at_best
+            && self.fail_back.is_calm()
+            && self.prober.is_calm()
+            && self.damping.is_empty()
+            && !self.roster.iter().any(Record::has_failed)
     }
 
     /// A probe ended or the place changed: look at the order of regions and at the way home.

@@ -1,0 +1,65 @@
+//! `loadgen simulate`: how a fleet that fits on no machine behaves when it loses a region, in simulated time.
+//!
+//! [`plan`] checks the options, [`run`] plays every kind of client in the same herd, [`row`] is what came out as data,
+//! [`table`] and [`plot`] show it.
+
+pub mod plan;
+pub mod plot;
+pub mod row;
+pub mod table;
+
+use std::path::PathBuf;
+
+use nats_geo::sim::herd::HerdError;
+
+use crate::progress::Progress;
+use plan::SimulatePlan;
+use row::{Row, Simulation};
+
+/// Plays every kind of client that the plan names, one after the other on one core, and writes `simulate.json` and
+/// `simulate.svg`.
+///
+/// # Errors
+/// The herd makes no sense, or a file cannot be written.
+pub fn run(plan: &SimulatePlan) -> Result<Simulation, SimulateError> {
+    let mut rows = Vec::new();
+    for kind in &plan.kinds {
+        let progress = Progress::new(plan.herd.clients.into());
+        progress.doing(&format!("{kind}: {} clients", plan.herd.clients));
+        let started = crate::clock::now();
+        let report = plan.herd.run(&plan.software(*kind), &mut |settled| progress.at(settled.into()))?;
+        let took = crate::clock::now() - started;
+        progress.finish();
+        rows.push(Row::new(*kind, &report, &plan.herd, took));
+    }
+    let simulation = Simulation::new(plan, rows);
+    std::fs::create_dir_all(&plan.out).map_err(|error| unwritable(&plan.out, error))?;
+    let json = plan.out.join("simulate.json");
+    std::fs::write(&json, simulation.to_json()).map_err(|error| unwritable(&json, error))?;
+    let svg = plan.out.join("simulate.svg");
+    std::fs::write(&svg, plot::render(&simulation)?).map_err(|error| unwritable(&svg, error))?;
+    Ok(simulation)
+}
+
+/// Why a simulation did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulateError {
+    /// The herd makes no sense.
+    #[error(transparent)]
+    Herd(#[from] HerdError),
+    /// The plot could not be drawn.
+    #[error("cannot draw simulate.svg: {0}")]
+    Plot(String),
+    /// A result could not be written.
+    #[error("cannot write {}: {error}; choose another folder with --out", path.display())]
+    Unwritable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        error: std::io::Error,
+    },
+}
+
+fn unwritable(path: &std::path::Path, error: std::io::Error) -> SimulateError {
+    SimulateError::Unwritable { path: path.to_owned(), error }
+}

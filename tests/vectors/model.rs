@@ -1,0 +1,457 @@
+//! The format: see `nats-geo/vectors/README.md`.
+
+use std::time::Duration;
+
+use nats_geo::core::{
+    Action, CapacityHint, Cause, Config, ConnId, Endpoint, EndpointId, Event, Handover, NoticeKind,
+    OpenError, PingId, ProbeError, ProbeId, ProbeReport, Selector, ServerIdentity, Time,
+};
+use nats_geo::sim::Call;
+use serde::{Deserialize, Serialize};
+
+/// One vector. Times are nanoseconds since the start.
+#[derive(Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Vector {
+    /// For people: what this is about.
+    pub(crate) what: String,
+    pub(crate) policy: Policy,
+    /// A string, since not every language has whole numbers of 64 bits in JSON.
+    #[serde(with = "as_text")]
+    pub(crate) seed: u64,
+    pub(crate) told: Vec<(u64, Told)>,
+    pub(crate) decided: Vec<(u64, Decided)>,
+    /// Addresses at the end, best first, with the reasons.
+    pub(crate) ranking: Vec<(String, String)>,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Policy {
+    preset: Preset,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    warm_standby: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    capacity: Option<Capacity>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Preset {
+    Fleet,
+    Interactive,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Capacity {
+    clients: u32,
+    accepts_per_second: f64,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Told {
+    Timeout,
+    Discovered { endpoint: u64, address: String },
+    Withdrawn { endpoint: u64 },
+    LameDuck { conn: u64 },
+    Probed { probe: u64, time_to_info_ns: u64, round_trips: u8, server: Server },
+    ProbeFailed { probe: u64, error: Failure },
+    Opened { conn: u64, server: Server },
+    OpenFailed { conn: u64, error: Failure },
+    Activated { conn: u64 },
+    ActivateFailed { conn: u64 },
+    Pong { ping: u64, rtt_ns: u64 },
+    Progress { conn: u64 },
+    Closed { conn: u64, cause: End },
+    ChooseAfresh,
+    Resumed,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Server {
+    id: String,
+    name: String,
+    cluster: Option<String>,
+}
+
+/// Why a probe or a dial failed.
+#[derive(Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Failure {
+    Refused,
+    TimedOut,
+    Unreachable,
+    Closed,
+    NotNats,
+    Auth,
+    ConnectionLimit,
+    Other,
+}
+
+/// Why a link ended.
+#[derive(Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum End {
+    Requested,
+    Eof,
+    Reset,
+    ServerError,
+    Auth,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Decided {
+    Probe { probe: u64, endpoint: u64, timeout_ns: u64 },
+    Open { conn: u64, endpoint: u64, timeout_ns: u64 },
+    Ping { conn: u64, ping: u64 },
+    Activate { conn: u64, after_barrier: bool },
+    Close { conn: u64, overlap_ns: u64, drain_ns: u64 },
+    Moved { from: String, to: String, cause: String },
+    Suspected { address: String },
+    Cleared { address: String },
+    Damped { region: String, until_ns: u64 },
+}
+
+impl Vector {
+    pub(crate) fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    /// One line per fact and decision, so that a change is a readable diff.
+    pub(crate) fn to_json(&self) -> String {
+        let json = |value: &dyn erased::Json| value.json();
+        let lines = |items: Vec<String>| match items.is_empty() {
+            true => "[]".to_owned(),
+            false => format!("[\n    {}\n  ]", items.join(",\n    ")),
+        };
+        format!(
+            "{{\n  \"what\": {},\n  \"policy\": {},\n  \"seed\": \"{}\",\n  \"told\": {},\n  \"decided\": {},\n  \"ranking\": {}\n}}\n",
+            json(&self.what),
+            json(&self.policy),
+            self.seed,
+            lines(self.told.iter().map(|told| json(told)).collect()),
+            lines(self.decided.iter().map(|decided| json(decided)).collect()),
+            lines(self.ranking.iter().map(|ranked| json(ranked)).collect()),
+        )
+    }
+
+    /// Plays the facts into a new selector and compares its decisions.
+    pub(crate) fn play(&self) -> Result<(), String> {
+        let mut selector =
+            Selector::new(self.policy.config(), self.seed, Time::ZERO).map_err(|error| error.to_string())?;
+        let mut expected = self.decided.iter().enumerate();
+        let mut now = Time::ZERO;
+        for (at_ns, told) in &self.told {
+            now = Time::from_start(Duration::from_nanos(*at_ns));
+            match told.event() {
+                Some(event) => selector.handle_event(event, now),
+                None => selector.handle_timeout(now),
+            }
+            while let Some(action) = selector.poll_action() {
+                let Some(decided) = Decided::of(&action) else { continue };
+                match expected.next() {
+                    Some((_, (at, wanted))) if at == at_ns && *wanted == decided => {}
+                    Some((place, wanted)) => {
+                        return Err(format!(
+                            "decision {place} is {decided:?} at {at_ns}, but must be {wanted:?}"
+                        ));
+                    }
+                    None => return Err(format!("{decided:?} at {at_ns} is one decision too many")),
+                }
+            }
+        }
+        if let Some((place, wanted)) = expected.next() {
+            return Err(format!("decision {place} is missing: {wanted:?}"));
+        }
+        let ranking = ranking(&selector, now);
+        if ranking != self.ranking {
+            return Err(format!("the ranking is {ranking:?}, but must be {:?}", self.ranking));
+        }
+        Ok(())
+    }
+
+    /// What a selector with this policy decides when it is told this.
+    pub(crate) fn record(what: &str, policy: Policy, seed: u64, calls: &[(Time, Call)]) -> Self {
+        let mut selector = Selector::new(policy.config(), seed, Time::ZERO).expect("a preset is valid");
+        let (mut told, mut decided, mut last) = (Vec::new(), Vec::new(), Time::ZERO);
+        for (now, call) in calls {
+            last = *now;
+            let fact = Told::of(call);
+            match fact.event() {
+                Some(event) => selector.handle_event(event, *now),
+                None => selector.handle_timeout(*now),
+            }
+            told.push((at_ns(*now), fact));
+            let actions = std::iter::from_fn(|| selector.poll_action());
+            decided.extend(actions.filter_map(|action| Some((at_ns(*now), Decided::of(&action)?))));
+        }
+        let ranking = ranking(&selector, last);
+        Self { what: what.into(), policy, seed, told, decided, ranking }
+    }
+}
+
+fn ranking(selector: &Selector, now: Time) -> Vec<(String, String)> {
+    let ranking = selector.snapshot(now).ranking.into_iter();
+    ranking.map(|server| (server.address, server.reason.to_string())).collect()
+}
+
+fn at_ns(time: Time) -> u64 {
+    ns(time.since_start())
+}
+
+fn ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).expect("a vector is shorter than 584 years")
+}
+
+impl Policy {
+    pub(crate) const fn fleet() -> Self {
+        Self { preset: Preset::Fleet, warm_standby: false, capacity: None }
+    }
+
+    pub(crate) const fn interactive() -> Self {
+        Self { preset: Preset::Interactive, warm_standby: false, capacity: None }
+    }
+
+    pub(crate) const fn with_standby(mut self) -> Self {
+        self.warm_standby = true;
+        self
+    }
+
+    pub(crate) const fn with_capacity(mut self, clients: u32, accepts_per_second: f64) -> Self {
+        self.capacity = Some(Capacity { clients, accepts_per_second });
+        self
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        let mut config = match self.preset {
+            Preset::Fleet => Config::fleet(),
+            Preset::Interactive => Config::interactive(),
+        };
+        config.warm_standby = self.warm_standby;
+        config.spread.capacity = self
+            .capacity
+            .map(|hint| CapacityHint { clients: hint.clients, accepts_per_second: hint.accepts_per_second });
+        config
+    }
+}
+
+impl Told {
+    fn of(call: &Call) -> Self {
+        let event = match call {
+            Call::Event(event) => event,
+            _ => return Self::Timeout,
+        };
+        match event {
+            Event::Discovered(endpoint) => {
+                Self::Discovered { endpoint: endpoint.id.0, address: endpoint.address.clone() }
+            }
+            Event::Withdrawn(endpoint) => Self::Withdrawn { endpoint: endpoint.0 },
+            Event::LameDuck(conn) => Self::LameDuck { conn: conn.0 },
+            Event::Probed { probe, result: Ok(report) } => Self::Probed {
+                probe: probe.0,
+                time_to_info_ns: ns(report.time_to_info),
+                round_trips: report.round_trips,
+                server: Server::of(&report.identity),
+            },
+            Event::Probed { probe, result: Err(error) } => {
+                Self::ProbeFailed { probe: probe.0, error: Failure::of_probe(error) }
+            }
+            Event::Opened { conn, identity } => Self::Opened { conn: conn.0, server: Server::of(identity) },
+            Event::OpenFailed { conn, error } => {
+                Self::OpenFailed { conn: conn.0, error: Failure::of_dial(error) }
+            }
+            Event::Activated { conn } => Self::Activated { conn: conn.0 },
+            Event::ActivateFailed { conn } => Self::ActivateFailed { conn: conn.0 },
+            Event::Pong { ping, rtt } => Self::Pong { ping: ping.0, rtt_ns: ns(*rtt) },
+            Event::Progress { conn } => Self::Progress { conn: conn.0 },
+            Event::Closed { conn, cause } => Self::Closed { conn: conn.0, cause: End::of(cause) },
+            Event::ChooseAfresh => Self::ChooseAfresh,
+            Event::Resumed => Self::Resumed,
+            other => panic!("{other:?} has no place in the format yet"),
+        }
+    }
+
+    /// `None` for a timeout.
+    fn event(&self) -> Option<Event> {
+        let conn = |conn: &u64| ConnId(*conn);
+        Some(match self {
+            Self::Timeout => return None,
+            Self::Discovered { endpoint, address } => {
+                Event::Discovered(Endpoint::new(EndpointId(*endpoint), address.clone()))
+            }
+            Self::Withdrawn { endpoint } => Event::Withdrawn(EndpointId(*endpoint)),
+            Self::LameDuck { conn: id } => Event::LameDuck(conn(id)),
+            Self::Probed { probe, time_to_info_ns, round_trips, server } => Event::Probed {
+                probe: ProbeId(*probe),
+                result: Ok(ProbeReport {
+                    time_to_info: Duration::from_nanos(*time_to_info_ns),
+                    round_trips: *round_trips,
+                    identity: server.identity(),
+                }),
+            },
+            Self::ProbeFailed { probe, error } => {
+                Event::Probed { probe: ProbeId(*probe), result: Err(error.probe_error()) }
+            }
+            Self::Opened { conn: id, server } => {
+                Event::Opened { conn: conn(id), identity: server.identity() }
+            }
+            Self::OpenFailed { conn: id, error } => {
+                Event::OpenFailed { conn: conn(id), error: error.open_error() }
+            }
+            Self::Activated { conn: id } => Event::Activated { conn: conn(id) },
+            Self::ActivateFailed { conn: id } => Event::ActivateFailed { conn: conn(id) },
+            Self::Pong { ping, rtt_ns } => {
+                Event::Pong { ping: PingId(*ping), rtt: Duration::from_nanos(*rtt_ns) }
+            }
+            Self::Progress { conn: id } => Event::Progress { conn: conn(id) },
+            Self::Closed { conn: id, cause } => Event::Closed { conn: conn(id), cause: cause.cause() },
+            Self::ChooseAfresh => Event::ChooseAfresh,
+            Self::Resumed => Event::Resumed,
+        })
+    }
+}
+
+impl Server {
+    fn of(identity: &ServerIdentity) -> Self {
+        let (id, name, cluster) = (&identity.server_id, &identity.server_name, &identity.cluster);
+        Self { id: id.clone(), name: name.clone(), cluster: cluster.clone() }
+    }
+
+    fn identity(&self) -> ServerIdentity {
+        let mut identity = ServerIdentity::new(self.id.clone(), self.cluster.as_deref());
+        identity.server_name.clone_from(&self.name);
+        identity
+    }
+}
+
+impl Failure {
+    fn of_probe(error: &ProbeError) -> Self {
+        match error {
+            ProbeError::Refused => Self::Refused,
+            ProbeError::TimedOut => Self::TimedOut,
+            ProbeError::Unreachable(_) => Self::Unreachable,
+            ProbeError::Closed => Self::Closed,
+            _ => Self::NotNats,
+        }
+    }
+
+    fn of_dial(error: &OpenError) -> Self {
+        match error {
+            OpenError::Refused => Self::Refused,
+            OpenError::TimedOut => Self::TimedOut,
+            OpenError::Unreachable(_) => Self::Unreachable,
+            OpenError::Auth(_) => Self::Auth,
+            OpenError::ConnectionLimit => Self::ConnectionLimit,
+            _ => Self::Other,
+        }
+    }
+
+    fn probe_error(&self) -> ProbeError {
+        match self {
+            Self::Refused => ProbeError::Refused,
+            Self::TimedOut => ProbeError::TimedOut,
+            Self::Unreachable => ProbeError::Unreachable(String::new()),
+            Self::Closed => ProbeError::Closed,
+            Self::NotNats | Self::Auth | Self::ConnectionLimit | Self::Other => {
+                ProbeError::NotNats(String::new())
+            }
+        }
+    }
+
+    fn open_error(&self) -> OpenError {
+        match self {
+            Self::Refused => OpenError::Refused,
+            Self::TimedOut => OpenError::TimedOut,
+            Self::Unreachable => OpenError::Unreachable(String::new()),
+            Self::Auth => OpenError::Auth(String::new()),
+            Self::ConnectionLimit => OpenError::ConnectionLimit,
+            Self::Closed | Self::NotNats | Self::Other => OpenError::Other(String::new()),
+        }
+    }
+}
+
+impl End {
+    const fn of(cause: &Cause) -> Self {
+        match cause {
+            Cause::Requested => Self::Requested,
+            Cause::Eof => Self::Eof,
+            Cause::Reset(_) => Self::Reset,
+            Cause::Auth(_) => Self::Auth,
+            _ => Self::ServerError,
+        }
+    }
+
+    const fn cause(&self) -> Cause {
+        match self {
+            Self::Requested => Cause::Requested,
+            Self::Eof => Cause::Eof,
+            Self::Reset => Cause::Reset(String::new()),
+            Self::ServerError => Cause::ServerError(String::new()),
+            Self::Auth => Cause::Auth(String::new()),
+        }
+    }
+}
+
+impl Decided {
+    /// `None` for what only people are told.
+    fn of(action: &Action) -> Option<Self> {
+        Some(match action {
+            Action::Probe { probe, endpoint, timeout } => {
+                Self::Probe { probe: probe.0, endpoint: endpoint.0, timeout_ns: ns(*timeout) }
+            }
+            Action::Open { conn, endpoint, timeout } => {
+                Self::Open { conn: conn.0, endpoint: endpoint.0, timeout_ns: ns(*timeout) }
+            }
+            Action::Ping { conn, ping } => Self::Ping { conn: conn.0, ping: ping.0 },
+            Action::Activate { conn, handover } => {
+                Self::Activate { conn: conn.0, after_barrier: *handover == Handover::AfterBarrier }
+            }
+            Action::Close { conn, overlap, drain } => {
+                Self::Close { conn: conn.0, overlap_ns: ns(*overlap), drain_ns: ns(*drain) }
+            }
+            Action::Notify(notice) => match &notice.kind {
+                NoticeKind::Moved { from, to, cause, .. } => Self::Moved {
+                    from: from.address.clone(),
+                    to: to.address.clone(),
+                    cause: cause.to_string(),
+                },
+                NoticeKind::Suspected(place) => Self::Suspected { address: place.address.clone() },
+                NoticeKind::Cleared(place) => Self::Cleared { address: place.address.clone() },
+                NoticeKind::Damped { region, until } => {
+                    Self::Damped { region: region.as_str().into(), until_ns: at_ns(*until) }
+                }
+                _ => return None,
+            },
+            other => panic!("{other:?} has no place in the format yet"),
+        })
+    }
+}
+
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(seed: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(seed)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+mod erased {
+    /// Anything as one line of JSON.
+    pub(super) trait Json {
+        fn json(&self) -> String;
+    }
+
+    impl<T: serde::Serialize> Json for T {
+        fn json(&self) -> String {
+            serde_json::to_string(self).expect("plain data")
+        }
+    }
+}
