@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt as _;
 use nats_geo::GeoClient;
-use nats_geo::core::{MoveCause, NoticeKind, Place};
+use nats_geo::core::{MoveCause, Notice, NoticeKind, Place};
 
 use crate::world::wait_for;
 
 /// All notices of a client since the journal was begun.
-pub(crate) struct Journal(Arc<Mutex<Vec<NoticeKind>>>);
+pub(crate) struct Journal(Arc<Mutex<Vec<Notice>>>);
 
 impl Journal {
     pub(crate) fn of(client: &GeoClient) -> Self {
@@ -18,15 +18,19 @@ impl Journal {
         let mut notices = client.notices();
         tokio::spawn(async move {
             while let Some(notice) = notices.next().await {
-                let kind = notice.expect("the journal has a gap").kind;
-                notes.lock().unwrap_or_else(PoisonError::into_inner).push(kind);
+                let notice = notice.expect("the journal has a gap");
+                notes.lock().unwrap_or_else(PoisonError::into_inner).push(notice);
             }
         });
         journal
     }
 
-    pub(crate) fn notes(&self) -> Vec<NoticeKind> {
+    pub(crate) fn notices(&self) -> Vec<Notice> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn notes(&self) -> Vec<NoticeKind> {
+        self.notices().into_iter().map(|notice| notice.kind).collect()
     }
 
     /// Where traffic went, and why.
