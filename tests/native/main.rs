@@ -13,3 +13,4 @@ mod home;
 mod lame_duck;
 mod outage;
 mod passwords;
+mod security;

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 
 use crate::core::{Endpoint, EndpointId, Event};
 use crate::native::Auth;
-use crate::native::link::Target;
 use crate::native::servers::{Address, ServerUrl};
+use crate::native::target::{Target, is_number};
+use crate::wire::Info;
 
 /// All endpoints: those that the user listed, and those that servers advertise.
 #[derive(Debug)]
@@ -17,15 +18,10 @@ pub(crate) struct Endpoints {
     auth: Auth,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Known {
-    address: Address,
     region: Option<String>,
-    auth: Auth,
-    /// Where a probe got an answer last.
-    reached: Option<SocketAddr>,
-    /// Whether to resolve the name for the next dial, although it is known where a probe got an answer.
-    resolve: bool,
+    target: Target,
     /// For those that were advertised: when last, in calls of `advertised`.
     seen: Option<u64>,
 }
@@ -38,15 +34,8 @@ impl Endpoints {
         let default = if *auth == Auth::None { inherited.cloned().unwrap_or_default() } else { auth.clone() };
         let mut endpoints = Self { known: BTreeMap::new(), next: 0, auth: default };
         for server in servers {
-            let auth = if server.auth == Auth::None { auth.clone() } else { server.auth };
-            endpoints.add(Known {
-                address: server.address,
-                region: server.region,
-                auth,
-                reached: None,
-                resolve: false,
-                seen: None,
-            });
+            let region = server.region.clone();
+            endpoints.add(Known { region, target: Target::of(server, auth), seen: None });
         }
         endpoints
     }
@@ -57,20 +46,20 @@ impl Endpoints {
     }
 
     pub(super) fn target(&self, id: EndpointId) -> Option<Target> {
-        let known = self.known.get(&id)?;
-        let Known { address, reached, resolve, auth, .. } = known;
-        Some(Target { address: address.clone(), reached: *reached, resolve: *resolve, auth: auth.clone() })
+        self.known.get(&id).map(|known| known.target.clone())
     }
 
     pub(super) fn address(&self, id: EndpointId) -> String {
-        self.known.get(&id).map_or_else(|| id.to_string(), |known| known.address.to_string())
+        self.known.get(&id).map_or_else(|| id.to_string(), |known| known.target.address.to_string())
     }
 
-    /// Remembers where a probe got an answer.
-    pub(super) fn reached(&mut self, id: EndpointId, reached: SocketAddr) {
-        if let Some(known) = self.known.get_mut(&id) {
-            known.reached = Some(reached);
-            known.resolve = false;
+    /// Remembers where a probe got an answer, and what the server asks for.
+    pub(super) fn reached(&mut self, id: EndpointId, reached: SocketAddr, info: &Info) {
+        if let Some(Known { target, .. }) = self.known.get_mut(&id) {
+            target.reached = Some(reached);
+            target.detour = false;
+            // Never unlearned: whoever stands between could say that no TLS is needed any more.
+            target.asks_for_tls |= info.tls_required;
         }
     }
 
@@ -78,30 +67,29 @@ impl Endpoints {
     /// dial tries what this one did not.
     pub(super) fn not_opened(&mut self, id: EndpointId) {
         if let Some(known) = self.known.get_mut(&id) {
-            known.resolve = !known.resolve;
+            known.target.detour = !known.target.detour;
         }
     }
 
-    /// The server behind `by` advertised these addresses of its cluster.
+    /// The server behind `by` advertised these addresses of its cluster. They are spoken to as `by` is, and if
+    /// they are numbers, their certificates must be for the name of `by`.
     pub(super) fn advertised(&mut self, by: EndpointId, urls: &[String]) -> Vec<Event> {
-        let region = self.known.get(&by).and_then(|known| known.region.clone());
+        let Some(advertiser) = self.known.get(&by).cloned() else { return Vec::new() };
         let round = self.next;
         let mut events = Vec::new();
         for address in urls.iter().take(GOSSIPED_MAX).filter_map(|url| Address::advertised(url)) {
-            if let Some(known) = self.known.values_mut().find(|known| known.address == address) {
+            if let Some(known) = self.known.values_mut().find(|known| known.target.address == address) {
                 known.seen = known.seen.map(|_| round);
                 continue;
             }
             events.extend(self.make_room());
-            let auth = self.auth.clone();
-            let known = Known {
-                address,
-                region: region.clone(),
-                auth,
-                reached: None,
-                resolve: false,
-                seen: Some(round),
-            };
+            let mut target = Target { address, reached: None, detour: false, ..advertiser.target.clone() };
+            target.auth = self.auth.clone();
+            target.held_to = target
+                .is_number()
+                .then(|| advertiser.target.name().to_owned())
+                .filter(|name| !is_number(name));
+            let known = Known { region: advertiser.region.clone(), target, seen: Some(round) };
             events.extend(self.add(known).map(|endpoint| Event::Discovered(endpoint.gossiped())));
         }
         events
@@ -119,7 +107,7 @@ impl Endpoints {
     }
 
     fn add(&mut self, known: Known) -> Option<Endpoint> {
-        if self.known.values().any(|other| other.address == known.address) {
+        if self.known.values().any(|other| other.target.address == known.target.address) {
             return None;
         }
         let id = EndpointId(self.next);
@@ -132,7 +120,7 @@ impl Endpoints {
 
 impl Known {
     fn endpoint(&self, id: EndpointId) -> Endpoint {
-        let endpoint = Endpoint::new(id, self.address.to_string());
+        let endpoint = Endpoint::new(id, self.target.address.to_string());
         match &self.region {
             Some(region) => endpoint.with_label(region),
             None => endpoint,
@@ -147,6 +135,7 @@ const GOSSIPED_MAX: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::native::target::Scheme;
     use crate::native::{IntoServers as _, Secret};
 
     fn endpoints(list: &str) -> Endpoints {
@@ -179,5 +168,27 @@ mod tests {
         let mut endpoints = endpoints("nats://t0k3n@a:1");
         endpoints.advertised(EndpointId(0), &["b:1".into()]);
         assert_eq!(endpoints.target(EndpointId(1)).unwrap().auth, Auth::Token(Secret::from("t0k3n")));
+    }
+
+    #[test]
+    fn advertised_numbers_are_held_to_the_name_that_was_listed() {
+        let mut endpoints = endpoints("wss://lon.test:1");
+        endpoints.advertised(EndpointId(0), &["10.0.0.1:1".into(), "lon-2.test:1".into()]);
+        let target = |id| endpoints.target(EndpointId(id)).unwrap();
+        assert_eq!((target(1).name(), target(1).scheme), ("lon.test", Scheme::Wss));
+        assert_eq!((target(2).name(), target(2).scheme), ("lon-2.test", Scheme::Wss));
+        endpoints.advertised(EndpointId(1), &["[::1]:1".into()]);
+        assert_eq!(endpoints.target(EndpointId(3)).unwrap().name(), "lon.test", "at second hand");
+    }
+
+    #[test]
+    fn what_asked_for_tls_once_is_never_spoken_to_in_clear_again() {
+        let mut endpoints = endpoints("a:1");
+        let reached = "127.0.0.1:1".parse().unwrap();
+        let mut info = Info { tls_required: true, ..Info::default() };
+        endpoints.reached(EndpointId(0), reached, &info);
+        info.tls_required = false;
+        endpoints.reached(EndpointId(0), reached, &info);
+        assert!(endpoints.target(EndpointId(0)).unwrap().asks_for_tls);
     }
 }

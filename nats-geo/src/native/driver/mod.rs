@@ -186,8 +186,9 @@ impl Driver {
 
     fn probe(&mut self, probe: ProbeId, endpoint: EndpointId, limit: Duration) {
         let Some(target) = self.endpoints.target(endpoint) else { return };
+        let sessions = Arc::clone(&self.settings.sessions);
         self.tasks.spawn(async move {
-            let result = prober::probe(&target, limit).await;
+            let result = prober::probe(&target, &sessions, limit).await;
             Done::Probed { probe, endpoint, result }
         });
     }
@@ -299,7 +300,7 @@ impl Driver {
     fn probed(&mut self, probe: ProbeId, endpoint: EndpointId, result: Result<Answer, ProbeError>) {
         match result {
             Ok(answer) => {
-                self.endpoints.reached(endpoint, answer.reached);
+                self.endpoints.reached(endpoint, answer.reached, &answer.info);
                 self.tell(Event::Probed { probe, result: Ok(answer.report) });
                 self.advertised(endpoint, &answer.info.connect_urls);
             }

@@ -1,0 +1,74 @@
+//! What async-nats is told to dial, so that it looks for the right name in the certificate.
+//!
+//! It takes one host for three things: to resolve, to dial, and to verify the certificate against (and, with
+//! WebSocket, to name in the request). A number that is to be held to a name therefore takes a TLS configuration that
+//! knows the name by itself. What cannot be had that way is the name in the handshake (SNI) and in the request, by
+//! which proxies choose a server; so under TLS and WebSocket a name is dialled by name, as long as it resolves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::ConnectOptions;
+use tokio::net::lookup_host;
+
+use crate::core::OpenError;
+use crate::native::target::{Encryption, Target};
+use crate::native::tls::Sessions;
+
+/// The URL for async-nats, and what it is to know about TLS.
+pub(super) struct Dialled {
+    pub(super) url: String,
+    tls: Option<Arc<tokio_rustls::rustls::ClientConfig>>,
+    encryption: Encryption,
+}
+
+impl Dialled {
+    pub(super) async fn choose(target: &Target, sessions: &Sessions) -> Result<Self, OpenError> {
+        let encryption = target.encryption(sessions);
+        let is_websocket = target.scheme.is_websocket();
+        let scheme = match encryption {
+            _ if is_websocket => target.scheme.as_str(),
+            Encryption::Never => "nats",
+            Encryption::AfterInfo | Encryption::First => "tls",
+        };
+        let names_matter = is_websocket || encryption != Encryption::Never;
+        let by_name = !target.is_number() && prefers_name(target, names_matter).await;
+        let place = match target.reached.filter(|_| !by_name) {
+            Some(reached) => reached.to_string(),
+            None => target.address.to_string(),
+        };
+        let tls = match encryption {
+            Encryption::Never => None,
+            _ if by_name || target.name() == target.address.host && target.is_number() => {
+                Some(sessions.config().await)
+            }
+            _ => Some(sessions.config_held_to(target.name()).await),
+        };
+        let tls = tls.transpose().map_err(|error| OpenError::Tls(error.to_string()))?;
+        Ok(Self { url: format!("{scheme}://{place}"), tls, encryption })
+    }
+
+    pub(super) fn apply(&self, mut options: ConnectOptions) -> ConnectOptions {
+        if let Some(tls) = &self.tls {
+            options = options.tls_client_config((**tls).clone());
+        }
+        if self.encryption == Encryption::First { options.tls_first() } else { options }
+    }
+}
+
+/// Whether to dial by name, and not where a probe got an answer.
+async fn prefers_name(target: &Target, names_matter: bool) -> bool {
+    if target.reached.is_none() {
+        return true;
+    }
+    if target.detour || !names_matter {
+        return target.detour && !names_matter;
+    }
+    let resolved = lookup_host((target.address.host.as_str(), target.address.port));
+    let resolved = tokio::time::timeout(RESOLVE_LIMIT, resolved).await;
+    resolved.is_ok_and(|resolved| resolved.is_ok_and(|mut all| all.next().is_some()))
+}
+
+/// A resolver that is up answers from its cache within a few milliseconds, as the probe has just asked the same. One
+/// that is down with a region must not cost the dial.
+const RESOLVE_LIMIT: Duration = Duration::from_millis(300);
