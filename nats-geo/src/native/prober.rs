@@ -122,7 +122,7 @@ impl<'a> Dialling<'a> {
             }
         };
         if self.encryption == Encryption::AfterInfo && !info.tls_required && !info.tls_available {
-            return Err(ProbeError::Tls(NO_TLS.into()));
+            return Err(ProbeError::Tls(tls::NO_TLS.into()));
         }
         let report =
             ProbeReport { time_to_info: clock::since(started), round_trips, identity: identity(&info) };
@@ -188,9 +188,6 @@ fn round_trips(is_websocket: bool, tls: Option<Handshake>) -> u8 {
 
 /// How a TLS session came about.
 type Handshake = (Option<ProtocolVersion>, Option<HandshakeKind>);
-
-const NO_TLS: &str = "the server offers no TLS: configure it there, or list the server with nats:// and without \
-                      GeoOptions::tls";
 
 /// Why there is no INFO.
 enum Unread {

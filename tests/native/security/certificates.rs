@@ -7,19 +7,19 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair,
 use tempfile::TempDir;
 
 /// An authority, and the files of what it signed.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
 }
 
 /// A certificate and its key, as files.
-pub(super) struct Files {
-    pub(super) cert: PathBuf,
-    pub(super) key: PathBuf,
+pub(crate) struct Files {
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -28,24 +28,24 @@ impl Authority {
         Self { issuer, folder }
     }
 
-    pub(super) fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
     /// For a server that is called so.
-    pub(super) fn server(&self, name: &str) -> Files {
+    pub(crate) fn server(&self, name: &str) -> Files {
         self.sign(name, CertificateParams::new(vec![name.to_owned()]).unwrap())
     }
 
     /// For a server that should have renewed it long ago.
-    pub(super) fn expired(&self, name: &str) -> Files {
+    pub(crate) fn expired(&self, name: &str) -> Files {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
         self.sign("expired", params)
     }
 
     /// For a client.
-    pub(super) fn client(&self) -> Files {
+    pub(crate) fn client(&self) -> Files {
         self.sign("client", CertificateParams::new(vec!["client".to_owned()]).unwrap())
     }
 
@@ -62,7 +62,7 @@ impl Authority {
 
 impl Files {
     /// Servers that show this certificate.
-    pub(super) fn of_servers(self) -> ServerTls {
+    pub(crate) fn of_servers(self) -> ServerTls {
         ServerTls { cert_file: self.cert, key_file: self.key, client_ca_file: None, handshake_first: false }
     }
 }

@@ -4,19 +4,19 @@ use nkeys::KeyPair;
 use serde_json::{Value, json};
 
 /// An operator with a system account and an account for applications.
-pub(super) struct Operator {
+pub(crate) struct Operator {
     key: KeyPair,
     system: KeyPair,
-    pub(super) app: KeyPair,
+    pub(crate) app: KeyPair,
 }
 
 impl Operator {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { key: KeyPair::new_operator(), system: KeyPair::new_account(), app: KeyPair::new_account() }
     }
 
     /// The servers' configuration: both accounts are known from the start.
-    pub(super) fn config(&self) -> String {
+    pub(crate) fn config(&self) -> String {
         let claims = json!({ "type": "operator", "version": 2, "system_account": self.system.public_key() });
         let operator = sign(&self.key, &self.key.public_key(), &claims, None);
         let accounts = [&self.system, &self.app].map(|account| {
@@ -31,7 +31,7 @@ impl Operator {
     }
 
     /// The text of a creds file for a user of the applications' account. `expires`: in seconds since 1970.
-    pub(super) fn creds(&self, expires: Option<u64>) -> String {
+    pub(crate) fn creds(&self, expires: Option<u64>) -> String {
         let user = KeyPair::new_user();
         let jwt = sign(&self.app, &user.public_key(), &user_claims(), expires);
         format!(
@@ -51,7 +51,7 @@ fn account_claims() -> Value {
     json!({ "type": "account", "version": 2, "limits": limits, "default_permissions": { "pub": {}, "sub": {} } })
 }
 
-pub(super) fn user_claims() -> Value {
+pub(crate) fn user_claims() -> Value {
     let unlimited = -1;
     json!({
         "type": "user", "version": 2, "pub": {}, "sub": {},
@@ -60,12 +60,12 @@ pub(super) fn user_claims() -> Value {
 }
 
 /// A JWT in which `issuer` says `claims` of `subject`.
-pub(super) fn sign(issuer: &KeyPair, subject: &str, claims: &Value, expires: Option<u64>) -> String {
+pub(crate) fn sign(issuer: &KeyPair, subject: &str, claims: &Value, expires: Option<u64>) -> String {
     sign_for(issuer, subject, None, claims, expires)
 }
 
 /// The same, for one server only.
-pub(super) fn sign_for(
+pub(crate) fn sign_for(
     issuer: &KeyPair,
     subject: &str,
     audience: Option<&str>,
@@ -101,7 +101,7 @@ fn base64url(bytes: &[u8]) -> String {
 }
 
 /// The claims of a JWT.
-pub(super) fn claims(jwt: &str) -> Value {
+pub(crate) fn claims(jwt: &str) -> Value {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let body = jwt.split('.').nth(1).expect("a JWT has three parts");
     let mut bytes = Vec::new();

@@ -14,7 +14,7 @@ use nats_geo::core::MoveCause;
 use nats_geo::{ConnectError, GeoClient, GeoOptions};
 
 use crate::journal::Journal;
-use crate::world::{Ears, World, timed, within};
+use crate::world::{Ears, World, timed, wait_for, within};
 
 /// A client that hears what it says, at home in lon.
 struct Settled {
@@ -36,7 +36,12 @@ impl Settled {
     async fn lands_in_ams(&mut self, cause: MoveCause) {
         let (to, why) = self.journal.first_move().await;
         assert_eq!((to.region.as_str(), why), ("ams", cause), "{}: {}", self.subject, self.journal.text());
-        self.ears.hear(&self.client, self.subject, "after").await;
+        // What is said while the silent link is being left may be lost with it.
+        wait_for("a word over the new link", async || {
+            let hearing = self.ears.hear(&self.client, self.subject, "after");
+            tokio::time::timeout(Duration::from_secs(1), hearing).await.ok()
+        })
+        .await;
         assert_eq!(self.client.stats().moves, 1, "{}: {}", self.subject, self.journal.text());
     }
 }

@@ -11,7 +11,8 @@ async fn an_unknown_authority_and_a_wrong_name_are_told_apart() {
     let authority = Authority::new();
     let servers = authority.server("localhost").of_servers();
     let world = World::with(|settings| settings.tls = Some(servers)).await;
-    let stranger = options().tls(Tls::new().ca_file(Authority::new().file()));
+    let other = Authority::new();
+    let stranger = options().tls(Tls::new().ca_file(other.file()));
     for scheme in ["tls", "wss"] {
         let said = failed(stranger.clone(), world.urls_by(scheme, "lon")).await;
         let expected = "TLS: the certificate of `localhost` was signed by an authority that is not trusted: give that \
@@ -65,12 +66,11 @@ async fn a_server_without_tls_is_not_talked_to_when_tls_is_asked_for() {
     let world = World::start().await;
     let authority = Authority::new();
     let trusting = options().tls(Tls::new().ca_file(authority.file()));
-    for (scheme, expected) in [
-        ("tls", "TLS: the server offers no TLS"),
-        ("nats", "TLS: the server offers no TLS"),
-        ("wss", "the server did not answer with TLS: use nats:// (or ws://)"),
-    ] {
+    for scheme in ["tls", "nats", "wss"] {
         let said = failed(trusting.clone(), world.urls_by(scheme, "lon")).await;
-        assert!(said.contains(expected), "{scheme}: {said}");
+        assert!(
+            said.contains("TLS: the server does not answer with TLS: configure it there"),
+            "{scheme}: {said}"
+        );
     }
 }

@@ -19,16 +19,17 @@ pub(crate) fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error>
     None
 }
 
+/// Whoever answers speaks in clear.
+pub(crate) const NO_TLS: &str = "the server does not answer with TLS: configure it there, or list the server with \
+                                 nats:// or ws:// and without GeoOptions::tls; where it greets before the handshake, \
+                                 leave out Tls::first";
+
 /// What `error` means for a server that was listed as `name`, and what helps.
 pub(crate) fn explain(error: &Error, name: &str) -> String {
     match error {
         Error::InvalidCertificate(error) => certificate(error, name),
         Error::AlertReceived(alert) => alerted(*alert),
-        Error::InvalidMessage(_) => {
-            "the server did not answer with TLS: use nats:// (or ws://), or leave out Tls::first if it greets \
-             before the handshake"
-                .into()
-        }
+        Error::InvalidMessage(_) => NO_TLS.into(),
         Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13) => {
             "the server speaks neither TLS 1.2 nor 1.3: update it".into()
         }
@@ -38,7 +39,8 @@ pub(crate) fn explain(error: &Error, name: &str) -> String {
 
 fn certificate(error: &CertificateError, name: &str) -> String {
     match error {
-        CertificateError::UnknownIssuer => format!(
+        // A bad signature: the authority was made anew under its old name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
             "the certificate of `{name}` was signed by an authority that is not trusted: give that one with \
              Tls::ca_file"
         ),
