@@ -6,5 +6,6 @@ mod support;
 
 mod basics;
 mod failover;
+mod gossip;
 mod handover;
 mod publishing;

@@ -49,14 +49,26 @@ impl Settled {
 /// Long enough for a verdict of every server, dallas included.
 const VERDICT: Duration = Duration::from_secs(3);
 
-/// What connecting says that is refused because of the credentials: at once, and only once.
+/// What connecting says that is refused because of the credentials: at once, and without asking everybody.
 async fn refused(world: &World, scheme: &str, options: GeoOptions) -> String {
+    let before = refusals(world);
     let connecting = options.connect_timeout(2 * VERDICT).connect(world.urls_by(scheme, "lon"));
     let (refused, took) = timed(within("a refusal", connecting)).await;
     let error = refused.expect_err("it should have been refused");
     assert!(matches!(error, ConnectError::Auth { .. }), "{error}");
     assert!(took < VERDICT, "refused after {took:?}");
+    let asked = refusals(world) - before;
+    assert!(asked <= 2, "{asked} of 6 servers refused the same credentials, which are the same everywhere");
     format!("{error} {error:?}")
+}
+
+/// How often servers refused somebody, by their logs.
+fn refusals(world: &World) -> usize {
+    let refusals = |server: &str| {
+        let log = std::fs::read_to_string(world.cluster.log(server).unwrap()).unwrap();
+        log.matches("authentication error").count()
+    };
+    world.cluster.topology().servers().map(|server| refusals(&server.to_string())).sum()
 }
 
 /// What connecting says that no server can satisfy.
