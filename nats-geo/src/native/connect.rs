@@ -64,6 +64,9 @@ pub enum Failure {
     /// It could not be connected to.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// A name could not be looked up.
+    #[error("{0}")]
+    Resolver(String),
 }
 
 impl fmt::Display for ServerFailure {

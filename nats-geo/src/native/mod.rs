@@ -40,10 +40,15 @@ pub use message::{Message, RespondError};
 mod notices;
 pub use notices::{Notices, NoticesMissed};
 
+#[cfg(feature = "dns")]
+pub mod dns;
+
 mod clock;
 mod driver;
+mod found;
 mod hub;
 mod link;
+mod names;
 mod prober;
 mod target;
 

@@ -14,6 +14,7 @@ use super::connect::Progress;
 use super::driver::{Driver, Endpoints, Parts};
 use super::hub::{Hub, Limits, Place};
 use super::link::{COMMANDS_MAX, Settings};
+use super::names::Names;
 use super::notices::NOTICES_MAX;
 use super::tls::Sessions;
 use super::{Auth, ConnectError, GeoClient, IntoServers, Secret, ServerUrl, ServerUrlError, Tls};
@@ -61,6 +62,7 @@ pub async fn connect(servers: impl IntoServers) -> Result<GeoClient, ConnectErro
 pub struct GeoOptions {
     config: Config,
     labelled: Vec<(String, String)>,
+    names: Names,
     auth: Auth,
     tls: Option<Tls>,
     name: Option<String>,
@@ -82,6 +84,7 @@ impl GeoOptions {
         Self {
             config: Config::fleet(),
             labelled: Vec::new(),
+            names: Names::default(),
             auth: Auth::None,
             tls: None,
             name: None,
@@ -106,6 +109,13 @@ impl GeoOptions {
     /// call it. `region=url` in a list is the same.
     pub fn server_with_region(mut self, url: impl Into<String>, region: impl Into<String>) -> Self {
         self.labelled.push((url.into(), region.into()));
+        self
+    }
+
+    /// A name that stands for servers, besides those that are listed. There may be several.
+    #[cfg(feature = "dns")]
+    pub fn dns(mut self, name: super::dns::Dns) -> Self {
+        self.names.push(name);
         self
     }
 
@@ -227,12 +237,13 @@ impl GeoOptions {
         for (url, region) in &self.labelled {
             listed.push(ServerUrl { region: Some(region.clone()), ..url.parse()? });
         }
-        if listed.is_empty() {
+        if listed.is_empty() && self.names.is_empty() {
             return Err(ServerUrlError::Empty.into());
         }
         self.auth.check().await?;
         let sessions = Arc::new(Sessions::new(self.tls.clone()));
-        if sessions.is_demanded() || listed.iter().any(|server| server.scheme.has_tls()) {
+        let asked_for = listed.iter().any(|server| server.scheme.has_tls()) || self.names.have_tls();
+        if sessions.is_demanded() || asked_for {
             // What cannot be read is told now, and not with every dial.
             let _made = sessions.config().await?;
         }
@@ -257,6 +268,7 @@ impl GeoOptions {
         progress: Progress,
     ) -> Result<GeoClient, ConnectError> {
         let clock = Clock::start();
+        let (origins, findings) = self.names.watch();
         // Keyed anew by the operating system in every process, and differently at every call.
         let seed = self.seed.unwrap_or_else(|| RandomState::new().hash_one(servers.len()));
         let selector = Arc::new(Mutex::new(Selector::new(self.config, seed, clock.now())?));
@@ -274,13 +286,14 @@ impl GeoOptions {
             selector: Arc::clone(&selector),
             clock,
             hub: Arc::clone(&hub),
-            endpoints: Endpoints::new(servers, &self.auth),
+            endpoints: Endpoints::new(servers, origins, &self.auth),
             settings: Settings {
                 name: self.name,
                 sessions,
                 keep: keep.max(COMMANDS_MAX),
                 customize: self.customize,
             },
+            findings,
             notices: notices.clone(),
             progress,
         });

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::future::{self, FutureExt as _};
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::future::FutureExt as _;
+use futures_util::stream::{self, FuturesUnordered};
+use futures_util::{Stream, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
@@ -51,33 +52,53 @@ pub(crate) fn identity(info: &Info) -> ServerIdentity {
 /// A name with more addresses than this is a pool behind one name; its first ones stand for all.
 const ADDRESSES_MAX: usize = 4;
 
-/// The next address is dialled when the one before has not answered for this long: the Connection Attempt
+/// The next address is dialled when the one before has failed, or has not answered for this long: the Connection Attempt
 /// Delay of RFC 8305, section 5. A broken IPv6 path then costs 250 ms, not the whole limit.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 async fn resolve_and_dial(target: &Target, sessions: &Sessions) -> Result<Answer, ProbeError> {
-    let address = &target.address;
-    let resolved: Vec<_> = match (lookup_host((address.host.as_str(), address.port)).await, target.reached) {
-        (Ok(addresses), _) => addresses.take(ADDRESSES_MAX).collect(),
-        // The resolver may be down together with a region: the last address that answered is still good.
-        (Err(_), Some(reached)) => vec![reached],
-        (Err(error), None) => {
-            return Err(ProbeError::Unreachable(format!("{address} cannot be resolved: {error}")));
-        }
-    };
+    let resolved = resolve(target).await?;
     let dialling = &Dialling::new(target, sessions).await?;
-    let attempts = resolved.into_iter().zip(0..).map(|(socket, nth)| {
-        async move {
-            tokio::time::sleep(ATTEMPT_DELAY * nth).await;
-            dialling.dial(socket).await
-        }
-        .boxed()
-    });
-    let attempts: Vec<_> = attempts.collect();
-    if attempts.is_empty() {
-        return Err(ProbeError::Unreachable(format!("{address} has no address")));
+    race(resolved.into_iter().map(|socket| dialling.dial(socket).boxed()))
+        .await
+        .unwrap_or_else(|| Err(ProbeError::Unreachable(format!("{} has no address", target.address))))
+}
+
+async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, ProbeError> {
+    let address = &target.address;
+    if !target.resolved.is_empty() {
+        let sockets = target.resolved.iter().map(|ip| SocketAddr::new(*ip, address.port));
+        return Ok(sockets.take(ADDRESSES_MAX).collect());
     }
-    future::select_ok(attempts).await.map(|(answer, _slower)| answer)
+    match (lookup_host((address.host.as_str(), address.port)).await, target.reached) {
+        (Ok(addresses), _) => Ok(addresses.take(ADDRESSES_MAX).collect()),
+        // The resolver may be down together with a region: the last address that answered is still good.
+        (Err(_), Some(reached)) => Ok(vec![reached]),
+        (Err(error), None) => Err(ProbeError::Unreachable(format!("{address} cannot be resolved: {error}"))),
+    }
+}
+
+/// The first success, else the last failure; `None` without any attempt. The next attempt begins when the one before
+/// has failed, or has taken too long.
+async fn race<T, E, F: Future<Output = Result<T, E>> + Unpin>(
+    mut waiting: impl Iterator<Item = F>,
+) -> Option<Result<T, E>> {
+    let mut running = FuturesUnordered::new();
+    running.push(waiting.next()?);
+    let mut last_failure = None;
+    loop {
+        tokio::select! {
+            done = running.next() => match done {
+                Some(Ok(winner)) => return Some(Ok(winner)),
+                Some(Err(error)) => {
+                    last_failure = Some(Err(error));
+                    running.extend(waiting.next());
+                }
+                None => return last_failure,
+            },
+            () = tokio::time::sleep(ATTEMPT_DELAY) => running.extend(waiting.next()),
+        }
+    }
 }
 
 /// What is the same for all addresses of a target; made before the time is taken.
@@ -248,6 +269,26 @@ fn bracketed(host: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    #[expect(clippy::disallowed_methods, reason = "the paused clock of the test")]
+    async fn the_next_address_is_dialled_after_a_failure_or_a_quarter_of_a_second() {
+        let after = |ms, result: Result<u8, u8>| async move {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            result
+        };
+        let started = tokio::time::Instant::now;
+        let race_of = |attempts: Vec<(u64, Result<u8, u8>)>| async move {
+            let before = started();
+            let result = race(attempts.into_iter().map(|(ms, result)| after(ms, result).boxed())).await;
+            (result, before.elapsed().as_millis())
+        };
+        assert_eq!(race_of(vec![]).await, (None, 0));
+        assert_eq!(race_of(vec![(10, Err(1)), (20, Err(2))]).await, (Some(Err(2)), 30));
+        assert_eq!(race_of(vec![(10, Err(1)), (20, Ok(2))]).await, (Some(Ok(2)), 30));
+        assert_eq!(race_of(vec![(9_000, Ok(1)), (20, Ok(2))]).await, (Some(Ok(2)), 270));
+        assert_eq!(race_of(vec![(260, Ok(1)), (20, Ok(2))]).await, (Some(Ok(1)), 260));
+    }
 
     #[test]
     fn each_layer_has_its_round_trips() {

@@ -17,6 +17,8 @@ pub(crate) struct Target {
     pub(crate) held_to: Option<String>,
     /// The server said that it takes no connection without TLS.
     pub(crate) asks_for_tls: bool,
+    /// What a lookup of ours said; empty: ask the operating system.
+    pub(crate) resolved: Vec<IpAddr>,
     /// Where a probe got an answer: no resolver is needed then, which may be down together with a region.
     pub(crate) reached: Option<SocketAddr>,
     /// The last dial failed: by number if it was by name, and the other way round.
@@ -42,6 +44,7 @@ impl Target {
             scheme: server.scheme,
             held_to: None,
             asks_for_tls: false,
+            resolved: Vec::new(),
             reached: None,
             detour: false,
             auth,
@@ -61,6 +64,12 @@ impl Target {
             Scheme::Nats if !sessions.is_demanded() && !self.asks_for_tls => Encryption::Never,
             Scheme::Nats | Scheme::Tls => Encryption::AfterInfo,
         }
+    }
+
+    /// The number to dial, as far as known.
+    pub(crate) fn dial_at(&self) -> Option<SocketAddr> {
+        let resolved = || self.resolved.first().map(|ip| SocketAddr::new(*ip, self.address.port));
+        self.reached.or_else(resolved)
     }
 
     /// Whether the host is a number already.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use crate::core::{Endpoint, EndpointId, Event};
 use crate::native::Auth;
+use crate::native::found::{Found, Origin};
 use crate::native::servers::{Address, ServerUrl};
 use crate::native::target::{Target, is_number};
 use crate::wire::Info;
@@ -16,6 +17,8 @@ pub(crate) struct Endpoints {
     next: u64,
     /// For endpoints that were advertised: those carry no credentials.
     auth: Auth,
+    /// Names whose servers are looked up.
+    origins: Vec<Origin>,
 }
 
 #[derive(Clone, Debug)]
@@ -24,18 +27,22 @@ struct Known {
     target: Target,
     /// For those that were advertised: when last, in calls of `advertised`.
     seen: Option<u64>,
+    /// For those that were looked up: under which name.
+    origin: Option<usize>,
 }
 
 impl Endpoints {
     /// The listed servers; one that is listed twice counts once. `auth` is for all that have none in their
     /// URL.
-    pub(crate) fn new(servers: Vec<ServerUrl>, auth: &Auth) -> Self {
-        let inherited = servers.iter().map(|server| &server.auth).find(|auth| **auth != Auth::None);
+    pub(crate) fn new(servers: Vec<ServerUrl>, origins: Vec<Origin>, auth: &Auth) -> Self {
+        let in_urls =
+            servers.iter().map(|server| &server.auth).chain(origins.iter().map(|origin| &origin.auth));
+        let inherited = in_urls.into_iter().find(|auth| **auth != Auth::None);
         let default = if *auth == Auth::None { inherited.cloned().unwrap_or_default() } else { auth.clone() };
-        let mut endpoints = Self { known: BTreeMap::new(), next: 0, auth: default };
+        let mut endpoints = Self { known: BTreeMap::new(), next: 0, auth: default, origins };
         for server in servers {
             let region = server.region.clone();
-            endpoints.add(Known { region, target: Target::of(server, auth), seen: None });
+            endpoints.add(Known { region, target: Target::of(server, auth), seen: None, origin: None });
         }
         endpoints
     }
@@ -71,6 +78,37 @@ impl Endpoints {
         }
     }
 
+    /// The name of an origin, and how many servers of it are known.
+    pub(super) fn origin(&self, origin: usize) -> (String, usize) {
+        let name = self.origins.get(origin).map(|origin| origin.name.clone()).unwrap_or_default();
+        (name, self.known.values().filter(|known| known.origin == Some(origin)).count())
+    }
+
+    /// A name has these servers now. Those that it has no longer are withdrawn, but for those in use.
+    pub(super) fn found(&mut self, of: usize, found: Vec<Found>, in_use: &[EndpointId]) -> Vec<Event> {
+        let Some(origin) = self.origins.get(of).cloned() else { return Vec::new() };
+        let is_there = |known: &Known| found.iter().any(|found| found.address == known.target.address);
+        let gone = self.known.iter().filter(|(_, known)| known.origin == Some(of) && !is_there(known));
+        let gone: Vec<_> = gone.map(|(id, _)| *id).filter(|id| !in_use.contains(id)).collect();
+        let mut events: Vec<_> = gone.iter().map(|id| Event::Withdrawn(*id)).collect();
+        self.known.retain(|id, _| !gone.contains(id));
+        for found in found {
+            let same = self.known.values_mut().find(|known| known.target.address == found.address);
+            if let Some(known) = same {
+                // A listed or advertised server stays what it is.
+                if known.origin == Some(of) {
+                    known.target.resolved = found.resolved;
+                }
+                continue;
+            }
+            let auth = if origin.auth == Auth::None { self.auth.clone() } else { origin.auth.clone() };
+            let target = origin.target(found, auth);
+            let known = Known { region: origin.region.clone(), target, seen: None, origin: Some(of) };
+            events.extend(self.add(known).map(Event::Discovered));
+        }
+        events
+    }
+
     /// The server behind `by` advertised these addresses of its cluster. They are spoken to as `by` is, and if
     /// they are numbers, their certificates must be for the name of `by`.
     pub(super) fn advertised(&mut self, by: EndpointId, urls: &[String]) -> Vec<Event> {
@@ -83,13 +121,19 @@ impl Endpoints {
                 continue;
             }
             events.extend(self.make_room());
-            let mut target = Target { address, reached: None, detour: false, ..advertiser.target.clone() };
+            let mut target = Target {
+                address,
+                resolved: Vec::new(),
+                reached: None,
+                detour: false,
+                ..advertiser.target.clone()
+            };
             target.auth = self.auth.clone();
             target.held_to = target
                 .is_number()
                 .then(|| advertiser.target.name().to_owned())
                 .filter(|name| !is_number(name));
-            let known = Known { region: advertiser.region.clone(), target, seen: Some(round) };
+            let known = Known { region: advertiser.region.clone(), target, seen: Some(round), origin: None };
             events.extend(self.add(known).map(|endpoint| Event::Discovered(endpoint.gossiped())));
         }
         events
@@ -139,7 +183,7 @@ mod tests {
     use crate::native::{IntoServers as _, Secret};
 
     fn endpoints(list: &str) -> Endpoints {
-        Endpoints::new(list.into_servers().unwrap(), &Auth::None)
+        Endpoints::new(list.into_servers().unwrap(), Vec::new(), &Auth::None)
     }
 
     #[test]
@@ -179,6 +223,32 @@ mod tests {
         assert_eq!((target(2).name(), target(2).scheme), ("lon-2.test", Scheme::Wss));
         endpoints.advertised(EndpointId(1), &["[::1]:1".into()]);
         assert_eq!(endpoints.target(EndpointId(3)).unwrap().name(), "lon.test", "at second hand");
+    }
+
+    #[test]
+    fn found_servers_come_and_go_but_for_those_in_use_and_those_listed() {
+        let origin = Origin {
+            name: "nats.test".into(),
+            scheme: Scheme::Tls,
+            region: None,
+            auth: Auth::Token(Secret::from("t")),
+        };
+        let mut endpoints = Endpoints::new("listed:1".into_servers().unwrap(), vec![origin], &Auth::None);
+        let found = |host: &str| Found {
+            address: Address { host: host.into(), port: 1 },
+            held_to: None,
+            resolved: vec!["127.0.0.1".parse().unwrap()],
+        };
+        let events = endpoints.found(0, vec![found("a"), found("b"), found("listed")], &[]);
+        assert_eq!(events.len(), 2, "{events:?}");
+        let a = endpoints.target(EndpointId(1)).unwrap();
+        assert_eq!((a.scheme, a.auth, a.resolved.len()), (Scheme::Tls, Auth::Token(Secret::from("t")), 1));
+        assert_eq!(endpoints.origin(0), ("nats.test".into(), 2));
+
+        let in_use = [EndpointId(2)];
+        assert_eq!(endpoints.found(0, vec![], &in_use), [Event::Withdrawn(EndpointId(1))]);
+        assert_eq!(endpoints.found(0, vec![], &[]), [Event::Withdrawn(EndpointId(2))]);
+        assert!(endpoints.target(EndpointId(0)).is_some(), "what the user listed stays");
     }
 
     #[test]

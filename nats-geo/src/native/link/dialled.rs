@@ -5,6 +5,7 @@
 //! knows the name by itself. What cannot be had that way is the name in the handshake (SNI) and in the request, by
 //! which proxies choose a server; so under TLS and WebSocket a name is dialled by name, as long as it resolves.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,13 +34,13 @@ impl Dialled {
         };
         let names_matter = is_websocket || encryption != Encryption::Never;
         let by_name = !target.is_number() && prefers_name(target, names_matter).await;
-        let place = match target.reached.filter(|_| !by_name) {
+        let place = match target.dial_at().filter(|_| !by_name) {
             Some(reached) => reached.to_string(),
             None => target.address.to_string(),
         };
         let tls = match encryption {
             Encryption::Never => None,
-            _ if by_name || target.name() == target.address.host && target.is_number() => {
+            _ if target.name() == target.address.host && (by_name || target.is_number()) => {
                 Some(sessions.config().await)
             }
             _ => Some(sessions.config_held_to(target.name()).await),
@@ -58,15 +59,18 @@ impl Dialled {
 
 /// Whether to dial by name, and not where a probe got an answer.
 async fn prefers_name(target: &Target, names_matter: bool) -> bool {
-    if target.reached.is_none() {
+    if target.dial_at().is_none() {
         return true;
     }
     if target.detour || !names_matter {
-        return target.detour && !names_matter;
+        return target.detour && !names_matter && target.resolved.is_empty();
     }
     let resolved = lookup_host((target.address.host.as_str(), target.address.port));
     let resolved = tokio::time::timeout(RESOLVE_LIMIT, resolved).await;
-    resolved.is_ok_and(|resolved| resolved.is_ok_and(|mut all| all.next().is_some()))
+    // async-nats asks the operating system. That may know nothing of a name that was looked up elsewhere, or something
+    // else.
+    let fits = |address: SocketAddr| target.resolved.is_empty() || target.resolved.contains(&address.ip());
+    resolved.is_ok_and(|resolved| resolved.is_ok_and(|mut all| all.any(fits)))
 }
 
 /// A resolver that is up answers from its cache within a few milliseconds, as the probe has just asked the same. One

@@ -52,12 +52,18 @@ fn certificate(error: &CertificateError, name: &str) -> String {
         }
         CertificateError::NotValidForName => format!("the certificate is not for `{name}`: {BY_ITS_NAME}"),
         CertificateError::NotValidForNameContext { presented, .. } => {
-            let names = if presented.is_empty() { "no name at all".into() } else { presented.join(", ") };
+            let names: Vec<_> = presented.iter().map(|name| plain(name)).collect();
+            let names = if names.is_empty() { "no name at all".into() } else { names.join(", ") };
             format!("the certificate is not for `{name}` but for {names}: {BY_ITS_NAME}")
         }
         CertificateError::Revoked => format!("the certificate of `{name}` was revoked: replace it"),
         error => format!("the certificate of `{name}` cannot be used: {error}"),
     }
+}
+
+/// `DnsName("a")` as `a`.
+fn plain(name: &str) -> &str {
+    name.split('"').nth(1).unwrap_or(name)
 }
 
 const BY_ITS_NAME: &str = "list the server by a name that its certificate has";
