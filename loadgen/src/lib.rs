@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clients;
 pub mod clock;
 pub mod cluster;
+pub mod dns;
 pub mod idle;
 pub mod load;
 pub mod plan;
@@ -20,6 +21,7 @@ pub mod wan;
 
 use std::process::ExitCode;
 
+use dns::DnsPlan;
 use plan::{Plan, Task, UpPlan};
 use report::text;
 
@@ -37,6 +39,7 @@ pub fn run_to_exit_code(task: Task) -> ExitCode {
         match task {
             Task::Measure(plan) => measure(plan).await,
             Task::Up(plan) => stay_up(plan).await,
+            Task::Dns(plan) => compare_resolvers(plan).await,
         }
     })
 }
@@ -65,6 +68,16 @@ async fn stay_up(plan: UpPlan) -> ExitCode {
         _ = tokio::signal::ctrl_c() => {
             eprintln!("loadgen: stopped");
             ExitCode::SUCCESS
+        }
+    }
+}
+
+async fn compare_resolvers(plan: DnsPlan) -> ExitCode {
+    tokio::select! {
+        result = dns::run(plan) => result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS),
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("loadgen: interrupted");
+            ExitCode::from(INTERRUPTED)
         }
     }
 }

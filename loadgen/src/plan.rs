@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use nats_geo::ServerUrlError;
 
 use crate::cli::{ClusterOpts, Command, FaultKind, Opts, Preset, UpOpts};
 use crate::cluster::{StartOptions, Topology, TopologyError};
+use crate::dns::DnsPlan;
 use crate::wan::{RttTable, UnknownPairError};
 
 /// A run that can be carried out.
@@ -46,6 +48,9 @@ pub enum PlanError {
     /// Regions or servers.
     #[error(transparent)]
     Topology(#[from] TopologyError),
+    /// The name of `loadgen dns`.
+    #[error(transparent)]
+    Name(#[from] ServerUrlError),
     /// A distance is missing.
     #[error(transparent)]
     UnknownPair(#[from] UnknownPairError),
@@ -209,6 +214,8 @@ pub enum Task {
     Measure(Plan),
     /// Start a super-cluster and keep it up.
     Up(UpPlan),
+    /// Compare resolvers.
+    Dns(DnsPlan),
 }
 
 /// Reads the command line of this process.
@@ -219,6 +226,7 @@ pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<T
     let opts = opts_from(args)?;
     Ok(match opts.command {
         Some(Command::Up(opts)) => Task::Up(UpPlan::new(opts)?),
+        Some(Command::Dns(opts)) => Task::Dns(DnsPlan::new(&opts)?),
         None => Task::Measure(Plan::new(opts)?),
     })
 }

@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn tls_is_for_both_ways_in() {
-        let topology = Topology::new(["lon"], 1).unwrap();
+        let topology = Topology::new(["lon", "ams"], 1).unwrap();
         let ports = ServerPorts::take(&mut PortPool::new(None)).unwrap();
         let tls = ServerTls {
             cert_file: "/c".into(),

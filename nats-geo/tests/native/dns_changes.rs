@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use hickory_server::proto::op::ResponseCode;
 use nats_geo::core::{Config, NoticeKind};
 use nats_geo::dns::{Dns as Discovery, Transport};
-use nats_geo::{ConnectError, GeoClient, GeoOptions};
+use nats_geo::{ConnectError, GeoClient, GeoOptions, Tls};
 
 use crate::dns_server::Dns;
 use crate::support::{Server, stopwatch, super_cluster, wait_for, within};
@@ -118,4 +118,37 @@ async fn connecting_says_what_is_wrong_with_a_name() {
     let error = within("a verdict", connecting).await.unwrap_err();
     assert!(matches!(error, ConnectError::TimedOut { .. }), "{error}");
     assert!(error.to_string().contains("nats.test: there is no such name (NXDOMAIN)"), "{error}");
+}
+
+/// The operating system knows nothing of these names, so links dial by number and look for the name.
+#[tokio::test]
+async fn certificates_must_be_for_a_host_below_the_name_or_for_the_name_itself() {
+    let made = ["lon.nats.test", "elsewhere.test"]
+        .map(|name| rcgen::generate_simple_self_signed([name.to_owned()]).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let mut servers = Vec::new();
+    for (number, certificate) in made.iter().enumerate() {
+        let [cert, key] = ["cert", "key"].map(|kind| folder.path().join(format!("{kind}-{number}")));
+        std::fs::write(&cert, certificate.cert.pem()).unwrap();
+        std::fs::write(&key, certificate.signing_key.serialize_pem()).unwrap();
+        servers.push(Server::with(&format!("tls {{ cert_file: {cert:?}, key_file: {key:?} }}")).await);
+    }
+    let dns = Dns::start().await;
+    for host in ["lon.nats.test", "elsewhere.test"] {
+        dns.change(|zone| zone.addresses(host, &["127.0.0.1"]));
+    }
+    let tls = made.iter().fold(Tls::new(), |tls, certificate| tls.ca_pem(certificate.cert.pem()));
+    let name = Discovery::new("tls://nats.test").unwrap().resolver(dns.resolver(Transport::Udp));
+    let connect = async |name: &Discovery| {
+        let options = GeoOptions::new().config(Config::interactive()).tls(tls.clone()).dns(name.clone());
+        within("a verdict", options.connect_timeout(Duration::from_secs(1)).connect("")).await
+    };
+
+    dns.change(|zone| zone.srv(SERVICE, &[(0, 0, servers[0].port, "lon.nats.test.")]));
+    assert!(connect(&name).await.is_ok());
+    // Whoever forges an answer can have a certificate for a host of their own.
+    dns.change(|zone| zone.srv(SERVICE, &[(0, 0, servers[1].port, "elsewhere.test.")]));
+    let error = connect(&name).await.unwrap_err().to_string();
+    assert!(error.contains("the certificate is not for `nats.test` but for elsewhere.test"), "{error}");
+    assert!(connect(&name.trust_targets()).await.is_ok());
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hickory_server::Server as DnsServer;
 use hickory_server::net::runtime::Time;
-use hickory_server::proto::op::{Metadata, ResponseCode};
+use hickory_server::proto::op::{Header, HeaderCounts, Metadata, ResponseCode};
 use hickory_server::proto::rr::rdata::SRV;
 use hickory_server::proto::rr::{Name, RData, Record, RecordType};
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
@@ -158,6 +158,10 @@ impl RequestHandler for Handler {
                 response.send_response(builder.build(metadata, &answers, [], [], [])).await
             }
         };
-        sent.unwrap()
+        // Who has asked may have hung up meanwhile.
+        sent.unwrap_or_else(|_| {
+            let metadata = Metadata::response_from_request(&request.metadata);
+            ResponseInfo::from(Header { metadata, counts: HeaderCounts::default() })
+        })
     }
 }
