@@ -14,6 +14,8 @@ pub(crate) struct Found {
     pub(crate) held_to: Option<String>,
     /// Where to dial, most promising first.
     pub(crate) resolved: Vec<IpAddr>,
+    /// Its share of clients among servers that are equally near; 0 counts as 1.
+    pub(crate) weight: u32,
 }
 
 /// What all servers of a name have in common.
@@ -36,7 +38,7 @@ pub(crate) struct Finding {
 impl Origin {
     /// How to get to one of its servers.
     pub(crate) fn target(&self, found: Found, auth: Auth) -> Target {
-        let Found { address, held_to, resolved } = found;
+        let Found { address, held_to, resolved, weight: _ } = found;
         let scheme = self.scheme;
         Target { address, scheme, held_to, asks_for_tls: false, resolved, reached: None, detour: false, auth }
     }

@@ -1,8 +1,11 @@
 //! Tokens, NKeys, JWTs and creds files: accepted in every region, refused at once, kept over a failover.
 
+use std::time::SystemTime;
+
+use loadgen::clock;
 use loadgen::cluster::{Auth as ServerAuth, Secret};
 use nats_geo::Auth;
-use nats_geo::core::MoveCause;
+use nats_geo::core::{Cause, MoveCause, NoticeKind};
 use nkeys::KeyPair;
 
 use super::jwt::Operator;
@@ -87,4 +90,28 @@ async fn creds_are_read_from_text_and_from_a_file_that_is_renewed() {
     for client in &mut clients {
         client.lands_in_ams(MoveCause::RegionLost).await;
     }
+}
+
+/// The server ends the connection of a user whose JWT expires. That is nothing that another region could help with.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_that_expires_comes_back_at_home_with_renewed_creds() {
+    let operator = Operator::new();
+    let world = world_with(operator.config()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("app.creds");
+    let now = clock::wall().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    std::fs::write(&file, operator.creds(Some(now + LIFETIME_S))).unwrap();
+    let mut client = Settled::in_lon(&world, "nats", options().creds_file(&file), "expiring").await;
+    std::fs::write(&file, operator.creds(None)).unwrap();
+    client.journal.wait_for("the end of the user's time", is_expiry).await;
+    let (to, _) = client.journal.first_move().await;
+    assert_eq!(to.region.as_str(), "lon", "{}", client.journal.text());
+    client.ears.hear(&client.client, "expiring", "after").await;
+}
+
+/// Enough for a client to settle on a busy machine.
+const LIFETIME_S: u64 = 6;
+
+fn is_expiry(note: &NoticeKind) -> bool {
+    matches!(note, NoticeKind::Lost { cause: Some(Cause::Auth(text)), .. } if text.to_lowercase().contains("expired"))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use loadgen::cluster::ServerTls;
 use nats_geo::core::MoveCause;
-use nats_geo::{GeoOptions, Tls};
+use nats_geo::{GeoClient, GeoOptions, Tls};
 use tokio::runtime::Handle;
 
 use super::Settled;
@@ -44,9 +44,15 @@ async fn a_silent_region_is_left_under_tls_and_wss_and_nothing_stays_behind() {
         Settled::in_lon(&world, "tls", trusting(&authority), "tls").await,
         Settled::in_lon(&world, "wss", trusting(&authority), "wss").await,
     ];
+    // So much that every buffer on the way into the silence is full.
+    let floods: Vec<_> = clients.iter().map(|client| tokio::spawn(flood(client.client.clone()))).collect();
     world.cluster.blackhole_region("lon").unwrap();
     for client in &mut clients {
         client.lands_in_ams(MoveCause::Suspicion).await;
+    }
+    for flood in floods {
+        flood.abort();
+        assert!(flood.await.is_err(), "the flood ran dry");
     }
     // A WebSocket that is closed in an orderly way would wait for the silent side to agree.
     drop(clients);
@@ -54,6 +60,14 @@ async fn a_silent_region_is_left_under_tls_and_wss_and_nothing_stays_behind() {
         (Handle::current().metrics().num_alive_tasks() <= before).then_some(())
     })
     .await;
+}
+
+async fn flood(client: GeoClient) {
+    let message = vec![0; 16 << 10];
+    loop {
+        // While nothing is live it waits, and fails in the end.
+        let _ = client.publish("flood", message.clone().into()).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

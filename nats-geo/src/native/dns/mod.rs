@@ -24,8 +24,9 @@ pub(crate) use watch::watch;
 ///
 /// The name is looked up again when its records expire, a little later in each client. Servers that vanish from the
 /// answer are left out after [`grace`](Self::grace), but never the one in use. While the resolver fails, the last
-/// answer is kept, and a notice says so. Priority and weight of SRV records only order the servers that no probe has
-/// measured yet: distances are better hints. The region is learned from the servers.
+/// answer is kept, and a notice says so. Distance decides, which no record knows; of SRV records the weight is a server's
+/// share of clients among those that are equally near, and the priority only says which are measured first. The region
+/// is learned from the servers.
 ///
 /// ```no_run
 /// use nats_geo::dns::{Dns, Resolver, Transport};
@@ -124,6 +125,7 @@ impl Dns {
             address: Address { host: server.host, port: server.port },
             held_to,
             resolved: server.addresses,
+            weight: server.weight.into(),
         }
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
-    CLOUDFLARE, ConnectionConfig, GOOGLE, NameServerConfig, ProtocolConfig, QUAD9, ResolverConfig,
-    ResolverOpts, ServerGroup,
+    CLOUDFLARE, ConnectionConfig, GOOGLE, NameServerConfig, ProtocolConfig, QUAD9, ResolveHosts,
+    ResolverConfig, ResolverOpts, ServerGroup,
 };
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 
@@ -135,6 +135,8 @@ impl Resolver {
         let config = ResolverConfig::from_name_servers(self.name_servers());
         let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         limit(builder.options_mut());
+        // It was chosen for what it says, and not for what this machine says.
+        builder.options_mut().use_hosts_file = ResolveHosts::Never;
         if matches!(self.transport, Transport::Tls | Transport::Https) {
             let config = Sessions::new(self.tls.clone()).config().await;
             let config = config.map_err(|error| DnsError::Tls(error.to_string()))?;

@@ -29,6 +29,8 @@ struct Known {
     seen: Option<u64>,
     /// For those that were looked up: under which name.
     origin: Option<usize>,
+    /// Its share of clients among servers that are equally near.
+    weight: u32,
 }
 
 impl Endpoints {
@@ -42,7 +44,13 @@ impl Endpoints {
         let mut endpoints = Self { known: BTreeMap::new(), next: 0, auth: default, origins };
         for server in servers {
             let region = server.region.clone();
-            endpoints.add(Known { region, target: Target::of(server, auth), seen: None, origin: None });
+            endpoints.add(Known {
+                region,
+                target: Target::of(server, auth),
+                seen: None,
+                origin: None,
+                weight: 1,
+            });
         }
         endpoints
     }
@@ -93,17 +101,20 @@ impl Endpoints {
         let mut events: Vec<_> = gone.iter().map(|id| Event::Withdrawn(*id)).collect();
         self.known.retain(|id, _| !gone.contains(id));
         for found in found {
-            let same = self.known.values_mut().find(|known| known.target.address == found.address);
-            if let Some(known) = same {
+            let weight = found.weight.max(1);
+            let same = self.known.iter_mut().find(|(_, known)| known.target.address == found.address);
+            if let Some((id, known)) = same {
                 // A listed or advertised server stays what it is.
                 if known.origin == Some(of) {
                     known.target.resolved = found.resolved;
+                    let changed = std::mem::replace(&mut known.weight, weight) != weight;
+                    events.extend(changed.then(|| Event::Discovered(known.endpoint(*id))));
                 }
                 continue;
             }
             let auth = if origin.auth == Auth::None { self.auth.clone() } else { origin.auth.clone() };
             let target = origin.target(found, auth);
-            let known = Known { region: origin.region.clone(), target, seen: None, origin: Some(of) };
+            let known = Known { region: origin.region.clone(), target, seen: None, origin: Some(of), weight };
             events.extend(self.add(known).map(Event::Discovered));
         }
         events
@@ -133,7 +144,13 @@ impl Endpoints {
                 .is_number()
                 .then(|| advertiser.target.name().to_owned())
                 .filter(|name| !is_number(name));
-            let known = Known { region: advertiser.region.clone(), target, seen: Some(round), origin: None };
+            let known = Known {
+                region: advertiser.region.clone(),
+                target,
+                seen: Some(round),
+                origin: None,
+                weight: 1,
+            };
             events.extend(self.add(known).map(|endpoint| Event::Discovered(endpoint.gossiped())));
         }
         events
@@ -164,7 +181,8 @@ impl Endpoints {
 
 impl Known {
     fn endpoint(&self, id: EndpointId) -> Endpoint {
-        let endpoint = Endpoint::new(id, self.target.address.to_string());
+        let mut endpoint = Endpoint::new(id, self.target.address.to_string());
+        endpoint.weight = self.weight;
         match &self.region {
             Some(region) => endpoint.with_label(region),
             None => endpoint,
@@ -238,9 +256,13 @@ mod tests {
             address: Address { host: host.into(), port: 1 },
             held_to: None,
             resolved: vec!["127.0.0.1".parse().unwrap()],
+            weight: 0,
         };
         let events = endpoints.found(0, vec![found("a"), found("b"), found("listed")], &[]);
         assert_eq!(events.len(), 2, "{events:?}");
+        let heavier = vec![Found { weight: 7, ..found("a") }, found("b")];
+        let events = endpoints.found(0, heavier, &[]);
+        assert!(matches!(&events[..], [Event::Discovered(a)] if a.weight == 7), "{events:?}");
         let a = endpoints.target(EndpointId(1)).unwrap();
         assert_eq!((a.scheme, a.auth, a.resolved.len()), (Scheme::Tls, Auth::Token(Secret::from("t")), 1));
         assert_eq!(endpoints.origin(0), ("nats.test".into(), 2));
