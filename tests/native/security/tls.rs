@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use loadgen::clock;
 use loadgen::cluster::ServerTls;
 use nats_geo::core::MoveCause;
 use nats_geo::{GeoClient, GeoOptions, Tls};
@@ -29,9 +30,11 @@ async fn a_killed_region_is_left_under_tls_and_wss() {
         Settled::in_lon(&world, "nats", trusting(&authority), "nats").await,
         Settled::in_lon(&world, "wss", trusting(&authority), "wss").await,
     ];
+    let killed = clock::now();
     world.cluster.kill_region("lon").unwrap();
     for client in &mut clients {
         client.lands_in_ams(MoveCause::RegionLost).await;
+        println!("a killed region: {} at work in ams after {:?}", client.subject, killed.elapsed());
     }
 }
 
@@ -46,20 +49,24 @@ async fn a_silent_region_is_left_under_tls_and_wss_and_nothing_stays_behind() {
     ];
     // So much that every buffer on the way into the silence is full.
     let floods: Vec<_> = clients.iter().map(|client| tokio::spawn(flood(client.client.clone()))).collect();
+    let silenced = clock::now();
     world.cluster.blackhole_region("lon").unwrap();
     for client in &mut clients {
         client.lands_in_ams(MoveCause::Suspicion).await;
+        println!("a silent region: {} at work in ams after {:?}", client.subject, silenced.elapsed());
     }
     for flood in floods {
         flood.abort();
         assert!(flood.await.is_err(), "the flood ran dry");
     }
+    let dropped = clock::now();
     // A WebSocket that is closed in an orderly way would wait for the silent side to agree.
     drop(clients);
     wait_for("the tasks of the silent links to end", async || {
         (Handle::current().metrics().num_alive_tasks() <= before).then_some(())
     })
     .await;
+    println!("nothing of the silent links is left after {:?}", dropped.elapsed());
 }
 
 async fn flood(client: GeoClient) {

@@ -76,3 +76,51 @@ async fn prefers_name(target: &Target, names_matter: bool) -> bool {
 /// A resolver that is up answers from its cache within a few milliseconds, as the probe has just asked the same. One
 /// that is down with a region must not cost the dial.
 const RESOLVE_LIMIT: Duration = Duration::from_millis(300);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::native::{Auth, IntoServers as _, Tls};
+
+    fn target(url: &str) -> Target {
+        Target::of(url.into_servers().unwrap().remove(0), &Auth::None)
+    }
+
+    async fn url(target: &Target) -> String {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let ca = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
+        // Without an authority, that of the machine would be looked for.
+        let sessions = Sessions::new(target.scheme.has_tls().then(|| Tls::new().ca_pem(ca)));
+        Dialled::choose(target, &sessions).await.unwrap().url
+    }
+
+    #[tokio::test]
+    async fn a_name_matters_under_tls_and_websocket_only() {
+        for (listed, first, detour) in [
+            ("nats://localhost:1", "nats://127.0.0.1:9", "nats://localhost:1"),
+            ("tls://localhost:1", "tls://localhost:1", "tls://127.0.0.1:9"),
+            ("ws://localhost:1", "ws://localhost:1", "ws://127.0.0.1:9"),
+            ("wss://localhost:1", "wss://localhost:1", "wss://127.0.0.1:9"),
+            ("tls://10.0.0.1:1", "tls://127.0.0.1:9", "tls://127.0.0.1:9"),
+        ] {
+            let mut target = target(listed);
+            assert_eq!(url(&target).await, listed, "nothing else is known");
+            target.reached = Some("127.0.0.1:9".parse().unwrap());
+            assert_eq!(url(&target).await, first);
+            target.detour = true;
+            assert_eq!(url(&target).await, detour);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_does_not_resolve_or_leads_elsewhere_is_dialled_by_number() {
+        let mut unknown = target("tls://no-such-host.invalid:1");
+        unknown.reached = Some("127.0.0.1:9".parse().unwrap());
+        assert_eq!(url(&unknown).await, "tls://127.0.0.1:9");
+        let mut elsewhere = target("tls://localhost:1");
+        elsewhere.resolved = vec!["10.0.0.1".parse().unwrap()];
+        assert_eq!(url(&elsewhere).await, "tls://10.0.0.1:1");
+        elsewhere.resolved = vec!["127.0.0.1".parse().unwrap()];
+        assert_eq!(url(&elsewhere).await, "tls://localhost:1");
+    }
+}
