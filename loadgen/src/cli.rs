@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use nats_geo::dns::Resolver;
+
 use crate::wan::RttOverride;
 
 /// Starts a real NATS super-cluster on this machine, breaks it, and measures how fast clients fail over.
@@ -101,6 +103,25 @@ pub enum Command {
     Up(UpOpts),
     /// Plays very many clients in simulated time: what a fleet does to the survivors when it loses a region
     Simulate(SimulateOpts),
+    /// Looks a name up with several resolvers: how fast they are, what they say, and where it leads
+    Dns(DnsOpts),
+}
+
+/// Options of `loadgen dns`.
+#[derive(Args, Clone, Debug)]
+pub struct DnsOpts {
+    /// The name that stands for NATS servers, such as `nats.example.net` or `wss://nats.example.net`
+    #[arg(value_name = "NAME")]
+    pub name: String,
+
+    /// Who is asked: system, google, cloudflare, quad9 or an address, with udp://, tcp://, tls:// or https:// in front;
+    /// may be repeated
+    #[arg(long, default_values = ["system", "google", "https://cloudflare"], value_name = "RESOLVER")]
+    pub resolver: Vec<Resolver>,
+
+    /// How often each of them is asked
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
+    pub times: u16,
 }
 
 /// Options of `loadgen up`.

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clients;
 pub mod clock;
 pub mod cluster;
+pub mod dns;
 pub mod idle;
 pub mod load;
 pub mod plan;
@@ -21,6 +22,7 @@ pub mod wan;
 
 use std::process::ExitCode;
 
+use dns::DnsPlan;
 use plan::{Plan, Task, UpPlan};
 use report::text;
 use simulate::plan::SimulatePlan;
@@ -40,6 +42,7 @@ pub fn run_to_exit_code(task: Task) -> ExitCode {
             Task::Measure(plan) => measure(plan).await,
             Task::Up(plan) => stay_up(plan).await,
             Task::Simulate(plan) => simulate(plan).await,
+            Task::Dns(plan) => compare_resolvers(plan).await,
         }
     })
 }
@@ -89,6 +92,16 @@ async fn stay_up(plan: UpPlan) -> ExitCode {
         _ = tokio::signal::ctrl_c() => {
             eprintln!("loadgen: stopped");
             ExitCode::SUCCESS
+        }
+    }
+}
+
+async fn compare_resolvers(plan: DnsPlan) -> ExitCode {
+    tokio::select! {
+        result = dns::run(plan) => result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS),
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("loadgen: interrupted");
+            ExitCode::from(INTERRUPTED)
         }
     }
 }

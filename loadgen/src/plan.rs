@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use nats_geo::ServerUrlError;
 
 use crate::cli::{ClusterOpts, Command, FaultKind, Opts, Preset, UpOpts};
 use crate::cluster::{StartOptions, Topology, TopologyError};
+use crate::dns::DnsPlan;
 use crate::simulate::plan::SimulatePlan;
 use crate::wan::{RttTable, UnknownPairError};
 
@@ -47,6 +49,9 @@ pub enum PlanError {
     /// Regions or servers.
     #[error(transparent)]
     Topology(#[from] TopologyError),
+    /// The name of `loadgen dns`.
+    #[error(transparent)]
+    Name(#[from] ServerUrlError),
     /// A distance is missing.
     #[error(transparent)]
     UnknownPair(#[from] UnknownPairError),
@@ -234,6 +239,8 @@ pub enum Task {
     Up(UpPlan),
     /// Play a herd in simulated time.
     Simulate(SimulatePlan),
+    /// Compare resolvers.
+    Dns(DnsPlan),
 }
 
 /// Reads the command line of this process.
@@ -245,6 +252,7 @@ pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<T
     Ok(match opts.command {
         Some(Command::Up(opts)) => Task::Up(UpPlan::new(opts)?),
         Some(Command::Simulate(opts)) => Task::Simulate(SimulatePlan::new(opts)?),
+        Some(Command::Dns(opts)) => Task::Dns(DnsPlan::new(&opts)?),
         None => Task::Measure(Plan::new(opts)?),
     })
 }

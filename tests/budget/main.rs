@@ -19,6 +19,13 @@ fn a_pong_allocates_nothing() {
 }
 
 #[test]
+fn progress_allocates_nothing() {
+    let Client { mut selector, now, conn, .. } = Client::settled(9);
+    let progress = measure(|| selector.handle_event(Event::Progress { conn }, now));
+    assert_eq!(progress.count_total, 0, "{progress:?}");
+}
+
+#[test]
 fn a_timeout_with_nothing_due_allocates_nothing() {
     let Client { mut selector, now, .. } = Client::settled(9);
     assert!(selector.poll_timeout().is_some_and(|due| due > now));

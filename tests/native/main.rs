@@ -13,4 +13,5 @@ mod home;
 mod lame_duck;
 mod outage;
 mod passwords;
+mod security;
 mod simulated;

@@ -57,11 +57,27 @@ impl World {
         self.cluster.endpoints(region).unwrap().into_iter().map(|endpoint| endpoint.tcp_url).collect()
     }
 
-    /// A client in `region` that is at home. A process that gets no processor while its first probes are out cannot
-    /// tell near from far; then it tries again, because only [`home`](crate::home) is about that.
+    /// The same by name, because certificates are for one, and by another protocol.
+    pub(crate) fn urls_by(&self, scheme: &str, region: &str) -> Vec<String> {
+        let urls = self.cluster.endpoints(region).unwrap().into_iter().map(|endpoint| match scheme {
+            "ws" | "wss" => {
+                endpoint.websocket_url.replace("ws://127.0.0.1", &format!("{scheme}://localhost"))
+            }
+            _ => endpoint.tcp_url.replace("nats://127.0.0.1", &format!("{scheme}://localhost")),
+        });
+        urls.collect()
+    }
+
+    /// A client in `region` that is at home.
     pub(crate) async fn connect(&self, region: &str, options: GeoOptions) -> GeoClient {
+        self.connect_to(self.urls(region), region, options).await
+    }
+
+    /// The same, to these servers. A process that gets no processor while its first probes are out cannot tell near
+    /// from far; then it tries again, because only [`home`](crate::home) is about that.
+    pub(crate) async fn connect_to(&self, urls: Vec<String>, region: &str, options: GeoOptions) -> GeoClient {
         wait_for("a client at home", async || {
-            let client = within("connecting", options.clone().connect(self.urls(region))).await.unwrap();
+            let client = within("connecting", options.clone().connect(&urls)).await.unwrap();
             (self::region(&client) == region).then_some(client)
         })
         .await

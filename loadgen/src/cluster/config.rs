@@ -1,6 +1,6 @@
 //! What goes into a server's configuration file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::ports::ServerPorts;
@@ -12,6 +12,8 @@ use super::topology::ServerName;
 pub struct ServerSettings {
     /// How clients prove who they are.
     pub auth: Auth,
+    /// How clients are encrypted, over TCP and WebSocket; `None`: not at all. Routes and gateways never are.
+    pub tls: Option<ServerTls>,
     /// How often servers ping clients, routes and gateways; two pings without an answer end a connection. The stock
     /// values (2 min to clients, 15 s over gateways) would measure the far side: a silent region would keep receiving
     /// requests for up to 45 s, whatever the client does.
@@ -24,6 +26,7 @@ impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             auth: Auth::None,
+            tls: None,
             ping_interval: Duration::from_secs(1),
             // The stock value of nats-server.
             lame_duck_grace: Duration::from_secs(10),
@@ -44,6 +47,22 @@ pub enum Auth {
         /// The user's password.
         password: Secret,
     },
+    /// As this says, in nats-server's syntax: operators, NKeys, tokens, auth callout. The system user of the other
+    /// kinds is missing then, so [`move_meta_leader`](super::SuperCluster::move_meta_leader) fails.
+    Custom(Secret),
+}
+
+/// What servers show to clients, and ask of them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ServerTls {
+    /// Their certificate, a PEM file.
+    pub cert_file: PathBuf,
+    /// Its key, a PEM file.
+    pub key_file: PathBuf,
+    /// Clients must show a certificate of this authority, a PEM file; `None`: they need none.
+    pub client_ca_file: Option<PathBuf>,
+    /// Over TCP, nothing is said before the handshake. WebSocket is always so.
+    pub handshake_first: bool,
 }
 
 /// One server's configuration.
@@ -69,13 +88,15 @@ impl ServerConfig<'_> {
         let region = name.region();
         let ping_ms = settings.ping_interval.as_millis();
         let grace_ms = settings.lame_duck_grace.as_millis();
-        let (accounts, no_auth_user) = self.accounts();
+        let accounts = self.accounts();
+        let (tls, websocket_tls) = self.tls();
         format!(
             r#"server_name: "{name}"
 server_tags: ["region:{region}"]
 listen: "127.0.0.1:{client}"
+{tls}
 http: "127.0.0.1:{monitor}"
-websocket {{ listen: "127.0.0.1:{websocket}", no_tls: true }}
+websocket {{ listen: "127.0.0.1:{websocket}", {websocket_tls} }}
 
 # A client that learned a server's own address would bypass the emulated WAN.
 cluster {{ name: "{region}", listen: "127.0.0.1:{route}", no_advertise: true, routes: [{routes}] }}
@@ -86,8 +107,6 @@ gateway {{ name: "{region}", listen: "127.0.0.1:{gateway}", advertise: "127.0.0.
 jetstream {{ store_dir: "{store_dir}", max_memory_store: {MEMORY_STORE}, max_file_store: {FILE_STORE} }}
 
 {accounts}
-system_account: SYS
-{no_auth_user}
 ping_interval: "{ping_ms}ms"
 ping_max: 2
 # The stock value, written down because it bounds how long a blackhole can hold up a server.
@@ -125,22 +144,36 @@ lame_duck_grace_period: "{grace_ms}ms"
         }))
     }
 
-    fn accounts(&self) -> (String, &'static str) {
+    fn accounts(&self) -> String {
         let (user, password, no_auth_user) = match &self.settings.auth {
             // Nobody needs the password of `app`, so that of the system user does for it.
             Auth::None => ("app", self.system_password, "no_auth_user: app"),
             Auth::UserPassword { user, password } => (user.as_str(), password, ""),
+            Auth::Custom(text) => return text.expose().to_owned(),
         };
-        let accounts = format!(
+        format!(
             r#"accounts {{
   SYS {{ users: [{{ user: "{SYSTEM_USER}", password: "{system}" }}] }}
   APP {{ jetstream: enabled, users: [{{ user: "{user}", password: "{password}" }}] }}
-}}"#,
+}}
+system_account: SYS
+{no_auth_user}"#,
             system = self.system_password.expose(),
             user = escape(user),
             password = escape(password.expose()),
-        );
-        (accounts, no_auth_user)
+        )
+    }
+
+    /// For clients over TCP, and over WebSocket.
+    fn tls(&self) -> (String, String) {
+        let Some(tls) = &self.settings.tls else { return (String::new(), "no_tls: true".to_owned()) };
+        let file = |path: &Path| escape(&path.display().to_string());
+        let asked = tls.client_ca_file.as_deref();
+        let asked = asked.map(|ca| format!(r#", ca_file: "{}", verify: true"#, file(ca))).unwrap_or_default();
+        let common =
+            format!(r#"cert_file: "{}", key_file: "{}"{asked}"#, file(&tls.cert_file), file(&tls.key_file));
+        let first = if tls.handshake_first { ", handshake_first: true" } else { "" };
+        (format!("tls {{ {common}{first} }}"), format!("tls {{ {common} }}"))
     }
 }
 
@@ -200,6 +233,33 @@ mod tests {
         let url = |port: u16| format!(r#""nats://[::ffff:127.0.0.1%25wan]:{port}""#);
         let gateway = format!(r#"{{ name: "ams", urls: [{}, {}] }}"#, url(6001), url(6002));
         assert!(text.contains(&gateway), "{text}");
+    }
+
+    #[test]
+    fn tls_is_for_both_ways_in() {
+        let topology = Topology::new(["lon", "ams"], 1).unwrap();
+        let ports = ServerPorts::take(&mut PortPool::new(None)).unwrap();
+        let tls = ServerTls {
+            cert_file: "/c".into(),
+            key_file: "/k".into(),
+            client_ca_file: Some("/a".into()),
+            handshake_first: true,
+        };
+        let auth = Auth::Custom(Secret::new("authorization { token: \"t\" }"));
+        let config = ServerConfig {
+            name: &topology.servers().next().unwrap(),
+            ports: &ports,
+            region_routes: vec![],
+            gateways: vec![],
+            store_dir: Path::new("/tmp/x"),
+            settings: &ServerSettings { auth, tls: Some(tls), ..ServerSettings::default() },
+            system_password: &Secret::new("hidden"),
+        };
+        let text = config.render();
+        let common = r#"tls { cert_file: "/c", key_file: "/k", ca_file: "/a", verify: true"#;
+        assert!(text.contains(&format!("\n{common}, handshake_first: true }}")), "{text}");
+        assert!(text.contains(&format!(", {common} }} }}")) && !text.contains("no_tls"), "{text}");
+        assert!(text.contains("token: \"t\"") && !text.contains("system_account"), "{text}");
     }
 
     #[test]

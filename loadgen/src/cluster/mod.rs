@@ -32,7 +32,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use binary::{FindServerError, NatsServer, Origin, Version};
-pub use config::{Auth, ServerSettings};
+pub use config::{Auth, ServerSettings, ServerTls};
 pub use fetch::FetchError;
 pub use leaks::CheckLeaksError;
 pub use meta::MoveLeaderError;

@@ -112,6 +112,9 @@ pub enum ProbeError {
     /// What answered is not a NATS server, or not one that this client can talk to.
     #[error("not a usable NATS server: {0}")]
     NotNats(String),
+    /// No TLS session came about: which certificate is wrong, and what helps.
+    #[error("TLS: {0}")]
+    Tls(String),
 }
 
 impl ProbeError {
@@ -140,6 +143,9 @@ pub enum OpenError {
     /// The account or the server allows no further connection.
     #[error("connection limit reached")]
     ConnectionLimit,
+    /// No TLS session came about: which certificate is wrong, and what helps.
+    #[error("TLS: {0}")]
+    Tls(String),
     /// Anything else, in the transport's words.
     #[error("{0}")]
     Other(String),

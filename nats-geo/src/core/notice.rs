@@ -70,6 +70,20 @@ pub enum NoticeKind {
     BreakBeforeMake(Place),
     /// The host slept or stalled; pending verdicts were dropped.
     Resumed,
+    /// A name cannot be looked up; the servers that it had are kept.
+    ResolverFailed {
+        /// Which name.
+        name: String,
+        /// Why.
+        why: String,
+        /// How many servers of it are kept.
+        kept: usize,
+    },
+    /// The name can be looked up again.
+    ResolverRecovered {
+        /// Which name.
+        name: String,
+    },
 }
 
 /// A link and where it leads.
@@ -145,6 +159,10 @@ impl fmt::Display for NoticeKind {
                 write!(f, "connection limit: {place} is closed before the next link opens")
             }
             Self::Resumed => f.write_str("resumed after a stall: pending verdicts dropped"),
+            Self::ResolverFailed { name, why, kept } => {
+                write!(f, "cannot look up {name}: {why}; {kept} servers of it are kept")
+            }
+            Self::ResolverRecovered { name } => write!(f, "{name} can be looked up again"),
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::ServerUrlError;
 use super::hub::lock;
+use super::{CredentialsError, ServerUrlError, TlsError};
 use crate::core::{ConfigError, OpenError, ProbeError};
 
 /// Why no client could be made.
@@ -21,6 +21,12 @@ pub enum ConnectError {
     /// The configuration cannot work.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The credentials cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The TLS options cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A server refused the credentials; the others know the same account.
     #[error("{address} refused the credentials: {text}")]
     Auth {
@@ -58,6 +64,9 @@ pub enum Failure {
     /// It could not be connected to.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// A name could not be looked up.
+    #[error("{0}")]
+    Resolver(String),
 }
 
 impl fmt::Display for ServerFailure {

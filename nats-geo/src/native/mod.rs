@@ -1,8 +1,17 @@
 //! The tokio driver over async-nats: `options` starts it, `driver` runs the selector, `prober` and `link` do
 //! what it decides, `hub` is what all of them share with the handles that users hold.
 
+mod secret;
+pub use secret::Secret;
+
 mod auth;
-pub use auth::{Auth, Secret};
+pub use auth::{Auth, AuthCallback};
+
+mod creds;
+pub use creds::CredentialsError;
+
+mod tls;
+pub use tls::{Tls, TlsError};
 
 mod servers;
 pub use servers::{IntoServers, ServerUrl, ServerUrlError};
@@ -31,11 +40,17 @@ pub use message::{Message, RespondError};
 mod notices;
 pub use notices::{Notices, NoticesMissed};
 
+#[cfg(feature = "dns")]
+pub mod dns;
+
 mod clock;
 mod driver;
+mod found;
 mod hub;
 mod link;
+mod names;
 mod prober;
+mod target;
 
 #[cfg(test)]
 #[path = "../../tests/support/mod.rs"]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,8 +14,10 @@ use super::connect::Progress;
 use super::driver::{Driver, Endpoints, Parts};
 use super::hub::{Hub, Limits, Place};
 use super::link::{COMMANDS_MAX, Settings};
+use super::names::Names;
 use super::notices::NOTICES_MAX;
-use super::{Auth, ConnectError, GeoClient, IntoServers, Secret, ServerUrl, ServerUrlError};
+use super::tls::Sessions;
+use super::{Auth, ConnectError, GeoClient, IntoServers, Secret, ServerUrl, ServerUrlError, Tls};
 use crate::core::{Config, Selector};
 
 /// Connects to the nearest of these servers with the defaults of [`GeoOptions`]. For the ways to list
@@ -59,7 +62,9 @@ pub async fn connect(servers: impl IntoServers) -> Result<GeoClient, ConnectErro
 pub struct GeoOptions {
     config: Config,
     labelled: Vec<(String, String)>,
+    names: Names,
     auth: Auth,
+    tls: Option<Tls>,
     name: Option<String>,
     connect_timeout: Duration,
     publish_wait: Duration,
@@ -79,7 +84,9 @@ impl GeoOptions {
         Self {
             config: Config::fleet(),
             labelled: Vec::new(),
+            names: Names::default(),
             auth: Auth::None,
+            tls: None,
             name: None,
             connect_timeout: CONNECT_TIMEOUT,
             publish_wait: PUBLISH_WAIT,
@@ -105,6 +112,13 @@ impl GeoOptions {
         self
     }
 
+    /// A name that stands for servers, besides those that are listed. There may be several.
+    #[cfg(feature = "dns")]
+    pub fn dns(mut self, name: super::dns::Dns) -> Self {
+        self.names.push(name);
+        self
+    }
+
     /// Credentials for servers that have none in their URL. Default [`Auth::None`].
     pub fn auth(mut self, auth: Auth) -> Self {
         self.auth = auth;
@@ -119,6 +133,23 @@ impl GeoOptions {
     /// A token, as [`auth`](Self::auth).
     pub fn token(self, token: impl Into<Secret>) -> Self {
         self.auth(Auth::Token(token.into()))
+    }
+
+    /// An NKey by its seed (`SU...`), as [`auth`](Self::auth) with [`Auth::NKey`].
+    pub fn nkey(self, seed: impl Into<Secret>) -> Self {
+        self.auth(Auth::NKey(seed.into()))
+    }
+
+    /// A creds file, as [`auth`](Self::auth) with [`Auth::CredsFile`].
+    pub fn creds_file(self, path: impl Into<PathBuf>) -> Self {
+        self.auth(Auth::CredsFile(path.into()))
+    }
+
+    /// How connections are encrypted, and never without. Default: as URLs and servers ask for, with the authorities
+    /// of the operating system.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
     }
 
     /// The name of the connections in the servers' monitoring. Default none.
@@ -184,8 +215,8 @@ impl GeoOptions {
     }
 
     /// Changes what is set for each connection of async-nats, such as `no_echo` or `custom_inbox_prefix`. Of
-    /// no effect are: the event callback, the capacity of the client, timeouts of connecting and pinging, and
-    /// all about reconnecting, as these belong to the driver; `retry_on_initial_connect` makes every dial
+    /// no effect are: the event callback, the capacity of the client, timeouts of connecting and pinging, all about
+    /// reconnecting, and the TLS configuration, as these belong to the driver; `retry_on_initial_connect` makes every dial
     /// fail, with an error that says so.
     pub fn customize(
         mut self,
@@ -206,12 +237,19 @@ impl GeoOptions {
         for (url, region) in &self.labelled {
             listed.push(ServerUrl { region: Some(region.clone()), ..url.parse()? });
         }
-        if listed.is_empty() {
+        if listed.is_empty() && self.names.is_empty() {
             return Err(ServerUrlError::Empty.into());
+        }
+        self.auth.check().await?;
+        let sessions = Arc::new(Sessions::new(self.tls.clone()));
+        let asked_for = listed.iter().any(|server| server.scheme.has_tls()) || self.names.have_tls();
+        if sessions.is_demanded() || asked_for {
+            // What cannot be read is told now, and not with every dial.
+            let _made = sessions.config().await?;
         }
         let waited = self.connect_timeout;
         let progress = Progress::new();
-        let client = self.start(listed, progress.clone())?;
+        let client = self.start(listed, sessions, progress.clone())?;
         let mut places = client.hub().places();
         let live = places.wait_for(|place| matches!(place, Place::Live(_)));
         let failure = tokio::select! {
@@ -223,8 +261,14 @@ impl GeoOptions {
         failure.map_or(Ok(client), Err)
     }
 
-    fn start(self, servers: Vec<ServerUrl>, progress: Progress) -> Result<GeoClient, ConnectError> {
+    fn start(
+        self,
+        servers: Vec<ServerUrl>,
+        sessions: Arc<Sessions>,
+        progress: Progress,
+    ) -> Result<GeoClient, ConnectError> {
         let clock = Clock::start();
+        let (origins, findings) = self.names.watch();
         // Keyed anew by the operating system in every process, and differently at every call.
         let seed = self.seed.unwrap_or_else(|| RandomState::new().hash_one(servers.len()));
         let selector = Arc::new(Mutex::new(Selector::new(self.config, seed, clock.now())?));
@@ -242,8 +286,14 @@ impl GeoOptions {
             selector: Arc::clone(&selector),
             clock,
             hub: Arc::clone(&hub),
-            endpoints: Endpoints::new(servers, &self.auth),
-            settings: Settings { name: self.name, keep: keep.max(COMMANDS_MAX), customize: self.customize },
+            endpoints: Endpoints::new(servers, origins, &self.auth),
+            settings: Settings {
+                name: self.name,
+                sessions,
+                keep: keep.max(COMMANDS_MAX),
+                customize: self.customize,
+            },
+            findings,
             notices: notices.clone(),
             progress,
         });
@@ -264,6 +314,7 @@ impl fmt::Debug for GeoOptions {
         f.debug_struct("GeoOptions")
             .field("config", &self.config)
             .field("auth", &self.auth)
+            .field("tls", &self.tls)
             .field("name", &self.name)
             .field("connect_timeout", &self.connect_timeout)
             .field("publish_wait", &self.publish_wait)

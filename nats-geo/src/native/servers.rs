@@ -5,19 +5,22 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use super::target::Scheme;
 use super::{Auth, Secret};
 
 /// Servers as text: one string with commas, or anything that lists strings.
 ///
-/// Each entry is `[region=][nats://][user:password@|token@]host[:port]`; the port defaults to 4222. A region
-/// before `=` labels the server with it; without one, the region is learned from the server.
+/// Each entry is `[region=][scheme://][user:password@|token@]host[:port]`. The schemes are `nats` (the default;
+/// TLS if the server asks for it), `tls`, `ws` and `wss`; the port defaults to 4222, for `ws` to 80 and for `wss` to
+/// 443. A region before `=` labels the server with it; without one, the region is learned from the server.
 ///
 /// ```
 /// use nats_geo::IntoServers;
 ///
 /// assert_eq!("lon=nats://lon-1:4222, ams-1".into_servers()?.len(), 2);
 /// assert_eq!(["nats://lon-1", "nats://ams-1"].into_servers()?.len(), 2);
-/// assert!("wss://lon-1".into_servers().is_err());
+/// assert_eq!("wss://lon-1,tls://ams-1".into_servers()?.len(), 2);
+/// assert!("http://lon-1".into_servers().is_err());
 /// # Ok::<(), nats_geo::ServerUrlError>(())
 /// ```
 pub trait IntoServers {
@@ -77,6 +80,7 @@ impl<T: AsRef<str>, const N: usize> IntoServers for [T; N] {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServerUrl {
     pub(crate) address: Address,
+    pub(crate) scheme: Scheme,
     pub(crate) region: Option<String>,
     pub(crate) auth: Auth,
 }
@@ -89,16 +93,8 @@ impl std::str::FromStr for ServerUrl {
         let text = if location.contains("://") { location.to_owned() } else { format!("nats://{location}") };
         let malformed = |why: String| ServerUrlError::Malformed { input: redacted(input), why };
         let url = Url::parse(&text).map_err(|error| malformed(error.to_string()))?;
-        match url.scheme() {
-            "nats" => {}
-            scheme @ ("tls" | "ws" | "wss") => {
-                return Err(ServerUrlError::NotYetSupported {
-                    input: redacted(input),
-                    scheme: scheme.into(),
-                });
-            }
-            scheme => return Err(malformed(format!("`{scheme}://` is not a NATS scheme"))),
-        }
+        let scheme = Scheme::parse(url.scheme())
+            .ok_or_else(|| malformed(format!("`{}://` is not a NATS scheme", url.scheme())))?;
         let host = url
             .host_str()
             .filter(|host| !host.is_empty())
@@ -106,13 +102,13 @@ impl std::str::FromStr for ServerUrl {
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
             return Err(malformed("nothing may follow the port".into()));
         }
-        let port = url.port().unwrap_or(DEFAULT_PORT);
+        let port = url.port().unwrap_or_else(|| scheme.default_port());
         if port == 0 {
             return Err(malformed("no server listens at port 0".into()));
         }
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let auth = auth_of(&url).map_err(|_| malformed("its credentials are not UTF-8".into()))?;
-        Ok(Self { address: Address { host, port }, region, auth })
+        Ok(Self { address: Address { host, port }, scheme, region, auth })
     }
 }
 
@@ -130,14 +126,6 @@ pub enum ServerUrlError {
         input: String,
         /// What is wrong with it.
         why: String,
-    },
-    /// An entry asks for a transport that is still to come.
-    #[error("`{input}`: {scheme}:// is not supported yet; use nats://")]
-    NotYetSupported {
-        /// The entry.
-        input: String,
-        /// The scheme.
-        scheme: String,
     },
 }
 
@@ -163,9 +151,6 @@ impl fmt::Display for Address {
         if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
     }
 }
-
-/// The port that IANA registered for NATS.
-const DEFAULT_PORT: u16 = 4222;
 
 /// `region=rest`. A region has no colon or at sign, so a password with `=` in it is not mistaken for one.
 fn split_region(input: &str) -> (Option<String>, &str) {
@@ -212,6 +197,10 @@ mod tests {
             ("nats://[::1]:4223/", "[::1]:4223", None),
             ("lon=nats://lon-1", "lon-1:4222", Some("lon")),
             ("lon = lon-1:1", "lon-1:1", Some("lon")),
+            ("tls://h", "h:4222", None),
+            ("ws://h", "h:80", None),
+            ("lon=wss://h", "h:443", Some("lon")),
+            ("wss://h:8443", "h:8443", None),
         ];
         for (input, address, region) in cases {
             let server = parse(input).unwrap();
@@ -250,8 +239,10 @@ mod tests {
                 "http://h",
                 "`http://h` is not a server: `http://` is not a NATS scheme; expected nats://host:port",
             ),
-            ("tls://h", "`tls://h`: tls:// is not supported yet; use nats://"),
-            ("wss://u:s3cr3t@h", "`wss://***@h`: wss:// is not supported yet; use nats://"),
+            (
+                "wss://u:s3cr3t@h/path",
+                "`wss://***@h/path` is not a server: nothing may follow the port; expected nats://host:port",
+            ),
             (
                 "u:s3cr3t@h:0",
                 "`***@h:0` is not a server: no server listens at port 0; expected nats://host:port",

@@ -5,6 +5,10 @@
 mod support;
 
 mod basics;
+mod dns;
+mod dns_changes;
+mod dns_server;
 mod failover;
+mod gossip;
 mod handover;
 mod publishing;

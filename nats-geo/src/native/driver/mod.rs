@@ -1,6 +1,6 @@
 //! The task that runs the selector: it tells it what happened, and does what it decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::clock::Clock;
 use super::connect::Progress;
+use super::found::Finding;
 use super::hub::{Hub, lock};
 use super::link::{self, Ended, Link, Report, Reports, Traffic};
 use super::prober::{self, Answer};
@@ -19,6 +20,7 @@ use crate::core::{
 };
 
 mod endpoints;
+mod finding;
 mod handover;
 
 pub(crate) use endpoints::Endpoints;
@@ -37,6 +39,9 @@ pub(crate) struct Driver {
     tasks: JoinSet<Done>,
     reports: mpsc::Receiver<(ConnId, Report)>,
     reporter: Reports,
+    findings: mpsc::Receiver<Finding>,
+    /// Names that cannot be looked up, by origin.
+    unresolved: BTreeSet<usize>,
     notices: broadcast::Sender<Notice>,
     progress: Progress,
 }
@@ -49,6 +54,8 @@ pub(crate) struct Parts {
     pub(crate) hub: Arc<Hub>,
     pub(crate) endpoints: Endpoints,
     pub(crate) settings: link::Settings,
+    /// News about names; without any, its sender is gone.
+    pub(crate) findings: mpsc::Receiver<Finding>,
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) progress: Progress,
 }
@@ -97,7 +104,7 @@ const REPORTS_MAX: usize = 256;
 
 impl Driver {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { selector, clock, hub, endpoints, settings, notices, progress } = parts;
+        let Parts { selector, clock, hub, endpoints, settings, findings, notices, progress } = parts;
         let (reporter, reports) = mpsc::channel(REPORTS_MAX);
         Self {
             selector,
@@ -110,6 +117,8 @@ impl Driver {
             tasks: JoinSet::new(),
             reports,
             reporter,
+            findings,
+            unresolved: BTreeSet::new(),
             notices,
             progress,
         }
@@ -134,6 +143,7 @@ impl Driver {
                     // Aborted by us.
                     Err(_) => {}
                 },
+                Some(finding) = self.findings.recv() => self.found(finding),
                 () = self.clock.sleep_until(wake) => self.timer_fired(),
             }
         }
@@ -186,8 +196,9 @@ impl Driver {
 
     fn probe(&mut self, probe: ProbeId, endpoint: EndpointId, limit: Duration) {
         let Some(target) = self.endpoints.target(endpoint) else { return };
+        let sessions = Arc::clone(&self.settings.sessions);
         self.tasks.spawn(async move {
-            let result = prober::probe(&target, limit).await;
+            let result = prober::probe(&target, &sessions, limit).await;
             Done::Probed { probe, endpoint, result }
         });
     }
@@ -299,7 +310,7 @@ impl Driver {
     fn probed(&mut self, probe: ProbeId, endpoint: EndpointId, result: Result<Answer, ProbeError>) {
         match result {
             Ok(answer) => {
-                self.endpoints.reached(endpoint, answer.reached);
+                self.endpoints.reached(endpoint, answer.reached, &answer.info);
                 self.tell(Event::Probed { probe, result: Ok(answer.report) });
                 self.advertised(endpoint, &answer.info.connect_urls);
             }

@@ -19,7 +19,9 @@ use tokio::task::AbortHandle;
 use crate::core::{Cause, ConnId};
 
 mod open;
-pub(crate) use open::{COMMANDS_MAX, Settings, Target, open};
+pub(crate) use open::{COMMANDS_MAX, Settings, open};
+
+mod dialled;
 
 mod watch_end;
 

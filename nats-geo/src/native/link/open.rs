@@ -3,7 +3,6 @@
 use std::error::Error as _;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -15,27 +14,18 @@ use async_nats::{
 use futures_util::StreamExt as _;
 use tokio::sync::{mpsc, watch};
 
+use super::dialled::Dialled;
 use super::watch_end::{self, is_about_credentials};
 use super::{Link, Replies, Reports, State, Unconfirmed};
 use crate::core::{ConnId, OpenError};
-use crate::native::Auth;
-use crate::native::servers::Address;
+use crate::native::target::Target;
+use crate::native::tls::{self, Sessions};
 
-/// Where a link leads.
-#[derive(Clone, Debug)]
-pub(crate) struct Target {
-    pub(crate) address: Address,
-    /// Where a probe got an answer: no resolver is needed then, which may be down together with a region ...
-    pub(crate) reached: Option<SocketAddr>,
-    /// ... unless this asks for it.
-    pub(crate) resolve: bool,
-    pub(crate) auth: Auth,
-}
-
-/// What all links of a client have in common.
+/// What all connections of a client have in common.
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) name: Option<String>,
+    pub(crate) sessions: Arc<Sessions>,
     /// How many publishes are kept for sending them again.
     pub(crate) keep: usize,
     pub(crate) customize: Option<Arc<dyn Fn(ConnectOptions) -> ConnectOptions + Send + Sync>>,
@@ -101,18 +91,16 @@ async fn connect(
     limit: Duration,
 ) -> Result<(Client, mpsc::Receiver<Event>), OpenError> {
     let (sender, events) = mpsc::channel(EVENTS_MAX);
-    let reached = target.reached.filter(|_| !target.resolve);
-    let place = reached.map_or_else(|| target.address.to_string(), |reached| reached.to_string());
-    let pool = [server(&format!("nats://{place}"))?, server(DEAD_END)?];
-    let mut options = ConnectOptions::new();
+    let dialled = Dialled::choose(target, &settings.sessions).await?;
+    let pool = [server(&dialled.url)?, server(DEAD_END)?];
+    let mut options = target.auth.options();
     if let Some(customize) = &settings.customize {
         options = customize(options);
     }
     if let Some(name) = &settings.name {
         options = options.name(name);
     }
-    let client = target
-        .auth
+    let client = dialled
         .apply(options)
         .client_capacity(COMMANDS_MAX)
         .ping_interval(PING_INTERVAL)
@@ -130,7 +118,7 @@ async fn connect(
         })
         .connect(pool.as_slice())
         .await
-        .map_err(|error| open_error(&error))?;
+        .map_err(|error| open_error(&error, target))?;
     Ok((client, events))
 }
 
@@ -154,7 +142,10 @@ fn server(url: &str) -> Result<ServerAddr, OpenError> {
     url.parse().map_err(|error: io::Error| OpenError::Other(error.to_string()))
 }
 
-fn open_error(error: &ConnectError) -> OpenError {
+fn open_error(error: &ConnectError, target: &Target) -> OpenError {
+    if let Some(error) = tls::find_error(error) {
+        return OpenError::Tls(tls::explain(error, target.name()));
+    }
     match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
             OpenError::Auth(error.to_string())

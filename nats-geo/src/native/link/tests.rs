@@ -9,6 +9,8 @@ use futures_util::StreamExt as _;
 use super::*;
 use crate::core::OpenError;
 use crate::native::support::{PATIENCE, Relay, Server, wait_for, within};
+use crate::native::target::Target;
+use crate::native::tls::Sessions;
 use crate::native::{Auth, IntoServers as _, Secret, clock};
 
 type Customize = fn(ConnectOptions) -> ConnectOptions;
@@ -33,9 +35,9 @@ impl Opened {
 
 async fn try_open(url: &str, customize: Option<Customize>) -> Result<Opened, OpenError> {
     let server = url.into_servers().unwrap().remove(0);
-    let target = Target { address: server.address, reached: None, resolve: false, auth: server.auth };
+    let target = Target::of(server, &Auth::None);
     let customize = customize.map(|customize| Arc::new(customize) as _);
-    let settings = Settings { name: None, keep: 1_000, customize };
+    let settings = Settings { name: None, sessions: Arc::new(Sessions::new(None)), keep: 1_000, customize };
     let (sender, reports) = mpsc::channel(16);
     let (link, _info) = open(ConnId(1), &target, &settings, Duration::from_secs(2), sender).await?;
     Ok(Opened { link, reports })

@@ -92,8 +92,9 @@ fn cause(last_error: Option<(ServerError, Instant)>) -> Cause {
     }
 }
 
-/// Whether the server's text is about credentials, such as `User Authentication Expired`.
+/// Whether the server's text is about credentials, such as `User Authentication Expired`. A server that had no time
+/// for them (`Authentication Timeout`, as when a herd arrives) has not refused them.
 pub(super) fn is_about_credentials(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
-    text.contains("authentication") || text.contains("authorization")
+    (text.contains("authentication") || text.contains("authorization")) && !text.contains("timeout")
 }

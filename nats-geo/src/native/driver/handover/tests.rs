@@ -6,10 +6,12 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::core::ConnId;
 use crate::native::hub::Limits;
-use crate::native::link::{Kind, Settings, Target, open};
+use crate::native::link::{Kind, Settings, open};
 use crate::native::subscription::Feed;
 use crate::native::support::{Server, within};
-use crate::native::{IntoServers as _, Subscription};
+use crate::native::target::Target;
+use crate::native::tls::Sessions;
+use crate::native::{Auth, IntoServers as _, Subscription};
 
 const LIMITS: Limits = Limits {
     publish_wait: Duration::from_secs(5),
@@ -21,8 +23,9 @@ const LIMITS: Limits = Limits {
 
 async fn link_to(server: &Server, conn: u64) -> Arc<Link> {
     let url = server.url().as_str().into_servers().unwrap().remove(0);
-    let target = Target { address: url.address, reached: None, resolve: false, auth: url.auth };
-    let settings = Settings { name: None, keep: 10, customize: None };
+    let target = Target::of(url, &Auth::None);
+    let settings =
+        Settings { name: None, sessions: Arc::new(Sessions::new(None)), keep: 10, customize: None };
     let (reports, _) = mpsc::channel(1);
     let opened = open(ConnId(conn), &target, &settings, Duration::from_secs(2), reports).await;
     Arc::new(opened.unwrap().0)

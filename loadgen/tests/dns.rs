@@ -1,0 +1,105 @@
+//! `loadgen dns` between a real DNS server and a real super-cluster.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+#![allow(dead_code, reason = "it uses a part of the DNS server")]
+
+#[path = "../../nats-geo/tests/native/dns_server.rs"]
+mod dns_server;
+
+/// What the DNS server takes from its other home.
+mod support {
+    use std::time::Duration;
+
+    /// Longer than anything here takes on a loaded machine.
+    pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+}
+
+use std::time::Duration;
+
+use dns_server::Dns;
+use hickory_server::proto::op::ResponseCode;
+use loadgen::cluster::{StartOptions, SuperCluster, Topology};
+use loadgen::dns::{DnsPlan, compare};
+use nats_geo::dns::{Dns as Discovery, Transport};
+use tokio::process::Command;
+
+/// SRV records for all servers, as they are reached from lon.
+async fn world() -> (SuperCluster, Dns) {
+    let cluster =
+        SuperCluster::start(StartOptions::new(Topology::new(["lon", "ams"], 1).unwrap())).await.unwrap();
+    let dns = Dns::start().await;
+    dns.change(|zone| {
+        let endpoints = cluster.endpoints("lon").unwrap();
+        let named: Vec<_> = endpoints
+            .iter()
+            .map(|endpoint| {
+                let port: u16 = endpoint.tcp_url.rsplit(':').next().unwrap().parse().unwrap();
+                let priority = if endpoint.server.region() == "lon" { 20 } else { 10 };
+                (priority, 7, port, format!("{}.test.", endpoint.server))
+            })
+            .collect();
+        let records: Vec<_> = named.iter().map(|(a, b, c, name)| (*a, *b, *c, name.as_str())).collect();
+        zone.srv("_nats._tcp.nats.test", &records);
+        for (_, _, _, name) in &named {
+            zone.addresses(name.trim_end_matches('.'), &["127.0.0.1"]);
+        }
+    });
+    (cluster, dns)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resolvers_are_compared_and_every_answer_followed_to_its_region() {
+    let (cluster, dns) = world().await;
+    let transports = [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Https];
+    let questions = transports.map(|transport| {
+        let resolver = dns.resolver(transport);
+        (resolver.clone(), Discovery::new("nats.test").unwrap().resolver(resolver))
+    });
+    let plan = DnsPlan { questions: questions.into(), times: 2, probe_limit: Duration::from_secs(5) };
+    let comparison = compare(&plan).await;
+    let text = comparison.render();
+    println!("{text}");
+    for said in &comparison.said {
+        let hosts: Vec<_> =
+            said.answer.as_ref().unwrap().servers.iter().map(|server| server.host.as_str()).collect();
+        assert_eq!(hosts, ["ams-1.test", "lon-1.test"], "by priority");
+        assert_eq!(said.latencies.len(), 2);
+    }
+    let (lines, rows): (Vec<_>, _) = (text.lines().collect(), transports.len());
+    for (server, region) in [("lon-1.test", " lon "), ("ams-1.test", " ams ")] {
+        let of_server = lines.iter().filter(|line| line.contains(server) && line.contains(region)).count();
+        assert_eq!(of_server, rows, "{text}");
+    }
+    cluster.shutdown().await;
+
+    dns.change(|zone| zone.failure = Some(ResponseCode::ServFail));
+    let comparison = compare(&plan).await;
+    assert!(comparison.said.iter().all(|said| said.answer.is_err()));
+    assert!(
+        comparison.render().contains("the resolver answered `Server Failure`"),
+        "{}",
+        comparison.render()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_goes_on_with_others_when_a_resolver_fails() {
+    let (_cluster, dns) = world().await;
+    let right = dns.resolver(Transport::Tcp).to_string();
+    let run = async |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
+        let done = command.arg("dns").args(args).kill_on_drop(true).output();
+        let done = tokio::time::timeout(3 * support::PATIENCE, done).await.unwrap().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (done.status.code(), text(done.stdout), text(done.stderr))
+    };
+    let (code, said, complaint) =
+        run(&["nats.test", "--resolver", &right, "--resolver", "tcp://127.0.0.1:1"]).await;
+    assert_eq!(code, Some(0), "{said}{complaint}");
+    assert!(said.contains(" lon ") && said.contains("the resolver cannot be reached"), "{said}");
+    let (code, said, complaint) = run(&["nats.test", "--resolver", "tcp://127.0.0.1:1"]).await;
+    assert_eq!((code, complaint.trim()), (Some(1), "loadgen: no resolver named a server"), "{said}");
+    for args in [["nats.test", "--resolver", "ftp://google"], ["http://nats.test", "--resolver", "google"]] {
+        let (code, said, complaint) = run(&args).await;
+        assert_eq!(code, Some(2), "{said}{complaint}");
+    }
+}

@@ -1,0 +1,163 @@
+//! Servers that are found by DNS: `lookup` asks once, `watch` goes on asking, `resolver` is who is asked.
+
+use std::time::Duration;
+
+use super::found::{Found, Origin};
+use super::prober;
+use super::servers::{Address, ServerUrl};
+use super::target::is_number;
+use super::tls::Sessions;
+use super::{Auth, ServerUrlError};
+use crate::core::{ProbeError, ProbeReport};
+
+mod lookup;
+pub use lookup::{DnsAnswer, DnsError, DnsServer};
+
+mod resolver;
+pub use resolver::{Resolver, ResolverError, Transport};
+
+mod watch;
+pub(crate) use watch::watch;
+
+/// A name that stands for servers: SRV records (`_nats._tcp`, with WebSocket `_nats-ws._tcp`) name one server each;
+/// where there are none, each A and AAAA record of the name itself is one.
+///
+/// The name is looked up again when its records expire, a little later in each client. Servers that vanish from the
+/// answer are left out after [`grace`](Self::grace), but never the one in use. While the resolver fails, the last
+/// answer is kept, and a notice says so. Distance decides, which no record knows; of SRV records the weight is a server's
+/// share of clients among those that are equally near, and the priority only says which are measured first. The region
+/// is learned from the servers.
+///
+/// ```no_run
+/// use nats_geo::dns::{Dns, Resolver, Transport};
+/// use nats_geo::GeoOptions;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let dns = Dns::new("tls://nats.example.net")?.resolver(Resolver::cloudflare().over(Transport::Https));
+/// let client = GeoOptions::new().dns(dns).connect("").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a name does nothing until it is given to `GeoOptions::dns`"]
+pub struct Dns {
+    url: ServerUrl,
+    resolver: Resolver,
+    grace: Duration,
+    trusts_targets: bool,
+}
+
+impl Dns {
+    /// A name, written like a server: `[region=][scheme://][user:password@|token@]name[:port]`. The port is for A and
+    /// AAAA records; SRV records have their own.
+    ///
+    /// # Errors
+    /// Text that is not such a name.
+    pub fn new(name: &str) -> Result<Self, ServerUrlError> {
+        Ok(Self { url: name.parse()?, resolver: Resolver::system(), grace: GRACE, trusts_targets: false })
+    }
+
+    /// Who is asked. Default: whom the operating system asks.
+    pub fn resolver(mut self, resolver: Resolver) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
+    /// How long a server that has vanished from the answer is still used. Default 60 s: changes of DNS records are
+    /// seldom made at one stroke, and caches disagree meanwhile.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Accepts certificates for whatever host an SRV record names. Default: they must be for a host below the name, or
+    /// for the name itself. Whoever can forge answers could name a host of their own, so this is for resolvers that can
+    /// be believed: your own, or one over TLS or HTTPS that validates DNSSEC.
+    pub fn trust_targets(mut self) -> Self {
+        self.trusts_targets = true;
+        self
+    }
+
+    /// Asks once.
+    ///
+    /// # Errors
+    /// Why there is no answer with servers in it.
+    pub async fn look_up(&self) -> Result<DnsAnswer, DnsError> {
+        let question = self.question();
+        let asking = async { lookup::look_up(&self.resolver.connect().await?, &question).await };
+        match tokio::time::timeout(lookup::LIMIT, asking).await.unwrap_or(Err(DnsError::TimedOut)) {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.resolver.explained(error).await),
+        }
+    }
+
+    /// Who answers at a server of the answer, and how far it is. Certificates must be of an authority that the
+    /// operating system trusts.
+    ///
+    /// # Errors
+    /// Why it did not answer.
+    pub async fn probe(&self, server: &DnsServer, limit: Duration) -> Result<ProbeReport, ProbeError> {
+        let target = self.origin().target(self.found(server.clone()), Auth::None);
+        prober::probe(&target, &Sessions::new(None), limit).await.map(|answer| answer.report)
+    }
+
+    pub(crate) const fn has_tls(&self) -> bool {
+        self.url.scheme.has_tls()
+    }
+
+    pub(crate) fn origin(&self) -> Origin {
+        let ServerUrl { address, scheme, region, auth } = self.url.clone();
+        Origin { name: address.host, scheme, region, auth }
+    }
+
+    fn question(&self) -> lookup::Question {
+        let Address { host, port } = self.url.address.clone();
+        let service = if self.url.scheme.is_websocket() { "_nats-ws._tcp" } else { "_nats._tcp" };
+        lookup::Question { service, name: host, port }
+    }
+
+    fn found(&self, server: DnsServer) -> Found {
+        let name = &self.url.address.host;
+        let is_own = server.host == *name || server.host.ends_with(&format!(".{name}"));
+        let is_believed = is_own || (self.trusts_targets && !is_number(&server.host));
+        let held_to = (!is_believed).then(|| name.clone());
+        Found {
+            address: Address { host: server.host, port: server.port },
+            held_to,
+            resolved: server.addresses,
+            weight: server.weight.into(),
+        }
+    }
+}
+
+const GRACE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forged_answer_cannot_choose_the_name_in_the_certificate() {
+        let server = |host: &str| DnsServer {
+            host: host.into(),
+            port: 1,
+            addresses: Vec::new(),
+            priority: Some(0),
+            weight: 0,
+        };
+        let dns = Dns::new("tls://nats.test").unwrap();
+        let held_to = |dns: &Dns, host: &str| dns.found(server(host)).held_to;
+        for (host, held) in [
+            ("lon-1.nats.test", None),
+            ("nats.test", None),
+            ("evil.example", Some("nats.test".to_owned())),
+            ("evilnats.test", Some("nats.test".to_owned())),
+            ("10.0.0.1", Some("nats.test".to_owned())),
+        ] {
+            assert_eq!(held_to(&dns, host), held, "{host}");
+        }
+        let trusting = dns.trust_targets();
+        assert_eq!(held_to(&trusting, "lon-1.example"), None);
+        assert_eq!(held_to(&trusting, "10.0.0.1"), Some("nats.test".to_owned()));
+    }
+}

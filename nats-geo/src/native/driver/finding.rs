@@ -1,0 +1,46 @@
+//! News about names that stand for servers.
+
+use super::Driver;
+use crate::core::{EndpointId, Notice, NoticeKind};
+use crate::native::connect::Failure;
+use crate::native::found::Finding;
+use crate::native::hub::lock;
+
+impl Driver {
+    pub(super) fn found(&mut self, finding: Finding) {
+        let Finding { origin, servers } = finding;
+        let (name, kept) = self.endpoints.origin(origin);
+        match servers {
+            Ok(servers) => {
+                if self.unresolved.remove(&origin) {
+                    self.notify(NoticeKind::ResolverRecovered { name });
+                }
+                let in_use = self.in_use();
+                for event in self.endpoints.found(origin, servers, &in_use) {
+                    self.tell(event);
+                }
+            }
+            Err(why) => {
+                self.progress.failed(name.clone(), Failure::Resolver(why.clone()));
+                // Said once: it is asked again every few seconds.
+                if self.unresolved.insert(origin) {
+                    self.notify(NoticeKind::ResolverFailed { name, why, kept });
+                }
+            }
+        }
+    }
+
+    /// Endpoints of links that carry traffic, or stand by to do so.
+    fn in_use(&self) -> Vec<EndpointId> {
+        let snapshot = lock(&self.selector).snapshot(self.clock.now());
+        let places = snapshot.active.into_iter().chain(snapshot.standby);
+        places.map(|place| place.endpoint).collect()
+    }
+
+    pub(super) fn notify(&self, kind: NoticeKind) {
+        let notice = Notice { at: self.clock.now(), kind };
+        tracing::info!(at = %notice.at, "{}", notice.kind);
+        // Nobody may be listening.
+        let _ = self.notices.send(notice);
+    }
+}

@@ -1,0 +1,126 @@
+//! What async-nats is told to dial, so that it looks for the right name in the certificate.
+//!
+//! It takes one host for three things: to resolve, to dial, and to verify the certificate against (and, with
+//! WebSocket, to name in the request). A number that is to be held to a name therefore takes a TLS configuration that
+//! knows the name by itself. What cannot be had that way is the name in the handshake (SNI) and in the request, by
+//! which proxies choose a server; so under TLS and WebSocket a name is dialled by name, as long as it resolves.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::ConnectOptions;
+use tokio::net::lookup_host;
+
+use crate::core::OpenError;
+use crate::native::target::{Encryption, Target};
+use crate::native::tls::Sessions;
+
+/// The URL for async-nats, and what it is to know about TLS.
+pub(super) struct Dialled {
+    pub(super) url: String,
+    tls: Option<Arc<tokio_rustls::rustls::ClientConfig>>,
+    encryption: Encryption,
+}
+
+impl Dialled {
+    pub(super) async fn choose(target: &Target, sessions: &Sessions) -> Result<Self, OpenError> {
+        let encryption = target.encryption(sessions);
+        let is_websocket = target.scheme.is_websocket();
+        let scheme = match encryption {
+            _ if is_websocket => target.scheme.as_str(),
+            Encryption::Never => "nats",
+            Encryption::AfterInfo | Encryption::First => "tls",
+        };
+        let names_matter = is_websocket || encryption != Encryption::Never;
+        let by_name = !target.is_number() && prefers_name(target, names_matter).await;
+        let place = match target.dial_at().filter(|_| !by_name) {
+            Some(reached) => reached.to_string(),
+            None => target.address.to_string(),
+        };
+        let tls = match encryption {
+            Encryption::Never => None,
+            _ if target.name() == target.address.host && (by_name || target.is_number()) => {
+                Some(sessions.config().await)
+            }
+            _ => Some(sessions.config_held_to(target.name()).await),
+        };
+        let tls = tls.transpose().map_err(|error| OpenError::Tls(error.to_string()))?;
+        Ok(Self { url: format!("{scheme}://{place}"), tls, encryption })
+    }
+
+    pub(super) fn apply(&self, mut options: ConnectOptions) -> ConnectOptions {
+        if let Some(tls) = &self.tls {
+            options = options.tls_client_config((**tls).clone());
+        }
+        if self.encryption == Encryption::First { options.tls_first() } else { options }
+    }
+}
+
+/// Whether to dial by name, and not where a probe got an answer.
+async fn prefers_name(target: &Target, names_matter: bool) -> bool {
+    if target.dial_at().is_none() {
+        return true;
+    }
+    if target.detour || !names_matter {
+        return target.detour && !names_matter && target.resolved.is_empty();
+    }
+    let resolved = lookup_host((target.address.host.as_str(), target.address.port));
+    let resolved = tokio::time::timeout(RESOLVE_LIMIT, resolved).await;
+    // async-nats asks the operating system. That may know nothing of a name that was looked up elsewhere, or something
+    // else.
+    let fits = |address: SocketAddr| target.resolved.is_empty() || target.resolved.contains(&address.ip());
+    resolved.is_ok_and(|resolved| resolved.is_ok_and(|mut all| all.any(fits)))
+}
+
+/// A resolver that is up answers from its cache within a few milliseconds, as the probe has just asked the same. One
+/// that is down with a region must not cost the dial.
+const RESOLVE_LIMIT: Duration = Duration::from_millis(300);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::native::{Auth, IntoServers as _, Tls};
+
+    fn target(url: &str) -> Target {
+        Target::of(url.into_servers().unwrap().remove(0), &Auth::None)
+    }
+
+    async fn url(target: &Target) -> String {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let ca = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
+        // Without an authority, that of the machine would be looked for.
+        let sessions = Sessions::new(target.scheme.has_tls().then(|| Tls::new().ca_pem(ca)));
+        Dialled::choose(target, &sessions).await.unwrap().url
+    }
+
+    #[tokio::test]
+    async fn a_name_matters_under_tls_and_websocket_only() {
+        for (listed, first, detour) in [
+            ("nats://localhost:1", "nats://127.0.0.1:9", "nats://localhost:1"),
+            ("tls://localhost:1", "tls://localhost:1", "tls://127.0.0.1:9"),
+            ("ws://localhost:1", "ws://localhost:1", "ws://127.0.0.1:9"),
+            ("wss://localhost:1", "wss://localhost:1", "wss://127.0.0.1:9"),
+            ("tls://10.0.0.1:1", "tls://127.0.0.1:9", "tls://127.0.0.1:9"),
+        ] {
+            let mut target = target(listed);
+            assert_eq!(url(&target).await, listed, "nothing else is known");
+            target.reached = Some("127.0.0.1:9".parse().unwrap());
+            assert_eq!(url(&target).await, first);
+            target.detour = true;
+            assert_eq!(url(&target).await, detour);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_does_not_resolve_or_leads_elsewhere_is_dialled_by_number() {
+        let mut unknown = target("tls://no-such-host.invalid:1");
+        unknown.reached = Some("127.0.0.1:9".parse().unwrap());
+        assert_eq!(url(&unknown).await, "tls://127.0.0.1:9");
+        let mut elsewhere = target("tls://localhost:1");
+        elsewhere.resolved = vec!["10.0.0.1".parse().unwrap()];
+        assert_eq!(url(&elsewhere).await, "tls://10.0.0.1:1");
+        elsewhere.resolved = vec!["127.0.0.1".parse().unwrap()];
+        assert_eq!(url(&elsewhere).await, "tls://localhost:1");
+    }
+}

@@ -1,0 +1,242 @@
+//! What users set about TLS.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use super::super::Secret;
+
+/// How connections are encrypted. With this set, `nats://` servers are never talked to without TLS; `tls://` and
+/// `wss://` need it only for what differs from the defaults.
+///
+/// A certificate must be for the host as it is listed. Addresses that servers advertise are mostly numbers:
+/// those are held to the name of the listed server that advertised them.
+///
+/// ```no_run
+/// use nats_geo::{GeoOptions, Tls};
+///
+/// # async fn example() -> Result<(), nats_geo::ConnectError> {
+/// let tls = Tls::new().ca_file("ca.pem").client_cert_files("client.pem", "client-key.pem");
+/// let client = GeoOptions::new().tls(tls).connect("tls://lon.example.net,tls://ams.example.net").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "options do nothing until they are given to `GeoOptions::tls`"]
+pub struct Tls {
+    authorities: Vec<Source>,
+    system_authorities: bool,
+    client: Option<(Source, Source)>,
+    first: bool,
+}
+
+/// PEM, in a file or at hand.
+#[derive(Clone)]
+enum Source {
+    File(PathBuf),
+    /// It may hold a key, so it is never shown.
+    Text(Secret),
+}
+
+impl Tls {
+    /// The authorities of the operating system, no client certificate.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Trusts the authorities in this PEM file, and no longer those of the operating system. Files are read once,
+    /// when the client connects.
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.authorities.push(Source::File(path.into()));
+        self
+    }
+
+    /// As [`ca_file`](Self::ca_file), with the PEM itself.
+    pub fn ca_pem(mut self, pem: impl Into<String>) -> Self {
+        self.authorities.push(Source::Text(Secret::from(pem)));
+        self
+    }
+
+    /// Trusts the authorities of the operating system besides those that are given.
+    pub fn with_system_authorities(mut self) -> Self {
+        self.system_authorities = true;
+        self
+    }
+
+    /// Shows this certificate (a PEM file, with those that it was signed by) to servers that ask for one, and
+    /// proves it with this key.
+    pub fn client_cert_files(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.client = Some((Source::File(cert.into()), Source::File(key.into())));
+        self
+    }
+
+    /// As [`client_cert_files`](Self::client_cert_files), with the PEM itself.
+    pub fn client_cert_pem(mut self, cert: impl Into<String>, key: impl Into<Secret>) -> Self {
+        self.client = Some((Source::Text(Secret::from(cert)), Source::Text(key.into())));
+        self
+    }
+
+    /// Begins with the TLS handshake, before the server has said anything: for servers with
+    /// `handshake_first: true`. Without it they look silent. WebSocket always begins so.
+    pub fn first(mut self) -> Self {
+        self.first = true;
+        self
+    }
+
+    pub(super) const fn is_first(&self) -> bool {
+        self.first
+    }
+
+    /// Reads all files. Blocks.
+    pub(super) fn build(&self) -> Result<Built, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let roots = Arc::new(self.roots()?);
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
+            .build()
+            .map_err(|error| TlsError::Unusable(error.to_string()))?;
+        Ok(Built { config: Arc::new(self.config(provider, &verifier)?), verifier })
+    }
+
+    fn config(
+        &self,
+        provider: Arc<CryptoProvider>,
+        verifier: &Arc<WebPkiServerVerifier>,
+    ) -> Result<ClientConfig, TlsError> {
+        let unusable = |error: tokio_rustls::rustls::Error| TlsError::Unusable(error.to_string());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(unusable)?
+            .with_webpki_verifier(Arc::clone(verifier));
+        let Some((cert, key)) = &self.client else { return Ok(builder.with_no_client_auth()) };
+        builder.with_client_auth_cert(cert.certificates()?, key.key()?).map_err(|error| TlsError::Client {
+            cert: cert.to_string(),
+            key: key.to_string(),
+            why: error.to_string(),
+        })
+    }
+
+    fn roots(&self) -> Result<RootCertStore, TlsError> {
+        let mut roots = RootCertStore::empty();
+        for source in &self.authorities {
+            for certificate in source.certificates()? {
+                roots.add(certificate).map_err(|error| source.malformed(error.to_string()))?;
+            }
+        }
+        if self.authorities.is_empty() || self.system_authorities {
+            let loaded = rustls_native_certs::load_native_certs();
+            // One damaged file among a hundred authorities is usual, and no reason to refuse the others.
+            roots.add_parsable_certificates(loaded.certs);
+            if roots.is_empty() {
+                let why = loaded.errors.first().map_or_else(|| "it has none".into(), ToString::to_string);
+                return Err(TlsError::NoSystemAuthorities { why });
+            }
+        }
+        Ok(roots)
+    }
+}
+
+/// What [`Tls`] amounts to.
+#[derive(Debug)]
+pub(super) struct Built {
+    pub(super) config: Arc<ClientConfig>,
+    pub(super) verifier: Arc<WebPkiServerVerifier>,
+}
+
+/// Why there can be no TLS at all.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("{} cannot be read: {why}", path.display())]
+    NotReadable {
+        /// Which.
+        path: PathBuf,
+        /// In the operating system's words.
+        why: String,
+    },
+    /// What was given is not what it should be.
+    #[error("{input} cannot be used: {why}; expected PEM, which begins with `-----BEGIN`")]
+    Malformed {
+        /// The file, or that the text was given.
+        input: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The client's certificate and key do not go together.
+    #[error("the client certificate in {cert} cannot be used with the key in {key}: {why}")]
+    Client {
+        /// Where the certificate is from.
+        cert: String,
+        /// Where the key is from.
+        key: String,
+        /// In the TLS library's words.
+        why: String,
+    },
+    /// The operating system has no authorities.
+    #[error(
+        "the operating system's store of authorities cannot be used: {why}; install ca-certificates, or give yours with Tls::ca_file"
+    )]
+    NoSystemAuthorities {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Anything else, in the TLS library's words.
+    #[error("TLS cannot be set up: {0}")]
+    Unusable(String),
+}
+
+impl Source {
+    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        let pem = self.read()?;
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        let found = found.map_err(|error| self.malformed(error.to_string()))?;
+        if found.is_empty() {
+            return Err(self.malformed("there is no certificate in it".into()));
+        }
+        Ok(found)
+    }
+
+    fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
+        PrivateKeyDer::from_pem_slice(&self.read()?).map_err(|error| match error {
+            pem::Error::NoItemsFound => self.malformed("there is no private key in it".into()),
+            error => self.malformed(error.to_string()),
+        })
+    }
+
+    fn read(&self) -> Result<Vec<u8>, TlsError> {
+        match self {
+            Self::File(path) => read(path),
+            Self::Text(text) => Ok(text.expose().as_bytes().to_vec()),
+        }
+    }
+
+    fn malformed(&self, why: String) -> TlsError {
+        TlsError::Malformed { input: self.to_string(), why }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path)
+        .map_err(|error| TlsError::NotReadable { path: path.to_owned(), why: error.to_string() })
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Text(_) => f.write_str("the text that was given"),
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
