@@ -2,6 +2,7 @@
 
 import type { ConnectionOptions, NatsConnection } from "../types/nats.js";
 import { Connection } from "./connection.ts";
+import { chunkedCopies } from "./engine/chunks.ts";
 import { EngineHost } from "./engine/host.ts";
 import { engineModule } from "./engine/module.ts";
 import { parseOptions } from "./options.ts";
@@ -14,7 +15,7 @@ export async function wsconnect(options?: ConnectionOptions): Promise<NatsConnec
   engineModule();
   const parsed = parseOptions(options);
   const connection = new Connection("page", parsed.engine.inboxPrefix);
-  const host = new EngineHost(parsed, connection);
+  const host = new EngineHost(parsed, connection, undefined, chunkedCopies());
   connection.attach(host);
   const forget = forwardHints(host);
   void connection.closed().then(forget);
