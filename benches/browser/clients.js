@@ -1,10 +1,12 @@
-// Both clients, by the same name and with the same options.
+// Both clients, by the same name and with the same options, and what is between them and the best possible.
 
 import { wsconnect as coreConnect } from "@nats-io/nats-core";
+import { connectBare } from "./bare.js";
 
 let geo;
 
 export const connect = {
+  bare: connectBare,
   "nats-core": (url) => coreConnect({ servers: url }),
   "nats-geo": async (url) => {
     // The built package as it is served, with its engine beside it.

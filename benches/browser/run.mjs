@@ -1,5 +1,6 @@
 // nats-geo against nats-core in one Chromium and one nats-server: publish and receive, 16 B and 1 KiB, in a page and in a
 // worker. The two take turns, so that what the machine does besides hits both; what counts is the ratio of each turn.
+// `bare` is a WebSocket with hardly a client around it: what any client could reach.
 // `npm run bench -- --rounds 9` takes longer and is surer.
 
 import { spawn } from "node:child_process";
@@ -50,19 +51,21 @@ async function main() {
     }
   }
   console.table(rows);
-  console.log(`${ROUNDS} rounds each; rates are medians in messages per second, ratios are nats-geo over nats-core within a round`);
+  console.log(`${ROUNDS} rounds each; rates are medians in messages per second, ratios are nats-geo (bare) over nats-core within a round`);
 }
 
 async function compared(page, server, job) {
-  const rates = { "nats-geo": [], "nats-core": [] };
+  const rates = { "nats-geo": [], "nats-core": [], bare: [] };
   for (let number = 0; number < ROUNDS; number += 1) {
     // Whoever goes first has the cooler machine.
-    const order = number % 2 === 0 ? ["nats-geo", "nats-core"] : ["nats-core", "nats-geo"];
+    const order = number % 2 === 0 ? ["nats-geo", "nats-core", "bare"] : ["bare", "nats-core", "nats-geo"];
     for (const client of order) rates[client].push(await rate(page, server, { ...job, client }));
   }
-  const ratios = rates["nats-geo"].map((geo, index) => geo / rates["nats-core"][index]).sort((a, b) => a - b);
+  const over = (client) => rates[client].map((rate, index) => rate / rates["nats-core"][index]).sort((a, b) => a - b);
+  const ratios = over("nats-geo");
   const { task, realm, bytes } = job;
-  return { task, bytes, realm, "nats-geo": Math.round(median(rates["nats-geo"])), "nats-core": Math.round(median(rates["nats-core"])), ratio: median(ratios).toFixed(2), least: ratios[0].toFixed(2), most: ratios.at(-1).toFixed(2) };
+  const perSecond = Object.fromEntries(Object.entries(rates).map(([client, values]) => [client, Math.round(median(values))]));
+  return { task, bytes, realm, ...perSecond, ratio: median(ratios).toFixed(2), least: ratios[0].toFixed(2), most: ratios.at(-1).toFixed(2), "bare ratio": median(over("bare")).toFixed(2) };
 }
 
 async function rate(page, server, job) {
@@ -78,15 +81,20 @@ async function rate(page, server, job) {
 /** Sends everything as fast as a socket takes it: no client that could be the slower one. */
 async function blast(port, subject, bytes, count) {
   const socket = net.connect(port, "127.0.0.1");
+  const closed = new Promise((_, reject) => {
+    socket.once("error", reject);
+    socket.once("close", () => reject(new Error("the server has closed the connection of the sender")));
+  });
+  closed.catch(() => {});
   const message = Buffer.from(`PUB ${subject} ${bytes}\r\n${"x".repeat(bytes)}\r\n`);
   socket.write('CONNECT {"verbose":false}\r\n');
   const batch = Buffer.concat(Array(64).fill(message));
   for (let sent = 0; sent < count; ) {
     const next = count - sent >= 64 ? batch : message;
     sent += next === batch ? 64 : 1;
-    if (!socket.write(next)) await new Promise((resolve) => socket.once("drain", resolve));
+    if (!socket.write(next)) await Promise.race([closed, new Promise((resolve) => socket.once("drain", resolve))]);
   }
-  await new Promise((resolve) => socket.end("PING\r\n", resolve));
+  await Promise.race([closed, new Promise((resolve) => socket.end("PING\r\n", resolve))]);
 }
 
 async function startServer() {

@@ -3,7 +3,7 @@ import { round } from "./realm.js";
 
 self.addEventListener("message", async ({ data }) => {
   try {
-    self.postMessage({ rate: await round(await connect[data.client](data.url), data) });
+    self.postMessage({ rate: await round(await connect[data.client](data.url, data), data) });
   } catch (error) {
     self.postMessage({ error: String(error) });
   }

@@ -1,7 +1,7 @@
 // Builds dist/ from src/ and the generated engine, prints what a browser downloads, and fails when it is too much.
 
 import { createHash } from "node:crypto";
-import { copyFile, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -13,7 +13,9 @@ const generated = join(root, "generated");
 /** The goal: nats-core alone is 35 kB; with what this package holds it is 62 kB. */
 const TOTAL_TARGET_BYTES = 45_000;
 /** Not the goal but what is reached, with little room: it may shrink and not grow. Most of it is the engine's code. */
-const TOTAL_LIMIT_BYTES = 125_000;
+const TOTAL_LIMIT_BYTES = 108_500;
+/** As above, when the engine was built with a toolchain that cannot leave the texts of panics out; see ../build. */
+const PLAIN_TOTAL_LIMIT_BYTES = 115_500;
 const WORKER_JS_TARGET_BYTES = 12_000;
 
 await main();
@@ -31,7 +33,7 @@ async function main() {
   await bundle(engine.glue, { entryPoints: [source("sw")], format: "esm" }, wasmFile, version, false);
   await bundle(engine.glue, { entryPoints: [{ in: source("sw"), out: "sw-classic" }], format: "iife", globalName: "NatsGeo" }, wasmFile, version, true);
   await copyFile(join(root, "../../LICENSE"), join(root, "LICENSE"));
-  await report(page.metafile, wasmFile);
+  await report(page.metafile, wasmFile, engine.isSmall ? TOTAL_LIMIT_BYTES : PLAIN_TOTAL_LIMIT_BYTES);
 }
 
 function source(name) {
@@ -40,15 +42,12 @@ function source(name) {
 
 /** The engine as nats-geo-wasm's build script leaves it: one .wasm, and the glue of wasm-bindgen's target no-modules. */
 async function findEngine() {
-  const files = await readdir(generated, { recursive: true }).catch(() => []);
-  const wasm = files.find((file) => file.endsWith("_bg.wasm"));
-  let glue;
-  for (const file of files.filter((name) => name.endsWith(".js"))) {
-    const text = await readFile(join(generated, file), "utf8");
-    if (/^(?:let|var|const) wasm_bindgen\b/m.test(text)) glue = text;
+  const read = (name) => readFile(join(generated, name), "utf8");
+  try {
+    return { wasm: join(generated, "nats_geo_bg.wasm"), glue: await read("nats_geo.js"), isSmall: JSON.parse(await read("build.json")).small };
+  } catch (cause) {
+    throw new Error("there is no engine in generated/: build it first, with `make wasm` in the repository", { cause });
   }
-  if (!wasm || !glue) throw new Error("there is no engine in generated/: build it first, with `make wasm` in the repository");
-  return { wasm: join(generated, wasm), glue };
 }
 
 function bundle(glue, options, wasmFile, version, classic) {
@@ -82,7 +81,7 @@ function engineGlue(glue) {
   };
 }
 
-async function report({ outputs }, wasmFile) {
+async function report({ outputs }, wasmFile, limit) {
   const rows = [];
   const measure = async (file) => {
     const bytes = await readFile(join(dist, file));
@@ -101,10 +100,10 @@ async function report({ outputs }, wasmFile) {
   const workerBytes = Math.max(classicBytes, moduleBytes);
   const total = workerBytes + wasmBytes;
   console.log(`service worker, JavaScript: ${moduleBytes} B as module, ${classicBytes} B classic (brotli; target ${WORKER_JS_TARGET_BYTES})`);
-  console.log(`service worker, all in: ${total} B (brotli; target ${TOTAL_TARGET_BYTES}, limit ${TOTAL_LIMIT_BYTES})`);
+  console.log(`service worker, all in: ${total} B (brotli; target ${TOTAL_TARGET_BYTES}, limit ${limit})`);
   console.log(`page, without its own engine: ${pageBytes} B (brotli)`);
   if (total > TOTAL_TARGET_BYTES) console.log(`above the target by ${total - TOTAL_TARGET_BYTES} B`);
-  if (total > TOTAL_LIMIT_BYTES) throw new Error(`${total} B are more than the limit of ${TOTAL_LIMIT_BYTES} B`);
+  if (total > limit) throw new Error(`${total} B are more than the limit of ${limit} B`);
 }
 
 /** An entry with the chunks that it imports statically. */

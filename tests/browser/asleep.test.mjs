@@ -3,7 +3,6 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { startResponders } from "./lib/responders.mjs";
 import { until } from "./lib/until.mjs";
 import { MODES, startWorld } from "./lib/world.mjs";
 
@@ -17,17 +16,12 @@ const JUMPS = [
 ];
 
 let world;
-let stopResponders;
 
 before(async () => {
-  world = await startWorld({ first: "clocks.js" });
-  stopResponders = await startResponders(world.cluster);
+  world = await startWorld({ first: "clocks.js", withResponders: true });
 });
 
-after(async () => {
-  await stopResponders?.();
-  await world?.stop();
-});
+after(() => world?.stop());
 
 for (const mode of MODES) {
   describe(mode.name, () => {

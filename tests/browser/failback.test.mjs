@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connect } from "@nats-io/transport-node";
-import { startResponders } from "./lib/responders.mjs";
 import { until } from "./lib/until.mjs";
 import { MODES, startWorld } from "./lib/world.mjs";
 
@@ -22,14 +21,12 @@ const CONFIG = {
 };
 
 let world;
-let stopResponders;
 /** Publishes at the only server of the refuge that clients know: see `startPublishing`. */
 let publisher;
 let urls;
 
 before(async () => {
-  world = await startWorld();
-  stopResponders = await startResponders(world.cluster);
+  world = await startWorld({ withResponders: true });
   const [refuge] = world.cluster.in("ams");
   publisher = await connect({ servers: `127.0.0.1:${refuge.client}`, ignoreClusterUpdates: true });
   urls = [...world.cluster.urls("lon"), `ws://${refuge.proxy.address}`, ...world.cluster.urls("dal")];
@@ -37,7 +34,6 @@ before(async () => {
 
 after(async () => {
   await publisher?.close();
-  await stopResponders?.();
   await world?.stop();
 });
 

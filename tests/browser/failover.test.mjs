@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import { startResponders } from "./lib/responders.mjs";
 import { until } from "./lib/until.mjs";
 import { MODES, startWorld } from "./lib/world.mjs";
 
@@ -10,17 +9,12 @@ import { MODES, startWorld } from "./lib/world.mjs";
 const SILENCES = 5;
 
 let world;
-let stopResponders;
 
 before(async () => {
-  world = await startWorld();
-  stopResponders = await startResponders(world.cluster);
+  world = await startWorld({ withResponders: true });
 });
 
-after(async () => {
-  await stopResponders?.();
-  await world?.stop();
-});
+after(() => world?.stop());
 
 for (const mode of MODES) {
   describe(mode.name, () => {

@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { REGIONS } from "./lib/cluster.mjs";
-import { startResponders } from "./lib/responders.mjs";
 import { until } from "./lib/until.mjs";
 import { MODES, startWorld } from "./lib/world.mjs";
 
@@ -19,17 +18,12 @@ const NEXT = REGIONS.find(({ name }) => name === "ams");
 const LIMIT_MS = LIMIT_ROUND_TRIPS * NEXT.rttMs;
 
 let world;
-let stopResponders;
 
 before(async () => {
-  world = await startWorld();
-  stopResponders = await startResponders(world.cluster);
+  world = await startWorld({ withResponders: true });
 });
 
-after(async () => {
-  await stopResponders?.();
-  await world?.stop();
-});
+after(() => world?.stop());
 
 /** Since 1970, by the clock that page and test share. */
 const nowMs = () => performance.timeOrigin + performance.now();

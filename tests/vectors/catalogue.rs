@@ -7,7 +7,7 @@ use nats_geo::sim::{ClientFault, Fault, PathFault, PathModel, Scenario, ServerFa
 use super::model::{Policy, Vector};
 
 /// All vectors, by the names of their files.
-pub(crate) const ALL: [(&str, fn() -> Vector); 13] = [
+pub(crate) const ALL: [(&str, Maker); 13] = [
     ("first_choice", first_choice),
     ("ties", ties),
     ("server_lost", server_lost),
@@ -22,6 +22,9 @@ pub(crate) const ALL: [(&str, fn() -> Vector); 13] = [
     ("lame_duck", lame_duck),
     ("refused_credentials", refused_credentials),
 ];
+
+/// Makes one of them.
+type Maker = fn() -> Vector;
 
 const LON: usize = 0;
 

@@ -241,10 +241,7 @@ impl Policy {
 
 impl Told {
     fn of(call: &Call) -> Self {
-        let event = match call {
-            Call::Event(event) => event,
-            _ => return Self::Timeout,
-        };
+        let Call::Event(event) = call else { return Self::Timeout };
         match event {
             Event::Discovered(endpoint) => {
                 Self::Discovered { endpoint: endpoint.id.0, address: endpoint.address.clone() }

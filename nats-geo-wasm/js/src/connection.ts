@@ -31,6 +31,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
   readonly ready: Promise<void>;
   #backend!: Backend;
   #inboxPrefix: string | undefined;
+  #checkedSubject: string | undefined;
   #state: State = NO_STATE;
   #subscriptions = new Map<number, SubscriptionImpl>();
   #operations = new Map<number, Operation>();
@@ -318,7 +319,11 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
   }
 
   #checked(subject: string, payload: Payload | undefined): Uint8Array {
-    if (!isSubject(subject, false)) throw new InvalidSubjectError(subject);
+    // Most publish to the same subject again and again, and the check costs as much as the rest of it.
+    if (subject !== this.#checkedSubject) {
+      if (!isSubject(subject, false)) throw new InvalidSubjectError(subject);
+      this.#checkedSubject = subject;
+    }
     if (payload !== undefined && typeof payload !== "string" && !(payload instanceof Uint8Array)) {
       throw new InvalidArgumentError(`the payload of ${subject} must be a string or a Uint8Array`);
     }

@@ -2,6 +2,7 @@
 
 import type { ConnectionOptions, NatsConnection } from "../types/nats.js";
 import { Connection } from "./connection.ts";
+import { chunkedCopies } from "./engine/chunks.ts";
 import { EngineHost } from "./engine/host.ts";
 import { engineModule } from "./engine/module.ts";
 import { parseOptions } from "./options.ts";
@@ -13,14 +14,24 @@ export { init } from "./engine/module.ts";
 export async function wsconnect(options?: ConnectionOptions): Promise<NatsConnection> {
   engineModule();
   const parsed = parseOptions(options);
+  if (globalThis.document) parsed.engine.config = withPatience(parsed.engine.config);
   const connection = new Connection("page", parsed.engine.inboxPrefix);
-  const host = new EngineHost(parsed, connection);
+  const host = new EngineHost(parsed, connection, undefined, chunkedCopies());
   connection.attach(host);
   const forget = forwardHints(host);
   void connection.closed().then(forget);
   host.connect();
   await connection.ready;
   return connection;
+}
+
+/** Browsers fire the timers of a hidden page once a second: what is up to that late has not stalled, as the policy would hold. */
+const STALL_MS = 1_500;
+
+function withPatience(config: Record<string, unknown> = {}): Record<string, unknown> {
+  const { watch = {} } = config;
+  // What is no section of the policy is left to be refused.
+  return typeof watch === "object" ? { ...config, watch: { stall: STALL_MS, ...watch } } : config;
 }
 
 /** What the browser knows of network and visibility. The engine takes it as a hint and looks for itself. */

@@ -56,7 +56,7 @@ export class SubscriptionImpl implements Subscription {
   /** Hands a message over. */
   deliver(message: Msg): void {
     if (this.#ended) return;
-    clearTimeout(this.#firstMessageTimer);
+    if (this.#received === 0) clearTimeout(this.#firstMessageTimer);
     this.#received += 1;
     if (this.#options.callback) {
       this.#processed += 1;

@@ -32,8 +32,8 @@ impl Clock {
     }
 
     /// Whether the host has slept since this was asked last: its first clock then stood still in some browsers.
-    pub(super) fn has_jumped(&self) -> bool {
-        let ahead = date_now() - performance_now();
+    pub(super) fn has_jumped(&self, now: Time) -> bool {
+        let ahead = date_now() - self.start - now.since_start().as_secs_f64() * 1e3;
         ahead - self.ahead.replace(ahead) > JUMP_MS
     }
 }

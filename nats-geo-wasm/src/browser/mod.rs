@@ -7,7 +7,6 @@ use std::cell::{Cell, RefCell};
 
 use std::rc::{Rc, Weak};
 
-use js_sys::Uint8Array;
 use nats_geo::core::{SortedMap, Time};
 use wasm_bindgen::JsValue;
 
@@ -143,7 +142,7 @@ impl Inner {
     /// A fact for the engine, and all that follows from it.
     fn tell(&self, fact: impl FnOnce(&mut Engine, Time)) {
         let now = self.clock.now();
-        let has_slept = self.clock.has_jumped();
+        let has_slept = self.clock.has_jumped(now);
         let mut engine = self.engine.borrow_mut();
         if has_slept {
             engine.resumed(now);
@@ -174,7 +173,10 @@ impl Inner {
     }
 
     fn transmit(&self) {
-        self.engine.borrow_mut().transmit(&mut *self.sockets.borrow_mut(), self.clock.now());
+        let mut engine = self.engine.borrow_mut();
+        if engine.has_output() {
+            engine.transmit(&mut *self.sockets.borrow_mut(), self.clock.now());
+        }
     }
 
     /// Does what the engine wants done, until there is nothing more.
@@ -183,18 +185,18 @@ impl Inner {
             return;
         }
         loop {
-            let mut frames = None;
-            let effect = {
+            let (frames, effect) = {
                 let mut engine = self.engine.borrow_mut();
-                engine.take_frames(|bytes| frames = Some(Uint8Array::from(bytes)));
-                engine.poll_effect()
+                (engine.take_frames(), engine.poll_effect())
             };
-            if let Some(frames) = &frames {
-                self.sink.deliver(frames);
+            let has_frames = !frames.is_empty();
+            if has_frames {
+                self.sink.deliver(&frames);
+                self.engine.borrow_mut().reuse_frames(frames);
             }
             match effect {
                 Some(effect) => self.perform(effect),
-                None if frames.is_none() => break,
+                None if !has_frames => break,
                 None => {}
             }
         }
@@ -237,9 +239,8 @@ impl Inner {
 
     /// Sets the timer to what is due next.
     fn arm(&self) {
-        let (due, now) = (self.engine.borrow().poll_timeout(), self.clock.now());
-        match due {
-            Some(due) => self.timer.set(due, now),
+        match self.engine.borrow().poll_timeout() {
+            Some(due) => self.timer.set(due, &self.clock),
             None => self.timer.cancel(),
         }
     }

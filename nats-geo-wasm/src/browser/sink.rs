@@ -1,7 +1,6 @@
 //! The object that JavaScript gives to be told things. What it throws must not get between us and our state, so it is
 //! reported as an uncaught error of the page.
 
-use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -15,8 +14,9 @@ extern "C" {
     fn opened(this: &JsSink) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     fn closed(this: &JsSink, code: u8, text: Option<String>) -> Result<(), JsValue>;
+    /// The bytes are the engine's memory: they are copied before anything else is done.
     #[wasm_bindgen(method, catch)]
-    fn deliver(this: &JsSink, frames: &Uint8Array) -> Result<(), JsValue>;
+    fn deliver(this: &JsSink, frames: &[u8]) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     fn completed(
         this: &JsSink,
@@ -46,7 +46,7 @@ impl Sink {
         report(self.0.closed(code, text));
     }
 
-    pub(super) fn deliver(&self, frames: &Uint8Array) {
+    pub(super) fn deliver(&self, frames: &[u8]) {
         report(self.0.deliver(frames));
     }
 

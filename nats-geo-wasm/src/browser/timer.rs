@@ -8,6 +8,8 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 
+use super::clock::Clock;
+
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(js_name = setTimeout)]
@@ -37,11 +39,13 @@ impl Timer {
     }
 
     /// Fires at `due`. What was set before does not hold any more.
-    pub(super) fn set(&self, due: Time, now: Time) {
-        if self.due.get() == Some(due) && due > now {
+    pub(super) fn set(&self, due: Time, clock: &Clock) {
+        // Also when it is late: a timer that is set anew goes behind everything that waits for its turn.
+        if self.due.get() == Some(due) {
             return;
         }
         self.cancel();
+        let now = clock.now();
         // Rounded up: a timer that is early would have to be set again.
         let ms = (due.since(now).as_secs_f64() * 1e3).ceil().min(MS_MAX);
         self.due.set(Some(due));
@@ -54,6 +58,8 @@ impl Timer {
         let is_late = self.due.get().is_some_and(|due| now.since(due) > LATE);
         if !is_late || self.is_put_off.replace(true) {
             self.is_put_off.set(false);
+            // It has fired: what is due next sets it again.
+            self.due.set(None);
             return false;
         }
         self.id.set(Some(set_timeout(self.handler.as_ref().unchecked_ref(), PUT_OFF_MS)));

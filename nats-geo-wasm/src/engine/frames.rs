@@ -23,10 +23,9 @@ const HEADER_BYTES: usize = 24;
 const NO_RESPONDERS: u8 = 1;
 
 /// Appends a frame to `out`.
-pub(super) fn write(out: &mut Vec<u8>, kind: FrameKind, id: u32, message: &Msg) {
-    let (reply, headers) = (message.reply.as_deref(), message.headers.as_deref());
-    let parts =
-        [&message.subject[..], reply.unwrap_or_default(), headers.unwrap_or_default(), &message.payload];
+pub(super) fn write(out: &mut Vec<u8>, kind: FrameKind, id: u32, message: &Msg<'_>) {
+    let (reply, headers) = (message.reply, message.headers);
+    let parts = [message.subject, reply.unwrap_or_default(), headers.unwrap_or_default(), message.payload];
     let length = HEADER_BYTES + parts.iter().map(|part| part.len()).sum::<usize>();
     let padded = length.next_multiple_of(4);
     let flags = if message.status() == Some(503) { NO_RESPONDERS } else { 0 };
@@ -59,11 +58,11 @@ mod tests {
     #[test]
     fn a_frame_looks_as_the_other_side_expects() {
         let message = Msg {
-            subject: "a.b".into(),
+            subject: b"a.b",
             sid: 9,
-            reply: Some("re".into()),
-            headers: Some("NATS/1.0 503\r\n\r\n".into()),
-            payload: "x".into(),
+            reply: Some(b"re"),
+            headers: Some(b"NATS/1.0 503\r\n\r\n"),
+            payload: b"x",
         };
         let mut out = vec![7; 4];
         write(&mut out, FrameKind::Reply, 0x0102, &message);

@@ -211,15 +211,17 @@ impl Engine {
         self.effects.pop_front()
     }
 
-    /// Gives the messages that have come in to `deliver`, if there are any: frames, one behind the other.
-    pub fn take_frames(&mut self, deliver: impl FnOnce(&[u8])) {
-        if self.frames.is_empty() {
-            return;
-        }
-        deliver(&self.frames);
-        self.frames.clear();
-        if self.frames.capacity() > FRAMES_KEPT {
-            self.frames = Vec::new();
+    /// Takes the messages that have come in: frames, one behind the other. None: empty.
+    #[must_use]
+    pub fn take_frames(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.frames)
+    }
+
+    /// Gives the memory of frames back, for the next ones.
+    pub fn reuse_frames(&mut self, mut frames: Vec<u8>) {
+        if self.frames.is_empty() && frames.capacity() <= FRAMES_KEPT {
+            frames.clear();
+            self.frames = frames;
         }
     }
 
@@ -237,6 +239,12 @@ impl Engine {
                 outlet.buffered(*socket)
             });
         }
+    }
+
+    /// Whether [`transmit`](Self::transmit) has something to do.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        self.is_clogged || self.links.values().any(|link| !link.out.is_empty() || link.buffered > 0)
     }
 
     /// Whether so much is to be sent that [`transmit`](Self::transmit) should be called at once.

@@ -1,7 +1,7 @@
 //! What servers say.
 
 use nats_geo::core::{Event, Time};
-use nats_geo::wire::{ClientOp, Info, ServerOp};
+use nats_geo::wire::{ClientOp, Decoder, Info, ServerOp};
 
 use super::Engine;
 use super::ending::End;
@@ -14,24 +14,33 @@ impl Engine {
         if let Some(link) = self.links.get_mut(&socket) {
             link.received += bytes.len() as u64;
             link.silent_wakes = None;
-            link.decoder.feed(bytes);
             // The bytes prove that it is open, whatever order the browser tells of it in.
             if link.step == Step::Opening {
                 link.step = Step::AwaitInfo;
             }
-        }
-        // An operation may end the link.
-        while let Some(link) = self.links.get_mut(&socket) {
-            match link.decoder.next_op() {
-                Ok(None) => break,
-                Ok(Some(op)) => self.take_in(socket, op),
-                Err(error) => self.end_link(socket, End::Protocol(error.to_string())),
+            // Messages are slices of what it keeps, so the link does without it meanwhile.
+            let mut decoder = std::mem::take(&mut link.decoder);
+            decoder.feed(bytes);
+            self.take_in_all(socket, &mut decoder);
+            if let Some(link) = self.links.get_mut(&socket) {
+                link.decoder = decoder;
             }
         }
         self.pump();
     }
 
-    fn take_in(&mut self, socket: SocketId, op: ServerOp) {
+    fn take_in_all(&mut self, socket: SocketId, decoder: &mut Decoder) {
+        // An operation may end the link.
+        while self.links.contains_key(&socket) {
+            match decoder.next_op() {
+                Ok(None) => break,
+                Ok(Some(op)) => self.take_in(socket, op),
+                Err(error) => self.end_link(socket, End::Protocol(error.to_string())),
+            }
+        }
+    }
+
+    fn take_in(&mut self, socket: SocketId, op: ServerOp<'_>) {
         let now = self.now;
         let Some(link) = self.links.get_mut(&socket) else { return };
         match op {

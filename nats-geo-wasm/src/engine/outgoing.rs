@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use nats_geo::core::Time;
 use nats_geo::wire::{ClientOp, EncodeError};
 
@@ -19,7 +18,7 @@ pub(super) enum Kind {
 /// Operations in a row, of one kind.
 #[derive(Debug)]
 pub(super) struct Segment {
-    bytes: BytesMut,
+    bytes: Vec<u8>,
     kind: Kind,
     /// How many messages it holds, for [`Kind::Publish`].
     pub(super) messages: u64,
@@ -35,7 +34,7 @@ pub(super) struct Outgoing {
     segments: VecDeque<Segment>,
     queued_bytes: usize,
     /// Memory of a segment that was sent, for the next one: publishing then allocates nothing.
-    spare: BytesMut,
+    spare: Vec<u8>,
 }
 
 /// One message of the WebSocket: fewer and larger ones cost less, up to about this.

@@ -107,7 +107,7 @@ impl Engine {
             None => {
                 // As the link would check it.
                 let probe = ClientOp::Pub { subject, reply: None, headers, payload: b"" };
-                probe.encode(&mut bytes::BytesMut::new())?;
+                probe.encode(&mut Vec::new())?;
                 if self.requests.waiting_bytes + size > self.options.kept_bytes_max {
                     return Err(Refusal::new(
                         Code::Connection,
@@ -172,7 +172,7 @@ impl Engine {
     }
 
     /// A message for the inbox.
-    pub(super) fn replied(&mut self, message: &Msg) {
+    pub(super) fn replied(&mut self, message: &Msg<'_>) {
         let last = message.subject.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
         let Some(op) = std::str::from_utf8(last).ok().and_then(|op| op.parse::<u32>().ok()) else { return };
         let Some(pending) = self.finished(op) else { return };

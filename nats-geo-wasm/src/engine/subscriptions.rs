@@ -46,7 +46,7 @@ impl Engine {
             return Err(Refusal::new(Code::InvalidArgument, text));
         }
         check_subject(subject)?;
-        ClientOp::Sub { subject, queue, sid: sid.into() }.encode(&mut bytes::BytesMut::new())?;
+        ClientOp::Sub { subject, queue, sid: sid.into() }.encode(&mut Vec::new())?;
         let subscription = Subscription {
             subject: subject.into(),
             queue: queue.map(Into::into),
@@ -185,7 +185,7 @@ impl Engine {
     }
 
     /// A message came in.
-    pub(super) fn delivered(&mut self, socket: SocketId, message: &Msg) {
+    pub(super) fn delivered(&mut self, socket: SocketId, message: &Msg<'_>) {
         if message.sid == INBOX_SID {
             return self.replied(message);
         }

@@ -219,8 +219,7 @@ impl Client {
 
     fn perform_all(&mut self) {
         loop {
-            let mut frames = Vec::new();
-            self.engine.take_frames(|bytes| frames = bytes.to_vec());
+            let frames = self.engine.take_frames();
             self.messages.extend(read(&frames));
             match self.engine.poll_effect() {
                 Some(effect) => self.perform(effect),

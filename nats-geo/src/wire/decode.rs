@@ -1,6 +1,6 @@
 //! Bytes to operations.
 
-use bytes::{Buf, Bytes, BytesMut};
+use std::ops::Range;
 
 use super::error::printable;
 use super::{DecodeError, Info, Msg, ServerOp};
@@ -12,10 +12,12 @@ use super::{DecodeError, Info, Msg, ServerOp};
 /// since the last `next_op`. After an error it stays in that error and keeps nothing.
 #[derive(Debug)]
 pub struct Decoder {
-    buffer: BytesMut,
-    /// No line end is in the first so many bytes of the buffer: they need not be searched again.
+    buffer: Vec<u8>,
+    /// Operations were taken out up to here.
+    taken: usize,
+    /// No line end is in the first so many bytes behind that: they need not be searched again.
     searched: usize,
-    /// The message whose line was read but whose payload is not complete.
+    /// The message whose line was read but whose payload was not complete.
     awaited: Option<Head>,
     max_payload: usize,
     failed: Option<DecodeError>,
@@ -23,80 +25,99 @@ pub struct Decoder {
 
 impl Decoder {
     /// A decoder that accepts payloads of up to 64 MiB: no server can be configured to send more.
-    pub fn new() -> Self {
+    pub const fn new() -> Self {
         Self::with_max_payload(PAYLOAD_MAX)
     }
 
     /// A decoder that accepts payloads, headers included, of up to `max_payload` bytes.
-    pub fn with_max_payload(max_payload: usize) -> Self {
-        Self { buffer: BytesMut::new(), searched: 0, awaited: None, max_payload, failed: None }
+    pub const fn with_max_payload(max_payload: usize) -> Self {
+        Self { buffer: Vec::new(), taken: 0, searched: 0, awaited: None, max_payload, failed: None }
     }
 
     /// Takes in what the server sent.
     pub fn feed(&mut self, bytes: &[u8]) {
-        if self.failed.is_none() {
-            self.buffer.extend_from_slice(bytes);
+        if self.failed.is_some() {
+            return;
         }
+        if self.taken == self.buffer.len() && self.taken > BUFFER_KEPT {
+            // One large message must not cost its memory for ever.
+            self.buffer = Vec::new();
+        } else {
+            self.buffer.drain(..self.taken);
+        }
+        self.taken = 0;
+        self.buffer.extend_from_slice(bytes);
     }
 
     /// The next complete operation; `None` when more bytes are needed.
     ///
     /// # Errors
     /// What was wrong; the same again from then on, as the start of the next operation cannot be found.
-    pub fn next_op(&mut self) -> Result<Option<ServerOp>, DecodeError> {
+    pub fn next_op(&mut self) -> Result<Option<ServerOp<'_>>, DecodeError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        self.decode().inspect_err(|error| {
+        let found = self.find().inspect_err(|error| {
             self.failed = Some(error.clone());
-            self.buffer = BytesMut::new();
-        })
+            self.buffer = Vec::new();
+            self.taken = 0;
+        })?;
+        Ok(found.map(|found| match found {
+            Found::Op(op) => op,
+            Found::Message(head, start) => ServerOp::Msg(head.message(&self.buffer[start..])),
+        }))
     }
 
     /// Bytes kept for operations that are not complete.
     #[cfg(test)]
     pub(super) fn kept(&self) -> usize {
-        self.buffer.len()
+        self.buffer.len() - self.taken
     }
 
-    fn decode(&mut self) -> Result<Option<ServerOp>, DecodeError> {
-        if self.awaited.is_none() {
-            let Some(line) = self.take_line()? else { return Ok(None) };
-            match parse_line(&line, self.max_payload)? {
-                Parsed::Op(op) => return Ok(Some(op)),
-                Parsed::Head(head) => self.awaited = Some(head),
+    /// Takes the next operation out of the buffer, which keeps its bytes until it is fed.
+    fn find(&mut self) -> Result<Option<Found>, DecodeError> {
+        let head = match self.awaited.take() {
+            Some(head) => head,
+            None => {
+                let max_payload = self.max_payload;
+                let Some((line, length)) = self.line()? else { return Ok(None) };
+                match parse_line(line, length, max_payload)? {
+                    Parsed::Op(op) => {
+                        self.taken += length;
+                        return Ok(Some(Found::Op(op)));
+                    }
+                    Parsed::Head(head) => head,
+                }
             }
-        }
-        self.take_payload()
-    }
-
-    /// The next line without its end; `None` while it is incomplete.
-    fn take_line(&mut self) -> Result<Option<Bytes>, DecodeError> {
-        let limit = if is_info(&self.buffer) { INFO_MAX } else { LINE_MAX };
-        let Some(found) = self.buffer[self.searched..].iter().position(|&byte| byte == b'\n') else {
-            self.searched = self.buffer.len();
-            return check_length(&self.buffer, limit).map(|()| None);
         };
-        let end = self.searched + found;
-        check_length(&self.buffer[..end], limit)?;
-        self.searched = 0;
-        let mut line = self.buffer.split_to(end + 1).freeze();
-        line.truncate(line.strip_suffix(b"\r\n").map_or(end, <[u8]>::len));
-        Ok(Some(line))
+        let start = self.taken;
+        let behind = self.buffer.get(start + head.body..).and_then(|body| body.get(head.total..));
+        match behind.and_then(|behind| behind.get(..CRLF.len())) {
+            None => {
+                self.awaited = Some(head);
+                Ok(None)
+            }
+            Some(CRLF) => {
+                self.taken += head.body + head.total + CRLF.len();
+                Ok(Some(Found::Message(head, start)))
+            }
+            Some(_) => Err(DecodeError::PayloadNotTerminated),
+        }
     }
 
-    /// The awaited message, once its payload and the CR LF behind it are there.
-    fn take_payload(&mut self) -> Result<Option<ServerOp>, DecodeError> {
-        let complete = self.awaited.take_if(|head| self.buffer.len() >= head.total + CRLF.len());
-        let Some(head) = complete else { return Ok(None) };
-        let mut body = self.buffer.split_to(head.total).freeze();
-        if !self.buffer.starts_with(CRLF) {
-            return Err(DecodeError::PayloadNotTerminated);
-        }
-        self.buffer.advance(CRLF.len());
-        let headers = head.headers.map(|length| body.split_to(length));
-        let Head { subject, sid, reply, .. } = head;
-        Ok(Some(ServerOp::Msg(Msg { subject, sid, reply, headers, payload: body })))
+    /// The next line without its end, and its length with it; `None` while it is incomplete.
+    fn line(&mut self) -> Result<Option<(&[u8], usize)>, DecodeError> {
+        let rest = &self.buffer[self.taken..];
+        let limit = if is_info(rest) { INFO_MAX } else { LINE_MAX };
+        let Some(found) = rest[self.searched..].iter().position(|&byte| byte == b'\n') else {
+            self.searched = rest.len();
+            return check_length(rest, limit).map(|()| None);
+        };
+        let line = &rest[..self.searched + found];
+        check_length(line, limit)?;
+        self.searched = 0;
+        let length = line.len() + 1;
+        Ok(Some((line.strip_suffix(b"\r").unwrap_or(line), length)))
     }
 }
 
@@ -117,22 +138,48 @@ const LINE_MAX: usize = 4_096 + 32;
 /// server, or one that would cost more memory than it is worth.
 const INFO_MAX: usize = 64 << 10;
 
+/// An empty buffer of up to this is kept for what comes next: as much as a socket is read at once.
+const BUFFER_KEPT: usize = 1 << 20;
+
 const CRLF: &[u8] = b"\r\n";
 
-/// The line of MSG or HMSG.
+/// An operation that is complete.
+enum Found {
+    Op(ServerOp<'static>),
+    /// And where it starts in the buffer.
+    Message(Head, usize),
+}
+
+/// The line of MSG or HMSG. Places are counted from its start.
 #[derive(Debug)]
 struct Head {
-    subject: Bytes,
+    subject: Range<usize>,
     sid: u64,
-    reply: Option<Bytes>,
+    reply: Option<Range<usize>>,
     /// Bytes of headers, for HMSG.
     headers: Option<usize>,
+    /// Where headers and payload begin.
+    body: usize,
     /// Bytes of headers and payload.
     total: usize,
 }
 
+impl Head {
+    fn message<'a>(&self, bytes: &'a [u8]) -> Msg<'a> {
+        let body = &bytes[self.body..][..self.total];
+        let (headers, payload) = body.split_at(self.headers.unwrap_or_default());
+        Msg {
+            subject: &bytes[self.subject.clone()],
+            sid: self.sid,
+            reply: self.reply.clone().map(|reply| &bytes[reply]),
+            headers: self.headers.map(|_| headers),
+            payload,
+        }
+    }
+}
+
 enum Parsed {
-    Op(ServerOp),
+    Op(ServerOp<'static>),
     Head(Head),
 }
 
@@ -148,71 +195,86 @@ fn check_length(line: &[u8], limit: usize) -> Result<(), DecodeError> {
     }
 }
 
-fn parse_line(line: &Bytes, max_payload: usize) -> Result<Parsed, DecodeError> {
+/// `length`: of the line with its end.
+fn parse_line(line: &[u8], length: usize, max_payload: usize) -> Result<Parsed, DecodeError> {
     let blank = line.iter().position(|byte| is_blank(*byte)).unwrap_or(line.len());
-    let (op, arguments) = (&line[..blank], line.slice(blank..));
-    // Almost every line is one of these two, and in capitals: they are not copied first.
-    match op {
-        b"MSG" => return parse_head(line, &arguments, false, max_payload).map(Parsed::Head),
-        b"HMSG" => return parse_head(line, &arguments, true, max_payload).map(Parsed::Head),
-        _ => {}
+    let (op, arguments) = line.split_at(blank);
+    let is = |name: &[u8]| op.eq_ignore_ascii_case(name);
+    // Almost every line is one of these two.
+    if is(b"MSG") || is(b"HMSG") {
+        let head = parse_head(line, blank, length)
+            .ok_or_else(|| DecodeError::BadArguments { line: printable(line) })?;
+        return match head.total <= max_payload {
+            true => Ok(Parsed::Head(head)),
+            false => Err(DecodeError::PayloadTooLarge { size: head.total, limit: max_payload }),
+        };
     }
-    let op = op.to_ascii_uppercase();
-    Ok(Parsed::Op(match op.as_slice() {
-        b"MSG" => return parse_head(line, &arguments, false, max_payload).map(Parsed::Head),
-        b"HMSG" => return parse_head(line, &arguments, true, max_payload).map(Parsed::Head),
-        b"PING" => ServerOp::Ping,
-        b"PONG" => ServerOp::Pong,
-        b"+OK" => ServerOp::Ok,
-        b"-ERR" => ServerOp::Err(unquoted(&arguments)),
-        b"INFO" => ServerOp::Info(Box::new(parse_info(&arguments)?)),
-        _ => return Err(DecodeError::UnknownOp { prefix: printable(line) }),
+    Ok(Parsed::Op(if is(b"PING") {
+        ServerOp::Ping
+    } else if is(b"PONG") {
+        ServerOp::Pong
+    } else if is(b"+OK") {
+        ServerOp::Ok
+    } else if is(b"-ERR") {
+        ServerOp::Err(unquoted(arguments))
+    } else if is(b"INFO") {
+        let info = Info::parse(arguments).map_err(|error| DecodeError::InfoNotJson(error.to_string()))?;
+        ServerOp::Info(Box::new(info))
+    } else {
+        return Err(DecodeError::UnknownOp { prefix: printable(line) });
     }))
 }
 
-fn parse_info(json: &[u8]) -> Result<Info, DecodeError> {
-    Info::parse(json).map_err(|error| DecodeError::InfoNotJson(error.to_string()))
-}
-
-/// `<subject> <sid> [reply] [<#headers>] <#total>`.
-fn parse_head(line: &Bytes, arguments: &Bytes, hmsg: bool, max: usize) -> Result<Head, DecodeError> {
-    let bad = || DecodeError::BadArguments { line: printable(line) };
-    let mut words = [&[][..]; WORDS_MAX];
-    let mut count = 0;
-    for word in arguments.split(|byte| is_blank(*byte)).filter(|word| !word.is_empty()) {
-        *words.get_mut(count).ok_or_else(bad)? = word;
-        count += 1;
-    }
-    let words = &words[..count];
-    let (names, sizes) =
-        words.split_at_checked(words.len().wrapping_sub(1 + usize::from(hmsg))).ok_or_else(bad)?;
-    let (subject, sid, reply) = match *names {
-        [subject, sid] => (subject, sid, None),
-        [subject, sid, reply] => (subject, sid, Some(reply)),
-        _ => return Err(bad()),
+/// `<subject> <sid> [reply] [<#headers>] <#total>`, behind the first blank.
+fn parse_head(line: &[u8], blank: usize, length: usize) -> Option<Head> {
+    let is_hmsg = blank > 3;
+    let mut words = Words { line, at: blank };
+    let (subject, sid) = (words.next()?, words.next()?);
+    let (third, fourth, fifth) = (words.next()?, words.next(), words.next());
+    let (reply, headers, total) = match (is_hmsg, fourth, fifth) {
+        (false, None, None) => (None, None, third),
+        (false, Some(fourth), None) => (Some(third), None, fourth),
+        (true, Some(fourth), None) => (None, Some(third), fourth),
+        (true, Some(fourth), Some(fifth)) => (Some(third), Some(fourth), fifth),
+        _ => return None,
     };
-    let total: usize = sizes.last().and_then(|size| number(size)).ok_or_else(bad)?;
-    let headers =
-        if hmsg { Some(number(sizes[0]).filter(|headers| *headers <= total).ok_or_else(bad)?) } else { None };
-    if total > max {
-        return Err(DecodeError::PayloadTooLarge { size: total, limit: max });
-    }
-    Ok(Head {
-        subject: arguments.slice_ref(subject),
-        sid: number(sid).ok_or_else(bad)?,
-        reply: reply.map(|reply| arguments.slice_ref(reply)),
-        headers,
-        total,
-    })
+    let size = |digits: Range<usize>| usize::try_from(number(line.get(digits)?)?).ok();
+    let total = size(total)?;
+    let headers = match headers {
+        Some(digits) => Some(size(digits).filter(|headers| *headers <= total)?),
+        None => None,
+    };
+    let is_all = words.next().is_none();
+    is_all.then_some(Head { sid: number(line.get(sid)?)?, subject, reply, headers, body: length, total })
 }
 
-/// HMSG has the most: subject, sid, reply, two sizes.
-const WORDS_MAX: usize = 5;
+/// Where the words of a line are.
+struct Words<'a> {
+    line: &'a [u8],
+    at: usize,
+}
 
-/// Digits only: `str::parse` would take `+1`.
-fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
-    digits.iter().all(u8::is_ascii_digit).then_some(())?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
+impl Iterator for Words<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        let rest = self.line.get(self.at..)?;
+        let start = self.at + rest.iter().position(|byte| !is_blank(*byte))?;
+        let rest = self.line.get(start..)?;
+        self.at = start + rest.iter().position(|byte| is_blank(*byte)).unwrap_or(rest.len());
+        Some(start..self.at)
+    }
+}
+
+/// Digits only, and no more than fit.
+fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
 }
 
 fn is_blank(byte: u8) -> bool {
@@ -230,10 +292,10 @@ fn unquoted(text: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn all(input: &[u8]) -> Result<Vec<ServerOp>, DecodeError> {
+    fn all(input: &[u8]) -> Result<Vec<ServerOp<'static>>, DecodeError> {
         let mut decoder = Decoder::with_max_payload(1_000);
         decoder.feed(input);
-        std::iter::from_fn(|| decoder.next_op().transpose()).collect()
+        std::iter::from_fn(|| decoder.next_op().map(|op| op.map(ServerOp::leaked)).transpose()).collect()
     }
 
     #[test]
@@ -251,19 +313,10 @@ mod tests {
         let rest =
             [ServerOp::Ping, ServerOp::Pong, ServerOp::Ok, ServerOp::Err("Authorization Violation".into())];
         assert_eq!(ops[1..5], rest);
-        let msg = Msg {
-            subject: "a.b".into(),
-            sid: 9,
-            reply: Some("reply".into()),
-            headers: None,
-            payload: "hi".into(),
-        };
+        let msg = Msg { subject: b"a.b", sid: 9, reply: Some(b"reply"), headers: None, payload: b"hi" };
         assert_eq!(ops[5], ServerOp::Msg(msg));
         let ServerOp::Msg(hmsg) = &ops[6] else { panic!("HMSG last") };
-        assert_eq!(
-            (hmsg.headers.as_deref(), &hmsg.payload[..]),
-            (Some(&b"NATS/1.0\r\n\r\n"[..]), &b"hi"[..])
-        );
+        assert_eq!((hmsg.headers, hmsg.payload), (Some(&b"NATS/1.0\r\n\r\n"[..]), &b"hi"[..]));
         assert_eq!(hmsg.status(), None);
     }
 

@@ -1,7 +1,5 @@
 //! Operations to bytes.
 
-use bytes::{BufMut, BytesMut};
-
 use super::error::printable;
 use super::op::VERSION;
 use super::{ClientOp, Connect, EncodeError, json};
@@ -11,7 +9,7 @@ impl ClientOp<'_> {
     ///
     /// ```
     /// # use nats_geo::wire::ClientOp;
-    /// let mut out = bytes::BytesMut::new();
+    /// let mut out = Vec::new();
     /// ClientOp::Sub { subject: "orders.>", queue: Some("workers"), sid: 1 }.encode(&mut out)?;
     /// ClientOp::Pub { subject: "orders.new", reply: None, headers: None, payload: b"1" }.encode(&mut out)?;
     /// assert_eq!(&out[..], b"SUB orders.> workers 1\r\nPUB orders.new 1\r\n1\r\n");
@@ -20,7 +18,7 @@ impl ClientOp<'_> {
     ///
     /// # Errors
     /// A name that would break the framing, or headers that are no header block; `out` is then unchanged.
-    pub fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
+    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         match *self {
             Self::Connect(connect) => {
                 put(out, &[b"CONNECT ", &connect_json(connect)]);
@@ -31,7 +29,7 @@ impl ClientOp<'_> {
             Self::Sub { subject, queue, sid } => {
                 check(subject)?;
                 queue.map_or(Ok(()), check)?;
-                out.put_slice(b"SUB ");
+                out.extend_from_slice(b"SUB ");
                 words(out, &[Some(subject), queue]);
                 put(out, &[Decimal::new(sid).digits()]);
             }
@@ -45,7 +43,7 @@ impl ClientOp<'_> {
 }
 
 fn publish(
-    out: &mut BytesMut,
+    out: &mut Vec<u8>,
     subject: &str,
     reply: Option<&str>,
     headers: Option<&[u8]>,
@@ -56,7 +54,7 @@ fn publish(
     if headers.is_some_and(|block| !block.starts_with(VERSION) || !block.ends_with(b"\r\n\r\n")) {
         return Err(EncodeError::BadHeaders);
     }
-    out.put_slice(if headers.is_some() { b"HPUB " } else { b"PUB " });
+    out.extend_from_slice(if headers.is_some() { b"HPUB " } else { b"PUB " });
     words(out, &[Some(subject), reply]);
     match headers {
         Some(block) => {
@@ -72,18 +70,18 @@ fn publish(
     Ok(())
 }
 
-fn words(out: &mut BytesMut, words: &[Option<&str>]) {
+fn words(out: &mut Vec<u8>, words: &[Option<&str>]) {
     for word in words.iter().flatten() {
-        out.put_slice(word.as_bytes());
-        out.put_u8(b' ');
+        out.extend_from_slice(word.as_bytes());
+        out.push(b' ');
     }
 }
 
-fn put(out: &mut BytesMut, parts: &[&[u8]]) {
+fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {
     for part in parts {
-        out.put_slice(part);
+        out.extend_from_slice(part);
     }
-    out.put_slice(b"\r\n");
+    out.extend_from_slice(b"\r\n");
 }
 
 fn connect_json(connect: &Connect) -> Vec<u8> {
@@ -171,9 +169,9 @@ mod tests {
     use super::*;
 
     fn encoded(op: ClientOp<'_>) -> Result<String, EncodeError> {
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         op.encode(&mut out)?;
-        Ok(String::from_utf8(out.to_vec()).unwrap())
+        Ok(String::from_utf8(out).unwrap())
     }
 
     #[test]

@@ -13,8 +13,8 @@
 //!
 //! decoder.feed(b"lo\r\n");
 //! let Ok(Some(ServerOp::Msg(message))) = decoder.next_op() else { panic!("a complete message") };
-//! assert_eq!((&message.subject[..], message.sid), (&b"orders.new"[..], 7));
-//! assert_eq!(&message.payload[..], b"hello");
+//! assert_eq!((message.subject, message.sid), (&b"orders.new"[..], 7));
+//! assert_eq!(message.payload, b"hello");
 //! ```
 
 mod decode;

@@ -1,17 +1,15 @@
 //! The operations of the protocol.
 
-use bytes::Bytes;
-
 use super::Info;
 
 /// What a server sends.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum ServerOp {
+pub enum ServerOp<'a> {
     /// About itself: first of all, and again when the topology changes or lame duck mode begins.
     Info(Box<Info>),
     /// A message (MSG or HMSG).
-    Msg(Msg),
+    Msg(Msg<'a>),
     /// To be answered by PONG.
     Ping,
     /// The answer to PING.
@@ -22,29 +20,50 @@ pub enum ServerOp {
     Err(String),
 }
 
-/// A message for a subscription. All parts are slices of one buffer: a part that is kept for long keeps the
-/// buffer alive, so copy it if it is small.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Msg {
+/// A message for a subscription. Its parts are slices of the decoder's buffer: what is kept is copied by its keeper.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Msg<'a> {
     /// Where it was published. UTF-8 in practice, though the protocol does not promise it.
-    pub subject: Bytes,
+    pub subject: &'a [u8],
     /// The subscription that it is for.
     pub sid: u64,
     /// Where an answer goes.
-    pub reply: Option<Bytes>,
+    pub reply: Option<&'a [u8]>,
     /// The header block as sent, from `NATS/1.0` to the empty line.
-    pub headers: Option<Bytes>,
+    pub headers: Option<&'a [u8]>,
     /// The payload.
-    pub payload: Bytes,
+    pub payload: &'a [u8],
 }
 
-impl Msg {
+impl Msg<'_> {
     /// The status in the first header line; 503 says that nobody serves the subject of a request.
     pub fn status(&self) -> Option<u16> {
-        let headers = self.headers.as_ref()?;
+        let headers = self.headers?;
         let first_line = headers.split(|&byte| byte == b'\r').next()?;
         let digits = first_line.strip_prefix(VERSION)?.trim_ascii_start().get(..3)?;
         std::str::from_utf8(digits).ok()?.parse().ok()
+    }
+}
+
+#[cfg(test)]
+impl ServerOp<'_> {
+    /// Copied, for tests that collect operations; the memory is not given back.
+    pub(super) fn leaked(self) -> ServerOp<'static> {
+        let copy = |bytes: &[u8]| &*bytes.to_vec().leak();
+        match self {
+            Self::Msg(Msg { subject, sid, reply, headers, payload }) => ServerOp::Msg(Msg {
+                subject: copy(subject),
+                sid,
+                reply: reply.map(copy),
+                headers: headers.map(copy),
+                payload: copy(payload),
+            }),
+            Self::Info(info) => ServerOp::Info(info),
+            Self::Ping => ServerOp::Ping,
+            Self::Pong => ServerOp::Pong,
+            Self::Ok => ServerOp::Ok,
+            Self::Err(text) => ServerOp::Err(text),
+        }
     }
 }
 

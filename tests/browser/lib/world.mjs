@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { connect } from "@nats-io/transport-node";
 import { launchBrowser } from "./browser.mjs";
 import { startCluster } from "./cluster.mjs";
+import { startResponders } from "./responders.mjs";
 import { startSite } from "./site.mjs";
 
 /** The three ways to use the package; all pass the same tests. */
@@ -14,7 +15,8 @@ export const MODES = [
   { name: "in the page", isWorker: false, options: { mode: "page" } },
 ];
 
-export async function startWorld({ routes = [], extra, nodeOptions = {}, withCluster = true, first } = {}) {
+/** `withResponders`: each server has somebody who answers requests to `echo` with its name. */
+export async function startWorld({ routes = [], extra, nodeOptions = {}, withCluster = true, withResponders = false, first } = {}) {
   const undo = [];
   const stop = async () => {
     for (const step of undo.splice(0).reverse()) await step();
@@ -28,6 +30,7 @@ export async function startWorld({ routes = [], extra, nodeOptions = {}, withClu
     undo.push(() => browser.close());
     const nc = cluster && (await connect({ servers: cluster.in("dal").map((server) => `127.0.0.1:${server.client}`), ...nodeOptions }));
     if (nc) undo.push(() => nc.close());
+    if (withResponders) undo.push(await startResponders(cluster));
     return new World({ cluster, site, browser, nc, stop });
   } catch (error) {
     await stop();

@@ -23,10 +23,13 @@ export class EngineHost implements Backend {
   #engine: Engine | undefined;
   #isClosed = false;
   #trapTimes: number[] = [];
+  #copy: (bytes: Uint8Array) => Uint8Array;
 
-  constructor(options: ParsedOptions, events: BackendEvents, memory?: object) {
+  /** `copy`: makes what is delivered, out of the engine's memory. */
+  constructor(options: ParsedOptions, events: BackendEvents, memory?: object, copy = (bytes: Uint8Array): Uint8Array => bytes.slice()) {
     this.#options = options;
     this.#events = events;
+    this.#copy = copy;
     this.#start(memory);
   }
 
@@ -133,7 +136,7 @@ export class EngineHost implements Backend {
         this.#isClosed = true;
         this.#events.terminated(code, text);
       },
-      deliver: (frames) => present() && this.#events.deliver(frames),
+      deliver: (frames) => present() && this.#events.deliver(this.#copy(frames)),
       completed: (operation, code, text, value) => present() && this.#events.completed(operation, code, text, value),
       notice: (notice) => {
         state();

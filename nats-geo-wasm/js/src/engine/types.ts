@@ -11,6 +11,7 @@ export type Hint = "online" | "offline" | "visible" | "hidden" | "resumed";
 export interface EngineSink {
   opened(): void;
   closed(code: number, text?: string): void;
+  /** The bytes are the engine's memory, to be copied at once. */
   deliver(frames: Uint8Array): void;
   completed(operation: number, code: number, text?: string, value?: number): void;
   notice(notice: Notice & { at_ms?: number }): void;

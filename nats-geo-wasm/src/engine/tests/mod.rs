@@ -79,7 +79,7 @@ impl Script {
     }
 
     fn drain(&mut self) {
-        self.engine.take_frames(|frames| self.frames += frames.len());
+        self.frames += self.engine.take_frames().len();
         while let Some(effect) = self.engine.poll_effect() {
             self.effects.push(effect);
         }
