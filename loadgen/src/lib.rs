@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clients;
 pub mod clock;
 pub mod cluster;
+pub mod config_file;
 pub mod dns;
 pub mod idle;
 pub mod load;

@@ -2,6 +2,7 @@
 //! can read. `VECTORS=write cargo test -p nats-geo-tests --test vectors` writes them anew, for review as a diff.
 
 mod catalogue;
+mod convert;
 mod model;
 
 use std::fs;

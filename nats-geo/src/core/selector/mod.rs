@@ -1,22 +1,23 @@
 //! The state machine that drivers run. It owns the stages and only routes between them:
-//! `mod.rs` takes events in, `due.rs` does what time demands, `outage.rs` gets a lost client back,
+//! `mod.rs` takes events in, `measure.rs` what probes say, `due.rs` does what time demands, `outage.rs` gets a lost client back,
 //! `moves.rs` leaves a link that still works, `afresh.rs` makes the first choice again, `standby.rs` keeps one
 //! warm, `view.rs` shows the state.
 
 mod afresh;
 mod due;
+mod measure;
 mod moves;
 mod outage;
+mod policy;
 mod standby;
 mod view;
 
 use std::collections::VecDeque;
-use std::ops::Deref;
 use std::time::Duration;
 
 use super::connect::Dialer;
 use super::damping::Damping;
-use super::discovery::{Record, Roster};
+use super::discovery::Roster;
 use super::failback::FailBack;
 use super::failover::Outage;
 use super::probe::Prober;
@@ -24,10 +25,11 @@ use super::rng::Rng;
 use super::sorted::SortedMap;
 use super::watch::Watch;
 use super::{
-    Action, Cause, Config, ConfigError, ConnId, Endpoint, EndpointId, Event, NoticeKind, OpenError, PingId,
-    ProbeError, ProbeId, ProbeReport, Region, ServerIdentity, Time,
+    Action, Cause, Config, ConfigError, ConnId, EndpointId, Event, NoticeKind, OpenError, PingId, Region,
+    ServerIdentity, Time,
 };
 use moves::PlannedMove;
+use policy::Policy;
 use standby::Standby;
 
 /// Decides which server a client talks to. Facts go in, decisions come out; no clock, no I/O.
@@ -84,24 +86,6 @@ pub struct Selector {
     due: Option<Time>,
     next_conn: u64,
     next_ping: u64,
-}
-
-/// The configuration.
-#[derive(Clone, Debug)]
-enum Policy {
-    Own(Box<Config>),
-    Shared(&'static Config),
-}
-
-impl Deref for Policy {
-    type Target = Config;
-
-    fn deref(&self) -> &Config {
-        match self {
-            Self::Own(config) => config,
-            Self::Shared(config) => config,
-        }
-    }
 }
 
 /// The choice of the first server.
@@ -262,67 +246,6 @@ impl Selector {
         if late > self.config.watch.stall {
             self.resume();
         }
-    }
-
-    fn discovered(&mut self, endpoint: Endpoint) {
-        let id = endpoint.id;
-        if !self.roster.discovered(endpoint) {
-            return;
-        }
-        self.prober.add(id, self.now, &self.config.probe);
-        if matches!(self.start, Start::Empty) {
-            self.start = Start::Probing(self.now);
-        }
-    }
-
-    fn withdrawn(&mut self, endpoint: EndpointId) {
-        // A live link stays where it is, and what is known of its server stays with it.
-        let links = &self.links;
-        self.roster.withdrawn(endpoint, |id| links.values().any(|link| link.endpoint == id));
-        self.dialer.skip(|candidate| candidate == endpoint);
-        self.prober.remove(endpoint);
-    }
-
-    fn probed(&mut self, probe: ProbeId, result: Result<ProbeReport, ProbeError>) {
-        let finished = self.prober.finished(probe, self.now, &self.config.probe, &mut self.rng);
-        let Some((endpoint, period)) = finished else { return };
-        let before = self.roster.get(endpoint).map(Record::rank_inputs);
-        let is_new_identity = match result {
-            Ok(report) => self.probe_answered(endpoint, report, period),
-            Err(error) => {
-                self.endpoint_failed(endpoint, error.is_silence());
-                false
-            }
-        };
-        let after = self.roster.get(endpoint).map(Record::rank_inputs);
-        if is_new_identity || before != after || !self.is_calm() {
-            self.review_ranks();
-        }
-    }
-
-    /// Returns whether another server than before answered.
-    fn probe_answered(&mut self, endpoint: EndpointId, report: ProbeReport, period: Duration) -> bool {
-        let (rtt, time_to_info) = (report.rtt(), report.time_to_info);
-        let is_new_identity = self.roster.identified(endpoint, report.identity);
-        let Some(record) = self.roster.get_mut(endpoint) else { return false };
-        // What was measured before the choice is made again counts no more.
-        let period =
-            self.afresh.map_or(period, |since| self.now.since(since) / self.config.rank.sample_age_intervals);
-        record.base.record(rtt, period, self.now, &self.config.rank);
-        record.answered(self.now);
-        let samples = record.base.samples();
-        self.region_answered(endpoint);
-        let is_choosing = !matches!(self.start, Start::Over) || self.afresh.is_some();
-        if is_choosing && samples < self.config.probe.start_samples {
-            self.prober.again(endpoint, self.now);
-        }
-        if let Start::Probing(since) = self.start {
-            let probe = &self.config.probe;
-            let window = (time_to_info * probe.start_window_factor)
-                .clamp(probe.start_window_min, probe.start_window_max);
-            self.start = Start::ChooseAt(since + window);
-        }
-        is_new_identity
     }
 
     fn opened(&mut self, conn: ConnId, identity: ServerIdentity) {

@@ -5,13 +5,14 @@
 //! from the loss on meets nobody, and is played alone from start to end; the others are played together from the loss
 //! on. Nothing is left out or fast-forwarded: every client's PINGs and probes are played to the end.
 //!
-//! `client.rs` runs nats-geo's selector, `stock.rs` the reconnect rules of other clients, `play.rs` the queue of
-//! happenings, `report.rs` what is counted.
+//! `client.rs` runs nats-geo's selector, `stock.rs` the reconnect rules of other clients, `play.rs` who is played with
+//! whom, `world.rs` the queue of happenings, `report.rs` what is counted.
 
 mod client;
 mod play;
 mod report;
 mod stock;
+mod world;
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Herd;
-use super::play::World;
+use super::world::World;
 use crate::core::Time;
 
 /// What became of a herd.

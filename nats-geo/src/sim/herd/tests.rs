@@ -1,3 +1,5 @@
+//! Small herds, played whole.
+
 use super::*;
 use crate::core::CapacityHint;
 

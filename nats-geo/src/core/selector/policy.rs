@@ -1,0 +1,23 @@
+//! The configuration of a selector: its own, or one that very many share.
+
+use std::ops::Deref;
+
+use super::super::Config;
+
+/// The configuration.
+#[derive(Clone, Debug)]
+pub(super) enum Policy {
+    Own(Box<Config>),
+    Shared(&'static Config),
+}
+
+impl Deref for Policy {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        match self {
+            Self::Own(config) => config,
+            Self::Shared(config) => config,
+        }
+    }
+}
