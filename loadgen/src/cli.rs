@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use nats_geo::dns::Resolver;
+use nats_geo::dns::{Dns, Resolver};
 
 use crate::wan::RttOverride;
 
@@ -111,8 +111,8 @@ pub enum Command {
 #[derive(Args, Clone, Debug)]
 pub struct DnsOpts {
     /// The name that stands for NATS servers, such as `nats.example.net` or `wss://nats.example.net`
-    #[arg(value_name = "NAME")]
-    pub name: String,
+    #[arg(value_name = "NAME", value_parser = Dns::new)]
+    pub name: Dns,
 
     /// Who is asked: system, google, cloudflare, quad9 or an address, with udp://, tcp://, tls:// or https:// in front;
     /// may be repeated
