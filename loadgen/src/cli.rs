@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use nats_geo::dns::Resolver;
+use nats_geo::dns::{Dns, Resolver};
 
 use crate::wan::RttOverride;
 
@@ -111,8 +111,8 @@ pub enum Command {
 #[derive(Args, Clone, Debug)]
 pub struct DnsOpts {
     /// The name that stands for NATS servers, such as `nats.example.net` or `wss://nats.example.net`
-    #[arg(value_name = "NAME")]
-    pub name: String,
+    #[arg(value_name = "NAME", value_parser = Dns::new)]
+    pub name: Dns,
 
     /// Who is asked: system, google, cloudflare, quad9 or an address, with udp://, tcp://, tls:// or https:// in front;
     /// may be repeated
@@ -152,7 +152,7 @@ pub struct UpOpts {
 #[derive(Args, Clone, Debug)]
 pub struct SimulateOpts {
     /// How many clients, dealt out to the regions one by one
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000), value_name = "N")]
+    #[arg(long, default_value_t = 12_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000), value_name = "N")]
     pub clients: u32,
 
     /// How many regions, taken from the known cities, or their names
@@ -175,8 +175,9 @@ pub struct SimulateOpts {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
     pub servers_per_region: u16,
 
-    /// Handshakes per second that each server can do
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "N")]
+    /// Handshakes per second that each server can do; the default is for the default number of clients, as 1000 for a
+    /// million
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "N")]
     pub accepts_per_second: u32,
 
     /// For how many seconds the region is lost

@@ -10,7 +10,6 @@ use nats_geo::dns::{Dns, DnsAnswer, DnsError, DnsServer, Resolver};
 
 use crate::cli::DnsOpts;
 use crate::clock;
-use crate::plan::PlanError;
 
 /// What `loadgen dns` compares.
 #[derive(Clone, Debug)]
@@ -25,14 +24,13 @@ pub struct DnsPlan {
 
 impl DnsPlan {
     /// Reads the options.
-    ///
-    /// # Errors
-    /// A name that is none.
-    pub fn new(opts: &DnsOpts) -> Result<Self, PlanError> {
-        let name = Dns::new(&opts.name)?;
-        let questions =
-            opts.resolver.iter().map(|resolver| (resolver.clone(), name.clone().resolver(resolver.clone())));
-        Ok(Self { questions: questions.collect(), times: opts.times, probe_limit: PROBE_LIMIT })
+    pub fn new(opts: &DnsOpts) -> Self {
+        let asked = |resolver: &Resolver| (resolver.clone(), opts.name.clone().resolver(resolver.clone()));
+        Self {
+            questions: opts.resolver.iter().map(asked).collect(),
+            times: opts.times,
+            probe_limit: PROBE_LIMIT,
+        }
     }
 }
 

@@ -17,6 +17,7 @@ pub mod record;
 pub mod report;
 pub mod round;
 pub mod run;
+mod seed;
 pub mod simulate;
 pub mod up;
 pub mod wan;
