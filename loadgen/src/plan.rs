@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches};
-use nats_geo::ServerUrlError;
 
 use crate::cli::{ClusterOpts, Command, FaultKind, Opts, Preset, UpOpts};
 use crate::cluster::{StartOptions, Topology, TopologyError};
@@ -49,9 +48,6 @@ pub enum PlanError {
     /// Regions or servers.
     #[error(transparent)]
     Topology(#[from] TopologyError),
-    /// The name of `loadgen dns`.
-    #[error(transparent)]
-    Name(#[from] ServerUrlError),
     /// A distance is missing.
     #[error(transparent)]
     UnknownPair(#[from] UnknownPairError),
@@ -139,7 +135,7 @@ impl Plan {
             preset: opts.preset,
             warm_standby: opts.warm_standby,
             rate: opts.rate,
-            seed: opts.seed.unwrap_or_else(random_seed),
+            seed: opts.seed.unwrap_or_else(crate::seed::random),
             out: opts.out,
             json: opts.json,
             topology,
@@ -242,7 +238,7 @@ pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<T
     Ok(match opts.command {
         Some(Command::Up(opts)) => Task::Up(UpPlan::new(opts)?),
         Some(Command::Simulate(opts)) => Task::Simulate(SimulatePlan::new(opts)?),
-        Some(Command::Dns(opts)) => Task::Dns(DnsPlan::new(&opts)?),
+        Some(Command::Dns(opts)) => Task::Dns(DnsPlan::new(&opts)),
         None => Task::Measure(Plan::new(opts)?),
     })
 }
@@ -287,12 +283,6 @@ fn fault_regions(topology: &Topology, named: Vec<String>) -> Result<Vec<String>,
         Some(name) => Err(PlanError::UnknownFaultRegion { name: name.clone(), known: known.to_vec() }),
         None => Ok(named),
     }
-}
-
-/// The hasher's keys are the operating system's randomness.
-fn random_seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(std::process::id())
 }
 
 #[cfg(test)]
