@@ -50,10 +50,12 @@ pub struct Row {
     pub dials_per_client: f64,
     /// Handshakes of a hit client at the survivors, on average.
     pub handshakes_per_client: f64,
-    /// The most handshakes that a region was asked for in a second, over what it can do.
+    /// The most handshakes that a survivor was asked for in a second, over what it can do.
     pub peak_over_capacity: f64,
-    /// Where that was.
+    /// Which survivor that was.
     pub peak_region: String,
+    /// The same for the lost region, from its return on.
+    pub return_peak_over_capacity: f64,
     /// Hit clients in the nearest survivor when the region returned.
     pub in_nearest_share: f64,
     /// The busiest server of a region over the region's average.
@@ -82,7 +84,10 @@ pub struct RegionSeries {
 impl Row {
     pub(super) fn new(kind: Kind, report: &HerdReport, herd: &Herd, took: Duration) -> Self {
         let share = |part: u32, whole: u32| if whole == 0 { 0.0 } else { f64::from(part) / f64::from(whole) };
-        let busiest = report.regions.iter().max_by_key(|region| region.peak);
+        let accepts = herd.region_accepts_per_second();
+        let lost = &report.regions[herd.lose];
+        let survivors = report.regions.iter().filter(|region| region.name != lost.name);
+        let busiest = survivors.max_by_key(|region| region.peak);
         Self {
             kind,
             hit: report.hit,
@@ -92,9 +97,9 @@ impl Row {
             back_last_s: report.back_after.last.as_secs_f64(),
             dials_per_client: report.dials_per_client,
             handshakes_per_client: report.handshakes_per_client,
-            peak_over_capacity: busiest
-                .map_or(0.0, |region| f64::from(region.peak) / herd.region_accepts_per_second()),
+            peak_over_capacity: busiest.map_or(0.0, |region| f64::from(region.peak) / accepts),
             peak_region: busiest.map(|region| region.name.clone()).unwrap_or_default(),
+            return_peak_over_capacity: f64::from(lost.peak) / accepts,
             in_nearest_share: report.in_nearest,
             skew: report.skew,
             home_share: share(report.home, report.home_of),

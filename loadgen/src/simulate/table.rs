@@ -21,6 +21,7 @@ pub fn render(simulation: &Simulation) -> String {
         "nearest",
         "skew",
         "home",
+        "peak",
         "last s",
         "took s",
     ]);
@@ -43,8 +44,9 @@ pub fn render(simulation: &Simulation) -> String {
     let _ = write!(
         text,
         "back: a place for their traffic again before the region returned. dials and handshakes (at survivors): per \
-         hit client.\npeak: most handshakes asked for in a second over what the region can do. nearest: in the \
-         nearest survivor.\nskew: busiest server over its region's average. home: back home after the return. \
+         hit client.\npeak: most handshakes asked of a survivor in a second over what it can do; the second one, of the lost region at \
+         its return.\nnearest: in the \
+         nearest survivor. skew: busiest server over its region's average. home: back home after the return. \
          Memory: {:.2} GB at most. Seed {}.",
         simulation.memory_max_bytes as f64 / 1e9,
         simulation.seed,
@@ -68,6 +70,7 @@ fn cells(row: &Row) -> Vec<String> {
         percent(row.in_nearest_share),
         format!("{:.2}", row.skew),
         percent(row.home_share),
+        format!("{:.2}x", row.return_peak_over_capacity),
         format!("{:.0}", row.home_last_s),
         format!("{:.0}", row.took_s),
     ]

@@ -125,11 +125,11 @@ impl Selector {
 
     /// What an attempt at this endpoint is given before it is raced by another.
     pub(super) fn attempt_delay(&self, endpoint: EndpointId) -> Duration {
-        // With a capacity hint, the clients of a lost region come together and make the survivors slow: racing them
-        // would ask for several handshakes per client, which they cannot do.
-        let is_herd = self.config.spread.capacity.is_some() && self.outage.is_some();
-        if is_herd && self.roster.region(endpoint) != self.outage.as_ref().and_then(|outage| outage.region())
-        {
+        // Where first attempts are spread, a client is one of many. The clients of a lost region come together and make
+        // the survivors slow: racing them would ask for several handshakes per client, which they cannot do.
+        let lost = self.outage.as_ref().and_then(|outage| outage.region());
+        let is_herd = !self.config.spread.region_lost_or_hint().is_zero();
+        if is_herd && lost.is_some() && self.roster.region(endpoint) != lost {
             return self.config.dial.attempt_delay_max;
         }
         let base = self.roster.get(endpoint).and_then(|record| record.base.get());
