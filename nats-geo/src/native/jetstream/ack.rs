@@ -40,6 +40,11 @@ impl Refused {
     pub(crate) const fn will_pass(&self) -> bool {
         matches!(self.error_code, ID_IN_PROCESS | TOO_MANY_REQUESTS)
     }
+
+    /// Whether a message with the same id is being stored.
+    pub(crate) const fn is_in_process(&self) -> bool {
+        self.error_code == ID_IN_PROCESS
+    }
 }
 
 /// What came back of one try.

@@ -105,8 +105,8 @@ impl LastTry {
     pub(crate) const fn in_doubt(&self) -> bool {
         match self {
             Self::TimedOut { .. } | Self::LinkLost => true,
-            // Of an id that is in process: the try before this one was in doubt already.
-            Self::NoStream { .. } | Self::Unavailable(_) | Self::Refused(_) => false,
+            Self::Refused(refused) => refused.is_in_process(),
+            Self::NoStream { .. } | Self::Unavailable(_) => false,
         }
     }
 }
@@ -126,6 +126,10 @@ mod tests {
             error(LastTry::LinkLost),
             "no acknowledgement after 3 tries in 2s: the connection was lost; the message may have been stored"
         );
+        let refused =
+            |error_code| LastTry::Refused(Refused { code: 409, error_code, description: "busy".into() });
+        assert!(refused(10_158).in_doubt(), "one with this id is being stored");
+        assert!(!refused(10_167).in_doubt(), "it was dropped");
         let none = LastTry::NoStream { subject: "orders".into() };
         assert!(error(none).ends_with("has no leader now; the message was not stored"));
     }
