@@ -10,6 +10,7 @@ mod ending;
 mod fail_back;
 mod faults;
 mod home;
+mod jetstream;
 mod lame_duck;
 mod outage;
 mod passwords;

@@ -40,6 +40,8 @@ pub use message::{Message, RespondError};
 mod notices;
 pub use notices::{Notices, NoticesMissed};
 
+pub mod jetstream;
+
 #[cfg(feature = "dns")]
 pub mod dns;
 

@@ -11,4 +11,5 @@ mod dns_server;
 mod failover;
 mod gossip;
 mod handover;
+mod jetstream;
 mod publishing;

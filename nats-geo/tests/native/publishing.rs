@@ -11,7 +11,7 @@ use crate::basics::{client, options};
 use crate::support::{Relay, Server, stopwatch, wait_for, within};
 
 /// Neither pings nor suspicion: the test decides when a link ends.
-fn patient() -> GeoOptions {
+pub(crate) fn patient() -> GeoOptions {
     let mut config = Config::interactive();
     config.watch.ping_interval = Duration::from_secs(60);
     options().config(config)

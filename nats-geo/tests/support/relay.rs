@@ -13,10 +13,18 @@ use tokio::task::JoinSet;
 #[derive(Debug)]
 pub(crate) struct Relay {
     pub(crate) port: u16,
-    silent: watch::Sender<bool>,
+    silence: watch::Sender<Silence>,
     /// Counts the cuts.
     cuts: watch::Sender<u32>,
     _tasks: JoinSet<()>,
+}
+
+/// Who is not heard.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Silence {
+    Nobody,
+    Server,
+    Both,
 }
 
 impl Relay {
@@ -28,11 +36,11 @@ impl Relay {
     pub(crate) async fn far_from(upstream: u16, delay: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let silent = watch::Sender::new(false);
+        let silence = watch::Sender::new(Silence::Nobody);
         let cuts = watch::Sender::new(0);
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, (upstream, delay), silent.subscribe(), cuts.subscribe()));
-        Self { port, silent, cuts, _tasks: tasks }
+        tasks.spawn(accept(listener, (upstream, delay), silence.subscribe(), cuts.subscribe()));
+        Self { port, silence, cuts, _tasks: tasks }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -46,39 +54,44 @@ impl Relay {
 
     /// Falls silent, or speaks again: what was held back then goes on.
     pub(crate) fn silence(&self, silent: bool) {
-        self.silent.send_replace(silent);
+        self.silence.send_replace(if silent { Silence::Both } else { Silence::Nobody });
+    }
+
+    /// The server hears the client, but not the other way round, until a [`silence`](Self::silence) ends.
+    pub(crate) fn silence_server(&self) {
+        self.silence.send_replace(Silence::Server);
     }
 }
 
 async fn accept(
     listener: TcpListener,
     upstream: (u16, Duration),
-    silent: watch::Receiver<bool>,
+    silence: watch::Receiver<Silence>,
     cuts: watch::Receiver<u32>,
 ) {
     let mut connections = JoinSet::new();
     loop {
         let (client, _) = listener.accept().await.unwrap();
-        let (silent, mut cuts) = (silent.clone(), cuts.clone());
+        let (silence, mut cuts) = (silence.clone(), cuts.clone());
         cuts.mark_unchanged();
         connections.spawn(async move {
             tokio::select! {
                 biased;
                 _ = cuts.changed() => {}
-                () = relay(client, upstream, silent) => {}
+                () = relay(client, upstream, silence) => {}
             }
         });
     }
 }
 
-async fn relay(client: TcpStream, (upstream, delay): (u16, Duration), silent: watch::Receiver<bool>) {
-    speaking(&mut silent.clone()).await;
+async fn relay(client: TcpStream, (upstream, delay): (u16, Duration), silence: watch::Receiver<Silence>) {
+    heard(&mut silence.clone(), |silence| silence == Silence::Both).await;
     let Ok(server) = TcpStream::connect(("127.0.0.1", upstream)).await else { return };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::join!(
-        forward(from_client, to_server, Duration::ZERO, silent.clone()),
-        forward(from_server, to_client, delay, silent)
+        forward(from_client, to_server, Duration::ZERO, silence.clone(), |silence| silence == Silence::Both),
+        forward(from_server, to_client, delay, silence, |silence| silence != Silence::Nobody)
     );
 }
 
@@ -86,27 +99,28 @@ async fn forward(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     delay: Duration,
-    mut silent: watch::Receiver<bool>,
+    mut silence: watch::Receiver<Silence>,
+    is_silent: fn(Silence) -> bool,
 ) {
     let mut buffer = vec![0; 16 << 10];
     loop {
-        speaking(&mut silent).await;
+        heard(&mut silence, is_silent).await;
         tokio::select! {
             read = from.read(&mut buffer) => {
                 let Ok(read @ 1..) = read else { break };
                 // Distance, not the wait for a condition.
                 tokio::time::sleep(delay).await;
-                speaking(&mut silent).await;
+                heard(&mut silence, is_silent).await;
                 if to.write_all(&buffer[..read]).await.is_err() {
                     break;
                 }
             }
-            _ = silent.changed() => {}
+            _ = silence.changed() => {}
         }
     }
     let _ = to.shutdown().await;
 }
 
-async fn speaking(silent: &mut watch::Receiver<bool>) {
-    let _ = silent.wait_for(|silent| !silent).await;
+async fn heard(silence: &mut watch::Receiver<Silence>, is_silent: fn(Silence) -> bool) {
+    let _ = silence.wait_for(|silence| !is_silent(*silence)).await;
 }

@@ -1,0 +1,132 @@
+//! What a stream answers to a publish.
+
+use serde::Deserialize;
+
+/// A stream has stored the message: on as many servers as it has replicas.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Ack {
+    /// The stream.
+    pub stream: String,
+    /// The message's sequence in the stream.
+    pub sequence: u64,
+    /// The stream had a message with this id already: an earlier try, or an earlier publish with the same id, was
+    /// stored, and this one was not stored again. [`sequence`](Self::sequence) is that of the first.
+    pub duplicate: bool,
+    /// The JetStream domain, where there is one.
+    pub domain: Option<String>,
+    /// How often the message was sent until this answer came.
+    pub tries: u32,
+}
+
+/// What a stream says when it does not store a message.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, thiserror::Error)]
+#[error("{description} (code {code}, JetStream error {error_code})")]
+#[non_exhaustive]
+pub struct Refused {
+    /// As an HTTP status.
+    #[serde(default)]
+    pub code: u16,
+    /// The number of the error in JetStream's own list, such as 10071 for a wrong last sequence.
+    #[serde(default, rename = "err_code")]
+    pub error_code: u64,
+    /// In words.
+    #[serde(default)]
+    pub description: String,
+}
+
+impl Refused {
+    /// Whether the server says that the same message may be stored in a moment.
+    pub(crate) const fn will_pass(&self) -> bool {
+        matches!(self.error_code, ID_IN_PROCESS | TOO_MANY_REQUESTS)
+    }
+
+    /// Whether a message with the same id is being stored.
+    pub(crate) const fn is_in_process(&self) -> bool {
+        self.error_code == ID_IN_PROCESS
+    }
+}
+
+/// What came back of one try.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Answer {
+    Stored {
+        stream: String,
+        sequence: u64,
+        duplicate: bool,
+        domain: Option<String>,
+    },
+    Refused(Refused),
+    /// Nothing that a stream would say.
+    Foreign,
+}
+
+impl Answer {
+    pub(crate) fn parse(payload: &[u8]) -> Self {
+        match serde_json::from_slice(payload) {
+            Ok(Wire { error: Some(refused), .. }) => Self::Refused(refused),
+            Ok(Wire { stream: Some(stream), seq: Some(sequence), duplicate, domain, .. }) => {
+                Self::Stored { stream, sequence, duplicate, domain }
+            }
+            Ok(_) | Err(_) => Self::Foreign,
+        }
+    }
+}
+
+/// As it is on the wire. A refusal also names the stream, with sequence 0.
+#[derive(Deserialize)]
+struct Wire {
+    error: Option<Refused>,
+    stream: Option<String>,
+    seq: Option<u64>,
+    #[serde(default)]
+    duplicate: bool,
+    domain: Option<String>,
+}
+
+/// "duplicate message id is in process": an earlier try has arrived, and its replicas have not agreed yet.
+const ID_IN_PROCESS: u64 = 10_158;
+
+/// "too many requests": the stream's queue was full, and the message was dropped in front of it.
+const TOO_MANY_REQUESTS: u64 = 10_167;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_acknowledgement_is_read_with_all_that_it_says() {
+        let stored = |duplicate, domain: Option<&str>| Answer::Stored {
+            stream: "ORDERS".into(),
+            sequence: 7,
+            duplicate,
+            domain: domain.map(Into::into),
+        };
+        assert_eq!(Answer::parse(br#"{"stream":"ORDERS","seq":7}"#), stored(false, None));
+        let full = br#"{"stream":"ORDERS","seq":7,"domain":"hub","duplicate":true,"val":"1"}"#;
+        assert_eq!(Answer::parse(full), stored(true, Some("hub")));
+    }
+
+    #[test]
+    fn a_refusal_says_why_and_whether_it_will_pass() {
+        let answer = |error_code| {
+            let text = format!(
+                r#"{{"error":{{"code":400,"err_code":{error_code},"description":"because"}},"stream":"ORDERS","seq":0}}"#
+            );
+            match Answer::parse(text.as_bytes()) {
+                Answer::Refused(refused) => refused,
+                answer => panic!("{answer:?}"),
+            }
+        };
+        assert_eq!(answer(10_071).to_string(), "because (code 400, JetStream error 10071)");
+        let passing = |error_code| answer(error_code).will_pass();
+        assert!(passing(10_158) && passing(10_167) && !passing(10_071) && !passing(10_109));
+    }
+
+    #[test]
+    fn what_no_stream_says_is_foreign() {
+        for payload in ["", "thanks", "{}", "[]", r#"{"stream":"ORDERS"}"#, r#"{"stream":7,"seq":"x"}"#] {
+            assert_eq!(Answer::parse(payload.as_bytes()), Answer::Foreign, "{payload}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Why a message is not acknowledged.
+
+use std::time::Duration;
+
+use super::Refused;
+use crate::native::{RequestError, publish};
+
+/// Why a message is not acknowledged.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The message could not be sent as it is, or the client is closed. It was not stored.
+    #[error(transparent)]
+    NotSent(publish::PublishError),
+    /// The value of a header contains a line break. Nothing was sent.
+    #[error(
+        "the value of the header `{name}` contains a line break: encode it, for example in percent-encoding"
+    )]
+    BadHeader {
+        /// The header.
+        name: String,
+    },
+    /// The message id is empty, which the stream takes for none at all, or there are several. Nothing was sent.
+    #[error("`Nats-Msg-Id` must be one value that is not empty; leave the header out to get a fresh one")]
+    BadMessageId,
+    /// The account may not subscribe to inboxes, so that no acknowledgement could arrive. Nothing was sent.
+    #[error(
+        "this account may not subscribe to its inbox, so no acknowledgement could arrive; allow `_INBOX.>`"
+    )]
+    NoInbox,
+    /// The stream does not take the message, and would not if it were sent again.
+    #[error("the stream refuses the message: {0}")]
+    Refused(#[from] Refused),
+    /// Something that is no stream answered.
+    #[error(
+        "what answers on `{subject}` is no stream: no stream has that subject, and a service listens there"
+    )]
+    NotAStream {
+        /// The subject.
+        subject: String,
+    },
+    /// No acknowledgement within the bounds of [`PublishOptions`](super::PublishOptions).
+    #[error(
+        "no acknowledgement after {tries} tries in {waited:?}: {last}; the message {}",
+        if *.in_doubt { "may have been stored" } else { "was not stored" }
+    )]
+    GaveUp {
+        /// How often it was sent, or was to be sent.
+        tries: u32,
+        /// Since the first try.
+        waited: Duration,
+        /// Why the last try failed.
+        last: LastTry,
+        /// Whether one of the tries may have been stored. If so, publishing it again with the same
+        /// [`message_id`](Self::GaveUp::message_id) within the stream's duplicate window stores it once.
+        in_doubt: bool,
+        /// The message's `Nats-Msg-Id`.
+        message_id: String,
+    },
+}
+
+/// Why the last try of a publish failed. All of these may pass.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LastTry {
+    /// Nobody serves the subject: no stream has it, or the stream has no leader now.
+    #[error("no stream answers on `{subject}`: there is none with that subject, or it has no leader now")]
+    NoStream {
+        /// The subject.
+        subject: String,
+    },
+    /// No link was live for so long.
+    #[error(transparent)]
+    Unavailable(publish::PublishError),
+    /// No answer within the time of one try.
+    #[error("no answer within {waited:?}")]
+    TimedOut {
+        /// The time limit.
+        waited: Duration,
+    },
+    /// The link on which the answer would have come is gone.
+    #[error("the connection was lost")]
+    LinkLost,
+    /// The stream said that it cannot answer yet.
+    #[error(transparent)]
+    Refused(Refused),
+}
+
+impl LastTry {
+    /// Why a request failed, if another one may succeed.
+    pub(crate) fn new(error: RequestError) -> Result<Self, PublishError> {
+        match error {
+            RequestError::NoResponders { subject } => Ok(Self::NoStream { subject }),
+            RequestError::TimedOut { waited } => Ok(Self::TimedOut { waited }),
+            RequestError::LinkLost => Ok(Self::LinkLost),
+            RequestError::NotSent(error @ publish::PublishError::Unavailable { .. }) => {
+                Ok(Self::Unavailable(error))
+            }
+            RequestError::NotSent(error) => Err(PublishError::NotSent(error)),
+            RequestError::NoInbox => Err(PublishError::NoInbox),
+        }
+    }
+
+    /// Whether the stream may have stored what was sent.
+    pub(crate) const fn in_doubt(&self) -> bool {
+        match self {
+            Self::TimedOut { .. } | Self::LinkLost => true,
+            Self::Refused(refused) => refused.is_in_process(),
+            Self::NoStream { .. } | Self::Unavailable(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn giving_up_says_whether_the_message_may_be_in_the_stream() {
+        let error = |last: LastTry| {
+            let in_doubt = last.in_doubt();
+            let (tries, waited, message_id) = (3, Duration::from_secs(2), "order-7".to_owned());
+            PublishError::GaveUp { tries, waited, last, in_doubt, message_id }.to_string()
+        };
+        assert_eq!(
+            error(LastTry::LinkLost),
+            "no acknowledgement after 3 tries in 2s: the connection was lost; the message may have been stored"
+        );
+        let refused =
+            |error_code| LastTry::Refused(Refused { code: 409, error_code, description: "busy".into() });
+        assert!(refused(10_158).in_doubt(), "one with this id is being stored");
+        assert!(!refused(10_167).in_doubt(), "it was dropped");
+        let none = LastTry::NoStream { subject: "orders".into() };
+        assert!(error(none).ends_with("has no leader now; the message was not stored"));
+    }
+}

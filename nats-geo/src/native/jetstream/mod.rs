@@ -1,0 +1,60 @@
+//! JetStream that outlives the link under it: async-nats' own `jetstream::Context` is tied to one connection, and ends
+//! with it.
+//!
+//! ```no_run
+//! # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::PublishError> {
+//! let jetstream = client.jetstream();
+//! let ack = jetstream.publish("orders.new", "one lamp".into()).await?;
+//! println!("{} of stream {}", ack.sequence, ack.stream);
+//! # Ok(())
+//! # }
+//! ```
+
+use std::sync::Arc;
+
+use super::GeoClient;
+
+mod options;
+pub use options::PublishOptions;
+
+mod ack;
+pub use ack::{Ack, Refused};
+
+mod error;
+pub use error::{LastTry, PublishError};
+
+mod message_id;
+use message_id::MessageIds;
+
+mod publish;
+
+/// Publishes to streams, wherever traffic goes. Made by [`GeoClient::jetstream`]; clones are cheap, and each keeps the
+/// client alive.
+#[derive(Clone, Debug)]
+pub struct Context {
+    client: GeoClient,
+    options: PublishOptions,
+    ids: Arc<MessageIds>,
+}
+
+impl GeoClient {
+    /// JetStream over this client, with the default [`PublishOptions`].
+    pub fn jetstream(&self) -> Context {
+        self.jetstream_with(PublishOptions::new())
+    }
+
+    /// JetStream over this client, with other bounds.
+    ///
+    /// ```no_run
+    /// # fn example(client: nats_geo::GeoClient) {
+    /// use std::time::Duration;
+    /// use nats_geo::jetstream::PublishOptions;
+    ///
+    /// // Who waits for this publish does not wait for longer than two seconds.
+    /// let jetstream = client.jetstream_with(PublishOptions::new().total_timeout(Duration::from_secs(2)));
+    /// # }
+    /// ```
+    pub fn jetstream_with(&self, options: PublishOptions) -> Context {
+        Context { client: self.clone(), options, ids: Arc::new(MessageIds::new()) }
+    }
+}

@@ -1,0 +1,178 @@
+//! Publishing with acknowledgement.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::{Duration, Instant};
+
+use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::subject::ToSubject;
+use async_nats::{HeaderMap, Message, Request, Subject};
+use bytes::Bytes;
+
+use super::ack::Answer;
+use super::{Ack, Context, LastTry, PublishError};
+use crate::native::RequestError;
+use crate::native::clock::{now, since};
+
+impl Context {
+    /// Publishes a message and waits until a stream has stored it.
+    ///
+    /// The message gets a fresh `Nats-Msg-Id`. It is sent again, with the same id, when the link was lost or no answer
+    /// came in time, though it may have been stored: within its duplicate window the stream recognises the id, and
+    /// stores it once. It is also sent again while nobody answers on the subject, because a stream whose leader is
+    /// being elected looks like one that does not exist. The bounds are those of
+    /// [`PublishOptions`](super::PublishOptions). Whatever else a stream says is an error at once.
+    ///
+    /// Whoever waits for each acknowledgement before the next publish keeps the order of messages. Of publishes that
+    /// wait at the same time, one that is sent again comes later.
+    ///
+    /// # Errors
+    /// No acknowledgement, for one of the reasons of [`PublishError`]; each says whether the message may be in the
+    /// stream.
+    pub async fn publish(&self, subject: impl ToSubject, payload: Bytes) -> Result<Ack, PublishError> {
+        self.publish_with_headers(subject, HeaderMap::new(), payload).await
+    }
+
+    /// As [`publish`](Self::publish), with headers. Your own `Nats-Msg-Id` makes publishing safe to repeat also for
+    /// you, across restarts; `Nats-Expected-Last-Sequence` and its siblings make it conditional.
+    ///
+    /// ```no_run
+    /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::PublishError> {
+    /// use async_nats::HeaderMap;
+    /// use async_nats::header::NATS_MESSAGE_ID;
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert(NATS_MESSAGE_ID, "order-4711");
+    /// client.jetstream().publish_with_headers("orders.new", headers, "one lamp".into()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub async fn publish_with_headers(
+        &self,
+        subject: impl ToSubject,
+        mut headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<Ack, PublishError> {
+        check(&headers)?;
+        let message_id = self.identify(&mut headers)?;
+        let subject = subject.to_subject();
+        let started = now();
+        let mut in_doubt = false;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let answer = self.ask(&subject, &headers, &payload, started).await;
+            let last = match settle(&subject, answer, tries)? {
+                Outcome::Stored(ack) => return Ok(ack),
+                Outcome::Again(last) => last,
+            };
+            in_doubt |= last.in_doubt();
+            tracing::debug!(target: "nats_geo", %subject, tries, reason = %last, "not acknowledged");
+            let (waited, pause) = (since(started), pause_after(tries));
+            if tries >= self.options.tries_max || waited + pause >= self.options.total_timeout {
+                return Err(PublishError::GaveUp { tries, waited, last, in_doubt, message_id });
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Sends the message once.
+    async fn ask(
+        &self,
+        subject: &Subject,
+        headers: &HeaderMap,
+        payload: &Bytes,
+        started: Instant,
+    ) -> Result<Message, RequestError> {
+        let left = self.options.total_timeout.saturating_sub(since(started));
+        let request = Request::new()
+            .headers(headers.clone())
+            .payload(payload.clone())
+            .timeout(Some(self.options.try_timeout.min(left)));
+        self.client.send_request(subject.clone(), request).await
+    }
+
+    /// The message's id: the caller's, or a fresh one.
+    fn identify(&self, headers: &mut HeaderMap) -> Result<String, PublishError> {
+        let given: Vec<_> = headers.get_all(NATS_MESSAGE_ID).map(|id| id.as_str().to_owned()).collect();
+        match given.as_slice() {
+            [] => {
+                let fresh = self.ids.next();
+                headers.insert(NATS_MESSAGE_ID, fresh.as_str());
+                Ok(fresh)
+            }
+            [id] if !id.trim().is_empty() => Ok(id.clone()),
+            _ => Err(PublishError::BadMessageId),
+        }
+    }
+}
+
+/// What becomes of a publish after one try.
+enum Outcome {
+    Stored(Ack),
+    Again(LastTry),
+}
+
+fn settle(
+    subject: &Subject,
+    answer: Result<Message, RequestError>,
+    tries: u32,
+) -> Result<Outcome, PublishError> {
+    match answer.map(|message| Answer::parse(&message.payload)) {
+        Ok(Answer::Stored { stream, sequence, duplicate, domain }) => {
+            Ok(Outcome::Stored(Ack { stream, sequence, duplicate, domain, tries }))
+        }
+        Ok(Answer::Refused(refused)) if refused.will_pass() => Ok(Outcome::Again(LastTry::Refused(refused))),
+        Ok(Answer::Refused(refused)) => Err(refused.into()),
+        Ok(Answer::Foreign) => Err(PublishError::NotAStream { subject: subject.to_string() }),
+        Err(error) => LastTry::new(error).map(Outcome::Again),
+    }
+}
+
+/// async-nats checks values as they are made from text, but not as they are deserialised.
+fn check(headers: &HeaderMap) -> Result<(), PublishError> {
+    let broken = |value: &async_nats::HeaderValue| value.as_str().contains(['\r', '\n']);
+    match headers.iter().find(|(_, values)| values.iter().any(broken)) {
+        Some((name, _)) => Err(PublishError::BadHeader { name: name.to_string() }),
+        None => Ok(()),
+    }
+}
+
+/// Doubled after each try, up to a bound; half of it is random, so that publishers do not come back in step.
+fn pause_after(tries: u32) -> Duration {
+    let doubled = PAUSE.saturating_mul(1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX));
+    let random = RandomState::new().hash_one(tries) as u32;
+    doubled.min(PAUSE_MAX).mul_f64(0.5 + 0.5 * f64::from(random) / f64::from(u32::MAX))
+}
+
+/// A round trip between neighbouring regions: how long interest in a subject takes to follow a change.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// An election takes seconds; waiting longer would notice its end late.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_their_bound_and_are_never_none() {
+        for tries in [1, 2, 5, 8, 12, 32, 33, u32::MAX] {
+            let doubled =
+                PAUSE.saturating_mul(1_u32.checked_shl(tries - 1).unwrap_or(u32::MAX)).min(PAUSE_MAX);
+            let pause = pause_after(tries);
+            assert!(pause >= doubled / 2 && pause <= doubled, "{tries}: {pause:?}");
+        }
+        assert!(pause_after(1) <= PAUSE && pause_after(12) >= PAUSE_MAX / 2);
+    }
+
+    #[test]
+    fn a_header_value_with_a_line_break_is_refused() {
+        let headers: HeaderMap =
+            serde_json::from_str(r#"{"A":["fine"],"Note":["a\r\nNats-Msg-Id: b"]}"#).unwrap();
+        assert_eq!(check(&headers), Err(PublishError::BadHeader { name: "Note".into() }));
+        assert_eq!(check(&HeaderMap::new()), Ok(()));
+    }
+}
