@@ -27,6 +27,8 @@ struct Slot {
     /// Stretches while ranks hold.
     interval: Duration,
     in_flight: bool,
+    /// Some probe of it has gone out.
+    tried: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +53,8 @@ impl Prober {
 
     /// A new endpoint is due at once.
     pub(crate) fn add(&mut self, endpoint: EndpointId, now: Time, config: &ProbeConfig) {
-        self.slots.insert(endpoint, Slot { due: now, interval: config.interval, in_flight: false });
+        self.slots
+            .insert(endpoint, Slot { due: now, interval: config.interval, in_flight: false, tried: false });
         self.schedule_changed();
     }
 
@@ -62,8 +65,8 @@ impl Prober {
         self.in_flight.retain(|_, probe| probe.endpoint != endpoint);
     }
 
-    /// The next probe that may go out now.
-    pub(crate) fn poll(&mut self, now: Time, config: &ProbeConfig) -> Option<(ProbeId, EndpointId)> {
+    /// The next probe that may go out now, and whether it is the first of its endpoint.
+    pub(crate) fn poll(&mut self, now: Time, config: &ProbeConfig) -> Option<(ProbeId, EndpointId, bool)> {
         if self.in_flight.len() >= config.in_flight_max {
             return None;
         }
@@ -74,11 +77,11 @@ impl Prober {
         let probe = ProbeId(self.next_id);
         self.next_id += 1;
         self.in_flight.insert(probe, InFlight { endpoint, expires: now + 2 * config.timeout });
-        if let Some(slot) = self.slots.get_mut(&endpoint) {
-            slot.in_flight = true;
-        }
+        let slot = self.slots.get_mut(&endpoint)?;
+        slot.in_flight = true;
+        let is_first = !std::mem::replace(&mut slot.tried, true);
         self.schedule_changed();
-        Some((probe, endpoint))
+        Some((probe, endpoint, is_first))
     }
 
     /// Ends a probe. Returns its endpoint and the interval that it was taken at; `None` if it is unknown.
@@ -163,6 +166,12 @@ impl Prober {
         self.schedule_changed();
     }
 
+    /// Whether a first probe of every endpoint has gone out, or no more may: those that are not known yet wait for a place
+    /// in flight, which an answer makes, but the budget comes back slowly.
+    pub(crate) fn all_tried(&self, now: Time) -> bool {
+        self.budget.available_at() > now || self.slots.values().all(|slot| slot.tried)
+    }
+
     /// Whether every endpoint has been probed at least once and nothing is in flight or due.
     pub(crate) fn is_idle(&self, now: Time) -> bool {
         self.in_flight.is_empty() && self.first_due.is_none_or(|due| due > now)
@@ -202,7 +211,7 @@ mod tests {
     }
 
     fn drain(prober: &mut Prober, now: Time, config: &ProbeConfig) -> Vec<ProbeId> {
-        std::iter::from_fn(|| prober.poll(now, config)).map(|(probe, _)| probe).collect()
+        std::iter::from_fn(|| prober.poll(now, config)).map(|(probe, ..)| probe).collect()
     }
 
     #[test]
@@ -220,7 +229,7 @@ mod tests {
         let mut now = Time::ZERO;
         let mut gaps = Vec::new();
         for _ in 0..6 {
-            let (probe, _) = prober.poll(now, &config).unwrap();
+            let (probe, ..) = prober.poll(now, &config).unwrap();
             prober.finished(probe, now, &config, &mut rng).unwrap();
             let due = prober.poll_timeout(&config).unwrap();
             gaps.push(due.since(now).as_secs_f64());
@@ -230,7 +239,7 @@ mod tests {
             assert!((gap / expected - 1.0).abs() <= 0.2, "{gap} s, expected {expected} s within 20 %");
         }
         prober.ranks_changed(now, &config, &mut rng);
-        let (probe, _) = prober.poll(now, &config).unwrap();
+        let (probe, ..) = prober.poll(now, &config).unwrap();
         assert_eq!(prober.finished(probe, now, &config, &mut rng).unwrap().1, config.interval);
     }
 
@@ -264,7 +273,7 @@ mod tests {
     #[test]
     fn a_probe_that_is_never_answered_expires() {
         let (mut prober, config, mut rng) = prober(1);
-        let (probe, _) = prober.poll(Time::ZERO, &config).unwrap();
+        let (probe, ..) = prober.poll(Time::ZERO, &config).unwrap();
         assert_eq!(prober.poll_timeout(&config), Some(Time::from_millis(4_000)));
         assert_eq!(prober.expired(Time::from_millis(3_999)), None);
         assert_eq!(prober.expired(Time::from_millis(4_000)), Some(probe));

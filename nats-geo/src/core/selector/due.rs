@@ -32,7 +32,8 @@ impl Selector {
             _ => link.watch.poll_timeout(&self.config.watch),
         });
         let start = match self.start {
-            Start::ChooseAt(at) => Some(at),
+            // Before that, the answer that makes room for the next first probe is waited for.
+            Start::ChooseAt(at) if self.prober.all_tried(self.now) => Some(at),
             _ => None,
         };
         let promote = self.outage.as_ref().and_then(|outage| outage.promote_standby_at);
@@ -103,7 +104,7 @@ impl Selector {
         let ready = match self.start {
             Start::Empty | Start::Over => false,
             Start::Probing(_) => all_probed,
-            Start::ChooseAt(at) => all_probed || at <= self.now,
+            Start::ChooseAt(at) => all_probed || at <= self.now && self.prober.all_tried(self.now),
         };
         if !ready {
             return;
@@ -132,7 +133,13 @@ impl Selector {
     }
 
     fn probe(&mut self) {
-        while let Some((probe, endpoint)) = self.prober.poll(self.now, &self.config.probe) {
+        while let Some((probe, endpoint, is_first)) = self.prober.poll(self.now, &self.config.probe) {
+            if let Start::ChooseAt(at) = &mut self.start
+                && is_first
+            {
+                // With more endpoints than may be in flight at once, the nearest may be among the last.
+                *at = (*at).max(self.now + self.config.probe.start_window_max);
+            }
             self.push(Action::Probe { probe, endpoint, timeout: self.config.probe.timeout });
         }
     }
