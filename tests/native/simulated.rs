@@ -92,21 +92,18 @@ async fn compare(journal: &Journal, simulated: &[Story]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_region_is_left_as_in_the_simulator() {
-    let mut world = World::start().await;
-    let client = world.connect("lon", options()).await;
-    let journal = Journal::of(&client);
-    world.cluster.kill_region("lon").unwrap();
-    compare(&journal, &simulated(ServerFault::Crash, |server| server < 2)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_silent_region_is_left_as_in_the_simulator() {
-    let mut world = World::start().await;
-    let client = world.connect("lon", options()).await;
-    let journal = Journal::of(&client);
-    world.cluster.blackhole_region("lon").unwrap();
-    compare(&journal, &simulated(ServerFault::PowerOff, |server| server < 2)).await;
+async fn a_lost_and_a_silent_region_are_left_as_in_the_simulator() {
+    for what in [ServerFault::Crash, ServerFault::PowerOff] {
+        let mut world = World::start().await;
+        let client = world.connect("lon", options()).await;
+        let journal = Journal::of(&client);
+        if what == ServerFault::Crash {
+            world.cluster.kill_region("lon").unwrap();
+        } else {
+            world.cluster.blackhole_region("lon").unwrap();
+        }
+        compare(&journal, &simulated(what, |server| server < 2)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,11 +43,10 @@ pub fn render(simulation: &Simulation) -> String {
     let _ = writeln!(text, "{table}");
     let _ = write!(
         text,
-        "back: a place for their traffic again before the region returned. dials and handshakes (at survivors): per \
-         hit client.\npeak: most handshakes asked of a survivor in a second over what it can do; the second one, of the lost region at \
-         its return.\nnearest: in the \
-         nearest survivor. skew: busiest server over its region's average. home: back home after the return. \
-         Memory: {:.2} GB at most. Seed {}.",
+        "back: a place for their traffic again before the region returned. dials and handshakes (at survivors): per hit \
+         client.\npeak: most handshakes asked of a survivor in a second over what it can do; the second one, of the lost \
+         region at its return.\nnearest: in the nearest survivor. skew: busiest server over its region's average. home: \
+         back home after the return. Memory: {:.2} GB at most. Seed {}.",
         simulation.memory_max_bytes as f64 / 1e9,
         simulation.seed,
     );

@@ -33,7 +33,7 @@ impl Selector {
         });
         let start = match self.start {
             // Before that, the answer that makes room for the next first probe is waited for.
-            Start::ChooseAt(at) if self.prober.all_tried(self.now) => Some(at),
+            Start::ChooseAt(at, _) if self.prober.all_tried(self.now) => Some(at),
             _ => None,
         };
         let promote = self.outage.as_ref().and_then(|outage| outage.promote_standby_at);
@@ -104,12 +104,12 @@ impl Selector {
         let ready = match self.start {
             Start::Empty | Start::Over => false,
             Start::Probing(_) => all_probed,
-            Start::ChooseAt(at) => all_probed || at <= self.now && self.prober.all_tried(self.now),
+            Start::ChooseAt(at, _) => all_probed || at <= self.now && self.prober.all_tried(self.now),
         };
         if !ready {
             return;
         }
-        let anybody_answered = matches!(self.start, Start::ChooseAt(_));
+        let anybody_answered = matches!(self.start, Start::ChooseAt(..));
         self.start = Start::Over;
         self.outage = Some(Outage::new(Trouble::Start, None));
         let ranking = self.ranking();
@@ -134,11 +134,11 @@ impl Selector {
 
     fn probe(&mut self) {
         while let Some((probe, endpoint, is_first)) = self.prober.poll(self.now, &self.config.probe) {
-            if let Start::ChooseAt(at) = &mut self.start
+            if let Start::ChooseAt(at, window) = &mut self.start
                 && is_first
             {
-                // With more endpoints than may be in flight at once, the nearest may be among the last.
-                *at = (*at).max(self.now + self.config.probe.start_window_max);
+                // Of more endpoints than may be in flight at once, or of those that the first answer told of, one may be nearer.
+                *at = (*at).max(self.now + *window);
             }
             self.push(Action::Probe { probe, endpoint, timeout: self.config.probe.timeout });
         }

@@ -63,7 +63,7 @@ impl Selector {
             let probe = &self.config.probe;
             let window = (time_to_info * probe.start_window_factor)
                 .clamp(probe.start_window_min, probe.start_window_max);
-            self.start = Start::ChooseAt(since + window);
+            self.start = Start::ChooseAt(since + window, window);
         }
         is_new_identity
     }

@@ -95,8 +95,8 @@ enum Start {
     Empty,
     /// Probes are out since this moment; none has answered.
     Probing(Time),
-    /// Choose at this moment among those that have answered.
-    ChooseAt(Time),
+    /// Choose at this moment among those that have answered. Whoever is asked first from now on gets as long.
+    ChooseAt(Time, Duration),
     /// Chosen.
     Over,
 }

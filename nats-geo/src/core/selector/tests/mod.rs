@@ -7,7 +7,7 @@ mod world;
 
 use std::time::Duration;
 
-use super::super::{Action, Config, ConfigError, NoticeKind, Reason, Time};
+use super::super::{Action, Config, ConfigError, Endpoint, EndpointId, Event, NoticeKind, Reason, Time};
 use super::Selector;
 use world::{Mood, World};
 
@@ -65,6 +65,17 @@ fn the_choice_waits_until_every_server_was_asked() {
     let mut world = World::of(&regions, 3, Config::interactive(), 1);
     world.run_for(secs(1));
     assert_eq!(world.region(), Some("far"));
+}
+
+/// The first answer tells of another server: it gets as long to answer as the others had, and no longer.
+#[test]
+fn a_server_that_the_first_answer_told_of_gets_a_start_window() {
+    let mut world = World::of(&[("lon", 1), ("dal", 113)], 1, Config::interactive(), 1);
+    world.event(Event::Withdrawn(EndpointId(1)));
+    world.run_for(ms(3));
+    world.event(Event::Discovered(Endpoint::new(EndpointId(1), "dal-1:4222")));
+    world.run_for(ms(60));
+    assert_eq!(world.opens(Time::ZERO), [(ms(23), 0)]);
 }
 
 #[test]
