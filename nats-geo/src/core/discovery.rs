@@ -91,6 +91,11 @@ impl Roster {
         self.records.retain(|id, record| is_kept(id, record));
     }
 
+    /// Whether it may be dialled.
+    pub(crate) fn is_offered(&self, id: EndpointId) -> bool {
+        self.get(id).is_some_and(|record| !record.withdrawn)
+    }
+
     pub(crate) fn get(&self, id: EndpointId) -> Option<&Record> {
         self.records.get(&id)
     }

@@ -68,9 +68,8 @@ impl Decoder {
         }))
     }
 
-    /// Bytes kept for operations that are not complete.
-    #[cfg(test)]
-    pub(super) fn kept(&self) -> usize {
+    /// Bytes that were fed and not taken out yet.
+    pub const fn kept(&self) -> usize {
         self.buffer.len() - self.taken
     }
 

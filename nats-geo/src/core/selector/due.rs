@@ -114,7 +114,7 @@ impl Selector {
         self.outage = Some(Outage::new(Trouble::Start, None));
         let ranking = self.ranking();
         if anybody_answered {
-            self.dialer.race(failover::race_for_everybody(&ranking, self.now));
+            self.begin_race(failover::race_for_everybody(&ranking, self.now));
         }
     }
 

@@ -317,7 +317,10 @@ impl Selector {
             LinkState::Dialing(_) | LinkState::DialingStandby(_) => {
                 self.open_failed(conn, &OpenError::Other(cause.to_string()));
             }
-            LinkState::Standby => self.standby_lost(conn),
+            LinkState::Standby => {
+                self.links.remove(&conn);
+                self.standby_failed();
+            }
             LinkState::Activating(_) => self.target_lost(conn),
             LinkState::Active => self.active_lost(conn, Some(cause)),
             LinkState::Left => self.left_link_lost(conn, Some(cause)),

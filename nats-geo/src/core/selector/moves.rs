@@ -90,7 +90,7 @@ impl Selector {
         });
         match standby {
             Some(standby) => self.hand_over(standby),
-            None => self.dialer.race(lanes),
+            None => self.begin_race(lanes),
         }
     }
 
@@ -240,7 +240,7 @@ impl Selector {
             None => (MoveCause::ServerLost, None),
         };
         let ranking = self.ranking();
-        self.dialer.race(match &region {
+        self.begin_race(match &region {
             Some(region) => failover::race_to_region(&ranking, region, self.now),
             None => failover::race_to_leave(&ranking, &from, self.now),
         });

@@ -18,7 +18,7 @@ impl Selector {
         }
         let ranking = self.ranking();
         let lanes = failover::race_on_suspicion(&ranking, &place, &self.config, self.now, &mut self.rng);
-        self.dialer.race(lanes);
+        self.begin_race(lanes);
     }
 
     /// A suspected link answered after all.
@@ -104,7 +104,7 @@ impl Selector {
                 lanes
             }
         };
-        self.dialer.race(lanes);
+        self.begin_race(lanes);
     }
 
     /// A dial for new traffic succeeded.
@@ -254,6 +254,6 @@ impl Selector {
             }
             _ => failover::race_for_everybody(&ranking, self.now),
         };
-        self.dialer.race(lanes);
+        self.begin_race(lanes);
     }
 }

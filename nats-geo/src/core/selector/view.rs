@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::connect::Lane;
 use super::super::estimate::RttTimer;
 use super::super::rank::Ranking;
 use super::super::watch::Watch;
@@ -97,6 +98,13 @@ impl Selector {
         if self.links.remove(&conn).is_some() {
             self.close(conn);
         }
+    }
+
+    /// Begins a race, without those that are no longer on offer: a link to such a one may be what is being left.
+    pub(super) fn begin_race(&mut self, lanes: Vec<Lane>) {
+        self.dialer.race(lanes);
+        let roster = &self.roster;
+        self.dialer.skip(|candidate| !roster.is_offered(candidate));
     }
 
     /// Ends the race and the dials that are in flight.

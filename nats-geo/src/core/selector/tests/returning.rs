@@ -318,9 +318,14 @@ fn a_withdrawn_endpoint_is_not_chosen_but_a_live_link_stays() {
     world.event(Event::Withdrawn(EndpointId(home as u64)));
     world.run_for(secs(60));
     assert_eq!(world.active(), Some(home));
-    world.kill(home);
+    let since = world.now;
+    world.silence(home);
     world.run_for(secs(60));
     assert_ne!(world.active(), Some(home));
+    assert!(
+        world.opens(since).iter().all(|(_, server)| *server != home),
+        "not even to see whether it answers"
+    );
     world.restart(home);
     world.event(Event::Discovered(Endpoint::new(EndpointId(home as u64), "again:4222")));
     world.run_for(secs(1));
