@@ -1,6 +1,6 @@
 # Every command that checks this repository, each in one place. `make help` lists them; .ci/run calls them.
 
-.PHONY: help test test-rust test-web test-js test-browser check fmt clippy doc wasm package web wasm32 deny private bench bench-browser lifetime sweep
+.PHONY: help test test-rust test-web test-js test-browser check fmt clippy doc wasm package web wasm32 deny private bench bench-overhead bench-browser lifetime sweep fuzz
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -59,7 +59,11 @@ deny: ## Check licences, sources and advisories of dependencies (needs cargo-den
 	.ci/deny
 
 bench: ## Run the benchmarks (BENCH=--quick for a first look)
-	cargo bench -p nats-geo-benches -- $(BENCH)
+	cargo bench -p nats-geo-benches --bench nats-geo -- $(BENCH)
+
+bench-overhead: ## Compare nats-geo with raw async-nats on one server (BENCH=--quick for a first look)
+	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
+	cargo bench -p nats-geo-benches --bench overhead -- $(BENCH)
 
 bench-browser: package ## Compare the npm package with nats-core in one Chromium (ROUNDS=9 is surer)
 	.ci/chromium
@@ -70,6 +74,9 @@ bench-browser: package ## Compare the npm package with nats-core in one Chromium
 # In release mode: what a debug build does in a minute takes seconds.
 sweep: ## Simulate SEEDS runs of every family of scenarios (SEEDS=200)
 	SIM_SEEDS=$(or $(SEEDS),200) cargo test --release -p nats-geo-tests --test sim sweep
+
+fuzz: ## Fuzz each target for SECONDS, guided by coverage (SECONDS=60); needs a C++ compiler
+	tests/fuzz/run $(or $(SECONDS),60)
 
 # Not part of `make test`: it takes 8 minutes. For a nightly run.
 lifetime: package ## Hide tabs for 7 minutes, without DevTools, and watch their connections from the server
