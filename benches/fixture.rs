@@ -1,6 +1,7 @@
 //! A client at home: a selector that has probed every server, is connected to the nearest region and has its
 //! answers pending. No time passes by itself, so every run sees the same state.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ const REGIONS: [(&str, u64); 3] = [("lon", 1), ("ams", 9), ("dal", 113)];
 static POLICY: LazyLock<Config> = LazyLock::new(Config::interactive);
 
 /// A settled client, and the ids that events for it must name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) selector: Selector,
     pub(crate) now: Time,
@@ -37,7 +38,7 @@ impl Client {
             let address = format!("{}-{server}:4222", region(EndpointId(server)).0);
             selector.handle_event(Event::Discovered(Endpoint::new(EndpointId(server), address)), now);
         }
-        Pump { selector, now, conn: None, ping: None, probe: None, probed: 0, servers }.run()
+        Pump { selector, now, conn: None, ping: None, probe: None, probed: BTreeSet::new(), servers }.run()
     }
 }
 
@@ -65,7 +66,7 @@ struct Pump {
     conn: Option<ConnId>,
     ping: Option<PingId>,
     probe: Option<(ProbeId, EndpointId)>,
-    probed: u64,
+    probed: BTreeSet<EndpointId>,
     servers: u64,
 }
 
@@ -86,8 +87,8 @@ impl Pump {
 
     fn perform(&mut self, action: Action) {
         let answer = match action {
-            Action::Probe { probe, endpoint, .. } if self.probed < self.servers => {
-                self.probed += 1;
+            Action::Probe { probe, endpoint, .. } if (self.probed.len() as u64) < self.servers => {
+                self.probed.insert(endpoint);
                 Event::Probed { probe, result: Ok(report(endpoint)) }
             }
             Action::Probe { probe, endpoint, .. } => {

@@ -5,6 +5,7 @@
 
 mod fixture;
 mod selector;
+mod sim;
 mod wire;
 
 use criterion::Criterion;
@@ -12,6 +13,7 @@ use criterion::Criterion;
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     selector::define(&mut criterion);
+    sim::define(&mut criterion);
     wire::define(&mut criterion);
     criterion.final_summary();
 }

@@ -1,75 +1,176 @@
-//! What nats-geo costs on top of async-nats: the same work with both, against one server.
+//! What nats-geo costs on top of async-nats: the same work with both, in turn, against one server.
 //!
-//! ```text
-//! cargo run --release --example overhead -- nats://127.0.0.1:4222
-//! ```
+//! `make bench-overhead`, or `NATS_SERVER=... cargo bench -p nats-geo-benches --bench overhead -- --quick`. A machine that
+//! does other things moves single rounds by a lot, so the figure is the median of the rounds' ratios, with their spread.
 #![expect(clippy::disallowed_methods, reason = "it measures real time")]
+
+#[path = "../nats-geo/tests/support/mod.rs"]
+mod support;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
 
 use async_nats::client::traits::{Publisher, Requester};
 use async_nats::message::OutboundMessage;
-use futures_util::StreamExt as _;
-use futures_util::stream;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, stream};
+use nats_geo::GeoClient;
+use support::Server;
 
-const PUBLISHES: u32 = 1_000_000;
+const ROUNDS: usize = 15;
+const ROUNDS_QUICK: usize = 3;
+
+/// Enough for a tenth of a second each.
+const MESSAGES: u32 = 200_000;
+const REQUESTS_SERIAL: u32 = 4_000;
 const REQUESTS: u32 = 20_000;
 const IN_FLIGHT: usize = 50;
-const ROUNDS: usize = 5;
+
+const SIZES: [usize; 2] = [16, 1_024];
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let url = std::env::args().nth(1).unwrap_or_else(|| "nats://127.0.0.1:4222".into());
-    let raw = async_nats::connect(&url).await?;
-    let geo = nats_geo::connect(&url).await?;
-    let mut questions = async_nats::connect(&url).await?.queue_subscribe("overhead.ask", "q".into()).await?;
-    let responder = async_nats::connect(&url).await?;
-    tokio::spawn(async move {
-        while let Some(question) = questions.next().await {
-            if let Some(reply) = question.reply {
-                let _ = responder.publish(reply, question.payload).await;
-            }
-        }
-    });
-    responder_is_there(&raw).await;
-
-    println!("{:<28} {:>14} {:>14}", "best of 5 rounds", "async-nats", "nats-geo");
-    for size in [16, 1_024] {
-        let (mut a, mut b) = (Duration::MAX, Duration::MAX);
-        for _ in 0..ROUNDS {
-            a = a.min(
-                timed(async {
-                    publish(&raw, size).await?;
-                    Ok(raw.flush().await?)
-                })
-                .await?,
-            );
-            b = b.min(
-                timed(async {
-                    publish(&geo, size).await?;
-                    Ok(geo.flush().await?)
-                })
-                .await?,
-            );
-        }
-        row(&format!("publish {size} B, ns each"), a, b, PUBLISHES);
-    }
-    for in_flight in [1, IN_FLIGHT] {
-        let (mut a, mut b) = (Duration::MAX, Duration::MAX);
-        for _ in 0..ROUNDS {
-            a = a.min(timed(ask(&raw, in_flight)).await?);
-            b = b.min(timed(ask(&geo, in_flight)).await?);
-        }
-        row(&format!("request, {in_flight} in flight, ns"), a, b, REQUESTS);
+    let quick = std::env::args().any(|arg| arg == "--quick");
+    let rounds = if quick { ROUNDS_QUICK } else { ROUNDS };
+    let server = Server::start().await;
+    let bench = Bench::new(&server.url(), rounds).await?;
+    println!("{rounds} rounds; ratio: nats-geo's throughput over async-nats'; goal 0.98");
+    println!("{:<28} {:>14} {:>14}   ratio (lowest to highest)", "ns each", "async-nats", "nats-geo");
+    for size in SIZES {
+        bench.publishing(size).await?;
+        bench.subscribing(size).await?;
+        bench.requesting(size).await?;
     }
     Ok(())
 }
 
-fn row(what: &str, raw: Duration, geo: Duration, count: u32) {
-    println!("{what:<28} {:>14} {:>14}", (raw / count).as_nanos(), (geo / count).as_nanos());
+/// Both clients, and a third party that they talk to.
+struct Bench {
+    raw: async_nats::Client,
+    geo: GeoClient,
+    other: async_nats::Client,
+    rounds: usize,
+}
+
+impl Bench {
+    async fn new(url: &str, rounds: usize) -> Result<Self, Failure> {
+        let other = async_nats::connect(url).await?;
+        let mut questions = other.queue_subscribe("overhead.ask", "q".into()).await?;
+        let responder = other.clone();
+        tokio::spawn(async move {
+            while let Some(question) = questions.next().await {
+                if let Some(reply) = question.reply {
+                    let _ = responder.publish(reply, question.payload).await;
+                }
+            }
+        });
+        other.flush().await?;
+        Ok(Self { raw: async_nats::connect(url).await?, geo: nats_geo::connect(url).await?, other, rounds })
+    }
+
+    async fn publishing(&self, size: usize) -> Result<(), Failure> {
+        let mut pairs = Pairs::default();
+        for _ in 0..self.rounds {
+            let raw = timed(async {
+                publish(&self.raw, size).await?;
+                Ok(self.raw.flush().await?)
+            });
+            let raw = raw.await?;
+            let geo = timed(async {
+                publish(&self.geo, size).await?;
+                Ok(self.geo.flush().await?)
+            });
+            pairs.add(raw, geo.await?);
+        }
+        pairs.print(&format!("publish {size} B"), MESSAGES);
+        Ok(())
+    }
+
+    /// From the first publish of the third party to the last message here.
+    async fn subscribing(&self, size: usize) -> Result<(), Failure> {
+        let mut pairs = Pairs::default();
+        for _ in 0..self.rounds {
+            let mut messages = self.raw.subscribe("overhead.publish").await?;
+            self.raw.flush().await?;
+            let raw = timed(self.receive(&mut messages, size)).await?;
+            drop(messages);
+            self.raw.flush().await?;
+            let mut messages = self.geo.subscribe("overhead.publish").await?;
+            self.geo.flush().await?;
+            let geo = timed(self.receive(&mut messages, size)).await?;
+            drop(messages);
+            self.geo.flush().await?;
+            pairs.add(raw, geo);
+        }
+        pairs.print(&format!("subscribe {size} B"), MESSAGES);
+        Ok(())
+    }
+
+    async fn receive<M>(
+        &self,
+        messages: &mut (impl Stream<Item = M> + Unpin),
+        size: usize,
+    ) -> Result<(), Failure> {
+        let receiving = async {
+            for received in 0..MESSAGES {
+                messages.next().await.ok_or_else(|| format!("ended after {received} messages"))?;
+            }
+            Ok(())
+        };
+        tokio::try_join!(publish(&self.other, size), receiving).map(drop)
+    }
+
+    async fn requesting(&self, size: usize) -> Result<(), Failure> {
+        for (in_flight, count) in [(1, REQUESTS_SERIAL), (IN_FLIGHT, REQUESTS)] {
+            let mut pairs = Pairs::default();
+            for _ in 0..self.rounds {
+                let raw = ask(&self.raw, size, in_flight, count).await?;
+                let geo = ask(&self.geo, size, in_flight, count).await?;
+                pairs.add(raw.took, geo.took);
+                pairs.p50s.push((raw.p50, geo.p50));
+            }
+            pairs.print(&format!("request {size} B, {in_flight} in flight"), count);
+        }
+        Ok(())
+    }
+}
+
+/// How long the same work took with both, round by round.
+#[derive(Default)]
+struct Pairs {
+    times: Vec<(Duration, Duration)>,
+    p50s: Vec<(Duration, Duration)>,
+}
+
+impl Pairs {
+    fn add(&mut self, raw: Duration, geo: Duration) {
+        self.times.push((raw, geo));
+    }
+
+    fn print(&self, what: &str, count: u32) {
+        let each = |times: Vec<Duration>| (median(times) / count).as_nanos();
+        let (raw, geo) = self.times.iter().copied().unzip();
+        let mut ratios: Vec<_> =
+            self.times.iter().map(|(raw, geo)| raw.as_secs_f64() / geo.as_secs_f64()).collect();
+        ratios.sort_by(f64::total_cmp);
+        let (lowest, highest) = (ratios[0], ratios[ratios.len() - 1]);
+        let ratio = ratios[ratios.len() / 2];
+        print!("{what:<28} {:>14} {:>14}   {ratio:.2} ({lowest:.2} to {highest:.2})", each(raw), each(geo));
+        if !self.p50s.is_empty() {
+            let (raw, geo): (Vec<_>, Vec<_>) = self.p50s.iter().copied().unzip();
+            let micros = |p50s| median(p50s).as_secs_f64() * 1e6;
+            let (raw, geo) = (micros(raw), micros(geo));
+            print!(", p50 {raw:.1} us and {geo:.1} us: {:+.1}", geo - raw);
+        }
+        println!();
+    }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
 }
 
 async fn timed(work: impl Future<Output = Result<(), Failure>>) -> Result<Duration, Failure> {
@@ -79,27 +180,32 @@ async fn timed(work: impl Future<Output = Result<(), Failure>>) -> Result<Durati
 }
 
 async fn publish(client: &impl Publisher, size: usize) -> Result<(), Failure> {
-    let payload = bytes::Bytes::from(vec![0; size]);
-    for _ in 0..PUBLISHES {
+    let payload = Bytes::from(vec![0; size]);
+    for _ in 0..MESSAGES {
         let (subject, payload) = ("overhead.publish".into(), payload.clone());
         client.publish_message(OutboundMessage { subject, payload, reply: None, headers: None }).await?;
     }
     Ok(())
 }
 
-async fn ask(client: &impl Requester, in_flight: usize) -> Result<(), Failure> {
-    let mut asking = stream::iter(0..REQUESTS)
-        .map(|_| client.send_request("overhead.ask", async_nats::Request::new().payload("x".into())))
-        .buffer_unordered(in_flight);
-    while let Some(answer) = asking.next().await {
-        answer?;
-    }
-    Ok(())
+struct Asked {
+    took: Duration,
+    p50: Duration,
 }
 
-/// The subscription may not have reached the server yet.
-async fn responder_is_there(client: &async_nats::Client) {
-    while client.request("overhead.ask", "x".into()).await.is_err() {
-        tokio::task::yield_now().await;
+async fn ask(client: &impl Requester, size: usize, in_flight: usize, count: u32) -> Result<Asked, Failure> {
+    let payload = Bytes::from(vec![0; size]);
+    let started = Instant::now();
+    let mut asking = stream::iter(0..count)
+        .map(|_| async {
+            let asked = Instant::now();
+            let request = async_nats::Request::new().payload(payload.clone());
+            client.send_request("overhead.ask", request).await.map(|_| asked.elapsed())
+        })
+        .buffer_unordered(in_flight);
+    let mut latencies = Vec::new();
+    while let Some(latency) = asking.next().await {
+        latencies.push(latency?);
     }
+    Ok(Asked { took: started.elapsed(), p50: median(latencies) })
 }

@@ -1,5 +1,5 @@
 //! Real nats-servers for tests, and a relay that can fall silent.
-#![allow(dead_code, reason = "each test binary uses its own part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part of it")]
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::future::Future;
