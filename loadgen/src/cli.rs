@@ -103,6 +103,8 @@ pub enum Command {
     Up(UpOpts),
     /// Plays very many clients in simulated time: what a fleet does to the survivors when it loses a region
     Simulate(SimulateOpts),
+    /// Compares failure detectors on the same traces of PINGs: how fast they are, and how often they are wrong
+    Detectors(DetectorsOpts),
     /// Looks a name up with several resolvers: how fast they are, what they say, and where it leads
     Dns(DnsOpts),
 }
@@ -197,6 +199,38 @@ pub struct SimulateOpts {
     pub seed: u64,
 
     /// Where simulate.json and simulate.svg go
+    #[arg(long, default_value = "loadgen-out", value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Print the results as JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `loadgen detectors`.
+#[derive(Args, Clone, Debug)]
+pub struct DetectorsOpts {
+    /// Round-trip times of the paths, in milliseconds
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 9, 113, 250], value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "MS")]
+    pub rtt_ms: Vec<u32>,
+
+    /// Between two PINGs, in milliseconds
+    #[arg(long, value_delimiter = ',', default_values_t = [250, 500, 1_000, 2_000], value_parser = clap::value_parser!(u32).range(10..=600_000), value_name = "MS")]
+    pub ping_ms: Vec<u32>,
+
+    /// How long bursts of loss last, in milliseconds
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=60_000), value_name = "MS")]
+    pub burst_ms: u32,
+
+    /// For how many days of one client each of them is simulated
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
+    pub days: u32,
+
+    /// Of everything random: the same seed gives the same traces
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+
+    /// Where detectors.json and detectors.svg go
     #[arg(long, default_value = "loadgen-out", value_name = "DIR")]
     pub out: PathBuf,
 

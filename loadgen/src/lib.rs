@@ -8,9 +8,11 @@ pub mod clients;
 pub mod clock;
 pub mod cluster;
 pub mod config_file;
+pub mod detectors;
 pub mod dns;
 pub mod idle;
 pub mod load;
+pub mod out_folder;
 pub mod plan;
 pub mod progress;
 pub mod record;
@@ -24,9 +26,12 @@ pub mod wan;
 
 use std::process::ExitCode;
 
+use detectors::DetectorsError;
+use detectors::plan::DetectorsPlan;
 use dns::DnsPlan;
 use plan::{Plan, Task, UpPlan};
 use report::text;
+use simulate::SimulateError;
 use simulate::plan::SimulatePlan;
 
 /// Carries out a task on a runtime of its own and says how it went. Ctrl-C ends it early; whatever it started is gone
@@ -44,6 +49,7 @@ pub fn run_to_exit_code(task: Task) -> ExitCode {
             Task::Measure(plan) => measure(plan).await,
             Task::Up(plan) => stay_up(plan).await,
             Task::Simulate(plan) => simulate(plan).await,
+            Task::Detectors(plan) => compare_detectors(plan).await,
             Task::Dns(plan) => compare_resolvers(plan).await,
         }
     })
@@ -66,14 +72,40 @@ async fn measure(plan: Plan) -> ExitCode {
     }
 }
 
-/// On a thread of its own, so that Ctrl-C is heard.
 async fn simulate(plan: SimulatePlan) -> ExitCode {
-    let json = plan.json;
-    let simulation = tokio::task::spawn_blocking(move || simulate::run(&plan));
+    compute(move || {
+        let simulation = simulate::run(&plan)?;
+        Ok::<_, SimulateError>(if plan.json {
+            simulation.to_json()
+        } else {
+            simulate::table::render(&simulation)
+        })
+    })
+    .await
+}
+
+async fn compare_detectors(plan: DetectorsPlan) -> ExitCode {
+    compute(move || {
+        let comparison = detectors::run(&plan)?;
+        Ok::<_, DetectorsError>(if plan.json {
+            comparison.to_json()
+        } else {
+            detectors::table::render(&comparison)
+        })
+    })
+    .await
+}
+
+/// On a thread of its own, so that Ctrl-C is heard.
+async fn compute<E>(work: impl FnOnce() -> Result<String, E> + Send + 'static) -> ExitCode
+where
+    E: std::error::Error + Send + 'static,
+{
+    let work = tokio::task::spawn_blocking(work);
     tokio::select! {
-        result = simulation => match result {
-            Ok(Ok(simulation)) => {
-                println!("{}", if json { simulation.to_json() } else { simulate::table::render(&simulation) });
+        result = work => match result {
+            Ok(Ok(text)) => {
+                println!("{text}");
                 ExitCode::SUCCESS
             }
             Ok(Err(error)) => failed(&error),
@@ -81,7 +113,7 @@ async fn simulate(plan: SimulatePlan) -> ExitCode {
         },
         _ = tokio::signal::ctrl_c() => {
             eprintln!("loadgen: interrupted");
-            // The simulation does not look up: end the process without waiting for it.
+            // A computation does not look up: end the process without waiting for it.
             std::process::exit(INTERRUPTED.into())
         }
     }

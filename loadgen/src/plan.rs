@@ -9,6 +9,7 @@ use clap::{CommandFactory, FromArgMatches};
 use crate::cli::{ClusterOpts, Command, FaultKind, Opts, Preset, UpOpts};
 use crate::cluster::{StartOptions, Topology, TopologyError};
 use crate::config_file::with_config_file;
+use crate::detectors::plan::DetectorsPlan;
 use crate::dns::DnsPlan;
 use crate::simulate::plan::SimulatePlan;
 use crate::wan::{RttTable, UnknownPairError};
@@ -225,6 +226,8 @@ pub enum Task {
     Up(UpPlan),
     /// Play a herd in simulated time.
     Simulate(SimulatePlan),
+    /// Compare failure detectors.
+    Detectors(DetectorsPlan),
     /// Compare resolvers.
     Dns(DnsPlan),
 }
@@ -238,6 +241,7 @@ pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<T
     Ok(match opts.command {
         Some(Command::Up(opts)) => Task::Up(UpPlan::new(opts)?),
         Some(Command::Simulate(opts)) => Task::Simulate(SimulatePlan::new(opts)?),
+        Some(Command::Detectors(opts)) => Task::Detectors(DetectorsPlan::new(opts)),
         Some(Command::Dns(opts)) => Task::Dns(DnsPlan::new(&opts)),
         None => Task::Measure(Plan::new(opts)?),
     })

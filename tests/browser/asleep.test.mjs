@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { until } from "./lib/until.mjs";
-import { MODES, startWorld } from "./lib/world.mjs";
+import { MODES, regionsRank, startWorld } from "./lib/world.mjs";
 
 const ASLEEP_MS = 600_000;
 /** 2 s is what is promised; twice that is for a busy machine. */
@@ -73,7 +73,7 @@ let clients = 0;
 async function connected(mode) {
   const name = `asleep-${++clients}`;
   const page = await world.connected(mode, { name });
-  await page.waitForFunction(() => nc.regions.join() === "lon,ams,dal");
+  await regionsRank(page);
   await page.evaluate(async () => {
     window.heard = [];
     window.statuses = [];

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { connect } from "@nats-io/transport-node";
 import { until } from "./lib/until.mjs";
-import { MODES, startWorld } from "./lib/world.mjs";
+import { MODES, regionsRank, startWorld } from "./lib/world.mjs";
 
 const CLIENTS = 3;
 const PUBLISH_EVERY_MS = 2;
@@ -45,7 +45,7 @@ for (const mode of MODES) {
       for (let i = 0; i < CLIENTS; i++) {
         const page = await world.connected(mode, { servers: urls, ignoreClusterUpdates: true, config: CONFIG, name: `${prefix}-${i}` });
         pages.push(page);
-        await page.waitForFunction(() => nc.regions.join() === "lon,ams,dal");
+        await regionsRank(page);
         await startHearing(page, prefix);
       }
       await allAreIn(pages, "lon");

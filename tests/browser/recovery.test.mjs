@@ -8,7 +8,7 @@ import { Objm } from "@nats-io/obj";
 import { startSite } from "./lib/site.mjs";
 import { until } from "./lib/until.mjs";
 import { wave } from "./lib/wave.mjs";
-import { MODES, connectPage, startWorld, wasmFile } from "./lib/world.mjs";
+import { MODES, connectPage, regionsRank, startWorld, wasmFile } from "./lib/world.mjs";
 
 const SOUND_BYTES = 30_000_000;
 const WORKERS = MODES.filter(({ isWorker }) => isWorker);
@@ -192,7 +192,7 @@ for (const mode of WORKERS) {
 
     it("plays on while its region dies", async () => {
       const page = await world.connected(mode);
-      await page.waitForFunction(() => nc.regions.join() === "lon,ams,dal");
+      await regionsRank(page);
       await page.evaluate(async () => {
         const video = document.getElementById("video");
         video.src = "/files/sound.wav";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { REGIONS } from "./lib/cluster.mjs";
 import { until } from "./lib/until.mjs";
-import { MODES, startWorld } from "./lib/world.mjs";
+import { MODES, regionsRank, startWorld } from "./lib/world.mjs";
 
 const KILLS = 5;
 const SUBSCRIPTIONS = 20;
@@ -61,7 +61,7 @@ for (const mode of MODES) {
       it(`lands in the next region when its own is killed, ${round} of ${KILLS}`, async () => {
         // A fresh client: one that has seen a region fail returns to it with care, which takes its time.
         const page = await world.connected(mode);
-        await page.waitForFunction(() => nc.regions.join() === "lon,ams,dal");
+        await regionsRank(page);
         await until("it is in lon", async () => world.cluster.at(await page.evaluate(() => nc.getServer()))?.region.name === "lon");
         await startAsking(page);
         const killed = world.cluster.in("lon");

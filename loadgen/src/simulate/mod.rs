@@ -8,10 +8,9 @@ pub mod plot;
 pub mod row;
 pub mod table;
 
-use std::path::PathBuf;
-
 use nats_geo::sim::herd::HerdError;
 
+use crate::out_folder::{self, UnwritableError};
 use crate::progress::Progress;
 use plan::SimulatePlan;
 use row::{Row, Simulation};
@@ -33,11 +32,8 @@ pub fn run(plan: &SimulatePlan) -> Result<Simulation, SimulateError> {
         rows.push(Row::new(*kind, &report, &plan.herd, took));
     }
     let simulation = Simulation::new(plan, rows);
-    std::fs::create_dir_all(&plan.out).map_err(|error| unwritable(&plan.out, error))?;
-    let json = plan.out.join("simulate.json");
-    std::fs::write(&json, simulation.to_json()).map_err(|error| unwritable(&json, error))?;
-    let svg = plan.out.join("simulate.svg");
-    std::fs::write(&svg, plot::render(&simulation)?).map_err(|error| unwritable(&svg, error))?;
+    out_folder::write(&plan.out, "simulate.json", &simulation.to_json())?;
+    out_folder::write(&plan.out, "simulate.svg", &plot::render(&simulation)?)?;
     Ok(simulation)
 }
 
@@ -51,15 +47,6 @@ pub enum SimulateError {
     #[error("cannot draw simulate.svg: {0}")]
     Plot(String),
     /// A result could not be written.
-    #[error("cannot write {}: {error}; choose another folder with --out", path.display())]
-    Unwritable {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system said.
-        error: std::io::Error,
-    },
-}
-
-fn unwritable(path: &std::path::Path, error: std::io::Error) -> SimulateError {
-    SimulateError::Unwritable { path: path.to_owned(), error }
+    #[error(transparent)]
+    Unwritable(#[from] UnwritableError),
 }

@@ -42,7 +42,7 @@ mod rank;
 mod backoff;
 mod connect;
 
-mod watch;
+pub(crate) mod watch;
 
 mod damping;
 mod failback;

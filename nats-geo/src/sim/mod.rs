@@ -12,6 +12,7 @@
 //! * `check/` the rules, one file each; `run.rs` plays a scenario under all of them.
 
 mod check;
+pub mod detection;
 pub mod herd;
 mod log;
 mod run;

@@ -7,6 +7,7 @@ import { launchBrowser } from "./browser.mjs";
 import { startCluster } from "./cluster.mjs";
 import { startResponders } from "./responders.mjs";
 import { startSite } from "./site.mjs";
+import { until } from "./until.mjs";
 
 /** The three ways to use the package; all pass the same tests. */
 export const MODES = [
@@ -72,6 +73,27 @@ export async function connectPage(page, options) {
   await page.evaluate(async (options) => {
     window.nc = await natsGeo.connect(options);
   }, options);
+}
+
+/** A new choice takes two rounds of probes, and a silent one two seconds. */
+const CHOOSE_AGAIN_EVERY_MS = 3000;
+
+/**
+ * Waits until the client has measured the regions as they are. A process that starts on a busy machine measures itself, too:
+ * if that put them into another order, it is told to choose again.
+ */
+export async function regionsRank(page, order = "lon,ams,dal") {
+  let nextChoice = performance.now() + CHOOSE_AGAIN_EVERY_MS;
+  await until(`regions rank ${order}`, async () => {
+    const regions = await page.evaluate(() => nc.regions.join());
+    if (regions === order) return true;
+    if (performance.now() > nextChoice) {
+      console.log(`# ranked ${regions} instead of ${order}: choosing again`);
+      nextChoice = performance.now() + CHOOSE_AGAIN_EVERY_MS;
+      await page.evaluate(() => nc.reconnect());
+    }
+    return false;
+  }, 30_000);
 }
 
 /** Name of the engine's file in dist/. */

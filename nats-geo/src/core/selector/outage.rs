@@ -124,7 +124,10 @@ impl Selector {
     pub(super) fn candidate_failed(&mut self, endpoint: EndpointId, error: &OpenError) {
         match error {
             OpenError::Auth(_) => self.dialer.skip(|_| true),
-            OpenError::ConnectionLimit if self.planned.is_some() => self.break_before_make(),
+            // In a race after a loss it is a dial that failed: there is nothing to close first.
+            OpenError::ConnectionLimit if self.outage.is_none() && self.planned_is_dialing() => {
+                self.break_before_make();
+            }
             _ => {
                 if let Some(outage) = &mut self.outage {
                     outage.not_only_credentials();
