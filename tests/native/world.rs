@@ -36,10 +36,19 @@ impl World {
         Self::with(|_| {}).await
     }
 
+    /// So many servers per region.
+    pub(crate) async fn of(servers: u16) -> Self {
+        Self::of_with(servers, |_| {}).await
+    }
+
     /// Two servers per region, with other settings.
     pub(crate) async fn with(change: impl FnOnce(&mut ServerSettings)) -> Self {
+        Self::of_with(2, change).await
+    }
+
+    async fn of_with(servers: u16, change: impl FnOnce(&mut ServerSettings)) -> Self {
         let turn = TURN.lock().await;
-        let mut options = StartOptions::new(Topology::new(["lon", "ams", "dal"], 2).unwrap());
+        let mut options = StartOptions::new(Topology::new(["lon", "ams", "dal"], servers).unwrap());
         change(&mut options.settings);
         let cluster = SuperCluster::start(options).await.unwrap();
         Self { cluster, responders: Responders::default(), _turn: turn }
@@ -109,6 +118,18 @@ pub(crate) fn options() -> GeoOptions {
 
 pub(crate) fn with_config(config: Config) -> GeoOptions {
     GeoOptions::new().config(config).name(NAME)
+}
+
+/// The policy of the presets, with minutes made seconds.
+pub(crate) fn hurried() -> Config {
+    let mut config = Config::interactive();
+    config.probe.away_interval = Duration::from_millis(200);
+    // Two or three servers, five times per second each, with room.
+    config.probe.budget_per_minute = 6_000;
+    config.rank.unhealthy_for = Duration::from_millis(500);
+    config.fail_back.good_for = Duration::from_secs(1);
+    config.fail_back.spread = Duration::from_secs(2);
+    config
 }
 
 /// The region and the server that new traffic goes to.

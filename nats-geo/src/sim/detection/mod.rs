@@ -5,6 +5,8 @@
 //! and their answers, `judge.rs` is the detectors.
 //!
 #![doc = include_str!("findings.md")]
+#![doc = ""]
+#![doc = include_str!("detectors.svg")]
 
 mod judge;
 mod trace;
