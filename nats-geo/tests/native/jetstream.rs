@@ -15,7 +15,7 @@ use crate::publishing::patient;
 use crate::support::{Relay, Server, stopwatch, wait_for, within};
 
 /// A server with JetStream, and where its streams are.
-async fn server() -> (Server, TempDir) {
+pub(crate) async fn server() -> (Server, TempDir) {
     let dir = TempDir::new().unwrap();
     let config = format!("max_payload: 64KB\njetstream {{ store_dir: \"{}\" }}", dir.path().display());
     (Server::with(&config).await, dir)
@@ -30,7 +30,7 @@ async fn api(client: &GeoClient, subject: &str, body: Value) -> Value {
 }
 
 /// A stream of all orders, in memory.
-async fn create_stream(client: &GeoClient) {
+pub(crate) async fn create_stream(client: &GeoClient) {
     let body = json!({ "name": "ORDERS", "subjects": ["orders.>"], "storage": "memory", "num_replicas": 1 });
     api(client, "STREAM.CREATE.ORDERS", body).await;
 }

@@ -5,6 +5,7 @@
 mod support;
 
 mod basics;
+mod consumers;
 mod dns;
 mod dns_changes;
 mod dns_server;

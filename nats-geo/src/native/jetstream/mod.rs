@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use super::GeoClient;
+use super::{GeoClient, publish as core_publish};
 
 mod options;
 pub use options::PublishOptions;
@@ -28,7 +28,29 @@ use message_id::MessageIds;
 
 mod publish;
 
-/// Publishes to streams, wherever traffic goes. Made by [`GeoClient::jetstream`]; clones are cheap, and each keeps the
+mod api;
+pub use api::ApiError;
+
+mod streams;
+pub use streams::{Alternate, Stream, StreamInfo};
+
+mod message;
+pub use message::{AckError, Delivery, Message};
+
+mod consumers;
+pub use consumers::{
+    Consumer, Messages, MessagesError, Ordered, OrderedError, OrderedOptions, PullOptions, PullRefusal,
+};
+
+pub mod kv;
+
+pub use async_nats::datetime::DateTime;
+/// Configuration and state of consumers, as in async-nats.
+pub use async_nats::jetstream::consumer;
+/// Configuration and state of streams, as in async-nats.
+pub use async_nats::jetstream::stream;
+
+/// Publishes to streams, reads and manages them, wherever traffic goes. Made by [`GeoClient::jetstream`]; clones are cheap, and each keeps the
 /// client alive.
 #[derive(Clone, Debug)]
 pub struct Context {
@@ -56,5 +78,24 @@ impl GeoClient {
     /// ```
     pub fn jetstream_with(&self, options: PublishOptions) -> Context {
         Context { client: self.clone(), options, ids: Arc::new(MessageIds::new()) }
+    }
+}
+
+impl Context {
+    pub(crate) const fn client(&self) -> &GeoClient {
+        &self.client
+    }
+
+    /// A name that nobody else gives to anything.
+    pub(crate) fn fresh_name(&self) -> String {
+        self.ids.next().replace('.', "-")
+    }
+
+    /// A subject that nobody else uses, where the user wants inboxes to be.
+    pub(crate) async fn inbox(&self) -> Result<String, ApiError> {
+        let hub = self.client.hub();
+        let failed =
+            |why| ApiError::NotSent(core_publish::PublishError::new(why, 0, hub.limits.publish_wait));
+        Ok(hub.live().await.map_err(failed)?.client().new_inbox())
     }
 }
