@@ -6,6 +6,7 @@ mod load;
 mod world;
 
 mod bystanders;
+mod consumers;
 mod ending;
 mod fail_back;
 mod faults;
