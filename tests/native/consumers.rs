@@ -9,7 +9,7 @@ use nats_geo::GeoClient;
 use nats_geo::core::Config;
 use nats_geo::jetstream::consumer::pull;
 use nats_geo::jetstream::stream::{self, Placement};
-use nats_geo::jetstream::{Context, OrderedOptions, PullOptions, Stream, kv};
+use nats_geo::jetstream::{Context, OrderedOptions, PullOptions, Stream, kv, object};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -62,8 +62,10 @@ async fn readers_do_not_notice_a_lame_duck() {
     world.cluster.lame_duck_server(&duck).unwrap();
     journal.first_move().await;
     reading.go_on_in(&client, "lon").await;
-    wait_for("the old link to be gone", async || (!world.connections().await.contains_key(&duck)).then_some(()))
-        .await;
+    wait_for("the old link to be gone", async || {
+        (!world.connections().await.contains_key(&duck)).then_some(())
+    })
+    .await;
     let read = reading.finish().await;
     assert_eq!(read.again, 0, "of {} messages", read.count);
     // Three readers take every message once; most of what is more came on both links.
@@ -71,6 +73,71 @@ async fn readers_do_not_notice_a_lame_duck() {
     assert!(copies > 20, "{copies} copies: the overlap was not put to the test");
     println!("lame duck: {read}; {copies} copies dropped");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_and_the_nearest_mirror_are_read_on_when_their_way_is_lost() {
+    let mut world = World::start().await;
+    let author = world.connect("ams", with_config(Config::interactive())).await.jetstream();
+    let films = object::Config { bucket: "films".into(), ..Default::default() };
+    let films = within("the store", author.create_object_store(films)).await.unwrap();
+    let bytes: Vec<u8> = (0..FILM_BYTES / 4).flat_map(u32::to_be_bytes).collect();
+    within("writing", films.put("film", &mut bytes.as_slice())).await.unwrap();
+    let orders = mirrored_orders(&author).await;
+
+    let client = world.connect("lon", with_config(Config::interactive())).await;
+    let jetstream = client.jetstream();
+    let films = within("the store", jetstream.object_store("films")).await.unwrap();
+    let mut film = within("the film", films.get("film")).await.unwrap();
+    let mut read = within("its beginning", film.next()).await.unwrap().unwrap().to_vec();
+    let orders = within("the stream", jetstream.get_stream(orders.name())).await.unwrap();
+    let nearest = wait_for("the mirror to be near", async || {
+        orders.nearest().await.ok().filter(|nearest| nearest.name() == "MIRROR")
+    });
+    assert_eq!(cluster(&nearest.await), "lon");
+    let mut near = within("a reader", orders.ordered(OrderedOptions::new().nearest())).await.unwrap();
+    for expected in 1..=ENOUGH {
+        assert_eq!(within("an order", near.next()).await.unwrap().unwrap().payload, expected.to_string());
+        if expected == ENOUGH / 2 {
+            world.cluster.kill_region("lon").unwrap();
+            wait_for("the move to ams", async || (region(&client) == "ams").then_some(())).await;
+            for number in ENOUGH / 2 + 1..=ENOUGH {
+                let published = author.publish("orders.new", number.to_string().into());
+                within("an order", published).await.unwrap();
+            }
+        }
+    }
+    read.extend_from_slice(&within("the rest", film.read_all()).await.unwrap());
+    assert!(read == bytes, "the digest was right");
+}
+
+/// Half of the orders, in ams, and their mirror in lon, which has caught up.
+async fn mirrored_orders(author: &Context) -> Stream {
+    let orders =
+        stream::Config { name: "ORDERS".into(), subjects: vec!["orders.>".into()], ..Default::default() };
+    let orders = within("the stream", author.create_stream(orders)).await.unwrap();
+    for number in 1..=ENOUGH / 2 {
+        within("an order", author.publish("orders.new", number.to_string().into())).await.unwrap();
+    }
+    let lon = Placement { cluster: Some("lon".into()), tags: Vec::new() };
+    let source = stream::Source { name: "ORDERS".into(), ..Default::default() };
+    let mirror = stream::Config {
+        name: "MIRROR".into(),
+        mirror: Some(source),
+        placement: Some(lon),
+        ..Default::default()
+    };
+    let mut mirror = within("the mirror", author.create_stream(mirror)).await.unwrap();
+    within("the mirror to catch up", async {
+        while mirror.info().await.unwrap().info.state.messages < u64::from(ENOUGH / 2) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    orders
+}
+
+/// More than is read ahead.
+const FILM_BYTES: u32 = 12 << 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_made_is_at_home_also_from_elsewhere() {
@@ -91,9 +158,8 @@ async fn what_is_made_is_at_home_also_from_elsewhere() {
     assert_eq!(cluster(&told.await), "ams", "left to the server");
     world.cluster.restart_server(&home).await.unwrap();
     let bucket = kv::Config { bucket: "config".into(), ..Default::default() };
-    let bucket = wait_for("lon to take a bucket", async || {
-        jetstream.create_key_value(bucket.clone()).await.ok()
-    });
+    let bucket =
+        wait_for("lon to take a bucket", async || jetstream.create_key_value(bucket.clone()).await.ok());
     assert_eq!(cluster(bucket.await.stream()), "lon");
     // Code that makes what it needs finds what is there, wherever that is.
     let found = within("the stream", jetstream.create_stream(there)).await.unwrap();
@@ -186,7 +252,8 @@ impl Reading {
             (info.ack_floor.stream_sequence == u64::from(count)).then_some(())
         })
         .await;
-        let last = (0..KEYS).map(|key| (format!("key.{key}"), last_of(key, count))).collect::<BTreeMap<_, _>>();
+        let last =
+            (0..KEYS).map(|key| (format!("key.{key}"), last_of(key, count))).collect::<BTreeMap<_, _>>();
         wait_for("the last values", async || (lock(&self.ledger).values == last).then_some(())).await;
         for task in [self.durable, self.ordered, self.watch] {
             assert!(!task.is_finished(), "a reader has ended");

@@ -14,3 +14,4 @@ mod gossip;
 mod handover;
 mod jetstream;
 mod publishing;
+mod stores;

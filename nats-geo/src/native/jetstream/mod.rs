@@ -44,6 +44,8 @@ pub use consumers::{
 
 pub mod kv;
 
+pub mod object;
+
 pub use async_nats::datetime::DateTime;
 /// Configuration and state of consumers, as in async-nats.
 pub use async_nats::jetstream::consumer;
