@@ -26,10 +26,11 @@ impl Home {
 pub(crate) const fn found_by(notice: &NoticeKind) -> Option<ConnId> {
     match notice {
         NoticeKind::Connected(place) => Some(place.conn),
-        NoticeKind::Moved { to, cause, .. } => match cause {
-            MoveCause::FailBack | MoveCause::Faster | MoveCause::Requested => Some(to.conn),
-            _ => None,
-        },
+        NoticeKind::Moved {
+            to,
+            cause: MoveCause::FailBack | MoveCause::Faster | MoveCause::Requested,
+            ..
+        } => Some(to.conn),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use nats_geo::GeoClient;
-use nats_geo::jetstream::consumer::{Info, pull::Config};
+use nats_geo::jetstream::consumer::{DeliverPolicy, Info, pull::Config};
 use nats_geo::jetstream::{
     Consumer, Message, Messages, MessagesError, Ordered, OrderedError, OrderedOptions, PullOptions,
     PullRefusal, Stream,
@@ -254,6 +254,24 @@ async fn an_ordered_reader_goes_on_where_its_consumer_was_lost() {
     within("deleting", client.jetstream().delete_stream("ORDERS")).await.unwrap();
     let error = within("the end", messages.next()).await.unwrap().unwrap_err();
     assert!(matches!(&error, OrderedError::Lost { last_sequence: 0, .. }), "{error}");
+    assert!(within("the end", messages.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn new_messages_are_those_since_reading_began() {
+    let (_server, _dir, client, stream) = orders(10).await;
+    let mut messages = ordered(&stream, OrderedOptions::new().from(DeliverPolicy::New)).await;
+    let mut last = ordered(&stream, OrderedOptions::new().from(DeliverPolicy::Last)).await;
+    for name in consumer_names(&client).await {
+        within("deleting", stream.delete_consumer(&name)).await.unwrap();
+    }
+    publish(&client, 10..12).await;
+    for (messages, first) in [(&mut messages, 10), (&mut last, 9)] {
+        for expected in first..12 {
+            assert_eq!(number(&within("a message", messages.next()).await.unwrap().unwrap()), expected);
+        }
+    }
+    client.close().await;
     assert!(within("the end", messages.next()).await.is_none());
 }
 

@@ -2,13 +2,38 @@
 //! with it.
 //!
 //! ```no_run
-//! # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::PublishError> {
+//! use futures_util::StreamExt as _;
+//! use nats_geo::jetstream::consumer::pull;
+//! use nats_geo::jetstream::stream;
+//!
+//! # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
 //! let jetstream = client.jetstream();
+//! let orders = stream::Config { name: "ORDERS".into(), subjects: vec!["orders.>".into()], ..Default::default() };
+//! let orders = jetstream.get_or_create_stream(orders).await?; // in the home region, also after a failover
+//!
 //! let ack = jetstream.publish("orders.new", "one lamp".into()).await?;
 //! println!("{} of stream {}", ack.sequence, ack.stream);
+//!
+//! let workers = pull::Config { durable_name: Some("workers".into()), ..Default::default() };
+//! let mut messages = orders.create_consumer(workers).await?.messages().await?;
+//! while let Some(message) = messages.next().await {
+//!     let message = message?;
+//!     println!("{:?}", message.payload);
+//!     message.ack().await?; // over the link that is live now, whichever the message came in on
+//! }
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! * [`Context::publish`] sends again until a stream has the message, which stores it once.
+//! * [`Consumer::messages`] are the messages of a durable consumer, each acknowledged by who has worked on it;
+//!   [`Stream::ordered`] are all of a stream, in order, each once. Both wait while nothing can be reached, and end with
+//!   an error that says why when what they read is gone.
+//! * [`kv`] and [`object`] are key-value and object stores on top of these.
+//! * [`Stream::get`] and key-value reads are answered by the nearest copy, [`Stream::nearest`] leads to it.
+//!
+//! Types of configuration and state are those of async-nats. Not wrapped: push consumers, JetStream domains, priority
+//! groups.
 
 use std::sync::Arc;
 

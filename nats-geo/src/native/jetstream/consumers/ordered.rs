@@ -14,6 +14,7 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::{Delivery, Pull, PullOptions, PullRefusal, Pulled};
+use crate::native::PublishError;
 use crate::native::jetstream::api::{API, Patience};
 use crate::native::jetstream::publish::pause_after;
 use crate::native::jetstream::{ApiError, Context, Message, Stream};
@@ -155,6 +156,7 @@ pub(crate) struct Reader {
 
 /// What a [`Reader`] finds.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and nearly always the large one")]
 pub(crate) enum Read {
     Message(async_nats::Message, Delivery),
     /// Another consumer was made, and nothing awaits it: the message that came last was the last one.
@@ -167,29 +169,26 @@ impl Reader {
         let streams = if options.nearest { copies(stream).await? } else { vec![stream.name().to_owned()] };
         let patience = if streams.len() > 1 { Patience::Once } else { Patience::Full };
         let consumer = context.fresh_name();
-        let mut error = None;
-        for (current, name) in streams.iter().enumerate() {
-            match make(&context, (name, &consumer), &options, None, patience).await {
-                Ok((info, pull)) => {
-                    return Ok(Self {
-                        context,
-                        current,
-                        streams,
-                        // New messages are those behind the end as it is now, also for the next consumer.
-                        last_sequence: (options.from == DeliverPolicy::New)
-                            .then_some(info.delivered.stream_sequence),
-                        options,
-                        consumer: info.name,
-                        pull,
-                        pending: info.num_pending,
-                        delivered: 0,
-                        has_ended: false,
-                    });
-                }
-                Err(failed) => error = error.or(Some(failed)),
+        let mut current = 0;
+        let (info, pull) = loop {
+            match make(&context, (&streams[current], &consumer), &options, None, patience).await {
+                Ok(made) => break made,
+                Err(error) if current + 1 == streams.len() => return Err(error),
+                Err(_) => current += 1,
             }
-        }
-        Err(error.unwrap_or(ApiError::BadName { what: "stream", name: stream.name().to_owned() }))
+        };
+        Ok(Self {
+            context,
+            streams,
+            current,
+            last_sequence: begins_behind(&options, &info),
+            options,
+            consumer: info.name,
+            pull,
+            pending: info.num_pending,
+            delivered: 0,
+            has_ended: false,
+        })
     }
 
     /// The next message; `None` once the client is closed, and after an error.
@@ -221,6 +220,9 @@ impl Reader {
             match self.begin_again().await {
                 Ok(()) if self.pending == 0 => return Some(Ok(Read::CaughtUp)),
                 Ok(()) => {}
+                Err(OrderedError::Lost { error: ApiError::NotSent(PublishError::Closed), .. }) => {
+                    return None;
+                }
                 Err(error) => {
                     self.has_ended = true;
                     return Some(Err(error));
@@ -274,6 +276,16 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         forget(&self.context, self.stream(), &self.consumer);
+    }
+}
+
+/// Where reading began, if that is not where it would begin later: new messages are those behind the end as it was then.
+const fn begins_behind(options: &OrderedOptions, info: &Info) -> Option<u64> {
+    match options.from {
+        DeliverPolicy::New | DeliverPolicy::Last | DeliverPolicy::ByStartTime { .. } => {
+            Some(info.delivered.stream_sequence)
+        }
+        DeliverPolicy::All | DeliverPolicy::ByStartSequence { .. } | DeliverPolicy::LastPerSubject => None,
     }
 }
 

@@ -46,6 +46,7 @@ pub(crate) struct Pull {
 
 /// What a pull brings.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and nearly always the large one")]
 pub(crate) enum Pulled {
     Message(async_nats::Message, Delivery),
     /// The consumer lives, and has made as many deliveries.
