@@ -3,6 +3,7 @@
 
 mod journal;
 mod load;
+mod reading;
 mod world;
 
 mod bystanders;
