@@ -192,6 +192,11 @@ impl GeoClient {
         self.hub().live_now().map(|link| link.client().clone())
     }
 
+    /// Whether new traffic has somewhere to go.
+    pub(crate) fn is_live(&self) -> bool {
+        self.hub().live_now().is_some()
+    }
+
     async fn confirm(&self, links: Vec<Arc<Link>>) -> Result<(), FlushError> {
         let round_trips = future::try_join_all(links.iter().map(|link| link.round_trip()));
         match tokio::time::timeout(self.hub().limits.publish_wait, round_trips).await {

@@ -163,7 +163,7 @@ async fn a_stream_that_appears_while_it_is_tried_gets_the_message() {
 }
 
 /// A client that hears nothing of its server from now on, and does not wonder: the test decides when the link ends.
-async fn unanswered(server: &Server) -> (GeoClient, Relay) {
+pub(crate) async fn unanswered(server: &Server) -> (GeoClient, Relay) {
     let relay = Relay::to(server.port).await;
     let client = within("connecting", patient().connect(relay.url())).await.unwrap();
     within("the first round trip", client.flush()).await.unwrap();

@@ -11,8 +11,8 @@ use nats_geo::jetstream::object::{
 use tempfile::TempDir;
 
 use crate::basics::client;
-use crate::jetstream::server;
-use crate::support::{Server, within};
+use crate::jetstream::{server, unanswered};
+use crate::support::{Server, wait_for, within};
 
 async fn lamps() -> (Server, TempDir, GeoClient, kv::Store) {
     let (server, dir) = server().await;
@@ -65,6 +65,22 @@ async fn keys_have_the_values_that_were_given_to_them() {
     assert_eq!(within("an answer", lamps.get("a b")).await.unwrap_err(), bad);
     let missing = within("an answer", client.jetstream().key_value("none")).await.unwrap_err();
     assert!(missing.is_not_found(), "{missing}");
+}
+
+#[tokio::test]
+async fn a_conditional_write_whose_acknowledgement_was_lost_has_succeeded() {
+    let (server, _dir, _client, lamps) = lamps().await;
+    let (unanswered, relay) = unanswered(&server).await;
+    relay.silence(false);
+    let same = within("the bucket", unanswered.jetstream().key_value("lamps")).await.unwrap();
+    relay.silence_server();
+    let creating = tokio::spawn(async move { same.create("hall", "red".into()).await });
+    let stored = wait_for("the value", async || lamps.entry("hall").await.unwrap()).await;
+    relay.cut();
+    relay.silence(false);
+    let created = within("the acknowledgement", creating).await.unwrap().unwrap();
+    assert_eq!(created, stored.revision);
+    assert_eq!(within("the history", lamps.history("hall")).await.unwrap().len(), 1);
 }
 
 async fn next(watch: &mut Watch) -> Entry {

@@ -200,6 +200,11 @@ impl Stream {
         self.read(json!({ "last_by_subj": subject }), Some(subject)).await
     }
 
+    /// The last message of this subject, as the leader of the stream knows it.
+    pub(crate) async fn last_at_leader(&self, subject: &str) -> Result<Option<StreamMessage>, ApiError> {
+        self.read_from_leader(json!({ "last_by_subj": subject })).await
+    }
+
     /// Removes the messages of one subject, wildcards allowed, and returns how many there were.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! After an orderly move the request at the server still holds, because interest in the inbox moved first. When a link
 //! was lost, what was on its way is lost too, and the request may be: it is made anew.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Context as Waking, Poll};
@@ -38,6 +39,8 @@ pub(crate) struct Pull {
     request: u64,
     /// Requests before this one count no more.
     first: u64,
+    /// Later ones that are over: two links may both say so.
+    over: BTreeSet<u64>,
     /// The last request may not have arrived: an early sign of life is wanted.
     in_doubt: bool,
     /// Requests in a row that came to nothing.
@@ -102,6 +105,7 @@ impl Pull {
             awaited: Rest { messages: 0, bytes: 0 },
             request: 0,
             first: 1,
+            over: BTreeSet::new(),
             in_doubt: true,
             failures: 0,
         })
@@ -111,14 +115,15 @@ impl Pull {
     pub(crate) async fn next(&mut self) -> Option<Pulled> {
         loop {
             let patience = match self.ask_for_more().await {
-                Ok(()) => self.patience(),
+                Ok(()) => Some(self.patience()),
+                // What has come in is delivered all the same.
+                Err(PublishError::Unavailable { .. }) => None,
                 Err(PublishError::Closed) => return None,
-                // Nothing is live. What has come in is delivered all the same.
-                Err(PublishError::Unavailable { .. }) => UNAVAILABLE_PAUSE,
                 Err(error) => return Some(Pulled::Refused(PullRefusal::Other(error.to_string()))),
             };
-            let pulled = match self.input(patience).await {
+            let pulled = match self.input(patience.unwrap_or(OFFLINE_PAUSE)).await {
                 Input::Closed => return None,
+                Input::Silence if patience.is_none() => None,
                 Input::Message(message) => self.read(message).await,
                 Input::Broken => {
                     self.start_over();
@@ -178,7 +183,7 @@ impl Pull {
     }
 
     async fn told(&mut self, status: Status, subject: &str) -> Option<Pulled> {
-        // Of a request that counts no more, or a copy.
+        // Of a request that counts no more.
         let request = subject.rsplit('.').next()?.parse::<u64>().ok().filter(|it| *it >= self.first)?;
         tracing::trace!(target: "nats_geo", request, ?status, "status of a pull");
         match status {
@@ -190,10 +195,14 @@ impl Pull {
             Status::TooLarge(Rest { bytes, .. }) if Some(bytes) == self.options.bytes_max => {
                 return Some(Pulled::Refused(PullRefusal::TooLarge { bytes_max: bytes }));
             }
-            Status::Over(rest) | Status::TooLarge(rest) => {
+            Status::Over(rest) | Status::TooLarge(rest) if self.over.insert(request) => {
+                if self.over.len() > OVER_MAX {
+                    self.over.pop_first();
+                }
                 self.awaited.messages = self.awaited.messages.saturating_sub(rest.messages);
                 self.awaited.bytes = self.awaited.bytes.saturating_sub(rest.bytes);
             }
+            Status::Over(_) | Status::TooLarge(_) => {}
             Status::Refused(refusal) => return Some(Pulled::Refused(refusal)),
             Status::Interrupted | Status::Busy | Status::Unserved => {
                 self.start_over();
@@ -217,6 +226,9 @@ impl Pull {
         let bytes = bytes_max.map_or(0, |bytes_max| bytes_max.saturating_sub(self.awaited.bytes));
         if is_enough || batch == 0 {
             return Ok(());
+        }
+        if !self.context.client().is_live() {
+            return Err(PublishError::Unavailable { waited: Duration::ZERO });
         }
         let heartbeat = if self.in_doubt {
             self.options.heartbeat.min(DOUBTFUL_HEARTBEAT)
@@ -249,6 +261,7 @@ impl Pull {
     fn start_over(&mut self) {
         self.awaited = Rest { messages: 0, bytes: 0 };
         self.first = self.request + 1;
+        self.over.clear();
         self.in_doubt = true;
     }
 
@@ -263,5 +276,8 @@ impl Pull {
 /// the region of the consumer when the request arrives there.
 const DOUBTFUL_HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// After a publish that has waited for a link in vain.
-const UNAVAILABLE_PAUSE: Duration = Duration::from_millis(250);
+/// Many more requests than can be over while two links overlap.
+const OVER_MAX: usize = 64;
+
+/// Until it is looked again whether anything is live, unless a message comes first.
+const OFFLINE_PAUSE: Duration = Duration::from_millis(50);

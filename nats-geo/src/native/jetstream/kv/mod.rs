@@ -18,7 +18,7 @@
 //! ```
 
 use async_nats::HeaderMap;
-use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_ROLLUP};
+use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID, NATS_ROLLUP};
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream;
 use bytes::Bytes;
@@ -190,16 +190,31 @@ impl Store {
         self.write(key, Bytes::new(), headers).await
     }
 
-    async fn write(&self, key: &str, value: Bytes, headers: HeaderMap) -> Result<u64, WriteError> {
+    async fn write(&self, key: &str, value: Bytes, mut headers: HeaderMap) -> Result<u64, WriteError> {
         let bad = || WriteError::BadKey { key: key.to_owned() };
         let subject = self.keys.subject(key).ok_or_else(bad)?;
-        match self.stream.context.publish_with_headers(subject, headers, value).await {
+        let id = self.stream.context.fresh_name();
+        headers.insert(NATS_MESSAGE_ID, id.as_str());
+        match self.stream.context.publish_with_headers(subject.clone(), headers, value).await {
             Ok(ack) => Ok(ack.sequence),
             Err(PublishError::Refused(refused)) if refused.is_wrong_sequence() => {
-                Err(WriteError::WrongRevision { key: key.to_owned(), why: refused.description })
+                match self.revision_of(&subject, &id).await.map_err(WriteError::Read)? {
+                    Some(revision) => Ok(revision),
+                    None => Err(WriteError::WrongRevision { key: key.to_owned(), why: refused.description }),
+                }
             }
             Err(error) => Err(WriteError::Publish(error)),
         }
+    }
+
+    /// The last revision of a key, if it is that of our own message. A stream without replicas looks at the expected
+    /// sequence before it looks at the message's id, so it refuses what it has stored at an earlier try.
+    async fn revision_of(&self, subject: &str, id: &str) -> Result<Option<u64>, ReadError> {
+        let last = self.stream.last_at_leader(subject).await?;
+        let is_ours = |message: &StreamMessage| {
+            message.headers.get(NATS_MESSAGE_ID).is_some_and(|found| found.as_str() == id)
+        };
+        Ok(last.filter(is_ours).map(|message| message.sequence))
     }
 
     fn read(&self, message: StreamMessage) -> Option<Entry> {
