@@ -167,7 +167,9 @@ async fn read_durable(stream: Stream, ledger: Arc<Mutex<Ledger>>) {
     let ack_wait = Duration::from_secs(2);
     let config = pull::Config { durable_name: Some("workers".into()), ack_wait, ..Default::default() };
     let consumer = stream.create_consumer(config).await.unwrap();
-    let mut messages = consumer.messages_with(PullOptions::new().max_messages(BATCH)).await.unwrap();
+    // A missed heartbeat would be noticed too late: the loss of a link has to be.
+    let options = PullOptions::new().max_messages(BATCH).heartbeat(LIMIT / 2);
+    let mut messages = consumer.messages_with(options).await.unwrap();
     while let Some(message) = messages.next().await {
         let message = message.unwrap();
         {

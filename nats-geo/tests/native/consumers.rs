@@ -196,7 +196,7 @@ async fn a_lost_link_redelivers_only_what_was_on_its_way() {
     let reader = within("connecting", patient().connect(relay.url())).await.unwrap();
     let orders = within("the stream", reader.jetstream().get_stream("ORDERS")).await.unwrap();
     let same = within("the consumer", orders.get_consumer("workers")).await.unwrap();
-    let mut messages = same.messages_with(PullOptions::new().max_messages(20)).await.unwrap();
+    let mut messages = same.messages_with(unhurried().max_messages(20)).await.unwrap();
     let mut deliveries: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
     for turn in 0.. {
         if turn == 50 {
@@ -217,6 +217,11 @@ async fn a_lost_link_redelivers_only_what_was_on_its_way() {
     assert!(deliveries.values().all(|times| times.len() == 1), "acknowledged ones do not: {deliveries:?}");
 }
 
+/// A missed heartbeat would be noticed after longer than tests wait: something else has to show what is lost.
+fn unhurried() -> PullOptions {
+    PullOptions::new().heartbeat(Duration::from_secs(15))
+}
+
 async fn ordered(stream: &Stream, options: OrderedOptions) -> Ordered {
     within("the reader", stream.ordered(options)).await.unwrap()
 }
@@ -227,7 +232,7 @@ async fn an_ordered_reader_goes_on_where_its_consumer_was_lost() {
     let relay = Relay::to(server.port).await;
     let reader = within("connecting", patient().connect(relay.url())).await.unwrap();
     let same = within("the stream", reader.jetstream().get_stream("ORDERS")).await.unwrap();
-    let options = OrderedOptions::new().pull(PullOptions::new().max_messages(30));
+    let options = OrderedOptions::new().pull(unhurried().max_messages(30));
     let mut messages = ordered(&same, options).await;
     for expected in 0..200 {
         match expected {

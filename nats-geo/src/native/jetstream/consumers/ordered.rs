@@ -207,7 +207,10 @@ impl Reader {
                 Pulled::Alive { last_consumer_sequence } => {
                     last_consumer_sequence.is_none_or(|last| last <= self.delivered)
                 }
-                Pulled::Refused(PullRefusal::Deleted) | Pulled::Broken | Pulled::Silent => false,
+                // The consumer lives elsewhere; what was lost shows in the next delivery or heartbeat. To make another one
+                // needs JetStream's leader, which may be lost as well, and a region has many readers.
+                Pulled::Broken => true,
+                Pulled::Refused(PullRefusal::Deleted) | Pulled::Silent => false,
                 Pulled::Refused(refusal) => {
                     self.has_ended = true;
                     let stream = self.stream().to_owned();
