@@ -70,7 +70,9 @@ pub enum LastTry {
         subject: String,
     },
     /// Nobody serves this part of the JetStream API.
-    #[error("nobody answers on `{subject}`: JetStream is off for this account, or has no leader now")]
+    #[error(
+        "nobody answers on `{subject}`: it has no leader now, there is no such stream, or JetStream is off"
+    )]
     NoJetStream {
         /// The subject.
         subject: String,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context as Waking, Poll};
+use std::time::Duration;
 
 use async_nats::jetstream::consumer::Info;
 use futures_util::stream::{self, BoxStream};
@@ -107,8 +108,14 @@ impl State {
         None
     }
 
-    /// Asks whether the consumer still exists. No answer is none: its region may be lost.
+    /// Asks, twice, whether the consumer still exists. No answer is none: its region may be lost.
     async fn gone(&self) -> Option<MessagesError> {
+        self.not_found().await?;
+        tokio::time::sleep(GONE_FOR).await;
+        self.not_found().await
+    }
+
+    async fn not_found(&self) -> Option<MessagesError> {
         let Self { stream, consumer, .. } = self;
         let subject = format!("{API}.CONSUMER.INFO.{stream}.{consumer}");
         let error = self.context.call_once::<Info>(subject, &json!({})).await.err()?;
@@ -126,6 +133,10 @@ impl State {
         MessagesError::ConsumerGone { stream: self.stream.clone(), consumer: self.consumer.clone() }
     }
 }
+
+/// A leader of JetStream that has just taken over, or has just been started, may know less than it will in a moment.
+/// Whoever deletes a consumer does not wait for this: those who pull are told.
+pub(crate) const GONE_FOR: Duration = Duration::from_secs(1);
 
 impl Stream for Messages {
     type Item = Result<Message, MessagesError>;

@@ -19,6 +19,7 @@ mod pulling;
 pub(crate) use pulling::{Pull, Pulled};
 
 mod messages;
+pub(crate) use messages::GONE_FOR;
 pub use messages::{Messages, MessagesError};
 
 mod ordered;

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 
-use super::{Delivery, Pull, PullOptions, PullRefusal, Pulled};
+use super::{Delivery, GONE_FOR, Pull, PullOptions, PullRefusal, Pulled};
 use crate::native::PublishError;
 use crate::native::jetstream::api::{API, Patience};
 use crate::native::jetstream::publish::pause_after;
@@ -244,7 +244,7 @@ impl Reader {
         forget(&self.context, self.stream(), &self.consumer);
         self.consumer = self.context.fresh_name();
         let mut rounds = 0;
-        let mut final_errors = 0;
+        let (mut final_errors, mut is_confirmed) = (0, false);
         // The nearest copy may be back, or may be lost: all are asked in turn.
         self.current = 0;
         loop {
@@ -262,12 +262,20 @@ impl Reader {
             tracing::debug!(target: "nats_geo", stream = self.stream(), %error, "no ordered consumer yet");
             final_errors += usize::from(error.is_final());
             if final_errors == self.streams.len() {
-                let (stream, last_sequence) =
-                    (self.stream().to_owned(), self.last_sequence.unwrap_or_default());
-                return Err(OrderedError::Lost { stream, last_sequence, error });
+                if is_confirmed || matches!(error, ApiError::NotSent(PublishError::Closed)) {
+                    let last_sequence = self.last_sequence.unwrap_or_default();
+                    return Err(OrderedError::Lost {
+                        stream: self.stream().to_owned(),
+                        last_sequence,
+                        error,
+                    });
+                }
+                is_confirmed = true;
+                tokio::time::sleep(GONE_FOR).await;
             }
             self.current = (self.current + 1) % self.streams.len();
             if self.current == 0 {
+                is_confirmed &= final_errors == self.streams.len();
                 final_errors = 0;
                 rounds += 1;
                 tokio::time::sleep(pause_after(rounds)).await;
