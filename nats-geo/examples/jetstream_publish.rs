@@ -9,28 +9,25 @@
 use std::time::Duration;
 
 use nats_geo::GeoOptions;
-use nats_geo::core::Config;
-use serde_json::{Value, json};
+use nats_geo::core::Config as Policy;
+use nats_geo::jetstream::stream::{Config, Placement};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let servers = arguments.next().unwrap_or_else(|| "nats://127.0.0.1:4222".into());
-    let client = GeoOptions::new().config(Config::interactive()).name("publish").connect(servers).await?;
-
-    let mut stream =
-        json!({ "name": "LAMPS", "subjects": ["lamps.>"], "storage": "file", "num_replicas": 1 });
-    if let Some(region) = arguments.next() {
-        // Without it the stream would be where the client happens to be now.
-        stream["placement"] = json!({ "cluster": region });
-    }
-    let answer = client.request("$JS.API.STREAM.CREATE.LAMPS", stream.to_string().into()).await?;
-    let answer: Value = serde_json::from_slice(&answer.payload)?;
-    if let Some(error) = answer.get("error") {
-        return Err(format!("the stream was not made: {error}").into());
-    }
+    let client = GeoOptions::new().config(Policy::interactive()).name("publish").connect(servers).await?;
 
     let jetstream = client.jetstream();
+    let config = Config {
+        name: "LAMPS".into(),
+        subjects: vec!["lamps.>".into()],
+        // Without a region, the stream is made at home: in the region nearest to this client.
+        placement: arguments.next().map(|region| Placement { cluster: Some(region), tags: Vec::new() }),
+        ..Config::default()
+    };
+    jetstream.get_or_create_stream(config).await?;
+
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     loop {
         ticks.tick().await;

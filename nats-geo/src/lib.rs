@@ -19,7 +19,7 @@
 //!
 //! # Map
 //! * [`connect`] and [`GeoOptions`] make a [`GeoClient`]: publish, subscribe, request, notices, snapshot.
-//! * [`jetstream`] publishes to streams, with acknowledgement, and outlives the link under it.
+//! * [`jetstream`]: streams, consumers, key-value and object stores that outlive the link under them.
 //! * [`core`] is what decides: a state machine without clock, sockets or randomness. Its
 //!   [`Config`](core::Config) holds every constant of the policy, with its why; start from a preset.
 //! * [`wire`] is the NATS client protocol as a pure codec.
@@ -31,7 +31,8 @@
 //! * **A dead link** loses what core NATS must lose: messages on their way, and publishes that were written but not
 //!   confirmed, which [`GeoClient::stats`] counts (sending them again is opt-in). Requests that wait on it fail at once
 //!   with an error that says that they may have been executed; they are never repeated unasked. Publishes to streams are,
-//!   because a stream stores a message id once.
+//!   because a stream stores a message id once. Consumers lose nothing: what was on its way comes again, as JetStream
+//!   does it.
 //! * **While nothing is live**, publishing and requesting wait up to a bound, then fail with an error that says so.
 //!
 //! # Features

@@ -14,7 +14,7 @@ use crate::world::{World, region, wait_for, with_config};
 const CLIENTS: usize = 6;
 
 /// The policy of the presets, with minutes made seconds.
-fn hurried() -> Config {
+pub(crate) fn hurried() -> Config {
     let mut config = Config::interactive();
     config.probe.away_interval = Duration::from_millis(200);
     // Two servers, five times per second each, with room.

@@ -3,9 +3,11 @@
 
 mod journal;
 mod load;
+mod reading;
 mod world;
 
 mod bystanders;
+mod consumers;
 mod ending;
 mod fail_back;
 mod faults;

@@ -71,7 +71,17 @@ impl GeoClient {
     /// A subject that cannot be subscribed to, or a closed client. While nothing is live it succeeds: the
     /// next link takes it along.
     pub async fn subscribe(&self, subject: impl ToSubject) -> Result<Subscription, SubscribeError> {
-        self.add(subject, None).await
+        // A queue group is not doubled by two links: each message goes to one of them.
+        let one_link = self.hub().limits.at_most_once;
+        self.add(subject, None, if one_link { Carriage::OneLink } else { Carriage::EveryLink }).await
+    }
+
+    /// Subscribes on every link that carries subscriptions, for whoever can tell copies apart.
+    pub(crate) async fn subscribe_everywhere(
+        &self,
+        subject: impl ToSubject,
+    ) -> Result<Subscription, SubscribeError> {
+        self.add(subject, None, Carriage::EveryLink).await
     }
 
     /// Subscribes as a member of a queue group: each message goes to one member. None is lost or doubled by
@@ -88,7 +98,7 @@ impl GeoClient {
         if queue.is_empty() || queue.contains([' ', '\t', '\r', '\n']) {
             return Err(SubscribeError::BadQueue { queue });
         }
-        self.add(subject, Some(queue)).await
+        self.add(subject, Some(queue), Carriage::EveryLink).await
     }
 
     /// Returns when servers have confirmed everything that was published before: a real round trip, which
@@ -175,11 +185,16 @@ impl GeoClient {
         self.handle.clock.started()
     }
 
-    /// The connection that traffic goes to now, for what is not wrapped here (consumers, key-value stores);
+    /// The connection that traffic goes to now, for what is not wrapped here (services, push consumers);
     /// `None` while nothing is live. It is one connection to one server: it never moves and never reconnects,
     /// so ask again after a [`Moved`](crate::core::NoticeKind::Moved). Keeping it keeps the connection open.
     pub fn nats(&self) -> Option<async_nats::Client> {
         self.hub().live_now().map(|link| link.client().clone())
+    }
+
+    /// Whether new traffic has somewhere to go.
+    pub(crate) fn is_live(&self) -> bool {
+        self.hub().live_now().is_some()
     }
 
     async fn confirm(&self, links: Vec<Arc<Link>>) -> Result<(), FlushError> {
@@ -195,6 +210,7 @@ impl GeoClient {
         &self,
         subject: impl ToSubject,
         queue: Option<String>,
+        carriage: Carriage,
     ) -> Result<Subscription, SubscribeError> {
         let subject = subject.to_subject();
         if !subject.is_valid() {
@@ -204,9 +220,6 @@ impl GeoClient {
             return Err(SubscribeError::Closed);
         }
         let hub = self.hub();
-        // A queue group is not doubled by two links: each message goes to one of them.
-        let one_link = hub.limits.at_most_once && queue.is_none();
-        let carriage = if one_link { Carriage::OneLink } else { Carriage::EveryLink };
         let feed = hub.add_feed(|id| Feed::new(id, subject, queue, carriage));
         // Made before the wait, so that whoever gives up leaves nothing behind.
         let subscription = Subscription::new(Arc::clone(&feed), hub);

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use async_nats::datetime::DateTime;
+
 use crate::core::Time;
 
 /// Maps the monotonic clock to the driver's [`Time`].
@@ -32,6 +34,11 @@ impl Clock {
             None => std::future::pending().await,
         }
     }
+}
+
+/// The calendar's time, for what is written down: nothing is measured by it.
+pub(crate) fn today() -> DateTime {
+    async_nats::datetime::now()
 }
 
 /// How long ago `earlier` was.

@@ -10,6 +10,7 @@ use async_nats::message::OutboundMessage;
 use futures_util::future;
 use tokio::sync::watch;
 
+use super::home::Home;
 use super::link::{Ended, Kind, Link, Refusal, Settled};
 use super::subscription::{Carriage, Feed, Route};
 use crate::core::ConnId;
@@ -20,6 +21,7 @@ pub(crate) struct Hub {
     place: watch::Sender<Place>,
     /// The link that the core last decided for: an activation that was overtaken must not switch any more.
     aim: Mutex<Option<ConnId>>,
+    pub(crate) home: Home,
     /// Links that carry the subscriptions, or are being given them.
     carriers: Mutex<BTreeMap<ConnId, Arc<Link>>>,
     feeds: Mutex<Feeds>,
@@ -85,6 +87,7 @@ impl Hub {
         Self {
             place: watch::Sender::new(Place::Offline),
             aim: Mutex::default(),
+            home: Home::default(),
             carriers: Mutex::default(),
             feeds: Mutex::default(),
             one_link: tokio::sync::Mutex::default(),

@@ -48,6 +48,7 @@ pub mod dns;
 mod clock;
 mod driver;
 mod found;
+mod home;
 mod hub;
 mod link;
 mod names;

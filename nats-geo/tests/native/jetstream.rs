@@ -15,7 +15,7 @@ use crate::publishing::patient;
 use crate::support::{Relay, Server, stopwatch, wait_for, within};
 
 /// A server with JetStream, and where its streams are.
-async fn server() -> (Server, TempDir) {
+pub(crate) async fn server() -> (Server, TempDir) {
     let dir = TempDir::new().unwrap();
     let config = format!("max_payload: 64KB\njetstream {{ store_dir: \"{}\" }}", dir.path().display());
     (Server::with(&config).await, dir)
@@ -30,7 +30,7 @@ async fn api(client: &GeoClient, subject: &str, body: Value) -> Value {
 }
 
 /// A stream of all orders, in memory.
-async fn create_stream(client: &GeoClient) {
+pub(crate) async fn create_stream(client: &GeoClient) {
     let body = json!({ "name": "ORDERS", "subjects": ["orders.>"], "storage": "memory", "num_replicas": 1 });
     api(client, "STREAM.CREATE.ORDERS", body).await;
 }
@@ -163,7 +163,7 @@ async fn a_stream_that_appears_while_it_is_tried_gets_the_message() {
 }
 
 /// A client that hears nothing of its server from now on, and does not wonder: the test decides when the link ends.
-async fn unanswered(server: &Server) -> (GeoClient, Relay) {
+pub(crate) async fn unanswered(server: &Server) -> (GeoClient, Relay) {
     let relay = Relay::to(server.port).await;
     let client = within("connecting", patient().connect(relay.url())).await.unwrap();
     within("the first round trip", client.flush()).await.unwrap();

@@ -5,6 +5,7 @@
 mod support;
 
 mod basics;
+mod consumers;
 mod dns;
 mod dns_changes;
 mod dns_server;
@@ -13,3 +14,4 @@ mod gossip;
 mod handover;
 mod jetstream;
 mod publishing;
+mod stores;

@@ -18,6 +18,9 @@ pub(super) async fn activate(hub: Arc<Hub>, link: Arc<Link>, handover: Handover)
         // The SUBs are in the command channel: what follows arrives behind them.
         Handover::Pipelined => {
             switch(&hub, &link, handover).await?;
+            for feed in hub.feeds() {
+                feed.give_up_others(link.conn);
+            }
             link.round_trip().await.map(drop)
         }
         Handover::AfterBarrier => {

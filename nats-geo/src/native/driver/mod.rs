@@ -11,6 +11,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::clock::Clock;
 use super::connect::Progress;
 use super::found::Finding;
+use super::home;
 use super::hub::{Hub, lock};
 use super::link::{self, Ended, Link, Report, Reports, Traffic};
 use super::prober::{self, Answer};
@@ -188,6 +189,9 @@ impl Driver {
             Action::Close { conn, overlap, drain } => self.retire(conn, overlap, drain),
             Action::Notify(notice) => {
                 tracing::info!(at = %notice.at, "{}", notice.kind);
+                if let Some(entry) = home::found_by(&notice.kind).and_then(|conn| self.links.get(&conn)) {
+                    self.hub.home.is_at(&entry.link);
+                }
                 // Nobody may be listening.
                 let _ = self.notices.send(notice);
             }

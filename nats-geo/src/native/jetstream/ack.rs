@@ -41,6 +41,36 @@ impl Refused {
         matches!(self.error_code, ID_IN_PROCESS | TOO_MANY_REQUESTS)
     }
 
+    /// Whether what was asked for does not exist: a stream, a consumer, a message.
+    pub const fn is_not_found(&self) -> bool {
+        self.code == 404
+    }
+
+    /// Whether the stream is there, but holds no such message.
+    pub(crate) const fn is_no_message(&self) -> bool {
+        self.error_code == NO_MESSAGE
+    }
+
+    /// Whether there is a stream of that name with another configuration.
+    pub(crate) const fn is_other_config(&self) -> bool {
+        self.error_code == OTHER_CONFIG
+    }
+
+    /// Whether it is the stream that does not exist.
+    pub(crate) const fn is_no_stream(&self) -> bool {
+        self.error_code == NO_STREAM
+    }
+
+    /// Whether the stream, or the subject in it, is not where a conditional publish expects it to be.
+    pub(crate) const fn is_wrong_sequence(&self) -> bool {
+        matches!(self.error_code, WRONG_SEQUENCE | WRONG_SEQUENCE_UNNAMED)
+    }
+
+    /// Whether JetStream itself has no leader at the moment.
+    pub(crate) const fn code_is_unavailable(&self) -> bool {
+        self.error_code == CLUSTER_NOT_AVAILABLE
+    }
+
     /// Whether a message with the same id is being stored.
     pub(crate) const fn is_in_process(&self) -> bool {
         self.error_code == ID_IN_PROCESS
@@ -89,6 +119,24 @@ const ID_IN_PROCESS: u64 = 10_158;
 
 /// "too many requests": the stream's queue was full, and the message was dropped in front of it.
 const TOO_MANY_REQUESTS: u64 = 10_167;
+
+/// "no message found".
+const NO_MESSAGE: u64 = 10_037;
+
+/// "stream name already in use with a different configuration".
+const OTHER_CONFIG: u64 = 10_058;
+
+/// "stream not found".
+const NO_STREAM: u64 = 10_059;
+
+/// "wrong last sequence: 7".
+const WRONG_SEQUENCE: u64 = 10_071;
+
+/// "wrong last sequence".
+const WRONG_SEQUENCE_UNNAMED: u64 = 10_164;
+
+/// "JetStream system temporarily unavailable": it has no leader.
+const CLUSTER_NOT_AVAILABLE: u64 = 10_008;
 
 #[cfg(test)]
 mod tests {

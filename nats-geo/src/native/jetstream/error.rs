@@ -69,6 +69,14 @@ pub enum LastTry {
         /// The subject.
         subject: String,
     },
+    /// Nobody serves this part of the JetStream API.
+    #[error(
+        "nobody answers on `{subject}`: it has no leader now, there is no such stream, or JetStream is off"
+    )]
+    NoJetStream {
+        /// The subject.
+        subject: String,
+    },
     /// No link was live for so long.
     #[error(transparent)]
     Unavailable(publish::PublishError),
@@ -106,7 +114,7 @@ impl LastTry {
         match self {
             Self::TimedOut { .. } | Self::LinkLost => true,
             Self::Refused(refused) => refused.is_in_process(),
-            Self::NoStream { .. } | Self::Unavailable(_) => false,
+            Self::NoStream { .. } | Self::NoJetStream { .. } | Self::Unavailable(_) => false,
         }
     }
 }

@@ -2,17 +2,42 @@
 //! with it.
 //!
 //! ```no_run
-//! # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::PublishError> {
+//! use futures_util::StreamExt as _;
+//! use nats_geo::jetstream::consumer::pull;
+//! use nats_geo::jetstream::stream;
+//!
+//! # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
 //! let jetstream = client.jetstream();
+//! let orders = stream::Config { name: "ORDERS".into(), subjects: vec!["orders.>".into()], ..Default::default() };
+//! let orders = jetstream.get_or_create_stream(orders).await?; // in the home region, also after a failover
+//!
 //! let ack = jetstream.publish("orders.new", "one lamp".into()).await?;
 //! println!("{} of stream {}", ack.sequence, ack.stream);
+//!
+//! let workers = pull::Config { durable_name: Some("workers".into()), ..Default::default() };
+//! let mut messages = orders.create_consumer(workers).await?.messages().await?;
+//! while let Some(message) = messages.next().await {
+//!     let message = message?;
+//!     println!("{:?}", message.payload);
+//!     message.ack().await?; // over the link that is live now, whichever the message came in on
+//! }
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! * [`Context::publish`] sends again until a stream has the message, which stores it once.
+//! * [`Consumer::messages`] are the messages of a durable consumer, each acknowledged by who has worked on it;
+//!   [`Stream::ordered`] are all of a stream, in order, each once. Both wait while nothing can be reached, and end with
+//!   an error that says why when what they read is gone.
+//! * [`kv`] and [`object`] are key-value and object stores on top of these.
+//! * [`Stream::get`] and key-value reads are answered by the nearest copy, [`Stream::nearest`] leads to it.
+//!
+//! Types of configuration and state are those of async-nats. Not wrapped: push consumers, JetStream domains, priority
+//! groups.
 
 use std::sync::Arc;
 
-use super::GeoClient;
+use super::{GeoClient, publish as core_publish};
 
 mod options;
 pub use options::PublishOptions;
@@ -28,7 +53,31 @@ use message_id::MessageIds;
 
 mod publish;
 
-/// Publishes to streams, wherever traffic goes. Made by [`GeoClient::jetstream`]; clones are cheap, and each keeps the
+mod api;
+pub use api::ApiError;
+
+mod streams;
+pub use streams::{Alternate, Stream, StreamInfo};
+
+mod message;
+pub use message::{AckError, Delivery, Message};
+
+mod consumers;
+pub use consumers::{
+    Consumer, Messages, MessagesError, Ordered, OrderedError, OrderedOptions, PullOptions, PullRefusal,
+};
+
+pub mod kv;
+
+pub mod object;
+
+pub use async_nats::datetime::DateTime;
+/// Configuration and state of consumers, as in async-nats.
+pub use async_nats::jetstream::consumer;
+/// Configuration and state of streams, as in async-nats.
+pub use async_nats::jetstream::stream;
+
+/// Publishes to streams, reads and manages them, wherever traffic goes. Made by [`GeoClient::jetstream`]; clones are cheap, and each keeps the
 /// client alive.
 #[derive(Clone, Debug)]
 pub struct Context {
@@ -56,5 +105,24 @@ impl GeoClient {
     /// ```
     pub fn jetstream_with(&self, options: PublishOptions) -> Context {
         Context { client: self.clone(), options, ids: Arc::new(MessageIds::new()) }
+    }
+}
+
+impl Context {
+    pub(crate) const fn client(&self) -> &GeoClient {
+        &self.client
+    }
+
+    /// A name that nobody else gives to anything.
+    pub(crate) fn fresh_name(&self) -> String {
+        self.ids.next().replace('.', "-")
+    }
+
+    /// A subject that nobody else uses, where the user wants inboxes to be.
+    pub(crate) async fn inbox(&self) -> Result<String, ApiError> {
+        let hub = self.client.hub();
+        let failed =
+            |why| ApiError::NotSent(core_publish::PublishError::new(why, 0, hub.limits.publish_wait));
+        Ok(hub.live().await.map_err(failed)?.client().new_inbox())
     }
 }

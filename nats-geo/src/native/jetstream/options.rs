@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// How long, and how often, a publish is tried before it fails.
+/// How long, and how often, a publish is tried before it fails; and in the same way whatever else is asked of JetStream,
+/// such as making a stream.
 ///
 /// Keep [`total_timeout`](Self::total_timeout) well below the stream's duplicate window (`duplicate_window`, 2 minutes
 /// unless set otherwise): only within it does the stream recognise a message that it has stored already.

@@ -141,7 +141,7 @@ fn check(headers: &HeaderMap) -> Result<(), PublishError> {
 }
 
 /// Doubled after each try, up to a bound; half of it is random, so that publishers do not come back in step.
-fn pause_after(tries: u32) -> Duration {
+pub(crate) fn pause_after(tries: u32) -> Duration {
     let doubled = PAUSE.saturating_mul(1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX));
     let random = RandomState::new().hash_one(tries) as u32;
     doubled.min(PAUSE_MAX).mul_f64(0.5 + 0.5 * f64::from(random) / f64::from(u32::MAX))

@@ -53,6 +53,18 @@ struct State {
     first: usize,
     /// No further input will come.
     ended: bool,
+    changes: Changes,
+}
+
+/// How often the links under a subscription have changed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Changes {
+    /// A link was added: while there are two, both may deliver the same message.
+    pub(crate) joined: u64,
+    /// A link went that had not been told to stop, or it is silent: what was on its way there is lost.
+    pub(crate) broken: u64,
+    /// How many links there are now.
+    pub(crate) links: usize,
 }
 
 #[derive(Debug)]
@@ -62,6 +74,9 @@ struct Input {
     /// `None` while it is being installed, or someone has [taken](Feed::take) it.
     subscriber: Option<Subscriber>,
     delivered: u64,
+    /// Nothing is expected of it any more: its server was told to send no more, or traffic was moved away from it
+    /// because it is silent.
+    given_up: bool,
 }
 
 impl Feed {
@@ -98,9 +113,21 @@ impl Feed {
     /// Tells the server of this link to send no more; what is on its way still comes in.
     pub(crate) async fn stop(&self, conn: ConnId) {
         let Some(mut taken) = self.take(conn) else { return };
+        taken.given_up = true;
         if let Some(subscriber) = &mut taken.subscriber {
             // An error says that the link has ended, which stops it as well.
             let _ = subscriber.unsubscribe_after(NEVER_REACHED).await;
+        }
+    }
+
+    /// Traffic was moved to `live` in a hurry: the other links may be silent.
+    pub(crate) fn give_up_others(&self, live: ConnId) {
+        let mut state = lock(&self.state);
+        let others = state.inputs.iter_mut().filter(|input| input.conn != live && !input.given_up);
+        let count = others.map(|input| input.given_up = true).count() as u64;
+        if count > 0 {
+            state.changes.broken += count;
+            state.wake();
         }
     }
 
@@ -109,6 +136,7 @@ impl Feed {
         let mut state = lock(&self.state);
         let Some(index) = state.inputs.iter().position(|input| input.conn == conn) else { return 0 };
         let mut input = state.inputs.remove(index);
+        state.changes.broken += u64::from(!input.given_up);
         let come_in = async {
             while let Some(Some(message)) = input.subscriber.as_mut().and_then(|it| it.next().now_or_never())
             {
@@ -169,6 +197,12 @@ impl Feed {
         lock(&self.state).end();
     }
 
+    /// How often the links under it have changed; whoever waits for a message is woken by that.
+    pub(crate) fn changes(&self) -> Changes {
+        let state = lock(&self.state);
+        Changes { links: state.inputs.len(), ..state.changes }
+    }
+
     /// The links that carry it.
     pub(crate) fn routes(&self) -> Vec<(ConnId, Arc<Route>)> {
         lock(&self.state).inputs.iter().map(|input| (input.conn, Arc::clone(&input.route))).collect()
@@ -178,7 +212,9 @@ impl Feed {
         let mut state = lock(&self.state);
         let free = !state.ended && state.inputs.iter().all(|input| input.conn != conn);
         if free {
-            state.inputs.push(Input { conn, route: Arc::clone(route), subscriber: None, delivered: 0 });
+            let route = Arc::clone(route);
+            state.inputs.push(Input { conn, route, subscriber: None, delivered: 0, given_up: false });
+            state.changes.joined += 1;
         }
         free
     }
@@ -188,7 +224,7 @@ impl Feed {
         let mut state = lock(&self.state);
         let input = state.inputs.iter_mut().find(|input| input.conn == conn)?;
         let subscriber = Some(input.subscriber.take()?);
-        Some(Taken { feed: self, conn, subscriber })
+        Some(Taken { feed: self, conn, subscriber, given_up: false })
     }
 }
 
@@ -196,6 +232,7 @@ struct Taken<'a> {
     feed: &'a Feed,
     conn: ConnId,
     subscriber: Option<Subscriber>,
+    given_up: bool,
 }
 
 impl Drop for Taken<'_> {
@@ -203,6 +240,7 @@ impl Drop for Taken<'_> {
         let mut state = lock(&self.feed.state);
         if let Some(input) = state.inputs.iter_mut().find(|input| input.conn == self.conn) {
             input.subscriber = self.subscriber.take();
+            input.given_up |= self.given_up;
         }
         state.wake();
     }
@@ -225,7 +263,10 @@ impl State {
                     return Some(Message::new(message, &input.route));
                 }
                 // The link has ended, or has delivered what it was limited to.
-                Some(Poll::Ready(None)) => drop(self.inputs.remove(index)),
+                Some(Poll::Ready(None)) => {
+                    let input = self.inputs.remove(index);
+                    self.changes.broken += u64::from(!input.given_up);
+                }
                 Some(Poll::Pending) | None => index += 1,
             }
             if self.inputs.is_empty() {

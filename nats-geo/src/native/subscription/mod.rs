@@ -12,7 +12,7 @@ use super::Message;
 use super::hub::{Hub, WeakHub};
 
 mod feed;
-pub(crate) use feed::{Carriage, Feed, Route};
+pub(crate) use feed::{Carriage, Changes, Feed, Route};
 
 /// A stream of the messages of one subscription, over all links that the client ever uses. Made by
 /// [`GeoClient::subscribe`](super::GeoClient::subscribe).
@@ -62,6 +62,11 @@ impl Subscription {
             }
         }
         self.feed.end();
+    }
+
+    /// How often the links under it have changed.
+    pub(crate) fn changes(&self) -> Changes {
+        self.feed.changes()
     }
 
     fn forget(&self) {

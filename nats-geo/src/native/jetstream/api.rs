@@ -1,0 +1,297 @@
+//! Requests to the JetStream API: asked again across moves, where that does no harm.
+
+use std::time::{Duration, Instant};
+
+use async_nats::{Message, Request, StatusCode};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::publish::pause_after;
+use super::{Context, LastTry, PublishError, Refused};
+use crate::native::clock::{now, since};
+use crate::native::{RequestError, publish};
+
+/// Where the API listens.
+pub(crate) const API: &str = "$JS.API";
+
+/// Whether a request may be executed twice.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Repeat {
+    /// Twice is as good as once.
+    Harmless,
+    /// Not once it may have been executed.
+    Harmful,
+}
+
+/// How long an answer is waited for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Patience {
+    /// Within the bounds of [`PublishOptions`](super::PublishOptions).
+    Full,
+    /// One short try: whoever asks will ask again.
+    Once,
+}
+
+impl Context {
+    /// Asks the API, and reads what it answers.
+    pub(crate) async fn call<T: DeserializeOwned>(
+        &self,
+        subject: String,
+        body: &impl Serialize,
+        repeat: Repeat,
+    ) -> Result<T, ApiError> {
+        let payload = self.call_raw(subject.clone(), body, repeat).await?;
+        parse(&subject, &payload)
+    }
+
+    /// As [`call`](Self::call); the answer is no refusal, and otherwise as it came.
+    pub(crate) async fn call_raw(
+        &self,
+        subject: String,
+        body: &impl Serialize,
+        repeat: Repeat,
+    ) -> Result<Bytes, ApiError> {
+        let body = encode(&subject, body)?;
+        let answer = self.repeated(&subject, repeat, body, refusal).await?;
+        Ok(answer.payload)
+    }
+
+    /// A message of the stream from any server that has it, the nearest first; `None` if there is none.
+    pub(crate) async fn direct(
+        &self,
+        subject: String,
+        body: Option<&impl Serialize>,
+    ) -> Result<Option<Message>, ApiError> {
+        let body = body.map(|body| encode(&subject, body)).transpose()?.unwrap_or_default();
+        let check = |message: &Message| match message.status {
+            Some(StatusCode::OK | StatusCode::NOT_FOUND) | None => Ok(()),
+            Some(status) => Err(Refused {
+                code: status.as_u16(),
+                error_code: 0,
+                description: message.description.clone().unwrap_or_default(),
+            }),
+        };
+        let answer = self.repeated(&subject, Repeat::Harmless, body, check).await?;
+        Ok((answer.status != Some(StatusCode::NOT_FOUND)).then_some(answer))
+    }
+
+    /// One try, without patience: whoever asks again does so in its own time.
+    pub(crate) async fn call_once<T: DeserializeOwned>(
+        &self,
+        subject: String,
+        body: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        let body = encode(&subject, body)?;
+        let request = Request::new().payload(body).timeout(Some(ONCE_TIMEOUT.min(self.options.try_timeout)));
+        let started = now();
+        let answer = self.client().send_request(subject.clone(), request).await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return Err(ApiError::gave_up(&subject, 1, started, last_try(error)?, false)),
+        };
+        refusal(&answer).map_err(|refused| ApiError::Refused { refused, in_doubt: false })?;
+        parse(&subject, &answer.payload)
+    }
+
+    async fn repeated(
+        &self,
+        subject: &str,
+        repeat: Repeat,
+        payload: Bytes,
+        check: impl Fn(&Message) -> Result<(), Refused>,
+    ) -> Result<Message, ApiError> {
+        let started = now();
+        let mut in_doubt = false;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let left = self.options.total_timeout.saturating_sub(since(started));
+            let request =
+                Request::new().payload(payload.clone()).timeout(Some(self.options.try_timeout.min(left)));
+            let last = match self.client().send_request(subject.to_owned(), request).await {
+                Ok(answer) => match check(&answer) {
+                    Ok(()) => return Ok(answer),
+                    Err(refused) if refused.code_is_unavailable() => LastTry::Refused(refused),
+                    Err(refused) => return Err(ApiError::Refused { refused, in_doubt }),
+                },
+                Err(error) => last_try(error)?,
+            };
+            in_doubt |= last.in_doubt();
+            tracing::debug!(target: "nats_geo", %subject, tries, reason = %last, "JetStream did not answer");
+            let pause = pause_after(tries);
+            let is_over =
+                tries >= self.options.tries_max || since(started) + pause >= self.options.total_timeout;
+            if is_over || (in_doubt && repeat == Repeat::Harmful) {
+                return Err(ApiError::gave_up(subject, tries, started, last, in_doubt));
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+/// Why JetStream did not do what it was asked to do.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiError {
+    /// A stream, a consumer or a bucket cannot be called so. Nothing was sent.
+    #[error(
+        "`{name}` is no name of a {what}: it is empty, or contains white space or one of `.`, `*`, `>`, `/` and `\\`"
+    )]
+    BadName {
+        /// Of what.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// What was asked cannot be sent as it is, or the client is closed.
+    #[error(transparent)]
+    NotSent(publish::PublishError),
+    /// The account may not subscribe to inboxes, so that no answer could arrive. Nothing was sent.
+    #[error("this account may not subscribe to its inbox, so no answer could arrive; allow `_INBOX.>`")]
+    NoInbox,
+    /// JetStream says no, and would again.
+    #[error("JetStream refuses: {refused}")]
+    Refused {
+        /// What it says.
+        refused: Refused,
+        /// Whether an earlier try was left without an answer, and may have been executed.
+        in_doubt: bool,
+    },
+    /// The answer is not what JetStream would say.
+    #[error("the answer on `{subject}` is none of JetStream's: {why}")]
+    BadAnswer {
+        /// What was asked.
+        subject: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No answer within the bounds of [`PublishOptions`](super::PublishOptions).
+    #[error(
+        "no answer on `{subject}` after {tries} tries in {waited:?}: {last}{}",
+        if *.in_doubt { "; it may have been executed" } else { "" }
+    )]
+    GaveUp {
+        /// What was asked.
+        subject: String,
+        /// How often.
+        tries: u32,
+        /// Since the first try.
+        waited: Duration,
+        /// Why the last try failed.
+        last: LastTry,
+        /// Whether one of the tries may have been executed.
+        in_doubt: bool,
+    },
+}
+
+impl ApiError {
+    /// What JetStream said, if it said no.
+    pub fn refused(&self) -> Option<&Refused> {
+        match self {
+            Self::Refused { refused, .. } => Some(refused),
+            _ => None,
+        }
+    }
+
+    /// Whether what was asked for does not exist: a stream, a consumer, a message.
+    pub fn is_not_found(&self) -> bool {
+        self.refused().is_some_and(Refused::is_not_found)
+    }
+
+    /// Whether asking again later cannot help.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Refused { refused, .. } => (400..500).contains(&refused.code),
+            Self::NotSent(error) => !matches!(error, publish::PublishError::Unavailable { .. }),
+            Self::GaveUp { .. } => false,
+            Self::BadName { .. } | Self::NoInbox | Self::BadAnswer { .. } => true,
+        }
+    }
+
+    fn gave_up(subject: &str, tries: u32, started: Instant, last: LastTry, in_doubt: bool) -> Self {
+        let in_doubt = in_doubt || last.in_doubt();
+        Self::GaveUp { subject: subject.to_owned(), tries, waited: since(started), last, in_doubt }
+    }
+}
+
+/// Refuses what would not stay one token of a subject, or one file name at the server.
+pub(crate) fn check_name(what: &'static str, name: &str) -> Result<(), ApiError> {
+    let is_bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '.' | '*' | '>' | '/' | '\\');
+    if name.is_empty() || name.contains(is_bad) {
+        return Err(ApiError::BadName { what, name: name.to_owned() });
+    }
+    Ok(())
+}
+
+fn encode(subject: &str, body: &impl Serialize) -> Result<Bytes, ApiError> {
+    let bad = |error: serde_json::Error| ApiError::BadAnswer {
+        subject: subject.to_owned(),
+        why: format!("the question cannot be written as JSON: {error}"),
+    };
+    serde_json::to_vec(body).map(Bytes::from).map_err(bad)
+}
+
+pub(crate) fn parse<T: DeserializeOwned>(subject: &str, payload: &[u8]) -> Result<T, ApiError> {
+    let bad = |error: serde_json::Error| ApiError::BadAnswer {
+        subject: subject.to_owned(),
+        why: error.to_string(),
+    };
+    serde_json::from_slice(payload).map_err(bad)
+}
+
+/// What the API refuses comes as JSON, too.
+fn refusal(message: &Message) -> Result<(), Refused> {
+    #[derive(Deserialize)]
+    struct Answer {
+        error: Option<Refused>,
+    }
+    match serde_json::from_slice(&message.payload) {
+        Ok(Answer { error: Some(refused) }) => Err(refused),
+        // What is no JSON at all is found by whoever reads the rest.
+        Ok(Answer { error: None }) | Err(_) => Ok(()),
+    }
+}
+
+fn last_try(error: RequestError) -> Result<LastTry, ApiError> {
+    match LastTry::new(error) {
+        Ok(LastTry::NoStream { subject }) => Ok(LastTry::NoJetStream { subject }),
+        Ok(last) => Ok(last),
+        Err(PublishError::NoInbox) => Err(ApiError::NoInbox),
+        Err(PublishError::NotSent(error)) => Err(ApiError::NotSent(error)),
+        Err(error) => Err(ApiError::BadAnswer { subject: String::new(), why: error.to_string() }),
+    }
+}
+
+/// Twice the way around the world and back, on a busy server.
+const ONCE_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_token_and_one_file_name() {
+        for name in ["ORDERS", "orders-2", "KV_config", "é"] {
+            assert_eq!(check_name("stream", name), Ok(()));
+        }
+        for name in ["", "a b", "a.b", "*", ">", "a/b", "a\\b", "a\tb"] {
+            let error = check_name("stream", name).unwrap_err();
+            assert_eq!(error, ApiError::BadName { what: "stream", name: name.into() });
+        }
+    }
+
+    #[test]
+    fn what_will_pass_is_told_from_what_will_not() {
+        let refused = |code, error_code| ApiError::Refused {
+            refused: Refused { code, error_code, description: "because".into() },
+            in_doubt: false,
+        };
+        assert!(refused(404, 10_059).is_final() && refused(404, 10_059).is_not_found());
+        assert!(!refused(500, 10_118).is_final(), "a stream that is offline may come back");
+        let last = LastTry::NoJetStream { subject: "$JS.API.INFO".into() };
+        let silent = ApiError::gave_up("$JS.API.INFO", 3, now(), last, false);
+        assert!(!silent.is_final());
+        assert!(!silent.to_string().contains("may have been executed"), "{silent}");
+    }
+}

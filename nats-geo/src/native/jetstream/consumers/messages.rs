@@ -1,0 +1,153 @@
+//! The messages of a consumer that wants them acknowledged.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context as Waking, Poll};
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::Info;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{Stream, StreamExt as _};
+use serde_json::json;
+
+use super::{Pull, PullOptions, PullRefusal, Pulled};
+use crate::native::jetstream::api::API;
+use crate::native::jetstream::{ApiError, Context, Message, Refused};
+
+/// The messages of a consumer, over all links that the client ever uses. Made by
+/// [`Consumer::messages`](super::Consumer::messages).
+///
+/// An orderly move (lame duck, fail back, a faster region) loses nothing and doubles nothing. When a link is lost, what
+/// was on its way to us comes again after the consumer's `ack_wait`, as JetStream does it; nothing else comes again.
+/// While the consumer cannot be reached, the stream waits, for as long as that takes. It ends with an error when the
+/// consumer is gone, and without one when the client is closed.
+///
+/// Nothing is asked for while it is not polled: see [`PullOptions`]. Dropping it stops asking; what has come in and was
+/// not taken comes again, to somebody.
+#[must_use = "messages are only asked for while somebody reads them"]
+pub struct Messages(BoxStream<'static, Result<Message, MessagesError>>);
+
+/// Why there are no further messages.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessagesError {
+    /// The consumer does not exist any more.
+    #[error("consumer `{consumer}` of stream `{stream}` is gone")]
+    ConsumerGone {
+        /// Its stream.
+        stream: String,
+        /// Its name.
+        consumer: String,
+    },
+    /// The stream does not exist any more, and its consumers neither.
+    #[error("stream `{stream}` is gone, and consumer `{consumer}` with it")]
+    StreamGone {
+        /// The stream.
+        stream: String,
+        /// The consumer.
+        consumer: String,
+    },
+    /// The consumer gives none.
+    #[error("consumer `{consumer}` of stream `{stream}` gives no messages: {refusal}")]
+    Refused {
+        /// Its stream.
+        stream: String,
+        /// Its name.
+        consumer: String,
+        /// Why.
+        refusal: PullRefusal,
+    },
+}
+
+struct State {
+    context: Context,
+    stream: String,
+    consumer: String,
+    pull: Pull,
+    has_ended: bool,
+}
+
+impl Messages {
+    pub(crate) async fn new(context: &Context, info: &Info, options: PullOptions) -> Result<Self, ApiError> {
+        let config = &info.config;
+        let options = options.within(config.max_batch, config.max_expires, config.max_bytes);
+        let state = State {
+            pull: Pull::new(context, &info.stream_name, &info.name, options).await?,
+            context: context.clone(),
+            stream: info.stream_name.clone(),
+            consumer: info.name.clone(),
+            has_ended: false,
+        };
+        let next = async |mut state: State| Some((state.next().await?, state));
+        Ok(Self(stream::unfold(state, next).boxed()))
+    }
+}
+
+impl State {
+    async fn next(&mut self) -> Option<Result<Message, MessagesError>> {
+        while !self.has_ended {
+            let error = match self.pull.next().await? {
+                Pulled::Message(message, delivery) => {
+                    return Some(Ok(Message::new(message, delivery, self.context.clone())));
+                }
+                // What was lost comes again by itself.
+                Pulled::Alive { .. } | Pulled::Broken => continue,
+                Pulled::Silent => match self.gone().await {
+                    Some(error) => error,
+                    None => continue,
+                },
+                Pulled::Refused(PullRefusal::Deleted) => self.consumer_gone(),
+                Pulled::Refused(refusal) => {
+                    let (stream, consumer) = (self.stream.clone(), self.consumer.clone());
+                    MessagesError::Refused { stream, consumer, refusal }
+                }
+            };
+            self.has_ended = true;
+            return Some(Err(error));
+        }
+        None
+    }
+
+    /// Asks, twice, whether the consumer still exists. No answer is none: its region may be lost.
+    async fn gone(&self) -> Option<MessagesError> {
+        self.not_found().await?;
+        tokio::time::sleep(GONE_FOR).await;
+        self.not_found().await
+    }
+
+    async fn not_found(&self) -> Option<MessagesError> {
+        let Self { stream, consumer, .. } = self;
+        let subject = format!("{API}.CONSUMER.INFO.{stream}.{consumer}");
+        let error = self.context.call_once::<Info>(subject, &json!({})).await.err()?;
+        tracing::debug!(target: "nats_geo", %stream, %consumer, %error, "a consumer is silent");
+        match error.refused()? {
+            refused if refused.is_no_stream() => {
+                Some(MessagesError::StreamGone { stream: stream.clone(), consumer: consumer.clone() })
+            }
+            refused if Refused::is_not_found(refused) => Some(self.consumer_gone()),
+            _ => None,
+        }
+    }
+
+    fn consumer_gone(&self) -> MessagesError {
+        MessagesError::ConsumerGone { stream: self.stream.clone(), consumer: self.consumer.clone() }
+    }
+}
+
+/// A leader of JetStream that has just taken over, or has just been started, may know less than it will in a moment.
+/// Whoever deletes a consumer does not wait for this: those who pull are told.
+pub(crate) const GONE_FOR: Duration = Duration::from_secs(1);
+
+impl Stream for Messages {
+    type Item = Result<Message, MessagesError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Waking<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next_unpin(cx)
+    }
+}
+
+impl fmt::Debug for Messages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Messages")
+    }
+}

@@ -1,0 +1,158 @@
+//! Consumers: where a stream's messages are read from, wherever the client is.
+
+use async_nats::jetstream::consumer::{self, IntoConsumerConfig as _, pull};
+use serde_json::json;
+
+use super::api::{API, Patience, Repeat, check_name};
+use super::streams::done_by_now;
+use super::{ApiError, Context, Delivery, Stream};
+
+mod options;
+pub use options::PullOptions;
+
+mod status;
+pub use status::PullRefusal;
+
+mod copies;
+
+mod pulling;
+pub(crate) use pulling::{Pull, Pulled};
+
+mod messages;
+pub(crate) use messages::GONE_FOR;
+pub use messages::{Messages, MessagesError};
+
+mod ordered;
+pub use ordered::{Ordered, OrderedError, OrderedOptions};
+pub(crate) use ordered::{Read, Reader};
+
+/// A pull consumer of a stream. Made by [`Stream::create_consumer`] and [`Stream::get_consumer`].
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    context: Context,
+    info: consumer::Info,
+}
+
+impl Stream {
+    /// Makes a consumer, or changes the one of that name. With a `durable_name` it lives until it is deleted, and any
+    /// number of clients may share it; without, it is forgotten once nobody pulls for `inactive_threshold`.
+    ///
+    /// ```no_run
+    /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures_util::StreamExt as _;
+    /// use nats_geo::jetstream::consumer::pull::Config;
+    ///
+    /// let orders = client.jetstream().get_stream("ORDERS").await?;
+    /// let config = Config { durable_name: Some("workers".into()), ..Config::default() };
+    /// let mut messages = orders.create_consumer(config).await?.messages().await?;
+    /// while let Some(message) = messages.next().await {
+    ///     let message = message?;
+    ///     println!("{}: {:?}", message.subject, message.payload);
+    ///     message.ack().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A bad name, a configuration that the server refuses, or no answer in time.
+    pub async fn create_consumer(&self, config: pull::Config) -> Result<Consumer, ApiError> {
+        self.context.create_consumer(self.name(), config.into_consumer_config(), Patience::Full).await
+    }
+
+    /// The consumer of this name.
+    ///
+    /// # Errors
+    /// There is none ([`ApiError::is_not_found`]), or no answer in time.
+    pub async fn get_consumer(&self, name: &str) -> Result<Consumer, ApiError> {
+        check_name("consumer", name)?;
+        let subject = format!("{API}.CONSUMER.INFO.{}.{name}", self.name());
+        let info = self.context.call(subject, &json!({}), Repeat::Harmless).await?;
+        Ok(Consumer { context: self.context.clone(), info })
+    }
+
+    /// Deletes a consumer. Whoever pulls from it is told.
+    ///
+    /// # Errors
+    /// There is no such consumer, or no answer in time.
+    pub async fn delete_consumer(&self, name: &str) -> Result<(), ApiError> {
+        check_name("consumer", name)?;
+        let subject = format!("{API}.CONSUMER.DELETE.{}.{name}", self.name());
+        done_by_now(self.context.call_raw(subject, &json!({}), Repeat::Harmless).await.map(drop))
+    }
+}
+
+impl Context {
+    pub(crate) async fn create_consumer(
+        &self,
+        stream: &str,
+        mut config: consumer::Config,
+        patience: Patience,
+    ) -> Result<Consumer, ApiError> {
+        check_name("stream", stream)?;
+        // Named by us, a consumer is made once, however often it is asked for.
+        let name = config.name.clone().or_else(|| config.durable_name.clone());
+        let name = name.unwrap_or_else(|| self.fresh_name());
+        check_name("consumer", &name)?;
+        config.name = Some(name.clone());
+        let body = json!({ "stream_name": stream, "config": config });
+        let filter = match config.filter_subject.as_str() {
+            "" => String::new(),
+            filter => format!(".{filter}"),
+        };
+        let subject = format!("{API}.CONSUMER.CREATE.{stream}.{name}{filter}");
+        let info = match patience {
+            Patience::Full => self.call(subject, &body, Repeat::Harmless).await?,
+            Patience::Once => self.call_once(subject, &body).await?,
+        };
+        Ok(Consumer { context: self.clone(), info })
+    }
+}
+
+impl Consumer {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.info.name
+    }
+
+    /// What the server said when it was last asked.
+    pub const fn cached_info(&self) -> &consumer::Info {
+        &self.info
+    }
+
+    /// Asks the server.
+    ///
+    /// # Errors
+    /// The consumer is gone, or no answer in time.
+    pub async fn info(&mut self) -> Result<&consumer::Info, ApiError> {
+        let subject = format!("{API}.CONSUMER.INFO.{}.{}", self.info.stream_name, self.info.name);
+        self.info = self.context.call(subject, &json!({}), Repeat::Harmless).await?;
+        Ok(&self.info)
+    }
+
+    /// Its messages, as they come, over all links that the client ever uses. See [`Messages`].
+    ///
+    /// # Errors
+    /// The client is closed, or nothing is live for long.
+    pub async fn messages(&self) -> Result<Messages, ApiError> {
+        self.messages_with(PullOptions::new()).await
+    }
+
+    /// As [`messages`](Self::messages), with other bounds.
+    ///
+    /// ```no_run
+    /// # async fn example(consumer: nats_geo::jetstream::Consumer) -> Result<(), Box<dyn std::error::Error>> {
+    /// use nats_geo::jetstream::PullOptions;
+    ///
+    /// // One at a time: what this worker has not begun, others may do.
+    /// let messages = consumer.messages_with(PullOptions::new().max_messages(1)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`messages`](Self::messages).
+    pub async fn messages_with(&self, options: PullOptions) -> Result<Messages, ApiError> {
+        Messages::new(&self.context, &self.info, options).await
+    }
+}

@@ -1,0 +1,101 @@
+//! The bounds of pulling.
+
+use std::time::Duration;
+
+/// How much a stream of messages asks for at a time, and how it notices that nobody hears it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PullOptions {
+    pub(crate) messages_max: usize,
+    pub(crate) bytes_max: Option<usize>,
+    pub(crate) expires: Duration,
+    pub(crate) heartbeat: Duration,
+}
+
+impl PullOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self { messages_max: MESSAGES_MAX, bytes_max: None, expires: EXPIRES, heartbeat: HEARTBEAT }
+    }
+
+    /// How many messages may come in that you have not taken yet. More are asked for when half of them are taken; while
+    /// you take none, none are asked for. Default 200; held to 1..=65 536. After a link was lost it may be twice as
+    /// many for a moment, as what was asked for over the lost link may come by way of the next one.
+    pub fn max_messages(mut self, messages: usize) -> Self {
+        self.messages_max = messages.clamp(1, MESSAGES_LIMIT);
+        self
+    }
+
+    /// How many bytes may come in that you have not taken yet, with subjects and headers. A message that is larger ends
+    /// the stream with an error. Default: no bound but that of messages.
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.bytes_max = Some(bytes.max(1));
+        self
+    }
+
+    /// How long one request waits for messages at the server. Default 30 s; at least 1 s.
+    pub fn expires(mut self, expires: Duration) -> Self {
+        self.expires = expires.max(EXPIRES_MIN);
+        self
+    }
+
+    /// How often the server says that it still knows of the request, while there are no messages. Two of these that do
+    /// not come, and it is asked again. Default 5 s; at least 100 ms, and at most half of [`expires`](Self::expires).
+    pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
+        self.heartbeat = heartbeat.max(HEARTBEAT_MIN);
+        self
+    }
+
+    /// Held to what the consumer allows per request, where 0 is no limit.
+    pub(crate) fn within(mut self, max_batch: i64, max_expires: Duration, max_bytes: i64) -> Self {
+        if let Some(limit) = usize::try_from(max_batch).ok().filter(|limit| *limit > 0) {
+            self.messages_max = self.messages_max.min(limit);
+        }
+        if !max_expires.is_zero() {
+            self.expires = self.expires.min(max_expires);
+        }
+        if let Some(limit) = usize::try_from(max_bytes).ok().filter(|limit| *limit > 0) {
+            self.bytes_max = Some(self.bytes_max.map_or(limit, |bytes| bytes.min(limit)));
+        }
+        // What the server demands.
+        self.heartbeat = self.heartbeat.min(self.expires / 2);
+        self
+    }
+}
+
+impl Default for PullOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The default of async-nats.
+const MESSAGES_MAX: usize = 200;
+
+/// As many as async-nats buffers for one subscription; more would be dropped.
+const MESSAGES_LIMIT: usize = 64 << 10;
+
+/// The default of all NATS clients. Long, because asking again costs a round trip.
+const EXPIRES: Duration = Duration::from_secs(30);
+
+/// Shorter ones would be mostly asking.
+const EXPIRES_MIN: Duration = Duration::from_secs(1);
+
+/// Two in a row are missed 10 s after a consumer fell silent, about as long as an election takes. nats-core and nats.go
+/// wait 15 s for each.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// The least that servers accept.
+const HEARTBEAT_MIN: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_consumer_allows_bounds_what_is_asked_for() {
+        let asked = PullOptions::new().max_messages(500).within(100, Duration::from_secs(4), 1000);
+        assert_eq!((asked.messages_max, asked.bytes_max), (100, Some(1000)));
+        assert_eq!((asked.expires, asked.heartbeat), (Duration::from_secs(4), Duration::from_secs(2)));
+        assert_eq!(PullOptions::new().within(0, Duration::ZERO, 0), PullOptions::new());
+    }
+}

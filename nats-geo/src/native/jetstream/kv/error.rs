@@ -1,0 +1,50 @@
+//! Why a bucket was not read, or not written.
+
+use crate::native::jetstream::{ApiError, OrderedError, PublishError};
+
+/// Why a bucket was not read.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// That is no key. Nothing was asked.
+    #[error("`{key}` is no key: use letters, digits, `-`, `/`, `_` and `=`, in parts with `.` between them")]
+    BadKey {
+        /// The key.
+        key: String,
+    },
+    /// The bucket did not answer, or is gone.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// A watch cannot go on.
+    #[error(transparent)]
+    Ended(#[from] OrderedError),
+    /// The client was closed before everything had come.
+    #[error("the client was closed before all entries had come")]
+    Closed,
+}
+
+/// Why a key was not given a value, or its value not deleted.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// That is no key. Nothing was sent.
+    #[error("`{key}` is no key: use letters, digits, `-`, `/`, `_` and `=`, in parts with `.` between them")]
+    BadKey {
+        /// The key.
+        key: String,
+    },
+    /// The key has another revision than expected; of [`create`](super::Store::create): it has a value.
+    #[error("the key `{key}` has another revision than expected: {why}; read it again")]
+    WrongRevision {
+        /// The key.
+        key: String,
+        /// What the server says.
+        why: String,
+    },
+    /// It was not acknowledged.
+    #[error(transparent)]
+    Publish(PublishError),
+    /// Whether the key has a value could not be read.
+    #[error(transparent)]
+    Read(ReadError),
+}

@@ -1,0 +1,278 @@
+//! Key-value stores: the conventions of NATS KV, over streams that outlive the link under them.
+//!
+//! ```no_run
+//! # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
+//! use futures_util::StreamExt as _;
+//!
+//! let lamps = client.jetstream().key_value("lamps").await?;
+//! lamps.put("hall.colour", "red".into()).await?;
+//! println!("{:?}", lamps.get("hall.colour").await?);
+//!
+//! let mut changes = lamps.watch("hall.>").await?; // goes on across moves and lost regions
+//! while let Some(entry) = changes.next().await {
+//!     let entry = entry?;
+//!     println!("{}: {:?}", entry.key, entry.value);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+use async_nats::HeaderMap;
+use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID, NATS_ROLLUP};
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream;
+use bytes::Bytes;
+
+pub use async_nats::jetstream::kv::{Config, Entry, Operation};
+
+use super::api::check_name;
+use super::{ApiError, Context, PublishError, Stream};
+
+mod key;
+use key::{Keyspace, OPERATION};
+
+mod watch;
+pub use watch::{Include, Watch, WatchOptions};
+
+mod error;
+pub use error::{ReadError, WriteError};
+
+/// A bucket of keys and values. Made by [`Context::key_value`] and [`Context::create_key_value`].
+#[derive(Clone, Debug)]
+pub struct Store {
+    stream: Stream,
+    keys: Keyspace,
+}
+
+impl Context {
+    /// The bucket of this name.
+    ///
+    /// # Errors
+    /// There is none ([`ApiError::is_not_found`]), or no answer in time.
+    pub async fn key_value(&self, bucket: &str) -> Result<Store, ApiError> {
+        check_name("bucket", bucket)?;
+        Ok(Store::new(self.get_stream(format!("KV_{bucket}")).await?, bucket))
+    }
+
+    /// Makes a bucket, in the home region of this client unless `config` says where: see
+    /// [`create_stream`](Self::create_stream). If there is such a bucket already, wherever it is, it is returned.
+    ///
+    /// ```no_run
+    /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::ApiError> {
+    /// use nats_geo::jetstream::kv::Config;
+    ///
+    /// let config = Config { bucket: "lamps".into(), history: 5, num_replicas: 3, ..Config::default() };
+    /// let lamps = client.jetstream().create_key_value(config).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A bad name, a configuration that the server refuses, or no answer in time.
+    pub async fn create_key_value(&self, config: Config) -> Result<Store, ApiError> {
+        check_name("bucket", &config.bucket)?;
+        let bucket = config.bucket.clone();
+        Ok(Store::new(self.create_stream(stream_config(config)).await?, &bucket))
+    }
+
+    /// Deletes a bucket with all its values.
+    ///
+    /// # Errors
+    /// There is no such bucket, or no answer in time.
+    pub async fn delete_key_value(&self, bucket: &str) -> Result<(), ApiError> {
+        check_name("bucket", bucket)?;
+        self.delete_stream(&format!("KV_{bucket}")).await
+    }
+}
+
+impl Store {
+    fn new(stream: Stream, bucket: &str) -> Self {
+        let origin = stream.cached_info().info.config.mirror.as_ref().map(|mirror| mirror.name.as_str());
+        let keys = Keyspace::new(bucket, origin);
+        Self { stream, keys }
+    }
+
+    /// The bucket's name.
+    pub fn bucket(&self) -> &str {
+        &self.keys.bucket
+    }
+
+    /// The stream under the bucket.
+    pub const fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// The value of a key; `None` if it has none, or was deleted. The nearest server that has the bucket answers, so
+    /// the value may be a moment older than the last one written.
+    ///
+    /// # Errors
+    /// A bad key, the bucket is gone, or no answer in time.
+    pub async fn get(&self, key: &str) -> Result<Option<Bytes>, ReadError> {
+        let entry = self.entry(key).await?;
+        Ok(entry.filter(|entry| entry.operation == Operation::Put).map(|entry| entry.value))
+    }
+
+    /// The last entry of a key, which says when it was written, and also that it was deleted.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn entry(&self, key: &str) -> Result<Option<Entry>, ReadError> {
+        let subject = self.keys.subject(key).ok_or_else(|| bad_key(key))?;
+        let last = self.stream.last(&subject).await?;
+        Ok(last.and_then(|message| self.read(message)))
+    }
+
+    /// The entry of a key at a revision, if it is kept.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn entry_at(&self, key: &str, revision: u64) -> Result<Option<Entry>, ReadError> {
+        self.keys.subject(key).ok_or_else(|| bad_key(key))?;
+        let message = self.stream.get(revision).await?;
+        // A revision may be that of another key.
+        Ok(message.and_then(|message| self.read(message)).filter(|entry| entry.key == key))
+    }
+
+    /// Gives a key a value, and returns its revision. Sent again across moves, and stored once: see
+    /// [`Context::publish`].
+    ///
+    /// # Errors
+    /// A bad key, or the value was not acknowledged.
+    pub async fn put(&self, key: &str, value: Bytes) -> Result<u64, WriteError> {
+        self.write(key, value, HeaderMap::new()).await
+    }
+
+    /// Gives a value to a key that has none, or whose value was deleted.
+    ///
+    /// # Errors
+    /// [`WriteError::WrongRevision`] if it has one; else as [`put`](Self::put).
+    pub async fn create(&self, key: &str, value: Bytes) -> Result<u64, WriteError> {
+        let error = match self.write(key, value.clone(), expecting(0)).await {
+            Err(error @ WriteError::WrongRevision { .. }) => error,
+            written => return written,
+        };
+        match self.entry(key).await {
+            // Its mark is what stood in the way.
+            Ok(Some(Entry { operation: Operation::Delete | Operation::Purge, revision, .. })) => {
+                self.write(key, value, expecting(revision)).await
+            }
+            Ok(_) => Err(error),
+            Err(error) => Err(WriteError::Read(error)),
+        }
+    }
+
+    /// Gives a key another value if its revision still is `revision`, and returns the new one.
+    ///
+    /// # Errors
+    /// [`WriteError::WrongRevision`] if it is not; else as [`put`](Self::put).
+    pub async fn update(&self, key: &str, value: Bytes, revision: u64) -> Result<u64, WriteError> {
+        self.write(key, value, expecting(revision)).await
+    }
+
+    /// Deletes the value of a key; what it was before is kept as history.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub async fn delete(&self, key: &str) -> Result<u64, WriteError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(OPERATION, "DEL");
+        self.write(key, Bytes::new(), headers).await
+    }
+
+    /// Deletes the value of a key with its history.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub async fn purge(&self, key: &str) -> Result<u64, WriteError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(OPERATION, "PURGE");
+        headers.insert(NATS_ROLLUP, "sub");
+        self.write(key, Bytes::new(), headers).await
+    }
+
+    async fn write(&self, key: &str, value: Bytes, mut headers: HeaderMap) -> Result<u64, WriteError> {
+        let bad = || WriteError::BadKey { key: key.to_owned() };
+        let subject = self.keys.subject(key).ok_or_else(bad)?;
+        let id = self.stream.context.fresh_name();
+        headers.insert(NATS_MESSAGE_ID, id.as_str());
+        match self.stream.context.publish_with_headers(subject.clone(), headers, value).await {
+            Ok(ack) => Ok(ack.sequence),
+            Err(PublishError::Refused(refused)) if refused.is_wrong_sequence() => {
+                match self.revision_of(&subject, &id).await.map_err(WriteError::Read)? {
+                    Some(revision) => Ok(revision),
+                    None => Err(WriteError::WrongRevision { key: key.to_owned(), why: refused.description }),
+                }
+            }
+            Err(error) => Err(WriteError::Publish(error)),
+        }
+    }
+
+    /// The last revision of a key, if it is that of our own message. A stream without replicas looks at the expected
+    /// sequence before it looks at the message's id, so it refuses what it has stored at an earlier try.
+    async fn revision_of(&self, subject: &str, id: &str) -> Result<Option<u64>, ReadError> {
+        let last = self.stream.last_at_leader(subject).await?;
+        let is_ours = |message: &StreamMessage| {
+            message.headers.get(NATS_MESSAGE_ID).is_some_and(|found| found.as_str() == id)
+        };
+        Ok(last.filter(is_ours).map(|message| message.sequence))
+    }
+
+    fn read(&self, message: StreamMessage) -> Option<Entry> {
+        let StreamMessage { subject, sequence, headers, payload, time } = message;
+        Some(Entry {
+            bucket: self.keys.bucket.clone(),
+            key: self.keys.key(&subject)?.to_owned(),
+            value: payload,
+            revision: sequence,
+            delta: 0,
+            created: time,
+            operation: key::operation(Some(&headers)),
+            seen_current: true,
+        })
+    }
+}
+
+fn bad_key(key: &str) -> ReadError {
+    ReadError::BadKey { key: key.to_owned() }
+}
+
+fn expecting(revision: u64) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string());
+    headers
+}
+
+/// A bucket as a stream, by the conventions of all NATS clients.
+fn stream_config(config: Config) -> stream::Config {
+    let store_of = |mut source: stream::Source| {
+        if !source.name.starts_with("KV_") {
+            source.name.insert_str(0, "KV_");
+        }
+        source
+    };
+    let is_copy = config.mirror.is_some() || config.sources.is_some();
+    stream::Config {
+        name: format!("KV_{}", config.bucket),
+        description: Some(config.description).filter(|text| !text.is_empty()),
+        subjects: if is_copy { Vec::new() } else { vec![format!("$KV.{}.>", config.bucket)] },
+        max_messages_per_subject: config.history.max(1),
+        max_bytes: config.max_bytes,
+        max_age: config.max_age,
+        max_message_size: config.max_value_size,
+        storage: config.storage,
+        republish: config.republish,
+        allow_rollup: true,
+        deny_delete: true,
+        allow_direct: true,
+        mirror_direct: config.mirror_direct || config.mirror.is_some(),
+        mirror: config.mirror.map(store_of),
+        sources: config.sources.map(|sources| sources.into_iter().map(store_of).collect()),
+        num_replicas: config.num_replicas.max(1),
+        discard: stream::DiscardPolicy::New,
+        compression: config.compression.then_some(stream::Compression::S2),
+        placement: config.placement,
+        allow_message_ttl: config.limit_markers.is_some(),
+        subject_delete_marker_ttl: config.limit_markers,
+        ..stream::Config::default()
+    }
+}

@@ -1,0 +1,254 @@
+//! Watching keys, across moves and lost regions.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context as Waking, Poll};
+
+use async_nats::jetstream::consumer::DeliverPolicy;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{Stream, StreamExt as _};
+
+use super::key::{self, Keyspace};
+use super::{Entry, Operation, ReadError, Store, bad_key};
+use crate::native::jetstream::OrderedOptions;
+use crate::native::jetstream::consumers::{Read, Reader};
+
+/// What a watch shows.
+#[derive(Clone, Debug)]
+pub struct WatchOptions {
+    keys: Vec<String>,
+    include: Include,
+    ignore_deletes: bool,
+    headers_only: bool,
+    nearest: bool,
+}
+
+/// What a watch begins with.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Include {
+    /// The last entry of each key.
+    #[default]
+    Last,
+    /// All entries that are kept.
+    History,
+    /// Only what is written from now on.
+    Updates,
+}
+
+impl WatchOptions {
+    /// The defaults: all keys, beginning with the last entry of each.
+    pub fn new() -> Self {
+        Self {
+            keys: Vec::new(),
+            include: Include::Last,
+            ignore_deletes: false,
+            headers_only: false,
+            nearest: false,
+        }
+    }
+
+    /// Only this key, or by wildcards these; of each one when it is called more than once.
+    pub fn keys(mut self, keys: impl Into<String>) -> Self {
+        self.keys.push(keys.into());
+        self
+    }
+
+    /// What to begin with.
+    pub fn include(mut self, include: Include) -> Self {
+        self.include = include;
+        self
+    }
+
+    /// Leaves out that values were deleted.
+    pub fn ignore_deletes(mut self) -> Self {
+        self.ignore_deletes = true;
+        self
+    }
+
+    /// Leaves out the values.
+    pub fn headers_only(mut self) -> Self {
+        self.headers_only = true;
+        self
+    }
+
+    /// Watches the nearest copy of the bucket, as [`OrderedOptions::nearest`].
+    pub fn nearest(mut self) -> Self {
+        self.nearest = true;
+        self
+    }
+}
+
+impl Default for WatchOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The entries of keys as they are written, over all links that the client ever uses. Made by [`Store::watch`].
+///
+/// It begins with those that exist; [`is_current`](Self::is_current) says when they have all come, and
+/// [`Entry::delta`] how many follow. Each entry comes once and in order; when a link is lost while the first ones come,
+/// further ones of the same key may come with them, and the last of each key always does. It ends with an error when
+/// the bucket is gone, and without one when the client is closed.
+#[must_use = "entries only come while somebody reads them"]
+pub struct Watch {
+    found: BoxStream<'static, Result<Found, ReadError>>,
+    is_current: bool,
+}
+
+/// An entry, unless it is left out, and whether all that existed have come by now.
+struct Found {
+    entry: Option<Entry>,
+    is_current: bool,
+}
+
+struct State {
+    reader: Reader,
+    keys: Keyspace,
+    ignore_deletes: bool,
+    is_current: bool,
+}
+
+impl Store {
+    /// The entries of a key, or by wildcards of many, beginning with the last of each.
+    ///
+    /// # Errors
+    /// A bad key, the bucket is gone, or no answer in time.
+    pub async fn watch(&self, keys: impl Into<String>) -> Result<Watch, ReadError> {
+        self.watch_with(WatchOptions::new().keys(keys)).await
+    }
+
+    /// As [`watch`](Self::watch), of all keys, or as the options say.
+    ///
+    /// ```no_run
+    /// # async fn example(lamps: nats_geo::jetstream::kv::Store) -> Result<(), nats_geo::jetstream::kv::ReadError> {
+    /// use nats_geo::jetstream::kv::WatchOptions;
+    ///
+    /// let mut lamps = lamps.watch_with(WatchOptions::new().ignore_deletes()).await?;
+    /// for lamp in lamps.existing().await? {
+    ///     println!("{} is {:?}", lamp.key, lamp.value);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`watch`](Self::watch).
+    pub async fn watch_with(&self, options: WatchOptions) -> Result<Watch, ReadError> {
+        let mut ordered = OrderedOptions::new().from(match options.include {
+            Include::Last => DeliverPolicy::LastPerSubject,
+            Include::History => DeliverPolicy::All,
+            Include::Updates => DeliverPolicy::New,
+        });
+        ordered.headers_only = options.headers_only;
+        ordered.nearest = options.nearest;
+        let all = [">".to_owned()];
+        let keys = if options.keys.is_empty() { all.as_slice() } else { &options.keys };
+        for keys in keys {
+            ordered = ordered.subject(self.keys.filter(keys).ok_or_else(|| bad_key(keys))?);
+        }
+        let reader = Reader::begin(&self.stream, ordered).await?;
+        let is_current = reader.pending == 0 || options.include == Include::Updates;
+        let keys = self.keys.clone();
+        let state = State { reader, keys, ignore_deletes: options.ignore_deletes, is_current };
+        let next = async |mut state: State| Some((state.next().await?, state));
+        Ok(Watch { found: stream::unfold(state, next).boxed(), is_current })
+    }
+
+    /// The keys that have a value.
+    ///
+    /// # Errors
+    /// The bucket is gone, or no answer in time.
+    pub async fn keys(&self) -> Result<Vec<String>, ReadError> {
+        let options = WatchOptions::new().ignore_deletes().headers_only();
+        let entries = self.watch_with(options).await?.existing().await?;
+        Ok(entries.into_iter().map(|entry| entry.key).collect())
+    }
+
+    /// The entries of a key that are kept, oldest first.
+    ///
+    /// # Errors
+    /// A bad key, the bucket is gone, or no answer in time.
+    pub async fn history(&self, key: &str) -> Result<Vec<Entry>, ReadError> {
+        self.watch_with(WatchOptions::new().keys(key).include(Include::History)).await?.existing().await
+    }
+}
+
+impl Watch {
+    /// Whether everything that existed when the watch began has come.
+    pub const fn is_current(&self) -> bool {
+        self.is_current
+    }
+
+    /// What existed when the watch began, as far as it has not been taken yet. What follows is new.
+    ///
+    /// # Errors
+    /// The bucket is gone, or the client was closed before all had come.
+    pub async fn existing(&mut self) -> Result<Vec<Entry>, ReadError> {
+        let mut entries = Vec::new();
+        while !self.is_current {
+            let Found { entry, is_current } = self.found.next().await.ok_or(ReadError::Closed)??;
+            self.is_current = is_current;
+            entries.extend(entry);
+        }
+        Ok(entries)
+    }
+}
+
+impl State {
+    async fn next(&mut self) -> Option<Result<Found, ReadError>> {
+        loop {
+            let was_current = self.is_current;
+            let entry = match self.reader.next().await? {
+                Ok(Read::Message(message, delivery)) => {
+                    self.is_current |= delivery.pending == 0;
+                    self.keys.key(&message.subject).map(|key| Entry {
+                        bucket: self.keys.bucket.clone(),
+                        key: key.to_owned(),
+                        revision: delivery.stream_sequence,
+                        delta: delivery.pending,
+                        created: delivery.published,
+                        operation: key::operation(message.headers.as_ref()),
+                        seen_current: self.is_current,
+                        value: message.payload,
+                    })
+                }
+                Ok(Read::CaughtUp) => {
+                    self.is_current = true;
+                    None
+                }
+                Err(error) => return Some(Err(error.into())),
+            };
+            let entry = entry.filter(|entry| !self.ignore_deletes || entry.operation == Operation::Put);
+            if entry.is_some() || self.is_current != was_current {
+                return Some(Ok(Found { entry, is_current: self.is_current }));
+            }
+        }
+    }
+}
+
+impl Stream for Watch {
+    type Item = Result<Entry, ReadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Waking<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            match self.found.poll_next_unpin(cx) {
+                Poll::Ready(Some(Ok(Found { entry, is_current }))) => {
+                    self.is_current = is_current;
+                    if let Some(entry) = entry {
+                        return Poll::Ready(Some(Ok(entry)));
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("is_current", &self.is_current).finish_non_exhaustive()
+    }
+}

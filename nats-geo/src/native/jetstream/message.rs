@@ -1,0 +1,229 @@
+//! Messages of consumers, and their acknowledgement.
+
+use std::fmt;
+use std::ops::Deref;
+use std::time::Duration;
+
+use async_nats::datetime::{self, DateTime};
+use async_nats::{Request, Subject};
+use bytes::Bytes;
+
+use super::publish::pause_after;
+use super::{Context, LastTry, PublishError};
+use crate::native::clock::{now, since};
+use crate::native::publish;
+
+/// A message that a consumer has delivered: dereferences to [`async_nats::Message`]. Acknowledgements take the link
+/// that is live when they are made, whichever link the message came in on.
+#[derive(Clone, Debug)]
+pub struct Message {
+    inner: async_nats::Message,
+    delivery: Delivery,
+    context: Context,
+}
+
+/// Where a message is in its stream, and which delivery of it this is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Delivery {
+    /// How often it was delivered by now, this time included.
+    pub delivered: u64,
+    /// Its sequence in the stream.
+    pub stream_sequence: u64,
+    /// The number of this delivery among all of the consumer.
+    pub consumer_sequence: u64,
+    /// How many messages of the stream await their delivery by this consumer.
+    pub pending: u64,
+    /// When the stream stored it.
+    pub published: DateTime,
+}
+
+impl Message {
+    pub(crate) fn new(inner: async_nats::Message, delivery: Delivery, context: Context) -> Self {
+        Self { inner, delivery, context }
+    }
+
+    /// Where it is in its stream, and which delivery of it this is.
+    pub const fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    /// The message alone.
+    pub fn into_inner(self) -> async_nats::Message {
+        self.inner
+    }
+
+    /// Says that the message is done. Nobody answers: if the link is lost now, the message may come again.
+    /// [`double_ack`](Self::double_ack) waits for an answer.
+    ///
+    /// # Errors
+    /// It could not be sent.
+    pub async fn ack(&self) -> Result<(), AckError> {
+        self.tell(Bytes::from_static(b"+ACK")).await
+    }
+
+    /// Wants the message again, after `delay` or at once.
+    ///
+    /// # Errors
+    /// It could not be sent.
+    pub async fn nak(&self, delay: Option<Duration>) -> Result<(), AckError> {
+        let answer = match delay {
+            None => Bytes::from_static(b"-NAK"),
+            Some(delay) => format!(r#"-NAK {{"delay":{}}}"#, delay.as_nanos()).into(),
+        };
+        self.tell(answer).await
+    }
+
+    /// Says that work on the message goes on: `ack_wait` begins anew.
+    ///
+    /// # Errors
+    /// It could not be sent.
+    pub async fn progress(&self) -> Result<(), AckError> {
+        self.tell(Bytes::from_static(b"+WPI")).await
+    }
+
+    /// Gives the message up: it never comes again, though it is not done.
+    ///
+    /// # Errors
+    /// It could not be sent.
+    pub async fn term(&self) -> Result<(), AckError> {
+        self.tell(Bytes::from_static(b"+TERM")).await
+    }
+
+    /// Says that the message is done, and waits until the server has noted it. Without an answer it is said again, as
+    /// saying it twice does no harm, within the bounds of [`PublishOptions`](super::PublishOptions).
+    ///
+    /// ```no_run
+    /// # async fn example(message: nats_geo::jetstream::Message) -> Result<(), nats_geo::jetstream::AckError> {
+    /// message.double_ack().await?; // this message will not come again
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// It could not be sent, or nobody answered.
+    pub async fn double_ack(&self) -> Result<(), AckError> {
+        let reply = self.reply()?;
+        let options = self.context.options;
+        let started = now();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let left = options.total_timeout.saturating_sub(since(started));
+            let request = Request::new().payload("+ACK".into()).timeout(Some(options.try_timeout.min(left)));
+            let last = match self.context.client().send_request(reply.clone(), request).await {
+                Ok(_) => return Ok(()),
+                Err(error) => LastTry::new(error).map_err(AckError::NotAsked)?,
+            };
+            let (waited, pause) = (since(started), pause_after(tries));
+            if tries >= options.tries_max || waited + pause >= options.total_timeout {
+                return Err(AckError::Unconfirmed { tries, waited, last });
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn tell(&self, answer: Bytes) -> Result<(), AckError> {
+        let reply = self.reply()?;
+        Ok(self.context.client().publish(reply, answer).await?)
+    }
+
+    fn reply(&self) -> Result<Subject, AckError> {
+        self.inner.reply.clone().ok_or(AckError::NoReply)
+    }
+}
+
+impl Deref for Message {
+    type Target = async_nats::Message;
+
+    fn deref(&self) -> &async_nats::Message {
+        &self.inner
+    }
+}
+
+impl From<Message> for async_nats::Message {
+    fn from(message: Message) -> Self {
+        message.inner
+    }
+}
+
+impl fmt::Display for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { delivered, stream_sequence, consumer_sequence, pending, .. } = self;
+        write!(f, "{stream_sequence} (delivery {consumer_sequence}, time {delivered}, {pending} to follow)")
+    }
+}
+
+impl Delivery {
+    /// Reads `$JS.ACK.[domain.account.]stream.consumer.delivered.sequence.consumer_sequence.time.pending[.more]`.
+    pub(crate) fn parse(reply: &str) -> Option<Self> {
+        let rest = reply.strip_prefix("$JS.ACK.")?;
+        // The short form is that of servers before 2.2; the long one may grow at its end.
+        let names = match rest.split('.').count() {
+            7 => 2,
+            9.. => 4,
+            _ => return None,
+        };
+        let mut numbers = rest.split('.').skip(names);
+        let mut number = || numbers.next()?.parse::<u64>().ok();
+        Some(Self {
+            delivered: number()?,
+            stream_sequence: number()?,
+            consumer_sequence: number()?,
+            published: datetime::from_nanos(number()?.into()).ok()?,
+            pending: number()?,
+        })
+    }
+}
+
+/// Why a message is not acknowledged, or may not be.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AckError {
+    /// The message has no reply subject: its consumer wants no acknowledgement.
+    #[error("the message has no reply subject: it is not of a consumer that wants acknowledgements")]
+    NoReply,
+    /// It was not sent.
+    #[error("the acknowledgement was not sent: {0}")]
+    NotSent(#[from] publish::PublishError),
+    /// It was not sent, as no answer could arrive.
+    #[error("the acknowledgement was not sent: {0}")]
+    NotAsked(PublishError),
+    /// It was sent, and nobody answered. The message may come again.
+    #[error("the acknowledgement was not confirmed after {tries} tries in {waited:?}: {last}")]
+    Unconfirmed {
+        /// How often it was sent.
+        tries: u32,
+        /// Since the first try.
+        waited: Duration,
+        /// Why the last try failed.
+        last: LastTry,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_is_read_from_both_forms_of_the_reply() {
+        let published = datetime::from_nanos(1_790_230_470_084_404_000).unwrap();
+        let expected =
+            Delivery { delivered: 3, stream_sequence: 100, consumer_sequence: 7, pending: 42, published };
+        for reply in [
+            "$JS.ACK.events.durable.3.100.7.1790230470084404000.42",
+            "$JS.ACK._.hash.events.durable.3.100.7.1790230470084404000.42",
+            "$JS.ACK.hub.hash.events.durable.3.100.7.1790230470084404000.42.token.more",
+        ] {
+            assert_eq!(Delivery::parse(reply), Some(expected), "{reply}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_delivery_is_none() {
+        for reply in ["", "_INBOX.a.1", "$JS.ACK.events", "$JS.ACK.a.b.1.2.3.4.5.6", "$JS.ACK.a.b.1.2.x.4.5"]
+        {
+            assert_eq!(Delivery::parse(reply), None, "{reply}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Why an object was not read, written or deleted.
+
+use std::ops::Range;
+
+use crate::native::jetstream::{ApiError, OrderedError, PublishError};
+
+/// Why an object cannot be read.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GetError {
+    /// There is no such object.
+    #[error("there is no object `{name}`")]
+    NotFound {
+        /// Its name.
+        name: String,
+    },
+    /// The object is a link to a whole store.
+    #[error("`{name}` is a link to the object store `{bucket}`: open that")]
+    LinkToStore {
+        /// The link.
+        name: String,
+        /// The store.
+        bucket: String,
+    },
+    /// The object has no such bytes.
+    #[error("the bytes {range:?} are not within the {size} of the object `{name}`")]
+    OutOfRange {
+        /// The object.
+        name: String,
+        /// What was asked for.
+        range: Range<u64>,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// The store did not answer, or is gone.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}
+
+/// Why reading an object has ended before its end.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ObjectReadError {
+    /// Some of its bytes are not there: it was deleted or written anew meanwhile, or never written to its end.
+    #[error("the object `{name}` is not complete: part {chunk} of {chunks} is not there; get it again")]
+    Incomplete {
+        /// The object.
+        name: String,
+        /// The part that is missing, counted from 0.
+        chunk: u64,
+        /// Of how many.
+        chunks: u64,
+    },
+    /// All bytes came, and are not those that were written.
+    #[error("the object `{name}` is damaged: its digest is wrong")]
+    WrongDigest {
+        /// The object.
+        name: String,
+    },
+    /// The store did not answer.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// Reading cannot go on.
+    #[error(transparent)]
+    Ended(#[from] OrderedError),
+    /// The client was closed.
+    #[error("the client was closed before everything had come")]
+    Closed,
+}
+
+/// Why an object was not written. What it was before, if it was there, is unchanged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PutError {
+    /// The name is empty.
+    #[error("an object needs a name")]
+    NoName,
+    /// Its bytes could not be read.
+    #[error("the bytes of the object `{name}` cannot be read: {error}")]
+    Source {
+        /// The object.
+        name: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A part of it was not acknowledged.
+    #[error("part {chunk} of the object `{name}` was not stored: {error}")]
+    Publish {
+        /// The object.
+        name: String,
+        /// The part, counted from 0; the last one says what the object is.
+        chunk: u64,
+        /// Why.
+        error: PublishError,
+    },
+    /// The store did not answer, or is gone.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}
+
+/// Why an object was not deleted.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeleteError {
+    /// There is no such object.
+    #[error("there is no object `{name}`")]
+    NotFound {
+        /// Its name.
+        name: String,
+    },
+    /// That it is deleted was not acknowledged.
+    #[error("that the object `{name}` is deleted was not stored: {error}")]
+    Publish {
+        /// The object.
+        name: String,
+        /// Why.
+        error: PublishError,
+    },
+    /// The store did not answer, or is gone.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}

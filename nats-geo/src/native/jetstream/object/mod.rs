@@ -1,0 +1,229 @@
+//! Object stores: the conventions of NATS object stores, over streams that outlive the link under them.
+//!
+//! ```no_run
+//! # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
+//! use futures_util::StreamExt as _;
+//!
+//! let films = client.jetstream().object_store("films").await?;
+//! films.put("trailer.mp4", &mut tokio::io::empty()).await?;
+//!
+//! let mut film = films.get("trailer.mp4").await?; // goes on across moves; the digest is checked at the end
+//! while let Some(bytes) = film.next().await {
+//!     println!("{} bytes", bytes?.len());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+use std::ops::Range;
+
+use async_nats::jetstream::consumer::DeliverPolicy;
+use async_nats::jetstream::stream;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
+
+pub use async_nats::jetstream::object_store::{
+    Config, ObjectInfo, ObjectLink, ObjectMetadata, ObjectOptions,
+};
+
+use super::api::{check_name, parse};
+use super::consumers::{Read, Reader};
+use super::{ApiError, Context, OrderedOptions, Stream};
+
+mod error;
+pub use error::{DeleteError, GetError, ObjectReadError, PutError};
+
+mod put;
+
+mod read;
+pub use read::Object;
+
+/// A bucket of objects. Made by [`Context::object_store`] and [`Context::create_object_store`].
+#[derive(Clone, Debug)]
+pub struct Store {
+    stream: Stream,
+    bucket: String,
+}
+
+impl Context {
+    /// The object store of this name.
+    ///
+    /// # Errors
+    /// There is none ([`ApiError::is_not_found`]), or no answer in time.
+    pub async fn object_store(&self, bucket: &str) -> Result<Store, ApiError> {
+        check_name("bucket", bucket)?;
+        Ok(Store { stream: self.get_stream(format!("OBJ_{bucket}")).await?, bucket: bucket.to_owned() })
+    }
+
+    /// Makes an object store, in the home region of this client unless `config` says where: see
+    /// [`create_stream`](Self::create_stream). If there is such a store already, wherever it is, it is returned.
+    ///
+    /// ```no_run
+    /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::ApiError> {
+    /// use nats_geo::jetstream::object::Config;
+    ///
+    /// let config = Config { bucket: "films".into(), num_replicas: 3, ..Config::default() };
+    /// let films = client.jetstream().create_object_store(config).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A bad name, a configuration that the server refuses, or no answer in time.
+    pub async fn create_object_store(&self, config: Config) -> Result<Store, ApiError> {
+        check_name("bucket", &config.bucket)?;
+        let bucket = config.bucket.clone();
+        Ok(Store { stream: self.create_stream(stream_config(config)).await?, bucket })
+    }
+
+    /// Deletes an object store with all that is in it.
+    ///
+    /// # Errors
+    /// There is no such store, or no answer in time.
+    pub async fn delete_object_store(&self, bucket: &str) -> Result<(), ApiError> {
+        check_name("bucket", bucket)?;
+        self.delete_stream(&format!("OBJ_{bucket}")).await
+    }
+}
+
+impl Store {
+    /// The store's name.
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// The stream under the store.
+    pub const fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// What is known of an object; `None` if there is none, or it was deleted.
+    ///
+    /// # Errors
+    /// The store is gone, or no answer in time.
+    pub async fn info(&self, name: &str) -> Result<Option<ObjectInfo>, ApiError> {
+        Ok(self.find(name).await?.map(|found| found.info))
+    }
+
+    /// An object, as a stream of its bytes. Links are followed.
+    ///
+    /// # Errors
+    /// [`GetError::NotFound`] if there is none; the store is gone, or no answer in time.
+    pub async fn get(&self, name: &str) -> Result<Object, GetError> {
+        let (store, found) = self.resolve(name).await?;
+        Object::open(&store, found, None).await
+    }
+
+    /// Some bytes of an object. The digest is that of the whole, so it is not checked.
+    ///
+    /// ```no_run
+    /// # async fn example(films: nats_geo::jetstream::object::Store) -> Result<(), Box<dyn std::error::Error>> {
+    /// let head = films.get_range("trailer.mp4", 0..1024).await?.read_all().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`GetError::OutOfRange`] if the object is shorter; else as [`get`](Self::get).
+    pub async fn get_range(&self, name: &str, range: Range<u64>) -> Result<Object, GetError> {
+        let (store, found) = self.resolve(name).await?;
+        let size = found.info.size as u64;
+        if range.start > range.end || range.end > size {
+            return Err(GetError::OutOfRange { name: name.to_owned(), range, size });
+        }
+        Object::open(&store, found, Some(range)).await
+    }
+
+    /// All objects, in the order in which they were written.
+    ///
+    /// # Errors
+    /// The store is gone, or no answer in time.
+    pub async fn list(&self) -> Result<Vec<ObjectInfo>, ObjectReadError> {
+        let subject = format!("$O.{}.M.>", self.bucket);
+        let options = OrderedOptions::new().subject(subject.clone()).from(DeliverPolicy::LastPerSubject);
+        let mut reader = Reader::begin(&self.stream, options).await?;
+        let mut infos = Vec::new();
+        let mut left = reader.pending;
+        while left > 0 {
+            match reader.next().await.ok_or(ObjectReadError::Closed)?? {
+                Read::CaughtUp => left = 0,
+                Read::Message(message, delivery) => {
+                    left = delivery.pending;
+                    infos.push(parse::<ObjectInfo>(&subject, &message.payload)?);
+                }
+            }
+        }
+        infos.retain(|info| !info.deleted);
+        Ok(infos)
+    }
+
+    /// Where the bytes of an object are: here, or where a link leads.
+    async fn resolve(&self, name: &str) -> Result<(Self, Found), GetError> {
+        let not_found = |name: &str| GetError::NotFound { name: name.to_owned() };
+        let found = self.find(name).await?.ok_or_else(|| not_found(name))?;
+        let Some(link) = found.info.options.as_ref().and_then(|options| options.link.as_ref()) else {
+            return Ok((self.clone(), found));
+        };
+        let Some(target) = &link.name else {
+            return Err(GetError::LinkToStore { name: name.to_owned(), bucket: link.bucket.clone() });
+        };
+        let store = self.stream.context.object_store(&link.bucket).await?;
+        let found = store.find(target).await?.ok_or_else(|| not_found(target))?;
+        // Links to links are forbidden, so a circle ends here.
+        match found.info.options.as_ref().and_then(|options| options.link.as_ref()) {
+            Some(_) => Err(not_found(target)),
+            None => Ok((store, found)),
+        }
+    }
+
+    async fn find(&self, name: &str) -> Result<Option<Found>, ApiError> {
+        let subject = self.meta_subject(name);
+        let Some(message) = self.stream.last(&subject).await? else { return Ok(None) };
+        let info: ObjectInfo = parse(&subject, &message.payload)?;
+        Ok((!info.deleted).then_some(Found { info, sequence: message.sequence }))
+    }
+
+    fn meta_subject(&self, name: &str) -> String {
+        format!("$O.{}.M.{}", self.bucket, URL_SAFE.encode(name))
+    }
+
+    fn chunk_subject(&self, nuid: &str) -> String {
+        format!("$O.{}.C.{nuid}", self.bucket)
+    }
+}
+
+/// What is known of an object, and where in the stream that is written: right behind its bytes.
+#[derive(Clone, Debug)]
+struct Found {
+    info: ObjectInfo,
+    sequence: u64,
+}
+
+/// An object store as a stream, by the conventions of all NATS clients.
+fn stream_config(config: Config) -> stream::Config {
+    let bucket = &config.bucket;
+    stream::Config {
+        name: format!("OBJ_{bucket}"),
+        subjects: vec![format!("$O.{bucket}.C.>"), format!("$O.{bucket}.M.>")],
+        description: config.description,
+        max_age: config.max_age,
+        max_bytes: config.max_bytes,
+        storage: config.storage,
+        num_replicas: config.num_replicas.max(1),
+        discard: stream::DiscardPolicy::New,
+        allow_rollup: true,
+        allow_direct: true,
+        compression: config.compression.then_some(stream::Compression::S2),
+        placement: config.placement,
+        ..stream::Config::default()
+    }
+}
+
+/// Other clients leave out the padding, or not.
+fn is_digest(digest: &str, sha256: &[u8]) -> bool {
+    let expected = format!("SHA-256={}", URL_SAFE.encode(sha256));
+    digest.trim_end_matches('=') == expected.trim_end_matches('=')
+}
+
+/// What all clients cut objects into unless told.
+const CHUNK_BYTES: usize = 128 << 10;

@@ -1,0 +1,148 @@
+//! Writing objects: part after part, each acknowledged, so that their order is that of the bytes.
+
+use async_nats::HeaderMap;
+use async_nats::header::NATS_ROLLUP;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
+use bytes::{Bytes, BytesMut};
+use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use super::{CHUNK_BYTES, DeleteError, ObjectInfo, ObjectMetadata, ObjectOptions, PutError, Store};
+use crate::native::clock::today;
+use crate::native::jetstream::{ApiError, PublishError};
+
+impl Store {
+    /// Writes an object, in place of what has its name. Each part is sent again across moves, and stored once; the
+    /// object is there when all of them are. One part per round trip to the store's region: larger parts
+    /// (`chunk_size`) are faster, up to the server's `max_payload`.
+    ///
+    /// ```no_run
+    /// # async fn example(films: nats_geo::jetstream::object::Store) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut bytes: &[u8] = b"not much of a film";
+    /// let info = films.put("trailer.mp4", &mut bytes).await?;
+    /// println!("{} bytes, {:?}", info.size, info.digest);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The bytes cannot be read, or were not acknowledged. What had the name before is unchanged.
+    pub async fn put(
+        &self,
+        object: impl Into<ObjectMetadata>,
+        data: &mut (impl AsyncRead + Unpin),
+    ) -> Result<ObjectInfo, PutError> {
+        let object = object.into();
+        if object.name.is_empty() {
+            return Err(PutError::NoName);
+        }
+        let before = self.find(&object.name).await?;
+        let nuid = self.stream.context.fresh_name();
+        match self.write(object, &nuid, data).await {
+            Ok(info) => {
+                if let Some(before) = before {
+                    self.forget(&before.info.nuid).await;
+                }
+                Ok(info)
+            }
+            Err(error) => {
+                self.forget(&nuid).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Deletes an object.
+    ///
+    /// # Errors
+    /// There is none, or it was not acknowledged.
+    pub async fn delete(&self, name: &str) -> Result<(), DeleteError> {
+        let found = self.find(name).await?.ok_or_else(|| DeleteError::NotFound { name: name.to_owned() })?;
+        let nuid = found.info.nuid.clone();
+        let info = ObjectInfo { deleted: true, size: 0, chunks: 0, digest: None, ..found.info };
+        self.announce(&info).await.map_err(|error| match error {
+            Announce::Api(error) => DeleteError::Api(error),
+            Announce::Publish(error) => DeleteError::Publish { name: name.to_owned(), error },
+        })?;
+        self.forget(&nuid).await;
+        Ok(())
+    }
+
+    async fn write(
+        &self,
+        object: ObjectMetadata,
+        nuid: &str,
+        data: &mut (impl AsyncRead + Unpin),
+    ) -> Result<ObjectInfo, PutError> {
+        let chunk_bytes = object.chunk_size.unwrap_or(CHUNK_BYTES).max(1);
+        let subject = self.chunk_subject(nuid);
+        let mut sha256 = Sha256::new();
+        let (mut size, mut chunks) = (0, 0);
+        let failed =
+            |chunk: usize, error| PutError::Publish { name: object.name.clone(), chunk: chunk as u64, error };
+        loop {
+            let read = read_chunk(data, chunk_bytes).await;
+            let chunk = read.map_err(|error| PutError::Source { name: object.name.clone(), error })?;
+            if chunk.is_empty() {
+                break;
+            }
+            sha256.update(&chunk);
+            size += chunk.len();
+            let published = self.stream.context.publish(subject.clone(), chunk).await;
+            published.map_err(|error| failed(chunks, error))?;
+            chunks += 1;
+        }
+        let info = ObjectInfo {
+            name: object.name.clone(),
+            description: object.description.clone(),
+            metadata: object.metadata.clone(),
+            headers: object.headers.clone(),
+            options: Some(ObjectOptions { link: None, max_chunk_size: Some(chunk_bytes) }),
+            bucket: self.bucket.clone(),
+            nuid: nuid.to_owned(),
+            size,
+            chunks,
+            modified: Some(today()),
+            digest: Some(format!("SHA-256={}", URL_SAFE.encode(sha256.finalize()))),
+            deleted: false,
+        };
+        match self.announce(&info).await {
+            Ok(()) => Ok(info),
+            Err(Announce::Api(error)) => Err(error.into()),
+            Err(Announce::Publish(error)) => Err(failed(chunks, error)),
+        }
+    }
+
+    /// Says what the object is, in place of what was said before.
+    async fn announce(&self, info: &ObjectInfo) -> Result<(), Announce> {
+        let subject = self.meta_subject(&info.name);
+        let written = serde_json::to_vec(info).map_err(|error| {
+            Announce::Api(ApiError::BadAnswer { subject: subject.clone(), why: error.to_string() })
+        })?;
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_ROLLUP, "sub");
+        let published = self.stream.context.publish_with_headers(subject, headers, written.into()).await;
+        published.map(drop).map_err(Announce::Publish)
+    }
+
+    /// Removes bytes that belong to no object. If that fails they only take up room.
+    async fn forget(&self, nuid: &str) {
+        if let Err(error) = self.stream.purge(&self.chunk_subject(nuid)).await {
+            tracing::warn!(target: "nats_geo", bucket = %self.bucket, nuid, %error, "bytes of no object are left");
+        }
+    }
+}
+
+enum Announce {
+    Api(ApiError),
+    Publish(PublishError),
+}
+
+/// As many bytes as a part has; fewer at the end, and none behind it.
+async fn read_chunk(data: &mut (impl AsyncRead + Unpin), chunk_bytes: usize) -> std::io::Result<Bytes> {
+    let mut chunk = BytesMut::new();
+    let mut data = data.take(chunk_bytes as u64);
+    while data.read_buf(&mut chunk).await? > 0 {}
+    Ok(chunk.freeze())
+}

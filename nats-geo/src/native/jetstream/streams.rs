@@ -1,0 +1,282 @@
+//! Streams: made at home, found wherever they are, read from the nearest copy.
+
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::{Config, Info, Placement};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::api::{API, Repeat, check_name, parse};
+use super::{ApiError, Context, Refused};
+
+/// A stream. Made by [`Context`]; clones are cheap enough.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    pub(crate) context: Context,
+    info: StreamInfo,
+}
+
+/// What the server says of a stream.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StreamInfo {
+    /// Its configuration, state, leader and replicas.
+    pub info: Info,
+    /// The stream and its mirrors, the nearest to the server that was asked first. Empty where there is no mirror.
+    pub alternates: Vec<Alternate>,
+}
+
+/// A stream that holds the same messages, under the same sequences.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Alternate {
+    /// The name of the stream.
+    pub name: String,
+    /// The cluster in which it is.
+    pub cluster: String,
+    /// Its JetStream domain, where there is one.
+    pub domain: Option<String>,
+}
+
+impl Context {
+    /// Makes a stream, in the home region of this client unless `config` says where.
+    ///
+    /// The server's own choice would be the region to which the client is connected now: after a failover the wrong
+    /// one. Home is the region that was the nearest last, whether it is up or not. With `placement:
+    /// Some(Placement::default())` the choice is left to the server. If there is such a stream already, wherever it is,
+    /// it is returned.
+    ///
+    /// ```no_run
+    /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::ApiError> {
+    /// use nats_geo::jetstream::stream::Config;
+    ///
+    /// let subjects = vec!["orders.>".into()];
+    /// let config = Config { name: "ORDERS".into(), subjects, num_replicas: 3, ..Config::default() };
+    /// let orders = client.jetstream().create_stream(config).await?;
+    /// println!("{:?}", orders.cached_info().info.cluster);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A bad name, a configuration that the server refuses, or no answer in time.
+    pub async fn create_stream(&self, mut config: Config) -> Result<Stream, ApiError> {
+        check_name("stream", &config.name)?;
+        let chosen_here = config.placement.is_none();
+        if chosen_here {
+            config.placement = self.home_placement();
+        }
+        let created = self.stream_call("CREATE", &config).await;
+        let exists = |error: &ApiError| error.refused().is_some_and(Refused::is_other_config);
+        match created {
+            Err(error) if chosen_here && exists(&error) => {
+                // It may be the same but for the place that we chose: the server compares again.
+                let found = self.get_stream(config.name.clone()).await?;
+                config.placement.clone_from(&found.info.info.config.placement);
+                self.stream_call("CREATE", &config).await
+            }
+            created => created,
+        }
+    }
+
+    /// The stream of this name.
+    ///
+    /// # Errors
+    /// There is none ([`ApiError::is_not_found`]), or no answer in time.
+    pub async fn get_stream(&self, name: impl Into<String>) -> Result<Stream, ApiError> {
+        let info = self.stream_info(&name.into()).await?;
+        Ok(Stream { context: self.clone(), info })
+    }
+
+    /// The stream of this name, however it is configured; if there is none, it is [made](Self::create_stream).
+    ///
+    /// # Errors
+    /// As [`create_stream`](Self::create_stream).
+    pub async fn get_or_create_stream(&self, config: Config) -> Result<Stream, ApiError> {
+        match self.get_stream(config.name.clone()).await {
+            Err(error) if error.is_not_found() => self.create_stream(config).await,
+            found => found,
+        }
+    }
+
+    /// Changes the configuration of a stream. Its place is changed only if `config` says where.
+    ///
+    /// # Errors
+    /// There is no such stream, the server refuses the change, or no answer in time.
+    pub async fn update_stream(&self, mut config: Config) -> Result<Stream, ApiError> {
+        check_name("stream", &config.name)?;
+        if config.placement.is_none() {
+            config.placement = self.get_stream(config.name.clone()).await?.info.info.config.placement;
+        }
+        self.stream_call("UPDATE", &config).await
+    }
+
+    /// Deletes a stream with all its messages and consumers.
+    ///
+    /// # Errors
+    /// There is no such stream, or no answer in time.
+    pub async fn delete_stream(&self, name: &str) -> Result<(), ApiError> {
+        check_name("stream", name)?;
+        let subject = format!("{API}.STREAM.DELETE.{name}");
+        done_by_now(self.call_raw(subject, &json!({}), Repeat::Harmless).await.map(drop))
+    }
+
+    pub(crate) async fn stream_info(&self, name: &str) -> Result<StreamInfo, ApiError> {
+        check_name("stream", name)?;
+        let subject = format!("{API}.STREAM.INFO.{name}");
+        let payload = self.call_raw(subject.clone(), &json!({}), Repeat::Harmless).await?;
+        StreamInfo::parse(&subject, &payload)
+    }
+
+    async fn stream_call(&self, verb: &str, config: &Config) -> Result<Stream, ApiError> {
+        let subject = format!("{API}.STREAM.{verb}.{}", config.name);
+        // A stream is made or changed once, however often it is asked for.
+        let payload = self.call_raw(subject.clone(), config, Repeat::Harmless).await?;
+        Ok(Stream { context: self.clone(), info: StreamInfo::parse(&subject, &payload)? })
+    }
+
+    /// Where what this client makes belongs; `None` where there are no clusters.
+    pub(crate) fn home_placement(&self) -> Option<Placement> {
+        let cluster = self.client().hub().home.cluster()?;
+        Some(Placement { cluster: Some(cluster), tags: Vec::new() })
+    }
+}
+
+impl Stream {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.info.info.config.name
+    }
+
+    /// What the server said when it was last asked.
+    pub const fn cached_info(&self) -> &StreamInfo {
+        &self.info
+    }
+
+    /// Asks the server.
+    ///
+    /// # Errors
+    /// The stream is gone, or no answer in time.
+    pub async fn info(&mut self) -> Result<&StreamInfo, ApiError> {
+        self.info = self.context.stream_info(self.name()).await?;
+        Ok(&self.info)
+    }
+
+    /// The nearest copy of this stream: a mirror, or the stream itself. A mirror has the same messages under the same
+    /// sequences, a moment later; publishing goes to the original by its subjects all the same.
+    ///
+    /// ```no_run
+    /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let orders = client.jetstream().get_stream("ORDERS").await?.nearest().await?;
+    /// let first = orders.get(1).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The stream is gone, or no answer in time.
+    pub async fn nearest(&self) -> Result<Self, ApiError> {
+        let info = self.context.stream_info(self.name()).await?;
+        match info.alternates.first() {
+            Some(nearest) if nearest.name != self.name() => self.context.get_stream(&nearest.name).await,
+            _ => Ok(Self { context: self.context.clone(), info }),
+        }
+    }
+
+    /// The message of this sequence; `None` if there is none. Where the stream allows direct gets (`allow_direct`), the
+    /// nearest of its servers answers, and of mirrors with `mirror_direct`: also while the region of the stream is lost,
+    /// but perhaps a moment behind its leader.
+    ///
+    /// # Errors
+    /// The stream is gone, or no answer in time.
+    pub async fn get(&self, sequence: u64) -> Result<Option<StreamMessage>, ApiError> {
+        self.read(json!({ "seq": sequence }), None).await
+    }
+
+    /// The last message of this subject; `None` if there is none. As [`get`](Self::get).
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn last(&self, subject: &str) -> Result<Option<StreamMessage>, ApiError> {
+        self.read(json!({ "last_by_subj": subject }), Some(subject)).await
+    }
+
+    /// The last message of this subject, as the leader of the stream knows it.
+    pub(crate) async fn last_at_leader(&self, subject: &str) -> Result<Option<StreamMessage>, ApiError> {
+        self.read_from_leader(json!({ "last_by_subj": subject })).await
+    }
+
+    /// Removes the messages of one subject, wildcards allowed, and returns how many there were.
+    ///
+    /// # Errors
+    /// The stream is gone, or no answer in time. It is not asked again once it may have been done.
+    pub async fn purge(&self, filter: &str) -> Result<u64, ApiError> {
+        #[derive(Deserialize)]
+        struct Purged {
+            purged: u64,
+        }
+        let subject = format!("{API}.STREAM.PURGE.{}", self.name());
+        let purged: Purged =
+            self.context.call(subject, &json!({ "filter": filter }), Repeat::Harmful).await?;
+        Ok(purged.purged)
+    }
+
+    async fn read(
+        &self,
+        question: serde_json::Value,
+        last_of: Option<&str>,
+    ) -> Result<Option<StreamMessage>, ApiError> {
+        let name = self.name();
+        if !self.info.info.config.allow_direct {
+            return self.read_from_leader(question).await;
+        }
+        let none = None::<&serde_json::Value>;
+        let found = match last_of {
+            // In the subject, so that permissions can tell keys apart.
+            Some(subject) => self.context.direct(format!("{API}.DIRECT.GET.{name}.{subject}"), none).await?,
+            None => self.context.direct(format!("{API}.DIRECT.GET.{name}"), Some(&question)).await?,
+        };
+        let Some(found) = found else { return Ok(None) };
+        let bad = |error: &dyn std::fmt::Display| ApiError::BadAnswer {
+            subject: format!("{API}.DIRECT.GET.{name}"),
+            why: error.to_string(),
+        };
+        StreamMessage::try_from(found).map(Some).map_err(|error| bad(&error))
+    }
+
+    async fn read_from_leader(&self, question: serde_json::Value) -> Result<Option<StreamMessage>, ApiError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            message: async_nats::jetstream::stream::RawMessage,
+        }
+        let subject = format!("{API}.STREAM.MSG.GET.{}", self.name());
+        match self.context.call_raw(subject.clone(), &question, Repeat::Harmless).await {
+            Ok(payload) => {
+                let Answer { message } = parse(&subject, &payload)?;
+                let bad = |why: String| ApiError::BadAnswer { subject, why };
+                message.try_into().map(Some).map_err(|error: async_nats::Error| bad(error.to_string()))
+            }
+            Err(error) if error.refused().is_some_and(Refused::is_no_message) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl StreamInfo {
+    fn parse(subject: &str, payload: &[u8]) -> Result<Self, ApiError> {
+        #[derive(Deserialize)]
+        struct More {
+            #[serde(default)]
+            alternates: Vec<Alternate>,
+        }
+        let More { alternates } = parse(subject, payload)?;
+        Ok(Self { info: parse(subject, payload)?, alternates })
+    }
+}
+
+/// Of something deleted: that it is not there any more is what an earlier try did.
+pub(crate) fn done_by_now(deleted: Result<(), ApiError>) -> Result<(), ApiError> {
+    match deleted {
+        Err(ApiError::Refused { refused, in_doubt: true }) if refused.is_not_found() => Ok(()),
+        deleted => deleted,
+    }
+}
