@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::config;
 use crate::world::{World, wait_for, with_config};
 
+const REGIONS: [&str; 3] = ["lon", "ams", "dal"];
 const CLIENTS: usize = 4;
 const PER_SECOND: u32 = 200;
 const PAYLOAD: usize = 1_024;
@@ -38,13 +39,11 @@ pub(crate) async fn run(lasts: Duration) {
     for client in &clients {
         load.spawn(work(client.clone(), Arc::clone(&counts), stop.subscribe()));
     }
-    for region in ["lon", "ams", "dal"] {
+    for region in REGIONS {
         world.cluster.blackhole_region(region).unwrap();
     }
     let samples = watch_memory(lasts).await;
-    for region in ["lon", "ams", "dal"] {
-        world.cluster.heal_region(region).await.unwrap();
-    }
+    world.cluster.heal_regions(&REGIONS).await.unwrap();
     for client in &clients {
         wait_for("an answer after the outage", async || client.request(ECHO, "x".into()).await.ok()).await;
     }

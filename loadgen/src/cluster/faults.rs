@@ -109,8 +109,15 @@ impl SuperCluster {
     /// Ends [`SuperCluster::blackhole_region`]. Connections that lived through it are reset, as they would be by a far
     /// side that gave up meanwhile.
     pub async fn heal_region(&mut self, region: &str) -> Result<Recovery, FaultError> {
-        self.check_region(region)?;
-        self.dark.remove(region);
+        self.heal_regions(&[region]).await
+    }
+
+    /// The same for several regions at once: where all were silent, none comes back without another one.
+    pub async fn heal_regions(&mut self, regions: &[&str]) -> Result<Recovery, FaultError> {
+        for region in regions {
+            self.check_region(region)?;
+            self.dark.remove(*region);
+        }
         self.paths.silence(&self.dark);
         self.recovered(clock::now()).await
     }

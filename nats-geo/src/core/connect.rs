@@ -133,6 +133,26 @@ impl Dialer {
         }
     }
 
+    /// Whether the next candidate would only be dialled because `is_slow` ones before it have not answered.
+    pub(crate) fn waits_in_vain(&self, now: Time, is_slow: impl Fn(EndpointId) -> bool) -> bool {
+        self.in_flight.values().filter(|dial| is_slow(dial.endpoint)).any(|dial| {
+            self.lanes.get(dial.lane).is_some_and(|lane| lane.opens <= now && !lane.queue.is_empty())
+        })
+    }
+
+    /// Who waits has its turn by chance from now on, in proportion to its weight (Efraimidis & Spirakis 2006).
+    pub(crate) fn scatter(&mut self, weight: impl Fn(EndpointId) -> f64, rng: &mut Rng) {
+        for lane in &mut self.lanes {
+            let mut keyed: Vec<_> = lane
+                .queue
+                .drain(..)
+                .map(|candidate| (rng.exponential() / weight(candidate), candidate))
+                .collect();
+            keyed.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+            lane.queue.extend(keyed.into_iter().map(|(_, candidate)| candidate));
+        }
+    }
+
     /// Whether there is nobody left to dial and nothing in flight.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.in_flight.is_empty() && self.lanes.iter().all(|lane| lane.queue.is_empty())
@@ -236,6 +256,33 @@ mod tests {
         assert_eq!(race.dialer.poll_timeout(&race.config), Some(Time::from_millis(100)));
         race.fail(0, 2);
         assert_eq!(race.run(2), [2, 9]);
+    }
+
+    #[test]
+    fn a_dial_waits_in_vain_when_the_next_has_its_turn_before_it_ends() {
+        let mut race = Race::new(vec![lane(&[1, 2], 0)]);
+        race.run(0);
+        let waits =
+            |race: &Race, ms| race.dialer.waits_in_vain(Time::from_millis(ms), |id| id == EndpointId(1));
+        assert!(!waits(&race, 99));
+        assert!(waits(&race, 100));
+        assert!(!race.dialer.waits_in_vain(Time::from_millis(100), |_| false), "of those that count");
+        race.fail(0, 100);
+        assert!(!waits(&race, 100), "it has ended");
+    }
+
+    #[test]
+    fn who_is_scattered_comes_first_in_proportion_to_its_weight() {
+        let mut rng = Rng::new(1);
+        let mut first = [0_u32; 4];
+        for _ in 0..10_000 {
+            let mut race = Race::new(vec![lane(&[0, 1, 2, 3], 0)]);
+            race.dialer.scatter(|id| if id.0 == 3 { 3.0 } else { 1.0 }, &mut rng);
+            let [winner] = race.run(0)[..] else { panic!("one at a time") };
+            first[winner as usize] += 1;
+        }
+        assert!(first[..3].iter().all(|count| (1_500..1_850).contains(count)), "{first:?}");
+        assert!((4_800..5_200).contains(&first[3]), "{first:?}");
     }
 
     #[test]

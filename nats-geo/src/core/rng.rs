@@ -27,6 +27,11 @@ impl Rng {
         unit(self.next_u64())
     }
 
+    /// Exponentially distributed, of mean 1.
+    pub(crate) fn exponential(&mut self) -> f64 {
+        -(1.0 - self.unit()).ln()
+    }
+
     /// Uniform in [0, `max`).
     pub(crate) fn up_to(&mut self, max: Duration) -> Duration {
         scale(max, self.unit())

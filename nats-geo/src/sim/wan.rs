@@ -124,7 +124,7 @@ impl Path {
         if self.cut || self.rng.unit() < loss {
             return None;
         }
-        let queue = scale(self.model.one_way, self.model.jitter * exponential(&mut self.rng));
+        let queue = scale(self.model.one_way, self.model.jitter * self.rng.exponential());
         Some(self.one_way() + queue + self.spike(now))
     }
 
@@ -152,9 +152,9 @@ struct Episodes {
 impl Episodes {
     /// How much of the episode that is going on has passed, from 0 to 1; `None` between two.
     fn passed(&mut self, every: Duration, lasts: Duration, now: Time, rng: &mut Rng) -> Option<f64> {
-        let mut next = self.next.unwrap_or_else(|| Time::ZERO + scale(every, exponential(rng)));
+        let mut next = self.next.unwrap_or_else(|| Time::ZERO + scale(every, rng.exponential()));
         while next + lasts <= now {
-            next = next + lasts + scale(every, exponential(rng));
+            next = next + lasts + scale(every, rng.exponential());
         }
         self.next = Some(next);
         (next <= now).then(|| now.since(next).as_secs_f64() / lasts.as_secs_f64())
@@ -173,11 +173,6 @@ pub(crate) fn retransmit_after(attempt: u32, round_trip: Duration, is_first: boo
     const DOUBLINGS_MAX: u32 = 16;
     let base = if is_first { FIRST } else { round_trip + MIN };
     (base * (1 << attempt.min(DOUBLINGS_MAX))).min(MAX)
-}
-
-/// Exponentially distributed, of mean 1.
-pub(crate) fn exponential(rng: &mut Rng) -> f64 {
-    -(1.0 - rng.unit()).ln()
 }
 
 #[cfg(test)]

@@ -123,6 +123,7 @@ impl Selector {
         if self.dialer.retry_at().is_some_and(|at| at <= self.now) {
             self.next_round();
         }
+        self.look_for_crowds();
         while let Some(turn) = self.dialer.poll(self.now, &self.config.dial) {
             let delay = self.attempt_delay(turn.endpoint);
             let conn = self.open(turn.endpoint, LinkState::Dialing);

@@ -1,3 +1,5 @@
+//! What comes out on paths whose outcome is known, and the bounds of the defaults.
+
 use super::*;
 use crate::core::Config;
 

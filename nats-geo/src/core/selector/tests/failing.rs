@@ -3,6 +3,7 @@
 use super::super::super::{Action, CapacityHint, Cause, Config, Event, MoveCause, NoticeKind, Time};
 use super::world::{Mood, World};
 use super::{ms, secs};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The first move since `since`: after how long, why, and where to.
@@ -47,6 +48,37 @@ fn a_lost_region_is_left_for_the_next_within_four_round_trips() {
         assert!(after <= ms(30), "{after:?}: 0.5 ms to hear, 1 ms until a sibling refuses, 27 ms to open");
         assert_eq!((cause, region.as_str()), (MoveCause::RegionLost, "ams"));
     }
+}
+
+/// The second dial outside lon, when lon is lost and the next region, ams, is asked by too many to answer.
+fn second_choice(config: Config, seed: u64) -> &'static str {
+    let regions = [("lon", 1), ("ams", 9), ("par", 12), ("fra", 15), ("dal", 113)];
+    let mut world = World::of(&regions, 3, config, seed);
+    world.run_for(secs(10));
+    let since = world.now;
+    silence_region(&mut world, "ams");
+    kill_region(&mut world, "lon");
+    world.run_for(secs(10));
+    let regions = world.opens(since).into_iter().map(|(_, server)| world.servers[server].region);
+    let elsewhere: Vec<_> = regions.filter(|region| *region != "lon").collect();
+    assert_eq!(elsewhere[0], "ams", "the nearest is asked first");
+    elsewhere[1]
+}
+
+#[test]
+fn one_of_a_herd_goes_on_by_chance_where_the_next_region_does_not_answer() {
+    let mut counts = BTreeMap::new();
+    for seed in 0..60 {
+        *counts.entry(second_choice(Config::fleet(), seed)).or_insert(0) += 1;
+    }
+    assert_eq!(counts.len(), 4, "{counts:?}");
+    assert!(counts.values().all(|count| *count >= 5), "{counts:?}");
+}
+
+#[test]
+fn a_client_alone_keeps_to_the_ranking() {
+    let chosen: BTreeSet<_> = (0..20).map(|seed| second_choice(Config::interactive(), seed)).collect();
+    assert_eq!(chosen, BTreeSet::from(["ams"]));
 }
 
 #[test]
