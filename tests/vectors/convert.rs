@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use nats_geo::core::{
-    Action, Cause, ConnId, Endpoint, EndpointId, Event, Handover, NoticeKind, OpenError, PingId, ProbeError,
-    ProbeId, ProbeReport, ServerIdentity,
+    Action, Call, Cause, ConnId, Endpoint, EndpointId, Event, Handover, NoticeKind, OpenError, PingId,
+    ProbeError, ProbeId, ProbeReport, ServerIdentity,
 };
-use nats_geo::sim::Call;
 
 use super::model::{Decided, End, Failure, Server, Told, at_ns, ns};
 

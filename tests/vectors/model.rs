@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use nats_geo::core::{CapacityHint, Config, Selector, Time};
-use nats_geo::sim::Call;
+use nats_geo::core::{Call, CapacityHint, Config, Selector, Time};
 use serde::{Deserialize, Serialize};
 
 /// One vector. Times are nanoseconds since the start.

@@ -50,3 +50,6 @@ mod failover;
 
 mod selector;
 pub use selector::Selector;
+
+mod log;
+pub use log::{Call, Log};

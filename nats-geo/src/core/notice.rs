@@ -6,6 +6,7 @@ use super::{Cause, ConnId, EndpointId, OpenError, Region, Time};
 
 /// Something that the user may want to know, and when it happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Notice {
     /// When, in the driver's time.
     pub at: Time,
@@ -15,6 +16,7 @@ pub struct Notice {
 
 /// What happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum NoticeKind {
     /// The first link is live.
@@ -88,6 +90,7 @@ pub enum NoticeKind {
 
 /// A link and where it leads.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Place {
     /// The link.
     pub conn: ConnId,
@@ -109,6 +112,8 @@ impl fmt::Display for Place {
 
 /// Why traffic moved.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum MoveCause {
     /// The link fell silent.
@@ -130,6 +135,20 @@ pub enum MoveCause {
 }
 
 impl MoveCause {
+    /// A name for machines, such as `region_lost`: in labels and reports it stays what it is.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Suspicion => "suspicion",
+            Self::ServerLost => "server_lost",
+            Self::RegionLost => "region_lost",
+            Self::Recovered => "recovered",
+            Self::LameDuck => "lame_duck",
+            Self::FailBack => "fail_back",
+            Self::Faster => "faster",
+            Self::Requested => "requested",
+        }
+    }
+
     /// Whether the old link still worked when traffic moved.
     pub const fn is_planned(self) -> bool {
         match self {

@@ -28,6 +28,7 @@ const fn secs(secs: u64) -> Duration {
 /// config.warm_standby = true;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct Config {
     /// How distance is measured.
@@ -84,6 +85,7 @@ impl Default for Config {
 
 /// How distance is measured: one sample kind only, the time to INFO divided by its round trips.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct ProbeConfig {
     /// Default 2 s: nats-server itself drops a client that is silent for 2 s after INFO, so a slower
@@ -135,6 +137,7 @@ impl ProbeConfig {
 
 /// How servers are ordered: regions first, by the lowest base RTT among their healthy servers.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct RankConfig {
     /// The base RTT is the minimum of this many last samples. Default 10 (MongoDB's and BBR's idea): what
@@ -167,6 +170,7 @@ impl RankConfig {
 
 /// How connections are opened.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct DialConfig {
     /// One attempt, from SYN to PONG. Default 3 s: at 250 ms RTT a handshake over TLS takes 1.5 s, and one
@@ -220,6 +224,7 @@ impl DialConfig {
 /// How a failing link is noticed. A lost packet costs TCP one retransmission time-out of
 /// SRTT + max(200 ms, 4 RTTVAR), a second loss three of them: thresholds are rungs of that ladder.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct WatchConfig {
     /// Between two PINGs. Default 2 s (`fleet`), 500 ms (`interactive`): about 80 and 300 bytes per second, measured
@@ -259,6 +264,7 @@ impl WatchConfig {
 /// How the clients of a failing server are kept from acting as one. Back-off only acts after a failure;
 /// the first wave is the damage, so the first attempt is spread, uniformly from zero to these.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct SpreadConfig {
     /// First attempt at a sibling. Default 250 ms (`fleet`), none (`interactive`).
@@ -292,6 +298,7 @@ impl SpreadConfig {
 
 /// How many clients a lost region sends to servers that can take how many.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct CapacityHint {
     /// Clients that a region holds.
     pub clients: u32,
@@ -301,6 +308,7 @@ pub struct CapacityHint {
 
 /// When to return to a region that was left because it failed, and when to move to one that became faster.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct FailBackConfig {
     /// Good probes in a row before a return. Default 5 ...
@@ -342,6 +350,7 @@ impl FailBackConfig {
 /// Route-flap damping (RFC 2439) of regions: a penalty per loss that decays by half-lives.
 /// Never for lame duck; never for losses while our own network was down.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct DampingConfig {
     /// Added per loss. Default 1000 (RFC 2439's unit).
@@ -368,6 +377,7 @@ impl DampingConfig {
 
 /// How a link is left that still works.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct HandoverConfig {
     /// Old and new subscriptions overlap for clamp(2 x largest known RTT, this, `overlap_max`), so that

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::core::{
-    Action, CapacityHint, Cause, Config, ConnId, EndpointId, Event, Handover, MoveCause, Notice, NoticeKind,
-    PingId, Place, ProbeId, Region, Time,
+    Action, Call, CapacityHint, Cause, Config, ConnId, EndpointId, Event, Handover, MoveCause, Notice,
+    NoticeKind, PingId, Place, ProbeId, Region, Time,
 };
-use crate::sim::{Call, Scenario};
+use crate::sim::Scenario;
 
 const CLIENT: usize = 0;
 

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::super::{Call, Log};
 use super::transport::{Flow, FlowId, Message, Purpose, Stage};
 use super::{Happening, Seen, World};
 use crate::core::rng::Rng;
 use crate::core::{
-    Action, Cause, Config, ConfigError, ConnId, Endpoint, EndpointId, Event, OpenError, ProbeError,
-    ProbeReport, Selector, Time,
+    Action, Call, Cause, Config, ConfigError, ConnId, Endpoint, EndpointId, Event, Log, OpenError,
+    ProbeError, ProbeReport, Selector, Time,
 };
 
 /// A timer fires late by up to this much: the granularity of tokio's.
@@ -46,7 +45,7 @@ impl Host {
         Ok(Self {
             site,
             selector: Selector::new(config.clone(), seed, Time::ZERO)?,
-            log: Log::new(config.clone(), seed),
+            log: Log::new(config.clone(), seed, Time::ZERO),
             rng: Rng::new(rng.next_u64()),
             ahead: Duration::ZERO,
             behind: Duration::ZERO,

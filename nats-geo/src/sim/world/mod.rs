@@ -15,9 +15,8 @@ use std::time::Duration;
 use super::scenario::{Fault, Scenario, Step};
 use super::server::Server;
 use super::wan::Path;
-use super::{Call, Log};
 use crate::core::rng::Rng;
-use crate::core::{Action, ConfigError, ConnId, Event, Time};
+use crate::core::{Action, Call, ConfigError, ConnId, Event, Log, Time};
 use drive::Host;
 use transport::{Flow, FlowId, Message, Packet};
 
