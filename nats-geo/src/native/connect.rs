@@ -27,6 +27,9 @@ pub enum ConnectError {
     /// The TLS options cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// A decision log is for one client, and another one has it.
+    #[error("the decision log is in use: give every client a `DecisionLog` of its own")]
+    DecisionLogInUse,
     /// A server refused the credentials; the others know the same account.
     #[error("{address} refused the credentials: {text}")]
     Auth {
@@ -96,6 +99,16 @@ impl Progress {
         if failures.len() < FAILURES_MAX || failures.contains_key(&address) {
             failures.insert(address, failure);
         }
+    }
+
+    /// A server can be used.
+    pub(crate) fn succeeded(&self, address: &str) {
+        lock(&self.failures).remove(address);
+    }
+
+    /// What went wrong last at a server, unless something has gone well since.
+    pub(crate) fn failure(&self, address: &str) -> Option<Failure> {
+        lock(&self.failures).get(address).cloned()
     }
 
     /// Returns once a server has refused the credentials.

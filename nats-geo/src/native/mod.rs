@@ -23,7 +23,7 @@ mod connect;
 pub use connect::{ConnectError, Failure, ServerFailure};
 
 mod client;
-pub use client::{FlushError, GeoClient, Stats, SubscribeError};
+pub use client::{FlushError, GeoClient, SubscribeError};
 
 mod publish;
 pub use publish::PublishError;
@@ -42,6 +42,9 @@ pub use notices::{Notices, NoticesMissed};
 
 pub mod jetstream;
 
+pub mod observe;
+pub use observe::Stats;
+
 #[cfg(feature = "dns")]
 pub mod dns;
 
@@ -50,6 +53,7 @@ mod driver;
 mod found;
 mod hub;
 mod link;
+mod metered;
 mod names;
 mod prober;
 mod target;
