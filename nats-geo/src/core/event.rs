@@ -46,6 +46,13 @@ pub enum Event {
         /// The connection.
         conn: ConnId,
     },
+    /// What this link leads to is of no use to the application, though it answers: so says a check of its own.
+    Unusable {
+        /// The connection.
+        conn: ConnId,
+        /// Why, for people.
+        why: String,
+    },
     /// A PING was answered.
     Pong {
         /// The ping of `Action::Ping`.

@@ -157,6 +157,18 @@ pub(crate) fn race_to_leave(ranking: &Ranking, from: &Place, now: Time) -> Vec<L
     vec![Lane::new(siblings.chain(others(ranking, &from.region)), now)]
 }
 
+/// Leaving a region that is of no use: the regions that may be of use, one server at a time.
+pub(crate) fn race_to_another_region(ranking: &Ranking, from: &Place, now: Time) -> Vec<Lane> {
+    let usable = ranking.servers().filter(|(its, server)| **its != from.region && server.is_usable());
+    vec![Lane::new(usable.map(|(_, server)| server.endpoint), now)]
+}
+
+/// The same after a connection limit had the old link closed first: if nobody takes the client in, it goes back.
+pub(crate) fn race_on_limit(ranking: &Ranking, from: &Place, now: Time) -> Vec<Lane> {
+    let siblings = siblings_first(ranking, from);
+    vec![Lane::new(others(ranking, &from.region).chain(siblings), now)]
+}
+
 /// Moving to a region.
 pub(crate) fn race_to_region(ranking: &Ranking, region: &Region, now: Time) -> Vec<Lane> {
     let usable = ranking.in_region(region).filter(|server| server.is_usable());

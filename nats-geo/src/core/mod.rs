@@ -47,6 +47,7 @@ mod watch;
 mod damping;
 mod failback;
 mod failover;
+mod useless;
 
 mod selector;
 pub use selector::Selector;

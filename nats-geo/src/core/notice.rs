@@ -45,6 +45,15 @@ pub enum NoticeKind {
     },
     /// The server of the live link will close its clients; this client leaves in an orderly way.
     LameDuck(Place),
+    /// A link answers, but its region is of no use.
+    Useless {
+        /// Which.
+        place: Place,
+        /// Why.
+        why: String,
+    },
+    /// The live link is of no use, but there is nothing better to go to: the client stays.
+    NothingBetter(Place),
     /// New traffic goes to another link.
     Moved {
         /// Where it went before.
@@ -132,6 +141,8 @@ pub enum MoveCause {
     Faster,
     /// The user asked for the choice to be made again.
     Requested,
+    /// The region answers, but is of no use.
+    Useless,
 }
 
 impl MoveCause {
@@ -146,6 +157,7 @@ impl MoveCause {
             Self::FailBack => "fail_back",
             Self::Faster => "faster",
             Self::Requested => "requested",
+            Self::Useless => "useless",
         }
     }
 
@@ -153,7 +165,12 @@ impl MoveCause {
     pub const fn is_planned(self) -> bool {
         match self {
             Self::Suspicion | Self::ServerLost | Self::RegionLost => false,
-            Self::Recovered | Self::LameDuck | Self::FailBack | Self::Faster | Self::Requested => true,
+            Self::Recovered
+            | Self::LameDuck
+            | Self::FailBack
+            | Self::Faster
+            | Self::Requested
+            | Self::Useless => true,
         }
     }
 }
@@ -170,6 +187,8 @@ impl fmt::Display for NoticeKind {
             Self::Lost { place, cause: Some(cause) } => write!(f, "lost {place}: {cause}"),
             Self::Lost { place, cause: None } => write!(f, "gave up {place}: silent for too long"),
             Self::LameDuck(place) => write!(f, "{place} is in lame duck mode"),
+            Self::Useless { place, why } => write!(f, "{place} is of no use: {why}"),
+            Self::NothingBetter(place) => write!(f, "staying at {place}: nothing better answers"),
             Self::Moved { from, to, cause, .. } => write!(f, "moved from {from} to {to}: {cause}"),
             Self::StandbyReady(place) => write!(f, "standby at {place} is ready"),
             Self::Damped { region, until } => write!(f, "{region} failed too often: damped until {until}"),
@@ -197,6 +216,7 @@ impl fmt::Display for MoveCause {
             Self::FailBack => "fail back",
             Self::Faster => "faster region",
             Self::Requested => "asked for",
+            Self::Useless => "of no use",
         })
     }
 }

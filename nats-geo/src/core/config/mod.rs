@@ -140,8 +140,7 @@ impl ProbeConfig {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct RankConfig {
-    /// The base RTT is the minimum of this many last samples. Default 10 (MongoDB's and BBR's idea): what
-    /// queues add on top of the distance comes and goes.
+    /// The base RTT is the minimum of this many last samples. Default 10 (as MongoDB, BBR): queues come and go.
     pub samples: usize,
     /// Samples older than this many probe intervals do not count. Default 4.
     pub sample_age_intervals: u32,
@@ -152,9 +151,13 @@ pub struct RankConfig {
     /// The tie window is at most this. Default 15 ms (MongoDB's window): more would make Frankfurt part
     /// of London.
     pub tie_max: Duration,
-    /// A refused or silent server is not chosen again for this long unless a probe answers earlier.
-    /// Default 10 s: two away intervals.
+    /// A refused or silent server is not chosen for this long unless it answers. Default 10 s: two away intervals.
     pub unhealthy_for: Duration,
+    /// A region is not entered, while there is another, before this many of its servers answer. Default 1; more keeps
+    /// clients off the first servers of a region that comes up. It must not exceed what is listed or advertised.
+    pub servers_min: usize,
+    /// A region of no use is not chosen again for this long, while there is another. Default 30 s: `fail_back.good_for`.
+    pub useless_for: Duration,
 }
 
 impl RankConfig {
@@ -165,6 +168,8 @@ impl RankConfig {
         tie_min: ms(3),
         tie_max: ms(15),
         unhealthy_for: secs(10),
+        servers_min: 1,
+        useless_for: secs(30),
     };
 }
 

@@ -36,6 +36,10 @@ pub(crate) fn emit(notice: &Notice) {
         NoticeKind::Cleared(place) => at_place!(INFO, "nats_geo.cleared", notice, place),
         NoticeKind::Lost { place, .. } => at_place!(WARN, "nats_geo.lost", notice, place),
         NoticeKind::LameDuck(place) => at_place!(INFO, "nats_geo.lame_duck", notice, place),
+        NoticeKind::Useless { place, why } => {
+            at_place!(WARN, "nats_geo.useless", notice, place, why = why);
+        }
+        NoticeKind::NothingBetter(place) => at_place!(WARN, "nats_geo.nothing_better", notice, place),
         NoticeKind::Moved { from, to, cause, overlap } => at_place!(
             INFO,
             "nats_geo.moved",

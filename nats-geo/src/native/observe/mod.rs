@@ -31,6 +31,8 @@
 //! | `nats_geo.cleared` | info | place | a suspected link answered after all |
 //! | `nats_geo.lost` | warn | place | the link is gone |
 //! | `nats_geo.lame_duck` | info | place | its server announced its end |
+//! | `nats_geo.useless` | warn | place, `why` | the link answers, but a health gate fails |
+//! | `nats_geo.nothing_better` | warn | place | and so does every other region: the client stays |
 //! | `nats_geo.moved` | info | place, `from_region`, `from_address`, `cause`, `overlap` | new traffic goes elsewhere |
 //! | `nats_geo.resumed_on` | info | place, `cause`, `detect_ms`, `select_ms`, `connect_ms`, `resume_ms` | and the server has its subscriptions |
 //! | `nats_geo.standby_ready` | info | place | the standby is connected |

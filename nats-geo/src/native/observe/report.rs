@@ -118,6 +118,17 @@ pub enum Standing {
         #[serde(rename = "until_ms", serialize_with = "time_millis")]
         until: Time,
     },
+    /// Too few servers of its region answer.
+    TooFew {
+        /// How many do.
+        answering: usize,
+    },
+    /// Its region is of no use.
+    Useless {
+        /// Considered again then, in the client's time.
+        #[serde(rename = "until_ms", serialize_with = "time_millis")]
+        until: Time,
+    },
     /// It refused, or did not answer, lately.
     Unhealthy,
     /// It will close its clients soon.
@@ -133,6 +144,8 @@ impl From<&Reason> for Standing {
             Reason::Tied { behind } => Self::Tied { behind },
             Reason::Farther { behind } => Self::Farther { behind },
             Reason::Damped { until } => Self::Damped { until },
+            Reason::TooFew { answering } => Self::TooFew { answering },
+            Reason::Useless { until } => Self::Useless { until },
             Reason::Unhealthy => Self::Unhealthy,
             Reason::LameDuck => Self::LameDuck,
             Reason::Unmeasured => Self::Unmeasured,
@@ -143,7 +156,7 @@ impl From<&Reason> for Standing {
 impl Standing {
     /// Whether the server answers.
     const fn is_peer(&self) -> bool {
-        matches!(self, Self::Nearest | Self::Tied { .. } | Self::Farther { .. } | Self::Damped { .. })
+        !matches!(self, Self::Unhealthy | Self::LameDuck | Self::Unmeasured)
     }
 }
 
@@ -199,6 +212,7 @@ impl Report {
             // Who was not asked yet is neither.
             let is_unhealthy = match standing {
                 Standing::Unmeasured => error.is_some(),
+                Standing::Useless { .. } => true,
                 _ => !standing.is_peer(),
             };
             is_unhealthy.then_some(Unhealthy { address, server, region, standing, error })

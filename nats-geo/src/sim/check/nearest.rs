@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Checker, per_client};
-use crate::core::{Action, Config, ConnId, Notice, NoticeKind, Time};
+use crate::core::{Action, Config, ConnId, MoveCause, Notice, NoticeKind, Time};
 use crate::sim::{Seen, World};
 
 #[derive(Debug)]
@@ -85,7 +85,8 @@ impl Client {
             NoticeKind::Moved { from, to, cause, .. } => {
                 let to_conn = to.conn;
                 let (from, to) = (world.region(&from.region), world.region(&to.region));
-                if let Some(from) = from.filter(|_| from != to && !cause.is_planned()) {
+                let failed = !cause.is_planned() || *cause == MoveCause::Useless;
+                if let Some(from) = from.filter(|_| from != to && failed) {
                     self.regions[from].fled = true;
                 }
                 self.arrive(to_conn, to, world.now());
