@@ -9,6 +9,7 @@ mod bystanders;
 mod ending;
 mod fail_back;
 mod faults;
+mod gates;
 mod home;
 mod jetstream;
 mod lame_duck;

@@ -30,6 +30,14 @@ pub enum ConnectError {
     /// A decision log is for one client, and another one has it.
     #[error("the decision log is in use: give every client a `DecisionLog` of its own")]
     DecisionLogInUse,
+    /// A health gate cannot work.
+    #[error("the gate `{gate}` cannot work: {problem}")]
+    Gate {
+        /// Its name.
+        gate: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A server refused the credentials; the others know the same account.
     #[error("{address} refused the credentials: {text}")]
     Auth {

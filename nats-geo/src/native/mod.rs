@@ -19,6 +19,9 @@ pub use servers::{IntoServers, ServerUrl, ServerUrlError};
 mod options;
 pub use options::{GeoOptions, connect};
 
+mod gates;
+pub use gates::{Gate, GateLink};
+
 mod connect;
 pub use connect::{ConnectError, Failure, ServerFailure};
 

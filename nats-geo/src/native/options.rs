@@ -14,6 +14,7 @@ use super::client::ClientParts;
 use super::clock::Clock;
 use super::connect::Progress;
 use super::driver::{Driver, Endpoints, Parts};
+use super::gates::Gates;
 use super::hub::{Hub, Limits, Place};
 use super::link::{COMMANDS_MAX, Settings};
 use super::names::Names;
@@ -21,7 +22,7 @@ use super::notices::NOTICES_MAX;
 use super::observe::DecisionLog;
 use super::observe::events::TARGET;
 use super::tls::Sessions;
-use super::{Auth, ConnectError, GeoClient, IntoServers, Secret, ServerUrl, ServerUrlError, Tls};
+use super::{Auth, ConnectError, Gate, GeoClient, IntoServers, Secret, ServerUrl, ServerUrlError, Tls};
 use crate::core::{Config, Selector};
 
 /// Connects to the nearest of these servers with the defaults of [`GeoOptions`]. For the ways to list
@@ -78,6 +79,7 @@ pub struct GeoOptions {
     at_most_once: bool,
     seed: Option<u64>,
     decision_log: Option<DecisionLog>,
+    gates: Vec<Gate>,
     customize: Option<Customize>,
 }
 
@@ -101,6 +103,7 @@ impl GeoOptions {
             at_most_once: false,
             seed: None,
             decision_log: None,
+            gates: Vec::new(),
             customize: None,
         }
     }
@@ -220,6 +223,12 @@ impl GeoOptions {
         self
     }
 
+    /// One more check that a region must pass to be of use. Default none: a server that answers is good enough.
+    pub fn gate(mut self, gate: Gate) -> Self {
+        self.gates.push(gate);
+        self
+    }
+
     /// Everything that the selector is told and decides is written here, so that it can be played again. Default none.
     ///
     /// A log is for one client: whoever clones these options and connects again gives it another one.
@@ -285,6 +294,7 @@ impl GeoOptions {
         let (origins, findings) = self.names.watch();
         // Keyed anew by the operating system in every process, and differently at every call.
         let seed = self.seed.unwrap_or_else(|| RandomState::new().hash_one(servers.len()));
+        let gates = Gates::new(self.gates, &self.config)?;
         let started = clock.now();
         let selector = Selector::new(self.config.clone(), seed, started)?;
         let log = self.decision_log.map(|log| log.start(self.config, seed, started));
@@ -317,6 +327,7 @@ impl GeoOptions {
             progress: progress.clone(),
             observed: Arc::clone(&observed),
             recorder,
+            gates,
         });
         let stop = watch::Sender::new(false);
         let span = tracing::span!(target: TARGET, Level::INFO, "nats_geo.client", client = self.name);
@@ -356,6 +367,7 @@ impl fmt::Debug for GeoOptions {
             .field("at_most_once", &self.at_most_once)
             .field("seed", &self.seed)
             .field("decision_log", &self.decision_log)
+            .field("gates", &self.gates)
             .finish_non_exhaustive()
     }
 }

@@ -12,18 +12,21 @@ use tracing::Level;
 use super::clock::Clock;
 use super::connect::Progress;
 use super::found::Finding;
+use super::gates::{Asked, Gates};
 use super::hub::{Hub, lock};
 use super::link::{self, Ended, Link, Report, Reports, Traffic};
 use super::observe::events::TARGET;
 use super::observe::{Observed, Recorder};
 use super::prober::Answer;
 use crate::core::{
-    Call, ConnId, EndpointId, Event, Notice, OpenError, PingId, ProbeError, ProbeId, Selector, ServerIdentity,
+    Call, ConnId, EndpointId, Event, Notice, OpenError, PingId, Place, ProbeError, ProbeId, Selector,
+    ServerIdentity,
 };
 
 mod decider;
 mod endpoints;
 mod finding;
+mod gates;
 mod handover;
 mod perform;
 
@@ -51,6 +54,7 @@ pub(crate) struct Driver {
     notices: broadcast::Sender<Notice>,
     progress: Progress,
     observed: Arc<Observed>,
+    gates: Gates,
     #[cfg(feature = "metrics")]
     exporter: super::observe::Exporter,
 }
@@ -70,6 +74,7 @@ pub(crate) struct Parts {
     pub(crate) observed: Arc<Observed>,
     /// The decision log, if one was asked for.
     pub(crate) recorder: Option<Recorder>,
+    pub(crate) gates: Gates,
 }
 
 /// A link that is open.
@@ -80,6 +85,28 @@ struct Entry {
     traffic: Traffic,
     /// How many PINGs are out.
     pings: usize,
+    /// Where it leads, once that was announced.
+    place: Option<Place>,
+    /// Its server announced its end.
+    lame_duck: bool,
+    /// What the health gates said.
+    asked: Asked,
+    /// Asks them again and again.
+    watch: Option<AbortHandle>,
+}
+
+impl Entry {
+    fn new(link: Link) -> Self {
+        Self {
+            traffic: link.traffic(),
+            link: Arc::new(link),
+            pings: 0,
+            place: None,
+            lame_duck: false,
+            asked: Asked::Nobody,
+            watch: None,
+        }
+    }
 }
 
 /// The result of a task.
@@ -98,6 +125,11 @@ enum Done {
     Activated {
         conn: ConnId,
         result: Result<(), Ended>,
+    },
+    /// A link that a health gate keeps from being activated, or a live one that it condemns.
+    Unusable {
+        conn: ConnId,
+        why: String,
     },
     Pong {
         conn: ConnId,
@@ -127,6 +159,7 @@ impl Driver {
             progress,
             observed,
             recorder,
+            gates,
         } = parts;
         let (reporter, reports) = mpsc::channel(REPORTS_MAX);
         Self {
@@ -148,6 +181,7 @@ impl Driver {
             notices,
             progress,
             observed,
+            gates,
         }
     }
 
@@ -212,7 +246,12 @@ impl Driver {
 
     fn reported(&mut self, conn: ConnId, report: Report) {
         match report {
-            Report::LameDuck => self.tell(Event::LameDuck(conn)),
+            Report::LameDuck => {
+                if let Some(entry) = self.links.get_mut(&conn) {
+                    entry.lame_duck = true;
+                }
+                self.tell(Event::LameDuck(conn));
+            }
             Report::Overflow => self.hub.discarded(1),
             Report::Ended { cause, settled } => {
                 self.hub.settle(settled);
@@ -244,6 +283,7 @@ impl Driver {
             Done::Opened { conn, endpoint, result } => self.opened(conn, endpoint, result),
             Done::Activated { conn, result: Ok(()) } => self.tell(Event::Activated { conn }),
             Done::Activated { conn, result: Err(Ended) } => self.tell(Event::ActivateFailed { conn }),
+            Done::Unusable { conn, why } => self.unusable(conn, why),
             Done::Pong { conn, ping, result } => {
                 if let Some(entry) = self.links.get_mut(&conn) {
                     entry.pings = entry.pings.saturating_sub(1);
@@ -286,7 +326,7 @@ impl Driver {
         match result {
             Ok((link, info)) => {
                 self.progress.succeeded(&self.endpoints.address(endpoint));
-                let entry = Entry { traffic: link.traffic(), link: Arc::new(link), pings: 0 };
+                let entry = Entry::new(link);
                 self.links.insert(conn, entry);
                 self.tell(Event::Opened { conn, identity: identity(&info) });
                 self.advertised(endpoint, &info.connect_urls);

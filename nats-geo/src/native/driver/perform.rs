@@ -27,8 +27,9 @@ impl Driver {
     }
 
     /// Tells whoever listens.
-    pub(super) fn announce(&self, notice: Notice) {
+    pub(super) fn announce(&mut self, notice: Notice) {
         events::emit(&notice);
+        self.gates_noticed(&notice.kind);
         let complete = lock(&self.observed.history).noticed(&notice);
         // Nobody may be listening.
         let _ = self.notices.send(notice);
@@ -85,8 +86,15 @@ impl Driver {
         hub.aim_at(conn);
         lock(&self.observed.history).activating(conn, self.clock.now());
         let span = tracing::span!(target: TARGET, Level::INFO, "nats_geo.activate", %conn, ?handover);
-        let activating =
-            async move { Done::Activated { conn, result: handover::activate(hub, link, handover).await } };
+        let gates = self.gates_before(conn, handover);
+        let activating = async move {
+            if let Some((gates, place)) = gates
+                && let Err(why) = gates.pass(&link, place).await
+            {
+                return Done::Unusable { conn, why };
+            }
+            Done::Activated { conn, result: handover::activate(hub, link, handover).await }
+        };
         self.tasks.spawn(activating.instrument(span));
     }
 
