@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::connect::Lane;
-use super::rank::Ranking;
+use super::rank::{Ranked, Ranking};
 use super::rng::Rng;
 use super::sorted::SortedMap;
-use super::{Cause, Config, DialConfig, EndpointId, MoveCause, Place, Region, Time};
+use super::{Cause, Config, DialConfig, EndpointId, MoveCause, Place, Reason, Region, Time};
 
 /// The time without a live, unsuspected link.
 #[derive(Clone, Debug)]
@@ -159,8 +159,17 @@ pub(crate) fn race_to_leave(ranking: &Ranking, from: &Place, now: Time) -> Vec<L
 
 /// Leaving a region that is of no use: the regions that may be of use, one server at a time.
 pub(crate) fn race_to_another_region(ranking: &Ranking, from: &Place, now: Time) -> Vec<Lane> {
-    let usable = ranking.servers().filter(|(its, server)| **its != from.region && server.is_usable());
-    vec![Lane::new(usable.map(|(_, server)| server.endpoint), now)]
+    vec![Lane::new(may_be_of_use(ranking, &from.region), now)]
+}
+
+/// Where a client may go whose region is of no use. A damped region fails too often, which is better than always.
+pub(crate) fn may_be_of_use<'a>(
+    ranking: &'a Ranking,
+    here: &'a Region,
+) -> impl Iterator<Item = EndpointId> + 'a {
+    let may_be = |server: &Ranked| server.is_usable() || matches!(server.reason, Reason::Damped { .. });
+    let others = ranking.servers().filter(move |(its, server)| *its != here && may_be(server));
+    others.map(|(_, server)| server.endpoint)
 }
 
 /// The same after a connection limit had the old link closed first: if nobody takes the client in, it goes back.

@@ -1,6 +1,7 @@
 //! Leaving a region that answers but is of no use: make before break, and only for one that is.
 
-use super::super::{ConnId, MoveCause, NoticeKind, Place, Time};
+use super::super::failover;
+use super::super::{Action, ConnId, MoveCause, NoticeKind, Place, Time};
 use super::moves::{Phase, PlannedMove};
 use super::{LinkState, Selector};
 
@@ -40,7 +41,13 @@ impl Selector {
         self.mark_useless(&place, why);
         // Its servers answer. What has to be steady from now on is that they are of use.
         self.roster.region_failed(&place.region);
-        self.close(place.conn);
+        if self.planned.as_ref().is_some_and(|planned| planned.cause == MoveCause::Recovered) {
+            // It carried traffic before it fell silent.
+            let overlap = failover::overlap(&self.ranking(), &self.config);
+            self.push(Action::Close { conn: place.conn, overlap, drain: self.config.handover.drain });
+        } else {
+            self.close(place.conn);
+        }
         self.links.remove(&place.conn);
         self.planned_race_is_lost();
         self.review_ranks();
@@ -82,6 +89,6 @@ impl Selector {
 
     fn is_there_better(&self, here: &Place) -> bool {
         let ranking = self.ranking();
-        ranking.regions().any(|region| *region != here.region && ranking.base(region).is_some())
+        failover::may_be_of_use(&ranking, &here.region).next().is_some()
     }
 }
