@@ -58,6 +58,7 @@ pub(crate) enum Told {
     OpenFailed { conn: u64, error: Failure },
     Activated { conn: u64 },
     ActivateFailed { conn: u64 },
+    Unusable { conn: u64 },
     Pong { ping: u64, rtt_ns: u64 },
     Progress { conn: u64 },
     Closed { conn: u64, cause: End },
@@ -110,6 +111,8 @@ pub(crate) enum Decided {
     Suspected { address: String },
     Cleared { address: String },
     Damped { region: String, until_ns: u64 },
+    Useless { address: String },
+    NothingBetter { address: String },
 }
 
 impl Vector {

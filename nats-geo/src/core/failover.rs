@@ -158,17 +158,28 @@ pub(crate) fn race_to_leave(ranking: &Ranking, from: &Place, now: Time) -> Vec<L
 }
 
 /// Leaving a region that is of no use: the regions that may be of use, one server at a time.
-pub(crate) fn race_to_another_region(ranking: &Ranking, from: &Place, now: Time) -> Vec<Lane> {
-    vec![Lane::new(may_be_of_use(ranking, &from.region), now)]
+pub(crate) fn race_to_another_region(
+    ranking: &Ranking,
+    from: &Place,
+    may_try: impl Fn(&Region) -> bool,
+    now: Time,
+) -> Vec<Lane> {
+    vec![Lane::new(may_be_of_use(ranking, &from.region, may_try), now)]
 }
 
-/// Where a client may go whose region is of no use. A damped region fails too often, which is better than always.
+/// Where a client may go whose region is of no use. A damped region fails too often, which is better than
+/// always; one that was of no use either may be by now.
 pub(crate) fn may_be_of_use<'a>(
     ranking: &'a Ranking,
     here: &'a Region,
+    may_try: impl Fn(&Region) -> bool + 'a,
 ) -> impl Iterator<Item = EndpointId> + 'a {
-    let may_be = |server: &Ranked| server.is_usable() || matches!(server.reason, Reason::Damped { .. });
-    let others = ranking.servers().filter(move |(its, server)| *its != here && may_be(server));
+    let may_be = move |region: &Region, server: &Ranked| match server.reason {
+        Reason::Useless { .. } => may_try(region),
+        Reason::Damped { .. } => true,
+        _ => server.is_usable(),
+    };
+    let others = ranking.servers().filter(move |(its, server)| *its != here && may_be(its, server));
     others.map(|(_, server)| server.endpoint)
 }
 

@@ -370,7 +370,7 @@ mod tests {
         let roster = roster(&[("lon", 300), ("ams", 9_000), ("fra", 20_000), ("dal", 113_000)]);
         let mut config = Config::fleet();
         let (mut damping, mut useless) = (Damping::default(), Useless::default());
-        useless.mark(&Region::new("lon"), NOW + Duration::from_secs(1), NOW);
+        useless.mark(&Region::new("lon"), NOW, &config);
         for _ in 0..3 {
             damping.charge(&Region::new("fra"), NOW, &config.damping);
         }
@@ -385,7 +385,7 @@ mod tests {
         assert_eq!(reason("ams"), Reason::TooFew { answering: 2 });
         assert!(matches!(reason("lon"), Reason::Useless { .. }));
         assert_eq!(ranking.base(&Region::new("ams")), None, "not to be entered");
-        let later = NOW + Duration::from_secs(1);
+        let later = NOW + config.rank.useless_for;
         assert_eq!(order(&ranked(&config, later))[0], "lon", "the verdict has expired");
     }
 }

@@ -144,19 +144,19 @@ pub struct RankConfig {
     pub samples: usize,
     /// Samples older than this many probe intervals do not count. Default 4.
     pub sample_age_intervals: u32,
-    /// Regions within this share of the best count as equally near. Default 0.2.
+    /// Regions within this share of the best count as equally near. Default 0.2 ...
     pub tie_ratio: f64,
-    /// The tie window is at least this. Default 3 ms: below that, two data centres are one place.
+    /// ... at least this. Default 3 ms: below that, two data centres are one place.
     pub tie_min: Duration,
-    /// The tie window is at most this. Default 15 ms (MongoDB's window): more would make Frankfurt part
-    /// of London.
+    /// ... at most this. Default 15 ms (MongoDB's window): more would make Frankfurt part of London.
     pub tie_max: Duration,
     /// A refused or silent server is not chosen for this long unless it answers. Default 10 s: two away intervals.
     pub unhealthy_for: Duration,
     /// A region is not entered, while there is another, before this many of its servers answer. Default 1; more keeps
     /// clients off the first servers of a region that comes up. It must not exceed what is listed or advertised.
     pub servers_min: usize,
-    /// A region of no use is not chosen again for this long, while there is another. Default 30 s: `fail_back.good_for`.
+    /// A region of no use is not chosen for this long, while there is another; twice as long each time that it is tried in
+    /// vain, up to `probe.interval_max`. Default 30 s: `fail_back.good_for`.
     pub useless_for: Duration,
 }
 

@@ -84,7 +84,7 @@ impl Selector {
         let lanes = match &target {
             Some(region) => failover::race_to_region(&ranking, region, self.now),
             None if cause == MoveCause::Useless => {
-                failover::race_to_another_region(&ranking, &here, self.now)
+                failover::race_to_another_region(&ranking, &here, |region| self.may_try(region), self.now)
             }
             None => failover::race_to_leave(&ranking, &here, self.now),
         };
@@ -145,6 +145,8 @@ impl Selector {
             cause: planned.cause,
             overlap: true,
         });
+        // A planned move waits for the gates.
+        self.useless.clear(&to.region);
         match planned.cause {
             MoveCause::Useless => self.left_useless(&from, &to),
             _ => self.arrived(&to.region),

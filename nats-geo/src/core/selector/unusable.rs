@@ -1,7 +1,7 @@
 //! Leaving a region that answers but is of no use: make before break, and only for one that is.
 
 use super::super::failover;
-use super::super::{Action, ConnId, MoveCause, NoticeKind, Place, Time};
+use super::super::{Action, ConnId, MoveCause, NoticeKind, Place, Region, Time};
 use super::moves::{Phase, PlannedMove};
 use super::{LinkState, Selector};
 
@@ -54,8 +54,7 @@ impl Selector {
     }
 
     fn mark_useless(&mut self, place: &Place, why: String) {
-        let until = self.now + self.config.rank.useless_for;
-        if self.useless.mark(&place.region, until, self.now) {
+        if self.useless.mark(&place.region, self.now, &self.config) {
             self.notify(NoticeKind::Useless { place: place.clone(), why });
         }
     }
@@ -87,8 +86,13 @@ impl Selector {
         self.review_ranks();
     }
 
+    /// Whether a region of no use may be tried again by a client whose own is of no use either.
+    pub(super) fn may_try(&self, region: &Region) -> bool {
+        self.useless.may_try(region, self.now, &self.config)
+    }
+
     fn is_there_better(&self, here: &Place) -> bool {
         let ranking = self.ranking();
-        failover::may_be_of_use(&ranking, &here.region).next().is_some()
+        failover::may_be_of_use(&ranking, &here.region, |region| self.may_try(region)).next().is_some()
     }
 }

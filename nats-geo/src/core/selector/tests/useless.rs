@@ -61,7 +61,8 @@ fn a_useless_region_is_left_make_before_break_and_returned_to_when_it_is_of_use(
         assert!((2..=10).contains(&tries), "{tries} tries in 5 min");
 
         world.useless.clear();
-        world.run_for(secs(120));
+        // The last try was followed by 240 s at most, then good probes and the spread.
+        world.run_for(secs(300));
         assert_eq!(world.region(), Some("lon"));
         assert_eq!(moves(&world, since), [MoveCause::Useless, MoveCause::FailBack]);
     }
