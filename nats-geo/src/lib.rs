@@ -23,6 +23,8 @@
 //! * [`core`] is what decides: a state machine without clock, sockets or randomness. Its
 //!   [`Config`](core::Config) holds every constant of the policy, with its why; start from a preset.
 //! * [`wire`] is the NATS client protocol as a pure codec.
+//! * [`observe`] lists what a client tells of itself: report, counters, `tracing` names, metrics.
+//! * `decision_log` reads what a selector was told and decided, in the field too; `core::Log` plays it again.
 //! * `sim` (feature `sim`) is a world of model servers and paths in which the decisions are tested.
 //!
 //! # What can be lost or doubled
@@ -37,9 +39,14 @@
 //!
 //! # Features
 //! * `native` (default): the tokio driver over async-nats. Without it, the crate is pure and builds for wasm32.
+//! * `dns` (default): servers that are found by name.
+//! * `metrics`: counters and times for the recorder of the crate `metrics`; names in [`observe`].
+//! * `serde` (part of `native`): decision logs as text.
 //! * `sim`: the simulator. Pure too.
 
 pub mod core;
+#[cfg(feature = "serde")]
+pub mod decision_log;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod wire;

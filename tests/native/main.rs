@@ -11,6 +11,7 @@ mod consumers;
 mod ending;
 mod fail_back;
 mod faults;
+mod gates;
 mod home;
 mod jetstream;
 mod lame_duck;

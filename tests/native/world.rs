@@ -33,7 +33,7 @@ pub(crate) struct World {
 impl World {
     /// Two servers per region, nobody asked for a password.
     pub(crate) async fn start() -> Self {
-        Self::with(|_| {}).await
+        Self::of(2).await
     }
 
     /// So many servers per region.

@@ -17,14 +17,15 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use loadgen::cluster::{Auth as ServerAuth, Secret, ServerTls};
-use nats_geo::{Auth, GeoOptions, Tls};
+use nats_geo::observe::DecisionLog;
+use nats_geo::{Auth, GeoClient, GeoOptions, Tls};
 use nkeys::KeyPair;
 use tracing_subscriber::filter::LevelFilter;
 
 use certificates::Authority;
 use journal::Journal;
 use jwt::Operator;
-use world::{Ears, World, options, within};
+use world::{Ears, World, options, region, wait_for, within};
 
 /// Everything that was logged.
 #[derive(Clone, Default)]
@@ -83,28 +84,35 @@ async fn no_secret_shows_anywhere() {
         ("tls", trusting.clone().user_and_password("derek", PASSWORD)),
         ("wss", trusting.clone().nkey(seed.as_str())),
     ];
-    let mut said = live_through(users, &tls, ways).await;
+    let decisions = Log::default();
+    let mut said = live_through(users, &tls, ways, &decisions).await;
     let token = || async { Ok(Auth::Token(TOKEN.into())) };
     let ways = [
         ("tls", trusting.clone().token(TOKEN)),
         ("wss", trusting.clone().auth(Auth::callback(move |_nonce| token()))),
     ];
-    said += &live_through(format!("authorization {{ token: \"{TOKEN}\" }}"), &tls, ways).await;
+    let config = format!("authorization {{ token: \"{TOKEN}\" }}");
+    said += &live_through(config, &tls, ways, &decisions).await;
     let operator = Operator::new();
     let creds = operator.creds(None);
     let ways = [("tls", trusting.auth(Auth::creds(&creds).unwrap()))];
-    said += &live_through(operator.config(), &tls, ways).await;
+    said += &live_through(operator.config(), &tls, ways, &decisions).await;
 
     let mut secrets = vec![PASSWORD, TOKEN, &seed];
     secrets.extend(
         creds.lines().chain(private_key.lines()).filter(|line| !line.is_empty() && !line.contains("--")),
     );
     assert!(secrets.len() > 5, "a JWT, a seed and a private key are among them");
-    let logged = log.text();
+    let (logged, decided) = (log.text(), decisions.text());
     assert!(logged.contains("TRACE") && logged.contains("the clue that all is logged"), "nothing was logged");
-    assert!(said.contains("Moved"), "{said}");
+    assert!(said.contains("Moved") && said.contains("\"unhealthy\":[{"), "{said}");
+    assert!(decided.contains("Moved") && decided.contains("Auth"), "{decided}");
     for secret in secrets {
-        for (place, text) in [("log", &logged), ("notice, snapshot, Debug or error", &said)] {
+        for (place, text) in [
+            ("log", &logged),
+            ("notice, snapshot, report, Debug or error", &said),
+            ("decision log", &decided),
+        ] {
             let line = text.lines().find(|line| line.contains(secret));
             assert!(line.is_none(), "a secret in a {place}: {line:?}");
         }
@@ -116,6 +124,7 @@ async fn live_through<const N: usize>(
     auth: String,
     tls: &ServerTls,
     ways: [(&str, GeoOptions); N],
+    decisions: &Log,
 ) -> String {
     let mut world = World::with(|settings| {
         settings.auth = ServerAuth::Custom(Secret::new(auth));
@@ -126,7 +135,7 @@ async fn live_through<const N: usize>(
     let mut journals = Vec::new();
     let mut clients = Vec::new();
     for (scheme, options) in ways {
-        let client = world.connect_to(world.urls_by(scheme, "lon"), "lon", options.clone()).await;
+        let client = at_home(&world, scheme, &options, decisions).await;
         let mut ears = Ears::of(&client, "orders").await;
         ears.hear(&client, "orders", "before").await;
         journals.push(Journal::of(&client));
@@ -134,6 +143,7 @@ async fn live_through<const N: usize>(
         let urls: Vec<_> = world.urls_by(scheme, "lon");
         let with_wrong: Vec<_> =
             urls.iter().map(|url| url.replace("//", &format!("//derek:{TOKEN}@"))).collect();
+        let options = options.decision_log(DecisionLog::new(decisions.clone()));
         let refused = within("a refusal", options.connect(with_wrong)).await.unwrap_err();
         said += &format!("{refused} {refused:?}");
         clients.push(client);
@@ -142,7 +152,20 @@ async fn live_through<const N: usize>(
     for (client, journal) in clients.iter().zip(&journals) {
         let _moved = journal.first_move().await;
         said += &format!("{client:?} {} {:?} {:?}", client.snapshot(), client.snapshot(), journal.notes());
+        let report = client.report();
+        said += &format!("{report:?} {}", serde_json::to_string(&report).unwrap());
+        client.close().await;
     }
     tracing::trace!("the clue that all is logged");
     said
+}
+
+/// A client in lon. The decisions of all are written to one place: this is about words, not about order.
+async fn at_home(world: &World, scheme: &str, options: &GeoOptions, decisions: &Log) -> GeoClient {
+    wait_for("a client at home", async || {
+        let options = options.clone().decision_log(DecisionLog::new(decisions.clone()));
+        let client = within("connecting", options.connect(world.urls_by(scheme, "lon"))).await.unwrap();
+        (region(&client) == "lon").then_some(client)
+    })
+    .await
 }

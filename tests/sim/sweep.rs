@@ -61,6 +61,7 @@ sweeps![
     region_loss,
     blackhole,
     one_way_blackhole,
+    useless,
     flapping,
     rolling_restart,
     brown_out,

@@ -7,12 +7,13 @@ use nats_geo::sim::{ClientFault, Fault, PathFault, PathModel, Scenario, ServerFa
 use super::model::{Policy, Vector};
 
 /// All vectors, by the names of their files.
-pub(crate) const ALL: [(&str, Maker); 13] = [
+pub(crate) const ALL: [(&str, Maker); 14] = [
     ("first_choice", first_choice),
     ("ties", ties),
     ("server_lost", server_lost),
     ("region_lost", region_lost),
     ("region_silent", region_silent),
+    ("region_useless", region_useless),
     ("warm_standby", warm_standby),
     ("fail_back_first_cohort", fail_back_first_cohort),
     ("fail_back_later", fail_back_later),
@@ -101,6 +102,17 @@ fn region_silent() -> Vector {
         "A region falls silent: overdue PING, suspicion, the next region, and the end of the silent link.";
     vector(what, Policy::interactive(), 1, secs(9), |scenario| {
         scenario.at(secs(5), region(LON, ServerFault::PowerOff))
+    })
+}
+
+fn region_useless() -> Vector {
+    let what =
+        "A region answers but is of no use, and so is the next one: the third takes over, make before break.";
+    vector(what, Policy::interactive(), 1, secs(25), |scenario| {
+        scenario.gate_period = Some(secs(5));
+        for each in [LON, 1] {
+            scenario.at(secs(3), region(each, ServerFault::Useless));
+        }
     })
 }
 

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use nats_geo::core::{
-    Action, Cause, ConnId, Endpoint, EndpointId, Event, Handover, NoticeKind, OpenError, PingId, ProbeError,
-    ProbeId, ProbeReport, ServerIdentity,
+    Action, Call, Cause, ConnId, Endpoint, EndpointId, Event, Handover, NoticeKind, OpenError, PingId,
+    ProbeError, ProbeId, ProbeReport, ServerIdentity,
 };
-use nats_geo::sim::Call;
 
 use super::model::{Decided, End, Failure, Server, Told, at_ns, ns};
 
@@ -34,6 +33,7 @@ impl Told {
             }
             Event::Activated { conn } => Self::Activated { conn: conn.0 },
             Event::ActivateFailed { conn } => Self::ActivateFailed { conn: conn.0 },
+            Event::Unusable { conn, .. } => Self::Unusable { conn: conn.0 },
             Event::Pong { ping, rtt } => Self::Pong { ping: ping.0, rtt_ns: ns(*rtt) },
             Event::Progress { conn } => Self::Progress { conn: conn.0 },
             Event::Closed { conn, cause } => Self::Closed { conn: conn.0, cause: End::of(cause) },
@@ -72,6 +72,7 @@ impl Told {
             }
             Self::Activated { conn: id } => Event::Activated { conn: conn(id) },
             Self::ActivateFailed { conn: id } => Event::ActivateFailed { conn: conn(id) },
+            Self::Unusable { conn: id } => Event::Unusable { conn: conn(id), why: String::new() },
             Self::Pong { ping, rtt_ns } => {
                 Event::Pong { ping: PingId(*ping), rtt: Duration::from_nanos(*rtt_ns) }
             }
@@ -189,6 +190,8 @@ impl Decided {
                 },
                 NoticeKind::Suspected(place) => Self::Suspected { address: place.address.clone() },
                 NoticeKind::Cleared(place) => Self::Cleared { address: place.address.clone() },
+                NoticeKind::Useless { place, .. } => Self::Useless { address: place.address.clone() },
+                NoticeKind::NothingBetter(place) => Self::NothingBetter { address: place.address.clone() },
                 NoticeKind::Damped { region, until } => {
                     Self::Damped { region: region.as_str().into(), until_ns: at_ns(*until) }
                 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use nats_geo::core::{CapacityHint, Config, Selector, Time};
-use nats_geo::sim::Call;
+use nats_geo::core::{Call, CapacityHint, Config, Selector, Time};
 use serde::{Deserialize, Serialize};
 
 /// One vector. Times are nanoseconds since the start.
@@ -59,6 +58,7 @@ pub(crate) enum Told {
     OpenFailed { conn: u64, error: Failure },
     Activated { conn: u64 },
     ActivateFailed { conn: u64 },
+    Unusable { conn: u64 },
     Pong { ping: u64, rtt_ns: u64 },
     Progress { conn: u64 },
     Closed { conn: u64, cause: End },
@@ -111,6 +111,8 @@ pub(crate) enum Decided {
     Suspected { address: String },
     Cleared { address: String },
     Damped { region: String, until_ns: u64 },
+    Useless { address: String },
+    NothingBetter { address: String },
 }
 
 impl Vector {

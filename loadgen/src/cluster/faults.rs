@@ -102,11 +102,19 @@ impl SuperCluster {
     pub fn blackhole_region(&mut self, region: &str) -> Result<Instant, FaultError> {
         self.check_region(region)?;
         self.dark.insert(region.to_owned());
-        self.paths.silence(&self.dark);
+        self.paths.silence(&self.dark, &self.isolated);
         Ok(clock::now())
     }
 
-    /// Ends [`SuperCluster::blackhole_region`]. Connections that lived through it are reset, as they would be by a far
+    /// Silences the gateways of a region: its servers answer their clients, and hear nobody else. Connected but useless.
+    pub fn isolate_region(&mut self, region: &str) -> Result<Instant, FaultError> {
+        self.check_region(region)?;
+        self.isolated.insert(region.to_owned());
+        self.paths.silence(&self.dark, &self.isolated);
+        Ok(clock::now())
+    }
+
+    /// Ends [`SuperCluster::blackhole_region`] and [`SuperCluster::isolate_region`]. Connections that lived through it are reset, as they would be by a far
     /// side that gave up meanwhile.
     pub async fn heal_region(&mut self, region: &str) -> Result<Recovery, FaultError> {
         self.heal_regions(&[region]).await
@@ -117,8 +125,9 @@ impl SuperCluster {
         for region in regions {
             self.check_region(region)?;
             self.dark.remove(*region);
+            self.isolated.remove(*region);
         }
-        self.paths.silence(&self.dark);
+        self.paths.silence(&self.dark, &self.isolated);
         self.recovered(clock::now()).await
     }
 

@@ -60,6 +60,8 @@ pub struct SuperCluster {
     paths: Paths,
     /// Regions that are silent.
     dark: BTreeSet<String>,
+    /// Those whose gateways are silent.
+    isolated: BTreeSet<String>,
     nats_server: NatsServer,
     system_password: Secret,
     ready_limit: Duration,

@@ -83,8 +83,9 @@ impl Paths {
     }
 
     /// Makes the regions in `dark` silent and all others heard: towards every client, their own included, and through
-    /// every gateway. A gateway between two dark regions stays silent until both are healed.
-    pub(super) fn silence(&self, dark: &BTreeSet<String>) {
+    /// every gateway. Those in `isolated` are silent through gateways only. A gateway between two such regions stays
+    /// silent until both are healed.
+    pub(super) fn silence(&self, dark: &BTreeSet<String>, isolated: &BTreeSet<String>) {
         let set = |path: &Path, is_dark: bool| if is_dark { path.blackhole() } else { path.heal() };
         for ((_, server), paths) in &self.clients {
             let is_dark = dark.contains(server.region());
@@ -92,7 +93,8 @@ impl Paths {
             set(&paths.websocket, is_dark);
         }
         for ((from, server), path) in &self.gateways {
-            set(path, dark.contains(from) || dark.contains(server.region()));
+            let is_silent = |region: &str| dark.contains(region) || isolated.contains(region);
+            set(path, is_silent(from) || is_silent(server.region()));
         }
     }
 

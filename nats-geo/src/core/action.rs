@@ -6,6 +6,7 @@ use super::{ConnId, EndpointId, Notice, PingId, ProbeId};
 
 /// A decision for the driver to carry out. Results come back as [`Event`](super::Event)s.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum Action {
     /// Dial on a connection of its own, read INFO, report how long it took, hang up.
@@ -56,6 +57,7 @@ pub enum Action {
 
 /// When new traffic goes to a link that is being activated.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum Handover {
     /// At once, right behind the SUBs: there is no better place (unplanned move).

@@ -6,6 +6,7 @@ use super::EndpointId;
 
 /// A place to dial. An endpoint is not a server (several URLs can lead to one) and not a region.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct Endpoint {
     /// The driver's name for it.
@@ -41,6 +42,7 @@ impl Endpoint {
 
 /// How an endpoint became known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum Source {
     /// The user listed it.
@@ -52,6 +54,7 @@ pub enum Source {
 
 /// What a server says about itself in its first INFO.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct ServerIdentity {
     /// `server_id`: unique per process; endpoints with one id are one server.
@@ -73,6 +76,7 @@ impl ServerIdentity {
 
 /// Servers that fail together and are equally far away: in a super-cluster, one cluster.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Region(String);
 
 impl Region {

@@ -6,6 +6,7 @@ use super::{ConnId, Endpoint, EndpointId, PingId, ProbeId, ServerIdentity};
 
 /// A fact from the world. A fact about an id that the core no longer knows is ignored: late is normal.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum Event {
     /// An endpoint became known, or a known one changed.
@@ -45,6 +46,13 @@ pub enum Event {
         /// The connection.
         conn: ConnId,
     },
+    /// What this link leads to is of no use to the application, though it answers: so says a check of its own.
+    Unusable {
+        /// The connection.
+        conn: ConnId,
+        /// Why, for people.
+        why: String,
+    },
     /// A PING was answered.
     Pong {
         /// The ping of `Action::Ping`.
@@ -76,6 +84,7 @@ pub enum Event {
 
 /// What a probe that was answered learned.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct ProbeReport {
     /// From the start of the dial to the complete INFO.
     pub time_to_info: Duration,
@@ -95,6 +104,7 @@ impl ProbeReport {
 
 /// Why a probe was not answered.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum ProbeError {
     /// The host answered that nobody listens there.
@@ -126,6 +136,7 @@ impl ProbeError {
 
 /// Why a connection could not be opened.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum OpenError {
     /// The host answered that nobody listens there.
@@ -160,6 +171,7 @@ impl OpenError {
 
 /// Why a link ended.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum Cause {
     /// The core asked for it.

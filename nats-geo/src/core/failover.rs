@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::connect::Lane;
-use super::rank::Ranking;
+use super::rank::{Ranked, Ranking};
 use super::rng::Rng;
 use super::sorted::SortedMap;
-use super::{Cause, Config, DialConfig, EndpointId, MoveCause, Place, Region, Time};
+use super::{Cause, Config, DialConfig, EndpointId, MoveCause, Place, Reason, Region, Time};
 
 /// The time without a live, unsuspected link.
 #[derive(Clone, Debug)]
@@ -158,6 +158,38 @@ pub(crate) fn race_on_suspicion(
 pub(crate) fn race_to_leave(ranking: &Ranking, from: &Place, now: Time) -> Vec<Lane> {
     let siblings = siblings_first(ranking, from).filter(|id| *id != from.endpoint);
     vec![Lane::new(siblings.chain(others(ranking, &from.region)), now)]
+}
+
+/// Leaving a region that is of no use: the regions that may be of use, one server at a time.
+pub(crate) fn race_to_another_region(
+    ranking: &Ranking,
+    from: &Place,
+    may_try: impl Fn(&Region) -> bool,
+    now: Time,
+) -> Vec<Lane> {
+    vec![Lane::new(may_be_of_use(ranking, &from.region, may_try), now)]
+}
+
+/// Where a client may go whose region is of no use. A damped region fails too often, which is better than
+/// always; one that was of no use either may be by now.
+pub(crate) fn may_be_of_use<'a>(
+    ranking: &'a Ranking,
+    here: &'a Region,
+    may_try: impl Fn(&Region) -> bool + 'a,
+) -> impl Iterator<Item = EndpointId> + 'a {
+    let may_be = move |region: &Region, server: &Ranked| match server.reason {
+        Reason::Useless { .. } => may_try(region),
+        Reason::Damped { .. } => true,
+        _ => server.is_usable(),
+    };
+    let others = ranking.servers().filter(move |(its, server)| *its != here && may_be(its, server));
+    others.map(|(_, server)| server.endpoint)
+}
+
+/// The same after a connection limit had the old link closed first: if nobody takes the client in, it goes back.
+pub(crate) fn race_on_limit(ranking: &Ranking, from: &Place, now: Time) -> Vec<Lane> {
+    let siblings = siblings_first(ranking, from);
+    vec![Lane::new(others(ranking, &from.region).chain(siblings), now)]
 }
 
 /// Moving to a region.

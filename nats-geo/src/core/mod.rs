@@ -47,6 +47,10 @@ pub(crate) mod watch;
 mod damping;
 mod failback;
 mod failover;
+mod useless;
 
 mod selector;
 pub use selector::Selector;
+
+mod log;
+pub use log::{Call, Log};

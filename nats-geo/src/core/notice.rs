@@ -6,6 +6,7 @@ use super::{Cause, ConnId, EndpointId, OpenError, Region, Time};
 
 /// Something that the user may want to know, and when it happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Notice {
     /// When, in the driver's time.
     pub at: Time,
@@ -15,6 +16,7 @@ pub struct Notice {
 
 /// What happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum NoticeKind {
     /// The first link is live.
@@ -43,6 +45,15 @@ pub enum NoticeKind {
     },
     /// The server of the live link will close its clients; this client leaves in an orderly way.
     LameDuck(Place),
+    /// A link answers, but its region is of no use.
+    Useless {
+        /// Which.
+        place: Place,
+        /// Why.
+        why: String,
+    },
+    /// The live link is of no use, but there is nothing better to go to: the client stays.
+    NothingBetter(Place),
     /// New traffic goes to another link.
     Moved {
         /// Where it went before.
@@ -88,6 +99,7 @@ pub enum NoticeKind {
 
 /// A link and where it leads.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Place {
     /// The link.
     pub conn: ConnId,
@@ -109,6 +121,8 @@ impl fmt::Display for Place {
 
 /// Why traffic moved.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum MoveCause {
     /// The link fell silent.
@@ -127,14 +141,36 @@ pub enum MoveCause {
     Faster,
     /// The user asked for the choice to be made again.
     Requested,
+    /// The region answers, but is of no use.
+    Useless,
 }
 
 impl MoveCause {
+    /// A name for machines, such as `region_lost`: in labels and reports it stays what it is.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Suspicion => "suspicion",
+            Self::ServerLost => "server_lost",
+            Self::RegionLost => "region_lost",
+            Self::Recovered => "recovered",
+            Self::LameDuck => "lame_duck",
+            Self::FailBack => "fail_back",
+            Self::Faster => "faster",
+            Self::Requested => "requested",
+            Self::Useless => "useless",
+        }
+    }
+
     /// Whether the old link still worked when traffic moved.
     pub const fn is_planned(self) -> bool {
         match self {
             Self::Suspicion | Self::ServerLost | Self::RegionLost => false,
-            Self::Recovered | Self::LameDuck | Self::FailBack | Self::Faster | Self::Requested => true,
+            Self::Recovered
+            | Self::LameDuck
+            | Self::FailBack
+            | Self::Faster
+            | Self::Requested
+            | Self::Useless => true,
         }
     }
 }
@@ -151,6 +187,8 @@ impl fmt::Display for NoticeKind {
             Self::Lost { place, cause: Some(cause) } => write!(f, "lost {place}: {cause}"),
             Self::Lost { place, cause: None } => write!(f, "gave up {place}: silent for too long"),
             Self::LameDuck(place) => write!(f, "{place} is in lame duck mode"),
+            Self::Useless { place, why } => write!(f, "{place} is of no use: {why}"),
+            Self::NothingBetter(place) => write!(f, "staying at {place}: nothing better answers"),
             Self::Moved { from, to, cause, .. } => write!(f, "moved from {from} to {to}: {cause}"),
             Self::StandbyReady(place) => write!(f, "standby at {place} is ready"),
             Self::Damped { region, until } => write!(f, "{region} failed too often: damped until {until}"),
@@ -178,6 +216,7 @@ impl fmt::Display for MoveCause {
             Self::FailBack => "fail back",
             Self::Faster => "faster region",
             Self::Requested => "asked for",
+            Self::Useless => "of no use",
         })
     }
 }

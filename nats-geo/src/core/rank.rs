@@ -7,6 +7,7 @@ use super::damping::Damping;
 use super::discovery::{Record, Roster};
 use super::rng::{rendezvous_score, scale};
 use super::sorted::sort_few;
+use super::useless::Useless;
 use super::{Config, EndpointId, Reason, Region, Time};
 
 /// Regions, best first, and the servers of each, best first.
@@ -41,8 +42,15 @@ impl Ranked {
 
 impl Ranking {
     /// Ranks what is known now. The same client always breaks ties alike.
-    pub(crate) fn of(roster: &Roster, damping: &Damping, config: &Config, client: u64, now: Time) -> Self {
-        let context = Context { damping, config, client, now };
+    pub(crate) fn of(
+        roster: &Roster,
+        damping: &Damping,
+        useless: &Useless,
+        config: &Config,
+        client: u64,
+        now: Time,
+    ) -> Self {
+        let context = Context { damping, useless, config, client, now };
         let mut regions = context.regions(roster);
         let nearest = regions.iter().filter(|region| region.standing == Standing::Usable);
         let nearest = nearest.filter_map(|region| region.base).min();
@@ -117,6 +125,7 @@ impl Ranking {
 /// What ranking depends on besides the roster.
 struct Context<'a> {
     damping: &'a Damping,
+    useless: &'a Useless,
     config: &'a Config,
     client: u64,
     now: Time,
@@ -128,7 +137,8 @@ struct RegionView<'a> {
     servers: Vec<(Standing, &'a Record)>,
     base: Option<Duration>,
     standing: Standing,
-    damped_until: Option<Time>,
+    /// Why its servers stand where they stand, those that answer.
+    reason: Reason,
     /// Breaks ties between regions that are equally near.
     score: f64,
 }
@@ -138,13 +148,16 @@ struct RegionView<'a> {
 enum Standing {
     Usable,
     Damped,
+    TooFew,
+    Useless,
     Unmeasured,
     Unhealthy,
     LameDuck,
 }
 
 impl Standing {
-    const ALL: [Self; 5] = [Self::Usable, Self::Damped, Self::Unmeasured, Self::Unhealthy, Self::LameDuck];
+    /// Those of servers: the others are of regions only.
+    const OF_SERVERS: [Self; 4] = [Self::Usable, Self::Unmeasured, Self::Unhealthy, Self::LameDuck];
 }
 
 impl<'a> Context<'a> {
@@ -165,13 +178,29 @@ impl<'a> Context<'a> {
     fn region(&self, name: &'a Region, servers: Vec<(Standing, &'a Record)>) -> RegionView<'a> {
         let usable = servers.iter().filter(|(standing, _)| *standing == Standing::Usable);
         let base = usable.filter_map(|(_, record)| record.base.get()).min();
-        let damped_until = self.damping.suppressed_until(name, self.now, &self.config.damping);
+        let answering = servers.iter().filter(|(standing, _)| *standing == Standing::Usable).count();
         let best = servers.iter().map(|(standing, _)| *standing).min().unwrap_or(Standing::Unmeasured);
-        let standing =
-            if best == Standing::Usable && damped_until.is_some() { Standing::Damped } else { best };
+        let (standing, reason) = match best {
+            Standing::Usable => self.of_answering(name, answering),
+            // Nobody answers.
+            _ => (best, Reason::Unmeasured),
+        };
         let weight = servers.iter().map(|(_, record)| record.endpoint.weight.max(1)).sum();
         let score = rendezvous_score(self.client, name.as_str(), weight);
-        RegionView { name, servers, base, standing, damped_until, score }
+        RegionView { name, servers, base, standing, reason, score }
+    }
+
+    /// The standing of a region in which so many servers answer.
+    fn of_answering(&self, name: &Region, answering: usize) -> (Standing, Reason) {
+        if let Some(until) = self.useless.until(name, self.now) {
+            (Standing::Useless, Reason::Useless { until })
+        } else if answering < self.config.rank.servers_min {
+            (Standing::TooFew, Reason::TooFew { answering })
+        } else if let Some(until) = self.damping.suppressed_until(name, self.now, &self.config.damping) {
+            (Standing::Damped, Reason::Damped { until })
+        } else {
+            (Standing::Usable, Reason::Nearest)
+        }
     }
 
     fn server_standing(&self, record: &Record) -> Standing {
@@ -194,20 +223,20 @@ impl<'a> Context<'a> {
     /// Adds the servers of a region: by standing, and among equals as this client prefers them.
     fn servers(&self, view: &RegionView<'_>, nearest: Option<Duration>, ranked: &mut Vec<Ranked>) {
         let behind = view.base.zip(nearest).map(|(base, nearest)| base.saturating_sub(nearest));
-        let usable = match (view.damped_until, behind.unwrap_or_default()) {
-            (Some(until), _) => Reason::Damped { until },
-            (None, Duration::ZERO) => Reason::Nearest,
-            (None, behind) if behind <= self.tie_window(nearest.unwrap_or_default()) => {
+        let answering = match (&view.reason, behind.unwrap_or_default()) {
+            (Reason::Nearest, Duration::ZERO) => Reason::Nearest,
+            (Reason::Nearest, behind) if behind <= self.tie_window(nearest.unwrap_or_default()) => {
                 Reason::Tied { behind }
             }
-            (None, behind) => Reason::Farther { behind },
+            (Reason::Nearest, behind) => Reason::Farther { behind },
+            (reason, _) => reason.clone(),
         };
-        for standing in Standing::ALL {
+        for standing in Standing::OF_SERVERS {
             let reason = match standing {
                 Standing::LameDuck => Reason::LameDuck,
                 Standing::Unhealthy => Reason::Unhealthy,
                 Standing::Unmeasured => Reason::Unmeasured,
-                Standing::Usable | Standing::Damped => usable.clone(),
+                _ => answering.clone(),
             };
             let alike = view.servers.iter().filter(|(its, _)| *its == standing);
             ranked.extend(alike.map(|(_, record)| Ranked {
@@ -260,7 +289,8 @@ mod tests {
     }
 
     fn ranking(roster: &Roster, client: u64) -> Ranking {
-        Ranking::of(&roster.seen_by(client), &Damping::default(), &Config::fleet(), client, NOW)
+        let (damping, useless) = (Damping::default(), Useless::default());
+        Ranking::of(&roster.seen_by(client), &damping, &useless, &Config::fleet(), client, NOW)
     }
 
     fn order(ranking: &Ranking) -> Vec<&str> {
@@ -329,9 +359,33 @@ mod tests {
         for _ in 0..3 {
             damping.charge(&Region::new("lon"), NOW, &config.damping);
         }
-        let ranking = Ranking::of(&roster, &damping, &config, 1, NOW);
+        let ranking = Ranking::of(&roster, &damping, &Useless::default(), &config, 1, NOW);
         assert_eq!(order(&ranking), ["ams", "lon"]);
         assert!(matches!(ranking.servers[3].reason, Reason::Damped { .. }));
         assert_eq!(ranking.servers[0].reason, Reason::Nearest, "nearest of those that may be chosen");
+    }
+
+    #[test]
+    fn a_useless_region_and_one_with_too_few_servers_stand_behind_usable_and_damped_ones() {
+        let roster = roster(&[("lon", 300), ("ams", 9_000), ("fra", 20_000), ("dal", 113_000)]);
+        let mut config = Config::fleet();
+        let (mut damping, mut useless) = (Damping::default(), Useless::default());
+        useless.mark(&Region::new("lon"), NOW, &config);
+        for _ in 0..3 {
+            damping.charge(&Region::new("fra"), NOW, &config.damping);
+        }
+        let mut roster = roster;
+        roster.get_mut(EndpointId(20)).unwrap().failed(NOW, &config.rank);
+        let ranked = |config: &Config, now| Ranking::of(&roster, &damping, &useless, config, 1, now);
+        assert_eq!(order(&ranked(&config, NOW)), ["ams", "dal", "fra", "lon"]);
+        config.rank.servers_min = 3;
+        let ranking = ranked(&config, NOW);
+        assert_eq!(order(&ranking), ["dal", "fra", "ams", "lon"]);
+        let reason = |region: &str| ranking.in_region(&Region::new(region)).next().unwrap().reason.clone();
+        assert_eq!(reason("ams"), Reason::TooFew { answering: 2 });
+        assert!(matches!(reason("lon"), Reason::Useless { .. }));
+        assert_eq!(ranking.base(&Region::new("ams")), None, "not to be entered");
+        let later = NOW + config.rank.useless_for;
+        assert_eq!(order(&ranked(&config, later))[0], "lon", "the verdict has expired");
     }
 }

@@ -58,6 +58,16 @@ pub enum Reason {
         /// Until then.
         until: Time,
     },
+    /// Too few servers of its region answer: see [`RankConfig::servers_min`](super::RankConfig::servers_min).
+    TooFew {
+        /// How many do.
+        answering: usize,
+    },
+    /// Its region was found to be of no use.
+    Useless {
+        /// Until then.
+        until: Time,
+    },
     /// It refused, or did not answer, lately.
     Unhealthy,
     /// It will close its clients soon.
@@ -73,6 +83,8 @@ impl fmt::Display for Reason {
             Self::Tied { behind } => write!(f, "tied with the nearest ({:.1} ms behind)", millis(*behind)),
             Self::Farther { behind } => write!(f, "{:.1} ms behind the nearest", millis(*behind)),
             Self::Damped { until } => write!(f, "its region failed too often; damped until {until}"),
+            Self::TooFew { answering } => write!(f, "only {answering} of its region answer"),
+            Self::Useless { until } => write!(f, "its region is of no use; considered again at {until}"),
             Self::Unhealthy => f.write_str("did not answer lately"),
             Self::LameDuck => f.write_str("lame duck"),
             Self::Unmeasured => f.write_str("not measured yet"),

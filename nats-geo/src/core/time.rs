@@ -12,6 +12,7 @@ use std::time::Duration;
 ///
 /// It counts nanoseconds, up to 584 years: one integer is compared more cheaply than the two of a `Duration`.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Time(u64);
 
 impl Time {

@@ -1,7 +1,6 @@
 //! The client that users hold.
 
 use std::fmt;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -11,8 +10,10 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 
 use super::clock::Clock;
+use super::connect::Progress;
 use super::hub::{Hub, NotSent, lock};
 use super::link::Link;
+use super::observe::{Observed, Report, Sources, Stats};
 use super::subscription::{Carriage, Feed};
 use super::{Notices, Subscription};
 use crate::core::{Notice, Selector, Snapshot};
@@ -34,19 +35,31 @@ struct Handle {
     notices: broadcast::Sender<Notice>,
     stop: watch::Sender<bool>,
     driver: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    name: Option<String>,
+    progress: Progress,
+    observed: Arc<Observed>,
+}
+
+/// What a client is made of.
+#[derive(Debug)]
+pub(crate) struct ClientParts {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) selector: Arc<Mutex<Selector>>,
+    pub(crate) clock: Clock,
+    pub(crate) notices: broadcast::Sender<Notice>,
+    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) driver: JoinHandle<()>,
+    pub(crate) name: Option<String>,
+    pub(crate) progress: Progress,
+    pub(crate) observed: Arc<Observed>,
 }
 
 impl GeoClient {
-    pub(crate) fn new(
-        hub: Arc<Hub>,
-        selector: Arc<Mutex<Selector>>,
-        clock: Clock,
-        notices: broadcast::Sender<Notice>,
-        stop: watch::Sender<bool>,
-        driver: JoinHandle<()>,
-    ) -> Self {
+    pub(crate) fn new(parts: ClientParts) -> Self {
+        let ClientParts { hub, selector, clock, notices, stop, driver, name, progress, observed } = parts;
         let driver = tokio::sync::Mutex::new(Some(driver));
-        Self { handle: Arc::new(Handle { hub, selector, clock, notices, stop, driver }) }
+        let handle = Handle { hub, selector, clock, notices, stop, driver, name, progress, observed };
+        Self { handle: Arc::new(handle) }
     }
 
     pub(crate) fn hub(&self) -> &Arc<Hub> {
@@ -169,15 +182,26 @@ impl GeoClient {
 
     /// What was counted since the start.
     pub fn stats(&self) -> Stats {
-        let counters = &self.hub().counters;
-        Stats {
-            published: counters.published.load(Ordering::Relaxed),
-            delivered: counters.delivered.load(Ordering::Relaxed),
-            in_doubt: counters.in_doubt.load(Ordering::Relaxed),
-            discarded: counters.discarded.load(Ordering::Relaxed),
-            resent: counters.resent.load(Ordering::Relaxed),
-            moves: counters.moves.load(Ordering::Relaxed).saturating_sub(1),
-        }
+        Stats::of(&self.hub().counters, &self.handle.observed, self.handle.clock.now())
+    }
+
+    /// The state as facts, for JSON: members, peers, who is unhealthy and why, the ranking, the last moves with their
+    /// phases, counters. No secrets.
+    ///
+    /// ```no_run
+    /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// println!("{}", serde_json::to_string(&client.report())?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn report(&self) -> Report {
+        Report::of(Sources {
+            name: self.handle.name.as_deref(),
+            snapshot: &self.snapshot(),
+            counters: &self.hub().counters,
+            observed: &self.handle.observed,
+            progress: &self.handle.progress,
+        })
     }
 
     /// The moment at which the client's [`Time`](crate::core::Time), that of notices and snapshots, was zero.
@@ -239,27 +263,6 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.stop.send_replace(true);
     }
-}
-
-/// What a client has counted since its start.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Publishes that were accepted.
-    pub published: u64,
-    /// Messages that subscriptions delivered.
-    pub delivered: u64,
-    /// Publishes that were written to a link that was lost before its server confirmed them: each may have
-    /// arrived or not, so at most this many were lost.
-    pub in_doubt: u64,
-    /// Messages that are lost for certain: publishes beyond
-    /// [`GeoOptions::dead_link_buffer`](super::GeoOptions::dead_link_buffer), and deliveries that a
-    /// subscription did not read in time.
-    pub discarded: u64,
-    /// Publishes of lost links that were sent on another one.
-    pub resent: u64,
-    /// How often traffic went to another link.
-    pub moves: u64,
 }
 
 /// Why a subscription was not made.

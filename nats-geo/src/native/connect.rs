@@ -27,6 +27,17 @@ pub enum ConnectError {
     /// The TLS options cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// A decision log is for one client, and another one has it.
+    #[error("the decision log is in use: give every client a `DecisionLog` of its own")]
+    DecisionLogInUse,
+    /// A health gate cannot work.
+    #[error("the gate `{gate}` cannot work: {problem}")]
+    Gate {
+        /// Its name.
+        gate: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A server refused the credentials; the others know the same account.
     #[error("{address} refused the credentials: {text}")]
     Auth {
@@ -96,6 +107,16 @@ impl Progress {
         if failures.len() < FAILURES_MAX || failures.contains_key(&address) {
             failures.insert(address, failure);
         }
+    }
+
+    /// A server can be used.
+    pub(crate) fn succeeded(&self, address: &str) {
+        lock(&self.failures).remove(address);
+    }
+
+    /// What went wrong last at a server, unless something has gone well since.
+    pub(crate) fn failure(&self, address: &str) -> Option<Failure> {
+        lock(&self.failures).get(address).cloned()
     }
 
     /// Returns once a server has refused the credentials.

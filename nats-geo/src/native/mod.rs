@@ -19,11 +19,14 @@ pub use servers::{IntoServers, ServerUrl, ServerUrlError};
 mod options;
 pub use options::{GeoOptions, connect};
 
+mod gates;
+pub use gates::{Gate, GateLink};
+
 mod connect;
 pub use connect::{ConnectError, Failure, ServerFailure};
 
 mod client;
-pub use client::{FlushError, GeoClient, Stats, SubscribeError};
+pub use client::{FlushError, GeoClient, SubscribeError};
 
 mod publish;
 pub use publish::PublishError;
@@ -42,6 +45,9 @@ pub use notices::{Notices, NoticesMissed};
 
 pub mod jetstream;
 
+pub mod observe;
+pub use observe::Stats;
+
 #[cfg(feature = "dns")]
 pub mod dns;
 
@@ -51,6 +57,7 @@ mod found;
 mod home;
 mod hub;
 mod link;
+mod metered;
 mod names;
 mod prober;
 mod target;

@@ -8,16 +8,21 @@ use std::time::Duration;
 
 use async_nats::ConnectOptions;
 use tokio::sync::{broadcast, watch};
+use tracing::{Instrument as _, Level};
 
+use super::client::ClientParts;
 use super::clock::Clock;
 use super::connect::Progress;
 use super::driver::{Driver, Endpoints, Parts};
+use super::gates::Gates;
 use super::hub::{Hub, Limits, Place};
 use super::link::{COMMANDS_MAX, Settings};
 use super::names::Names;
 use super::notices::NOTICES_MAX;
+use super::observe::DecisionLog;
+use super::observe::events::TARGET;
 use super::tls::Sessions;
-use super::{Auth, ConnectError, GeoClient, IntoServers, Secret, ServerUrl, ServerUrlError, Tls};
+use super::{Auth, ConnectError, Gate, GeoClient, IntoServers, Secret, ServerUrl, ServerUrlError, Tls};
 use crate::core::{Config, Selector};
 
 /// Connects to the nearest of these servers with the defaults of [`GeoOptions`]. For the ways to list
@@ -73,6 +78,8 @@ pub struct GeoOptions {
     resend_unconfirmed: bool,
     at_most_once: bool,
     seed: Option<u64>,
+    decision_log: Option<DecisionLog>,
+    gates: Vec<Gate>,
     customize: Option<Customize>,
 }
 
@@ -95,6 +102,8 @@ impl GeoOptions {
             resend_unconfirmed: false,
             at_most_once: false,
             seed: None,
+            decision_log: None,
+            gates: Vec::new(),
             customize: None,
         }
     }
@@ -214,6 +223,20 @@ impl GeoOptions {
         self
     }
 
+    /// One more check that a region must pass to be of use. Default none: a server that answers is good enough.
+    pub fn gate(mut self, gate: Gate) -> Self {
+        self.gates.push(gate);
+        self
+    }
+
+    /// Everything that the selector is told and decides is written here, so that it can be played again. Default none.
+    ///
+    /// A log is for one client: whoever clones these options and connects again gives it another one.
+    pub fn decision_log(mut self, log: DecisionLog) -> Self {
+        self.decision_log = Some(log);
+        self
+    }
+
     /// Changes what is set for each connection of async-nats, such as `no_echo` or `custom_inbox_prefix`. Of
     /// no effect are: the event callback, the capacity of the client, timeouts of connecting and pinging, all about
     /// reconnecting, and the TLS configuration, as these belong to the driver; `retry_on_initial_connect` makes every dial
@@ -271,7 +294,12 @@ impl GeoOptions {
         let (origins, findings) = self.names.watch();
         // Keyed anew by the operating system in every process, and differently at every call.
         let seed = self.seed.unwrap_or_else(|| RandomState::new().hash_one(servers.len()));
-        let selector = Arc::new(Mutex::new(Selector::new(self.config, seed, clock.now())?));
+        let gates = Gates::new(self.gates, &self.config)?;
+        let started = clock.now();
+        let selector = Selector::new(self.config.clone(), seed, started)?;
+        let log = self.decision_log.map(|log| log.start(self.config, seed, started));
+        let recorder = log.transpose()?;
+        let selector = Arc::new(Mutex::new(selector));
         let hub = Arc::new(Hub::new(Limits {
             publish_wait: self.publish_wait,
             request_timeout: self.request_timeout,
@@ -282,24 +310,39 @@ impl GeoOptions {
         // What cannot be in the channel any more was written.
         let keep = if self.resend_unconfirmed { self.dead_link_buffer } else { COMMANDS_MAX };
         let (notices, _) = broadcast::channel(NOTICES_MAX);
+        let observed = Arc::default();
         let driver = Driver::new(Parts {
             selector: Arc::clone(&selector),
             clock,
             hub: Arc::clone(&hub),
             endpoints: Endpoints::new(servers, origins, &self.auth),
             settings: Settings {
-                name: self.name,
+                name: self.name.clone(),
                 sessions,
                 keep: keep.max(COMMANDS_MAX),
                 customize: self.customize,
             },
             findings,
             notices: notices.clone(),
-            progress,
+            progress: progress.clone(),
+            observed: Arc::clone(&observed),
+            recorder,
+            gates,
         });
         let stop = watch::Sender::new(false);
-        let task = tokio::spawn(driver.run(stop.subscribe()));
-        Ok(GeoClient::new(hub, selector, clock, notices, stop, task))
+        let span = tracing::span!(target: TARGET, Level::INFO, "nats_geo.client", client = self.name);
+        let driver = tokio::spawn(driver.run(stop.subscribe()).instrument(span));
+        Ok(GeoClient::new(ClientParts {
+            hub,
+            selector,
+            clock,
+            notices,
+            stop,
+            driver,
+            name: self.name,
+            progress,
+            observed,
+        }))
     }
 }
 
@@ -323,6 +366,8 @@ impl fmt::Debug for GeoOptions {
             .field("resend_unconfirmed", &self.resend_unconfirmed)
             .field("at_most_once", &self.at_most_once)
             .field("seed", &self.seed)
+            .field("decision_log", &self.decision_log)
+            .field("gates", &self.gates)
             .finish_non_exhaustive()
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -16,6 +17,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, HandshakeKind, ProtocolVersion};
 
 use super::clock;
+use super::metered::Metered;
 use super::target::{Encryption, Target};
 use super::tls::{self, Sessions};
 use crate::core::{ProbeError, ProbeReport, ServerIdentity};
@@ -31,13 +33,14 @@ pub(crate) struct Answer {
 }
 
 /// Resolves and dials the target, reads INFO and hangs up, all within `limit`. Resolving takes no part in
-/// the time to INFO: it says nothing about distance.
+/// the time to INFO: it says nothing about distance. What goes over its sockets is added to `bytes`.
 pub(crate) async fn probe(
     target: &Target,
     sessions: &Sessions,
     limit: Duration,
+    bytes: &AtomicU64,
 ) -> Result<Answer, ProbeError> {
-    let probing = resolve_and_dial(target, sessions);
+    let probing = resolve_and_dial(target, sessions, bytes);
     tokio::time::timeout(limit, probing).await.unwrap_or(Err(ProbeError::TimedOut))
 }
 
@@ -56,9 +59,13 @@ const ADDRESSES_MAX: usize = 4;
 /// Delay of RFC 8305, section 5. A broken IPv6 path then costs 250 ms, not the whole limit.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-async fn resolve_and_dial(target: &Target, sessions: &Sessions) -> Result<Answer, ProbeError> {
+async fn resolve_and_dial(
+    target: &Target,
+    sessions: &Sessions,
+    bytes: &AtomicU64,
+) -> Result<Answer, ProbeError> {
     let resolved = resolve(target).await?;
-    let dialling = &Dialling::new(target, sessions).await?;
+    let dialling = &Dialling::new(target, sessions, bytes).await?;
     race(resolved.into_iter().map(|socket| dialling.dial(socket).boxed()))
         .await
         .unwrap_or_else(|| Err(ProbeError::Unreachable(format!("{} has no address", target.address))))
@@ -107,10 +114,11 @@ struct Dialling<'a> {
     encryption: Encryption,
     /// For TLS that comes before INFO. A probe that has read INFO hangs up: what follows belongs to links.
     first: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    bytes: &'a AtomicU64,
 }
 
 impl<'a> Dialling<'a> {
-    async fn new(target: &'a Target, sessions: &Sessions) -> Result<Self, ProbeError> {
+    async fn new(target: &'a Target, sessions: &Sessions, bytes: &'a AtomicU64) -> Result<Self, ProbeError> {
         let encryption = target.encryption(sessions);
         let first = if encryption == Encryption::First {
             let config = sessions.config().await.map_err(|error| ProbeError::Tls(error.to_string()))?;
@@ -121,7 +129,7 @@ impl<'a> Dialling<'a> {
         } else {
             None
         };
-        Ok(Self { target, encryption, first })
+        Ok(Self { target, encryption, first, bytes })
     }
 
     async fn dial(&self, address: SocketAddr) -> Result<Answer, ProbeError> {
@@ -129,6 +137,7 @@ impl<'a> Dialling<'a> {
         let socket = TcpStream::connect(address).await.map_err(|error| self.failed(&error))?;
         // Small writes of a handshake should not wait for each other.
         socket.set_nodelay(true).map_err(|error| self.failed(&error))?;
+        let socket = Metered::new(socket, self.bytes);
         let is_websocket = self.target.scheme.is_websocket();
         let (info, round_trips) = match &self.first {
             None => (self.greet(socket).await?, round_trips(is_websocket, None)),

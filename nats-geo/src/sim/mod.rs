@@ -2,19 +2,18 @@
 //! emulated paths, under rules that must hold whatever happens.
 //!
 //! Start at [`Scenario`], which is data; [`scenarios`] has ready-made ones; [`run`] plays one and names the first
-//! rule that was broken. The same scenario and seed give the same run. [`Log`] is what a selector was told and
-//! decided, and plays it again.
+//! rule that was broken. The same scenario and seed give the same run. [`Log`](crate::core::Log) is what a selector
+//! was told and decided, and plays it again.
 //!
 //! # Map
 //! * `scenario.rs` who, when, what; `scenarios.rs` the catalogue;
 //! * `world/` one queue in order of (time, sequence): transport, servers, clients, faults, truth;
-//! * `wan.rs` the paths, `server.rs` the servers; `log.rs` record and replay;
+//! * `wan.rs` the paths, `server.rs` the servers;
 //! * `check/` the rules, one file each; `run.rs` plays a scenario under all of them.
 
 mod check;
 pub mod detection;
 pub mod herd;
-mod log;
 mod run;
 mod scenario;
 pub mod scenarios;
@@ -22,7 +21,6 @@ mod server;
 mod wan;
 mod world;
 
-pub use log::{Call, Log};
 pub use run::{ClientReport, Report, RunError, run};
 pub use scenario::{ClientFault, Fault, PathFault, Scenario, ScenarioError, ServerFault, Step};
 pub use wan::{Bursts, PathModel, Spikes};

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::World;
 use super::check::{self, Checker};
 use super::scenario::{Scenario, ScenarioError};
-use super::{Log, World};
-use crate::core::{Action, ConfigError, Notice, NoticeKind, Time};
+use crate::core::{Action, Call, ConfigError, Event, Log, Notice, NoticeKind, Time};
 
 /// How often it is looked whether everybody is settled, and for how many looks it must be so.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -139,7 +139,7 @@ impl Run<'_> {
             0..=TAIL_CLIENTS => logs
                 .zip(0..)
                 .flat_map(|(log, client)| {
-                    log.tail(TAIL_LINES).into_iter().map(move |line| format!("client {client} {line}"))
+                    tail(log, TAIL_LINES).into_iter().map(move |line| format!("client {client} {line}"))
                 })
                 .collect(),
             _ => Vec::new(),
@@ -151,6 +151,27 @@ impl Run<'_> {
 /// What fits on a screen, for so few clients that a person can follow them.
 const TAIL_LINES: usize = 30;
 const TAIL_CLIENTS: usize = 3;
+
+/// The last `lines` facts and decisions about links, in order of time: what a person reads first when a rule is
+/// broken. Pings and probes are left out.
+fn tail(log: &Log, lines: usize) -> Vec<String> {
+    let told = log.calls.iter().filter_map(|(at, call)| match call {
+        Call::Event(Event::Probed { .. } | Event::Pong { .. } | Event::Progress { .. }) | Call::Timeout => {
+            None
+        }
+        Call::Event(event) => Some((*at, format!("told {event:?}"))),
+    });
+    let decided = log.actions.iter().filter_map(|(at, action)| match action {
+        Action::Probe { .. } | Action::Ping { .. } => None,
+        Action::Notify(notice) => Some((*at, format!("says {}", notice.kind))),
+        action => Some((*at, format!("does {action:?}"))),
+    });
+    let mut all: Vec<_> = told.chain(decided).collect();
+    // Facts come first within a moment: they are what the decisions follow from.
+    all.sort_by_key(|(at, _)| *at);
+    let skipped = all.len().saturating_sub(lines);
+    all.into_iter().skip(skipped).map(|(at, line)| format!("{at} {line}")).collect()
+}
 
 fn listed(lines: &[String]) -> String {
     lines.iter().map(|line| format!("\n    {line}")).collect()

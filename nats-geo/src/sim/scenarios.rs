@@ -18,10 +18,11 @@ use crate::core::{CapacityHint, Config};
 pub type Family = fn(u64) -> Scenario;
 
 /// All families, by name.
-pub const ALL: [(&str, Family); 13] = [
+pub const ALL: [(&str, Family); 14] = [
     ("region_loss", region_loss),
     ("blackhole", blackhole),
     ("one_way_blackhole", one_way_blackhole),
+    ("useless", useless),
     ("flapping", flapping),
     ("rolling_restart", rolling_restart),
     ("brown_out", brown_out),
@@ -142,6 +143,27 @@ pub fn one_way_blackhole(seed: u64) -> Scenario {
     let lasts = draft.between(Duration::from_millis(300), secs(120));
     let outward = draft.below(2) == 0;
     let over = draft.cut(draft.home, &[outward], SETTLED, lasts);
+    draft.ends_after(over)
+}
+
+/// The home region is of no use, once or again and again; sometimes so is the next one, or it dies meanwhile.
+pub fn useless(seed: u64) -> Scenario {
+    let mut draft = Draft::new("useless", seed);
+    draft.scenario.gate_period = Some(secs(5));
+    let (home, other) = (draft.home, (draft.home + 1 + draft.below(2)) % 3);
+    let mut over = SETTLED;
+    for _ in 0..=draft.below(4) {
+        let (at, lasts) = (over, draft.between(secs(1), secs(300)));
+        over = draft.region(home, ServerFault::Useless, ServerFault::Useful, at, lasts);
+        let begins = at + draft.between(Duration::ZERO, lasts);
+        let lasts = draft.between(secs(1), secs(300));
+        let until = match draft.below(3) {
+            0 => draft.region(other, ServerFault::Useless, ServerFault::Useful, begins, lasts),
+            1 => draft.region(other, ServerFault::Crash, ServerFault::Start, begins, lasts),
+            _ => over,
+        };
+        over = over.max(until) + draft.between(secs(1), secs(120));
+    }
     draft.ends_after(over)
 }
 

@@ -28,6 +28,7 @@ const fn secs(secs: u64) -> Duration {
 /// config.warm_standby = true;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct Config {
     /// How distance is measured.
@@ -84,6 +85,7 @@ impl Default for Config {
 
 /// How distance is measured: one sample kind only, the time to INFO divided by its round trips.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct ProbeConfig {
     /// Default 2 s: nats-server itself drops a client that is silent for 2 s after INFO, so a slower
@@ -135,23 +137,27 @@ impl ProbeConfig {
 
 /// How servers are ordered: regions first, by the lowest base RTT among their healthy servers.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct RankConfig {
-    /// The base RTT is the minimum of this many last samples. Default 10 (MongoDB's and BBR's idea): what
-    /// queues add on top of the distance comes and goes.
+    /// The base RTT is the minimum of this many last samples. Default 10 (as MongoDB, BBR): queues come and go.
     pub samples: usize,
     /// Samples older than this many probe intervals do not count. Default 4.
     pub sample_age_intervals: u32,
-    /// Regions within this share of the best count as equally near. Default 0.2.
+    /// Regions within this share of the best count as equally near. Default 0.2 ...
     pub tie_ratio: f64,
-    /// The tie window is at least this. Default 3 ms: below that, two data centres are one place.
+    /// ... at least this. Default 3 ms: below that, two data centres are one place.
     pub tie_min: Duration,
-    /// The tie window is at most this. Default 15 ms (MongoDB's window): more would make Frankfurt part
-    /// of London.
+    /// ... at most this. Default 15 ms (MongoDB's window): more would make Frankfurt part of London.
     pub tie_max: Duration,
-    /// A refused or silent server is not chosen again for this long unless a probe answers earlier.
-    /// Default 10 s: two away intervals.
+    /// A refused or silent server is not chosen for this long unless it answers. Default 10 s: two away intervals.
     pub unhealthy_for: Duration,
+    /// A region is not entered, while there is another, before this many of its servers answer. Default 1; more keeps
+    /// clients off the first servers of a region that comes up. It must not exceed what is listed or advertised.
+    pub servers_min: usize,
+    /// A region of no use is not chosen for this long, while there is another; twice as long each time that it is tried in
+    /// vain, up to `probe.interval_max`. Default 30 s: `fail_back.good_for`.
+    pub useless_for: Duration,
 }
 
 impl RankConfig {
@@ -162,11 +168,14 @@ impl RankConfig {
         tie_min: ms(3),
         tie_max: ms(15),
         unhealthy_for: secs(10),
+        servers_min: 1,
+        useless_for: secs(30),
     };
 }
 
 /// How connections are opened.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct DialConfig {
     /// One attempt, from SYN to PONG. Default 3 s: at 250 ms RTT a handshake over TLS takes 1.5 s, and one
@@ -220,6 +229,7 @@ impl DialConfig {
 /// How a failing link is noticed. A lost packet costs TCP one retransmission time-out of
 /// SRTT + max(200 ms, 4 RTTVAR), a second loss three of them: thresholds are rungs of that ladder.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct WatchConfig {
     /// Between two PINGs. Default 2 s (`fleet`), 500 ms (`interactive`): about 80 and 300 bytes per second, measured
@@ -259,6 +269,7 @@ impl WatchConfig {
 /// How the clients of a failing server are kept from acting as one. Back-off only acts after a failure;
 /// the first wave is the damage, so the first attempt is spread, uniformly from zero to these.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct SpreadConfig {
     /// First attempt at a sibling. Default 250 ms (`fleet`), none (`interactive`).
@@ -292,6 +303,7 @@ impl SpreadConfig {
 
 /// How many clients a lost region sends to servers that can take how many.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct CapacityHint {
     /// Clients that a region holds.
     pub clients: u32,
@@ -301,6 +313,7 @@ pub struct CapacityHint {
 
 /// When to return to a region that was left because it failed, and when to move to one that became faster.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct FailBackConfig {
     /// Good probes in a row before a return. Default 5 ...
@@ -342,6 +355,7 @@ impl FailBackConfig {
 /// Route-flap damping (RFC 2439) of regions: a penalty per loss that decays by half-lives.
 /// Never for lame duck; never for losses while our own network was down.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct DampingConfig {
     /// Added per loss. Default 1000 (RFC 2439's unit).
@@ -368,6 +382,7 @@ impl DampingConfig {
 
 /// How a link is left that still works.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct HandoverConfig {
     /// Old and new subscriptions overlap for clamp(2 x largest known RTT, this, `overlap_max`), so that

@@ -56,7 +56,9 @@ impl Config {
         count("rank.samples", rank.samples, 1, SAMPLES_LIMIT)?;
         count("rank.sample_age_intervals", rank.sample_age_intervals as usize, 1, u32::MAX as usize)?;
         number("rank.tie_ratio", rank.tie_ratio, 0.0, 1.0)?;
-        at_most("rank.tie_min", rank.tie_min, rank.tie_max)
+        at_most("rank.tie_min", rank.tie_min, rank.tie_max)?;
+        count("rank.servers_min", rank.servers_min, 1, SERVERS_LIMIT)?;
+        positive("rank.useless_for", rank.useless_for)
     }
 
     fn check_dial(&self) -> Result<(), ConfigError> {
@@ -107,6 +109,9 @@ const IN_FLIGHT_LIMIT: usize = 1_024;
 
 /// Samples kept per endpoint: the minimum of more would outlive route changes.
 const SAMPLES_LIMIT: usize = 100;
+
+/// More servers in one region than anybody runs: a typing error.
+const SERVERS_LIMIT: usize = 1_024;
 
 /// An interval varied by more could come down to nothing.
 const JITTER_LIMIT: f64 = 0.5;
@@ -191,7 +196,8 @@ mod tests {
     #[test]
     fn an_error_names_field_value_and_bound() {
         type Break = fn(&mut Config);
-        let broken: [(Break, &str); 6] = [
+        let broken: [(Break, &str); 7] = [
+            (|c| c.rank.servers_min = 0, "rank.servers_min is 0, but must be 1 to 1024"),
             (
                 |c| c.watch.ping_interval = Duration::ZERO,
                 "watch.ping_interval is 0 ms, but must be more than zero",

@@ -1,6 +1,6 @@
 //! The state machine that drivers run. It owns the stages and only routes between them:
 //! `mod.rs` takes events in, `measure.rs` what probes say, `due.rs` does what time demands, `outage.rs` gets a lost client back,
-//! `moves.rs` leaves a link that still works, `afresh.rs` makes the first choice again, `standby.rs` keeps one
+//! `moves.rs` leaves a link that still works, `unusable.rs` one that works but is of no use, `afresh.rs` makes the first choice again, `standby.rs` keeps one
 //! warm, `view.rs` shows the state.
 
 mod afresh;
@@ -10,6 +10,7 @@ mod moves;
 mod outage;
 mod policy;
 mod standby;
+mod unusable;
 mod view;
 
 use std::collections::VecDeque;
@@ -23,6 +24,7 @@ use super::failover::Outage;
 use super::probe::Prober;
 use super::rng::Rng;
 use super::sorted::SortedMap;
+use super::useless::Useless;
 use super::watch::Watch;
 use super::{
     Action, Cause, Config, ConfigError, ConnId, EndpointId, Event, NoticeKind, OpenError, PingId, Region,
@@ -66,6 +68,7 @@ pub struct Selector {
     prober: Prober,
     dialer: Dialer,
     damping: Damping,
+    useless: Useless,
     fail_back: FailBack,
     links: SortedMap<ConnId, Link>,
     /// Where new traffic goes.
@@ -75,6 +78,8 @@ pub struct Selector {
     outage: Option<Outage>,
     /// A move away from a link that works.
     planned: Option<PlannedMove>,
+    /// The live link is of no use, and that there is nothing better was said.
+    stranded: bool,
     /// The choice is being made again since this moment.
     afresh: Option<Time>,
     standby: Standby,
@@ -163,12 +168,14 @@ impl Selector {
             prober: Prober::new(&config.probe, now),
             dialer: Dialer::new(&config.dial, now),
             damping: Damping::default(),
+            useless: Useless::default(),
             fail_back: FailBack::new(seed),
             links: SortedMap::new(),
             active: None,
             active_since: now,
             outage: None,
             planned: None,
+            stranded: false,
             afresh: None,
             standby: Standby::default(),
             start: Start::Empty,
@@ -195,6 +202,7 @@ impl Selector {
             Event::OpenFailed { conn, error } => self.open_failed(conn, &error),
             Event::Activated { conn } => self.activated(conn),
             Event::ActivateFailed { conn } => self.activate_failed(conn),
+            Event::Unusable { conn, why } => self.unusable(conn, why),
             // By far the most frequent facts: as a rule they change one link's timers and nothing else.
             Event::Pong { ping, rtt } if !self.pong(ping, rtt) => return self.do_if_due(),
             Event::Progress { conn } if !self.progress(conn) => return self.do_if_due(),

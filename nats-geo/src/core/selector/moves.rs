@@ -10,14 +10,14 @@ use super::{LinkState, Selector};
 /// A move away from a link that works.
 #[derive(Clone, Debug)]
 pub(super) struct PlannedMove {
-    cause: MoveCause,
+    pub(super) cause: MoveCause,
     /// Where to; `None` for "anywhere but here".
-    region: Option<Region>,
-    phase: Phase,
+    pub(super) region: Option<Region>,
+    pub(super) phase: Phase,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Phase {
+pub(super) enum Phase {
     /// Begins at this moment.
     Waiting(Time),
     Dialing,
@@ -80,13 +80,19 @@ impl Selector {
         let here = self.active.and_then(|active| self.place(active));
         let (Some(planned), Some(here)) = (&mut self.planned, here) else { return };
         planned.phase = Phase::Dialing;
-        let lanes = match &planned.region {
+        let (cause, target) = (planned.cause, planned.region.clone());
+        let lanes = match &target {
             Some(region) => failover::race_to_region(&ranking, region, self.now),
+            None if cause == MoveCause::Useless => {
+                failover::race_to_another_region(&ranking, &here, |region| self.may_try(region), self.now)
+            }
             None => failover::race_to_leave(&ranking, &here, self.now),
         };
-        let standby = self.standby_conn().filter(|standby| {
-            let region = self.place(*standby).map(|place| place.region);
-            region.is_some() && region == self.planned.as_ref().and_then(|planned| planned.region.clone())
+        let standby = self.standby_conn().filter(|standby| match self.region_of(*standby) {
+            Some(region) if cause == MoveCause::Useless => {
+                *region != here.region && ranking.base(region).is_some()
+            }
+            region => region.is_some() && region == target.as_ref(),
         });
         match standby {
             Some(standby) => self.hand_over(standby),
@@ -133,8 +139,18 @@ impl Selector {
         self.set_active(conn);
         self.links.remove(&from.conn);
         self.push(Action::Close { conn: from.conn, overlap, drain: self.config.handover.drain });
-        self.notify(NoticeKind::Moved { from, to: to.clone(), cause: planned.cause, overlap: true });
-        self.arrived(&to.region);
+        self.notify(NoticeKind::Moved {
+            from: from.clone(),
+            to: to.clone(),
+            cause: planned.cause,
+            overlap: true,
+        });
+        // A planned move waits for the gates.
+        self.useless.clear(&to.region);
+        match planned.cause {
+            MoveCause::Useless => self.left_useless(&from, &to),
+            _ => self.arrived(&to.region),
+        }
         if self.links.get(&conn).is_some_and(|link| link.lame_duck) {
             self.leave_lame_duck(conn);
         }
@@ -174,7 +190,20 @@ impl Selector {
                 planned.phase = Phase::Waiting(self.now + wait);
             }
             MoveCause::LameDuck => {}
+            MoveCause::Useless => {
+                let was_entered = planned.phase == Phase::Activating;
+                match self.useless_race_is_lost(was_entered) {
+                    Some(again) => self.planned_again(again),
+                    None => self.planned = None,
+                }
+            }
             _ => self.planned = None,
+        }
+    }
+
+    fn planned_again(&mut self, at: Time) {
+        if let Some(planned) = &mut self.planned {
+            planned.phase = Phase::Waiting(at);
         }
     }
 
@@ -242,6 +271,7 @@ impl Selector {
         let ranking = self.ranking();
         self.begin_race(match &region {
             Some(region) => failover::race_to_region(&ranking, region, self.now),
+            None if cause == MoveCause::Useless => failover::race_on_limit(&ranking, &from, self.now),
             None => failover::race_to_leave(&ranking, &from, self.now),
         });
         self.outage = Some(failover::Outage::new(failover::Trouble::Limit(cause), Some(from)));
@@ -256,6 +286,7 @@ impl Selector {
             && self.fail_back.is_calm()
             && self.prober.is_calm()
             && self.damping.is_empty()
+            && self.useless.is_empty()
             && !self.roster.iter().any(Record::has_failed)
     }
 

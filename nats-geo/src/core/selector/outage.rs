@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::super::failover::{self, Outage, Trouble};
-use super::super::{Action, Cause, ConnId, EndpointId, Handover, NoticeKind, OpenError, Place, Region};
+use super::super::{
+    Action, Cause, ConnId, EndpointId, Handover, MoveCause, NoticeKind, OpenError, Place, Region,
+};
 use super::{LinkState, Selector};
 
 impl Selector {
@@ -161,7 +163,10 @@ impl Selector {
         match outage.from.clone() {
             Some(from) => {
                 let overlap = self.links.contains_key(&from.conn);
-                let failed = matches!(outage.trouble, Trouble::Silent | Trouble::Ended);
+                let failed = matches!(
+                    outage.trouble,
+                    Trouble::Silent | Trouble::Ended | Trouble::Limit(MoveCause::Useless)
+                );
                 if failed && from.region != to.region {
                     self.fail_back.left(from.region.clone());
                     self.roster.region_failed(&from.region);

@@ -3,6 +3,7 @@
 use super::super::backoff::Backoff;
 use super::super::failover::Trouble;
 use super::super::{ConnId, NoticeKind, Time};
+use super::moves::Phase;
 use super::{LinkState, Selector};
 
 /// The standby connection.
@@ -100,6 +101,8 @@ impl Selector {
     }
 
     fn wants_standby(&self) -> bool {
-        self.config.warm_standby && self.standby.conn.is_none() && self.is_settled()
+        // The next one depends on where the client will be.
+        let is_moving = self.planned.as_ref().is_some_and(|planned| planned.phase == Phase::Activating);
+        self.config.warm_standby && self.standby.conn.is_none() && self.is_settled() && !is_moving
     }
 }

@@ -16,7 +16,7 @@ impl Selector {
     /// The state at `now`: where traffic goes, and the ranking with the reason for each place.
     pub fn snapshot(&self, now: Time) -> Snapshot {
         let now = now.max(self.now);
-        let ranking = Ranking::of(&self.roster, &self.damping, &self.config, self.client, now);
+        let ranking = self.ranking_at(now);
         let suspect = self
             .active
             .and_then(|active| self.links.get(&active))
@@ -43,12 +43,16 @@ impl Selector {
     /// The endpoints at `now`, best first, each server once: [`snapshot`](Self::snapshot) without its names and reasons.
     pub fn ranked_endpoints(&self, now: Time) -> Vec<EndpointId> {
         let now = now.max(self.now);
-        let ranking = Ranking::of(&self.roster, &self.damping, &self.config, self.client, now);
+        let ranking = self.ranking_at(now);
         ranking.servers().map(|(_, server)| server.endpoint).collect()
     }
 
     pub(super) fn ranking(&self) -> Ranking {
-        Ranking::of(&self.roster, &self.damping, &self.config, self.client, self.now)
+        self.ranking_at(self.now)
+    }
+
+    fn ranking_at(&self, now: Time) -> Ranking {
+        Ranking::of(&self.roster, &self.damping, &self.useless, &self.config, self.client, now)
     }
 
     pub(super) fn place(&self, conn: ConnId) -> Option<Place> {
@@ -74,6 +78,7 @@ impl Selector {
         }
         self.active = Some(conn);
         self.active_since = self.now;
+        self.stranded = false;
     }
 
     pub(super) fn open(&mut self, endpoint: EndpointId, state: fn(Time) -> LinkState) -> ConnId {

@@ -11,6 +11,7 @@ use hickory_resolver::net::{DnsError as Semantic, NetError};
 use hickory_resolver::proto::rr::rdata::SRV;
 use hickory_resolver::proto::rr::{RData, RecordType};
 
+use crate::native::observe::events::TARGET;
 use crate::native::{clock, tls};
 
 /// What is asked.
@@ -147,7 +148,10 @@ async fn of_srv(resolver: &TokioResolver, lookup: &Lookup) -> Result<DnsAnswer, 
                 if !error.is_no_records_found() {
                     last_failure = Some(failure(&error));
                 }
-                tracing::warn!(%host, %error, "a server that an SRV record names has no address");
+                tracing::event!(
+                    name: "nats_geo.srv_without_address", target: TARGET, tracing::Level::WARN, %host, %error,
+                    "a server that an SRV record names has no address"
+                );
                 lame.push(host);
             }
         }

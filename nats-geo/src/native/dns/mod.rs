@@ -1,5 +1,6 @@
 //! Servers that are found by DNS: `lookup` asks once, `watch` goes on asking, `resolver` is who is asked.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use super::found::{Found, Origin};
@@ -98,7 +99,9 @@ impl Dns {
     /// Why it did not answer.
     pub async fn probe(&self, server: &DnsServer, limit: Duration) -> Result<ProbeReport, ProbeError> {
         let target = self.origin().target(self.found(server.clone()), Auth::None);
-        prober::probe(&target, &Sessions::new(None), limit).await.map(|answer| answer.report)
+        prober::probe(&target, &Sessions::new(None), limit, &AtomicU64::new(0))
+            .await
+            .map(|answer| answer.report)
     }
 
     pub(crate) const fn has_tls(&self) -> bool {

@@ -37,10 +37,7 @@ impl Driver {
         places.map(|place| place.endpoint).collect()
     }
 
-    pub(super) fn notify(&self, kind: NoticeKind) {
-        let notice = Notice { at: self.clock.now(), kind };
-        tracing::info!(at = %notice.at, "{}", notice.kind);
-        // Nobody may be listening.
-        let _ = self.notices.send(notice);
+    fn notify(&mut self, kind: NoticeKind) {
+        self.announce(Notice { at: self.clock.now(), kind });
     }
 }

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Level;
+
 use crate::core::Handover;
 use crate::native::hub::Hub;
 use crate::native::link::{Ended, Link};
+use crate::native::observe::events::TARGET;
 use crate::native::subscription::Carriage;
 
 #[cfg(test)]
@@ -106,7 +109,10 @@ pub(super) async fn retire(hub: Arc<Hub>, link: Arc<Link>, overlap: Duration, dr
             link.finish().await
         };
         if tokio::time::timeout(drain, quiet).await.is_err() {
-            tracing::warn!(conn = %link.conn, ?drain, "requests or deliveries were still in flight after the drain");
+            tracing::event!(
+                name: "nats_geo.drain_unfinished", target: TARGET, Level::WARN, conn = %link.conn, ?drain,
+                "requests or deliveries were still in flight after the drain"
+            );
         }
     };
     tokio::select! {

@@ -7,29 +7,37 @@ use std::time::Duration;
 use async_nats::ServerInfo;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
+use tracing::Level;
 
 use super::clock::Clock;
 use super::connect::Progress;
 use super::found::Finding;
-use super::home;
+use super::gates::{Asked, Gates};
 use super::hub::{Hub, lock};
 use super::link::{self, Ended, Link, Report, Reports, Traffic};
-use super::prober::{self, Answer};
+use super::observe::events::TARGET;
+use super::observe::{Observed, Recorder};
+use super::prober::Answer;
 use crate::core::{
-    Action, Cause, ConnId, EndpointId, Event, Handover, Notice, OpenError, PingId, ProbeError, ProbeId,
-    Selector, ServerIdentity,
+    Call, ConnId, EndpointId, Event, Notice, OpenError, PingId, Place, ProbeError, ProbeId, Selector,
+    ServerIdentity,
 };
 
+mod decider;
 mod endpoints;
 mod finding;
+mod gates;
 mod handover;
+mod perform;
 
+pub(crate) use decider::Decider;
 pub(crate) use endpoints::Endpoints;
 
 /// Performs the selector's decisions. Nothing it does itself ever waits: what takes time is a task, whose
 /// result comes back through `tasks`.
 #[derive(Debug)]
 pub(crate) struct Driver {
+    decider: Decider,
     selector: Arc<Mutex<Selector>>,
     clock: Clock,
     hub: Arc<Hub>,
@@ -45,6 +53,10 @@ pub(crate) struct Driver {
     unresolved: BTreeSet<usize>,
     notices: broadcast::Sender<Notice>,
     progress: Progress,
+    observed: Arc<Observed>,
+    gates: Gates,
+    #[cfg(feature = "metrics")]
+    exporter: super::observe::Exporter,
 }
 
 /// What a driver is made of, besides what it makes itself.
@@ -59,6 +71,10 @@ pub(crate) struct Parts {
     pub(crate) findings: mpsc::Receiver<Finding>,
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) progress: Progress,
+    pub(crate) observed: Arc<Observed>,
+    /// The decision log, if one was asked for.
+    pub(crate) recorder: Option<Recorder>,
+    pub(crate) gates: Gates,
 }
 
 /// A link that is open.
@@ -69,6 +85,28 @@ struct Entry {
     traffic: Traffic,
     /// How many PINGs are out.
     pings: usize,
+    /// Where it leads, once that was announced.
+    place: Option<Place>,
+    /// Its server announced its end.
+    lame_duck: bool,
+    /// What the health gates said.
+    asked: Asked,
+    /// Asks them again and again.
+    watch: Option<AbortHandle>,
+}
+
+impl Entry {
+    fn new(link: Link) -> Self {
+        Self {
+            traffic: link.traffic(),
+            link: Arc::new(link),
+            pings: 0,
+            place: None,
+            lame_duck: false,
+            asked: Asked::Nobody,
+            watch: None,
+        }
+    }
 }
 
 /// The result of a task.
@@ -88,6 +126,11 @@ enum Done {
         conn: ConnId,
         result: Result<(), Ended>,
     },
+    /// A link that a health gate keeps from being activated, or a live one that it condemns.
+    Unusable {
+        conn: ConnId,
+        why: String,
+    },
     Pong {
         conn: ConnId,
         ping: PingId,
@@ -105,9 +148,24 @@ const REPORTS_MAX: usize = 256;
 
 impl Driver {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { selector, clock, hub, endpoints, settings, findings, notices, progress } = parts;
+        let Parts {
+            selector,
+            clock,
+            hub,
+            endpoints,
+            settings,
+            findings,
+            notices,
+            progress,
+            observed,
+            recorder,
+            gates,
+        } = parts;
         let (reporter, reports) = mpsc::channel(REPORTS_MAX);
         Self {
+            decider: Decider::new(Arc::clone(&selector), clock, recorder),
+            #[cfg(feature = "metrics")]
+            exporter: super::observe::Exporter::new(settings.name.as_deref()),
             selector,
             clock,
             hub,
@@ -122,6 +180,8 @@ impl Driver {
             unresolved: BTreeSet::new(),
             notices,
             progress,
+            observed,
+            gates,
         }
     }
 
@@ -132,7 +192,9 @@ impl Driver {
         }
         loop {
             self.perform_all();
-            let wake = lock(&self.selector).poll_timeout();
+            #[cfg(feature = "metrics")]
+            self.exporter.export(&self.hub.counters, &self.observed, self.clock.now());
+            let wake = self.decider.poll_timeout();
             // What has happened goes before what time demands: a PONG may be among it.
             tokio::select! {
                 biased;
@@ -140,7 +202,10 @@ impl Driver {
                 Some((conn, report)) = self.reports.recv() => self.reported(conn, report),
                 Some(done) = self.tasks.join_next() => match done {
                     Ok(done) => self.finished(done),
-                    Err(error) if error.is_panic() => tracing::error!(%error, "a task of the driver panicked"),
+                    Err(error) if error.is_panic() => tracing::event!(
+                        name: "nats_geo.task_panicked", target: TARGET, Level::ERROR, %error,
+                        "a task of the driver panicked"
+                    ),
                     // Aborted by us.
                     Err(_) => {}
                 },
@@ -151,8 +216,10 @@ impl Driver {
         self.shut_down().await;
     }
 
-    fn tell(&self, event: Event) {
-        lock(&self.selector).handle_event(event, self.clock.now());
+    fn tell(&mut self, event: Event) {
+        let complete = lock(&self.observed.history).told(&event, self.clock.now());
+        self.decider.call(Call::Event(event));
+        self.move_complete(complete);
     }
 
     fn timer_fired(&mut self) {
@@ -167,101 +234,24 @@ impl Driver {
         for conn in alive {
             self.tell(Event::Progress { conn });
         }
-        lock(&self.selector).handle_timeout(self.clock.now());
+        self.decider.call(Call::Timeout);
     }
 
     fn perform_all(&mut self) {
-        loop {
-            let action = lock(&self.selector).poll_action();
-            let Some(action) = action else { return };
-            tracing::debug!(?action);
+        while let Some(action) = self.decider.next_action() {
+            tracing::event!(name: "nats_geo.decided", target: TARGET, Level::DEBUG, ?action);
             self.perform(action);
         }
     }
 
-    fn perform(&mut self, action: Action) {
-        match action {
-            Action::Probe { probe, endpoint, timeout } => self.probe(probe, endpoint, timeout),
-            Action::Open { conn, endpoint, timeout } => self.open(conn, endpoint, timeout),
-            Action::Ping { conn, ping } => self.ping(conn, ping),
-            Action::Activate { conn, handover } => self.activate(conn, handover),
-            Action::Close { conn, overlap, drain } if overlap.is_zero() && drain.is_zero() => self.kill(conn),
-            Action::Close { conn, overlap, drain } => self.retire(conn, overlap, drain),
-            Action::Notify(notice) => {
-                tracing::info!(at = %notice.at, "{}", notice.kind);
-                if let Some(entry) = home::found_by(&notice.kind).and_then(|conn| self.links.get(&conn)) {
-                    self.hub.home.is_at(&entry.link);
-                }
-                // Nobody may be listening.
-                let _ = self.notices.send(notice);
-            }
-        }
-    }
-
-    fn probe(&mut self, probe: ProbeId, endpoint: EndpointId, limit: Duration) {
-        let Some(target) = self.endpoints.target(endpoint) else { return };
-        let sessions = Arc::clone(&self.settings.sessions);
-        self.tasks.spawn(async move {
-            let result = prober::probe(&target, &sessions, limit).await;
-            Done::Probed { probe, endpoint, result }
-        });
-    }
-
-    fn open(&mut self, conn: ConnId, endpoint: EndpointId, limit: Duration) {
-        let Some(target) = self.endpoints.target(endpoint) else {
-            return self.tell(Event::OpenFailed { conn, error: OpenError::Other("no longer known".into()) });
-        };
-        let (settings, reporter) = (self.settings.clone(), self.reporter.clone());
-        let dial = self.tasks.spawn(async move {
-            let result = link::open(conn, &target, &settings, limit, reporter).await;
-            Done::Opened { conn, endpoint, result }
-        });
-        self.dials.insert(conn, dial);
-    }
-
-    fn ping(&mut self, conn: ConnId, ping: PingId) {
-        let Some(entry) = self.links.get_mut(&conn) else { return };
-        entry.pings += 1;
-        entry.traffic = entry.link.traffic();
-        let link = Arc::clone(&entry.link);
-        self.tasks.spawn(async move { Done::Pong { conn, ping, result: link.round_trip().await } });
-    }
-
-    fn activate(&mut self, conn: ConnId, handover: Handover) {
-        let Some(entry) = self.links.get(&conn) else {
-            return self.tell(Event::ActivateFailed { conn });
-        };
-        let (hub, link) = (Arc::clone(&self.hub), Arc::clone(&entry.link));
-        hub.aim_at(conn);
-        self.tasks.spawn(async move {
-            Done::Activated { conn, result: handover::activate(hub, link, handover).await }
-        });
-    }
-
-    fn retire(&mut self, conn: ConnId, overlap: Duration, drain: Duration) {
-        let Some(entry) = self.links.get(&conn) else { return self.kill(conn) };
-        let (hub, link) = (Arc::clone(&self.hub), Arc::clone(&entry.link));
-        self.tasks.spawn(async move {
-            handover::retire(hub, link, overlap, drain).await;
-            Done::Retired { conn }
-        });
-    }
-
-    /// Ends a link, or the attempt to open one, at once.
-    fn kill(&mut self, conn: ConnId) {
-        if let Some(dial) = self.dials.remove(&conn) {
-            dial.abort();
-        }
-        if let Some(entry) = self.links.remove(&conn) {
-            entry.link.kill();
-            self.hub.detach(conn);
-        }
-        self.tell(Event::Closed { conn, cause: Cause::Requested });
-    }
-
     fn reported(&mut self, conn: ConnId, report: Report) {
         match report {
-            Report::LameDuck => self.tell(Event::LameDuck(conn)),
+            Report::LameDuck => {
+                if let Some(entry) = self.links.get_mut(&conn) {
+                    entry.lame_duck = true;
+                }
+                self.tell(Event::LameDuck(conn));
+            }
             Report::Overflow => self.hub.discarded(1),
             Report::Ended { cause, settled } => {
                 self.hub.settle(settled);
@@ -293,12 +283,14 @@ impl Driver {
             Done::Opened { conn, endpoint, result } => self.opened(conn, endpoint, result),
             Done::Activated { conn, result: Ok(()) } => self.tell(Event::Activated { conn }),
             Done::Activated { conn, result: Err(Ended) } => self.tell(Event::ActivateFailed { conn }),
+            Done::Unusable { conn, why } => self.unusable(conn, why),
             Done::Pong { conn, ping, result } => {
                 if let Some(entry) = self.links.get_mut(&conn) {
                     entry.pings = entry.pings.saturating_sub(1);
                 }
                 // A link that has ended says so itself.
                 if let Ok(rtt) = result {
+                    lock(&self.observed.history).alive(conn, self.clock.now());
                     self.tell(Event::Pong { ping, rtt });
                 }
             }
@@ -314,6 +306,7 @@ impl Driver {
     fn probed(&mut self, probe: ProbeId, endpoint: EndpointId, result: Result<Answer, ProbeError>) {
         match result {
             Ok(answer) => {
+                self.progress.succeeded(&self.endpoints.address(endpoint));
                 self.endpoints.reached(endpoint, answer.reached, &answer.info);
                 self.tell(Event::Probed { probe, result: Ok(answer.report) });
                 self.advertised(endpoint, &answer.info.connect_urls);
@@ -332,7 +325,8 @@ impl Driver {
         }
         match result {
             Ok((link, info)) => {
-                let entry = Entry { traffic: link.traffic(), link: Arc::new(link), pings: 0 };
+                self.progress.succeeded(&self.endpoints.address(endpoint));
+                let entry = Entry::new(link);
                 self.links.insert(conn, entry);
                 self.tell(Event::Opened { conn, identity: identity(&info) });
                 self.advertised(endpoint, &info.connect_urls);
@@ -357,6 +351,10 @@ impl Driver {
             entry.link.kill();
         }
         self.tasks.shutdown().await;
+        lock(&self.observed.history).closed(self.clock.now());
+        #[cfg(feature = "metrics")]
+        self.exporter.export(&self.hub.counters, &self.observed, self.clock.now());
+        self.decider.finish().await;
     }
 }
 

@@ -12,6 +12,7 @@ use super::ack::Answer;
 use super::{Ack, Context, LastTry, PublishError};
 use crate::native::RequestError;
 use crate::native::clock::{now, since};
+use crate::native::observe::events::TARGET;
 
 impl Context {
     /// Publishes a message and waits until a stream has stored it.
@@ -69,7 +70,10 @@ impl Context {
                 Outcome::Again(last) => last,
             };
             in_doubt |= last.in_doubt();
-            tracing::debug!(target: "nats_geo", %subject, tries, reason = %last, "not acknowledged");
+            tracing::event!(
+                name: "nats_geo.not_acknowledged", target: TARGET, tracing::Level::DEBUG, %subject, tries, reason = %last,
+                "not acknowledged"
+            );
             let (waited, pause) = (since(started), pause_after(tries));
             if tries >= self.options.tries_max || waited + pause >= self.options.total_timeout {
                 return Err(PublishError::GaveUp { tries, waited, last, in_doubt, message_id });

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use async_nats::{Event, ServerError};
 use tokio::sync::mpsc;
+use tracing::Level;
 
 use super::{Report, Reports, State};
 use crate::core::{Cause, ConnId};
 use crate::native::clock;
+use crate::native::observe::events::TARGET;
 
 /// Reports what async-nats says about a link, and at last how it ended.
 ///
@@ -32,7 +34,9 @@ pub(super) async fn watch(
             Some(Event::LameDuckMode) => Report::LameDuck,
             Some(Event::SlowConsumer(_)) => Report::Overflow,
             Some(Event::ServerError(ServerError::Other(text))) if text.starts_with(PERMISSIONS) => {
-                tracing::warn!(%conn, %text, "refused by the server");
+                tracing::event!(
+                    name: "nats_geo.refused", target: TARGET, Level::WARN, %conn, %text, "refused by the server"
+                );
                 state.replies.refused(&text);
                 continue;
             }

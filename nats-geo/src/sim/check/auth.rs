@@ -1,8 +1,8 @@
 //! Refused credentials are no reason to move: the account is the same everywhere.
 
 use super::{Checker, per_client};
-use crate::core::{Action, Cause, Event, Notice, NoticeKind, OpenError};
-use crate::sim::{Call, Seen, World};
+use crate::core::{Action, Call, Cause, Event, Notice, NoticeKind, OpenError};
+use crate::sim::{Seen, World};
 
 #[derive(Debug)]
 pub(crate) struct Auth(Vec<Client>);

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Checker, per_client};
-use crate::core::{Action, Config, ConnId, Event, Handover, Notice, NoticeKind, PingId, Time};
-use crate::sim::{Call, Seen, World};
+use crate::core::{Action, Call, Config, ConnId, Event, Handover, Notice, NoticeKind, PingId, Time};
+use crate::sim::{Seen, World};
 
 #[derive(Debug)]
 pub(crate) struct Drain(Vec<Client>);

@@ -11,6 +11,7 @@ mod moves;
 mod nearest;
 mod one_active;
 mod probes;
+mod useless;
 
 use std::fmt::Debug;
 
@@ -41,6 +42,7 @@ pub(crate) fn all(world: &World) -> Vec<Box<dyn Checker>> {
         Box::new(probes::Probes::new(world)),
         Box::new(dials::Dials::new(world)),
         Box::new(capacity::Capacity::new(world)),
+        Box::new(useless::Useless::new(world)),
     ]
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::{Checker, per_client};
-use crate::core::{Action, DampingConfig, Notice, NoticeKind, Region, Time};
+use crate::core::{Action, DampingConfig, MoveCause, Notice, NoticeKind, Region, Time};
 use crate::sim::{Seen, World};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -34,7 +34,8 @@ impl Checker for Moves {
             return Ok(());
         };
         let NoticeKind::Moved { from, to, cause, .. } = kind else { return Ok(()) };
-        if from.region == to.region || !cause.is_planned() {
+        // A region of no use is left as if it were dead.
+        if from.region == to.region || !cause.is_planned() || *cause == MoveCause::Useless {
             return Ok(());
         }
         let returns = self.0[*client].returns.entry(to.region.clone()).or_default();

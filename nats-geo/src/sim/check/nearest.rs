@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Checker, per_client};
-use crate::core::{Action, Config, ConnId, Notice, NoticeKind, Time};
+use crate::core::{Action, Config, ConnId, MoveCause, Notice, NoticeKind, Time};
 use crate::sim::{Seen, World};
 
 #[derive(Debug)]
@@ -85,7 +85,8 @@ impl Client {
             NoticeKind::Moved { from, to, cause, .. } => {
                 let to_conn = to.conn;
                 let (from, to) = (world.region(&from.region), world.region(&to.region));
-                if let Some(from) = from.filter(|_| from != to && !cause.is_planned()) {
+                let failed = !cause.is_planned() || *cause == MoveCause::Useless;
+                if let Some(from) = from.filter(|_| from != to && failed) {
                     self.regions[from].fled = true;
                 }
                 self.arrive(to_conn, to, world.now());
@@ -121,6 +122,7 @@ impl Client {
             }
             let since = well_since.max(known.damped_until).max(self.arrived);
             let allowed = if known.fled { return_within(config) } else { improve_within(config) };
+            let allowed = allowed + world.verdict_within().map_or(Duration::ZERO, |_| gates_within(config));
             let aged = |changed: Option<Time>| changed.map_or(Time::ZERO, |at| at + learn_within(config));
             let due = (since + allowed).max(aged(known.changed)).max(aged(self.regions[here].changed));
             if world.now() > due {
@@ -155,6 +157,14 @@ fn improve_within(config: &Config) -> Duration {
     let (probe, fail_back) = (&config.probe, &config.fail_back);
     let gain = fail_back.gain_for + fail_back.gain_evaluations * longest(probe.away_interval, config);
     longest(probe.interval_max, config) + 2 * (gain + fail_back.spread + config.dial.timeout)
+}
+
+/// Behind gates, nearer regions may have to be tried in vain before, each time for longer; or this one was, a moment before it was
+/// of use.
+fn gates_within(config: &Config) -> Duration {
+    let fail_back = &config.fail_back;
+    longest(config.probe.interval_max, config)
+        + 3 * (fail_back.good_for + fail_back.spread + config.dial.timeout)
 }
 
 /// After a distance has changed: the old samples must first grow too old to count.

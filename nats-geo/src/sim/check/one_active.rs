@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{Checker, per_client};
-use crate::core::{Action, ConnId, Event, Handover, Notice, NoticeKind};
-use crate::sim::{Call, Seen, World};
+use crate::core::{Action, Call, ConnId, Event, Handover, Notice, NoticeKind};
+use crate::sim::{Seen, World};
 
 #[derive(Debug)]
 pub(crate) struct OneActive(Vec<Client>);

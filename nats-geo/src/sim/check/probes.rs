@@ -1,8 +1,8 @@
 //! Probes stay within their budget.
 
 use super::{Checker, per_client};
-use crate::core::{Action, Event, Time};
-use crate::sim::{Call, Seen, World};
+use crate::core::{Action, Call, Event, Time};
+use crate::sim::{Seen, World};
 
 #[derive(Debug)]
 pub(crate) struct Probes(Vec<Client>);

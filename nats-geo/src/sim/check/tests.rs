@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::core::{
-    Action, CapacityHint, Cause, Config, ConnId, EndpointId, Event, Handover, MoveCause, Notice, NoticeKind,
-    PingId, Place, ProbeId, Region, Time,
+    Action, Call, CapacityHint, Cause, Config, ConnId, EndpointId, Event, Handover, MoveCause, Notice,
+    NoticeKind, PingId, Place, ProbeId, Region, Time,
 };
-use crate::sim::{Call, Scenario};
+use crate::sim::{Fault, Scenario, ServerFault};
 
 const CLIENT: usize = 0;
 
@@ -163,4 +163,26 @@ fn who_is_not_connected_or_not_at_home_is_found_in_time() {
     assert!(far_s.is_some_and(|second| (300..1_000).contains(&second)), "{far_s:?}");
     assert_eq!(is_settled(0, &world), Ok(()));
     assert_eq!(is_settled(1, &world), Err("client 1 has no live link".into()));
+}
+
+#[test]
+fn who_stays_in_a_region_of_no_use_is_found_unless_all_are() {
+    let complained_after = |useless: &[usize]| {
+        let mut scenario = Scenario::super_cluster("rules", vec![(0, Config::interactive())]);
+        scenario.gate_period = Some(Duration::from_secs(5));
+        for region in useless {
+            scenario.at(Duration::ZERO, Fault::Region { region: *region, what: ServerFault::Useless });
+        }
+        let mut world = World::new(&scenario, 1).unwrap();
+        let mut rule = useless::Useless::new(&world);
+        // It says that it is in lon, and never that it has left.
+        rule.see(&noticed(NoticeKind::Connected(place(1, "lon"))), &world).unwrap();
+        (1..1_000).find(|second| {
+            while world.step(Time::from_millis(second * 1_000)) {}
+            rule.see(&Seen::Tick, &world).is_err()
+        })
+    };
+    assert!(complained_after(&[0]).is_some_and(|seconds| (300..600).contains(&seconds)));
+    assert_eq!(complained_after(&[0, 1, 2]), None);
+    assert_eq!(complained_after(&[1]), None);
 }

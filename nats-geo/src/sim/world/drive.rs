@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::super::{Call, Log};
+use super::gates::Gate;
 use super::transport::{Flow, FlowId, Message, Purpose, Stage};
 use super::{Happening, Seen, World};
 use crate::core::rng::Rng;
 use crate::core::{
-    Action, Cause, Config, ConfigError, ConnId, Endpoint, EndpointId, Event, OpenError, ProbeError,
-    ProbeReport, Selector, Time,
+    Action, Call, Cause, Config, ConfigError, ConnId, Endpoint, EndpointId, Event, Log, OpenError,
+    ProbeError, ProbeReport, Selector, Time,
 };
 
 /// A timer fires late by up to this much: the granularity of tokio's.
@@ -34,6 +34,7 @@ pub(super) struct Host {
     pub(super) asleep_until: Time,
     /// The connections of its links.
     links: BTreeMap<ConnId, FlowId>,
+    pub(super) gates: BTreeMap<ConnId, Gate>,
     /// What waits until the host goes on.
     held: Vec<Happening>,
     /// When the timer is to fire, in the time of the world.
@@ -46,7 +47,7 @@ impl Host {
         Ok(Self {
             site,
             selector: Selector::new(config.clone(), seed, Time::ZERO)?,
-            log: Log::new(config.clone(), seed),
+            log: Log::new(config.clone(), seed, Time::ZERO),
             rng: Rng::new(rng.next_u64()),
             ahead: Duration::ZERO,
             behind: Duration::ZERO,
@@ -55,6 +56,7 @@ impl Host {
             stalled_until: Time::ZERO,
             asleep_until: Time::ZERO,
             links: BTreeMap::new(),
+            gates: BTreeMap::new(),
             held: Vec::new(),
             armed: None,
         })
@@ -170,7 +172,7 @@ impl World {
                 let sent = self.hosts[client].clock(self.now);
                 self.send_on(client, conn, Message::Ping { ping, sent });
             }
-            Action::Activate { conn, .. } => self.send_on(client, conn, Message::Subscribe),
+            Action::Activate { conn, handover } => self.activate(client, conn, handover),
             Action::Close { conn, overlap, drain } => {
                 let flow = self.flow_of(client, conn);
                 if let Some(flow) = flow.and_then(|flow| self.flows.get_mut(&flow)) {
@@ -196,7 +198,7 @@ impl World {
         self.at(self.now + timeout, Happening::GiveUp(id));
     }
 
-    fn send_on(&mut self, client: usize, conn: ConnId, message: Message) {
+    pub(super) fn send_on(&mut self, client: usize, conn: ConnId, message: Message) {
         if let Some(flow) = self.flow_of(client, conn) {
             self.send_to_server(flow, message);
         }
@@ -210,7 +212,9 @@ impl World {
     fn forget(&mut self, id: FlowId) -> Option<Flow> {
         let flow = self.flows.remove(&id)?;
         if let Purpose::Link(conn) = flow.purpose {
-            self.hosts[flow.client].links.remove(&conn);
+            let host = &mut self.hosts[flow.client];
+            host.links.remove(&conn);
+            host.gates.remove(&conn);
         }
         Some(flow)
     }
@@ -254,6 +258,9 @@ impl World {
                 self.tell(client, Event::Pong { ping, rtt });
             }
             (Message::Subscribed, Purpose::Link(conn)) => self.tell(client, Event::Activated { conn }),
+            (Message::Told { question, is_of_use }, Purpose::Link(conn)) => {
+                self.gate_told(client, conn, question, is_of_use);
+            }
             (Message::LameDuck, Purpose::Link(conn)) => self.tell(client, Event::LameDuck(conn)),
             (Message::Refused, _) => {
                 self.forget(id);

@@ -26,7 +26,13 @@ impl World {
                 self.crash(index);
             }
             self.servers[index].slow = std::time::Duration::ZERO;
-            for what in [ServerFault::Thaw, ServerFault::Unlock, ServerFault::Start, ServerFault::Offer] {
+            for what in [
+                ServerFault::Thaw,
+                ServerFault::Unlock,
+                ServerFault::Useful,
+                ServerFault::Start,
+                ServerFault::Offer,
+            ] {
                 self.strike_server(index, what);
             }
         }
@@ -62,6 +68,8 @@ impl World {
                 }
             }
             ServerFault::Unlock => server.locked = false,
+            ServerFault::Useless => server.useless = true,
+            ServerFault::Useful => server.useless = false,
             ServerFault::Withdraw if server.offered => {
                 server.offered = false;
                 for client in 0..self.hosts.len() {

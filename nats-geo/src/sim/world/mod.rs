@@ -1,10 +1,11 @@
 //! The world: one queue of what is to happen, in order of time, and first come first served at equal times.
 //!
-//! `transport.rs` carries segments, `serve.rs` is the servers' side, `drive.rs` the clients', `faults.rs` breaks
+//! `transport.rs` carries segments, `gates.rs` asks whether a server is of use, `serve.rs` is the servers' side, `drive.rs` the clients', `faults.rs` breaks
 //! things, `truth.rs` knows how things really are.
 
 mod drive;
 mod faults;
+mod gates;
 mod serve;
 mod transport;
 mod truth;
@@ -15,9 +16,8 @@ use std::time::Duration;
 use super::scenario::{Fault, Scenario, Step};
 use super::server::Server;
 use super::wan::Path;
-use super::{Call, Log};
 use crate::core::rng::Rng;
-use crate::core::{Action, ConfigError, ConnId, Event, Time};
+use crate::core::{Action, Call, ConfigError, ConnId, Event, Log, Time};
 use drive::Host;
 use transport::{Flow, FlowId, Message, Packet};
 
@@ -38,6 +38,7 @@ pub(crate) struct World {
     hosts: Vec<Host>,
     flows: BTreeMap<FlowId, Flow>,
     next_flow: FlowId,
+    gate_period: Option<Duration>,
     seen: Vec<Seen>,
 }
 
@@ -110,6 +111,17 @@ enum Happening {
         conn: ConnId,
         flow: Option<FlowId>,
     },
+    /// The gate of a link is asked again.
+    Gate {
+        client: usize,
+        conn: ConnId,
+    },
+    /// The answer of a gate is overdue.
+    GateOver {
+        client: usize,
+        conn: ConnId,
+        question: u64,
+    },
     /// A stalled or sleeping host goes on, unless it has to stay longer.
     HostBack(usize),
 }
@@ -144,6 +156,7 @@ impl World {
             hosts,
             flows: BTreeMap::new(),
             next_flow: 0,
+            gate_period: scenario.gate_period,
             seen: Vec::new(),
         };
         world.at(world.now + TICK, Happening::Tick);
@@ -208,6 +221,10 @@ impl World {
             Happening::Wake(client) => self.wake(client),
             Happening::GiveUp(flow) => self.give_up(flow),
             Happening::Drained { client, conn, flow } => self.drained(client, conn, flow),
+            Happening::Gate { client, conn } => self.gate(client, conn),
+            Happening::GateOver { client, conn, question } => {
+                self.gate_told(client, conn, question, false);
+            }
             Happening::HostBack(client) => self.host_back(client),
         }
     }
@@ -216,9 +233,11 @@ impl World {
     fn stalled(&self, happening: &Happening) -> Option<usize> {
         let client = match happening {
             Happening::Receive(flow, _) | Happening::GiveUp(flow) => self.flows.get(flow)?.client,
-            Happening::Drained { client, .. } | Happening::Tell(client, _) | Happening::Wake(client) => {
-                *client
-            }
+            Happening::Drained { client, .. }
+            | Happening::Gate { client, .. }
+            | Happening::GateOver { client, .. }
+            | Happening::Tell(client, _)
+            | Happening::Wake(client) => *client,
             _ => return None,
         };
         self.hosts[client].is_stalled(self.now).then_some(client)

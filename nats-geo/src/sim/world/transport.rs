@@ -85,6 +85,14 @@ pub(super) enum Message {
     /// The subscriptions, and the barrier behind them.
     Subscribe,
     Subscribed,
+    /// A health gate asks.
+    Ask {
+        question: u64,
+    },
+    Told {
+        question: u64,
+        is_of_use: bool,
+    },
     LameDuck,
     End(Cause),
 }

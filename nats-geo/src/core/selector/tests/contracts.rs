@@ -8,7 +8,7 @@ use super::super::super::{
     Action, Cause, Config, ConnId, Endpoint, EndpointId, Event, OpenError, PingId, ProbeError, ProbeId,
     ProbeReport, Selector, ServerIdentity, Time,
 };
-use super::world::{Mood, World};
+use super::world::{Mood, World, unusable};
 
 /// One call of a driver that may be as wrong as it likes.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ enum Call {
 fn call() -> impl Strategy<Value = Call> {
     let id = 0_u64..12;
     let event =
-        (0_u8..13, id.clone(), id, 0_u64..3_000).prop_map(|(kind, id, other, ms)| event(kind, id, other, ms));
+        (0_u8..14, id.clone(), id, 0_u64..3_000).prop_map(|(kind, id, other, ms)| event(kind, id, other, ms));
     prop_oneof![6 => event.prop_map(Call::Event), 2 => Just(Call::Timeout), 4 => Just(Call::Drain)]
 }
 
@@ -54,6 +54,7 @@ fn event(kind: u8, id: u64, other: u64, ms: u64) -> Event {
             conn,
             cause: [Cause::Eof, Cause::Requested, Cause::Auth("no".into())][other as usize % 3].clone(),
         },
+        12 => Event::Unusable { conn, why: "no use".into() },
         _ => [Event::Resumed, Event::ChooseAfresh, Event::Progress { conn }][other as usize % 3].clone(),
     }
 }
@@ -91,6 +92,8 @@ enum Blow {
     Silence(usize),
     Revive(usize),
     LameDuck,
+    /// All servers answer; those of a region are of no use until the end.
+    Useless(&'static str),
     Sleep(u64),
 }
 
@@ -100,6 +103,7 @@ fn blow() -> impl Strategy<Value = Blow> {
         (0_usize..9).prop_map(Blow::Silence),
         (0_usize..9).prop_map(Blow::Revive),
         Just(Blow::LameDuck),
+        prop::sample::select(vec!["lon", "ams", "dal"]).prop_map(Blow::Useless),
         (1_u64..100).prop_map(Blow::Sleep),
     ]
 }
@@ -111,6 +115,12 @@ fn strike(world: &mut World, blow: &Blow) {
         Blow::Revive(server) => world.restart(server),
         Blow::LameDuck if world.active().is_some() => world.event(Event::LameDuck(world.active_conn())),
         Blow::LameDuck => {}
+        Blow::Useless(region) => {
+            world.useless.insert(region);
+            if world.region() == Some(region) {
+                world.event(unusable(world.active_conn()));
+            }
+        }
         Blow::Sleep(secs) => world.sleep(Duration::from_secs(secs)),
     }
 }
@@ -159,6 +169,7 @@ proptest! {
             strike(&mut world, blow);
         }
         (0..9).for_each(|server| if world.servers[server].mood != Mood::Up { world.restart(server) });
+        world.useless.clear();
         world.run_for(Duration::from_secs(3_600));
         prop_assert_eq!(world.region(), Some("lon"));
         let expected = if choice > 1 { 2 } else { 1 };

@@ -3,6 +3,7 @@
 mod contracts;
 mod failing;
 mod returning;
+mod useless;
 mod world;
 
 use std::time::Duration;

@@ -42,6 +42,8 @@ pub(super) struct World {
     busy: Duration,
     /// Connections that nothing comes back on, though their server lives.
     hung: BTreeSet<ConnId>,
+    /// Regions that answer, but fail the checks of the application.
+    pub(super) useless: BTreeSet<&'static str>,
 }
 
 impl World {
@@ -81,6 +83,7 @@ impl World {
             conns: BTreeMap::new(),
             busy,
             hung: BTreeSet::new(),
+            useless: BTreeSet::new(),
         };
         for index in 0..world.servers.len() {
             let address = format!("{}-{index}:4222", world.servers[index].region);
@@ -224,7 +227,10 @@ impl World {
             Action::Activate { conn, handover } => {
                 assert!(matches!(handover, Handover::Pipelined | Handover::AfterBarrier));
                 if let Some(server) = self.answering(conn) {
-                    self.later(self.servers[server].rtt, Event::Activated { conn });
+                    let Server { region, rtt, .. } = self.servers[server];
+                    // An unplanned move waits for no check.
+                    let is_barred = self.useless.contains(region) && handover == Handover::AfterBarrier;
+                    self.later(rtt, if is_barred { unusable(conn) } else { Event::Activated { conn } });
                 }
             }
             Action::Close { conn, drain, .. } => {
@@ -287,6 +293,10 @@ impl World {
         self.sequence += 1;
         self.queue.insert((self.now + delay, self.sequence), event);
     }
+}
+
+pub(super) fn unusable(conn: ConnId) -> Event {
+    Event::Unusable { conn, why: "JetStream does not answer".into() }
 }
 
 fn identity(index: usize, server: &Server) -> ServerIdentity {

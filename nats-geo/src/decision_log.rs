@@ -1,0 +1,246 @@
+//! Decision logs as text: what a selector was told and what it decided, one JSON object per line.
+//!
+//! ```text
+//! {"start":{"format":1,"version":"0.1.0","seed":42,"at":21000,"config":{..}}}
+//! {"told":{"at":90000,"call":{"Event":{"Discovered":{"id":1,"address":"lon-1:4222",..}}}}}
+//! {"decided":{"at":90000,"action":{"Probe":{"probe":0,"endpoint":1,"timeout":{"secs":2,"nanos":0}}}}}
+//! {"ended":{"why":"the client was closed"}}
+//! ```
+//!
+//! Times are nanoseconds of the client's own clock. A log has no gaps: one that is too long ends early, with a line
+//! that says so, and what is there can be replayed. Addresses, names of servers and regions, and the errors of
+//! servers are in it; credentials never come near a selector.
+//!
+//! The native client writes one with `GeoOptions::decision_log`. [`Log::read`] reads it, and [`Log::replay`] plays it
+//! again, so that what a client did in the field can be looked at step by step, and becomes a test:
+//!
+//! ```
+//! use nats_geo::core::{Call, Config, Endpoint, EndpointId, Event, Log, Time};
+//!
+//! let mut log = Log::new(Config::fleet(), 42, Time::ZERO);
+//! let endpoint = Endpoint::new(EndpointId(1), "lon-1:4222");
+//! log.calls.push((Time::ZERO, Call::Event(Event::Discovered(endpoint))));
+//! log.actions = log.replay()?;
+//!
+//! let mut text = Vec::new();
+//! log.write(&mut text)?;
+//! let again = Log::read(text.as_slice())?;
+//! assert_eq!(again, log);
+//! assert_eq!(again.replay()?, again.actions);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::io::{self, BufRead, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::{Action, Call, Config, Log, Time};
+
+/// One line of a log.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Line {
+    /// The first one.
+    Start {
+        format: u32,
+        /// Of this crate: another one may decide otherwise.
+        version: String,
+        seed: u64,
+        at: Time,
+        config: Box<Config>,
+    },
+    Told {
+        at: Time,
+        call: Call,
+    },
+    Decided {
+        at: Time,
+        action: Action,
+    },
+    /// The last one. It is missing where the process died.
+    Ended {
+        why: String,
+    },
+}
+
+/// Raised when a line comes to mean something else.
+const FORMAT: u32 = 1;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+impl Line {
+    pub(crate) fn start(config: Config, seed: u64, at: Time) -> Self {
+        Self::Start { format: FORMAT, version: VERSION.into(), seed, at, config: Box::new(config) }
+    }
+
+    /// The line with its end.
+    pub(crate) fn text(&self) -> io::Result<String> {
+        let mut text = serde_json::to_string(self)?;
+        text.push('\n');
+        Ok(text)
+    }
+}
+
+/// Why a decision log cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// It cannot be read at all.
+    #[error("the decision log cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// It does not begin as one.
+    #[error("this is no decision log: it does not begin with a line `{{\"start\":..}}`")]
+    NoStart,
+    /// It was written in another format.
+    #[error(
+        "the decision log has format {found}, written by nats-geo {version}, but nats-geo {this} reads format {reads}",
+        this = VERSION,
+        reads = FORMAT
+    )]
+    Format {
+        /// Its format.
+        found: u32,
+        /// The version that wrote it.
+        version: String,
+    },
+    /// A line is none of a decision log.
+    #[error("line {number} of the decision log, written by nats-geo {version}: {error} (this is {this})", this = VERSION)]
+    Line {
+        /// Which line, from 1.
+        number: usize,
+        /// The version that wrote it.
+        version: String,
+        /// What is wrong with it.
+        error: serde_json::Error,
+    },
+}
+
+impl Log {
+    /// Reads what [`write`](Self::write) or a client has written. If the process died while it wrote, the unfinished
+    /// last line is left out.
+    ///
+    /// # Errors
+    /// The text is no decision log, is damaged, or was written in another format.
+    pub fn read(mut text: impl BufRead) -> Result<Self, LogError> {
+        let mut line = String::new();
+        text.read_line(&mut line)?;
+        let Ok(Line::Start { format, version, seed, at, config }) = serde_json::from_str(&line) else {
+            return Err(not_started(&line));
+        };
+        if format != FORMAT {
+            return Err(LogError::Format { found: format, version });
+        }
+        let mut log = Self::new(*config, seed, at);
+        for number in 2.. {
+            line.clear();
+            text.read_line(&mut line)?;
+            if !line.ends_with('\n') {
+                break;
+            }
+            match serde_json::from_str(&line) {
+                Ok(Line::Told { at, call }) => log.calls.push((at, call)),
+                Ok(Line::Decided { at, action }) => log.actions.push((at, action)),
+                Ok(Line::Ended { .. }) => break,
+                Ok(Line::Start { .. }) => {
+                    let error = serde::de::Error::custom("another log begins: one file is for one client");
+                    return Err(LogError::Line { number, version, error });
+                }
+                Err(error) => return Err(LogError::Line { number, version, error }),
+            }
+        }
+        Ok(log)
+    }
+
+    /// Writes it as text: each fact, and behind it what was decided at that moment.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn write(&self, mut out: impl Write) -> io::Result<()> {
+        let mut write = |line: &Line| out.write_all(line.text()?.as_bytes());
+        write(&Line::start(self.config.clone(), self.seed, self.started))?;
+        let mut actions = self.actions.iter().peekable();
+        for (at, call) in &self.calls {
+            // Those of a moment that is over.
+            while let Some((at, action)) = actions.next_if(|(decided, _)| decided < at) {
+                write(&Line::Decided { at: *at, action: action.clone() })?;
+            }
+            write(&Line::Told { at: *at, call: call.clone() })?;
+        }
+        for (at, action) in actions {
+            write(&Line::Decided { at: *at, action: action.clone() })?;
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with a first line that cannot be used.
+fn not_started(line: &str) -> LogError {
+    /// What all formats have in common.
+    #[derive(Deserialize)]
+    struct Any {
+        start: Start,
+    }
+    #[derive(Deserialize)]
+    struct Start {
+        format: u32,
+        version: String,
+    }
+    let Ok(Any { start: Start { format, version } }) = serde_json::from_str(line) else {
+        return LogError::NoStart;
+    };
+    match serde_json::from_str::<Line>(line) {
+        Err(error) if format == FORMAT => LogError::Line { number: 1, version, error },
+        _ => LogError::Format { found: format, version },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{Endpoint, EndpointId, Event};
+
+    fn log() -> Log {
+        let mut config = Config::fleet();
+        // No binary fraction, so it would be read as another number if that were done in a hurry.
+        config.probe.jitter = 0.1 + 0.2;
+        let mut log = Log::new(config, u64::MAX, Time::from_millis(7));
+        let endpoint = Endpoint::new(EndpointId(1), "lon-1:4222").with_label("lon \"1\"\n");
+        log.calls.push((Time::from_millis(8), Call::Event(Event::Discovered(endpoint))));
+        log.calls.push((Time::from_millis(9_000), Call::Timeout));
+        log.actions = log.replay().unwrap();
+        assert!(log.actions.len() > 1);
+        log
+    }
+
+    fn text(log: &Log) -> String {
+        let mut text = Vec::new();
+        log.write(&mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn what_is_read_is_what_was_written() {
+        let log = log();
+        let text = text(&log);
+        assert_eq!(Log::read(text.as_bytes()).unwrap(), log);
+        let cut = &text[..text.len() - 3];
+        let read = Log::read(cut.as_bytes()).unwrap();
+        assert_eq!(read.actions, log.actions[..log.actions.len() - 1], "without the unfinished line");
+    }
+
+    #[test]
+    fn what_is_no_log_is_refused_and_says_why() {
+        let error = |text: &str| Log::read(text.as_bytes()).unwrap_err().to_string();
+        let good = text(&log());
+        assert!(error("").contains("no decision log"));
+        assert!(error("{\"told\":{}}\n").contains("no decision log"));
+        let other = good.replacen("\"format\":1", "\"format\":2", 1);
+        assert!(error(&other).contains("has format 2, written by nats-geo 0"), "{}", error(&other));
+        let older = good.replacen("\"budget_burst\"", "\"burst\"", 1);
+        assert!(error(&older).starts_with("line 1 of"), "{}", error(&older));
+        assert!(error(&older).contains("missing field `budget_burst`"), "{}", error(&older));
+        let damaged = good.replacen("\"told\"", "\"tald\"", 1);
+        assert!(error(&damaged).starts_with("line 2 of"), "{}", error(&damaged));
+        assert!(error(&good.repeat(2)).contains("another log begins"), "{}", error(&good.repeat(2)));
+    }
+}

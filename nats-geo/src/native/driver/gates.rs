@@ -1,0 +1,60 @@
+//! Health gates: asked before a link gets traffic in an orderly move, and again and again while it has it.
+
+use std::sync::Arc;
+
+use super::{Done, Driver};
+use crate::core::{ConnId, Event, Handover, NoticeKind, Place};
+use crate::native::gates::{Asked, Gates};
+
+impl Driver {
+    /// The gates that must pass before this link is activated, and where it leads.
+    pub(super) fn gates_before(&mut self, conn: ConnId, handover: Handover) -> Option<(Gates, Place)> {
+        // There is time for it, unless a lame duck has to be left.
+        let live = self.hub.live_now().and_then(|link| self.links.get(&link.conn));
+        let may_wait = handover == Handover::AfterBarrier && live.is_some_and(|entry| !entry.lame_duck);
+        let entry = self.links.get_mut(&conn)?;
+        let place = entry.place.clone().filter(|_| may_wait && !self.gates.is_empty());
+        entry.asked = if place.is_some() { Asked::AllPassed } else { Asked::Nobody };
+        Some((self.gates.clone(), place?))
+    }
+
+    /// Learns from a notice where links lead, and which one is live.
+    pub(super) fn gates_noticed(&mut self, kind: &NoticeKind) {
+        if self.gates.is_empty() {
+            return;
+        }
+        match kind {
+            NoticeKind::Opened(place) | NoticeKind::StandbyReady(place) => {
+                if let Some(entry) = self.links.get_mut(&place.conn) {
+                    entry.place = Some(place.clone());
+                }
+            }
+            NoticeKind::Connected(place) | NoticeKind::Moved { to: place, .. } => self.watch_live(place.conn),
+            _ => {}
+        }
+    }
+
+    pub(super) fn unusable(&mut self, conn: ConnId, why: String) {
+        self.tell(Event::Unusable { conn, why });
+        if let Some(entry) = self.links.get_mut(&conn).filter(|entry| entry.watch.is_some()) {
+            entry.asked = Asked::Failed;
+            self.watch_live(conn);
+        }
+    }
+
+    fn watch_live(&mut self, conn: ConnId) {
+        let Some(entry) = self.links.get_mut(&conn) else { return };
+        let Some(place) = entry.place.clone() else { return };
+        let (gates, link, asked) = (self.gates.clone(), Arc::clone(&entry.link), entry.asked);
+        let watch = self.tasks.spawn(async move {
+            match gates.watch(&link, place, asked).await {
+                Some(why) => Done::Unusable { conn, why },
+                None => Done::Other,
+            }
+        });
+        // A link that fell silent, was left and came back had one before.
+        if let Some(before) = entry.watch.replace(watch) {
+            before.abort();
+        }
+    }
+}

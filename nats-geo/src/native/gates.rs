@@ -1,0 +1,316 @@
+//! Health gates: whether a server that answers is of use to this application.
+
+use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use serde::Deserialize;
+
+use super::ConnectError;
+use super::jetstream::Refused;
+use super::link::Link;
+use crate::core::{Config, Place, Region};
+
+/// A check that a region must pass to be of use, such as a stream that can be read. Without gates a server that answers
+/// is good enough. For [`GeoOptions::gate`](crate::GeoOptions::gate).
+///
+/// * Before an orderly move all gates are asked once over the new link; if one fails, the client stays where it is.
+/// * The live link is asked every [`period`](Self::period). After several [failures in a row](Self::failures) the region
+///   is left, make before break, and returned to by the rules for a region that was dead; but never if no other region
+///   passes: nothing would be better, and [`NothingBetter`](crate::core::NoticeKind::NothingBetter) says so.
+/// * A client whose link is lost waits for no gate: it is asked as soon as it is connected again. So it is at the start.
+/// * A lame duck has to be left, wherever that leads.
+///
+/// ```no_run
+/// use nats_geo::{Gate, GeoOptions};
+/// use std::time::Duration;
+///
+/// # async fn example() -> Result<(), nats_geo::ConnectError> {
+/// let client = GeoOptions::new()
+///     .gate(Gate::stream("ORDERS"))
+///     .gate(Gate::check("prices", async |link| {
+///         let price = link.nats().request("prices.health", "".into()).await;
+///         price.map(drop).map_err(|error| error.to_string())
+///     }))
+///     .connect("nats://lon-1:4222,nats://ams-1:4222")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "a gate does nothing until it is given to the options of a client"]
+pub struct Gate {
+    name: String,
+    check: Check,
+    /// What is wrong with it.
+    problem: Option<String>,
+    period: Duration,
+    timeout: Duration,
+    failures: u32,
+}
+
+type Check = Arc<dyn Fn(GateLink) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// A new leader of a stream is elected within seconds: with three failures in a row that moves nobody, and a region of
+/// no use is left after 10 to 17 s. A thousand clients ask 200 times per second.
+const PERIOD: Duration = Duration::from_secs(5);
+
+/// The farthest regions are 300 ms away; two thirds of the time that an activation may take.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+const FAILURES: u32 = 3;
+
+/// The link that a gate is asked about: requests on it go to that server, wherever other traffic goes.
+#[derive(Clone, Debug)]
+pub struct GateLink {
+    client: async_nats::Client,
+    place: Place,
+}
+
+impl GateLink {
+    /// Its connection. Who keeps it keeps the connection open.
+    pub const fn nats(&self) -> &async_nats::Client {
+        &self.client
+    }
+
+    /// Its region.
+    pub const fn region(&self) -> &Region {
+        &self.place.region
+    }
+
+    /// The name of its server, as far as known.
+    pub fn server(&self) -> Option<&str> {
+        self.place.server.as_deref()
+    }
+}
+
+impl Gate {
+    /// JetStream answers this account (`$JS.API.INFO`).
+    pub fn jetstream() -> Self {
+        Self::of("JetStream", Arc::new(|link| api_answers(link, INFO.into(), Bytes::new()).boxed()))
+    }
+
+    /// This stream can be read: it says that it has no message of the highest number that there is
+    /// (`$JS.API.STREAM.MSG.GET`).
+    pub fn stream(name: impl Into<String>) -> Self {
+        let name = name.into();
+        let is_name = !name.is_empty()
+            && !name.contains(['.', '*', '>', '/', '\\'])
+            && !name.contains(char::is_whitespace);
+        let subject = format!("{MESSAGE_GET}.{name}");
+        let check: Check = Arc::new(move |link| api_answers(link, subject.clone(), NOBODY.into()).boxed());
+        let problem = (!is_name).then(|| format!("`{name}` is not the name of a stream"));
+        Self { problem, ..Self::of(format!("stream {name}"), check) }
+    }
+
+    /// A check of your own, under this name. The error is for people; a check that takes longer than
+    /// [`timeout`](Self::timeout) has failed.
+    pub fn check<F>(name: impl Into<String>, check: impl Fn(GateLink) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        Self::of(name, Arc::new(move |link| check(link).boxed()))
+    }
+
+    fn of(name: impl Into<String>, check: Check) -> Self {
+        let name = name.into();
+        Self { name, check, problem: None, period: PERIOD, timeout: TIMEOUT, failures: FAILURES }
+    }
+
+    /// How often the live link is asked, varied by 20 % so that clients drift apart. Default 5 s.
+    pub fn period(mut self, period: Duration) -> Self {
+        self.period = period;
+        self
+    }
+
+    /// How long an answer may take. Default 2 s, the most for the default policy: two thirds of
+    /// [`DialConfig::timeout`](crate::core::DialConfig::timeout).
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// So many failures in a row on the live link, and its region is of no use. Default 3.
+    pub fn failures(mut self, failures: u32) -> Self {
+        self.failures = failures;
+        self
+    }
+
+    async fn ask(&self, link: GateLink) -> Result<(), String> {
+        // A check that panics has failed; the driver goes on.
+        let asking = AssertUnwindSafe(async { (self.check)(link).await }).catch_unwind();
+        let answer = match tokio::time::timeout(self.timeout, asking).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_panic)) => Err("the check panicked".into()),
+            Err(_elapsed) => Err(format!("no answer within {:?}", self.timeout)),
+        };
+        answer.map_err(|why| format!("{}: {why}", self.name))
+    }
+
+    /// Asks again and again; returns why the link is of no use.
+    async fn until_it_fails(&self, link: &GateLink, asked: Asked) -> String {
+        let mut failed = match asked {
+            Asked::AllPassed | Asked::Nobody => 0,
+            Asked::Failed => self.failures.saturating_sub(1),
+        };
+        if asked != Asked::Nobody {
+            tokio::time::sleep(varied(self.period)).await;
+        }
+        loop {
+            match self.ask(link.clone()).await {
+                Ok(()) => failed = 0,
+                Err(why) => {
+                    failed += 1;
+                    if failed >= self.failures {
+                        return why;
+                    }
+                }
+            }
+            tokio::time::sleep(varied(self.period)).await;
+        }
+    }
+
+    fn problem(&self, config: &Config) -> Option<String> {
+        let longest = config.dial.timeout * 2 / 3;
+        match &self.problem {
+            Some(problem) => Some(problem.clone()),
+            _ if self.period.is_zero() => Some("its period is zero".into()),
+            _ if self.failures == 0 => Some("its failures are 0, but must be at least 1".into()),
+            _ if self.timeout.is_zero() || self.timeout > longest => Some(format!(
+                "its timeout is {:?}, but must be more than zero and at most {longest:?}, two thirds of `dial.timeout`",
+                self.timeout
+            )),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("name", &self.name)
+            .field("period", &self.period)
+            .field("timeout", &self.timeout)
+            .field("failures", &self.failures)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is known of a link when its watch begins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Asked {
+    /// All gates passed a moment ago.
+    AllPassed,
+    /// No gate was asked: there was no time.
+    Nobody,
+    /// The last verdict was bad.
+    Failed,
+}
+
+/// All gates of a client.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gates(Arc<[Gate]>);
+
+impl Gates {
+    pub(crate) fn new(gates: Vec<Gate>, config: &Config) -> Result<Self, ConnectError> {
+        let problem = gates.iter().find_map(|gate| Some((gate.name.clone(), gate.problem(config)?)));
+        match problem {
+            Some((gate, problem)) => Err(ConnectError::Gate { gate, problem }),
+            None => Ok(Self(gates.into())),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a link is of use, asked once.
+    ///
+    /// # Errors
+    /// Which gate failed first, and why.
+    pub(crate) async fn pass(&self, link: &Link, place: Place) -> Result<(), String> {
+        let link = GateLink { client: link.client().clone(), place };
+        try_join_all(self.0.iter().map(|gate| gate.ask(link.clone()))).await.map(drop)
+    }
+
+    /// Watches the live link. Returns which gate fails, and why; `None` when the link has ended.
+    pub(crate) async fn watch(&self, link: &Link, place: Place, asked: Asked) -> Option<String> {
+        let asking = GateLink { client: link.client().clone(), place };
+        let mut verdicts: FuturesUnordered<_> =
+            self.0.iter().map(|gate| gate.until_it_fails(&asking, asked)).collect();
+        tokio::select! {
+            why = verdicts.next() => why,
+            () = link.ended() => None,
+        }
+    }
+}
+
+const INFO: &str = "$JS.API.INFO";
+const MESSAGE_GET: &str = "$JS.API.STREAM.MSG.GET";
+
+/// A message that no stream has, so that the answer is short.
+const NOBODY: &str = r#"{"seq":18446744073709551615}"#;
+
+/// "no message found", of JetStream's own list of errors.
+const NO_MESSAGE_FOUND: u64 = 10_037;
+
+/// JetStream answers, and not with an error.
+async fn api_answers(link: GateLink, subject: String, request: Bytes) -> Result<(), String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        error: Option<Refused>,
+    }
+    let answer = link.nats().request(subject, request).await.map_err(|error| error.to_string())?;
+    let answer: Answer = serde_json::from_slice(&answer.payload)
+        .map_err(|error| format!("this is no answer of JetStream: {error}"))?;
+    match answer.error {
+        Some(error) if error.error_code != NO_MESSAGE_FOUND => Err(error.to_string()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Between four and six fifths.
+fn varied(period: Duration) -> Duration {
+    // Keyed anew by the operating system at every call.
+    let chance = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
+    period.mul_f64(0.8 + 0.4 * chance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(gate: Gate) -> String {
+        Gates::new(vec![gate], &Config::fleet()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn gates_that_cannot_work_are_refused_by_name() {
+        for (gate, what) in [
+            (Gate::stream("A.B"), "`A.B` is not the name of a stream"),
+            (Gate::stream(""), "`` is not the name of a stream"),
+            (Gate::jetstream().period(Duration::ZERO), "its period is zero"),
+            (Gate::jetstream().failures(0), "its failures are 0"),
+            (Gate::jetstream().timeout(Duration::from_secs(3)), "at most 2s, two thirds of `dial.timeout`"),
+        ] {
+            let name = gate.name.clone();
+            let text = problem(gate);
+            assert!(text.contains(what) && text.contains(&name), "{text}");
+        }
+        assert!(Gates::new(vec![Gate::jetstream(), Gate::stream("ORDERS")], &Config::fleet()).is_ok());
+    }
+
+    #[test]
+    fn periods_are_varied_by_a_fifth() {
+        let periods: Vec<_> = (0..200).map(|_| varied(Duration::from_secs(10)).as_secs_f64()).collect();
+        assert!(periods.iter().all(|seconds| (8.0..=12.0).contains(seconds)));
+        assert!(
+            periods.iter().any(|seconds| *seconds < 9.0) && periods.iter().any(|seconds| *seconds > 11.0)
+        );
+    }
+}

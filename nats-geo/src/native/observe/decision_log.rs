@@ -1,0 +1,266 @@
+//! Writing down what the selector is told and decides.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::task::JoinHandle;
+use tracing::Level;
+
+use super::events::TARGET;
+use crate::core::{Action, Call, Config, Time};
+use crate::decision_log::Line;
+use crate::native::ConnectError;
+use crate::native::hub::lock;
+
+/// Where the decisions of one client are written down, as they are made: for
+/// [`GeoOptions::decision_log`](crate::GeoOptions::decision_log). The format is described in
+/// [`decision_log`](crate::decision_log); no secret is in it.
+///
+/// Lines are streamed to the writer by a thread of its own. The log is bounded and has no gaps: at its limit, when the
+/// writer fails, or when it is so slow that thousands of lines wait, the log ends, with a last line and a warning that
+/// say so; the client goes on. It is complete when [`GeoClient::close`](crate::GeoClient::close) returns.
+///
+/// ```no_run
+/// use nats_geo::GeoOptions;
+/// use nats_geo::core::Log;
+/// use nats_geo::observe::DecisionLog;
+/// use std::fs::File;
+/// use std::io::BufReader;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let log = DecisionLog::new(File::create("decisions.jsonl")?);
+/// let client = GeoOptions::new().decision_log(log).connect("nats://lon-1:4222,nats://ams-1:4222").await?;
+/// // ...
+/// client.close().await;
+///
+/// let log = Log::read(BufReader::new(File::open("decisions.jsonl")?))?;
+/// assert_eq!(log.replay()?.len(), log.actions.len());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "a decision log does nothing until it is given to the options of a client"]
+pub struct DecisionLog {
+    writer: Arc<Mutex<Option<Writer>>>,
+    bytes_max: u64,
+}
+
+type Writer = Box<dyn Write + Send>;
+
+/// About a day and a half of the fleet preset at home: 500 bytes for each PING and its answer.
+const BYTES_MAX: u64 = 64 << 20;
+
+/// Lines that may wait for the writer: the start of a client with 4096 servers makes about 16 000.
+const LINES_MAX: usize = 16 << 10;
+
+/// Closing a client waits at most so long for a slow writer.
+const FINISH_LIMIT: Duration = Duration::from_secs(2);
+
+impl DecisionLog {
+    /// A log of one client, in this writer. It is written to line by line where there is time, so it need not be
+    /// buffered.
+    pub fn new(writer: impl Write + Send + 'static) -> Self {
+        Self { writer: Arc::new(Mutex::new(Some(Box::new(writer)))), bytes_max: BYTES_MAX }
+    }
+
+    /// The log ends before it gets longer than this. Default 64 MiB.
+    pub fn bytes_max(mut self, bytes: u64) -> Self {
+        self.bytes_max = bytes;
+        self
+    }
+
+    /// Begins the log of a client.
+    pub(crate) fn start(&self, config: Config, seed: u64, at: Time) -> Result<Recorder, ConnectError> {
+        let writer = lock(&self.writer).take().ok_or(ConnectError::DecisionLogInUse)?;
+        let (lines, waiting) = mpsc::channel(LINES_MAX);
+        let why = Arc::new(OnceLock::new());
+        let job = Job { waiting, writer, why: Arc::clone(&why), bytes_left: self.bytes_max };
+        let writing = tokio::task::spawn_blocking(move || job.run());
+        let mut recorder = Recorder { lines: Some(lines), why, writing };
+        recorder.record(Line::start(config, seed, at));
+        Ok(recorder)
+    }
+}
+
+impl fmt::Debug for DecisionLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DecisionLog").field("bytes_max", &self.bytes_max).finish_non_exhaustive()
+    }
+}
+
+/// The driver's end of a log.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    /// `None` once the log has ended.
+    lines: Option<mpsc::Sender<Line>>,
+    why: Arc<OnceLock<&'static str>>,
+    writing: JoinHandle<()>,
+}
+
+impl Recorder {
+    pub(crate) fn told(&mut self, at: Time, call: Call) {
+        self.record(Line::Told { at, call });
+    }
+
+    pub(crate) fn decided(&mut self, at: Time, action: Action) {
+        self.record(Line::Decided { at, action });
+    }
+
+    /// Returns when the log is complete, or the writer is too slow to wait for.
+    pub(crate) async fn finish(mut self) {
+        self.end("the client was closed");
+        // If it takes longer, it ends by itself.
+        let _ = tokio::time::timeout(FINISH_LIMIT, &mut self.writing).await;
+    }
+
+    fn record(&mut self, line: Line) {
+        let Some(lines) = &self.lines else { return };
+        match lines.try_send(line) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => self.end(SLOW),
+            // The writer has said why.
+            Err(TrySendError::Closed(_)) => self.lines = None,
+        }
+    }
+
+    fn end(&mut self, why: &'static str) {
+        if self.lines.take().is_some() {
+            let _ = self.why.set(why);
+        }
+    }
+}
+
+const SLOW: &str = "the writer was too slow: use a faster one, or one that buffers";
+
+/// The writer's end.
+struct Job {
+    waiting: mpsc::Receiver<Line>,
+    writer: Writer,
+    why: Arc<OnceLock<&'static str>>,
+    bytes_left: u64,
+}
+
+impl Job {
+    fn run(mut self) {
+        let why = match self.write_all() {
+            // Without a reason, the driver was dropped together with its runtime.
+            Ok(None) => self.why.get().copied().unwrap_or("the client was dropped").to_owned(),
+            Ok(Some(why)) => why.to_owned(),
+            Err(error) => format!("the writer failed: {error}"),
+        };
+        let is_early = self.why.get().is_none_or(|why| *why == SLOW);
+        if is_early {
+            tracing::event!(
+                name: "nats_geo.decision_log_ended", target: TARGET, Level::WARN, why,
+                "the decision log ended: {why}"
+            );
+        }
+        let end = Line::Ended { why }.text();
+        // A writer that has failed may fail again: that was said.
+        let _ =
+            end.and_then(|text| self.writer.write_all(text.as_bytes())).and_then(|()| self.writer.flush());
+    }
+
+    /// Until no more lines come, or no more may be written: then returns why.
+    fn write_all(&mut self) -> io::Result<Option<&'static str>> {
+        while let Some(line) = self.waiting.blocking_recv() {
+            let text = line.text()?;
+            let Some(left) = self.bytes_left.checked_sub(text.len() as u64) else {
+                return Ok(Some("it is as long as it may get: see `DecisionLog::bytes_max`"));
+            };
+            self.bytes_left = left;
+            self.writer.write_all(text.as_bytes())?;
+            if self.waiting.is_empty() {
+                self.writer.flush()?;
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::Log;
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            lock(&self.0).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Shared {
+        fn text(&self) -> String {
+            String::from_utf8(lock(&self.0).clone()).unwrap()
+        }
+    }
+
+    struct Full;
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::Error::other("disk full"))
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn started(log: &DecisionLog) -> Recorder {
+        log.start(Config::fleet(), 1, Time::ZERO).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_log_ends_at_its_limit_and_can_be_read_up_to_there() {
+        let shared = Shared::default();
+        let mut recorder = started(&DecisionLog::new(shared.clone()).bytes_max(8 << 10));
+        for ms in 0..1_000 {
+            recorder.told(Time::from_millis(ms), Call::Timeout);
+        }
+        recorder.finish().await;
+        let text = shared.text();
+        assert!(text.len() < (8 << 10) + 200, "{} bytes", text.len());
+        assert!(text.lines().last().unwrap().contains("as long as it may get"), "{text}");
+        let calls = Log::read(text.as_bytes()).unwrap().calls.len();
+        assert!((10..1_000).contains(&calls), "{calls} calls");
+    }
+
+    #[tokio::test]
+    async fn a_closed_client_completes_its_log_and_no_other_may_use_it() {
+        let shared = Shared::default();
+        let log = DecisionLog::new(shared.clone());
+        started(&log).finish().await;
+        assert!(
+            shared.text().ends_with("{\"ended\":{\"why\":\"the client was closed\"}}\n"),
+            "{}",
+            shared.text()
+        );
+        let error = log.start(Config::fleet(), 2, Time::ZERO).unwrap_err();
+        assert_eq!(error, ConnectError::DecisionLogInUse);
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_fails_ends_the_log_and_nothing_else() {
+        let mut recorder = started(&DecisionLog::new(Full));
+        let ended = async {
+            while recorder.lines.is_some() {
+                recorder.told(Time::ZERO, Call::Timeout);
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), ended).await.expect("the log has no end");
+    }
+}

@@ -1,0 +1,281 @@
+//! The state of a client as facts, for machines that watch many of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::history::{Move, Seat};
+use super::{Observed, Stats};
+use crate::core::{Place, RankedServer, Reason, Region, Snapshot, Time};
+use crate::native::connect::Progress;
+use crate::native::hub::{Counters, lock};
+
+/// A report on the health of a client, made by [`GeoClient::report`](crate::GeoClient::report). It holds facts, no
+/// sentences but the errors of servers, and no secrets; durations are in milliseconds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// [`GeoOptions::name`](crate::GeoOptions::name).
+    pub client: Option<String>,
+    /// Of nats-geo.
+    pub version: String,
+    /// Since the client was started.
+    #[serde(rename = "uptime_ms", serialize_with = "millis")]
+    pub uptime: Duration,
+    /// In one word.
+    pub status: Status,
+    /// Where new traffic goes.
+    pub here: Option<Seat>,
+    /// The standby, if it is open.
+    pub standby: Option<Seat>,
+    /// Servers that are known.
+    pub total_members: usize,
+    /// Servers that answer.
+    pub total_peers: usize,
+    /// Best first, each with its members, best first.
+    pub regions: Vec<RegionReport>,
+    /// Members that must not be chosen now, and why.
+    pub unhealthy: Vec<Unhealthy>,
+    /// The last moves, oldest first, at most 32.
+    pub moves: Vec<Move>,
+    /// What was counted since the start.
+    pub counters: Stats,
+}
+
+/// The state of a client in one word.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Status {
+    /// Nothing has been live yet.
+    Connecting,
+    /// Traffic goes to the region that is best now.
+    Home,
+    /// Traffic goes to another one.
+    Away,
+    /// The live link is silent.
+    Suspect,
+    /// Nothing is live.
+    Offline,
+    /// The client was closed.
+    Closed,
+}
+
+/// A region.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RegionReport {
+    /// Its name.
+    pub region: Region,
+    /// The lowest among those of its peers.
+    #[serde(rename = "base_rtt_ms", serialize_with = "optional_millis")]
+    pub base_rtt: Option<Duration>,
+    /// How many of its members answer.
+    pub peers: usize,
+    /// Its servers, best first.
+    pub members: Vec<Member>,
+}
+
+/// A server that is known.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Member {
+    /// Its `host:port`.
+    pub address: String,
+    /// Its name, once a probe has answered.
+    pub server: Option<String>,
+    /// The RTT that ranks.
+    #[serde(rename = "base_rtt_ms", serialize_with = "optional_millis")]
+    pub base_rtt: Option<Duration>,
+    /// Why it stands at its place.
+    #[serde(flatten)]
+    pub standing: Standing,
+}
+
+/// Why a member stands at its place: [`Reason`](crate::core::Reason), for machines.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "standing", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Standing {
+    /// Its region is the nearest.
+    Nearest,
+    /// Its region is as near as the nearest.
+    Tied {
+        /// How far behind.
+        #[serde(rename = "behind_ms", serialize_with = "millis")]
+        behind: Duration,
+    },
+    /// Its region is farther away.
+    Farther {
+        /// How far behind.
+        #[serde(rename = "behind_ms", serialize_with = "millis")]
+        behind: Duration,
+    },
+    /// Its region failed too often.
+    Damped {
+        /// Until then, in the client's time.
+        #[serde(rename = "until_ms", serialize_with = "time_millis")]
+        until: Time,
+    },
+    /// Too few servers of its region answer.
+    TooFew {
+        /// How many do.
+        answering: usize,
+    },
+    /// Its region is of no use.
+    Useless {
+        /// Considered again then, in the client's time.
+        #[serde(rename = "until_ms", serialize_with = "time_millis")]
+        until: Time,
+    },
+    /// It refused, or did not answer, lately.
+    Unhealthy,
+    /// It will close its clients soon.
+    LameDuck,
+    /// No probe has answered yet.
+    Unmeasured,
+}
+
+impl From<&Reason> for Standing {
+    fn from(reason: &Reason) -> Self {
+        match *reason {
+            Reason::Nearest => Self::Nearest,
+            Reason::Tied { behind } => Self::Tied { behind },
+            Reason::Farther { behind } => Self::Farther { behind },
+            Reason::Damped { until } => Self::Damped { until },
+            Reason::TooFew { answering } => Self::TooFew { answering },
+            Reason::Useless { until } => Self::Useless { until },
+            Reason::Unhealthy => Self::Unhealthy,
+            Reason::LameDuck => Self::LameDuck,
+            Reason::Unmeasured => Self::Unmeasured,
+        }
+    }
+}
+
+impl Standing {
+    /// Whether the server answers.
+    const fn is_peer(&self) -> bool {
+        !matches!(self, Self::Unhealthy | Self::LameDuck | Self::Unmeasured)
+    }
+}
+
+/// A member that must not be chosen now.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Unhealthy {
+    /// Its `host:port`.
+    pub address: String,
+    /// Its name, once a probe has answered.
+    pub server: Option<String>,
+    /// Its region.
+    pub region: Region,
+    /// What kind of trouble it is.
+    #[serde(flatten)]
+    pub standing: Standing,
+    /// The last failed probe or dial, unless one has succeeded since.
+    pub error: Option<String>,
+}
+
+/// What a report is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sources<'a> {
+    pub(crate) name: Option<&'a str>,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) counters: &'a Counters,
+    pub(crate) observed: &'a Observed,
+    pub(crate) progress: &'a Progress,
+}
+
+impl Report {
+    pub(crate) fn of(sources: Sources<'_>) -> Self {
+        let Sources { name, snapshot, counters, observed, progress } = sources;
+        let regions = regions(&snapshot.ranking);
+        let history = lock(&observed.history);
+        let (moves, is_closed, was_connected) =
+            (history.moves(), history.is_closed(), history.was_connected());
+        drop(history);
+        let is_home = |place: &Place| regions.first().is_some_and(|best| best.region == place.region);
+        let status = match &snapshot.active {
+            _ if is_closed => Status::Closed,
+            Some(_) if snapshot.suspect => Status::Suspect,
+            Some(place) if is_home(place) => Status::Home,
+            Some(_) => Status::Away,
+            None if was_connected => Status::Offline,
+            None => Status::Connecting,
+        };
+        let seat = |place: &Option<Place>| place.as_ref().filter(|_| !is_closed).map(Seat::from);
+        let unhealthy = snapshot.ranking.iter().filter_map(|server| {
+            let standing = Standing::from(&server.reason);
+            let RankedServer { address, server, region, .. } = server.clone();
+            let error = progress.failure(&address).map(|failure| failure.to_string());
+            // Who was not asked yet is neither.
+            let is_unhealthy = match standing {
+                Standing::Unmeasured => error.is_some(),
+                Standing::Useless { .. } => true,
+                _ => !standing.is_peer(),
+            };
+            is_unhealthy.then_some(Unhealthy { address, server, region, standing, error })
+        });
+        Self {
+            client: name.map(Into::into),
+            version: env!("CARGO_PKG_VERSION").into(),
+            uptime: snapshot.at.since_start(),
+            status,
+            here: seat(&snapshot.active),
+            standby: seat(&snapshot.standby),
+            total_members: snapshot.ranking.len(),
+            total_peers: regions.iter().map(|region| region.peers).sum(),
+            unhealthy: unhealthy.collect(),
+            regions,
+            moves,
+            counters: Stats::of(counters, observed, snapshot.at),
+        }
+    }
+}
+
+fn regions(ranking: &[RankedServer]) -> Vec<RegionReport> {
+    let mut regions: Vec<RegionReport> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for RankedServer { address, server, region, base_rtt, reason } in ranking.iter().cloned() {
+        if seen.insert(region.clone()) {
+            regions.push(RegionReport { region, base_rtt: None, peers: 0, members: Vec::new() });
+        }
+        // Servers of a region stand together.
+        let Some(its) = regions.last_mut() else { continue };
+        let standing = Standing::from(&reason);
+        if standing.is_peer() {
+            its.peers += 1;
+            its.base_rtt = its.base_rtt.into_iter().chain(base_rtt).min();
+        }
+        its.members.push(Member { address, server, base_rtt, standing });
+    }
+    regions
+}
+
+/// In milliseconds, to the microsecond.
+fn rounded(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+pub(super) fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(rounded(*duration))
+}
+
+pub(super) fn optional_millis<S: Serializer>(
+    duration: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    duration.map(rounded).serialize(serializer)
+}
+
+pub(super) fn time_millis<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+    millis(&time.since_start(), serializer)
+}
+
+pub(super) fn millis_by_region<S: Serializer>(
+    times: &BTreeMap<Region, Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(times.iter().map(|(region, time)| (region, rounded(*time))))
+}

@@ -1,0 +1,92 @@
+//! Nobody stays in a region that is of no use for longer than the policy allows while another one is well.
+
+use std::time::Duration;
+
+use super::{Checker, per_client};
+use crate::core::{Action, Config, Notice, NoticeKind, Region, Time};
+use crate::sim::{Seen, World};
+
+#[derive(Debug)]
+pub(crate) struct Useless(Vec<Client>);
+
+#[derive(Debug, Default)]
+struct Client {
+    here: Option<Region>,
+    /// The client is in a region of no use, and since when.
+    useless_since: Option<Time>,
+    /// Another region is well for this client, and since when.
+    other_since: Option<Time>,
+}
+
+impl Useless {
+    pub(crate) fn new(world: &World) -> Self {
+        Self(per_client(world))
+    }
+}
+
+impl Checker for Useless {
+    fn rule(&self) -> &'static str {
+        "a region of no use is left for one that is of use"
+    }
+
+    fn see(&mut self, seen: &Seen, world: &World) -> Result<(), String> {
+        match seen {
+            Seen::Tick => {
+                for (client, state) in self.0.iter_mut().enumerate() {
+                    state.look(client, world)?;
+                }
+            }
+            Seen::Decided { client, action: Action::Notify(Notice { kind, .. }), .. } => {
+                self.0[*client].noticed(kind);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Client {
+    fn noticed(&mut self, kind: &NoticeKind) {
+        let here = match kind {
+            NoticeKind::Connected(place) | NoticeKind::Moved { to: place, .. } => Some(place.region.clone()),
+            NoticeKind::Lost { .. } | NoticeKind::Suspected(_) | NoticeKind::Resumed => None,
+            NoticeKind::Cleared(place) => Some(place.region.clone()),
+            _ => return,
+        };
+        if here != self.here {
+            self.useless_since = None;
+        }
+        self.here = here;
+    }
+
+    fn look(&mut self, client: usize, world: &World) -> Result<(), String> {
+        let Some(verdict) = world.verdict_within() else { return Ok(()) };
+        let now = world.now();
+        let here = self.here.as_ref().and_then(|here| world.region(here));
+        let is_useless = here.is_some_and(|here| world.is_useless(here));
+        self.useless_since = is_useless.then(|| self.useless_since.unwrap_or(now));
+        let mut others = world.regions().filter(|region| Some(*region) != here);
+        let other_is_well = others.any(|region| world.round_trip(client, region).is_some());
+        self.other_since = other_is_well.then(|| self.other_since.unwrap_or(now));
+        let (Some(since), Some(other)) = (self.useless_since, self.other_since) else { return Ok(()) };
+        let due = since.max(other + learn_within(world.config(client))) + verdict;
+        if now > due + leave_within(world.config(client)) {
+            let here = self.here.as_ref().map_or("nowhere", Region::as_str);
+            return Err(format!(
+                "client {client} is in {here}, of no use since {since}, another is well since {other}"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Until it is known that another region is well: a probe at the longest interval, and the end of its own bad mark.
+fn learn_within(config: &Config) -> Duration {
+    let probe = &config.probe;
+    probe.interval_max.mul_f64(1.0 + probe.jitter) + probe.timeout + config.rank.useless_for
+}
+
+/// The spread, then a dial and a gate in each of two regions, of which one was well a moment ago.
+fn leave_within(config: &Config) -> Duration {
+    config.spread.region_lost_or_hint() + 4 * config.dial.timeout
+}
