@@ -13,6 +13,9 @@ const STEPS_MAX: usize = 24;
 /// The first fault comes when the client has settled.
 const SETTLED: Duration = Duration::from_secs(60);
 
+/// As by default in the native client.
+const GATE_PERIOD: Duration = Duration::from_secs(5);
+
 pub(crate) fn play(data: &[u8]) -> u64 {
     let Ok((scenario, seed)) = scenario(&mut Unstructured::new(data)) else { return 0 };
     match run(&scenario, seed) {
@@ -27,6 +30,7 @@ fn scenario(input: &mut Unstructured<'_>) -> Result<(Scenario, u64)> {
     config.warm_standby = choice & 2 != 0;
     let seed = u64::from(input.arbitrary::<u8>()?);
     let mut scenario = Scenario::super_cluster("fuzzed", vec![(usize::from(choice >> 2) % 3, config)]);
+    scenario.gate_period = (choice & 64 != 0).then_some(GATE_PERIOD);
     let mut at = SETTLED;
     while !input.is_empty() && scenario.steps.len() < STEPS_MAX {
         // From half a second, in which timers of the policy can tell, to minutes, in which its memory can.
@@ -59,7 +63,7 @@ fn fault(input: &mut Unstructured<'_>, scenario: &Scenario) -> Result<Fault> {
 }
 
 fn server_fault(input: &mut Unstructured<'_>) -> Result<ServerFault> {
-    Ok(match input.int_in_range(0..=10)? {
+    Ok(match input.int_in_range(0..=12)? {
         0 => ServerFault::Crash,
         1 => ServerFault::PowerOff,
         2 => ServerFault::Start,
@@ -70,6 +74,8 @@ fn server_fault(input: &mut Unstructured<'_>) -> Result<ServerFault> {
         7 => ServerFault::Lock,
         8 => ServerFault::Unlock,
         9 => ServerFault::Withdraw,
+        10 => ServerFault::Useless,
+        11 => ServerFault::Useful,
         _ => ServerFault::Offer,
     })
 }

@@ -241,10 +241,11 @@ impl Driver {
 
     fn mention_link(&mut self, input: &mut Unstructured<'_>) {
         let Some(conn) = chosen(input, self.ledger.links.iter()).copied() else { return };
-        self.tell(match byte(input) % 4 {
+        self.tell(match byte(input) % 5 {
             0 => Event::LameDuck(conn),
             1 => Event::Progress { conn },
             2 => Event::Resumed,
+            3 => Event::Unusable { conn, why: "no stream".into() },
             _ => Event::ChooseAfresh,
         });
     }
