@@ -21,6 +21,9 @@ pub(super) async fn activate(hub: Arc<Hub>, link: Arc<Link>, handover: Handover)
         // The SUBs are in the command channel: what follows arrives behind them.
         Handover::Pipelined => {
             switch(&hub, &link, handover).await?;
+            for old in hub.carriers().into_iter().filter(|old| old.conn != link.conn) {
+                old.leave_in_a_hurry();
+            }
             for feed in hub.feeds() {
                 feed.give_up_others(link.conn);
             }

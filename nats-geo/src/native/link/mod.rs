@@ -26,7 +26,8 @@ mod dialled;
 mod watch_end;
 
 mod replies;
-use replies::{Awaited, Replies, RoundTrip, USER_INFO};
+pub(crate) use replies::Awaited;
+use replies::{Replies, RoundTrip, USER_INFO};
 
 mod unconfirmed;
 pub(crate) use unconfirmed::Settled;
@@ -52,6 +53,8 @@ struct State {
     unconfirmed: Mutex<Unconfirmed>,
     statistics: Arc<Statistics>,
     ended: watch::Sender<bool>,
+    /// Traffic has left in a hurry.
+    left: watch::Sender<bool>,
     /// Takes nothing new any more.
     closing: AtomicBool,
     /// Whether own messages come back; unknown before the first round trip.
@@ -239,6 +242,16 @@ impl Link {
             self.state.closing.store(true, Ordering::Relaxed);
         }
         self.round_trip().await.map(drop)
+    }
+
+    /// Traffic has left in a hurry: the link may be silent.
+    pub(crate) fn leave_in_a_hurry(&self) {
+        self.state.left.send_replace(true);
+    }
+
+    /// Whether traffic has left in a hurry.
+    pub(crate) fn left(&self) -> watch::Receiver<bool> {
+        self.state.left.subscribe()
     }
 
     /// Whether it takes publishes and requests.

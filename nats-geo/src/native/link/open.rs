@@ -57,6 +57,7 @@ pub(crate) async fn open(
             unconfirmed: Mutex::new(Unconfirmed::new(settings.keep)),
             statistics: client.statistics(),
             ended: watch::Sender::new(false),
+            left: watch::Sender::new(false),
             closing: AtomicBool::new(false),
             echoes: OnceLock::new(),
             unwritten_pings: AtomicUsize::new(0),
