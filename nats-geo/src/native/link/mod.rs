@@ -13,13 +13,14 @@ use async_nats::client::traits::Publisher as _;
 use async_nats::message::OutboundMessage;
 use async_nats::{Client, PublishErrorKind, Statistics, Subject, Subscriber};
 use futures_util::Sink as _;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::AbortHandle;
 
 use crate::core::{Cause, ConnId};
+use crate::native::again::Kept;
 
 mod open;
-pub(crate) use open::{COMMANDS_MAX, Settings, open};
+pub(crate) use open::{Settings, open};
 
 mod dialled;
 
@@ -31,7 +32,7 @@ use replies::{Replies, RoundTrip, USER_INFO};
 
 mod unconfirmed;
 pub(crate) use unconfirmed::Settled;
-use unconfirmed::{Mark, Unconfirmed};
+use unconfirmed::{Entered, Mark, Unconfirmed};
 
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,8 @@ pub(crate) struct Link {
     client: Client,
     state: Arc<State>,
     inbox_reader: AbortHandle,
+    /// Held by who sends on this link what other links have left over.
+    pub(crate) sending_again: tokio::sync::Mutex<()>,
 }
 
 /// What outlives the client, for those who wait for its end.
@@ -51,6 +54,10 @@ pub(crate) struct Link {
 struct State {
     replies: Arc<Replies>,
     unconfirmed: Mutex<Unconfirmed>,
+    /// Where publishes are kept, if they are to arrive at least once.
+    kept: Option<Arc<Kept>>,
+    /// Told when something was published that is kept.
+    published: Notify,
     statistics: Arc<Statistics>,
     ended: watch::Sender<bool>,
     /// Traffic has left in a hurry.
@@ -89,8 +96,10 @@ pub(crate) enum Refusal {
 /// Whether a message may be sent again on another link.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
-    /// A publish: yes, if it was never written.
+    /// A publish: yes, if it was never written, or if it is to arrive at least once.
     Publish,
+    /// A publish with this id among those that are [kept](Kept): sent again already.
+    Again(u64),
     /// A request: no, its answer would go to the dead link's inbox.
     Request,
     /// A PING of our own: no; it is taken even by a link that is being closed.
@@ -115,12 +124,15 @@ impl Link {
         if kind != Kind::Ping && self.state.closing.load(Ordering::Relaxed) {
             return Ok(None);
         }
+        if !self.state.has_room_for(message, kind) {
+            return Ok(None);
+        }
         // Polled once in place: `now_or_never` would move the future, which is larger still.
         let publish = std::pin::pin!(self.client.publish_message(message.clone()));
         match publish.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Pending => Ok(None),
             Poll::Ready(Ok(())) => {
-                unconfirmed.enter(slot.take().filter(|_| kind == Kind::Publish));
+                self.state.enter(&mut unconfirmed, slot.take(), kind, self.conn);
                 Ok(Some(unconfirmed.mark()))
             }
             Poll::Ready(Err(error)) => match self.refusal(error.kind()) {
@@ -139,17 +151,26 @@ impl Link {
         if kind != Kind::Ping && self.state.closing.load(Ordering::Relaxed) {
             return Err(Refusal::Ended);
         }
-        let mut client = self.client.clone();
-        tokio::select! {
-            ready = std::future::poll_fn(|cx| Pin::new(&mut client).poll_ready(cx)) => {
-                ready.map_err(|error| self.refusal(error.kind()))?;
+        loop {
+            let mut client = self.client.clone();
+            let ready = async {
+                self.state.room_for(message, kind).await;
+                std::future::poll_fn(|cx| Pin::new(&mut client).poll_ready(cx)).await
+            };
+            tokio::select! {
+                ready = ready => ready.map_err(|error| self.refusal(error.kind()))?,
+                () = self.ended() => return Err(Refusal::Ended),
             }
-            () = self.ended() => return Err(Refusal::Ended),
+            let mut unconfirmed = self.state.unconfirmed();
+            // Somebody else may have been quicker.
+            if self.state.has_room_for(message, kind) {
+                Pin::new(&mut client)
+                    .start_send(message.clone())
+                    .map_err(|error| self.refusal(error.kind()))?;
+                self.state.enter(&mut unconfirmed, Some(message.clone()), kind, self.conn);
+                return Ok(unconfirmed.mark());
+            }
         }
-        let mut unconfirmed = self.state.unconfirmed();
-        Pin::new(&mut client).start_send(message.clone()).map_err(|error| self.refusal(error.kind()))?;
-        unconfirmed.enter((kind == Kind::Publish).then(|| message.clone()));
-        Ok(unconfirmed.mark())
     }
 
     /// A subscription on this link only.
@@ -207,6 +228,9 @@ impl Link {
             let _known = self.state.echoes.get_or_init(|| answer == RoundTrip::Echo);
         }
         self.state.unconfirmed().confirm(mark);
+        if let Some(kept) = &self.state.kept {
+            kept.confirmed(self.conn, mark.entered());
+        }
         Ok(round_trip)
     }
 
@@ -271,6 +295,11 @@ impl Link {
         self.state.unconfirmed().is_pending()
     }
 
+    /// Returns when something was published that is to arrive at least once, now or since the last time.
+    pub(crate) async fn published(&self) {
+        self.state.published.notified().await;
+    }
+
     /// The client, for what nats-geo does not wrap.
     pub(crate) const fn client(&self) -> &Client {
         &self.client
@@ -328,6 +357,41 @@ impl Drop for Link {
 impl State {
     fn unconfirmed(&self) -> MutexGuard<'_, Unconfirmed> {
         self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a message may be kept, if it is to be.
+    fn has_room_for(&self, message: &OutboundMessage, kind: Kind) -> bool {
+        let kept = self.kept.as_ref().filter(|_| kind == Kind::Publish);
+        kept.is_none_or(|kept| kept.has_room_for(message))
+    }
+
+    async fn room_for(&self, message: &OutboundMessage, kind: Kind) {
+        if let Some(kept) = self.kept.as_ref().filter(|_| kind == Kind::Publish) {
+            kept.room_for(message).await;
+        }
+    }
+
+    /// A message has entered the command channel.
+    fn enter(
+        &self,
+        unconfirmed: &mut Unconfirmed,
+        message: Option<OutboundMessage>,
+        kind: Kind,
+        conn: ConnId,
+    ) {
+        let is_publish = matches!(kind, Kind::Publish | Kind::Again(_));
+        let Some(kept) = self.kept.as_ref().filter(|_| is_publish) else {
+            return unconfirmed
+                .enter(message.filter(|_| is_publish).map_or(Entered::Other, Entered::Publish));
+        };
+        unconfirmed.enter(Entered::KeptElsewhere);
+        let number = unconfirmed.mark().entered();
+        match (kind, message) {
+            (Kind::Again(id), _) => kept.adopted(id, conn, number),
+            (_, Some(message)) => kept.published(message, conn, number),
+            (_, None) => {}
+        }
+        self.published.notify_one();
     }
 
     async fn ended(&self) {
