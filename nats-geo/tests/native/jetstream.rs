@@ -207,6 +207,20 @@ async fn a_message_without_an_answer_is_in_doubt_and_may_be_published_again() {
     assert_eq!(stored(&direct).await, 1);
 }
 
+#[tokio::test]
+async fn without_any_server_a_publish_ends_and_says_that_nothing_was_stored() {
+    let (mut server, _dir) = server().await;
+    let client = within("connecting", options().publish_wait(MOMENT).connect(server.url())).await.unwrap();
+    server.kill();
+    wait_for("offline", async || client.nats().is_none().then_some(())).await;
+    let hasty = client.jetstream_with(PublishOptions::new().total_timeout(10 * MOMENT));
+    let error = within("giving up", hasty.publish("orders.new", "one lamp".into())).await.unwrap_err();
+    let PublishError::GaveUp { last: LastTry::Unavailable(_), in_doubt: false, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(error.to_string().ends_with("was not stored"), "{error}");
+}
+
 /// Suspects a silent link as ever, but does not give it up: what waits on it would wait for long.
 fn never_sure() -> GeoOptions {
     let mut config = Config::interactive();

@@ -198,3 +198,111 @@ pub(crate) fn size(message: &OutboundMessage) -> usize {
     let reply = message.reply.as_ref().map_or(0, |reply| reply.len());
     size_of::<Entry>() + message.subject.len() + reply + crate::native::publish::size(message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: ConnId = ConnId(1);
+    const NEW: ConnId = ConnId(2);
+
+    fn message(payload: &'static str) -> OutboundMessage {
+        OutboundMessage { subject: "a".into(), reply: None, payload: payload.into(), headers: None }
+    }
+
+    /// Room for so many messages of one letter.
+    fn kept(messages: usize, drops_oldest: bool, max_age: Duration) -> Kept {
+        Kept::new(Limits { max_bytes: messages * size(&message("1")), max_age, drops_oldest })
+    }
+
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    /// What would be sent again now, in order.
+    fn orphans(kept: &Kept) -> Vec<Orphan> {
+        let mut from = 0;
+        let next = std::iter::from_fn(|| {
+            let orphan = kept.next_orphan(from)?;
+            from = orphan.id + 1;
+            Some(orphan)
+        });
+        next.collect()
+    }
+
+    fn payloads(orphans: &[Orphan]) -> Vec<&str> {
+        orphans.iter().map(|orphan| std::str::from_utf8(&orphan.message.payload).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_not_confirmed_is_an_orphan_once_its_link_is_lost() {
+        let kept = kept(9, false, LONG);
+        for (number, payload) in (1..).zip(["1", "2", "3"]) {
+            kept.published(message(payload), OLD, number);
+        }
+        kept.confirmed(OLD, 1);
+        assert!(orphans(&kept).is_empty() && kept.waits_for(OLD));
+        kept.orphan(|conn| conn == NEW);
+        assert!(orphans(&kept).is_empty(), "another link was lost");
+        kept.orphan(|conn| conn == OLD);
+        assert_eq!(payloads(&orphans(&kept)), ["2", "3"]);
+        assert!(!kept.waits_for(OLD));
+    }
+
+    #[test]
+    fn only_the_link_that_took_it_last_confirms_an_orphan() {
+        let kept = kept(9, false, LONG);
+        kept.published(message("1"), OLD, 7);
+        kept.orphan(|conn| conn == OLD);
+        kept.adopted(orphans(&kept)[0].id, NEW, 1);
+        assert!(orphans(&kept).is_empty());
+        kept.confirmed(OLD, 7);
+        assert!(kept.waits_for(NEW));
+        kept.orphan(|conn| conn == NEW);
+        assert_eq!(payloads(&orphans(&kept)), ["1"]);
+        kept.adopted(orphans(&kept)[0].id, OLD, 8);
+        kept.confirmed(OLD, 8);
+        kept.orphan(|_| true);
+        assert!(orphans(&kept).is_empty());
+    }
+
+    #[test]
+    fn without_room_the_oldest_goes_or_the_newest_waits() {
+        for (drops_oldest, expected) in [(false, vec!["1", "2"]), (true, vec!["2"])] {
+            let kept = kept(2, drops_oldest, LONG);
+            for (number, payload) in [(1, "1"), (2, "2")] {
+                assert!(kept.has_room_for(&message(payload)));
+                kept.published(message(payload), OLD, number);
+            }
+            assert_eq!(kept.has_room_for(&message("3")), drops_oldest);
+            assert_eq!(kept.forgotten().dropped, u64::from(drops_oldest));
+            kept.orphan(|_| true);
+            assert_eq!(payloads(&orphans(&kept)), expected);
+            kept.give_up(orphans(&kept)[0].id);
+            assert!(kept.has_room_for(&message("3")), "given up makes room");
+        }
+    }
+
+    #[test]
+    fn what_is_too_old_takes_no_room_and_is_not_sent_again() {
+        let kept = kept(1, false, Duration::ZERO);
+        kept.published(message("1"), OLD, 1);
+        kept.orphan(|_| true);
+        let then = now();
+        while now() == then {}
+        assert!(orphans(&kept).is_empty() && kept.has_room_for(&message("2")));
+        assert_eq!(kept.forgotten(), Forgotten { dropped: 0, expired: 1 });
+    }
+
+    #[tokio::test]
+    async fn a_confirmation_lets_in_who_waits_for_room() {
+        let kept = std::sync::Arc::new(kept(1, false, LONG));
+        kept.published(message("1"), OLD, 1);
+        let waiting = tokio::spawn({
+            let kept = std::sync::Arc::clone(&kept);
+            async move { kept.room_for(&message("2")).await }
+        });
+        kept.wanted().await;
+        assert!(!waiting.is_finished());
+        kept.confirmed(OLD, 1);
+        waiting.await.unwrap();
+    }
+}

@@ -127,7 +127,7 @@ fn poll_answer(left_behind: &mut Vec<Sent>, cx: &mut TaskContext<'_>) -> Poll<Me
     left_behind.retain_mut(|sent| match Pin::new(sent).poll(cx) {
         Poll::Pending => true,
         Poll::Ready(answer) => {
-            answered = answered.take().or(answer.ok());
+            answered = answered.take().or_else(|| answer.ok());
             false
         }
     });
