@@ -31,7 +31,7 @@
 //! * **Orderly moves** (lame duck, fail back, a faster region): requests, publishes and queue groups lose and double
 //!   nothing; a plain subscription loses nothing and may see a message twice while the links overlap.
 //! * **A dead link** loses what core NATS must lose: messages on their way, and publishes that were written but not
-//!   confirmed, which [`GeoClient::stats`] counts (sending them again is opt-in). Requests that wait on it fail at once
+//!   confirmed, which [`GeoClient::stats`] counts ([`GeoOptions::at_least_once`] sends them again). Requests that wait on it fail at once
 //!   with an error that says that they may have been executed; they are never repeated unasked. Publishes to streams are,
 //!   because a stream stores a message id once. Consumers lose nothing: what was on its way comes again, as JetStream
 //!   does it.

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream::{self, stream};
 use loadgen::clock;
 use nats_geo::GeoClient;
+use nats_geo::core::Config;
 use nats_geo::jetstream::{Ack, PublishError};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::world::{World, options, region, wait_for, within};
+use crate::world::{World, options, region, wait_for, with_config, within};
 
 const PER_SECOND: u32 = 200;
 /// Acknowledged before the fault, and again after it.
@@ -25,6 +26,28 @@ async fn publishes_outlive_a_killed_region() {
 async fn publishes_outlive_a_silent_region() {
     survive("silent", |world| world.cluster.blackhole_region("lon").unwrap()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publishes_wait_for_a_silent_link_no_longer_than_traffic_does() {
+    let mut world = World::start().await;
+    let _stream = Stream::create_in_ams(&world).await;
+    let mut config = Config::interactive();
+    // Longer than the test takes: the link is suspected, but never given up.
+    (config.watch.dead_min, config.watch.dead_max) = (Duration::from_secs(60), Duration::from_secs(60));
+    let client = world.connect("lon", with_config(config)).await;
+    let publishing = Publishing::start(&client);
+    publishing.wait_for(ENOUGH).await;
+    world.cluster.blackhole_region("lon").unwrap();
+    wait_for("the move to ams", async || (region(&client) == "ams").then_some(())).await;
+    publishing.wait_for(publishing.so_far() + ENOUGH).await;
+    let published = publishing.finish().await;
+    assert!(published.iter().any(|entry| entry.ack.as_ref().unwrap().tries > 1), "none was on its way");
+    let slowest = published.iter().map(|entry| entry.took).max().unwrap();
+    assert!(slowest < ONE_TRY, "{slowest:?}");
+}
+
+/// How long the acknowledgement of one try may take, by default.
+const ONE_TRY: Duration = Duration::from_secs(5);
 
 async fn survive(what: &str, break_lon: impl FnOnce(&mut World) -> Instant) {
     let mut world = World::start().await;

@@ -6,6 +6,7 @@ mod load;
 mod reading;
 mod world;
 
+mod at_least_once;
 mod bystanders;
 mod consumers;
 mod ending;

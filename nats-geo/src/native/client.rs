@@ -182,7 +182,7 @@ impl GeoClient {
 
     /// What was counted since the start.
     pub fn stats(&self) -> Stats {
-        Stats::of(&self.hub().counters, &self.handle.observed, self.handle.clock.now())
+        Stats::of(self.hub(), &self.handle.observed, self.handle.clock.now())
     }
 
     /// The state as facts, for JSON: members, peers, who is unhealthy and why, the ranking, the last moves with their
@@ -198,7 +198,7 @@ impl GeoClient {
         Report::of(Sources {
             name: self.handle.name.as_deref(),
             snapshot: &self.snapshot(),
-            counters: &self.hub().counters,
+            hub: self.hub(),
             observed: &self.handle.observed,
             progress: &self.handle.progress,
         })
@@ -222,8 +222,15 @@ impl GeoClient {
     }
 
     async fn confirm(&self, links: Vec<Arc<Link>>) -> Result<(), FlushError> {
-        let round_trips = future::try_join_all(links.iter().map(|link| link.round_trip()));
-        match tokio::time::timeout(self.hub().limits.publish_wait, round_trips).await {
+        let hub = self.hub();
+        let round_trips = async {
+            // What other links have left over was published before, too.
+            if let Some(live) = hub.live_now() {
+                hub.send_left_over(&live).await?;
+            }
+            future::try_join_all(links.iter().map(|link| link.round_trip())).await
+        };
+        match tokio::time::timeout(hub.limits.publish_wait, round_trips).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_ended)) => Err(FlushError::LinkLost),
             Err(_elapsed) => Err(FlushError::Unavailable),

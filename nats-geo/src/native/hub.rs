@@ -10,10 +10,13 @@ use async_nats::message::OutboundMessage;
 use futures_util::future;
 use tokio::sync::watch;
 
+use super::again::Kept;
 use super::home::Home;
-use super::link::{Ended, Kind, Link, Refusal, Settled};
+use super::link::{Ended, Kind, Link, Refusal};
 use super::subscription::{Carriage, Feed, Route};
 use crate::core::ConnId;
+
+mod left_over;
 
 /// Shared by all parts of one client.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub(crate) struct Hub {
     pub(crate) one_link: tokio::sync::Mutex<()>,
     /// Publishes of dead links that are to be sent on the next one, oldest first.
     backlog: Mutex<VecDeque<OutboundMessage>>,
+    /// Publishes that are not confirmed, if they are to arrive at least once.
+    kept: Option<Arc<Kept>>,
     pub(crate) limits: Limits,
     pub(crate) counters: Counters,
 }
@@ -49,7 +54,6 @@ pub(crate) struct Limits {
     pub(crate) publish_wait: Duration,
     pub(crate) request_timeout: Option<Duration>,
     pub(crate) backlog: usize,
-    pub(crate) resend_unconfirmed: bool,
     pub(crate) at_most_once: bool,
 }
 
@@ -61,6 +65,8 @@ pub(crate) struct Counters {
     pub(crate) in_doubt: AtomicU64,
     pub(crate) discarded: AtomicU64,
     pub(crate) resent: AtomicU64,
+    /// Publishes for which there was no room among those that wait for confirmation.
+    pub(crate) refused: AtomicU64,
     pub(crate) moves: AtomicU64,
 }
 
@@ -74,6 +80,14 @@ pub(crate) enum NotSent {
     TooLarge {
         limit: usize,
     },
+    /// As many publishes as may be are unconfirmed, and were for as long as we may wait.
+    TooManyUnconfirmed {
+        max_bytes: usize,
+    },
+    /// Larger than all that may be unconfirmed.
+    TooLargeToKeep {
+        max_bytes: usize,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -83,7 +97,7 @@ struct Feeds {
 }
 
 impl Hub {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits, kept: Option<Arc<Kept>>) -> Self {
         Self {
             place: watch::Sender::new(Place::Offline),
             aim: Mutex::default(),
@@ -92,6 +106,7 @@ impl Hub {
             feeds: Mutex::default(),
             one_link: tokio::sync::Mutex::default(),
             backlog: Mutex::default(),
+            kept,
             limits,
             counters: Counters::default(),
         }
@@ -99,6 +114,7 @@ impl Hub {
 
     /// Sends a message on the live link: at once, or as soon as there is one and it takes it.
     pub(crate) async fn send(&self, message: OutboundMessage) -> Result<(), NotSent> {
+        self.check_size(&message)?;
         let mut slot = Some(message);
         self.send_now(&mut slot)?;
         match slot {
@@ -149,7 +165,7 @@ impl Hub {
 
     /// Sends new traffic to `link`, behind what is left over from dead links.
     pub(crate) async fn switch_to(&self, link: &Arc<Link>) -> Result<(), Ended> {
-        self.send_backlog(link).await?;
+        self.send_left_over(link).await?;
         if !self.switch_if_aimed_at(link) {
             return Err(Ended);
         }
@@ -159,7 +175,7 @@ impl Hub {
             return Err(Ended);
         }
         // What came meanwhile.
-        self.send_backlog(link).await
+        self.send_left_over(link).await
     }
 
     fn switch_if_aimed_at(&self, link: &Arc<Link>) -> bool {
@@ -252,7 +268,7 @@ impl Hub {
         let live = self.live_now();
         let here = live.as_ref().map(|link| link.conn);
         let carriers = lock(&self.carriers);
-        let others = carriers.values().filter(|link| Some(link.conn) != here && link.has_unconfirmed());
+        let others = carriers.values().filter(|link| Some(link.conn) != here && self.waits_for(link));
         others.cloned().chain(live.clone()).collect()
     }
 
@@ -289,37 +305,6 @@ impl Hub {
         lock(&self.feeds).by_id.remove(&id);
     }
 
-    /// A link is dead: what it had not written is kept for the next one; the rest is in doubt.
-    pub(crate) fn settle(&self, settled: Settled) {
-        self.counters.in_doubt.fetch_add(settled.doubtful_count, Ordering::Relaxed);
-        let mut again = settled.unwritten;
-        if self.limits.resend_unconfirmed {
-            again.splice(0..0, settled.doubtful);
-        }
-        let mut backlog = lock(&self.backlog);
-        backlog.extend(again);
-        let excess = backlog.len().saturating_sub(self.limits.backlog);
-        backlog.drain(..excess);
-        drop(backlog);
-        self.discarded(excess as u64);
-    }
-
-    /// Sends what is left over from dead links.
-    pub(crate) async fn send_backlog(&self, link: &Link) -> Result<(), Ended> {
-        while let Some(message) = self.next_of_backlog() {
-            match link.push(&message, Kind::Publish).await {
-                Ok(_) => _ = self.counters.resent.fetch_add(1, Ordering::Relaxed),
-                Err(Refusal::Ended) => {
-                    lock(&self.backlog).push_front(message);
-                    return Err(Ended);
-                }
-                // This server accepts less than the one before.
-                Err(Refusal::TooLarge { .. }) => self.discarded(1),
-            }
-        }
-        Ok(())
-    }
-
     /// These messages are lost, and we know it.
     pub(crate) fn discarded(&self, messages: u64) {
         self.counters.discarded.fetch_add(messages, Ordering::Relaxed);
@@ -337,10 +322,6 @@ impl Hub {
         for feed in self.take_feeds() {
             feed.end();
         }
-    }
-
-    fn next_of_backlog(&self) -> Option<OutboundMessage> {
-        lock(&self.backlog).pop_front()
     }
 
     fn route(self: &Arc<Self>, link: &Arc<Link>) -> Arc<Route> {
@@ -372,7 +353,8 @@ impl Hub {
                 let _ = places.changed().await;
             }
         };
-        tokio::time::timeout(self.limits.publish_wait, sending).await.unwrap_or(Err(NotSent::Waited))
+        let sent = tokio::time::timeout(self.limits.publish_wait, sending).await;
+        sent.unwrap_or_else(|_elapsed| Err(self.why_not_sent(message)))
     }
 }
 

@@ -19,6 +19,9 @@ pub use servers::{IntoServers, ServerUrl, ServerUrlError};
 mod options;
 pub use options::{GeoOptions, connect};
 
+mod again;
+pub use again::{AtLeastOnce, Overflow};
+
 mod gates;
 pub use gates::{Gate, GateLink};
 

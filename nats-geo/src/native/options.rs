@@ -10,13 +10,14 @@ use async_nats::ConnectOptions;
 use tokio::sync::{broadcast, watch};
 use tracing::{Instrument as _, Level};
 
+use super::again::{AtLeastOnce, Kept};
 use super::client::ClientParts;
 use super::clock::Clock;
 use super::connect::Progress;
 use super::driver::{Driver, Endpoints, Parts};
 use super::gates::Gates;
 use super::hub::{Hub, Limits, Place};
-use super::link::{COMMANDS_MAX, Settings};
+use super::link::Settings;
 use super::names::Names;
 use super::notices::NOTICES_MAX;
 use super::observe::DecisionLog;
@@ -75,7 +76,7 @@ pub struct GeoOptions {
     publish_wait: Duration,
     request_timeout: Option<Duration>,
     dead_link_buffer: usize,
-    resend_unconfirmed: bool,
+    at_least_once: Option<AtLeastOnce>,
     at_most_once: bool,
     seed: Option<u64>,
     decision_log: Option<DecisionLog>,
@@ -99,7 +100,7 @@ impl GeoOptions {
             publish_wait: PUBLISH_WAIT,
             request_timeout: Some(REQUEST_TIMEOUT),
             dead_link_buffer: DEAD_LINK_BUFFER,
-            resend_unconfirmed: false,
+            at_least_once: None,
             at_most_once: false,
             seed: None,
             decision_log: None,
@@ -189,17 +190,23 @@ impl GeoOptions {
     }
 
     /// How many publishes of a dead link are kept to be sent on the next one; the oldest are given up first
-    /// and counted in [`Stats::discarded`](super::Stats::discarded). Default 4096. With
-    /// [`resend_unconfirmed`](Self::resend_unconfirmed) also how many are kept between two PONGs.
+    /// and counted in [`Stats::discarded`](super::Stats::discarded). Default 4096. Of no effect with
+    /// [`at_least_once`](Self::at_least_once), which has its own bounds.
     pub fn dead_link_buffer(mut self, messages: usize) -> Self {
         self.dead_link_buffer = messages;
         self
     }
 
-    /// After a link was lost, also sends again what was written but not confirmed by a PONG. Default off:
-    /// some of it will have arrived, so subscribers see it twice.
-    pub fn resend_unconfirmed(mut self, resend: bool) -> Self {
-        self.resend_unconfirmed = resend;
+    /// Keeps every publish until its server has confirmed it, and sends again what was not confirmed when a link was lost
+    /// or left in a hurry, in order. Default off: some of it will have arrived, so that subscribers see it twice.
+    ///
+    /// Confirmed is what the server has, not what subscribers have: what it sends on to other regions can still be lost
+    /// with it. What must not be lost at all goes to a [stream](super::jetstream). Requests are not sent again.
+    ///
+    /// What was published before the move and what is published after it may overtake each other. Confirmations cost up
+    /// to fifty small messages per second while something is published.
+    pub fn at_least_once(mut self, at_least_once: AtLeastOnce) -> Self {
+        self.at_least_once = Some(at_least_once);
         self
     }
 
@@ -300,15 +307,14 @@ impl GeoOptions {
         let log = self.decision_log.map(|log| log.start(self.config, seed, started));
         let recorder = log.transpose()?;
         let selector = Arc::new(Mutex::new(selector));
-        let hub = Arc::new(Hub::new(Limits {
+        let kept = self.at_least_once.map(|it| Arc::new(Kept::new(it.limits())));
+        let limits = Limits {
             publish_wait: self.publish_wait,
             request_timeout: self.request_timeout,
             backlog: self.dead_link_buffer,
-            resend_unconfirmed: self.resend_unconfirmed,
             at_most_once: self.at_most_once,
-        }));
-        // What cannot be in the channel any more was written.
-        let keep = if self.resend_unconfirmed { self.dead_link_buffer } else { COMMANDS_MAX };
+        };
+        let hub = Arc::new(Hub::new(limits, kept.clone()));
         let (notices, _) = broadcast::channel(NOTICES_MAX);
         let observed = Arc::default();
         let driver = Driver::new(Parts {
@@ -316,12 +322,7 @@ impl GeoOptions {
             clock,
             hub: Arc::clone(&hub),
             endpoints: Endpoints::new(servers, origins, &self.auth),
-            settings: Settings {
-                name: self.name.clone(),
-                sessions,
-                keep: keep.max(COMMANDS_MAX),
-                customize: self.customize,
-            },
+            settings: Settings { name: self.name.clone(), sessions, kept, customize: self.customize },
             findings,
             notices: notices.clone(),
             progress: progress.clone(),
@@ -363,7 +364,7 @@ impl fmt::Debug for GeoOptions {
             .field("publish_wait", &self.publish_wait)
             .field("request_timeout", &self.request_timeout)
             .field("dead_link_buffer", &self.dead_link_buffer)
-            .field("resend_unconfirmed", &self.resend_unconfirmed)
+            .field("at_least_once", &self.at_least_once)
             .field("at_most_once", &self.at_most_once)
             .field("seed", &self.seed)
             .field("decision_log", &self.decision_log)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_nats::client::traits;
 use async_nats::message::OutboundMessage;
 use async_nats::subject::ToSubject;
-use async_nats::{HeaderMap, PublishErrorKind, Subject};
+use async_nats::{HeaderMap, HeaderName, HeaderValue, PublishErrorKind, Subject};
 use bytes::Bytes;
 
 use super::GeoClient;
@@ -122,6 +122,28 @@ pub enum PublishError {
         /// The subject.
         subject: String,
     },
+    /// So many publishes wait for confirmation that there is no room for another one, and was none for as long as
+    /// publishing may wait. Only with [`GeoOptions::at_least_once`](super::GeoOptions::at_least_once).
+    #[error(
+        "{max_bytes} bytes of publishes are unconfirmed, and were for {waited:?}; publish less, allow more \
+         (`AtLeastOnce::max_bytes`), or drop the oldest (`Overflow::DropOldest`)"
+    )]
+    TooManyUnconfirmed {
+        /// [`AtLeastOnce::max_bytes`](super::AtLeastOnce::max_bytes).
+        max_bytes: usize,
+        /// The bound of [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait).
+        waited: Duration,
+    },
+    /// The message alone is larger than all that may be unconfirmed.
+    #[error(
+        "a message of {size} bytes is too large to be kept until it is confirmed: `AtLeastOnce::max_bytes` is {max_bytes}"
+    )]
+    TooLargeToKeep {
+        /// Of headers and payload, in bytes.
+        size: usize,
+        /// [`AtLeastOnce::max_bytes`](super::AtLeastOnce::max_bytes).
+        max_bytes: usize,
+    },
     /// Headers and payload are larger than the server accepts.
     #[error("a message of {size} bytes is larger than the {limit} that the server accepts (`max_payload`)")]
     TooLarge {
@@ -138,6 +160,8 @@ impl PublishError {
             NotSent::Waited => Self::Unavailable { waited },
             NotSent::Closed => Self::Closed,
             NotSent::TooLarge { limit } => Self::TooLarge { size, limit },
+            NotSent::TooManyUnconfirmed { max_bytes } => Self::TooManyUnconfirmed { max_bytes, waited },
+            NotSent::TooLargeToKeep { max_bytes } => Self::TooLargeToKeep { size, max_bytes },
         }
     }
 }
@@ -145,9 +169,13 @@ impl PublishError {
 impl From<PublishError> for async_nats::PublishError {
     fn from(error: PublishError) -> Self {
         let kind = match error {
-            PublishError::Unavailable { .. } | PublishError::Closed => PublishErrorKind::Send,
+            PublishError::Unavailable { .. }
+            | PublishError::Closed
+            | PublishError::TooManyUnconfirmed { .. } => PublishErrorKind::Send,
             PublishError::BadSubject { .. } => PublishErrorKind::InvalidSubject,
-            PublishError::TooLarge { .. } => PublishErrorKind::MaxPayloadExceeded,
+            PublishError::TooLarge { .. } | PublishError::TooLargeToKeep { .. } => {
+                PublishErrorKind::MaxPayloadExceeded
+            }
         };
         Self::with_source(kind, error)
     }
@@ -164,7 +192,17 @@ pub(crate) fn outbound(
 
 /// What counts against the server's `max_payload`, for messages to people.
 pub(crate) fn size(message: &OutboundMessage) -> usize {
-    message.payload.len() + message.headers.as_ref().map_or(0, HeaderMap::len)
+    message.payload.len() + message.headers.as_ref().map_or(0, headers_size)
+}
+
+/// As they are on the wire.
+fn headers_size(headers: &HeaderMap) -> usize {
+    let line = |name: &HeaderName, value: &HeaderValue| {
+        let name: &[u8] = name.as_ref();
+        name.len() + ": ".len() + value.as_str().len() + "\r\n".len()
+    };
+    let lines = headers.iter().flat_map(|(name, values)| values.iter().map(move |value| line(name, value)));
+    "NATS/1.0\r\n\r\n".len() + lines.sum::<usize>()
 }
 
 /// Refuses subjects that would not stay one word on the wire. Links check nothing of this kind any more.

@@ -1,17 +1,20 @@
 //! Requests.
 
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_nats::client::traits;
 use async_nats::message::OutboundMessage;
 use async_nats::subject::ToSubject;
-use async_nats::{HeaderMap, Message, Request, RequestErrorKind, StatusCode};
+use async_nats::{HeaderMap, Message, Request, RequestErrorKind, StatusCode, Subject};
 use bytes::Bytes;
+use tokio::sync::watch;
 
 use super::GeoClient;
 use super::PublishError;
 use super::hub::{Hub, NotSent};
-use super::link::{Kind, Refusal};
+use super::link::{Awaited, Kind, Refusal};
 use super::publish::{check, outbound, size};
 
 impl GeoClient {
@@ -62,13 +65,23 @@ impl GeoClient {
     }
 
     async fn ask(&self, request: OutboundMessage, limit: Option<Duration>) -> Result<Message, RequestError> {
-        let answer = ask(self.hub(), request);
+        let answer = async { send(self.hub(), request).await?.answer().await };
         match limit {
             Some(waited) => {
                 tokio::time::timeout(waited, answer).await.unwrap_or(Err(RequestError::TimedOut { waited }))
             }
             None => answer.await,
         }
+    }
+
+    /// Sends a request, for whoever waits for the answer in a way of its own.
+    pub(crate) async fn send(
+        &self,
+        subject: Subject,
+        headers: Option<HeaderMap>,
+        payload: Bytes,
+    ) -> Result<Sent, RequestError> {
+        send(self.hub(), outbound(subject, None, headers, payload)).await
     }
 }
 
@@ -130,12 +143,53 @@ impl From<RequestError> for async_nats::RequestError {
     }
 }
 
-async fn ask(hub: &Hub, mut request: OutboundMessage) -> Result<Message, RequestError> {
+/// A request that is on its way.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    subject: Subject,
+    awaited: Awaited<Message>,
+    /// Whether traffic has left its link in a hurry.
+    left: watch::Receiver<bool>,
+}
+
+impl Sent {
+    /// The answer.
+    pub(crate) async fn answer(&mut self) -> Result<Message, RequestError> {
+        Pin::new(self).await
+    }
+
+    /// Returns when traffic has left the link in a hurry: it may be silent.
+    pub(crate) fn left(&self) -> impl Future<Output = ()> + use<> {
+        let mut left = self.left.clone();
+        async move {
+            if left.wait_for(|left| *left).await.is_err() {
+                // The link is gone, which ends the wait for the answer.
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+impl Future for Sent {
+    type Output = Result<Message, RequestError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer =
+            ready!(Pin::new(&mut self.awaited.answer).poll(cx)).map_err(|_| RequestError::LinkLost)?;
+        Poll::Ready(match answer.status {
+            Some(StatusCode::NO_RESPONDERS) => {
+                Err(RequestError::NoResponders { subject: self.subject.to_string() })
+            }
+            _ => Ok(answer),
+        })
+    }
+}
+
+async fn send(hub: &Hub, mut request: OutboundMessage) -> Result<Sent, RequestError> {
     check(&request)?;
     let size = size(&request);
-    let subject = request.subject.clone();
     let failed = |why: NotSent| PublishError::new(why, size, hub.limits.publish_wait);
-    let mut awaited = loop {
+    loop {
         let link = hub.live().await.map_err(failed)?;
         if link.is_deaf() {
             return Err(RequestError::NoInbox);
@@ -144,16 +198,11 @@ async fn ask(hub: &Hub, mut request: OutboundMessage) -> Result<Message, Request
         request.reply = Some(awaited.reply.clone());
         let sent = tokio::time::timeout(hub.limits.publish_wait, link.push(&request, Kind::Request)).await;
         match sent {
-            Ok(Ok(_)) => break awaited,
+            Ok(Ok(_)) => return Ok(Sent { subject: request.subject, awaited, left: link.left() }),
             // It never left: the next link will do.
             Ok(Err(Refusal::Ended)) => hub.leave(link.conn),
             Ok(Err(refusal)) => return Err(failed(refusal.into()).into()),
             Err(_elapsed) => return Err(failed(NotSent::Waited).into()),
         }
-    };
-    let answer = (&mut awaited.answer).await.map_err(|_| RequestError::LinkLost)?;
-    match answer.status {
-        Some(StatusCode::NO_RESPONDERS) => Err(RequestError::NoResponders { subject: subject.to_string() }),
-        _ => Ok(answer),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use nats_geo::core::Config;
-use nats_geo::{GeoClient, GeoOptions, Subscription};
+use nats_geo::{AtLeastOnce, GeoClient, GeoOptions, Subscription};
 use tokio::task::JoinHandle;
 
 use crate::basics::options;
@@ -226,6 +226,41 @@ async fn answers_take_the_link_on_which_the_request_came() {
     wait_for("the move", async || (service.stats().moves == 1).then_some(())).await;
     question.respond("here".into()).await.unwrap();
     assert_eq!(within("the answer", asking).await.unwrap().unwrap().payload, "here");
+}
+
+#[tokio::test]
+async fn what_a_client_publishes_while_it_leaves_a_lame_duck_arrives_once() {
+    for options in [prompt(), prompt().at_least_once(AtLeastOnce::new())] {
+        let servers = super_cluster(&["lon", "ams"], LAME_DUCK).await;
+        let client = within("connecting", options.connect(urls(&servers))).await.unwrap();
+        let home = home(&client, &servers);
+        let listener = within("connecting", prompt().connect(servers[1 - home].url())).await.unwrap();
+        let mut orders = listener.queue_subscribe("orders", "workers").await.unwrap();
+        listener.flush().await.unwrap();
+        within("interest to cross the gateway", async {
+            loop {
+                client.publish("orders", "early".into()).await.unwrap();
+                if tokio::time::timeout(Duration::from_millis(20), orders.next()).await.is_ok() {
+                    return;
+                }
+            }
+        })
+        .await;
+        servers[home].lame_duck();
+        const COUNT: usize = 2_000;
+        let mut tick = tokio::time::interval(Duration::from_millis(1));
+        for number in 0..COUNT {
+            tick.tick().await;
+            client.publish("orders", number.to_string().into()).await.unwrap();
+        }
+        client.flush().await.unwrap();
+        moved(&client, &servers[home]).await;
+        let mut seen = tally(&mut orders, COUNT).await;
+        seen.remove("early");
+        seen.extend(tally(&mut orders, COUNT - seen.len()).await);
+        assert!(seen.len() == COUNT && seen.values().all(|count| *count == 1), "doubled: {seen:?}");
+        assert_eq!((client.stats().resent, client.stats().in_doubt), (0, 0));
+    }
 }
 
 /// Goes home as soon as three probes have been answered there: one alone may have waited for the outage to end,

@@ -5,12 +5,13 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use async_nats::header::{NATS_EXPECTED_LAST_SEQUENCE, NATS_MESSAGE_ID};
 use futures_util::StreamExt as _;
+use nats_geo::core::Config;
 use nats_geo::jetstream::{Ack, Context, LastTry, PublishError, PublishOptions};
-use nats_geo::{GeoClient, PublishError as NotSent};
+use nats_geo::{GeoClient, GeoOptions, PublishError as NotSent};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::basics::client;
+use crate::basics::{client, options};
 use crate::publishing::patient;
 use crate::support::{Relay, Server, stopwatch, wait_for, within};
 
@@ -203,6 +204,52 @@ async fn a_message_without_an_answer_is_in_doubt_and_may_be_published_again() {
     relay.silence(false);
     let again = publish(&unanswered.jetstream(), headers(NATS_MESSAGE_ID, message_id)).await.unwrap();
     assert!(again.duplicate && again.sequence == 1, "{again:?}");
+    assert_eq!(stored(&direct).await, 1);
+}
+
+#[tokio::test]
+async fn without_any_server_a_publish_ends_and_says_that_nothing_was_stored() {
+    let (mut server, _dir) = server().await;
+    let client = within("connecting", options().publish_wait(MOMENT).connect(server.url())).await.unwrap();
+    server.kill();
+    wait_for("offline", async || client.nats().is_none().then_some(())).await;
+    let hasty = client.jetstream_with(PublishOptions::new().total_timeout(10 * MOMENT));
+    let error = within("giving up", hasty.publish("orders.new", "one lamp".into())).await.unwrap_err();
+    let PublishError::GaveUp { last: LastTry::Unavailable(_), in_doubt: false, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(error.to_string().ends_with("was not stored"), "{error}");
+}
+
+/// Suspects a silent link as ever, but does not give it up: what waits on it would wait for long.
+fn never_sure() -> GeoOptions {
+    let mut config = Config::interactive();
+    (config.watch.dead_min, config.watch.dead_max) = (Duration::from_secs(60), Duration::from_secs(60));
+    options().config(config)
+}
+
+#[tokio::test]
+async fn an_acknowledgement_that_a_silent_link_brings_after_all_counts() {
+    let (server, _dir) = server().await;
+    let direct = client(&server.url()).await;
+    create_stream(&direct).await;
+    // It knows nothing of streams: only the first link can bring the acknowledgement.
+    let refuge = Server::start().await;
+    let near = Relay::to(server.port).await;
+    let far = Relay::far_from(refuge.port, Duration::from_millis(20)).await;
+    let client = within("connecting", never_sure().connect([near.url(), far.url()])).await.unwrap();
+    within("the first round trip", client.flush()).await.unwrap();
+    near.silence_server();
+    let jetstream = client.jetstream();
+    let publishing = tokio::spawn(async move { jetstream.publish("orders.new", "one lamp".into()).await });
+    wait_for("the message", async || (stored(&direct).await == 1).then_some(())).await;
+    wait_for("a try at the refuge", async || (client.stats().moves == 1).then_some(())).await;
+    let asked = async || refuge.monitor("varz").await["in_msgs"].as_u64().unwrap();
+    let before = asked().await;
+    wait_for("another one", async || (asked().await > before).then_some(())).await;
+    near.silence(false);
+    let ack = within("the acknowledgement", publishing).await.unwrap().unwrap();
+    assert!(!ack.duplicate && ack.sequence == 1 && ack.tries > 1, "{ack:?}");
     assert_eq!(stored(&direct).await, 1);
 }
 

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod at_least_once;
 mod basics;
 mod consumers;
 mod dns;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::client::traits::{Publisher, Requester, TimeoutProvider};
 use futures_util::StreamExt as _;
 use nats_geo::core::Config;
-use nats_geo::{FlushError, GeoOptions, PublishError, RequestError};
+use nats_geo::{AtLeastOnce, FlushError, GeoOptions, PublishError, RequestError};
 
 use crate::basics::{client, options};
 use crate::support::{Relay, Server, stopwatch, wait_for, within};
@@ -96,14 +96,14 @@ async fn what_a_dead_link_never_wrote_is_sent_on_the_next() {
 
 #[tokio::test]
 async fn what_is_in_doubt_is_sent_again_only_if_asked_for() {
-    for (resend, expected) in [(false, "after"), (true, "doubt")] {
+    let sent_again = patient().at_least_once(AtLeastOnce::new());
+    for (options, expected) in [(patient(), "after"), (sent_again, "doubt")] {
         let server = Server::start().await;
         let listening = client(&server.url()).await;
         let mut orders = listening.subscribe("a").await.unwrap();
         listening.flush().await.unwrap();
         let relay = Relay::to(server.port).await;
-        let client =
-            within("connecting", patient().resend_unconfirmed(resend).connect(relay.url())).await.unwrap();
+        let client = within("connecting", options.connect(relay.url())).await.unwrap();
         client.flush().await.unwrap();
         relay.silence(true);
         client.publish("a", "doubt".into()).await.unwrap();
@@ -112,7 +112,7 @@ async fn what_is_in_doubt_is_sent_again_only_if_asked_for() {
         relay.silence(false);
         wait_for("the next link", async || (client.stats().moves == 1).then_some(())).await;
         client.publish("a", "after".into()).await.unwrap();
-        assert_eq!(within("a message", orders.next()).await.unwrap().payload, expected, "resend: {resend}");
+        assert_eq!(within("a message", orders.next()).await.unwrap().payload, expected);
         assert_eq!(client.stats().in_doubt, 1);
     }
 }

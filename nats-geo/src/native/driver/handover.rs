@@ -20,7 +20,14 @@ pub(super) async fn activate(hub: Arc<Hub>, link: Arc<Link>, handover: Handover)
     match handover {
         // The SUBs are in the command channel: what follows arrives behind them.
         Handover::Pipelined => {
+            hub.orphan_all_but(link.conn);
             switch(&hub, &link, handover).await?;
+            // What was published meanwhile.
+            hub.orphan_all_but(link.conn);
+            hub.send_left_over(&link).await?;
+            for old in hub.carriers().into_iter().filter(|old| old.conn != link.conn) {
+                old.leave_in_a_hurry();
+            }
             for feed in hub.feeds() {
                 feed.give_up_others(link.conn);
             }

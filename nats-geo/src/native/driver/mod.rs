@@ -9,6 +9,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::Level;
 
+use super::again;
 use super::clock::Clock;
 use super::connect::Progress;
 use super::found::Finding;
@@ -193,7 +194,7 @@ impl Driver {
         loop {
             self.perform_all();
             #[cfg(feature = "metrics")]
-            self.exporter.export(&self.hub.counters, &self.observed, self.clock.now());
+            self.exporter.export(&self.hub, &self.observed, self.clock.now());
             let wake = self.decider.poll_timeout();
             // What has happened goes before what time demands: a PONG may be among it.
             tokio::select! {
@@ -254,24 +255,24 @@ impl Driver {
             }
             Report::Overflow => self.hub.discarded(1),
             Report::Ended { cause, settled } => {
-                self.hub.settle(settled);
+                self.hub.settle(conn, settled);
                 // A killed link was taken away and acknowledged when it was killed.
                 if self.links.remove(&conn).is_some() {
                     self.hub.detach(conn);
                     self.tell(Event::Closed { conn, cause });
                 }
-                self.send_backlog();
+                self.send_left_over();
             }
         }
     }
 
     /// What a dead link had not written goes to the live one. If there is none, the next one takes it along.
-    fn send_backlog(&mut self) {
+    fn send_left_over(&mut self) {
         if let Some(link) = self.hub.live_now() {
             let hub = Arc::clone(&self.hub);
             self.tasks.spawn(async move {
                 // If it ends, the rest is kept for the next one.
-                let _ = hub.send_backlog(&link).await;
+                let _ = hub.send_left_over(&link).await;
                 Done::Other
             });
         }
@@ -327,6 +328,7 @@ impl Driver {
             Ok((link, info)) => {
                 self.progress.succeeded(&self.endpoints.address(endpoint));
                 let entry = Entry::new(link);
+                self.confirm_publishes(&entry.link);
                 self.links.insert(conn, entry);
                 self.tell(Event::Opened { conn, identity: identity(&info) });
                 self.advertised(endpoint, &info.connect_urls);
@@ -337,6 +339,16 @@ impl Driver {
                 self.tell(Event::OpenFailed { conn, error });
             }
         }
+    }
+
+    /// Publishes that are kept until they are confirmed are confirmed as they are made.
+    fn confirm_publishes(&mut self, link: &Arc<Link>) {
+        let Some(kept) = self.hub.kept().map(Arc::clone) else { return };
+        let link = Arc::clone(link);
+        self.tasks.spawn(async move {
+            again::confirm(link, kept).await;
+            Done::Other
+        });
     }
 
     fn advertised(&mut self, by: EndpointId, urls: &[String]) {
@@ -353,7 +365,7 @@ impl Driver {
         self.tasks.shutdown().await;
         lock(&self.observed.history).closed(self.clock.now());
         #[cfg(feature = "metrics")]
-        self.exporter.export(&self.hub.counters, &self.observed, self.clock.now());
+        self.exporter.export(&self.hub, &self.observed, self.clock.now());
         self.decider.finish().await;
     }
 }

@@ -1,13 +1,13 @@
 //! Requests to the JetStream API: asked again across moves, where that does no harm.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::{Message, Request, StatusCode};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::publish::pause_after;
+use super::question::Question;
 use super::{Context, LastTry, PublishError, Refused};
 use crate::native::clock::{now, since};
 use crate::native::{RequestError, publish};
@@ -88,7 +88,9 @@ impl Context {
         let answer = self.client().send_request(subject.clone(), request).await;
         let answer = match answer {
             Ok(answer) => answer,
-            Err(error) => return Err(ApiError::gave_up(&subject, 1, started, last_try(error)?, false)),
+            Err(error) => {
+                return Err(ApiError::gave_up(&subject, 1, since(started), last_try(error)?, false));
+            }
         };
         refusal(&answer).map_err(|refused| ApiError::Refused { refused, in_doubt: false })?;
         parse(&subject, &answer.payload)
@@ -101,15 +103,11 @@ impl Context {
         payload: Bytes,
         check: impl Fn(&Message) -> Result<(), Refused>,
     ) -> Result<Message, ApiError> {
-        let started = now();
-        let mut in_doubt = false;
-        let mut tries = 0;
+        let mut question = Question::new(self, subject.into(), None, payload, repeat);
         loop {
-            tries += 1;
-            let left = self.options.total_timeout.saturating_sub(since(started));
-            let request =
-                Request::new().payload(payload.clone()).timeout(Some(self.options.try_timeout.min(left)));
-            let last = match self.client().send_request(subject.to_owned(), request).await {
+            let answer = question.ask().await;
+            let (tries, in_doubt) = (question.tries(), question.in_doubt);
+            let last = match answer {
                 Ok(answer) => match check(&answer) {
                     Ok(()) => return Ok(answer),
                     Err(refused) if refused.code_is_unavailable() => LastTry::Refused(refused),
@@ -117,15 +115,12 @@ impl Context {
                 },
                 Err(error) => last_try(error)?,
             };
-            in_doubt |= last.in_doubt();
+            question.in_doubt |= last.in_doubt();
             tracing::debug!(target: "nats_geo", %subject, tries, reason = %last, "JetStream did not answer");
-            let pause = pause_after(tries);
-            let is_over =
-                tries >= self.options.tries_max || since(started) + pause >= self.options.total_timeout;
-            if is_over || (in_doubt && repeat == Repeat::Harmful) {
-                return Err(ApiError::gave_up(subject, tries, started, last, in_doubt));
+            let is_over = question.in_doubt && repeat == Repeat::Harmful;
+            if is_over || !question.may_ask_again().await {
+                return Err(ApiError::gave_up(subject, tries, question.waited(), last, question.in_doubt));
             }
-            tokio::time::sleep(pause).await;
         }
     }
 }
@@ -209,9 +204,9 @@ impl ApiError {
         }
     }
 
-    fn gave_up(subject: &str, tries: u32, started: Instant, last: LastTry, in_doubt: bool) -> Self {
+    fn gave_up(subject: &str, tries: u32, waited: Duration, last: LastTry, in_doubt: bool) -> Self {
         let in_doubt = in_doubt || last.in_doubt();
-        Self::GaveUp { subject: subject.to_owned(), tries, waited: since(started), last, in_doubt }
+        Self::GaveUp { subject: subject.to_owned(), tries, waited, last, in_doubt }
     }
 }
 
@@ -290,7 +285,7 @@ mod tests {
         assert!(refused(404, 10_059).is_final() && refused(404, 10_059).is_not_found());
         assert!(!refused(500, 10_118).is_final(), "a stream that is offline may come back");
         let last = LastTry::NoJetStream { subject: "$JS.API.INFO".into() };
-        let silent = ApiError::gave_up("$JS.API.INFO", 3, now(), last, false);
+        let silent = ApiError::gave_up("$JS.API.INFO", 3, ONCE_TIMEOUT, last, false);
         assert!(!silent.is_final());
         assert!(!silent.to_string().contains("may have been executed"), "{silent}");
     }

@@ -4,13 +4,13 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
+use async_nats::Subject;
 use async_nats::datetime::{self, DateTime};
-use async_nats::{Request, Subject};
 use bytes::Bytes;
 
-use super::publish::pause_after;
+use super::api::Repeat;
+use super::question::Question;
 use super::{Context, LastTry, PublishError};
-use crate::native::clock::{now, since};
 use crate::native::publish;
 
 /// A message that a consumer has delivered: dereferences to [`async_nats::Message`]. Acknowledgements take the link
@@ -104,22 +104,16 @@ impl Message {
     /// It could not be sent, or nobody answered.
     pub async fn double_ack(&self) -> Result<(), AckError> {
         let reply = self.reply()?;
-        let options = self.context.options;
-        let started = now();
-        let mut tries = 0;
+        let mut question = Question::new(&self.context, reply, None, "+ACK".into(), Repeat::Harmless);
         loop {
-            tries += 1;
-            let left = options.total_timeout.saturating_sub(since(started));
-            let request = Request::new().payload("+ACK".into()).timeout(Some(options.try_timeout.min(left)));
-            let last = match self.context.client().send_request(reply.clone(), request).await {
+            let last = match question.ask().await {
                 Ok(_) => return Ok(()),
                 Err(error) => LastTry::new(error).map_err(AckError::NotAsked)?,
             };
-            let (waited, pause) = (since(started), pause_after(tries));
-            if tries >= options.tries_max || waited + pause >= options.total_timeout {
+            if !question.may_ask_again().await {
+                let (tries, waited) = (question.tries(), question.waited());
                 return Err(AckError::Unconfirmed { tries, waited, last });
             }
-            tokio::time::sleep(pause).await;
         }
     }
 

@@ -53,6 +53,8 @@ use message_id::MessageIds;
 
 mod publish;
 
+mod question;
+
 mod api;
 pub use api::ApiError;
 

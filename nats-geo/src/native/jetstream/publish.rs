@@ -1,25 +1,26 @@
 //! Publishing with acknowledgement.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::subject::ToSubject;
-use async_nats::{HeaderMap, Message, Request, Subject};
+use async_nats::{HeaderMap, Message, Subject};
 use bytes::Bytes;
 
 use super::ack::Answer;
+use super::api::Repeat;
+use super::question::Question;
 use super::{Ack, Context, LastTry, PublishError};
 use crate::native::RequestError;
-use crate::native::clock::{now, since};
 use crate::native::observe::events::TARGET;
 
 impl Context {
     /// Publishes a message and waits until a stream has stored it.
     ///
-    /// The message gets a fresh `Nats-Msg-Id`. It is sent again, with the same id, when the link was lost or no answer
-    /// came in time, though it may have been stored: within its duplicate window the stream recognises the id, and
-    /// stores it once. It is also sent again while nobody answers on the subject, because a stream whose leader is
+    /// The message gets a fresh `Nats-Msg-Id`. It is sent again, with the same id, when the link was lost, traffic left
+    /// it in a hurry, or no answer came in time, though it may have been stored: within its duplicate window the stream
+    /// recognises the id, and stores it once. It is also sent again while nobody answers on the subject, because a stream whose leader is
     /// being elected looks like one that does not exist. The bounds are those of
     /// [`PublishOptions`](super::PublishOptions). Whatever else a stream says is an error at once.
     ///
@@ -59,43 +60,24 @@ impl Context {
         check(&headers)?;
         let message_id = self.identify(&mut headers)?;
         let subject = subject.to_subject();
-        let started = now();
-        let mut in_doubt = false;
-        let mut tries = 0;
+        let mut question = Question::new(self, subject.clone(), Some(headers), payload, Repeat::Harmless);
         loop {
-            tries += 1;
-            let answer = self.ask(&subject, &headers, &payload, started).await;
+            let answer = question.ask().await;
+            let tries = question.tries();
             let last = match settle(&subject, answer, tries)? {
                 Outcome::Stored(ack) => return Ok(ack),
                 Outcome::Again(last) => last,
             };
-            in_doubt |= last.in_doubt();
+            question.in_doubt |= last.in_doubt();
             tracing::event!(
                 name: "nats_geo.not_acknowledged", target: TARGET, tracing::Level::DEBUG, %subject, tries, reason = %last,
                 "not acknowledged"
             );
-            let (waited, pause) = (since(started), pause_after(tries));
-            if tries >= self.options.tries_max || waited + pause >= self.options.total_timeout {
+            if !question.may_ask_again().await {
+                let (waited, in_doubt) = (question.waited(), question.in_doubt);
                 return Err(PublishError::GaveUp { tries, waited, last, in_doubt, message_id });
             }
-            tokio::time::sleep(pause).await;
         }
-    }
-
-    /// Sends the message once.
-    async fn ask(
-        &self,
-        subject: &Subject,
-        headers: &HeaderMap,
-        payload: &Bytes,
-        started: Instant,
-    ) -> Result<Message, RequestError> {
-        let left = self.options.total_timeout.saturating_sub(since(started));
-        let request = Request::new()
-            .headers(headers.clone())
-            .payload(payload.clone())
-            .timeout(Some(self.options.try_timeout.min(left)));
-        self.client.send_request(subject.clone(), request).await
     }
 
     /// The message's id: the caller's, or a fresh one.

@@ -3,30 +3,31 @@
 //! A link is opened once, never reconnects, and says when it ends. Everything that is odd about async-nats
 //! is dealt with in this folder.
 
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use async_nats::client::traits::Publisher as _;
 use async_nats::message::OutboundMessage;
-use async_nats::{Client, PublishErrorKind, Statistics, Subject, Subscriber};
-use futures_util::Sink as _;
-use tokio::sync::{mpsc, watch};
+use async_nats::{Client, Statistics, Subject, Subscriber};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::AbortHandle;
 
 use crate::core::{Cause, ConnId};
+use crate::native::again::Kept;
 
 mod open;
-pub(crate) use open::{COMMANDS_MAX, Settings, open};
+pub(crate) use open::{Settings, open};
 
 mod dialled;
 
 mod watch_end;
 
 mod replies;
-use replies::{Awaited, Replies, RoundTrip, USER_INFO};
+pub(crate) use replies::Awaited;
+use replies::{Replies, RoundTrip, USER_INFO};
+
+mod sending;
+pub(crate) use sending::{Kind, Refusal};
 
 mod unconfirmed;
 pub(crate) use unconfirmed::Settled;
@@ -43,6 +44,8 @@ pub(crate) struct Link {
     client: Client,
     state: Arc<State>,
     inbox_reader: AbortHandle,
+    /// Held by who sends on this link what other links have left over.
+    pub(crate) sending_again: tokio::sync::Mutex<()>,
 }
 
 /// What outlives the client, for those who wait for its end.
@@ -50,8 +53,14 @@ pub(crate) struct Link {
 struct State {
     replies: Arc<Replies>,
     unconfirmed: Mutex<Unconfirmed>,
+    /// Where publishes are kept, if they are to arrive at least once.
+    kept: Option<Arc<Kept>>,
+    /// Told when something was published that is kept.
+    published: Notify,
     statistics: Arc<Statistics>,
     ended: watch::Sender<bool>,
+    /// Traffic has left in a hurry.
+    left: watch::Sender<bool>,
     /// Takes nothing new any more.
     closing: AtomicBool,
     /// Whether own messages come back; unknown before the first round trip.
@@ -74,81 +83,11 @@ pub(crate) enum Report {
 /// Reports of all links, each with the link's id.
 pub(crate) type Reports = mpsc::Sender<(ConnId, Report)>;
 
-/// Why a link did not take a message.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Refusal {
-    /// The link has ended.
-    Ended,
-    /// Larger than the server accepts.
-    TooLarge { limit: usize },
-}
-
-/// Whether a message may be sent again on another link.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Kind {
-    /// A publish: yes, if it was never written.
-    Publish,
-    /// A request: no, its answer would go to the dead link's inbox.
-    Request,
-    /// A PING of our own: no; it is taken even by a link that is being closed.
-    Ping,
-}
-
 /// The link has ended; what was asked of it will not happen.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Ended;
 
 impl Link {
-    /// Puts the message into the command channel if there is room: it is then taken out of `slot`. Never
-    /// waits. By reference, because a message is large and this is the fast path of publishing.
-    pub(crate) fn offer(
-        &self,
-        slot: &mut Option<OutboundMessage>,
-        kind: Kind,
-    ) -> Result<Option<Mark>, Refusal> {
-        let Some(message) = &*slot else { return Ok(None) };
-        // The lock makes the order of the copies that of the channel.
-        let mut unconfirmed = self.state.unconfirmed();
-        if kind != Kind::Ping && self.state.closing.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        // Polled once in place: `now_or_never` would move the future, which is larger still.
-        let publish = std::pin::pin!(self.client.publish_message(message.clone()));
-        match publish.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Pending => Ok(None),
-            Poll::Ready(Ok(())) => {
-                unconfirmed.enter(slot.take().filter(|_| kind == Kind::Publish));
-                Ok(Some(unconfirmed.mark()))
-            }
-            Poll::Ready(Err(error)) => match self.refusal(error.kind()) {
-                Refusal::Ended => Ok(None),
-                refusal => Err(refusal),
-            },
-        }
-    }
-
-    /// Waits for room in the command channel, then puts the message there. Cancelling it leaves nothing
-    /// behind.
-    pub(crate) async fn push(&self, message: &OutboundMessage, kind: Kind) -> Result<Mark, Refusal> {
-        if let Some(mark) = self.offer(&mut Some(message.clone()), kind)? {
-            return Ok(mark);
-        }
-        if kind != Kind::Ping && self.state.closing.load(Ordering::Relaxed) {
-            return Err(Refusal::Ended);
-        }
-        let mut client = self.client.clone();
-        tokio::select! {
-            ready = std::future::poll_fn(|cx| Pin::new(&mut client).poll_ready(cx)) => {
-                ready.map_err(|error| self.refusal(error.kind()))?;
-            }
-            () = self.ended() => return Err(Refusal::Ended),
-        }
-        let mut unconfirmed = self.state.unconfirmed();
-        Pin::new(&mut client).start_send(message.clone()).map_err(|error| self.refusal(error.kind()))?;
-        unconfirmed.enter((kind == Kind::Publish).then(|| message.clone()));
-        Ok(unconfirmed.mark())
-    }
-
     /// A subscription on this link only.
     pub(crate) async fn subscribe(
         &self,
@@ -204,6 +143,9 @@ impl Link {
             let _known = self.state.echoes.get_or_init(|| answer == RoundTrip::Echo);
         }
         self.state.unconfirmed().confirm(mark);
+        if let Some(kept) = &self.state.kept {
+            kept.confirmed(self.conn, mark.entered());
+        }
         Ok(round_trip)
     }
 
@@ -241,6 +183,16 @@ impl Link {
         self.round_trip().await.map(drop)
     }
 
+    /// Traffic has left in a hurry: the link may be silent.
+    pub(crate) fn leave_in_a_hurry(&self) {
+        self.state.left.send_replace(true);
+    }
+
+    /// Whether traffic has left in a hurry.
+    pub(crate) fn left(&self) -> watch::Receiver<bool> {
+        self.state.left.subscribe()
+    }
+
     /// Whether it takes publishes and requests.
     pub(crate) fn is_open(&self) -> bool {
         !self.has_ended() && !self.state.closing.load(Ordering::Relaxed)
@@ -256,6 +208,11 @@ impl Link {
     /// Whether publishes were sent here that no PONG has confirmed.
     pub(crate) fn has_unconfirmed(&self) -> bool {
         self.state.unconfirmed().is_pending()
+    }
+
+    /// Returns when something was published that is to arrive at least once, now or since the last time.
+    pub(crate) async fn published(&self) {
+        self.state.published.notified().await;
     }
 
     /// The client, for what nats-geo does not wrap.
@@ -295,14 +252,6 @@ impl Link {
             }
         }
         (&mut awaited.answer).await.map_err(|_| Ended)
-    }
-
-    fn refusal(&self, kind: PublishErrorKind) -> Refusal {
-        match kind {
-            PublishErrorKind::MaxPayloadExceeded => Refusal::TooLarge { limit: self.client.max_payload() },
-            // Subjects are checked before they get here.
-            PublishErrorKind::InvalidSubject | PublishErrorKind::Send => Refusal::Ended,
-        }
     }
 }
 

@@ -12,12 +12,13 @@ use async_nats::{
     ServerError, ServerInfo, Subscriber,
 };
 use futures_util::StreamExt as _;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::dialled::Dialled;
 use super::watch_end::{self, is_about_credentials};
 use super::{Link, Replies, Reports, State, Unconfirmed};
 use crate::core::{ConnId, OpenError};
+use crate::native::again::Kept;
 use crate::native::target::Target;
 use crate::native::tls::{self, Sessions};
 
@@ -26,14 +27,14 @@ use crate::native::tls::{self, Sessions};
 pub(crate) struct Settings {
     pub(crate) name: Option<String>,
     pub(crate) sessions: Arc<Sessions>,
-    /// How many publishes are kept for sending them again.
-    pub(crate) keep: usize,
+    /// Where publishes are kept until they are confirmed, if they are to arrive at least once.
+    pub(crate) kept: Option<Arc<Kept>>,
     pub(crate) customize: Option<Arc<dyn Fn(ConnectOptions) -> ConnectOptions + Send + Sync>>,
 }
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("name", &self.name).field("keep", &self.keep).finish_non_exhaustive()
+        f.debug_struct("Settings").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -54,16 +55,21 @@ pub(crate) async fn open(
             client.subscribe(replies.subject()).await.map_err(|error| OpenError::Other(error.to_string()))?;
         let state = Arc::new(State {
             replies: Arc::clone(&replies),
-            unconfirmed: Mutex::new(Unconfirmed::new(settings.keep)),
+            // What cannot be in the channel any more was written.
+            unconfirmed: Mutex::new(Unconfirmed::new(COMMANDS_MAX)),
+            kept: settings.kept.clone(),
+            published: Notify::new(),
             statistics: client.statistics(),
             ended: watch::Sender::new(false),
+            left: watch::Sender::new(false),
             closing: AtomicBool::new(false),
             echoes: OnceLock::new(),
             unwritten_pings: AtomicUsize::new(0),
         });
         let inbox_reader = tokio::spawn(read_inbox(inbox, replies)).abort_handle();
         tokio::spawn(watch_end::watch(conn, Arc::clone(&state), events, reports));
-        Ok((Link { conn, client, state, inbox_reader }, info))
+        let sending_again = tokio::sync::Mutex::default();
+        Ok((Link { conn, client, state, inbox_reader, sending_again }, info))
     };
     tokio::time::timeout(limit, opening).await.unwrap_or(Err(OpenError::TimedOut))
 }

@@ -8,7 +8,7 @@ use async_nats::message::OutboundMessage;
 /// entered before its PING; what a dead link had not taken from the channel was never written.
 #[derive(Debug)]
 pub(crate) struct Unconfirmed {
-    /// The newest messages; `None` for what is not to be sent again (requests, pings).
+    /// The newest messages; `None` for what is not to be sent again from here.
     kept: VecDeque<Option<OutboundMessage>>,
     /// How many of the newest are kept.
     keep: usize,
@@ -18,6 +18,16 @@ pub(crate) struct Unconfirmed {
     published: u64,
     /// The publishes among them that a PONG has confirmed.
     confirmed: u64,
+}
+
+/// What enters the command channel.
+#[derive(Debug)]
+pub(crate) enum Entered {
+    Publish(OutboundMessage),
+    /// A publish that is to arrive at least once.
+    KeptElsewhere,
+    /// What is not to be sent again: a request, a ping.
+    Other,
 }
 
 /// A moment in the life of a link, taken when a PING enters.
@@ -32,10 +42,15 @@ pub(crate) struct Mark {
 pub(crate) struct Settled {
     /// Never written to the socket: safe to send elsewhere.
     pub(crate) unwritten: Vec<OutboundMessage>,
-    /// Written, but not confirmed: each may have arrived or not. The oldest may be missing here.
-    pub(crate) doubtful: Vec<OutboundMessage>,
-    /// How many publishes are in doubt, the missing ones included.
+    /// How many publishes were written, but not confirmed: each may have arrived or not.
     pub(crate) doubtful_count: u64,
+}
+
+impl Mark {
+    /// The number of the last message that had entered.
+    pub(crate) const fn entered(self) -> u64 {
+        self.entered
+    }
 }
 
 impl Unconfirmed {
@@ -45,13 +60,16 @@ impl Unconfirmed {
     }
 
     /// A message has entered the command channel.
-    pub(crate) fn enter(&mut self, message: Option<OutboundMessage>) {
+    pub(crate) fn enter(&mut self, what: Entered) {
         self.entered += 1;
-        self.published += u64::from(message.is_some());
+        self.published += u64::from(!matches!(what, Entered::Other));
         if self.kept.len() == self.keep {
             self.kept.pop_front();
         }
-        self.kept.push_back(message);
+        self.kept.push_back(match what {
+            Entered::Publish(message) => Some(message),
+            Entered::KeptElsewhere | Entered::Other => None,
+        });
     }
 
     /// All that has entered up to now.
@@ -77,10 +95,10 @@ impl Unconfirmed {
         let waiting = usize::try_from(self.entered.saturating_sub(taken)).unwrap_or(usize::MAX);
         let written = self.kept.len().saturating_sub(waiting);
         let unwritten: Vec<_> = self.kept.split_off(written).into_iter().flatten().collect();
-        let doubtful = std::mem::take(&mut self.kept).into_iter().flatten().collect();
+        self.kept.clear();
         let doubtful_count = (self.published - self.confirmed).saturating_sub(unwritten.len() as u64);
         self.confirmed = self.published;
-        Settled { unwritten, doubtful, doubtful_count }
+        Settled { unwritten, doubtful_count }
     }
 }
 
@@ -88,8 +106,10 @@ impl Unconfirmed {
 mod tests {
     use super::*;
 
-    fn message(payload: &'static str) -> Option<OutboundMessage> {
-        Some(OutboundMessage { subject: "a".into(), reply: None, payload: payload.into(), headers: None })
+    fn message(payload: &'static str) -> Entered {
+        let message =
+            OutboundMessage { subject: "a".into(), reply: None, payload: payload.into(), headers: None };
+        Entered::Publish(message)
     }
 
     fn payloads(messages: &[OutboundMessage]) -> Vec<&str> {
@@ -101,14 +121,13 @@ mod tests {
         let mut unconfirmed = Unconfirmed::new(10);
         unconfirmed.enter(message("confirmed"));
         let mark = unconfirmed.mark();
-        unconfirmed.enter(None);
+        unconfirmed.enter(Entered::Other);
         unconfirmed.enter(message("taken"));
         unconfirmed.enter(message("waiting"));
         unconfirmed.confirm(mark);
 
         let settled = unconfirmed.settle(3);
         assert_eq!(payloads(&settled.unwritten), ["waiting"]);
-        assert_eq!(payloads(&settled.doubtful), ["taken"]);
         assert_eq!(settled.doubtful_count, 1);
         assert_eq!(unconfirmed.settle(3).doubtful_count, 0, "a second time there is nothing left");
     }
@@ -120,7 +139,7 @@ mod tests {
             unconfirmed.enter(message(payload));
         }
         let settled = unconfirmed.settle(3);
-        assert_eq!((payloads(&settled.unwritten), payloads(&settled.doubtful)), (vec!["4"], vec!["3"]));
+        assert_eq!(payloads(&settled.unwritten), ["4"]);
         assert_eq!(settled.doubtful_count, 3);
     }
 

@@ -6,7 +6,7 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 
 use super::{Move, Observed, Stats};
 use crate::core::{Region, Time};
-use crate::native::hub::{Counters, lock};
+use crate::native::hub::{Hub, lock};
 
 /// Adds what has been counted since the last time: so that hot paths need not know of it, and clients of one name add
 /// up.
@@ -24,8 +24,8 @@ impl Exporter {
         Self { client: client.unwrap_or_default().into(), stats: Stats::default(), here: None }
     }
 
-    pub(crate) fn export(&mut self, counters: &Counters, observed: &Observed, now: Time) {
-        let before = std::mem::replace(&mut self.stats, Stats::of(counters, observed, now));
+    pub(crate) fn export(&mut self, hub: &Hub, observed: &Observed, now: Time) {
+        let before = std::mem::replace(&mut self.stats, Stats::of(hub, observed, now));
         let (stats, here) = (&self.stats, lock(&observed.history).region().cloned());
         for (name, after, before) in [
             ("nats_geo_published_total", stats.published, before.published),
@@ -33,6 +33,9 @@ impl Exporter {
             ("nats_geo_in_doubt_total", stats.in_doubt, before.in_doubt),
             ("nats_geo_discarded_total", stats.discarded, before.discarded),
             ("nats_geo_resent_total", stats.resent, before.resent),
+            ("nats_geo_refused_total", stats.refused, before.refused),
+            ("nats_geo_dropped_unconfirmed_total", stats.dropped_unconfirmed, before.dropped_unconfirmed),
+            ("nats_geo_expired_unconfirmed_total", stats.expired_unconfirmed, before.expired_unconfirmed),
             ("nats_geo_pings_total", stats.pings, before.pings),
             ("nats_geo_probes_total", stats.probes, before.probes),
             ("nats_geo_probe_bytes_total", stats.probe_bytes, before.probe_bytes),
@@ -112,6 +115,15 @@ fn describe() {
     describe_counter!("nats_geo_in_doubt_total", "Publishes on lost links that may have arrived or not.");
     describe_counter!("nats_geo_discarded_total", "Messages that are lost for certain.");
     describe_counter!("nats_geo_resent_total", "Publishes of lost links that were sent on another one.");
+    describe_counter!("nats_geo_refused_total", "Publishes refused because too many were unconfirmed.");
+    describe_counter!(
+        "nats_geo_dropped_unconfirmed_total",
+        "Unconfirmed publishes that were forgotten for lack of room."
+    );
+    describe_counter!(
+        "nats_geo_expired_unconfirmed_total",
+        "Unconfirmed publishes too old to be sent again."
+    );
     describe_counter!("nats_geo_pings_total", "PINGs on links.");
     describe_counter!("nats_geo_probes_total", "Probes that were sent.");
     describe_counter!("nats_geo_probe_bytes_total", "Bytes of probes in both directions.");

@@ -65,6 +65,9 @@
 //! | `nats_geo_in_doubt_total` | counter | | [`Stats::in_doubt`] |
 //! | `nats_geo_discarded_total` | counter | | [`Stats::discarded`]: lost for certain |
 //! | `nats_geo_resent_total` | counter | | [`Stats::resent`] |
+//! | `nats_geo_refused_total` | counter | | [`Stats::refused`] |
+//! | `nats_geo_dropped_unconfirmed_total` | counter | | [`Stats::dropped_unconfirmed`] |
+//! | `nats_geo_expired_unconfirmed_total` | counter | | [`Stats::expired_unconfirmed`] |
 //! | `nats_geo_pings_total` | counter | | [`Stats::pings`] |
 //! | `nats_geo_probes_total` | counter | | [`Stats::probes`] |
 //! | `nats_geo_probe_bytes_total` | counter | | [`Stats::probe_bytes`] |

@@ -9,7 +9,7 @@ use super::history::{Move, Seat};
 use super::{Observed, Stats};
 use crate::core::{Place, RankedServer, Reason, Region, Snapshot, Time};
 use crate::native::connect::Progress;
-use crate::native::hub::{Counters, lock};
+use crate::native::hub::{Hub, lock};
 
 /// A report on the health of a client, made by [`GeoClient::report`](crate::GeoClient::report). It holds facts, no
 /// sentences but the errors of servers, and no secrets; durations are in milliseconds.
@@ -182,14 +182,14 @@ pub struct Unhealthy {
 pub(crate) struct Sources<'a> {
     pub(crate) name: Option<&'a str>,
     pub(crate) snapshot: &'a Snapshot,
-    pub(crate) counters: &'a Counters,
+    pub(crate) hub: &'a Hub,
     pub(crate) observed: &'a Observed,
     pub(crate) progress: &'a Progress,
 }
 
 impl Report {
     pub(crate) fn of(sources: Sources<'_>) -> Self {
-        let Sources { name, snapshot, counters, observed, progress } = sources;
+        let Sources { name, snapshot, hub, observed, progress } = sources;
         let regions = regions(&snapshot.ranking);
         let history = lock(&observed.history);
         let (moves, is_closed, was_connected) =
@@ -229,7 +229,7 @@ impl Report {
             unhealthy: unhealthy.collect(),
             regions,
             moves,
-            counters: Stats::of(counters, observed, snapshot.at),
+            counters: Stats::of(hub, observed, snapshot.at),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Observed;
 use super::report::{millis, millis_by_region};
 use crate::core::{MoveCause, Region, Time};
-use crate::native::hub::{Counters, lock};
+use crate::native::hub::{Hub, lock};
 
 /// What a client has counted since its start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -20,14 +20,26 @@ pub struct Stats {
     /// Messages that subscriptions delivered.
     pub delivered: u64,
     /// Publishes that were written to a link that was lost before its server confirmed them: each may have
-    /// arrived or not, so at most this many were lost.
+    /// arrived or not, so at most this many were lost. With
+    /// [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once) they are sent again, and those that were not written
+    /// count as well.
     pub in_doubt: u64,
     /// Messages that are lost for certain: publishes beyond
     /// [`GeoOptions::dead_link_buffer`](crate::GeoOptions::dead_link_buffer), and deliveries that a
     /// subscription did not read in time.
     pub discarded: u64,
-    /// Publishes of lost links that were sent on another one.
+    /// Publishes of links that were lost, or left in a hurry, that were sent on another one.
     pub resent: u64,
+    /// With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once): publishes that were refused because too many
+    /// were unconfirmed.
+    pub refused: u64,
+    /// With [`Overflow::DropOldest`](crate::Overflow::DropOldest): publishes that will not be sent again, because others
+    /// needed their room. Each may have arrived or not.
+    pub dropped_unconfirmed: u64,
+    /// With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once): publishes that will not be sent again, because
+    /// they were older than [`AtLeastOnce::max_age`](crate::AtLeastOnce::max_age) when that was due. Each may have arrived
+    /// or not.
+    pub expired_unconfirmed: u64,
     /// How often traffic went to another link.
     pub moves: u64,
     /// How often the client decided for that, by cause. A decision whose link was lost again before it got any traffic
@@ -48,7 +60,8 @@ pub struct Stats {
 }
 
 impl Stats {
-    pub(crate) fn of(counters: &Counters, observed: &Observed, now: Time) -> Self {
+    pub(crate) fn of(hub: &Hub, observed: &Observed, now: Time) -> Self {
+        let (counters, forgotten) = (&hub.counters, hub.forgotten());
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let history = lock(&observed.history);
         let (time_by_region, time_offline) = history.times_at(now);
@@ -58,6 +71,9 @@ impl Stats {
             in_doubt: count(&counters.in_doubt),
             discarded: count(&counters.discarded),
             resent: count(&counters.resent),
+            refused: count(&counters.refused),
+            dropped_unconfirmed: forgotten.dropped,
+            expired_unconfirmed: forgotten.expired,
             // The first link was none.
             moves: count(&counters.moves).saturating_sub(1),
             moves_by_cause: history.moves_by_cause().clone(),

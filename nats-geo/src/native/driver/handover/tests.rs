@@ -13,19 +13,14 @@ use crate::native::target::Target;
 use crate::native::tls::Sessions;
 use crate::native::{Auth, IntoServers as _, Subscription};
 
-const LIMITS: Limits = Limits {
-    publish_wait: Duration::from_secs(5),
-    request_timeout: None,
-    backlog: 10,
-    resend_unconfirmed: false,
-    at_most_once: true,
-};
+const LIMITS: Limits =
+    Limits { publish_wait: Duration::from_secs(5), request_timeout: None, backlog: 10, at_most_once: true };
 
 async fn link_to(server: &Server, conn: u64) -> Arc<Link> {
     let url = server.url().as_str().into_servers().unwrap().remove(0);
     let target = Target::of(url, &Auth::None);
     let settings =
-        Settings { name: None, sessions: Arc::new(Sessions::new(None)), keep: 10, customize: None };
+        Settings { name: None, sessions: Arc::new(Sessions::new(None)), kept: None, customize: None };
     let (reports, _) = mpsc::channel(1);
     let opened = open(ConnId(conn), &target, &settings, Duration::from_secs(2), reports).await;
     Arc::new(opened.unwrap().0)
@@ -34,7 +29,7 @@ async fn link_to(server: &Server, conn: u64) -> Arc<Link> {
 #[tokio::test]
 async fn a_link_that_ends_while_it_takes_over_gives_the_subscriptions_back() {
     let server = Server::start().await;
-    let hub = Arc::new(Hub::new(LIMITS));
+    let hub = Arc::new(Hub::new(LIMITS, None));
     let feed = hub.add_feed(|id| Feed::new(id, "a".into(), None, Carriage::OneLink));
     let mut messages = Subscription::new(Arc::clone(&feed), &hub);
     let old = link_to(&server, 1).await;

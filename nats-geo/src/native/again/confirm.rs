@@ -1,0 +1,28 @@
+//! Confirms publishes as they are made: the PINGs of the core come too rarely for that.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Kept;
+use crate::native::link::Link;
+
+/// Asks for confirmation whenever something was published on the link, until it ends.
+pub(crate) async fn confirm(link: Arc<Link>, kept: Arc<Kept>) {
+    loop {
+        tokio::select! {
+            () = link.published() => {}
+            () = link.ended() => return,
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = kept.wanted() => {}
+        }
+        if link.round_trip().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A confirmation costs some 200 bytes and a wakeup. Fifty per second are few for who publishes, and what was published
+/// within 20 ms is little to send again.
+const PAUSE: Duration = Duration::from_millis(20);

@@ -1,0 +1,90 @@
+//! Publishes that are sent again until a server has confirmed them.
+
+use std::time::Duration;
+
+mod kept;
+pub(crate) use kept::{Forgotten, Kept, Limits, size};
+
+mod confirm;
+pub(crate) use confirm::confirm;
+
+/// How publishes are sent at least once; see [`GeoOptions::at_least_once`](super::GeoOptions::at_least_once).
+///
+/// ```
+/// use nats_geo::{AtLeastOnce, GeoOptions, Overflow};
+/// use std::time::Duration;
+///
+/// // Positions: old ones are of no use, and new ones must get out.
+/// let positions = AtLeastOnce::new()
+///     .max_bytes(1 << 20)
+///     .max_age(Duration::from_secs(2))
+///     .on_overflow(Overflow::DropOldest);
+/// let options = GeoOptions::new().at_least_once(positions);
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use = "give it to `GeoOptions::at_least_once`"]
+pub struct AtLeastOnce {
+    max_bytes: usize,
+    max_age: Duration,
+    overflow: Overflow,
+}
+
+/// What happens to a publish when the publishes that wait for confirmation leave no room for it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// It waits for room, at most for [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait), and is then refused
+    /// with [`PublishError::TooManyUnconfirmed`](super::PublishError::TooManyUnconfirmed). So nothing is forgotten
+    /// without an error.
+    Refuse,
+    /// The oldest are forgotten: if they were sent and arrived, nothing is lost, but they are not sent again.
+    DropOldest,
+}
+
+impl AtLeastOnce {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self { max_bytes: MAX_BYTES, max_age: MAX_AGE, overflow: Overflow::Refuse }
+    }
+
+    /// How much may wait for confirmation: subjects, headers and payloads, and some 100 bytes for each message. Default
+    /// 8 MiB: what a client that publishes 1 MiB per second has not had confirmed when it has left a silent region.
+    /// A single message that is larger is refused.
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// How long after it was published a message may be sent again. Default 30 s: longer than any failover takes, and
+    /// shorter than what subscribers would call yesterday's news.
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = age;
+        self
+    }
+
+    /// What happens when there is no room. Default [`Overflow::Refuse`]: whoever asks for at least once wants to know.
+    pub fn on_overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+
+    pub(crate) const fn limits(self) -> Limits {
+        Limits {
+            max_bytes: self.max_bytes,
+            max_age: self.max_age,
+            drops_oldest: matches!(self.overflow, Overflow::DropOldest),
+        }
+    }
+}
+
+impl Default for AtLeastOnce {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Silence is noticed within 3 s of the fleet preset, and the way to the next region takes up to 2 s more.
+const MAX_BYTES: usize = 8 << 20;
+
+/// Six failovers of the fleet preset.
+const MAX_AGE: Duration = Duration::from_secs(30);

@@ -1,0 +1,116 @@
+//! What is to be sent again: publishes that dead links have not written, or, if they are to arrive at least once, that no
+//! server has confirmed.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_nats::message::OutboundMessage;
+
+use super::{Hub, NotSent, lock};
+use crate::core::ConnId;
+use crate::native::again::{Forgotten, Kept, size};
+use crate::native::link::{Ended, Kind, Link, Refusal, Settled};
+
+impl Hub {
+    /// A link is dead: what it had not written is kept for the next one; the rest is in doubt.
+    pub(crate) fn settle(&self, conn: ConnId, settled: Settled) {
+        self.counters.in_doubt.fetch_add(settled.doubtful_count, Ordering::Relaxed);
+        if let Some(kept) = &self.kept {
+            kept.orphan(|lost| lost == conn);
+        }
+        let mut backlog = lock(&self.backlog);
+        backlog.extend(settled.unwritten);
+        let excess = backlog.len().saturating_sub(self.limits.backlog);
+        backlog.drain(..excess);
+        drop(backlog);
+        self.discarded(excess as u64);
+    }
+
+    /// Traffic goes to `live` in a hurry: what is to arrive at least once does not wait until the others are dead.
+    pub(crate) fn orphan_all_but(&self, live: ConnId) {
+        if let Some(kept) = &self.kept {
+            kept.orphan(|conn| conn != live);
+        }
+    }
+
+    /// Sends what is left over from other links, oldest first.
+    pub(crate) async fn send_left_over(&self, link: &Link) -> Result<(), Ended> {
+        // Two at a time would mix up the order.
+        let _sending = link.sending_again.lock().await;
+        while let Some(message) = self.next_of_backlog() {
+            match link.push(&message, Kind::Publish).await {
+                Ok(_) => _ = self.counters.resent.fetch_add(1, Ordering::Relaxed),
+                Err(Refusal::Ended) => {
+                    lock(&self.backlog).push_front(message);
+                    return Err(Ended);
+                }
+                // This server accepts less than the one before.
+                Err(Refusal::TooLarge { .. }) => self.discarded(1),
+            }
+        }
+        match &self.kept {
+            Some(kept) => self.send_orphans(link, kept).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn send_orphans(&self, link: &Link, kept: &Kept) -> Result<(), Ended> {
+        let mut from = 0;
+        while let Some(orphan) = kept.next_orphan(from) {
+            from = orphan.id + 1;
+            match link.push(&orphan.message, Kind::Again(orphan.id)).await {
+                Ok(_) => _ = self.counters.resent.fetch_add(1, Ordering::Relaxed),
+                Err(Refusal::Ended) => return Err(Ended),
+                Err(Refusal::TooLarge { .. }) => {
+                    kept.give_up(orphan.id);
+                    self.discarded(1);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether publishes wait for confirmation by this link, and no other.
+    pub(super) fn waits_for(&self, link: &Link) -> bool {
+        match &self.kept {
+            Some(kept) => kept.waits_for(link.conn),
+            None => link.has_unconfirmed(),
+        }
+    }
+
+    /// What links share to keep publishes until they are confirmed.
+    pub(crate) const fn kept(&self) -> Option<&Arc<Kept>> {
+        self.kept.as_ref()
+    }
+
+    /// What will not be sent again, though it was to arrive at least once.
+    pub(crate) fn forgotten(&self) -> Forgotten {
+        self.kept.as_ref().map(|kept| kept.forgotten()).unwrap_or_default()
+    }
+
+    /// Refuses what could never be kept until it is confirmed.
+    pub(super) fn check_size(&self, message: &OutboundMessage) -> Result<(), NotSent> {
+        match &self.kept {
+            Some(kept) if size(message) > kept.max_bytes() => {
+                self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                Err(NotSent::TooLargeToKeep { max_bytes: kept.max_bytes() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Why a publish has waited in vain.
+    pub(super) fn why_not_sent(&self, message: &OutboundMessage) -> NotSent {
+        match &self.kept {
+            Some(kept) if !kept.has_room_for(message) => {
+                self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                NotSent::TooManyUnconfirmed { max_bytes: kept.max_bytes() }
+            }
+            _ => NotSent::Waited,
+        }
+    }
+
+    fn next_of_backlog(&self) -> Option<OutboundMessage> {
+        lock(&self.backlog).pop_front()
+    }
+}

@@ -1,0 +1,135 @@
+//! Questions to JetStream that may be asked again: when a try has failed, and when traffic has left its link in a hurry.
+
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+use std::time::{Duration, Instant};
+
+use async_nats::{HeaderMap, Message, Subject};
+use bytes::Bytes;
+
+use super::Context;
+use super::api::Repeat;
+use super::publish::pause_after;
+use crate::native::RequestError;
+use crate::native::clock::{now, since};
+use crate::native::request::Sent;
+
+/// One question, and what became of it so far.
+#[derive(Debug)]
+pub(crate) struct Question<'a> {
+    context: &'a Context,
+    subject: Subject,
+    headers: Option<HeaderMap>,
+    payload: Bytes,
+    repeat: Repeat,
+    started: Instant,
+    tries: u32,
+    /// Tries whose links may be silent, and may answer yet.
+    left_behind: Vec<Sent>,
+    /// One of the tries may have been executed, though nobody said so.
+    pub(crate) in_doubt: bool,
+}
+
+impl<'a> Question<'a> {
+    /// Not asked yet; the time begins now.
+    pub(crate) fn new(
+        context: &'a Context,
+        subject: Subject,
+        headers: Option<HeaderMap>,
+        payload: Bytes,
+        repeat: Repeat,
+    ) -> Self {
+        Self {
+            context,
+            subject,
+            headers,
+            payload,
+            repeat,
+            started: now(),
+            tries: 0,
+            left_behind: Vec::new(),
+            in_doubt: false,
+        }
+    }
+
+    pub(crate) const fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    pub(crate) fn waited(&self) -> Duration {
+        since(self.started)
+    }
+
+    /// Asks once more. If traffic leaves the link in a hurry before there is an answer, the link is probably silent: what
+    /// does no harm twice is then asked where traffic goes now, and whichever answer comes first counts.
+    pub(crate) async fn ask(&mut self) -> Result<Message, RequestError> {
+        let mut left_behind = std::mem::take(&mut self.left_behind);
+        let answer = loop {
+            match self.try_once(&mut left_behind).await {
+                Ok(Progress::Answered(answer)) => break Ok(answer),
+                Ok(Progress::Left(sent)) => left_behind.push(sent),
+                Err(error) => break Err(error),
+            }
+            self.in_doubt = true;
+        };
+        self.left_behind = left_behind;
+        answer
+    }
+
+    /// Waits before the next try, and says whether there may be one.
+    pub(crate) async fn may_ask_again(&self) -> bool {
+        let pause = pause_after(self.tries);
+        let options = &self.context.options;
+        let may = self.tries < options.tries_max && self.waited() + pause < options.total_timeout;
+        if may {
+            tokio::time::sleep(pause).await;
+        }
+        may
+    }
+
+    async fn try_once(&mut self, left_behind: &mut Vec<Sent>) -> Result<Progress, RequestError> {
+        let options = &self.context.options;
+        let waited = options.try_timeout.min(options.total_timeout.saturating_sub(self.waited()));
+        let mut answer = std::pin::pin!(tokio::time::timeout(waited, self.send_and_wait()));
+        std::future::poll_fn(|cx| match poll_answer(left_behind, cx) {
+            Poll::Ready(answer) => Poll::Ready(Ok(Progress::Answered(answer))),
+            Poll::Pending => {
+                answer.as_mut().poll(cx).map(|it| it.unwrap_or(Err(RequestError::TimedOut { waited })))
+            }
+        })
+        .await
+    }
+
+    async fn send_and_wait(&mut self) -> Result<Progress, RequestError> {
+        self.tries += 1;
+        let client = self.context.client();
+        let mut sent = client.send(self.subject.clone(), self.headers.clone(), self.payload.clone()).await?;
+        let may_repeat = self.repeat == Repeat::Harmless && self.tries < self.context.options.tries_max;
+        let left = sent.left();
+        tokio::select! {
+            biased;
+            answer = sent.answer() => answer.map(Progress::Answered),
+            () = left, if may_repeat => Ok(Progress::Left(sent)),
+        }
+    }
+}
+
+/// How far a try has come.
+enum Progress {
+    Answered(Message),
+    /// Traffic left its link in a hurry; an answer may come all the same.
+    Left(Sent),
+}
+
+/// The answer to a try that was left behind. One that fails is forgotten: another one is on its way.
+fn poll_answer(left_behind: &mut Vec<Sent>, cx: &mut TaskContext<'_>) -> Poll<Message> {
+    let mut answered = None;
+    left_behind.retain_mut(|sent| match Pin::new(sent).poll(cx) {
+        Poll::Pending => true,
+        Poll::Ready(answer) => {
+            answered = answered.take().or_else(|| answer.ok());
+            false
+        }
+    });
+    answered.map_or(Poll::Pending, Poll::Ready)
+}
