@@ -4,6 +4,7 @@
 mod journal;
 mod load;
 mod reading;
+mod travellers;
 mod world;
 
 mod bystanders;
@@ -18,3 +19,4 @@ mod outage;
 mod passwords;
 mod security;
 mod simulated;
+mod virtual_stream;

@@ -102,16 +102,26 @@ impl SuperCluster {
     pub fn blackhole_region(&mut self, region: &str) -> Result<Instant, FaultError> {
         self.check_region(region)?;
         self.dark.insert(region.to_owned());
-        self.paths.silence(&self.dark);
+        self.paths.silence(&self.dark, &self.cut_off);
         Ok(clock::now())
     }
 
-    /// Ends [`SuperCluster::blackhole_region`]. Connections that lived through it are reset, as they would be by a far
+    /// Silences a region towards all others: through all gateways, to clients elsewhere, and for its own clients the
+    /// servers elsewhere. Within the region everybody hears each other: of a split brain, this is the smaller part.
+    pub fn cut_off_region(&mut self, region: &str) -> Result<Instant, FaultError> {
+        self.check_region(region)?;
+        self.cut_off.insert(region.to_owned());
+        self.paths.silence(&self.dark, &self.cut_off);
+        Ok(clock::now())
+    }
+
+    /// Ends [`SuperCluster::blackhole_region`] and [`SuperCluster::cut_off_region`]. Connections that lived through it are reset, as they would be by a far
     /// side that gave up meanwhile.
     pub async fn heal_region(&mut self, region: &str) -> Result<Recovery, FaultError> {
         self.check_region(region)?;
         self.dark.remove(region);
-        self.paths.silence(&self.dark);
+        self.cut_off.remove(region);
+        self.paths.silence(&self.dark, &self.cut_off);
         self.recovered(clock::now()).await
     }
 

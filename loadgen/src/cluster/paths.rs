@@ -83,16 +83,19 @@ impl Paths {
     }
 
     /// Makes the regions in `dark` silent and all others heard: towards every client, their own included, and through
-    /// every gateway. A gateway between two dark regions stays silent until both are healed.
-    pub(super) fn silence(&self, dark: &BTreeSet<String>) {
+    /// every gateway. Regions in `cut_off` are silent towards other regions only: their own clients hear them. A
+    /// gateway between two such regions stays silent until both are healed.
+    pub(super) fn silence(&self, dark: &BTreeSet<String>, cut_off: &BTreeSet<String>) {
         let set = |path: &Path, is_dark: bool| if is_dark { path.blackhole() } else { path.heal() };
-        for ((_, server), paths) in &self.clients {
-            let is_dark = dark.contains(server.region());
+        let is_cut = |from: &str, to: &str| from != to && (cut_off.contains(from) || cut_off.contains(to));
+        for ((from, server), paths) in &self.clients {
+            let is_dark = dark.contains(server.region()) || is_cut(from, server.region());
             set(&paths.tcp, is_dark);
             set(&paths.websocket, is_dark);
         }
         for ((from, server), path) in &self.gateways {
-            set(path, dark.contains(from) || dark.contains(server.region()));
+            let is_dark = dark.contains(from) || dark.contains(server.region());
+            set(path, is_dark || is_cut(from, server.region()));
         }
     }
 

@@ -140,6 +140,7 @@ fn prepare(options: &StartOptions, nats_server: NatsServer) -> Result<SuperClust
         topology,
         paths,
         dark: BTreeSet::new(),
+        cut_off: BTreeSet::new(),
         nats_server,
         system_password,
         ready_limit: options.ready_limit,

@@ -52,17 +52,27 @@ impl Context {
     pub async fn publish_with_headers(
         &self,
         subject: impl ToSubject,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<Ack, PublishError> {
+        self.publish_by(&subject.to_subject(), headers, payload).await
+    }
+
+    /// As [`publish_with_headers`](Self::publish_with_headers), where every try may have a subject of its own.
+    pub(crate) async fn publish_by(
+        &self,
+        way: &impl Way,
         mut headers: HeaderMap,
         payload: Bytes,
     ) -> Result<Ack, PublishError> {
         check(&headers)?;
         let message_id = self.identify(&mut headers)?;
-        let subject = subject.to_subject();
         let started = now();
         let mut in_doubt = false;
         let mut tries = 0;
         loop {
             tries += 1;
+            let subject = way.subject().await;
             let answer = self.ask(&subject, &headers, &payload, started).await;
             let last = match settle(&subject, answer, tries)? {
                 Outcome::Stored(ack) => return Ok(ack),
@@ -106,6 +116,17 @@ impl Context {
             [id] if !id.trim().is_empty() => Ok(id.clone()),
             _ => Err(PublishError::BadMessageId),
         }
+    }
+}
+
+/// Where the next try of a publish goes.
+pub(crate) trait Way: Sync {
+    fn subject(&self) -> impl Future<Output = Subject> + Send;
+}
+
+impl Way for Subject {
+    async fn subject(&self) -> Self {
+        self.clone()
     }
 }
 
