@@ -18,6 +18,9 @@ use tokio::task::JoinHandle;
 use crate::world::{LIMIT, World, wait_for, with_config, within};
 
 pub(crate) const REGIONS: [&str; 3] = ["lon", "ams", "dal"];
+/// The longest pause after which a server tries a source again that it could not reach (10 s after the first failure,
+/// 20 s after the second), and the time to catch up.
+const CONVERGENCE: Duration = Duration::from_secs(150);
 /// Of each client, before a fault and again after it.
 const EACH: u32 = 50;
 
@@ -132,7 +135,8 @@ impl Travellers {
             .flat_map(|(region, it)| (0..lock(&it.ledger).published).map(move |number| text(region, number)))
             .collect();
         for region in REGIONS {
-            let held = within(format_args!("everything in {region}"), converged(world, region, &all)).await;
+            let converged = tokio::time::timeout(CONVERGENCE, converged(world, region, &all));
+            let held = converged.await.unwrap_or_else(|_| panic!("{region} did not get everything"));
             assert!(held.values().all(|times| *times == 1), "{region}: {held:?}");
         }
         let mut outcome = Outcome {
@@ -230,10 +234,13 @@ pub(crate) async fn read_some(orders: &VirtualStream, count: usize) -> Vec<Strin
 /// How often the read stream of `region` holds each message, once it holds all: as a stock client next to it sees it.
 async fn converged(world: &World, region: &str, all: &BTreeSet<String>) -> BTreeMap<String, u32> {
     let context = jetstream::new(world.stock(&format!("{region}-1")).await);
+    // A region that is just back may have no leader yet.
+    let mut stream =
+        wait_for("the read stream", async || context.get_stream(format!("orders-read-{region}")).await.ok())
+            .await;
     let mut held = BTreeMap::new();
     let mut next = 1;
     while keys(&held) != *all {
-        let mut stream = context.get_stream(format!("orders-read-{region}")).await.unwrap();
         let last = stream.info().await.unwrap().state.last_sequence;
         for sequence in next..=last {
             let message = stream.direct_get(sequence).await.unwrap();

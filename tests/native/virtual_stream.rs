@@ -1,13 +1,16 @@
 //! A virtual stream in lon, ams and dal, with a publisher and readers in each: what is acknowledged reaches everybody,
 //! whatever happens to regions.
 
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
 use nats_geo::core::Config;
 use nats_geo::jetstream::PublishOptions;
 use nats_geo::jetstream::consumer::pull;
 use nats_geo::jetstream::virtual_stream::{self, CreateError, Position};
 
 use crate::fail_back::hurried;
-use crate::travellers::{REGIONS, Travellers, config};
+use crate::travellers::{REGIONS, Travellers, config, read_some};
 use crate::world::{World, region, wait_for, with_config, within};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -25,7 +28,6 @@ async fn a_region_goes_down_and_comes_back() {
     println!("while lon is down: {}", error.await);
     world.cluster.restart_region("lon").await.unwrap();
     wait_for("the way home", async || (region(travellers.client("lon")) == "lon").then_some(())).await;
-    travellers.go_on(&REGIONS).await;
     within("the rest of it", async { while new_consumer(&travellers, "lon", "later").await.is_err() {} })
         .await;
     println!("lon killed, and home again: {}", travellers.finish(&world).await);
@@ -95,7 +97,7 @@ async fn setting_up_says_what_is_missing_and_is_safe_to_repeat() {
     let orders = wait_for("all of it", async || jetstream.create_virtual_stream(config()).await.ok()).await;
     within("asking again", jetstream.create_virtual_stream(config())).await.unwrap();
     within("publishing", orders.publish("orders.new", "one lamp".into())).await.unwrap();
-    let other = config().outage_max(std::time::Duration::from_secs(60));
+    let other = config().outage_max(Duration::from_secs(60));
     let error = within("another configuration", jetstream.create_virtual_stream(other)).await.unwrap_err();
     assert_eq!(failed_in(&error), REGIONS, "{error}");
     let error = orders.publish("others.new", "one lamp".into()).await.unwrap_err();
@@ -118,7 +120,7 @@ async fn a_message_that_is_stored_in_two_regions_is_read_once() {
         within("publishing", stream.publish("orders.new", "another".into())).await.unwrap();
     }
     for stream in &streams {
-        let mut read = crate::travellers::read_some(stream, 3).await;
+        let mut read = read_some(stream, 3).await;
         read.sort_unstable();
         assert_eq!(read, ["another", "another", "one lamp"]);
     }
@@ -126,7 +128,6 @@ async fn a_message_that_is_stored_in_two_regions_is_read_once() {
 
 /// Both at once: one alone would never be ready, without a leader.
 async fn restart(world: &mut World, regions: &[&str]) {
-    use futures_util::FutureExt as _;
     for region in regions {
         // The first poll starts the processes.
         let _ = world.cluster.restart_region(region).now_or_never();
@@ -136,7 +137,7 @@ async fn restart(world: &mut World, regions: &[&str]) {
 
 /// Bounds for who wants to hear of a failure soon.
 fn hasty() -> PublishOptions {
-    PublishOptions::new().total_timeout(std::time::Duration::from_secs(2))
+    PublishOptions::new().total_timeout(Duration::from_secs(2))
 }
 
 async fn new_consumer(

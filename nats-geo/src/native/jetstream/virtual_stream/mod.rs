@@ -34,7 +34,8 @@
 //!   second copy with it.
 //! * **No acknowledged message is lost**, and every read stream comes to hold it, if no region is cut off, or down, for
 //!   longer than [`Config::outage_max`]: for so long write streams keep what others have not heard of. A region that
-//!   is destroyed takes along what it alone had.
+//!   is destroyed takes along what it alone had. Servers try a region that they could not reach again after 10 s, then
+//!   20 s, and so on up to two minutes: for so long after its return others, and itself, may not have what it has.
 //! * **[Ordered reading](VirtualStream::ordered)** gives what was published in one region in the order of its stream
 //!   there, each message once, also on the way through several regions: a [`Position`] is the last sequence of each
 //!   region, which all read streams tell. Messages of different regions come in another order elsewhere. A message that
