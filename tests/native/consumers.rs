@@ -7,10 +7,9 @@ use nats_geo::core::Config;
 use nats_geo::jetstream::stream::{self, Placement};
 use nats_geo::jetstream::{Context, OrderedOptions, Stream, kv, object};
 
-use crate::fail_back::hurried;
 use crate::journal::Journal;
 use crate::reading::{BATCH, ENOUGH, Reading, cluster};
-use crate::world::{World, region, seat, wait_for, with_config, within};
+use crate::world::{World, hurried, region, seat, wait_for, with_config, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_outlive_a_killed_region_and_come_home() {

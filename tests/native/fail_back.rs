@@ -5,25 +5,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use nats_geo::GeoClient;
-use nats_geo::core::{Config, MoveCause, Place};
+use nats_geo::core::{MoveCause, Place};
 
 use crate::journal::Journal;
 use crate::load::Asking;
-use crate::world::{World, region, wait_for, with_config};
+use crate::world::{World, hurried, region, wait_for, with_config};
 
 const CLIENTS: usize = 6;
-
-/// The policy of the presets, with minutes made seconds.
-pub(crate) fn hurried() -> Config {
-    let mut config = Config::interactive();
-    config.probe.away_interval = Duration::from_millis(200);
-    // Two servers, five times per second each, with room.
-    config.probe.budget_per_minute = 6_000;
-    config.rank.unhealthy_for = Duration::from_millis(500);
-    config.fail_back.good_for = Duration::from_secs(1);
-    config.fail_back.spread = Duration::from_secs(2);
-    config
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_come_home_once_and_lose_no_request() {

@@ -25,7 +25,8 @@ const CONVERGENCE: Duration = Duration::from_secs(150);
 const EACH: u32 = 50;
 
 pub(crate) fn config() -> virtual_stream::Config {
-    virtual_stream::Config::new("orders", REGIONS).replicas(2)
+    // What was stored in two regions is recognised also when servers took their time.
+    virtual_stream::Config::new("orders", REGIONS).replicas(2).duplicate_window(4 * CONVERGENCE)
 }
 
 /// By region.

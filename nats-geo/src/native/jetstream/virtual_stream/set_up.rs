@@ -44,7 +44,7 @@ impl fmt::Display for Failure {
         // Of no use to who was refused for a reason of its own.
         if matches!(error, ApiError::GaveUp { .. }) {
             f.write_str(
-                " (only a leader of JetStream makes these, which more than half of all servers choose)",
+                " (the region is down, or JetStream has no leader: half of all servers or more are down or cut off)",
             )?;
         }
         Ok(())
