@@ -24,6 +24,11 @@ const CONVERGENCE: Duration = Duration::from_secs(150);
 /// Of each client, before a fault and again after it.
 const EACH: u32 = 50;
 
+/// What may be stored in two regions: one message of each publisher at each of two moves.
+const IN_DOUBT: usize = 2 * REGIONS.len();
+/// Bound of what a durable reader is sent unasked, and so of what it may not have acknowledged when it moves.
+const IN_HAND: usize = 20;
+
 pub(crate) fn config() -> virtual_stream::Config {
     // What was stored in two regions is recognised also when servers took their time.
     virtual_stream::Config::new("orders", REGIONS).replicas(2).duplicate_window(4 * CONVERGENCE)
@@ -156,8 +161,11 @@ impl Travellers {
                 reader.abort();
             }
             let ledger = lock(&traveller.ledger);
-            outcome.ordered_twice.insert(region, again(&ledger.ordered));
-            outcome.durable_twice.insert(region, again(&ledger.durable));
+            let (ordered, durable) = (again(&ledger.ordered), again(&ledger.durable));
+            assert!(ordered <= IN_DOUBT, "{region}: {ordered} came again in order");
+            assert!(durable <= IN_HAND, "{region}: {durable} came again from durable consumers");
+            outcome.ordered_twice.insert(region, ordered);
+            outcome.durable_twice.insert(region, durable);
         }
         outcome
     }
@@ -209,7 +217,7 @@ async fn read_ordered(orders: VirtualStream, ledger: Arc<Mutex<Ledger>>) {
 }
 
 async fn read_durable(workers: Consumer, ledger: Arc<Mutex<Ledger>>) {
-    let options = PullOptions::new().max_messages(20);
+    let options = PullOptions::new().max_messages(IN_HAND);
     let mut messages = workers.messages_with(options).await.unwrap();
     while let Some(message) = messages.next().await {
         let message = message.unwrap();
