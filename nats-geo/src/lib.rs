@@ -19,7 +19,8 @@
 //!
 //! # Map
 //! * [`connect`] and [`GeoOptions`] make a [`GeoClient`]: publish, subscribe, request, notices, snapshot.
-//! * [`jetstream`]: streams, consumers, key-value and object stores that outlive the link under them.
+//! * [`jetstream`]: streams, consumers, key-value and object stores that outlive the link under them, and virtual streams
+//!   that outlive the loss of regions.
 //! * [`core`] is what decides: a state machine without clock, sockets or randomness. Its
 //!   [`Config`](core::Config) holds every constant of the policy, with its why; start from a preset.
 //! * [`wire`] is the NATS client protocol as a pure codec.

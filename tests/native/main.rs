@@ -4,6 +4,7 @@
 mod journal;
 mod load;
 mod reading;
+mod travellers;
 mod world;
 
 mod at_least_once;
@@ -20,3 +21,4 @@ mod outage;
 mod passwords;
 mod security;
 mod simulated;
+mod virtual_stream;

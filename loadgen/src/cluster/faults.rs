@@ -102,7 +102,7 @@ impl SuperCluster {
     pub fn blackhole_region(&mut self, region: &str) -> Result<Instant, FaultError> {
         self.check_region(region)?;
         self.dark.insert(region.to_owned());
-        self.paths.silence(&self.dark, &self.isolated);
+        self.silence();
         Ok(clock::now())
     }
 
@@ -110,12 +110,21 @@ impl SuperCluster {
     pub fn isolate_region(&mut self, region: &str) -> Result<Instant, FaultError> {
         self.check_region(region)?;
         self.isolated.insert(region.to_owned());
-        self.paths.silence(&self.dark, &self.isolated);
+        self.silence();
         Ok(clock::now())
     }
 
-    /// Ends [`SuperCluster::blackhole_region`] and [`SuperCluster::isolate_region`]. Connections that lived through it are reset, as they would be by a far
-    /// side that gave up meanwhile.
+    /// Silences a region towards all others: through all gateways, to clients elsewhere, and for its own clients the
+    /// servers elsewhere. Within the region everybody hears each other: of a split brain, this is the smaller part.
+    pub fn cut_off_region(&mut self, region: &str) -> Result<Instant, FaultError> {
+        self.check_region(region)?;
+        self.cut_off.insert(region.to_owned());
+        self.silence();
+        Ok(clock::now())
+    }
+
+    /// Ends [`SuperCluster::blackhole_region`], [`SuperCluster::isolate_region`] and [`SuperCluster::cut_off_region`].
+    /// Connections that lived through it are reset, as they would be by a far side that gave up meanwhile.
     pub async fn heal_region(&mut self, region: &str) -> Result<Recovery, FaultError> {
         self.heal_regions(&[region]).await
     }
@@ -126,8 +135,9 @@ impl SuperCluster {
             self.check_region(region)?;
             self.dark.remove(*region);
             self.isolated.remove(*region);
+            self.cut_off.remove(*region);
         }
-        self.paths.silence(&self.dark, &self.isolated);
+        self.silence();
         self.recovered(clock::now()).await
     }
 
@@ -165,6 +175,10 @@ impl SuperCluster {
             self.server(&name)?.set_state(State::Dead);
         }
         Ok(status.is_some())
+    }
+
+    fn silence(&self) {
+        self.paths.silence(&self.dark, &self.isolated, &self.cut_off);
     }
 
     fn kill_all(&mut self, names: &[ServerName]) -> Result<Instant, FaultError> {

@@ -62,6 +62,8 @@ pub struct SuperCluster {
     dark: BTreeSet<String>,
     /// Those whose gateways are silent.
     isolated: BTreeSet<String>,
+    /// Regions that are silent towards all others.
+    cut_off: BTreeSet<String>,
     nats_server: NatsServer,
     system_password: Secret,
     ready_limit: Duration,
@@ -213,8 +215,8 @@ impl SuperCluster {
 
     /// The servers that are up and heard: those that the others must be linked to.
     fn reachable(&self) -> BTreeMap<ServerName, Monitor> {
-        let up =
-            self.servers.iter().filter(|(name, server)| server.is_up() && !self.dark.contains(name.region()));
+        let is_heard = |region: &str| !self.dark.contains(region) && !self.cut_off.contains(region);
+        let up = self.servers.iter().filter(|(name, server)| server.is_up() && is_heard(name.region()));
         up.map(|(name, server)| (name.clone(), server.monitor())).collect()
     }
 

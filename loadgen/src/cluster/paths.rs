@@ -83,18 +83,24 @@ impl Paths {
     }
 
     /// Makes the regions in `dark` silent and all others heard: towards every client, their own included, and through
-    /// every gateway. Those in `isolated` are silent through gateways only. A gateway between two such regions stays
-    /// silent until both are healed.
-    pub(super) fn silence(&self, dark: &BTreeSet<String>, isolated: &BTreeSet<String>) {
+    /// every gateway. Those in `isolated` are silent through gateways only; those in `cut_off` also towards clients elsewhere,
+    /// and their own clients hear no other region. A gateway between two such regions stays silent until both are healed.
+    pub(super) fn silence(
+        &self,
+        dark: &BTreeSet<String>,
+        isolated: &BTreeSet<String>,
+        cut_off: &BTreeSet<String>,
+    ) {
         let set = |path: &Path, is_dark: bool| if is_dark { path.blackhole() } else { path.heal() };
-        for ((_, server), paths) in &self.clients {
-            let is_dark = dark.contains(server.region());
+        let is_cut = |from: &str, to: &str| from != to && (cut_off.contains(from) || cut_off.contains(to));
+        for ((from, server), paths) in &self.clients {
+            let is_dark = dark.contains(server.region()) || is_cut(from, server.region());
             set(&paths.tcp, is_dark);
             set(&paths.websocket, is_dark);
         }
         for ((from, server), path) in &self.gateways {
             let is_silent = |region: &str| dark.contains(region) || isolated.contains(region);
-            set(path, is_silent(from) || is_silent(server.region()));
+            set(path, is_silent(from) || is_silent(server.region()) || is_cut(from, server.region()));
         }
     }
 

@@ -141,6 +141,7 @@ fn prepare(options: &StartOptions, nats_server: NatsServer) -> Result<SuperClust
         paths,
         dark: BTreeSet::new(),
         isolated: BTreeSet::new(),
+        cut_off: BTreeSet::new(),
         nats_server,
         system_password,
         ready_limit: options.ready_limit,

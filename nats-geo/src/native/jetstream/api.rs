@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_nats::{Message, Request, StatusCode};
+use async_nats::{Message, Request, StatusCode, Subject};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -103,7 +103,7 @@ impl Context {
         payload: Bytes,
         check: impl Fn(&Message) -> Result<(), Refused>,
     ) -> Result<Message, ApiError> {
-        let mut question = Question::new(self, subject.into(), None, payload, repeat);
+        let mut question = Question::new(self, Subject::from(subject), None, payload, repeat);
         loop {
             let answer = question.ask().await;
             let (tries, in_doubt) = (question.tries(), question.in_doubt);

@@ -30,6 +30,7 @@
 //!   [`Stream::ordered`] are all of a stream, in order, each once. Both wait while nothing can be reached, and end with
 //!   an error that says why when what they read is gone.
 //! * [`kv`] and [`object`] are key-value and object stores on top of these.
+//! * A [`VirtualStream`] is one stream for all regions: each writes and reads its own part, also while it is cut off.
 //! * [`Stream::get`] and key-value reads are answered by the nearest copy, [`Stream::nearest`] leads to it.
 //!
 //! Types of configuration and state are those of async-nats. Not wrapped: push consumers, JetStream domains, priority
@@ -72,6 +73,9 @@ pub use consumers::{
 pub mod kv;
 
 pub mod object;
+
+pub mod virtual_stream;
+pub use virtual_stream::VirtualStream;
 
 pub use async_nats::datetime::DateTime;
 /// Configuration and state of consumers, as in async-nats.

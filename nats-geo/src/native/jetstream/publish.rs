@@ -54,16 +54,25 @@ impl Context {
     pub async fn publish_with_headers(
         &self,
         subject: impl ToSubject,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<Ack, PublishError> {
+        self.publish_by(&subject.to_subject(), headers, payload).await
+    }
+
+    /// As [`publish_with_headers`](Self::publish_with_headers), where every try may have a subject of its own.
+    pub(crate) async fn publish_by(
+        &self,
+        way: &impl Way,
         mut headers: HeaderMap,
         payload: Bytes,
     ) -> Result<Ack, PublishError> {
         check(&headers)?;
         let message_id = self.identify(&mut headers)?;
-        let subject = subject.to_subject();
-        let mut question = Question::new(self, subject.clone(), Some(headers), payload, Repeat::Harmless);
+        let mut question = Question::new(self, way, Some(headers), payload, Repeat::Harmless);
         loop {
             let answer = question.ask().await;
-            let tries = question.tries();
+            let (tries, subject) = (question.tries(), question.subject().clone());
             let last = match settle(&subject, answer, tries)? {
                 Outcome::Stored(ack) => return Ok(ack),
                 Outcome::Again(last) => last,
@@ -92,6 +101,23 @@ impl Context {
             [id] if !id.trim().is_empty() => Ok(id.clone()),
             _ => Err(PublishError::BadMessageId),
         }
+    }
+}
+
+/// Where the next try of a publish goes.
+pub(crate) trait Way: Sync {
+    fn subject(&self) -> impl Future<Output = Subject> + Send;
+}
+
+impl<W: Way> Way for &W {
+    async fn subject(&self) -> Subject {
+        W::subject(self).await
+    }
+}
+
+impl Way for Subject {
+    async fn subject(&self) -> Self {
+        self.clone()
     }
 }
 

@@ -9,15 +9,17 @@ use bytes::Bytes;
 
 use super::Context;
 use super::api::Repeat;
-use super::publish::pause_after;
+use super::publish::{Way, pause_after};
 use crate::native::RequestError;
 use crate::native::clock::{now, since};
 use crate::native::request::Sent;
 
 /// One question, and what became of it so far.
 #[derive(Debug)]
-pub(crate) struct Question<'a> {
+pub(crate) struct Question<'a, W> {
     context: &'a Context,
+    way: W,
+    /// Of the last try.
     subject: Subject,
     headers: Option<HeaderMap>,
     payload: Bytes,
@@ -30,18 +32,19 @@ pub(crate) struct Question<'a> {
     pub(crate) in_doubt: bool,
 }
 
-impl<'a> Question<'a> {
+impl<'a, W: Way> Question<'a, W> {
     /// Not asked yet; the time begins now.
     pub(crate) fn new(
         context: &'a Context,
-        subject: Subject,
+        way: W,
         headers: Option<HeaderMap>,
         payload: Bytes,
         repeat: Repeat,
     ) -> Self {
         Self {
             context,
-            subject,
+            way,
+            subject: Subject::from_static(""),
             headers,
             payload,
             repeat,
@@ -50,6 +53,11 @@ impl<'a> Question<'a> {
             left_behind: Vec::new(),
             in_doubt: false,
         }
+    }
+
+    /// That of the last try.
+    pub(crate) const fn subject(&self) -> &Subject {
+        &self.subject
     }
 
     pub(crate) const fn tries(&self) -> u32 {
@@ -102,6 +110,7 @@ impl<'a> Question<'a> {
 
     async fn send_and_wait(&mut self) -> Result<Progress, RequestError> {
         self.tries += 1;
+        self.subject = self.way.subject().await;
         let client = self.context.client();
         let mut sent = client.send(self.subject.clone(), self.headers.clone(), self.payload.clone()).await?;
         let may_repeat = self.repeat == Repeat::Harmless && self.tries < self.context.options.tries_max;

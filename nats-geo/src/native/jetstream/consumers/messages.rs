@@ -71,11 +71,20 @@ impl Messages {
     pub(crate) async fn new(context: &Context, info: &Info, options: PullOptions) -> Result<Self, ApiError> {
         let config = &info.config;
         let options = options.within(config.max_batch, config.max_expires, config.max_bytes);
+        Self::of(context, (&info.stream_name, &info.name), options).await
+    }
+
+    /// Those of a consumer of which only its stream and its name are known: nobody has to be asked for it.
+    pub(crate) async fn of(
+        context: &Context,
+        (stream, consumer): (&str, &str),
+        options: PullOptions,
+    ) -> Result<Self, ApiError> {
         let state = State {
-            pull: Pull::new(context, &info.stream_name, &info.name, options).await?,
+            pull: Pull::new(context, stream, consumer, options).await?,
             context: context.clone(),
-            stream: info.stream_name.clone(),
-            consumer: info.name.clone(),
+            stream: stream.to_owned(),
+            consumer: consumer.to_owned(),
             has_ended: false,
         };
         let next = async |mut state: State| Some((state.next().await?, state));

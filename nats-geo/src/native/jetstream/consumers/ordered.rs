@@ -165,8 +165,17 @@ pub(crate) enum Read {
 
 impl Reader {
     pub(crate) async fn begin(stream: &Stream, options: OrderedOptions) -> Result<Self, ApiError> {
-        let context = stream.context.clone();
         let streams = if options.nearest { copies(stream).await? } else { vec![stream.name().to_owned()] };
+        Self::begin_at(&stream.context, streams, options).await
+    }
+
+    /// As [`begin`](Self::begin), at these streams, which hold the same.
+    pub(crate) async fn begin_at(
+        context: &Context,
+        streams: Vec<String>,
+        options: OrderedOptions,
+    ) -> Result<Self, ApiError> {
+        let context = context.clone();
         let patience = if streams.len() > 1 { Patience::Once } else { Patience::Full };
         let consumer = context.fresh_name();
         let mut current = 0;
@@ -359,7 +368,7 @@ fn forget(context: &Context, stream: &str, consumer: &str) {
 const INACTIVE_THRESHOLD: Duration = Duration::from_secs(60);
 
 impl Ordered {
-    fn new(reader: Reader) -> Self {
+    pub(crate) fn new(reader: Reader) -> Self {
         let next = async |mut reader: Reader| {
             loop {
                 let context = reader.context.clone();

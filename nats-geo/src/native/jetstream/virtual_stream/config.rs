@@ -1,0 +1,246 @@
+//! What a virtual stream is called, where it is, and how long it remembers.
+
+use std::time::Duration;
+
+use async_nats::jetstream::stream::{self, Placement, Source, StorageType, SubjectTransform};
+
+use crate::native::jetstream::ApiError;
+use crate::native::jetstream::api::check_name;
+
+/// The configuration of a virtual stream: the same for all who use it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Config {
+    pub(super) name: String,
+    pub(super) prefix: String,
+    pub(super) regions: Vec<String>,
+    replicas: usize,
+    storage: StorageType,
+    pub(super) outage_max: Duration,
+    duplicate_window: Duration,
+    max_age: Duration,
+    max_bytes: i64,
+}
+
+/// Why a configuration is none.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The stream, a region, or a part of the prefix of its subjects cannot be called so.
+    #[error(transparent)]
+    BadName(ApiError),
+    /// There are no regions.
+    #[error("virtual stream `{name}` has no regions: name the clusters in which it shall be")]
+    NoRegions {
+        /// The stream.
+        name: String,
+    },
+    /// A region is named twice.
+    #[error("virtual stream `{name}` names region `{region}` twice")]
+    RegionTwice {
+        /// The stream.
+        name: String,
+        /// The region.
+        region: String,
+    },
+    /// A time that servers take for "without end".
+    #[error("virtual stream `{name}`: `{setting}` is zero, which would be no bound at all")]
+    Zero {
+        /// The stream.
+        name: String,
+        /// What is zero.
+        setting: &'static str,
+    },
+}
+
+impl Config {
+    /// The stream of this name in these clusters, on all subjects that begin with its name and a dot.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use nats_geo::jetstream::virtual_stream::Config;
+    ///
+    /// let config = Config::new("ORDERS", ["lon", "ams", "dal"])
+    ///     .prefix("orders") // subjects `orders.>`
+    ///     .replicas(3)
+    ///     .outage_max(Duration::from_secs(24 * 3600));
+    /// ```
+    pub fn new(name: impl Into<String>, regions: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let name = name.into();
+        Self {
+            prefix: name.clone(),
+            name,
+            regions: regions.into_iter().map(Into::into).collect(),
+            replicas: 1,
+            storage: StorageType::File,
+            outage_max: OUTAGE_MAX,
+            duplicate_window: DUPLICATE_WINDOW,
+            max_age: Duration::ZERO,
+            max_bytes: -1,
+        }
+    }
+
+    /// What its subjects begin with, before a dot. Default: its name.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// On how many servers of its region each stream is. Default 1, which a lost server ends; 3 outlive one.
+    pub fn replicas(mut self, replicas: usize) -> Self {
+        self.replicas = replicas;
+        self
+    }
+
+    /// Where messages are kept. Default: in files.
+    pub fn storage(mut self, storage: StorageType) -> Self {
+        self.storage = storage;
+        self
+    }
+
+    /// How long a region may be down or cut off without loss: for so long write streams keep their messages. Default one
+    /// hour. After a move, an ordered reader passes over what its new read stream has got in that time, so a longer one
+    /// makes moves slower.
+    pub fn outage_max(mut self, outage: Duration) -> Self {
+        self.outage_max = outage;
+        self
+    }
+
+    /// For how long streams remember message ids. Default two minutes, that of servers. A longer one recognises later
+    /// copies, and costs the servers memory for each message.
+    pub fn duplicate_window(mut self, window: Duration) -> Self {
+        self.duplicate_window = window;
+        self
+    }
+
+    /// How long read streams keep messages. Default: for ever.
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = age;
+        self
+    }
+
+    /// How large each read stream may become, in bytes; the oldest messages go first. Default: no bound.
+    pub fn max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let name = || self.name.clone();
+        check_name("virtual stream", &self.name).map_err(ConfigError::BadName)?;
+        for token in self.prefix.split('.') {
+            check_name("part of a subject", token).map_err(ConfigError::BadName)?;
+        }
+        if self.regions.is_empty() {
+            return Err(ConfigError::NoRegions { name: name() });
+        }
+        for (count, region) in self.regions.iter().enumerate() {
+            check_name("region", region).map_err(ConfigError::BadName)?;
+            if self.regions.iter().take(count).any(|before| before == region) {
+                return Err(ConfigError::RegionTwice { name: name(), region: region.clone() });
+            }
+        }
+        let times = [("outage_max", self.outage_max), ("duplicate_window", self.duplicate_window)];
+        match times.into_iter().find(|(_, time)| time.is_zero()) {
+            Some((setting, _)) => Err(ConfigError::Zero { name: name(), setting }),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn write_name(&self, region: &str) -> String {
+        format!("{}-write-{region}", self.name)
+    }
+
+    pub(super) fn read_name(&self, region: &str) -> String {
+        format!("{}-read-{region}", self.name)
+    }
+
+    /// Takes what is published in `region`.
+    pub(super) fn write_stream(&self, region: &str) -> stream::Config {
+        stream::Config {
+            name: self.write_name(region),
+            subjects: vec![format!("{}.{region}.>", self.prefix)],
+            max_age: self.outage_max,
+            ..self.both(region, self.outage_max)
+        }
+    }
+
+    /// Gathers what was published anywhere, under the subject that its publisher named.
+    pub(super) fn read_stream(&self, region: &str) -> stream::Config {
+        let sources = self.regions.iter().map(|from| Source {
+            name: self.write_name(from),
+            subject_transforms: vec![SubjectTransform {
+                source: format!("{}.{from}.>", self.prefix),
+                destination: format!("{}.>", self.prefix),
+            }],
+            ..Source::default()
+        });
+        let age = if self.max_age.is_zero() { Duration::MAX } else { self.max_age };
+        stream::Config {
+            name: self.read_name(region),
+            sources: Some(sources.collect()),
+            max_age: self.max_age,
+            max_bytes: self.max_bytes,
+            ..self.both(region, age)
+        }
+    }
+
+    fn both(&self, region: &str, age: Duration) -> stream::Config {
+        stream::Config {
+            storage: self.storage,
+            num_replicas: self.replicas,
+            // Servers allow no longer one.
+            duplicate_window: self.duplicate_window.min(age),
+            allow_direct: true,
+            placement: Some(Placement { cluster: Some(region.to_owned()), tags: Vec::new() }),
+            ..stream::Config::default()
+        }
+    }
+}
+
+/// Long enough for people to mend a region; short enough that nobody sizes disks for it.
+const OUTAGE_MAX: Duration = Duration::from_secs(3600);
+
+/// The default of nats-server.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_region_writes_its_own_subjects_and_reads_those_of_all() {
+        let config = Config::new("ORDERS", ["lon", "ams"]).prefix("shop.orders");
+        let write = config.write_stream("lon");
+        assert_eq!(
+            (write.name.as_str(), write.subjects),
+            ("ORDERS-write-lon", vec!["shop.orders.lon.>".into()])
+        );
+        let read = config.read_stream("lon");
+        let ways = read.sources.unwrap_or_default().into_iter().map(|source| {
+            let way = &source.subject_transforms[0];
+            (source.name, way.source.clone(), way.destination.clone())
+        });
+        let expected = ["lon", "ams"].map(|region| {
+            (format!("ORDERS-write-{region}"), format!("shop.orders.{region}.>"), "shop.orders.>".to_owned())
+        });
+        assert_eq!(ways.collect::<Vec<_>>(), expected);
+        assert_eq!(read.placement.and_then(|place| place.cluster).as_deref(), Some("lon"));
+        assert_eq!(
+            config.outage_max(Duration::from_secs(5)).write_stream("lon").duplicate_window.as_secs(),
+            5
+        );
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused_by_name() {
+        let refused = |config: Config| config.check().unwrap_err().to_string();
+        let regions = ["lon", "ams"];
+        assert!(Config::new("ORDERS", regions).check().is_ok());
+        assert!(refused(Config::new("a b", regions)).starts_with("`a b` is no name of a virtual stream"));
+        assert!(refused(Config::new("a", ["*"])).starts_with("`*` is no name of a region"));
+        assert!(refused(Config::new("a", regions).prefix("b..c")).starts_with("`` is no name of a part"));
+        assert!(refused(Config::new("a", [""; 0])).contains("has no regions"));
+        assert!(refused(Config::new("a", ["lon", "lon"])).contains("`lon` twice"));
+        assert!(refused(Config::new("a", regions).outage_max(Duration::ZERO)).contains("`outage_max`"));
+    }
+}

@@ -1,0 +1,238 @@
+//! Durable consumers: one of the same name in every region.
+
+use std::fmt;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context as Waking, Poll};
+
+use async_nats::jetstream::consumer::{IntoConsumerConfig as _, pull};
+use futures_util::future::{BoxFuture, join_all};
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt as _, StreamExt as _};
+
+use super::acknowledged::Acknowledged;
+use super::following::{Following, not_yet};
+use super::set_up::Parts;
+use super::{CreateError, Origin, VirtualStream};
+use crate::native::hub::lock;
+use crate::native::jetstream::api::Patience;
+use crate::native::jetstream::{self, AckError, ApiError, MessagesError, PullOptions};
+
+/// A consumer of a virtual stream: one of the same name in every region. Made by [`VirtualStream::create_consumer`] and
+/// [`VirtualStream::consumer`].
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    stream: VirtualStream,
+    name: String,
+}
+
+impl VirtualStream {
+    /// Makes a consumer in every region, or changes those of that name, so that reading can go on anywhere, also when
+    /// no consumers can be made. To ask again makes what is missing. Give it a `durable_name`: one without a name of
+    /// its own gets one, and is forgotten in the regions where nobody reads for `inactive_threshold`.
+    ///
+    /// ```no_run
+    /// # async fn example(orders: nats_geo::jetstream::VirtualStream) -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures_util::StreamExt as _;
+    /// use nats_geo::jetstream::consumer::pull;
+    ///
+    /// let workers = pull::Config { durable_name: Some("workers".into()), ..Default::default() };
+    /// let mut messages = orders.create_consumer(workers).await?.messages().await?;
+    /// while let Some(message) = messages.next().await {
+    ///     let message = message?;
+    ///     println!("{}: {:?}", message.subject, message.payload);
+    ///     message.double_ack().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`CreateError::Incomplete`], region by region.
+    pub async fn create_consumer(&self, config: pull::Config) -> Result<Consumer, CreateError> {
+        let mut config = config.into_consumer_config();
+        let name = config.durable_name.clone().or_else(|| config.name.clone());
+        let name = name.unwrap_or_else(|| self.context.fresh_name());
+        config.name = Some(name.clone());
+        let making = self.config.regions.iter().map(async |region| {
+            let stream = self.config.read_name(region);
+            let made = self.context.create_consumer(&stream, config.clone(), Patience::Full).await;
+            (region.clone(), format!("{name} of {stream}"), made.map(drop))
+        });
+        let mut parts = Parts::default();
+        parts.add(join_all(making).await);
+        parts.finish()?;
+        Ok(self.consumer(name))
+    }
+
+    /// A consumer that was [made](Self::create_consumer) before. Nobody is asked, so that this succeeds in a region that
+    /// is cut off, too; if there is none, its messages end with an error.
+    pub fn consumer(&self, name: impl Into<String>) -> Consumer {
+        Consumer { stream: self.clone(), name: name.into() }
+    }
+}
+
+impl Consumer {
+    /// Its name, in every region.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its messages, from the region where the client is. See [`Messages`].
+    ///
+    /// # Errors
+    /// The client is closed, or nothing is live for long.
+    pub async fn messages(&self) -> Result<Messages, ApiError> {
+        self.messages_with(PullOptions::new()).await
+    }
+
+    /// As [`messages`](Self::messages), with other bounds.
+    ///
+    /// # Errors
+    /// As [`messages`](Self::messages).
+    pub async fn messages_with(&self, options: PullOptions) -> Result<Messages, ApiError> {
+        let region = self.stream.region().await;
+        let current = self.messages_of(&region, options).await?;
+        let state = State {
+            following: Some(Following::new(self.stream.clone(), region, current)),
+            consumer: self.clone(),
+            options,
+            acknowledged: Arc::default(),
+        };
+        let next = async |mut state: State| Some((state.next().await?, state));
+        Ok(Messages(stream::unfold(state, next).boxed()))
+    }
+
+    async fn messages_of(&self, region: &str, options: PullOptions) -> Result<jetstream::Messages, ApiError> {
+        let stream = self.stream.config.read_name(region);
+        jetstream::Messages::of(&self.stream.context, (&stream, &self.name), options).await
+    }
+
+    fn join(&self, region: &str, options: PullOptions) -> BoxFuture<'static, jetstream::Messages> {
+        let (this, region) = (self.clone(), region.to_owned());
+        async move {
+            let mut tries = 0;
+            loop {
+                match this.messages_of(&region, options).await {
+                    Ok(messages) => return messages,
+                    Err(error) => not_yet(&region, &mut tries, error).await,
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+/// The messages of a consumer of a virtual stream, from the region where the client is. Made by [`Consumer::messages`].
+///
+/// Each message comes at least once. After a move, those come again that were not acknowledged by this reader: what was
+/// in its hands, and what others have acknowledged in another region. Those that it acknowledged are acknowledged there
+/// too, unseen: the consumer of a region where nobody read has much of that to pass over.
+///
+/// While nothing can be reached, it waits. It ends with an error when the region where the client is has no such
+/// consumer, and without one when the client is closed.
+#[must_use = "messages are only asked for while somebody reads them"]
+pub struct Messages(BoxStream<'static, Result<Message, MessagesError>>);
+
+struct State {
+    following: Option<Following<jetstream::Messages>>,
+    consumer: Consumer,
+    options: PullOptions,
+    acknowledged: Arc<Mutex<Acknowledged>>,
+}
+
+impl State {
+    async fn next(&mut self) -> Option<Result<Message, MessagesError>> {
+        let Self { following, consumer, options, acknowledged } = self;
+        let join = |region: &str| consumer.join(region, *options);
+        loop {
+            let inner = match following.as_mut()?.next(&join).await? {
+                Ok(inner) => inner,
+                Err(error) => {
+                    *following = None;
+                    return Some(Err(error));
+                }
+            };
+            let origin = consumer.stream.origin(&inner);
+            if !origin.as_ref().is_some_and(|origin| lock(acknowledged).contains(origin)) {
+                return Some(Ok(Message { inner, origin, acknowledged: Arc::clone(acknowledged) }));
+            }
+            if let Err(error) = inner.ack().await {
+                // It comes again, and is passed over again.
+                tracing::debug!(target: "nats_geo", %error, "what was done elsewhere is not acknowledged");
+            }
+        }
+    }
+}
+
+/// A message of a virtual stream: dereferences to [`jetstream::Message`]. What is acknowledged here does not come again to
+/// this reader, in any region.
+#[derive(Clone, Debug)]
+pub struct Message {
+    inner: jetstream::Message,
+    origin: Option<Origin>,
+    acknowledged: Arc<Mutex<Acknowledged>>,
+}
+
+impl Message {
+    /// Where it was published.
+    pub const fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// As [`jetstream::Message::ack`].
+    ///
+    /// # Errors
+    /// It could not be sent.
+    pub async fn ack(&self) -> Result<(), AckError> {
+        self.note(self.inner.ack().await)
+    }
+
+    /// As [`jetstream::Message::double_ack`]. If the region that gave the message was lost meanwhile, nobody answers, and
+    /// the message comes again from another one.
+    ///
+    /// # Errors
+    /// It could not be sent, or nobody answered.
+    pub async fn double_ack(&self) -> Result<(), AckError> {
+        self.note(self.inner.double_ack().await)
+    }
+
+    /// As [`jetstream::Message::term`].
+    ///
+    /// # Errors
+    /// It could not be sent.
+    pub async fn term(&self) -> Result<(), AckError> {
+        self.note(self.inner.term().await)
+    }
+
+    /// Who was told that it failed may count on another delivery.
+    fn note(&self, done: Result<(), AckError>) -> Result<(), AckError> {
+        if let (Ok(()), Some(origin)) = (&done, &self.origin) {
+            lock(&self.acknowledged).add(origin);
+        }
+        done
+    }
+}
+
+impl Deref for Message {
+    type Target = jetstream::Message;
+
+    fn deref(&self) -> &jetstream::Message {
+        &self.inner
+    }
+}
+
+impl futures_util::Stream for Messages {
+    type Item = Result<Message, MessagesError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Waking<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next_unpin(cx)
+    }
+}
+
+impl fmt::Debug for Messages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Messages")
+    }
+}

@@ -1,0 +1,153 @@
+//! One stream for all regions, each of which writes and reads its own part of it, also while it is cut off.
+//!
+//! A region has two streams, both placed in it: one takes what is published there, the other sources those of all
+//! regions. So publishing and reading need nobody outside the region, and all regions come to hold the same messages,
+//! in whatever order they heard of them: the stream is eventually consistent. The servers need no configuration.
+//!
+//! ```text
+//! publish orders.new ─▶ lon: orders-write-lon ─┬─▶ orders-read-lon ─▶ readers, as orders.new
+//!                       ams: orders-write-ams ─┤
+//!                       dal: orders-write-dal ─┴─▶ orders-read-dal ─▶ readers
+//! ```
+//!
+//! ```no_run
+//! # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
+//! use futures_util::StreamExt as _;
+//! use nats_geo::jetstream::virtual_stream::{Config, Position};
+//!
+//! let config = Config::new("orders", ["lon", "ams", "dal"]).replicas(3);
+//! let orders = client.jetstream().create_virtual_stream(config).await?;
+//! orders.publish("orders.new", "one lamp".into()).await?;
+//!
+//! let mut messages = orders.ordered(Position::first()).await?;
+//! while let Some(message) = messages.next().await {
+//!     println!("{:?}, read so far: {:?}", message?.payload, messages.position());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is promised
+//! * **Publishing** stores in the region where the client is, when the acknowledgement comes. Without one, the message
+//!   is sent again, after a move to the next region: it may then be stored in both. Read streams recognise its id, and
+//!   hold it once, if both arrive within [`Config::duplicate_window`]; a region that was cut off for longer brings a
+//!   second copy with it.
+//! * **No acknowledged message is lost**, and every read stream comes to hold it, if no region is cut off, or down, for
+//!   longer than [`Config::outage_max`]: for so long write streams keep what others have not heard of. A region that
+//!   is destroyed takes along what it alone had. Servers try a region that they could not reach again after 10 s, then
+//!   20 s, and so on up to two minutes: for so long after its return others, and itself, may not have what it has.
+//! * **[Ordered reading](VirtualStream::ordered)** gives what was published in one region in the order of its stream
+//!   there, each message once, also on the way through several regions: a [`Position`] is the last sequence of each
+//!   region, which all read streams tell. Messages of different regions come in another order elsewhere. A message that
+//!   was stored in two regions may come twice.
+//! * **[Durable consumers](VirtualStream::create_consumer)** are one per region, of the same name. Each message comes
+//!   at least once: one that was not acknowledged before a move comes again after it, and so does one that was
+//!   acknowledged by somebody else, or by an earlier process, in another region. What a reader acknowledged itself it
+//!   does not show again.
+//! * **Without a leader of JetStream**, which more than half of all servers choose, a region that is cut off goes on
+//!   publishing, and reading with consumers that exist. New consumers are refused with an error that says so.
+//! * A write stream must not be deleted and made again under its readers: its sequences would begin anew.
+
+use super::{ApiError, Context, Stream};
+use crate::native::hub::Place;
+
+mod config;
+pub use config::{Config, ConfigError};
+
+mod set_up;
+pub use set_up::{CreateError, Failure};
+
+mod publish;
+pub use publish::PublishError;
+
+mod position;
+pub use position::{Origin, Position};
+
+mod following;
+
+mod ordered;
+pub use ordered::Ordered;
+
+mod acknowledged;
+
+mod durable;
+pub use durable::{Consumer, Message, Messages};
+
+/// A stream of all regions. Made by [`Context::create_virtual_stream`] and [`Context::virtual_stream`]; see the
+/// [module](self).
+#[derive(Clone, Debug)]
+pub struct VirtualStream {
+    context: Context,
+    config: Config,
+}
+
+impl Context {
+    /// A virtual stream that was [made](Self::create_virtual_stream) before. Nobody is asked, so that this succeeds in
+    /// a region that is cut off, too.
+    ///
+    /// ```no_run
+    /// # fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::virtual_stream::ConfigError> {
+    /// use nats_geo::jetstream::virtual_stream::Config;
+    ///
+    /// let orders = client.jetstream().virtual_stream(Config::new("orders", ["lon", "ams", "dal"]))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The configuration contradicts itself.
+    pub fn virtual_stream(&self, config: Config) -> Result<VirtualStream, ConfigError> {
+        config.check()?;
+        Ok(VirtualStream { context: self.clone(), config })
+    }
+}
+
+impl VirtualStream {
+    /// Its configuration.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The read stream of the region where the client is, for single messages: [`Stream::get`], [`Stream::last`].
+    /// Sequences are those of this region alone.
+    ///
+    /// # Errors
+    /// There is none, or no answer in time.
+    pub async fn nearest(&self) -> Result<Stream, ApiError> {
+        let region = self.region().await;
+        self.context.get_stream(self.config.read_name(&region)).await
+    }
+
+    /// Where a message that a read stream gave was published; `None` if it came from somewhere else.
+    pub fn origin(&self, message: &async_nats::Message) -> Option<Origin> {
+        Origin::parse(message.headers.as_ref()?.get(SOURCE)?.as_str(), &self.config)
+    }
+
+    /// The region where the client is, waited for within its bound.
+    async fn region(&self) -> String {
+        let hub = self.context.client().hub();
+        match hub.live().await {
+            Ok(link) => self.region_at(&Place::Live(link)),
+            Err(_) => None,
+        }
+        .unwrap_or_else(|| self.fallback())
+    }
+
+    /// The region to which traffic goes; `None` while it goes nowhere.
+    fn region_at(&self, place: &Place) -> Option<String> {
+        let Place::Live(link) = place else { return None };
+        let cluster = link.client().try_server_info().and_then(|info| info.cluster);
+        let known = cluster.filter(|cluster| self.config.regions.contains(cluster));
+        Some(known.unwrap_or_else(|| self.fallback()))
+    }
+
+    /// Where a client belongs that is in none of the regions.
+    fn fallback(&self) -> String {
+        let home = self.context.client().hub().home.cluster();
+        let home = home.filter(|home| self.config.regions.contains(home));
+        home.or_else(|| self.config.regions.first().cloned()).unwrap_or_default()
+    }
+}
+
+/// In which the server tells the stream and the sequence that a sourced message had.
+const SOURCE: &str = "Nats-Stream-Source";

@@ -1,0 +1,159 @@
+//! Reading in order, without acknowledgements.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context as Waking, Poll};
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt as _, StreamExt as _};
+
+use super::following::{Following, not_yet};
+use super::{CreateError, Position, VirtualStream};
+use crate::native::hub::lock;
+use crate::native::jetstream::consumers::Reader;
+use crate::native::jetstream::virtual_stream::set_up::Parts;
+use crate::native::jetstream::{ApiError, Message, Ordered as Regional, OrderedError, OrderedOptions};
+
+/// The messages of a virtual stream in order, by region. Made by [`VirtualStream::ordered`].
+///
+/// After a move it reads in the region where the client is then, as soon as that gives it a consumer; until then it goes
+/// on where it was, as far as that can be reached. It ends with an error when the read stream is gone, and without one
+/// when the client is closed.
+#[must_use = "messages are only asked for while somebody reads them"]
+pub struct Ordered {
+    messages: BoxStream<'static, Result<Message, OrderedError>>,
+    position: Arc<Mutex<Position>>,
+}
+
+impl VirtualStream {
+    /// Its messages behind `position`: of each region in order and each once, whichever regions they are read in.
+    ///
+    /// ```no_run
+    /// # async fn example(orders: nats_geo::jetstream::VirtualStream) -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures_util::StreamExt as _;
+    /// use nats_geo::jetstream::virtual_stream::Position;
+    ///
+    /// let mut messages = orders.ordered(Position::first()).await?;
+    /// while let Some(message) = messages.next().await {
+    ///     let message = message?;
+    ///     println!("{:?} from {:?}", message.payload, orders.origin(&message));
+    ///     std::fs::write("position.json", serde_json::to_vec(&messages.position())?)?; // to go on later
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The region where the client is gives no consumer: it has no read stream, or JetStream has no leader.
+    pub async fn ordered(&self, position: Position) -> Result<Ordered, CreateError> {
+        self.ordered_with(position, OrderedOptions::new()).await
+    }
+
+    /// As [`ordered`](Self::ordered), with other options: subjects, headers only, the bounds of pulling. Where to begin
+    /// is said by `position`, and the nearest copy is read anyway.
+    ///
+    /// # Errors
+    /// As [`ordered`](Self::ordered).
+    pub async fn ordered_with(
+        &self,
+        position: Position,
+        mut options: OrderedOptions,
+    ) -> Result<Ordered, CreateError> {
+        options.nearest = false;
+        let region = self.region().await;
+        let begun = begin(self, &region, &position, &options).await;
+        let (reader, made) = match begun {
+            Ok(reader) => (Some(reader), Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        let mut parts = Parts::default();
+        parts.add([(region.clone(), format!("a consumer of {}", self.config.read_name(&region)), made)]);
+        parts.finish()?;
+        let position = Arc::new(Mutex::new(position));
+        let following = reader.map(|reader| Following::new(self.clone(), region, reader));
+        let state = State { stream: self.clone(), options, position: Arc::clone(&position), following };
+        let next = async |mut state: State| Some((state.next().await?, state));
+        Ok(Ordered { messages: stream::unfold(state, next).boxed(), position })
+    }
+}
+
+struct State {
+    stream: VirtualStream,
+    options: OrderedOptions,
+    position: Arc<Mutex<Position>>,
+    following: Option<Following<Regional>>,
+}
+
+impl State {
+    async fn next(&mut self) -> Option<Result<Message, OrderedError>> {
+        let Self { stream, options, position, following } = self;
+        let join = |region: &str| join(stream.clone(), region, Arc::clone(position), options.clone());
+        loop {
+            let message = match following.as_mut()?.next(&join).await? {
+                Ok(message) => message,
+                Err(error) => {
+                    *following = None;
+                    return Some(Err(error));
+                }
+            };
+            if lock(position).take(stream.origin(&message), message.delivery().published) {
+                return Some(Ok(message));
+            }
+        }
+    }
+}
+
+fn join(
+    stream: VirtualStream,
+    region: &str,
+    position: Arc<Mutex<Position>>,
+    options: OrderedOptions,
+) -> BoxFuture<'static, Regional> {
+    let region = region.to_owned();
+    async move {
+        let position = lock(&position).clone();
+        let mut tries = 0;
+        loop {
+            match begin(&stream, &region, &position, &options).await {
+                Ok(reader) => return reader,
+                Err(error) => not_yet(&region, &mut tries, error).await,
+            }
+        }
+    }
+    .boxed()
+}
+
+/// Reads in one region.
+async fn begin(
+    stream: &VirtualStream,
+    region: &str,
+    position: &Position,
+    options: &OrderedOptions,
+) -> Result<Regional, ApiError> {
+    let options = options.clone().from(position.start(stream.config.outage_max));
+    let streams = vec![stream.config.read_name(region)];
+    Ok(Regional::new(Reader::begin_at(&stream.context, streams, options).await?))
+}
+
+impl Ordered {
+    /// Behind the last message that was taken: where to go on later, anywhere.
+    pub fn position(&self) -> Position {
+        lock(&self.position).clone()
+    }
+}
+
+impl futures_util::Stream for Ordered {
+    type Item = Result<Message, OrderedError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Waking<'_>) -> Poll<Option<Self::Item>> {
+        self.messages.poll_next_unpin(cx)
+    }
+}
+
+impl fmt::Debug for Ordered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ordered").field("position", &self.position()).finish_non_exhaustive()
+    }
+}

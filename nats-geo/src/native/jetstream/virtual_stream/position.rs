@@ -1,0 +1,144 @@
+//! How far a virtual stream was read, wherever it was read.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::DeliverPolicy;
+use serde::{Deserialize, Serialize};
+
+use super::Config;
+use crate::native::jetstream::DateTime;
+
+/// Where a message was published: the same in all read streams.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub struct Origin {
+    /// The region.
+    pub region: String,
+    /// The sequence that it got there.
+    pub sequence: u64,
+}
+
+/// How far a virtual stream was read: the last sequence of each region. It means the same in all regions, and may be
+/// stored, to go on from there later, as long as the read streams have what follows.
+///
+/// ```
+/// use nats_geo::jetstream::virtual_stream::Position;
+///
+/// let stored = serde_json::to_string(&Position::first()).unwrap();
+/// assert_eq!(serde_json::from_str::<Position>(&stored).unwrap(), Position::first());
+/// ```
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Position {
+    /// Nothing that a read stream stored earlier is read.
+    since: Option<DateTime>,
+    /// When the last message was stored in the read stream that gave it.
+    last: Option<DateTime>,
+    sequences: BTreeMap<String, u64>,
+}
+
+impl Position {
+    /// Before the first message that there is.
+    pub fn first() -> Self {
+        Self::default()
+    }
+
+    /// Before all that the read stream has stored since this time. In another region, other messages may have come
+    /// since then.
+    pub fn since(time: DateTime) -> Self {
+        Self { since: Some(time), ..Self::default() }
+    }
+
+    /// The last message that was read of those that were published in `region`; `None` if there was none.
+    pub fn sequence(&self, region: &str) -> Option<u64> {
+        self.sequences.get(region).copied()
+    }
+
+    /// From where on any read stream has everything that is not read yet.
+    ///
+    /// All that was read had been stored when the last message was. What the read stream of then had not got yet, it was
+    /// to get within the longest outage; so it was published, and stored anywhere else, no earlier than that before.
+    pub(super) fn start(&self, outage_max: Duration) -> DeliverPolicy {
+        let last = self.last.map(|last| last - outage_max - CLOCK_SKEW);
+        match last.max(self.since) {
+            Some(start_time) => DeliverPolicy::ByStartTime { start_time },
+            None => DeliverPolicy::All,
+        }
+    }
+
+    /// Takes a message, unless it was taken before.
+    pub(super) fn take(&mut self, origin: Option<Origin>, stored: DateTime) -> bool {
+        if let Some(Origin { region, sequence }) = origin {
+            let last = self.sequences.entry(region).or_default();
+            if sequence <= *last {
+                return false;
+            }
+            *last = sequence;
+        }
+        self.last = self.last.max(Some(stored));
+        true
+    }
+}
+
+impl Origin {
+    /// Reads `stream sequence filter destination subject`.
+    pub(super) fn parse(header: &str, config: &Config) -> Option<Self> {
+        let mut words = header.split(' ');
+        let region = words.next()?.strip_prefix(&config.name)?.strip_prefix("-write-")?;
+        Some(Self { region: region.to_owned(), sequence: words.next()?.parse().ok()? })
+    }
+}
+
+/// By how much the clocks of servers may differ. They are kept by NTP, mostly within milliseconds; a minute is what
+/// certificates and tokens allow for.
+const CLOCK_SKEW: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use async_nats::datetime::from_nanos;
+
+    use super::*;
+
+    fn at(seconds: i128) -> DateTime {
+        from_nanos(seconds * 1_000_000_000).unwrap()
+    }
+
+    fn origin(region: &str, sequence: u64) -> Option<Origin> {
+        Some(Origin { region: region.into(), sequence })
+    }
+
+    #[test]
+    fn a_message_is_taken_once_whichever_stream_gives_it() {
+        let mut position = Position::first();
+        assert!(position.take(origin("lon", 1), at(10)) && position.take(origin("ams", 7), at(11)));
+        assert!(!position.take(origin("lon", 1), at(12)) && !position.take(origin("ams", 3), at(13)));
+        assert!(position.take(origin("lon", 2), at(9)));
+        assert_eq!((position.sequence("lon"), position.sequence("dal")), (Some(2), None));
+    }
+
+    #[test]
+    fn reading_goes_on_an_outage_before_the_last_message_but_not_before_it_began() {
+        let start = |position: &Position| position.start(Duration::from_secs(100));
+        let by = |seconds| DeliverPolicy::ByStartTime { start_time: at(seconds) };
+        let mut all = Position::first();
+        assert_eq!(start(&all), DeliverPolicy::All);
+        all.take(origin("lon", 1), at(1000));
+        all.take(origin("lon", 2), at(990));
+        assert_eq!(start(&all), by(1000 - 100 - 60));
+        let mut late = Position::since(at(980));
+        assert_eq!(start(&late), by(980));
+        late.take(origin("lon", 1), at(1000));
+        assert_eq!(start(&late), by(980));
+    }
+
+    #[test]
+    fn an_origin_is_read_from_the_header_of_the_server() {
+        let config = Config::new("orders", ["lon"]);
+        let parse = |header| Origin::parse(header, &config);
+        assert_eq!(parse("orders-write-lon 17 orders.lon.> orders.> orders.lon.new"), origin("lon", 17));
+        assert_eq!(parse("orders-write-lon 17"), origin("lon", 17));
+        for header in ["", "orders-write-lon", "orders-write-lon x", "others-write-lon 17"] {
+            assert_eq!(parse(header), None, "{header}");
+        }
+    }
+}

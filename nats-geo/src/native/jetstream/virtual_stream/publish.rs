@@ -1,0 +1,84 @@
+//! Publishing where the client is.
+
+use async_nats::subject::ToSubject;
+use async_nats::{HeaderMap, Subject};
+use bytes::Bytes;
+
+use super::VirtualStream;
+use crate::native::jetstream::publish::Way;
+use crate::native::jetstream::{self, Ack};
+
+/// Why a message is not acknowledged.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The virtual stream does not have this subject. Nothing was sent.
+    #[error("`{subject}` is no subject of virtual stream `{stream}`: its subjects begin with `{prefix}.`")]
+    BadSubject {
+        /// The subject.
+        subject: String,
+        /// The stream.
+        stream: String,
+        /// What its subjects begin with.
+        prefix: String,
+    },
+    /// The write stream of the region did not store it, or did not say so.
+    #[error(transparent)]
+    NotAcknowledged(#[from] jetstream::PublishError),
+}
+
+impl VirtualStream {
+    /// Publishes a message to the region where the client is, and waits until it is stored there. Otherwise as
+    /// [`Context::publish`](jetstream::Context::publish): it is sent again, with the same id, until it is acknowledged.
+    /// Each try goes to the region where the client is by then, so after a move the message may be in two of them.
+    ///
+    /// ```no_run
+    /// # async fn example(
+    /// #     orders: nats_geo::jetstream::VirtualStream,
+    /// # ) -> Result<(), nats_geo::jetstream::virtual_stream::PublishError> {
+    /// let ack = orders.publish("orders.new", "one lamp".into()).await?;
+    /// println!("{} of {}", ack.sequence, ack.stream); // such as 7 of orders-write-lon
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The subject is not one of the stream, or there was no acknowledgement in time.
+    pub async fn publish(&self, subject: impl ToSubject, payload: Bytes) -> Result<Ack, PublishError> {
+        self.publish_with_headers(subject, HeaderMap::new(), payload).await
+    }
+
+    /// As [`publish`](Self::publish), with headers. Your own `Nats-Msg-Id` makes publishing safe to repeat also for
+    /// you, in every region, within the duplicate window.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub async fn publish_with_headers(
+        &self,
+        subject: impl ToSubject,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<Ack, PublishError> {
+        let subject = subject.to_subject();
+        let (prefix, name) = (&self.config.prefix, &self.config.name);
+        let rest = subject.strip_prefix(prefix.as_str()).and_then(|rest| rest.strip_prefix('.'));
+        let rest = rest.filter(|rest| !rest.is_empty()).ok_or_else(|| PublishError::BadSubject {
+            subject: subject.to_string(),
+            stream: name.clone(),
+            prefix: prefix.clone(),
+        })?;
+        Ok(self.context.publish_by(&ToWhereWeAre { stream: self, rest }, headers, payload).await?)
+    }
+}
+
+struct ToWhereWeAre<'a> {
+    stream: &'a VirtualStream,
+    rest: &'a str,
+}
+
+impl Way for ToWhereWeAre<'_> {
+    async fn subject(&self) -> Subject {
+        let region = self.stream.region().await;
+        format!("{}.{region}.{}", self.stream.config.prefix, self.rest).into()
+    }
+}

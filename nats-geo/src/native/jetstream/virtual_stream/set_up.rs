@@ -1,0 +1,115 @@
+//! Making the streams of all regions, and saying which were not made.
+
+use std::fmt;
+
+use futures_util::future::join_all;
+
+use super::{Config, ConfigError, VirtualStream};
+use crate::native::jetstream::{ApiError, Context};
+
+/// Why a virtual stream, or a consumer of it, is not whole.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// Nothing was asked.
+    #[error(transparent)]
+    BadConfig(#[from] ConfigError),
+    /// Some parts were not made. Those that were stay: to ask again makes the rest.
+    #[error("{} of {} parts were not made: {}; ask again, what was made stays", .failures.len(),
+        .failures.len() + .made.len(), list(.failures))]
+    Incomplete {
+        /// What there is now: streams, or consumers with their streams.
+        made: Vec<String>,
+        /// What there is not, and why.
+        failures: Vec<Failure>,
+    },
+}
+
+/// What was not made in a region, and why.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The region.
+    pub region: String,
+    /// The stream, or the consumer with its stream.
+    pub part: String,
+    /// Why.
+    pub error: ApiError,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { region, part, error } = self;
+        write!(f, "`{part}` in {region}: {error}")?;
+        // Of no use to who was refused for a reason of its own.
+        if matches!(error, ApiError::GaveUp { .. }) {
+            f.write_str(
+                " (the region is down, or JetStream has no leader: half of all servers or more are down or cut off)",
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn list(failures: &[Failure]) -> String {
+    failures.iter().map(Failure::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl Context {
+    /// Makes the streams of all regions. Those that are there already stay as they are, so that to ask again does no
+    /// harm and makes what is missing; one that is configured otherwise is a failure.
+    ///
+    /// ```no_run
+    /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::virtual_stream::CreateError> {
+    /// use nats_geo::jetstream::virtual_stream::Config;
+    ///
+    /// let config = Config::new("orders", ["lon", "ams", "dal"]).replicas(3);
+    /// let orders = client.jetstream().create_virtual_stream(config).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A configuration that contradicts itself, or [`CreateError::Incomplete`], region by region.
+    pub async fn create_virtual_stream(&self, config: Config) -> Result<VirtualStream, CreateError> {
+        let stream = self.virtual_stream(config)?;
+        let config = &stream.config;
+        let write = config.regions.iter().map(|region| (region, config.write_stream(region)));
+        let read = config.regions.iter().map(|region| (region, config.read_stream(region)));
+        // A read stream that is there before its sources would try them again only later.
+        let mut parts = Parts::default();
+        for streams in [write.collect::<Vec<_>>(), read.collect()] {
+            let making = streams.into_iter().map(async |(region, config)| {
+                let part = config.name.clone();
+                (region.clone(), part, self.create_stream(config).await.map(drop))
+            });
+            parts.add(join_all(making).await);
+        }
+        parts.finish()?;
+        Ok(stream)
+    }
+}
+
+/// What was made, and what was not.
+#[derive(Default)]
+pub(super) struct Parts {
+    made: Vec<String>,
+    failures: Vec<Failure>,
+}
+
+impl Parts {
+    /// (Region, part, whether it was made).
+    pub(super) fn add(&mut self, parts: impl IntoIterator<Item = (String, String, Result<(), ApiError>)>) {
+        for (region, part, made) in parts {
+            match made {
+                Ok(()) => self.made.push(part),
+                Err(error) => self.failures.push(Failure { region, part, error }),
+            }
+        }
+    }
+
+    pub(super) fn finish(self) -> Result<(), CreateError> {
+        let Self { made, failures } = self;
+        if failures.is_empty() { Ok(()) } else { Err(CreateError::Incomplete { made, failures }) }
+    }
+}
