@@ -12,6 +12,7 @@ use crate::world::{wait_for, within};
 /// Requests of one client, open loop: a slow answer delays none of them.
 pub(crate) struct Asking {
     stop: watch::Sender<bool>,
+    asked: watch::Receiver<usize>,
     task: JoinHandle<Vec<Result<(), RequestError>>>,
 }
 
@@ -20,11 +21,14 @@ impl Asking {
     pub(crate) async fn start(client: &GeoClient, per_second: u32) -> Self {
         wait_for("a first answer", async || client.request(ECHO, "first".into()).await.ok()).await;
         let stop = watch::Sender::new(false);
-        Self { task: tokio::spawn(ask(client.clone(), per_second, stop.subscribe())), stop }
+        let (count, asked) = watch::channel(0);
+        Self { task: tokio::spawn(ask(client.clone(), per_second, count, stop.subscribe())), asked, stop }
     }
 
-    /// Stops asking and waits for what is on its way: how many were asked, and the errors.
-    pub(crate) async fn finish(self) -> (usize, Vec<RequestError>) {
+    /// Goes on until so many have been asked in all, stops and waits for what is on its way: how many were asked,
+    /// and the errors.
+    pub(crate) async fn finish(mut self, at_least: usize) -> (usize, Vec<RequestError>) {
+        within("enough requests", self.asked.wait_for(|asked| *asked >= at_least)).await.unwrap();
         self.stop.send_replace(true);
         let answers = within("the last answers", self.task).await.unwrap();
         let asked = answers.len();
@@ -35,6 +39,7 @@ impl Asking {
 async fn ask(
     client: GeoClient,
     per_second: u32,
+    count: watch::Sender<usize>,
     mut stop: watch::Receiver<bool>,
 ) -> Vec<Result<(), RequestError>> {
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / per_second);
@@ -46,5 +51,6 @@ async fn ask(
         }
         let client = client.clone();
         asked.spawn(async move { client.request(ECHO, "x".into()).await.map(drop) });
+        count.send_replace(asked.len());
     }
 }
