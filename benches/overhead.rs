@@ -1,7 +1,8 @@
 //! What nats-geo costs on top of async-nats: the same work with both, in turn, against one server.
 //!
-//! `make bench-overhead`, or `NATS_SERVER=... cargo bench -p nats-geo-benches --bench overhead -- --quick`. A machine that
-//! does other things moves single rounds by a lot, so the figure is the median of the rounds' ratios, with their spread.
+//! `make bench-overhead`, or `NATS_SERVER=... cargo bench -p nats-geo-benches --bench overhead -- --quick "publish 16"`:
+//! words choose what is measured. A machine that does other things moves single rounds by a lot, so the figure is the median
+//! of the rounds' ratios, with their spread.
 #![expect(clippy::disallowed_methods, reason = "it measures real time")]
 
 #[path = "../nats-geo/tests/support/mod.rs"]
@@ -35,16 +36,27 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let quick = std::env::args().any(|arg| arg == "--quick");
+    let (flags, words): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|arg| arg.starts_with("--"));
+    let quick = flags.iter().any(|flag| flag == "--quick");
     let rounds = if quick { ROUNDS_QUICK } else { ROUNDS };
+    let wanted = |what: &str, size: usize| {
+        let name = format!("{what} {size} B");
+        words.iter().all(|word| name.contains(word.as_str()))
+    };
     let server = Server::start().await;
     let bench = Bench::new(&server.url(), rounds).await?;
     println!("{rounds} rounds; ratio: nats-geo's throughput over async-nats'; goal 0.98");
     println!("{:<28} {:>14} {:>14}   ratio (lowest to highest)", "ns each", "async-nats", "nats-geo");
     for size in SIZES {
-        bench.publishing(size).await?;
-        bench.subscribing(size).await?;
-        bench.requesting(size).await?;
+        if wanted("publish", size) {
+            bench.publishing(size).await?;
+        }
+        if wanted("subscribe", size) {
+            bench.subscribing(size).await?;
+        }
+        if wanted("request", size) {
+            bench.requesting(size).await?;
+        }
     }
     Ok(())
 }
@@ -70,7 +82,15 @@ impl Bench {
             }
         });
         other.flush().await?;
-        Ok(Self { raw: async_nats::connect(url).await?, geo: nats_geo::connect(url).await?, other, rounds })
+        Ok(Self {
+            raw: async_nats::ConnectOptions::new()
+                .client_capacity(std::env::var("RAWCAP").map_or(2048, |c| c.parse().unwrap()))
+                .connect(url)
+                .await?,
+            geo: nats_geo::connect(url).await?,
+            other,
+            rounds,
+        })
     }
 
     async fn publishing(&self, size: usize) -> Result<(), Failure> {
@@ -80,7 +100,12 @@ impl Bench {
                 publish(&self.raw, size, MESSAGES).await?;
                 Ok(self.raw.flush().await?)
             });
-            let raw = raw.await?;
+            let only = std::env::var("ONLY").unwrap_or_default();
+            let raw = if only == "geo" { Duration::from_secs(1) } else { raw.await? };
+            if only == "raw" {
+                pairs.add(raw, raw);
+                continue;
+            }
             let geo = timed(async {
                 publish(&self.geo, size, MESSAGES).await?;
                 Ok(self.geo.flush().await?)

@@ -112,15 +112,19 @@ impl Hub {
         }
     }
 
-    /// Sends a message on the live link: at once, or as soon as there is one and it takes it.
-    pub(crate) async fn send(&self, message: OutboundMessage) -> Result<(), NotSent> {
-        self.check_size(&message)?;
-        let mut slot = Some(message);
-        self.send_now(&mut slot)?;
-        match slot {
-            None => Ok(()),
-            Some(message) => self.send_later(&message).await,
+    /// Sends a message on the live link, at once, or as soon as there is one and it takes it: it is then taken out of
+    /// `slot`.
+    pub(crate) async fn send(&self, slot: &mut Option<OutboundMessage>) -> Result<(), NotSent> {
+        if let Some(message) = slot {
+            self.check_size(message)?;
         }
+        self.send_now(slot)?;
+        if let Some(message) = slot {
+            // In a box: the future of who publishes is moved about, and rarely waits.
+            Box::pin(self.send_later(message)).await?;
+            *slot = None;
+        }
+        Ok(())
     }
 
     /// Sends the message on the live link if it takes it at once: it is then taken out of `slot`.

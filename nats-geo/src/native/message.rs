@@ -64,7 +64,7 @@ impl Message {
                 Err(_elapsed) => return Err(failed(NotSent::Waited).into()),
             }
         }
-        hub.send(message.clone()).await.map_err(|why| failed(why).into())
+        hub.send(&mut Some(message.clone())).await.map_err(|why| failed(why).into())
     }
 }
 

@@ -8,6 +8,7 @@ use async_nats::message::OutboundMessage;
 use async_nats::subject::ToSubject;
 use async_nats::{HeaderMap, HeaderName, HeaderValue, PublishErrorKind, Subject};
 use bytes::Bytes;
+use futures_util::TryFutureExt as _;
 
 use super::GeoClient;
 use super::hub::NotSent;
@@ -81,8 +82,10 @@ impl GeoClient {
     pub async fn publish_message(&self, message: OutboundMessage) -> Result<(), PublishError> {
         check(&message)?;
         let hub = self.hub();
-        let size = size(&message);
-        hub.send(message).await.map_err(|why| PublishError::new(why, size, hub.limits.publish_wait))?;
+        let mut slot = Some(message);
+        hub.send(&mut slot)
+            .await
+            .map_err(|why| PublishError::new(why, slot.as_ref().map_or(0, size), hub.limits.publish_wait))?;
         hub.counters.published.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -98,8 +101,11 @@ impl traits::Publisher for GeoClient {
         Ok(Self::publish_with_reply(self, subject, reply, payload).await?)
     }
 
-    async fn publish_message(&self, message: OutboundMessage) -> Result<(), async_nats::PublishError> {
-        Ok(Self::publish_message(self, message).await?)
+    fn publish_message(
+        &self,
+        message: OutboundMessage,
+    ) -> impl Future<Output = Result<(), async_nats::PublishError>> {
+        Self::publish_message(self, message).err_into()
     }
 }
 

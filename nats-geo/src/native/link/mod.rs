@@ -29,6 +29,8 @@ use replies::{Replies, RoundTrip, USER_INFO};
 mod sending;
 pub(crate) use sending::{Kind, Refusal};
 
+mod recent;
+
 mod unconfirmed;
 pub(crate) use unconfirmed::Settled;
 use unconfirmed::{Mark, Unconfirmed};

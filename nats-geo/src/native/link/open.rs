@@ -55,8 +55,8 @@ pub(crate) async fn open(
             client.subscribe(replies.subject()).await.map_err(|error| OpenError::Other(error.to_string()))?;
         let state = Arc::new(State {
             replies: Arc::clone(&replies),
-            // What cannot be in the channel any more was written.
-            unconfirmed: Mutex::new(Unconfirmed::new(COMMANDS_MAX)),
+            // What cannot be in the channel any more was written; one more is in the books while it is offered.
+            unconfirmed: Mutex::new(Unconfirmed::new(COMMANDS_MAX + 1)),
             kept: settings.kept.clone(),
             published: Notify::new(),
             statistics: client.statistics(),

@@ -1,17 +1,16 @@
 //! What goes out on a link: into the command channel of async-nats, and into the books of what is not confirmed.
 
-use std::pin::Pin;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use async_nats::PublishErrorKind;
 use async_nats::client::traits::Publisher as _;
 use async_nats::message::OutboundMessage;
-use futures_util::Sink as _;
 
-use super::unconfirmed::{Entered, Mark, Unconfirmed};
+use super::unconfirmed::{Entered, Mark};
 use super::{Link, State};
 use crate::core::ConnId;
+use crate::native::again::Kept;
 
 /// Why a link did not take a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,28 +42,33 @@ impl Link {
         slot: &mut Option<OutboundMessage>,
         kind: Kind,
     ) -> Result<Option<Mark>, Refusal> {
-        let Some(message) = &*slot else { return Ok(None) };
-        // The lock makes the order of the copies that of the channel.
+        // The lock makes the order of the books that of the channel.
         let mut unconfirmed = self.state.unconfirmed();
-        if kind != Kind::Ping && self.state.closing.load(Ordering::Relaxed) {
+        if !self.takes(kind) {
             return Ok(None);
         }
-        if !self.state.has_room_for(message, kind) {
+        let kept = self.state.kept_for(kind);
+        let Some(message) = slot.take_if(|message| kept.is_none_or(|kept| kept.has_room_for(message))) else {
             return Ok(None);
-        }
+        };
+        // The books have a copy of what is in them only.
+        let copy = (kind != Kind::Publish || kept.is_some()).then(|| message.clone());
+        let before = unconfirmed.mark();
+        unconfirmed.enter(self.state.entered(kind, &message));
         // Polled once in place: `now_or_never` would move the future, which is larger still.
-        let publish = std::pin::pin!(self.client.publish_message(message.clone()));
-        match publish.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Pending => Ok(None),
+        let publish = std::pin::pin!(self.client.publish_message(message));
+        let refusal = match publish.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(())) => {
-                self.state.enter(&mut unconfirmed, slot.take(), kind, self.conn);
-                Ok(Some(unconfirmed.mark()))
+                let mark = unconfirmed.mark();
+                self.state.keep(copy, kind, self.conn, mark.entered());
+                return Ok(Some(mark));
             }
-            Poll::Ready(Err(error)) => match self.refusal(error.kind()) {
-                Refusal::Ended => Ok(None),
-                refusal => Err(refusal),
-            },
-        }
+            Poll::Ready(Err(error)) => self.refusal(error.kind()),
+            Poll::Pending => Refusal::Ended,
+        };
+        let entered = unconfirmed.return_to(before);
+        *slot = copy.or(entered);
+        if refusal == Refusal::Ended { Ok(None) } else { Err(refusal) }
     }
 
     /// Waits for room in the command channel, then puts the message there. Cancelling it leaves nothing
@@ -73,29 +77,42 @@ impl Link {
         if let Some(mark) = self.offer(&mut Some(message.clone()), kind)? {
             return Ok(mark);
         }
-        if kind != Kind::Ping && self.state.closing.load(Ordering::Relaxed) {
-            return Err(Refusal::Ended);
+        tokio::select! {
+            pushed = self.push_later(message, kind) => pushed,
+            () = self.ended() => Err(Refusal::Ended),
         }
+    }
+
+    async fn push_later(&self, message: &OutboundMessage, kind: Kind) -> Result<Mark, Refusal> {
         loop {
-            let mut client = self.client.clone();
-            let ready = async {
-                self.state.room_for(message, kind).await;
-                std::future::poll_fn(|cx| Pin::new(&mut client).poll_ready(cx)).await
-            };
-            tokio::select! {
-                ready = ready => ready.map_err(|error| self.refusal(error.kind()))?,
-                () = self.ended() => return Err(Refusal::Ended),
+            if let Some(kept) = self.state.kept_for(kind) {
+                kept.room_for(message).await;
             }
-            let mut unconfirmed = self.state.unconfirmed();
-            // Somebody else may have been quicker.
-            if self.state.has_room_for(message, kind) {
-                Pin::new(&mut client)
-                    .start_send(message.clone())
-                    .map_err(|error| self.refusal(error.kind()))?;
-                self.state.enter(&mut unconfirmed, Some(message.clone()), kind, self.conn);
-                return Ok(unconfirmed.mark());
+            let mut publish = std::pin::pin!(self.client.publish_message(message.clone()));
+            let entered = std::future::poll_fn(|cx| {
+                let mut unconfirmed = self.state.unconfirmed();
+                if !self.takes(kind) {
+                    return Poll::Ready(Err(Refusal::Ended));
+                }
+                if self.state.kept_for(kind).is_some_and(|kept| !kept.has_room_for(message)) {
+                    return Poll::Ready(Ok(None));
+                }
+                ready!(publish.as_mut().poll(cx)).map_err(|error| self.refusal(error.kind()))?;
+                unconfirmed.enter(self.state.entered(kind, message));
+                let mark = unconfirmed.mark();
+                self.state.keep(Some(message.clone()), kind, self.conn, mark.entered());
+                Poll::Ready(Ok(Some(mark)))
+            });
+            // Without a mark, somebody else has taken the room.
+            if let Some(mark) = entered.await? {
+                return Ok(mark);
             }
         }
+    }
+
+    /// Whether this may be sent now.
+    fn takes(&self, kind: Kind) -> bool {
+        kind == Kind::Ping || !self.state.closing.load(Ordering::Relaxed)
     }
 
     fn refusal(&self, kind: PublishErrorKind) -> Refusal {
@@ -108,37 +125,26 @@ impl Link {
 }
 
 impl State {
-    /// Whether a message may be kept, if it is to be.
-    fn has_room_for(&self, message: &OutboundMessage, kind: Kind) -> bool {
-        let kept = self.kept.as_ref().filter(|_| kind == Kind::Publish);
-        kept.is_none_or(|kept| kept.has_room_for(message))
+    /// Where a new message of this kind is kept, if it is.
+    fn kept_for(&self, kind: Kind) -> Option<&Kept> {
+        self.kept.as_deref().filter(|_| kind == Kind::Publish)
     }
 
-    async fn room_for(&self, message: &OutboundMessage, kind: Kind) {
-        if let Some(kept) = self.kept.as_ref().filter(|_| kind == Kind::Publish) {
-            kept.room_for(message).await;
+    /// What the books say of it.
+    fn entered<'a>(&self, kind: Kind, message: &'a OutboundMessage) -> Entered<'a> {
+        match kind {
+            Kind::Request | Kind::Ping => Entered::Other,
+            Kind::Publish | Kind::Again(_) if self.kept.is_some() => Entered::KeptElsewhere,
+            Kind::Publish | Kind::Again(_) => Entered::Publish(message),
         }
     }
 
-    /// A message has entered the command channel.
-    fn enter(
-        &self,
-        unconfirmed: &mut Unconfirmed,
-        message: Option<OutboundMessage>,
-        kind: Kind,
-        conn: ConnId,
-    ) {
-        let is_publish = matches!(kind, Kind::Publish | Kind::Again(_));
-        let Some(kept) = self.kept.as_ref().filter(|_| is_publish) else {
-            return unconfirmed
-                .enter(message.filter(|_| is_publish).map_or(Entered::Other, Entered::Publish));
-        };
-        unconfirmed.enter(Entered::KeptElsewhere);
-        let number = unconfirmed.mark().entered();
-        match (kind, message) {
-            (Kind::Again(id), _) => kept.adopted(id, conn, number),
-            (_, Some(message)) => kept.published(message, conn, number),
-            (_, None) => {}
+    /// A message has entered the command channel under this number.
+    fn keep(&self, message: Option<OutboundMessage>, kind: Kind, conn: ConnId, number: u64) {
+        match (&self.kept, kind, message) {
+            (Some(kept), Kind::Again(id), _) => kept.adopted(id, conn, number),
+            (Some(kept), Kind::Publish, Some(message)) => kept.published(message, conn, number),
+            _ => return,
         }
         self.published.notify_one();
     }

@@ -1,17 +1,14 @@
 //! What was published on a link and is not yet known to have reached the server.
 
-use std::collections::VecDeque;
-
 use async_nats::message::OutboundMessage;
+
+use super::recent::Recent;
 
 /// The messages of one link in the order in which they entered its command channel. A PONG confirms what
 /// entered before its PING; what a dead link had not taken from the channel was never written.
 #[derive(Debug)]
 pub(crate) struct Unconfirmed {
-    /// The newest messages; `None` for what is not to be sent again from here.
-    kept: VecDeque<Option<OutboundMessage>>,
-    /// How many of the newest are kept.
-    keep: usize,
+    recent: Recent,
     /// All that ever entered, in the sense of `Statistics::out_messages`.
     entered: u64,
     /// All publishes that ever entered.
@@ -21,9 +18,9 @@ pub(crate) struct Unconfirmed {
 }
 
 /// What enters the command channel.
-#[derive(Debug)]
-pub(crate) enum Entered {
-    Publish(OutboundMessage),
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Entered<'a> {
+    Publish(&'a OutboundMessage),
     /// A publish that is to arrive at least once.
     KeptElsewhere,
     /// What is not to be sent again: a request, a ping.
@@ -55,21 +52,24 @@ impl Mark {
 
 impl Unconfirmed {
     /// Keeps the newest `keep` messages.
-    pub(crate) fn new(keep: usize) -> Self {
-        Self { kept: VecDeque::new(), keep, entered: 0, published: 0, confirmed: 0 }
+    pub(crate) const fn new(keep: usize) -> Self {
+        Self { recent: Recent::new(keep), entered: 0, published: 0, confirmed: 0 }
     }
 
     /// A message has entered the command channel.
-    pub(crate) fn enter(&mut self, what: Entered) {
+    pub(crate) fn enter(&mut self, what: Entered<'_>) {
         self.entered += 1;
         self.published += u64::from(!matches!(what, Entered::Other));
-        if self.kept.len() == self.keep {
-            self.kept.pop_front();
-        }
-        self.kept.push_back(match what {
+        self.recent.push(match what {
             Entered::Publish(message) => Some(message),
             Entered::KeptElsewhere | Entered::Other => None,
         });
+    }
+
+    /// The last message did not enter after all. Gives it back, if it was to be sent again.
+    pub(crate) fn return_to(&mut self, before: Mark) -> Option<OutboundMessage> {
+        (self.entered, self.published) = (before.entered, before.published);
+        self.recent.pop_newest()
     }
 
     /// All that has entered up to now.
@@ -81,8 +81,7 @@ impl Unconfirmed {
     pub(crate) fn confirm(&mut self, mark: Mark) {
         self.confirmed = self.confirmed.max(mark.published);
         let still = usize::try_from(self.entered - mark.entered).unwrap_or(usize::MAX);
-        let known = self.kept.len().saturating_sub(still);
-        self.kept.drain(..known);
+        self.recent.keep_newest(still);
     }
 
     /// Whether any publish waits for its confirmation.
@@ -93,9 +92,8 @@ impl Unconfirmed {
     /// The link is dead, and had taken `taken` messages from its command channel.
     pub(crate) fn settle(&mut self, taken: u64) -> Settled {
         let waiting = usize::try_from(self.entered.saturating_sub(taken)).unwrap_or(usize::MAX);
-        let written = self.kept.len().saturating_sub(waiting);
-        let unwritten: Vec<_> = self.kept.split_off(written).into_iter().flatten().collect();
-        self.kept.clear();
+        self.recent.keep_newest(waiting);
+        let unwritten = self.recent.drain();
         let doubtful_count = (self.published - self.confirmed).saturating_sub(unwritten.len() as u64);
         self.confirmed = self.published;
         Settled { unwritten, doubtful_count }
@@ -106,10 +104,10 @@ impl Unconfirmed {
 mod tests {
     use super::*;
 
-    fn message(payload: &'static str) -> Entered {
+    fn publish(unconfirmed: &mut Unconfirmed, payload: &'static str) {
         let message =
             OutboundMessage { subject: "a".into(), reply: None, payload: payload.into(), headers: None };
-        Entered::Publish(message)
+        unconfirmed.enter(Entered::Publish(&message));
     }
 
     fn payloads(messages: &[OutboundMessage]) -> Vec<&str> {
@@ -119,11 +117,11 @@ mod tests {
     #[test]
     fn what_was_never_taken_is_apart_from_what_is_in_doubt() {
         let mut unconfirmed = Unconfirmed::new(10);
-        unconfirmed.enter(message("confirmed"));
+        publish(&mut unconfirmed, "confirmed");
         let mark = unconfirmed.mark();
         unconfirmed.enter(Entered::Other);
-        unconfirmed.enter(message("taken"));
-        unconfirmed.enter(message("waiting"));
+        publish(&mut unconfirmed, "taken");
+        publish(&mut unconfirmed, "waiting");
         unconfirmed.confirm(mark);
 
         let settled = unconfirmed.settle(3);
@@ -136,7 +134,7 @@ mod tests {
     fn what_was_not_kept_is_still_counted() {
         let mut unconfirmed = Unconfirmed::new(2);
         for payload in ["1", "2", "3", "4"] {
-            unconfirmed.enter(message(payload));
+            publish(&mut unconfirmed, payload);
         }
         let settled = unconfirmed.settle(3);
         assert_eq!(payloads(&settled.unwritten), ["4"]);
@@ -144,11 +142,24 @@ mod tests {
     }
 
     #[test]
+    fn what_did_not_enter_after_all_leaves_no_trace() {
+        let mut unconfirmed = Unconfirmed::new(3);
+        publish(&mut unconfirmed, "1");
+        publish(&mut unconfirmed, "2");
+        let before = unconfirmed.mark();
+        publish(&mut unconfirmed, "3");
+        assert_eq!(payloads(unconfirmed.return_to(before).as_slice()), ["3"]);
+        let settled = unconfirmed.settle(0);
+        assert_eq!(payloads(&settled.unwritten), ["1", "2"]);
+        assert_eq!(settled.doubtful_count, 0);
+    }
+
+    #[test]
     fn marks_confirm_in_any_order() {
         let mut unconfirmed = Unconfirmed::new(10);
-        unconfirmed.enter(message("1"));
+        publish(&mut unconfirmed, "1");
         let first = unconfirmed.mark();
-        unconfirmed.enter(message("2"));
+        publish(&mut unconfirmed, "2");
         let second = unconfirmed.mark();
         unconfirmed.confirm(second);
         unconfirmed.confirm(first);
