@@ -64,6 +64,7 @@ mod metered;
 mod names;
 mod prober;
 mod target;
+mod unique;
 
 #[cfg(test)]
 #[path = "../../tests/support/mod.rs"]

@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant};
 
+use super::Changes;
 use crate::native::clock::{now, since};
-use crate::native::subscription::Changes;
 
-/// Remembers deliveries while a copy of them may come: from the moment when a second link is added until nothing is
+/// For streams on every link that tell copies apart: remembers deliveries while a copy of them may come: from the moment when a second link is added until nothing is
 /// left to come from before it went.
 #[derive(Debug, Default)]
 pub(crate) struct Copies {
@@ -22,7 +22,8 @@ pub(crate) struct Copies {
 }
 
 impl Copies {
-    /// Whether this delivery came before. Its reply subject is unlike that of any other one, of the same message too.
+    /// Whether this delivery came before. Its reply subject is unlike that of any other one, of the same message too: whoever asks
+    /// makes a new one.
     pub(crate) fn is_one(&mut self, reply: &str, changes: Changes) -> bool {
         self.look_at(changes);
         if self.overlap.is_none() {
