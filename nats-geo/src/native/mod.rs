@@ -48,6 +48,8 @@ pub use notices::{Notices, NoticesMissed};
 
 pub mod jetstream;
 
+pub mod service;
+
 pub mod observe;
 pub use observe::Stats;
 
