@@ -15,4 +15,5 @@ mod gossip;
 mod handover;
 mod jetstream;
 mod publishing;
+mod service;
 mod stores;
