@@ -6,12 +6,14 @@ use std::time::Duration;
 use async_nats::service::{self as stock, NATS_SERVICE_ERROR, NATS_SERVICE_ERROR_CODE, PingResponse};
 use futures_util::StreamExt as _;
 use nats_geo::RespondError;
+use nats_geo::core::Config;
 use nats_geo::service::{Endpoint, EndpointError, Error, Service, StartError};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::basics::client;
-use crate::support::{Server, wait_for, within};
+use crate::basics::{client, options};
+use crate::failover::{home, urls};
+use crate::support::{Server, super_cluster, wait_for, within};
 
 /// Answers what is asked, until the endpoint ends; returns how often.
 pub(crate) fn echo(mut endpoint: Endpoint) -> JoinHandle<usize> {
@@ -311,3 +313,88 @@ async fn without_a_queue_group_every_instance_is_asked() {
 
 /// Nothing to wait for: that no further answer comes can only be watched.
 const SILENCE: Duration = Duration::from_millis(300);
+
+#[tokio::test]
+async fn stopping_one_of_two_instances_loses_no_request() {
+    let server = Server::start().await;
+    let asking = client(&server.url()).await;
+    let (leaving, staying) = (client(&server.url()).await, client(&server.url()).await);
+    let (staying_service, staying_count) = serve(&staying).await;
+    let (leaving_service, leaving_count) = serve(&leaving).await;
+    let has_begun = || leaving_service.stats()[0].requests > 100;
+    let mut answers = tokio::task::JoinSet::new();
+    let ask = |answers: &mut tokio::task::JoinSet<_>| {
+        let asking = asking.clone();
+        answers.spawn(async move { asking.request("echo", "x".into()).await.map(drop) });
+    };
+    // In bursts, so that some are on their way whenever it leaves.
+    within("requests at the one that leaves", async {
+        while !has_begun() {
+            (0..10).for_each(|_| ask(&mut answers));
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let stopping = tokio::spawn(leaving_service.stop());
+    within("the end of the one that leaves", async {
+        while !stopping.is_finished() {
+            (0..10).for_each(|_| ask(&mut answers));
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    stopping.await.unwrap();
+    let answered_there = within("the last answers of the one that leaves", leaving_count).await.unwrap();
+    within("draining", leaving.drain()).await.unwrap();
+
+    let asked = answers.len();
+    let answers = within("all answers", answers.join_all()).await;
+    let errors: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
+    assert!(errors.is_empty(), "{} of {asked}: {errors:?}", errors.len());
+    within("the end of the other one", staying_service.stop()).await;
+    assert_eq!(answered_there + staying_count.await.unwrap(), asked);
+}
+
+#[tokio::test]
+async fn during_an_orderly_move_each_question_about_it_is_answered_once() {
+    let lame_duck = "lame_duck_duration: \"30s\"\nlame_duck_grace_period: \"10s\"";
+    let servers = super_cluster(&["lon", "ams"], lame_duck).await;
+    let mut config = Config::interactive();
+    config.spread.lame_duck = Duration::from_millis(50);
+    let client = within("connecting", options().config(config).connect(urls(&servers))).await.unwrap();
+    let (service, serving) = serve(&client).await;
+    let home = home(&client, &servers);
+    let asker = async_nats::connect(servers[1 - home].url()).await.unwrap();
+    wait_for("interest to cross the gateway", async || asker.request("$SRV.PING", "".into()).await.ok())
+        .await;
+
+    let inbox = asker.new_inbox();
+    let mut answers = asker.subscribe(format!("{inbox}.*")).await.unwrap();
+    servers[home].lame_duck();
+    let mut asked: usize = 0;
+    within("the move", async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(1));
+        while client.stats().moves == 0 || servers[home].connections().await > 0 {
+            ticks.tick().await;
+            asker.publish_with_reply("$SRV.PING.echo", format!("{inbox}.{asked}"), "".into()).await.unwrap();
+            asked += 1;
+        }
+    })
+    .await;
+    asker.flush().await.unwrap();
+    let mut counts = BTreeMap::new();
+    let mut count = |answer: async_nats::Message| {
+        let ping: PingResponse = serde_json::from_slice(&answer.payload).unwrap();
+        assert_eq!(ping.id, service.id());
+        *counts.entry(answer.subject.to_string()).or_insert(0) += 1;
+        counts.len()
+    };
+    within("all answers", async { while count(answers.next().await.unwrap()) < asked {} }).await;
+    // A question behind which all other answers are.
+    asker.publish_with_reply("$SRV.PING.echo", format!("{inbox}.last"), "".into()).await.unwrap();
+    within("the last answer", async { while count(answers.next().await.unwrap()) <= asked {} }).await;
+    assert!(asked > 50, "only {asked} questions");
+    assert!(counts.values().all(|count| *count == 1), "{counts:?}");
+    drop(service);
+    within("the end of the endpoint", serving).await.unwrap();
+}

@@ -1,0 +1,163 @@
+//! Services across moves: the same instance wherever its client is, no request lost in an orderly move, and the nearest
+//! instance answers.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use loadgen::load::requests::ECHO;
+use nats_geo::GeoClient;
+use nats_geo::core::{Config, MoveCause};
+use nats_geo::service::Service;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+use crate::journal::Journal;
+use crate::load::Asking;
+use crate::world::{World, hurried, options, region, seat, wait_for, with_config, within};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_its_region_was_killed_the_same_instance_answers_from_the_next() {
+    let mut world = World::start().await;
+    let client = world.connect("lon", options()).await;
+    let journal = Journal::of(&client);
+    let instance = Instance::start(&client).await;
+    let asker = world.stock("dal-1").await;
+    let subjects =
+        ["PING", "INFO", "STATS"].map(|verb| format!("$SRV.{verb}.echo.{}", instance.service.id()));
+    let mut before = Vec::new();
+    for subject in &subjects {
+        before.push(answer(&asker, subject).await);
+    }
+    wait_for("a first answer", async || asker.request(ECHO, "x".into()).await.ok()).await;
+    let requests = |stats: &Value| stats["endpoints"][0]["num_requests"].as_u64().unwrap();
+    let counted = requests(&answer(&asker, &subjects[2]).await);
+    assert!(counted > 0);
+
+    world.cluster.kill_region("lon").unwrap();
+    let (to, cause) = journal.first_move().await;
+    assert_eq!((to.region.as_str(), cause), ("ams", MoveCause::RegionLost));
+    wait_for("an answer from the next region", async || asker.request(ECHO, "x".into()).await.ok()).await;
+    for (subject, before) in subjects[..2].iter().zip(&before) {
+        assert_eq!(answer(&asker, subject).await, *before, "{subject}");
+    }
+    let after = answer(&asker, &subjects[2]).await;
+    assert_eq!((&after["id"], &after["started"]), (&before[2]["id"], &before[2]["started"]));
+    assert!(requests(&after) > counted, "{after}");
+    assert_eq!(client.stats().moves, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lame_duck_is_left_and_each_request_is_answered_once() {
+    let world = World::start().await;
+    let mut config = Config::interactive();
+    // The default of 5 s is for fleets; here it would only take time.
+    config.spread.lame_duck = Duration::from_secs(1);
+    let client = world.connect("lon", with_config(config.clone())).await;
+    let journal = Journal::of(&client);
+    let instance = Instance::start(&client).await;
+    let near = world.connect("lon", with_config(config)).await;
+    let far = world.connect("ams", options()).await;
+    let asking = [Asking::start(&near, 200).await, Asking::start(&far, 200).await];
+
+    let (_, duck) = seat(&client).unwrap();
+    let mut world = world;
+    world.cluster.lame_duck_server(&duck).unwrap();
+    let (to, cause) = journal.first_move().await;
+    assert_eq!((to.region.as_str(), cause), ("lon", MoveCause::LameDuck));
+    wait_for("the old links to be gone", async || {
+        (!world.connections().await.contains_key(&duck)).then_some(())
+    })
+    .await;
+    let mut total = 0;
+    for asking in asking {
+        let (asked, errors) = asking.finish().await;
+        assert!(errors.is_empty() && asked > 100, "{} of {asked} requests failed: {errors:?}", errors.len());
+        total += asked;
+    }
+    within("stopping", instance.service.stop()).await;
+    assert_eq!(within("the end of the endpoint", instance.serving).await.unwrap(), total);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_nearest_instance_answers() {
+    let mut world = World::start().await;
+    let asker = world.connect("lon", with_config(hurried())).await;
+    let lon = world.connect("lon", with_config(hurried())).await;
+    let ams = world.connect("ams", with_config(hurried())).await;
+    let instances = [Instance::start(&lon).await, Instance::start(&ams).await];
+    let [in_lon, in_ams] = instances;
+    settle(&asker, "lon").await;
+
+    // The last of its region is stopped: the next region answers, until there is one again.
+    within("stopping", in_lon.service.stop()).await;
+    within("the end of the endpoint", in_lon.serving).await.unwrap();
+    settle(&asker, "ams").await;
+    let in_lon = Instance::start(&lon).await;
+    settle(&asker, "lon").await;
+
+    // Its region dies: who asks and who serves meet in the next one.
+    let id = in_lon.service.id().to_owned();
+    let served = in_lon.service.stats()[0].requests;
+    world.cluster.kill_region("lon").unwrap();
+    wait_for("both in ams", async || [&asker, &lon].iter().all(|it| region(it) == "ams").then_some(())).await;
+    settle(&asker, "ams").await;
+
+    // And come home.
+    world.cluster.restart_region("lon").await.unwrap();
+    wait_for("both at home", async || [&asker, &lon].iter().all(|it| region(it) == "lon").then_some(()))
+        .await;
+    settle(&asker, "lon").await;
+    assert_eq!(in_lon.service.id(), id);
+    assert!(in_lon.service.stats()[0].requests >= served + ROW, "it has answered at home again");
+    assert_eq!(region(&ams), "ams");
+    assert_eq!(in_ams.service.info().endpoints.len(), 1);
+}
+
+/// So many answers in a row are no chance.
+const ROW: usize = 100;
+
+/// Returns once this region answers; then no other one may.
+async fn settle(asker: &GeoClient, expected: &str) {
+    wait_for(format_args!("an answer from {expected}"), async || {
+        let answer = asker.request(ECHO, "where?".into()).await.ok()?;
+        (answer.payload == expected).then_some(())
+    })
+    .await;
+    for number in 0..ROW {
+        let answer = within("an answer", asker.request(ECHO, "where?".into())).await.unwrap();
+        assert_eq!(answer.payload, expected, "answer {number}");
+    }
+}
+
+/// An instance of a service that answers where it is.
+struct Instance {
+    service: Service,
+    /// How many requests of [`Asking`] it has answered.
+    serving: JoinHandle<usize>,
+}
+
+impl Instance {
+    async fn start(client: &GeoClient) -> Self {
+        let service = client.service("echo", "1.0.0").metadata([("team", "tests")]).start().await.unwrap();
+        let mut endpoint = service.endpoint(ECHO).await.unwrap();
+        within("the subscriptions", client.flush()).await.unwrap();
+        let client = client.clone();
+        let serving = tokio::spawn(async move {
+            let mut answered = 0;
+            while let Some(request) = endpoint.next().await {
+                request.respond(Ok(region(&client).into())).await.unwrap();
+                answered += usize::from(request.message.payload == "x");
+            }
+            answered
+        });
+        Self { service, serving }
+    }
+}
+
+/// What it says about itself, as soon as the question finds it.
+async fn answer(asker: &async_nats::Client, subject: &str) -> Value {
+    let answer = wait_for(format_args!("an answer to {subject}"), async || {
+        asker.request(subject.to_owned(), "".into()).await.ok()
+    });
+    serde_json::from_slice(&answer.await.payload).unwrap()
+}
