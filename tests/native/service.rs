@@ -48,7 +48,7 @@ async fn after_its_region_was_killed_the_same_instance_answers_from_the_next() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lame_duck_is_left_and_each_request_is_answered_once() {
-    let world = World::start().await;
+    let mut world = World::start().await;
     let mut config = Config::interactive();
     // The default of 5 s is for fleets; here it would only take time.
     config.spread.lame_duck = Duration::from_secs(1);
@@ -60,7 +60,6 @@ async fn a_lame_duck_is_left_and_each_request_is_answered_once() {
     let asking = [Asking::start(&near, 200).await, Asking::start(&far, 200).await];
 
     let (_, duck) = seat(&client).unwrap();
-    let mut world = world;
     world.cluster.lame_duck_server(&duck).unwrap();
     let (to, cause) = journal.first_move().await;
     assert_eq!((to.region.as_str(), cause), ("lon", MoveCause::LameDuck));
@@ -84,8 +83,7 @@ async fn the_nearest_instance_answers() {
     let asker = world.connect("lon", with_config(hurried())).await;
     let lon = world.connect("lon", with_config(hurried())).await;
     let ams = world.connect("ams", with_config(hurried())).await;
-    let instances = [Instance::start(&lon).await, Instance::start(&ams).await];
-    let [in_lon, in_ams] = instances;
+    let (in_lon, in_ams) = (Instance::start(&lon).await, Instance::start(&ams).await);
     settle(&asker, "lon").await;
 
     // The last of its region is stopped: the next region answers, until there is one again.
@@ -158,6 +156,7 @@ impl Instance {
 async fn answer(asker: &async_nats::Client, subject: &str) -> Value {
     let answer = wait_for(format_args!("an answer to {subject}"), async || {
         asker.request(subject.to_owned(), "".into()).await.ok()
-    });
-    serde_json::from_slice(&answer.await.payload).unwrap()
+    })
+    .await;
+    serde_json::from_slice(&answer.payload).unwrap()
 }
