@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::basics::{client, options};
 use crate::failover::{home, urls};
-use crate::support::{Server, super_cluster, wait_for, within};
+use crate::support::{Relay, Server, super_cluster, wait_for, within};
 
 /// Answers what is asked, until the endpoint ends; returns how often.
 pub(crate) fn echo(mut endpoint: Endpoint) -> JoinHandle<usize> {
@@ -191,42 +191,53 @@ async fn an_answer_that_cannot_be_sent_is_an_error_that_is_counted() {
 }
 
 #[tokio::test]
-async fn stopping_drains_what_has_arrived_and_nobody_finds_it_any_more() {
+async fn stopping_waits_for_what_is_on_its_way_and_nobody_finds_it_any_more() {
     let server = Server::start().await;
-    let client = client(&server.url()).await;
+    let relay = Relay::to(server.port).await;
+    let mut config = Config::interactive();
+    // So that the silence is not taken for one of the server.
+    config.watch.ping_interval = Duration::from_secs(3_600);
+    let client = within("connecting", options().config(config).connect(relay.url())).await.unwrap();
     let service = client.service("slow", "1.0.0").start().await.unwrap();
     let (slow, mut other) =
         (service.endpoint("slow").await.unwrap(), service.endpoint("other").await.unwrap());
     client.flush().await.unwrap();
-    let asker = async_nats::connect(server.url()).await.unwrap();
-    const COUNT: usize = 500;
-    let mut asking = tokio::task::JoinSet::new();
-    for _ in 0..COUNT {
-        let asker = asker.clone();
-        asking.spawn(async move { asker.request("slow", "x".into()).await.map(drop) });
-    }
-    // Nobody reads the endpoint yet: all wait in it, or are on their way to it.
-    wait_for("all requests", async || {
-        let connections = server.monitor("connz?subs=detail").await;
-        let lists = connections["connections"]
-            .as_array()?
-            .iter()
-            .filter_map(|it| it["subscriptions_list_detail"].as_array());
-        let slow = lists.flatten().find(|subscription| subscription["subject"] == "slow")?.clone();
-        (slow["msgs"] == COUNT).then_some(())
-    })
-    .await;
-
     // An endpoint that is stopped alone is not listed any more, and the rest goes on.
     within("stopping an endpoint", other.stop()).await;
     assert!(within("its end", other.next()).await.is_none());
     assert_eq!(service.info().endpoints.len(), 1);
 
-    within("stopping", service.stop()).await;
-    let gone = within("a refusal", asker.request("$SRV.PING", "".into())).await.unwrap_err();
-    assert_eq!(gone.kind(), async_nats::RequestErrorKind::NoResponders);
-    let gone = within("a refusal", asker.request("slow", "late".into())).await.unwrap_err();
-    assert_eq!(gone.kind(), async_nats::RequestErrorKind::NoResponders);
+    let asker = async_nats::connect(server.url()).await.unwrap();
+    relay.silence_server();
+    const COUNT: usize = 500;
+    let mut asking = tokio::task::JoinSet::new();
+    for subject in ["slow"; COUNT].into_iter().chain(["$SRV.PING"]) {
+        let asker = asker.clone();
+        asking.spawn(async move { asker.request(subject, "x".into()).await.map(drop) });
+    }
+    let delivered = async |subject: &str| {
+        let connections = server.monitor("connz?subs=detail").await;
+        let connections = connections["connections"].as_array().unwrap().iter();
+        let lists = connections.filter_map(|it| it["subscriptions_list_detail"].as_array());
+        let found = lists.flatten().find(|subscription| subscription["subject"] == subject);
+        found.map(|subscription| subscription["msgs"].as_u64().unwrap())
+    };
+    wait_for("all requests", async || {
+        let all = [delivered("slow").await, delivered("$SRV.PING").await];
+        (all == [Some(COUNT as u64), Some(1)]).then_some(())
+    })
+    .await;
+    assert_eq!(service.stats()[0].requests, 0, "they are on their way");
+
+    let stopping = tokio::spawn(service.stop());
+    wait_for("the server to forget it", async || {
+        let gone = [delivered("slow").await, delivered("$SRV.PING").await];
+        (gone == [None, None]).then_some(())
+    })
+    .await;
+    assert!(!stopping.is_finished());
+    relay.silence(false);
+    within("stopping", stopping).await.unwrap();
     assert_eq!(within("the end of the endpoint", echo(slow)).await.unwrap(), COUNT);
     let answers = within("all answers", asking.join_all()).await;
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
@@ -317,8 +328,10 @@ const SILENCE: Duration = Duration::from_millis(300);
 #[tokio::test]
 async fn stopping_one_of_two_instances_loses_no_request() {
     let server = Server::start().await;
-    let asking = client(&server.url()).await;
-    let (leaving, staying) = (client(&server.url()).await, client(&server.url()).await);
+    // Far enough for requests to be on their way whenever it leaves.
+    let far = Relay::far_from(server.port, Duration::from_millis(20)).await;
+    let (asking, staying) = (client(&server.url()).await, client(&server.url()).await);
+    let leaving = client(&far.url()).await;
     let (staying_service, staying_count) = serve(&staying).await;
     let (leaving_service, leaving_count) = serve(&leaving).await;
     let has_begun = || leaving_service.stats()[0].requests > 100;
@@ -327,7 +340,6 @@ async fn stopping_one_of_two_instances_loses_no_request() {
         let asking = asking.clone();
         answers.spawn(async move { asking.request("echo", "x".into()).await.map(drop) });
     };
-    // In bursts, so that some are on their way whenever it leaves.
     within("requests at the one that leaves", async {
         while !has_begun() {
             (0..10).for_each(|_| ask(&mut answers));
