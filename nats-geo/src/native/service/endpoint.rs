@@ -22,11 +22,12 @@ use crate::native::{GeoClient, SubscribeError, Subscription};
 /// ```no_run
 /// use futures_util::StreamExt as _;
 ///
-/// # async fn example(mut orders: nats_geo::service::Endpoint) -> Result<(), nats_geo::RespondError> {
+/// # async fn example(mut orders: nats_geo::service::Endpoint) {
 /// while let Some(request) = orders.next().await {
-///     request.respond(Ok(request.message.payload.clone())).await?;
+///     if let Err(error) = request.respond(Ok(request.message.payload.clone())).await {
+///         eprintln!("not answered: {error}");
+///     }
 /// }
-/// # Ok(())
 /// # }
 /// ```
 #[must_use = "dropping an endpoint unsubscribes"]

@@ -17,7 +17,9 @@
 //!         b"lamp" => Ok("12.50".into()),
 //!         _ => Err(Error { code: 404, status: "we sell lamps only".into() }),
 //!     };
-//!     request.respond(answer).await?;
+//!     if let Err(error) = request.respond(answer).await {
+//!         eprintln!("not answered: {error}"); // nobody waited for it, or it is too large
+//!     }
 //! }
 //! # Ok(())
 //! # }
