@@ -16,4 +16,5 @@ mod handover;
 mod jetstream;
 mod publishing;
 mod service;
+mod service_end;
 mod stores;
