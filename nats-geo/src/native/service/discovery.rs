@@ -35,7 +35,7 @@ impl Discovery {
     pub(super) async fn subscribe(client: &GeoClient, registry: &Registry) -> Result<Self, SubscribeError> {
         let subjects = [Verb::Ping, Verb::Info, Verb::Stats].into_iter().flat_map(|verb| {
             subjects(verb, &registry.name, &registry.id).map(|subject| async move {
-                // A question may come twice while links overlap: `Questions` tells.
+                // Also where others are to come at most once: copies are dropped here, and nothing is lost.
                 let subscription = client.subscribe_everywhere(subject).await?;
                 Ok(Questions { verb, subscription, copies: Copies::default() })
             })
@@ -87,7 +87,8 @@ impl fmt::Display for Verb {
     }
 }
 
-/// The questions on one subject, each once.
+/// The questions on one subject, each once. They are told apart by their reply subjects, which tools make anew for each:
+/// one that asks twice with the same, within seconds of a move, is answered once.
 #[derive(Debug)]
 struct Questions {
     verb: Verb,

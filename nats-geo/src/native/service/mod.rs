@@ -34,12 +34,13 @@
 //! * Run instances in every region. When all of one region are stopped, or it dies, its clients are answered by the next
 //!   region, and by their own again once instances have come home.
 //! * An instance that has moved to another region serves that region, not the one it came from.
-//! * An instance of another name of queue group is another group: each group gets each request.
-//! * Where a region falls silent, nobody can know which of its instances were; requests that its neighbours' servers send there
-//!   are lost until they notice (their own `ping_interval`).
+//! * Each group gets each request: instances with another queue group are another group.
+//! * When a region falls silent, the other servers send requests there, if it was the nearest to them, until they notice
+//!   (their own `ping_interval`); those are lost.
+//! * The last instance that leaves a region takes along what other regions have sent there (about one round trip's worth).
 //!
 //! # Its end
-//! [`Service::stop`] drains. Dropping a [`Service`] ends it at once: it can no longer be found, and its endpoints deliver what
+//! [`Service::stop`] drains: requests that have come in, or are on their way from the server, are answered. Dropping a [`Service`] ends it at once: it can no longer be found, and its endpoints deliver what
 //! has come in, then end. There is no task that outlives it.
 
 use std::fmt;
@@ -244,9 +245,10 @@ impl Service {
         self.root.group(prefix)
     }
 
-    /// Stops it without losing a request: returns when the servers have confirmed that none will come any more, and it can
-    /// no longer be found. Requests that have come in are still delivered, then its endpoints end; read them to their end.
-    /// If the client is to end too, [`drain`](GeoClient::drain) it after that.
+    /// Stops it without losing what is on its way: returns when the servers have confirmed that no request will come any
+    /// more, and it can no longer be found. Requests that have come in are still delivered, then its endpoints end; read
+    /// them to their end. If the client is to end too, [`drain`](GeoClient::drain) it after that. If this is given up before
+    /// it returns, the service ends as if it was dropped.
     ///
     /// ```no_run
     /// # async fn example(

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::Changes;
 use crate::native::clock::{now, since};
 
-/// For streams on every link that tell copies apart: remembers deliveries while a copy of them may come: from the moment when a second link is added until nothing is
-/// left to come from before it went.
+/// Remembers deliveries while a copy of them may come: from the moment when a second link is added until nothing is
+/// left to come from before it went. For subscriptions on [every link](super::Carriage::EveryLink).
 #[derive(Debug, Default)]
 pub(crate) struct Copies {
     hasher: RandomState,
@@ -22,8 +22,7 @@ pub(crate) struct Copies {
 }
 
 impl Copies {
-    /// Whether this delivery came before. Its reply subject is unlike that of any other one, of the same message too: whoever asks
-    /// makes a new one.
+    /// Whether this delivery came before. Its reply subject is unlike that of any other one, of the same message too.
     pub(crate) fn is_one(&mut self, reply: &str, changes: Changes) -> bool {
         self.look_at(changes);
         if self.overlap.is_none() {
