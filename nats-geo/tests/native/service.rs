@@ -267,7 +267,7 @@ async fn during_an_orderly_move_each_question_about_it_is_answered_once() {
     let mut asked: usize = 0;
     within("the move", async {
         let mut ticks = tokio::time::interval(Duration::from_millis(1));
-        while client.stats().moves == 0 || servers[home].connections().await > 0 {
+        while asked < 50 || client.stats().moves == 0 || servers[home].connections().await > 0 {
             ticks.tick().await;
             asker.publish_with_reply("$SRV.PING.echo", format!("{inbox}.{asked}"), "".into()).await.unwrap();
             asked += 1;
@@ -286,7 +286,6 @@ async fn during_an_orderly_move_each_question_about_it_is_answered_once() {
     // A question behind which all other answers are.
     asker.publish_with_reply("$SRV.PING.echo", format!("{inbox}.last"), "".into()).await.unwrap();
     within("the last answer", async { while count(answers.next().await.unwrap()) <= asked {} }).await;
-    assert!(asked > 20, "only {asked} questions");
     assert!(counts.values().all(|count| *count == 1), "{counts:?}");
     drop(service);
     within("the end of the endpoint", serving).await.unwrap();
