@@ -21,6 +21,7 @@
 //! * [`connect`] and [`GeoOptions`] make a [`GeoClient`]: publish, subscribe, request, notices, snapshot.
 //! * [`jetstream`]: streams, consumers, key-value and object stores that outlive the link under them, and virtual streams
 //!   that outlive the loss of regions.
+//! * [`service`]: services that any NATS client finds and asks, at home in the nearest region, with the same id after moves.
 //! * [`core`] is what decides: a state machine without clock, sockets or randomness. Its
 //!   [`Config`](core::Config) holds every constant of the policy, with its why; start from a preset.
 //! * [`wire`] is the NATS client protocol as a pure codec.

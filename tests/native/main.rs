@@ -20,5 +20,6 @@ mod lame_duck;
 mod outage;
 mod passwords;
 mod security;
+mod service;
 mod simulated;
 mod virtual_stream;

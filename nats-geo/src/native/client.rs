@@ -209,7 +209,7 @@ impl GeoClient {
         self.handle.clock.started()
     }
 
-    /// The connection that traffic goes to now, for what is not wrapped here (services, push consumers);
+    /// The connection that traffic goes to now, for what is not wrapped here (push consumers);
     /// `None` while nothing is live. It is one connection to one server: it never moves and never reconnects,
     /// so ask again after a [`Moved`](crate::core::NoticeKind::Moved). Keeping it keeps the connection open.
     pub fn nats(&self) -> Option<async_nats::Client> {

@@ -48,6 +48,8 @@ pub use notices::{Notices, NoticesMissed};
 
 pub mod jetstream;
 
+pub mod service;
+
 pub mod observe;
 pub use observe::Stats;
 
@@ -64,6 +66,7 @@ mod metered;
 mod names;
 mod prober;
 mod target;
+mod unique;
 
 #[cfg(test)]
 #[path = "../../tests/support/mod.rs"]

@@ -15,4 +15,6 @@ mod gossip;
 mod handover;
 mod jetstream;
 mod publishing;
+mod service;
+mod service_end;
 mod stores;

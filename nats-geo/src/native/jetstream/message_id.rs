@@ -1,7 +1,8 @@
 //! Ids by which a stream recognises a message that it has stored.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::native::unique::unique;
 
 /// Ids that nobody else gives to a message: a random prefix of 128 bits and a count.
 #[derive(Debug)]
@@ -12,10 +13,7 @@ pub(crate) struct MessageIds {
 
 impl MessageIds {
     pub(crate) fn new() -> Self {
-        // Keyed anew by the operating system in every process, and differently at every call.
-        let random = RandomState::new();
-        let prefix = format!("{:016x}{:016x}", random.hash_one(0_u8), random.hash_one(1_u8));
-        Self { prefix, next: AtomicU64::new(0) }
+        Self { prefix: unique(), next: AtomicU64::new(0) }
     }
 
     pub(crate) fn next(&self) -> String {

@@ -100,6 +100,7 @@ mod tests {
             include_str!("../jetstream/publish.rs"),
             include_str!("../link/watch_end.rs"),
             include_str!("../options.rs"),
+            include_str!("../service/discovery.rs"),
             #[cfg(feature = "metrics")]
             include_str!("export.rs"),
         ];

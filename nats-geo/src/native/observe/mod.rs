@@ -45,6 +45,7 @@
 //! | `nats_geo.srv_without_address` | warn | `host`, `error` | an SRV record leads to nothing |
 //! | `nats_geo.refused` | warn | `conn`, `text` | the server refused an operation |
 //! | `nats_geo.not_acknowledged` | debug | `subject`, `tries`, `reason` | a publish to a stream is sent again |
+//! | `nats_geo.service_not_answered` | warn | `subject`, `why` | a question by which services are found got no answer |
 //! | `nats_geo.drain_unfinished` | warn | `conn`, `drain` | something was in flight when a link was closed |
 //! | `nats_geo.decided` | debug | `action` | each decision of the selector |
 //! | `nats_geo.decision_log_ended` | warn | `why` | the decision log ended before the client |

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 
 use async_nats::{Subject, Subscriber};
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, StreamExt as _, future};
+use tokio::sync::RwLock;
 
 use crate::core::ConnId;
 use crate::native::Message;
@@ -20,6 +21,8 @@ pub(crate) struct Feed {
     queue: Option<String>,
     carriage: Carriage,
     state: Mutex<State>,
+    /// Read while a link is given the subscription, written by who drains: so that waits for the end of it.
+    installing: RwLock<()>,
 }
 
 /// How many links may carry a subscription at a time.
@@ -51,6 +54,8 @@ struct State {
     limit: Option<u64>,
     /// The input to look at first; moves on in a queue group.
     first: usize,
+    /// No further link is taken on.
+    draining: bool,
     /// No further input will come.
     ended: bool,
     changes: Changes,
@@ -81,7 +86,7 @@ struct Input {
 
 impl Feed {
     pub(crate) fn new(id: u64, subject: Subject, queue: Option<String>, carriage: Carriage) -> Self {
-        Self { id, subject, queue, carriage, state: Mutex::default() }
+        Self { id, subject, queue, carriage, state: Mutex::default(), installing: RwLock::default() }
     }
 
     pub(crate) const fn carriage(&self) -> Carriage {
@@ -90,6 +95,8 @@ impl Feed {
 
     /// Subscribes on `link`, unless that was done already.
     pub(crate) async fn install(&self, link: &Arc<Link>, route: &Arc<Route>) -> Result<(), Ended> {
+        // Whoever drains takes on no further link, and is not to be waited for.
+        let Ok(_installing) = self.installing.try_read() else { return Ok(()) };
         if !self.claim(link.conn, route) {
             return Ok(());
         }
@@ -118,6 +125,23 @@ impl Feed {
             // An error says that the link has ended, which stops it as well.
             let _ = subscriber.unsubscribe_after(NEVER_REACHED).await;
         }
+    }
+
+    /// Takes on no further link, and ends once those that carry it have confirmed that nothing more will come.
+    pub(crate) async fn drain(&self) {
+        lock(&self.state).draining = true;
+        // A link that is being given the subscription can be told to stop afterwards.
+        drop(self.installing.write().await);
+        // At once: one of them may be silent.
+        let stopping = self.routes().into_iter().map(|(conn, route)| async move {
+            self.stop(conn).await;
+            if let Some(link) = route.link.upgrade() {
+                // A link that ends now delivers nothing more, either.
+                let _ = link.round_trip().await;
+            }
+        });
+        future::join_all(stopping).await;
+        self.end();
     }
 
     /// Traffic was moved to `live` in a hurry: the other links may be silent.
@@ -210,7 +234,7 @@ impl Feed {
 
     fn claim(&self, conn: ConnId, route: &Arc<Route>) -> bool {
         let mut state = lock(&self.state);
-        let free = !state.ended && state.inputs.iter().all(|input| input.conn != conn);
+        let free = !state.draining && !state.ended && state.inputs.iter().all(|input| input.conn != conn);
         if free {
             let route = Arc::clone(route);
             state.inputs.push(Input { conn, route, subscriber: None, delivered: 0, given_up: false });

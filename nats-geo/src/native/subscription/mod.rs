@@ -11,6 +11,9 @@ use futures_util::Stream;
 use super::Message;
 use super::hub::{Hub, WeakHub};
 
+mod copies;
+pub(crate) use copies::Copies;
+
 mod feed;
 pub(crate) use feed::{Carriage, Changes, Feed, Route};
 
@@ -53,15 +56,12 @@ impl Subscription {
     /// Unsubscribes without losing what is on its way: returns when the servers have confirmed that nothing
     /// more will come. What has come in is still delivered, then the stream ends.
     pub async fn drain(&mut self) {
-        self.forget();
-        for (conn, route) in self.feed.routes() {
-            self.feed.stop(conn).await;
-            if let Some(link) = route.link.upgrade() {
-                // A link that ends now delivers nothing more, either.
-                let _ = link.round_trip().await;
-            }
-        }
-        self.feed.end();
+        self.stopper().drain().await;
+    }
+
+    /// Ends it from elsewhere.
+    pub(crate) fn stopper(&self) -> Stopper {
+        Stopper { feed: Arc::clone(&self.feed), hub: Weak::clone(&self.hub) }
     }
 
     /// How often the links under it have changed.
@@ -70,9 +70,7 @@ impl Subscription {
     }
 
     fn forget(&self) {
-        if let Some(hub) = self.hub.upgrade() {
-            hub.remove_feed(self.feed.id);
-        }
+        self.stopper().forget();
     }
 }
 
@@ -90,13 +88,45 @@ impl Stream for Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.forget();
-        self.feed.end();
+        self.stopper().stop();
     }
 }
 
 impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription").field("id", &self.feed.id).finish_non_exhaustive()
+    }
+}
+
+/// Ends a subscription that somebody else reads.
+#[derive(Clone)]
+pub(crate) struct Stopper {
+    feed: Arc<Feed>,
+    hub: WeakHub,
+}
+
+impl Stopper {
+    /// As [`Subscription::drain`].
+    pub(crate) async fn drain(&self) {
+        self.forget();
+        self.feed.drain().await;
+    }
+
+    /// Unsubscribes at once. What has come in by now is still delivered.
+    pub(crate) fn stop(&self) {
+        self.forget();
+        self.feed.end();
+    }
+
+    fn forget(&self) {
+        if let Some(hub) = self.hub.upgrade() {
+            hub.remove_feed(self.feed.id);
+        }
+    }
+}
+
+impl fmt::Debug for Stopper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stopper").field("id", &self.feed.id).finish_non_exhaustive()
     }
 }

@@ -1,14 +1,15 @@
 //! Handovers between links to a real server that no client could time.
 
-use futures_util::StreamExt as _;
+use async_nats::message::OutboundMessage;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 
 use super::*;
 use crate::core::ConnId;
 use crate::native::hub::Limits;
 use crate::native::link::{Kind, Settings, open};
-use crate::native::subscription::Feed;
-use crate::native::support::{Server, within};
+use crate::native::subscription::{Feed, Route};
+use crate::native::support::{Relay, Server, within};
 use crate::native::target::Target;
 use crate::native::tls::Sessions;
 use crate::native::{Auth, IntoServers as _, Subscription};
@@ -16,8 +17,8 @@ use crate::native::{Auth, IntoServers as _, Subscription};
 const LIMITS: Limits =
     Limits { publish_wait: Duration::from_secs(5), request_timeout: None, backlog: 10, at_most_once: true };
 
-async fn link_to(server: &Server, conn: u64) -> Arc<Link> {
-    let url = server.url().as_str().into_servers().unwrap().remove(0);
+async fn link_to(url: &str, conn: u64) -> Arc<Link> {
+    let url = url.into_servers().unwrap().remove(0);
     let target = Target::of(url, &Auth::None);
     let settings =
         Settings { name: None, sessions: Arc::new(Sessions::new(None)), kept: None, customize: None };
@@ -32,11 +33,11 @@ async fn a_link_that_ends_while_it_takes_over_gives_the_subscriptions_back() {
     let hub = Arc::new(Hub::new(LIMITS, None));
     let feed = hub.add_feed(|id| Feed::new(id, "a".into(), None, Carriage::OneLink));
     let mut messages = Subscription::new(Arc::clone(&feed), &hub);
-    let old = link_to(&server, 1).await;
+    let old = link_to(&server.url(), 1).await;
     hub.aim_at(old.conn);
     activate(Arc::clone(&hub), Arc::clone(&old), Handover::Pipelined).await.unwrap();
 
-    let new = link_to(&server, 2).await;
+    let new = link_to(&server.url(), 2).await;
     hub.aim_at(new.conn);
     hub.install(&new).await.unwrap();
     new.kill();
@@ -45,12 +46,41 @@ async fn a_link_that_ends_while_it_takes_over_gives_the_subscriptions_back() {
     let live: Vec<_> = feed.routes().into_iter().map(|(conn, _)| conn).collect();
     assert_eq!(live, [old.conn]);
     old.round_trip().await.unwrap();
-    let message = async_nats::message::OutboundMessage {
-        subject: "a".into(),
-        reply: None,
-        payload: "x".into(),
-        headers: None,
-    };
-    old.push(&message, Kind::Publish).await.unwrap();
+    old.push(&message("x"), Kind::Publish).await.unwrap();
     assert_eq!(within("the message", messages.next()).await.unwrap().payload, "x");
+}
+
+#[tokio::test]
+async fn a_subscription_that_drains_takes_on_no_further_link() {
+    let server = Server::start().await;
+    let relay = Relay::to(server.port).await;
+    let hub = Arc::new(Hub::new(LIMITS, None));
+    let feed = hub.add_feed(|id| Feed::new(id, "a".into(), Some("q".into()), Carriage::EveryLink));
+    let mut messages = Subscription::new(Arc::clone(&feed), &hub);
+    let old = link_to(&relay.url(), 1).await;
+    hub.aim_at(old.conn);
+    activate(Arc::clone(&hub), Arc::clone(&old), Handover::Pipelined).await.unwrap();
+
+    let new = link_to(&server.url(), 2).await;
+    relay.silence_server();
+    new.push(&message("on its way"), Kind::Publish).await.unwrap();
+    new.round_trip().await.unwrap();
+    let stopper = messages.stopper();
+    let mut draining = std::pin::pin!(stopper.drain());
+    assert!(draining.as_mut().now_or_never().is_none());
+    // A move that had begun before: it knows the subscription.
+    let route = Arc::new(Route { link: Arc::downgrade(&new), hub: Arc::downgrade(&hub) });
+    feed.install(&new, &route).await.unwrap();
+    new.round_trip().await.unwrap();
+    let carriers: Vec<_> = feed.routes().into_iter().map(|(conn, _)| conn).collect();
+    assert_eq!(carriers, [old.conn]);
+
+    relay.silence(false);
+    within("the drain", draining).await;
+    assert_eq!(within("the message", messages.next()).await.unwrap().payload, "on its way");
+    assert!(within("the end", messages.next()).await.is_none());
+}
+
+fn message(payload: &'static str) -> OutboundMessage {
+    OutboundMessage { subject: "a".into(), reply: None, payload: payload.into(), headers: None }
 }

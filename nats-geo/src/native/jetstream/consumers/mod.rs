@@ -13,8 +13,6 @@ pub use options::PullOptions;
 mod status;
 pub use status::PullRefusal;
 
-mod copies;
-
 mod pulling;
 pub(crate) use pulling::{Pull, Pulled};
 

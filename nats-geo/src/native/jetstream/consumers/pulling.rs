@@ -13,12 +13,12 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde::Serialize;
 
-use super::copies::Copies;
 use super::status::{PullRefusal, Rest, Status};
 use super::{Delivery, PullOptions};
 use crate::native::jetstream::api::API;
 use crate::native::jetstream::publish::pause_after;
 use crate::native::jetstream::{ApiError, Context};
+use crate::native::subscription::Copies;
 use crate::native::{PublishError, Subscription};
 
 /// Pulls from one consumer.

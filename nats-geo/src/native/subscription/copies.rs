@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant};
 
+use super::Changes;
 use crate::native::clock::{now, since};
-use crate::native::subscription::Changes;
 
 /// Remembers deliveries while a copy of them may come: from the moment when a second link is added until nothing is
-/// left to come from before it went.
+/// left to come from before it went. For subscriptions on [every link](super::Carriage::EveryLink).
 #[derive(Debug, Default)]
 pub(crate) struct Copies {
     hasher: RandomState,
