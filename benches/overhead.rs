@@ -30,6 +30,7 @@ const REQUESTS_SERIAL: u32 = 4_000;
 const REQUESTS: u32 = 20_000;
 const IN_FLIGHT: usize = 50;
 
+const WORKS: [&str; 3] = ["publish", "subscribe", "request"];
 const SIZES: [usize; 2] = [16, 1_024];
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -43,19 +44,20 @@ async fn main() -> Result<(), Failure> {
         let name = format!("{what} {size} B");
         words.iter().all(|word| name.contains(word.as_str()))
     };
+    if !SIZES.iter().any(|size| WORKS.iter().any(|work| wanted(work, *size))) {
+        return Err(format!("nothing is called {words:?}: there are {WORKS:?}, each of {SIZES:?} B").into());
+    }
     let server = Server::start().await;
     let bench = Bench::new(&server.url(), rounds).await?;
     println!("{rounds} rounds; ratio: nats-geo's throughput over async-nats'; goal 0.98");
     println!("{:<28} {:>14} {:>14}   ratio (lowest to highest)", "ns each", "async-nats", "nats-geo");
     for size in SIZES {
-        if wanted("publish", size) {
-            bench.publishing(size).await?;
-        }
-        if wanted("subscribe", size) {
-            bench.subscribing(size).await?;
-        }
-        if wanted("request", size) {
-            bench.requesting(size).await?;
+        for work in WORKS.into_iter().filter(|work| wanted(work, size)) {
+            match work {
+                "publish" => bench.publishing(size).await?,
+                "subscribe" => bench.subscribing(size).await?,
+                _ => bench.requesting(size).await?,
+            }
         }
     }
     Ok(())
@@ -82,15 +84,7 @@ impl Bench {
             }
         });
         other.flush().await?;
-        Ok(Self {
-            raw: async_nats::ConnectOptions::new()
-                .client_capacity(std::env::var("RAWCAP").map_or(2048, |c| c.parse().unwrap()))
-                .connect(url)
-                .await?,
-            geo: nats_geo::connect(url).await?,
-            other,
-            rounds,
-        })
+        Ok(Self { raw: async_nats::connect(url).await?, geo: nats_geo::connect(url).await?, other, rounds })
     }
 
     async fn publishing(&self, size: usize) -> Result<(), Failure> {
@@ -100,12 +94,7 @@ impl Bench {
                 publish(&self.raw, size, MESSAGES).await?;
                 Ok(self.raw.flush().await?)
             });
-            let only = std::env::var("ONLY").unwrap_or_default();
-            let raw = if only == "geo" { Duration::from_secs(1) } else { raw.await? };
-            if only == "raw" {
-                pairs.add(raw, raw);
-                continue;
-            }
+            let raw = raw.await?;
             let geo = timed(async {
                 publish(&self.geo, size, MESSAGES).await?;
                 Ok(self.geo.flush().await?)
