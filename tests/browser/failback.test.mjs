@@ -8,6 +8,8 @@ import { MODES, regionsRank, startWorld } from "./lib/world.mjs";
 
 const CLIENTS = 3;
 const PUBLISH_EVERY_MS = 2;
+const MESSAGES_MIN = 1000;
+const REQUESTS_MIN = 30;
 /** Longer than any overlap: it is at most 2 s by default. */
 const SETTLED_AFTER_MS = 2500;
 const OVERLAP_MAX_MS = 2000;
@@ -63,7 +65,6 @@ for (const mode of MODES) {
 
       const doubles = results.map(({ news }) => news.length - new Set(news.map(({ number }) => number)).size);
       console.log(`# ${mode.name}: ${published} messages; requests ${results.map(({ answered }) => answered).join(", ")}; doubled news ${doubles.join(", ")}`);
-      assert.ok(published > 1000, `only ${published} messages`);
       for (const result of results) checkClient(result, published);
       const orders = results.flatMap(({ orders }) => orders).sort((a, b) => a - b);
       assert.deepEqual(orders, numbers(published), "every order once in the whole queue group");
@@ -111,19 +112,20 @@ async function loseHome(pages) {
   }
 }
 
+/** Asks until it is stopped, but so often at least: a busy machine is slow, not wrong. */
 const startAsking = (page) =>
-  page.evaluate(async () => {
+  page.evaluate(async (atLeast) => {
     await nc.request("echo", "", { timeout: 5000 });
     window.isAsking = true;
     window.asked = (async () => {
       const result = { answered: 0, failed: [] };
-      while (window.isAsking) {
+      while (window.isAsking || result.answered + result.failed.length < atLeast) {
         await nc.request("echo", "", { timeout: 5000 }).then(() => (result.answered += 1), (error) => result.failed.push(`${error.code}: ${error.message}`));
         await new Promise((resolve) => setTimeout(resolve, 2));
       }
       return result;
     })();
-  });
+  }, REQUESTS_MIN);
 
 /**
  * Numbers from 0, for the group and for everybody. Published at the server that the clients leave: what is between two
@@ -138,6 +140,7 @@ function startPublishing(prefix) {
     count += 1;
   }, PUBLISH_EVERY_MS);
   const stop = async () => {
+    await until("enough messages", () => count >= MESSAGES_MIN);
     clearInterval(timer);
     await publisher.flush();
     return count;
@@ -157,7 +160,7 @@ const stop = (page, published) =>
 
 function checkClient({ answered, failed, news, moves, alarms }, published) {
   assert.deepEqual(failed, [], "no request fails");
-  assert.ok(answered > 30, `only ${answered} requests`);
+  assert.ok(answered >= REQUESTS_MIN, `${answered} requests`);
   assert.deepEqual(alarms, []);
   assert.equal(moves.length, 1, `moves once: ${JSON.stringify(moves)}`);
   const [move] = moves;
