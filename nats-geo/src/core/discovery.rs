@@ -59,7 +59,7 @@ impl Roster {
         if !is_known && self.records.len() >= ENDPOINTS_MAX {
             return false;
         }
-        let score = rendezvous_score(self.client, &endpoint.address, endpoint.weight);
+        let score = rendezvous_score(self.client, endpoint.address.as_bytes(), endpoint.weight);
         let is_back = match self.records.get_mut(&id) {
             Some(record) => {
                 record.region = Region::of(&endpoint, record.identity.as_ref());
@@ -104,12 +104,22 @@ impl Roster {
         self.records.get_mut(&id)
     }
 
+    pub(crate) const fn len(&self) -> usize {
+        self.records.len()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Record> {
         self.records.values()
     }
 
     pub(crate) fn region(&self, id: EndpointId) -> Option<&Region> {
         self.get(id).map(|record| &record.region)
+    }
+
+    /// When time alone changes whether a server counts as healthy.
+    pub(crate) fn health_holds_until(&self, now: Time) -> Time {
+        let terms = self.iter().filter_map(|record| record.unhealthy_until);
+        terms.filter(|until| *until > now).min().unwrap_or(Time::NEVER)
     }
 
     /// The region failed: what its servers answered before says nothing about whether it is steady again.

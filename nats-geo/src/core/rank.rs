@@ -51,15 +51,19 @@ impl Ranking {
         now: Time,
     ) -> Self {
         let context = Context { damping, useless, config, client, now };
-        let mut regions = context.regions(roster);
+        let (mut regions, servers) = context.look(roster);
         let nearest = regions.iter().filter(|region| region.standing == Standing::Usable);
         let nearest = nearest.filter_map(|region| region.base).min();
-        let tied_up_to = nearest.map(|nearest| nearest + context.tie_window(nearest));
-        sort_few(&mut regions, |a, b| order_regions(a, b, tied_up_to));
+        let window = nearest.map(|nearest| context.tie_window(nearest)).unwrap_or_default();
+        let tied_up_to = nearest.map(|nearest| nearest + window);
+        sort_few(&mut regions, |a, b| context.order(a, b, tied_up_to));
         let mut ranking = Self::default();
-        ranking.servers.reserve_exact(regions.iter().map(|region| region.servers.len()).sum());
+        ranking.regions.reserve_exact(regions.len());
+        ranking.servers.reserve_exact(servers.len());
         for region in regions {
-            context.servers(&region, nearest, &mut ranking.servers);
+            let behind = region.base.zip(nearest).map(|(base, nearest)| base.saturating_sub(nearest));
+            let answering = region.reason.of_answering(behind.unwrap_or_default(), window);
+            ranking.add_servers(servers.iter().filter(|server| server.region == region.number), &answering);
             ranking.add(region.name.clone());
         }
         ranking
@@ -86,6 +90,27 @@ impl Ranking {
         let usable = self.servers[start..].iter().filter(|server| server.is_usable());
         let base = usable.filter_map(|server| server.base).min();
         self.regions.push(RankedRegion { name, base, end: self.servers.len() });
+    }
+
+    /// Adds the servers of a region, which are in this client's order of preference: by standing first.
+    fn add_servers<'a>(
+        &mut self,
+        servers: impl Iterator<Item = &'a ServerView<'a>> + Clone,
+        answering: &Reason,
+    ) {
+        for standing in Standing::OF_SERVERS {
+            let alike = servers.clone().filter(|server| server.standing == standing);
+            self.servers.extend(alike.map(|server| Ranked {
+                endpoint: server.record.endpoint.id,
+                base: server.record.base.get(),
+                reason: match standing {
+                    Standing::LameDuck => Reason::LameDuck,
+                    Standing::Unhealthy => Reason::Unhealthy,
+                    Standing::Unmeasured => Reason::Unmeasured,
+                    _ => answering.clone(),
+                },
+            }));
+        }
     }
 
     /// The regions in order, each once.
@@ -131,16 +156,28 @@ struct Context<'a> {
     now: Time,
 }
 
+/// What is known of a region while it has no place yet.
 struct RegionView<'a> {
     name: &'a Region,
-    /// In the order of this client's preference.
-    servers: Vec<(Standing, &'a Record)>,
+    /// Of those that were looked at.
+    number: usize,
+    /// The shares of its servers together.
+    weight: u32,
+    /// The lowest among its usable servers.
     base: Option<Duration>,
+    /// How many of its servers are usable.
+    answering: usize,
+    /// That of its best server, and then its own.
     standing: Standing,
     /// Why its servers stand where they stand, those that answer.
     reason: Reason,
-    /// Breaks ties between regions that are equally near.
-    score: f64,
+}
+
+/// What is known of a server.
+struct ServerView<'a> {
+    record: &'a Record,
+    region: usize,
+    standing: Standing,
 }
 
 /// Coarse order of regions and of the servers in one, best first.
@@ -161,33 +198,28 @@ impl Standing {
 }
 
 impl<'a> Context<'a> {
-    fn regions(&self, roster: &'a Roster) -> Vec<RegionView<'a>> {
-        let mut regions: Vec<(&Region, Vec<_>)> = Vec::new();
+    /// The regions in the order of their first servers, and the servers in the order of this client's preference.
+    fn look(&self, roster: &'a Roster) -> (Vec<RegionView<'a>>, Vec<ServerView<'a>>) {
+        let mut regions: Vec<RegionView<'_>> = Vec::new();
+        let mut servers = Vec::with_capacity(roster.len());
         for record in roster.servers_by_score() {
-            let server = (self.server_standing(record), record);
-            match regions.iter_mut().find(|(name, _)| **name == record.region) {
-                Some((_, servers)) => servers.push(server),
-                None => regions.push((&record.region, vec![server])),
+            let standing = self.server_standing(record);
+            let region = match regions.iter().position(|region| *region.name == record.region) {
+                Some(known) => known,
+                None => {
+                    regions.push(RegionView::new(&record.region, regions.len()));
+                    regions.len() - 1
+                }
+            };
+            regions[region].count(record, standing);
+            servers.push(ServerView { record, region, standing });
+        }
+        for region in &mut regions {
+            if region.standing == Standing::Usable {
+                (region.standing, region.reason) = self.of_answering(region.name, region.answering);
             }
         }
-        // Ties that even the hash leaves open are broken by the name.
-        sort_few(&mut regions, |a, b| a.0.cmp(b.0));
-        regions.into_iter().map(|(name, servers)| self.region(name, servers)).collect()
-    }
-
-    fn region(&self, name: &'a Region, servers: Vec<(Standing, &'a Record)>) -> RegionView<'a> {
-        let usable = servers.iter().filter(|(standing, _)| *standing == Standing::Usable);
-        let base = usable.filter_map(|(_, record)| record.base.get()).min();
-        let answering = servers.iter().filter(|(standing, _)| *standing == Standing::Usable).count();
-        let best = servers.iter().map(|(standing, _)| *standing).min().unwrap_or(Standing::Unmeasured);
-        let (standing, reason) = match best {
-            Standing::Usable => self.of_answering(name, answering),
-            // Nobody answers.
-            _ => (best, Reason::Unmeasured),
-        };
-        let weight = servers.iter().map(|(_, record)| record.endpoint.weight.max(1)).sum();
-        let score = rendezvous_score(self.client, name.as_str(), weight);
-        RegionView { name, servers, base, standing, reason, score }
+        (regions, servers)
     }
 
     /// The standing of a region in which so many servers answer.
@@ -220,45 +252,53 @@ impl<'a> Context<'a> {
         scale(nearest, rank.tie_ratio).clamp(rank.tie_min, rank.tie_max)
     }
 
-    /// Adds the servers of a region: by standing, and among equals as this client prefers them.
-    fn servers(&self, view: &RegionView<'_>, nearest: Option<Duration>, ranked: &mut Vec<Ranked>) {
-        let behind = view.base.zip(nearest).map(|(base, nearest)| base.saturating_sub(nearest));
-        let answering = match (&view.reason, behind.unwrap_or_default()) {
-            (Reason::Nearest, Duration::ZERO) => Reason::Nearest,
-            (Reason::Nearest, behind) if behind <= self.tie_window(nearest.unwrap_or_default()) => {
-                Reason::Tied { behind }
-            }
-            (Reason::Nearest, behind) => Reason::Farther { behind },
-            (reason, _) => reason.clone(),
+    /// Usable regions inside the tie window of the nearest are ordered by hash, others by distance. Ties that even the
+    /// hash leaves open are broken by the name.
+    fn order(&self, a: &RegionView<'_>, b: &RegionView<'_>, tied_up_to: Option<Duration>) -> Ordering {
+        let tied = |view: &RegionView<'_>| view.standing == Standing::Usable && view.base <= tied_up_to;
+        let by_hash = || self.score(b).total_cmp(&self.score(a)).then_with(|| a.name.cmp(b.name));
+        let within_standing = || match (tied(a), tied(b)) {
+            (true, true) => by_hash(),
+            (true, false) => Ordering::Less,
+            (false, true) => Ordering::Greater,
+            (false, false) => distance(a.base).cmp(&distance(b.base)).then_with(by_hash),
         };
-        for standing in Standing::OF_SERVERS {
-            let reason = match standing {
-                Standing::LameDuck => Reason::LameDuck,
-                Standing::Unhealthy => Reason::Unhealthy,
-                Standing::Unmeasured => Reason::Unmeasured,
-                _ => answering.clone(),
-            };
-            let alike = view.servers.iter().filter(|(its, _)| *its == standing);
-            ranked.extend(alike.map(|(_, record)| Ranked {
-                endpoint: record.endpoint.id,
-                base: record.base.get(),
-                reason: reason.clone(),
-            }));
+        a.standing.cmp(&b.standing).then_with(within_standing)
+    }
+
+    /// Breaks ties between regions that are equally near. Few are, so it is not kept.
+    fn score(&self, region: &RegionView<'_>) -> f64 {
+        rendezvous_score(self.client, region.name.as_bytes(), region.weight)
+    }
+}
+
+impl<'a> RegionView<'a> {
+    const fn new(name: &'a Region, number: usize) -> Self {
+        // Nobody answers.
+        let reason = Reason::Unmeasured;
+        Self { name, number, weight: 0, base: None, answering: 0, standing: Standing::LameDuck, reason }
+    }
+
+    fn count(&mut self, record: &Record, standing: Standing) {
+        self.weight += record.endpoint.weight.max(1);
+        self.standing = self.standing.min(standing);
+        if standing == Standing::Usable {
+            self.answering += 1;
+            self.base = self.base.into_iter().chain(record.base.get()).min();
         }
     }
 }
 
-/// Usable regions inside the tie window of the nearest are ordered by hash, others by distance.
-fn order_regions(a: &RegionView<'_>, b: &RegionView<'_>, tied_up_to: Option<Duration>) -> Ordering {
-    let tied = |view: &RegionView<'_>| view.standing == Standing::Usable && view.base <= tied_up_to;
-    let by_hash = b.score.total_cmp(&a.score);
-    let within_standing = match (tied(a), tied(b)) {
-        (true, true) => by_hash,
-        (true, false) => Ordering::Less,
-        (false, true) => Ordering::Greater,
-        (false, false) => distance(a.base).cmp(&distance(b.base)).then(by_hash),
-    };
-    a.standing.cmp(&b.standing).then(within_standing)
+impl Reason {
+    /// The reason of the servers that answer in a region with this one.
+    fn of_answering(&self, behind: Duration, window: Duration) -> Self {
+        match self {
+            Self::Nearest if behind.is_zero() => Self::Nearest,
+            Self::Nearest if behind <= window => Self::Tied { behind },
+            Self::Nearest => Self::Farther { behind },
+            reason => reason.clone(),
+        }
+    }
 }
 
 fn distance(base: Option<Duration>) -> Duration {
