@@ -75,6 +75,9 @@ impl FailBack {
     /// Endpoints to be measured often while away: those of regions that were left or rank ahead.
     pub(crate) fn away(&self, roster: &Roster, ranking: &Ranking, here: &Region) -> SortedSet<EndpointId> {
         let ahead: SortedSet<_> = regions_ahead(ranking, here).collect();
+        if ahead.is_empty() && self.left.is_empty() {
+            return SortedSet::new();
+        }
         let is_away = |region: &Region| self.left.contains(region) || ahead.contains(&region);
         roster.iter().filter(|record| is_away(&record.region)).map(|record| record.endpoint.id).collect()
     }
@@ -159,6 +162,12 @@ fn is_faster(there: Option<Duration>, here: Here<'_>, config: &FailBackConfig) -
     let Some((there, base)) = there.zip(here.base) else { return false };
     let margin = config.gain_min.max(scale(base, config.gain_ratio)).max(2 * here.rttvar);
     there + margin < base
+}
+
+/// Whether a region ranks ahead that is clearly faster, or would be if the live link were steadier.
+pub(crate) fn may_gain(ranking: &Ranking, here: Here<'_>, config: &FailBackConfig) -> bool {
+    let here = Here { rttvar: Duration::ZERO, ..here };
+    regions_ahead(ranking, here.region).any(|region| is_faster(ranking.base(region), here, config))
 }
 
 /// The base RTT of a region whatever its health: distance outlives an outage.

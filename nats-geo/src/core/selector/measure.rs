@@ -12,6 +12,7 @@ impl Selector {
         if !self.roster.discovered(endpoint) {
             return;
         }
+        self.review_is_stale();
         self.prober.add(id, self.now, &self.config.probe);
         if matches!(self.start, Start::Empty) {
             self.start = Start::Probing(self.now);
@@ -22,6 +23,7 @@ impl Selector {
         // A live link stays where it is, and what is known of its server stays with it.
         let links = &self.links;
         self.roster.withdrawn(endpoint, |id| links.values().any(|link| link.endpoint == id));
+        self.review_is_stale();
         self.dialer.skip(|candidate| candidate == endpoint);
         self.prober.remove(endpoint);
     }

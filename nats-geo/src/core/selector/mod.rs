@@ -86,6 +86,8 @@ pub struct Selector {
     start: Start,
     /// The order of regions when it was last looked at.
     region_order: Vec<Region>,
+    /// Until when another look would change nothing, unless a probe brings news.
+    review_holds_until: Time,
     actions: VecDeque<Action>,
     /// When something is due next: as of the end of the last call, since only calls change it.
     due: Option<Time>,
@@ -180,6 +182,7 @@ impl Selector {
             standby: Standby::default(),
             start: Start::Empty,
             region_order: Vec::new(),
+            review_holds_until: Time::ZERO,
             actions: VecDeque::new(),
             due: None,
             next_conn: 0,
@@ -263,6 +266,7 @@ impl Selector {
             return;
         }
         self.roster.identified(endpoint, identity);
+        self.review_is_stale();
         let base = self.roster.get(endpoint).and_then(|record| record.base.get());
         if let Some(link) = self.links.get_mut(&conn) {
             link.watch = Watch::new(base, self.now);

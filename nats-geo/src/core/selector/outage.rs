@@ -70,6 +70,7 @@ impl Selector {
         if was_stable {
             self.dialer.stable();
         }
+        self.review_is_stale();
         if let Some(record) = self.roster.get_mut(place.endpoint).filter(|_| trouble != Trouble::Auth) {
             record.failed(self.now, &self.config.rank);
         }
@@ -187,6 +188,7 @@ impl Selector {
         let Some(place) = self.place(conn) else { return };
         self.links.remove(&conn);
         self.notify(NoticeKind::Lost { place: place.clone(), cause });
+        self.review_is_stale();
         if let Some(record) = self.roster.get_mut(place.endpoint) {
             record.failed(self.now, &self.config.rank);
         }
@@ -211,6 +213,7 @@ impl Selector {
         if self.links.values().any(|link| link.endpoint == endpoint && link.state.is_open()) {
             return;
         }
+        self.review_is_stale();
         let Some(record) = self.roster.get_mut(endpoint) else { return };
         record.failed(self.now, &self.config.rank);
         let region = record.region.clone();
