@@ -186,7 +186,7 @@ impl<'a> World<'a> {
                 if !self.is_true_still(client, told) {
                     return;
                 }
-                let is_second_life = now >= self.herd.return_at();
+                let is_second_life = self.herd.loss == Loss::Crash && now >= self.herd.return_at();
                 self.maker.tell(&mut self.clients[client].program, told, is_second_life, now);
             }
         }
