@@ -1,7 +1,7 @@
 //! The state machine that drivers run. It owns the stages and only routes between them:
 //! `mod.rs` takes events in, `measure.rs` what probes say, `due.rs` does what time demands, `outage.rs` gets a lost client back,
 //! `moves.rs` leaves a link that still works, `unusable.rs` one that works but is of no use, `afresh.rs` makes the first choice again, `standby.rs` keeps one
-//! warm, `view.rs` shows the state.
+//! warm, `view.rs` shows the state, `quiet.rs` lets quiet time pass in simulations.
 
 mod afresh;
 mod due;
@@ -9,6 +9,8 @@ mod measure;
 mod moves;
 mod outage;
 mod policy;
+#[cfg(feature = "sim")]
+mod quiet;
 mod standby;
 mod unusable;
 mod view;
