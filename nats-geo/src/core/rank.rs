@@ -63,7 +63,14 @@ impl Ranking {
         for region in regions {
             let behind = region.base.zip(nearest).map(|(base, nearest)| base.saturating_sub(nearest));
             let answering = region.reason.of_answering(behind.unwrap_or_default(), window);
-            ranking.add_servers(servers.iter().filter(|server| server.region == region.number), &answering);
+            for standing in Standing::OF_SERVERS {
+                // Nearly always all servers of a region are alike.
+                if region.standings & standing.bit() != 0 {
+                    let alike = (region.number, standing);
+                    let alike = servers.iter().filter(|server| (server.region, server.standing) == alike);
+                    ranking.servers.extend(alike.map(|server| server.ranked(&answering)));
+                }
+            }
             ranking.add(region.name.clone());
         }
         ranking
@@ -90,27 +97,6 @@ impl Ranking {
         let usable = self.servers[start..].iter().filter(|server| server.is_usable());
         let base = usable.filter_map(|server| server.base).min();
         self.regions.push(RankedRegion { name, base, end: self.servers.len() });
-    }
-
-    /// Adds the servers of a region, which are in this client's order of preference: by standing first.
-    fn add_servers<'a>(
-        &mut self,
-        servers: impl Iterator<Item = &'a ServerView<'a>> + Clone,
-        answering: &Reason,
-    ) {
-        for standing in Standing::OF_SERVERS {
-            let alike = servers.clone().filter(|server| server.standing == standing);
-            self.servers.extend(alike.map(|server| Ranked {
-                endpoint: server.record.endpoint.id,
-                base: server.record.base.get(),
-                reason: match standing {
-                    Standing::LameDuck => Reason::LameDuck,
-                    Standing::Unhealthy => Reason::Unhealthy,
-                    Standing::Unmeasured => Reason::Unmeasured,
-                    _ => answering.clone(),
-                },
-            }));
-        }
     }
 
     /// The regions in order, each once.
@@ -167,6 +153,8 @@ struct RegionView<'a> {
     base: Option<Duration>,
     /// How many of its servers are usable.
     answering: usize,
+    /// Those of its servers, as bits.
+    standings: u8,
     /// That of its best server, and then its own.
     standing: Standing,
     /// Why its servers stand where they stand, those that answer.
@@ -178,6 +166,22 @@ struct ServerView<'a> {
     record: &'a Record,
     region: usize,
     standing: Standing,
+}
+
+impl ServerView<'_> {
+    /// In a region whose servers stand where they stand for the reason `answering`, if they answer.
+    fn ranked(&self, answering: &Reason) -> Ranked {
+        Ranked {
+            endpoint: self.record.endpoint.id,
+            base: self.record.base.get(),
+            reason: match self.standing {
+                Standing::LameDuck => Reason::LameDuck,
+                Standing::Unhealthy => Reason::Unhealthy,
+                Standing::Unmeasured => Reason::Unmeasured,
+                _ => answering.clone(),
+            },
+        }
+    }
 }
 
 /// Coarse order of regions and of the servers in one, best first.
@@ -195,6 +199,10 @@ enum Standing {
 impl Standing {
     /// Those of servers: the others are of regions only.
     const OF_SERVERS: [Self; 4] = [Self::Usable, Self::Unmeasured, Self::Unhealthy, Self::LameDuck];
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
 }
 
 impl<'a> Context<'a> {
@@ -276,11 +284,13 @@ impl<'a> RegionView<'a> {
     const fn new(name: &'a Region, number: usize) -> Self {
         // Nobody answers.
         let reason = Reason::Unmeasured;
-        Self { name, number, weight: 0, base: None, answering: 0, standing: Standing::LameDuck, reason }
+        let standing = Standing::LameDuck;
+        Self { name, number, weight: 0, base: None, answering: 0, standings: 0, standing, reason }
     }
 
     fn count(&mut self, record: &Record, standing: Standing) {
         self.weight += record.endpoint.weight.max(1);
+        self.standings |= standing.bit();
         self.standing = self.standing.min(standing);
         if standing == Standing::Usable {
             self.answering += 1;

@@ -9,10 +9,10 @@ use super::{Selector, Start};
 impl Selector {
     pub(super) fn discovered(&mut self, endpoint: Endpoint) {
         let id = endpoint.id;
+        self.review_is_stale();
         if !self.roster.discovered(endpoint) {
             return;
         }
-        self.review_is_stale();
         self.prober.add(id, self.now, &self.config.probe);
         if matches!(self.start, Start::Empty) {
             self.start = Start::Probing(self.now);

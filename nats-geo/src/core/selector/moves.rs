@@ -147,6 +147,7 @@ impl Selector {
             overlap: true,
         });
         // A planned move waits for the gates.
+        self.review_is_stale();
         self.useless.clear(&to.region);
         match planned.cause {
             MoveCause::Useless => self.left_useless(&from, &to),
@@ -281,14 +282,13 @@ impl Selector {
     /// If no probe brings news, looking at the order of regions and at the way home again would find what it found before:
     /// nothing has changed since it was last looked at, or nothing depends on the time and no move is being considered.
     pub(super) fn is_calm(&self) -> bool {
-        let nobody_is_avoided = self.damping.is_empty() && self.useless.is_empty();
-        if !nobody_is_avoided || !self.fail_back.is_calm() {
+        if !self.useless.is_empty() || !self.fail_back.is_calm() {
             return false;
         }
         let here = self.active.map(|active| self.region_of(active));
-        let is_at_best = here.is_none_or(|here| here == self.region_order.first());
-        self.now < self.review_holds_until
-            || is_at_best && self.prober.is_calm() && !self.roster.iter().any(Record::has_failed)
+        let is_at_best = || here.is_none_or(|here| here == self.region_order.first());
+        let nobody_is_avoided = || self.damping.is_empty() && !self.roster.iter().any(Record::has_failed);
+        self.now < self.review_holds_until || self.prober.is_calm() && is_at_best() && nobody_is_avoided()
     }
 
     /// Something else than a probe told of an endpoint, or the place changed: another look may find something.
@@ -307,6 +307,7 @@ impl Selector {
         let Some(active) = self.active else { return };
         let (Some(here), Some(link)) = (self.place(active), self.links.get(&active)) else { return };
         let rttvar = link.watch.timer.rttvar();
+        let was_calm = self.fail_back.is_calm();
         let away = self.fail_back.away(&self.roster, &ranking, &here.region);
         self.prober.set_away(away, self.now, &self.config.probe, &mut self.rng);
         if !self.is_settled() || self.planned.is_some() {
@@ -316,8 +317,10 @@ impl Selector {
         let here = Here { region: &here.region, base, rttvar };
         let Self { fail_back, roster, config, now, rng, .. } = self;
         fail_back.evaluate(roster, &ranking, here, &config.fail_back, *now, rng);
-        if fail_back.is_calm() && !failback::may_gain(&ranking, here, &config.fail_back) {
-            self.review_holds_until = roster.health_holds_until(*now);
+        // What is no longer to be returned to is measured as often as before until the next look.
+        if was_calm && fail_back.is_calm() && !failback::may_gain(&ranking, here, &config.fail_back) {
+            let damping_holds_until = self.damping.holds_until(*now, &config.damping);
+            self.review_holds_until = roster.health_holds_until(*now).min(damping_holds_until);
         }
     }
 

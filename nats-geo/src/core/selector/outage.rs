@@ -202,6 +202,7 @@ impl Selector {
 
     /// Traffic left `region` because it failed, and not because of trouble on our side.
     pub(super) fn charge(&mut self, region: &Region) {
+        self.review_is_stale();
         if let Some(until) = self.damping.charge(region, self.now, &self.config.damping) {
             self.notify(NoticeKind::Damped { region: region.clone(), until });
         }
