@@ -282,13 +282,14 @@ impl Selector {
     /// If no probe brings news, looking at the order of regions and at the way home again would find what it found before:
     /// nothing has changed since it was last looked at, or nothing depends on the time and no move is being considered.
     pub(super) fn is_calm(&self) -> bool {
-        if !self.useless.is_empty() || !self.fail_back.is_calm() {
+        if !self.useless.is_empty() {
             return false;
         }
         let here = self.active.map(|active| self.region_of(active));
         let is_at_best = || here.is_none_or(|here| here == self.region_order.first());
         let nobody_is_avoided = || self.damping.is_empty() && !self.roster.iter().any(Record::has_failed);
-        self.now < self.review_holds_until || self.prober.is_calm() && is_at_best() && nobody_is_avoided()
+        let is_quiet = || self.fail_back.is_calm() && self.prober.is_calm() && nobody_is_avoided();
+        self.now < self.review_holds_until || is_at_best() && is_quiet()
     }
 
     /// Something else than a probe told of an endpoint, or the place changed: another look may find something.
@@ -307,7 +308,7 @@ impl Selector {
         let Some(active) = self.active else { return };
         let (Some(here), Some(link)) = (self.place(active), self.links.get(&active)) else { return };
         let rttvar = link.watch.timer.rttvar();
-        let was_calm = self.fail_back.is_calm();
+        let regions_left = self.fail_back.regions_left();
         let away = self.fail_back.away(&self.roster, &ranking, &here.region);
         self.prober.set_away(away, self.now, &self.config.probe, &mut self.rng);
         if !self.is_settled() || self.planned.is_some() {
@@ -318,7 +319,8 @@ impl Selector {
         let Self { fail_back, roster, config, now, rng, .. } = self;
         fail_back.evaluate(roster, &ranking, here, &config.fail_back, *now, rng);
         // What is no longer to be returned to is measured as often as before until the next look.
-        if was_calm && fail_back.is_calm() && !failback::may_gain(&ranking, here, &config.fail_back) {
+        let forgot = fail_back.regions_left() != regions_left;
+        if !forgot && fail_back.waits(roster) && !failback::may_gain(&ranking, here, &config.fail_back) {
             let damping_holds_until = self.damping.holds_until(*now, &config.damping);
             self.review_holds_until = roster.health_holds_until(*now).min(damping_holds_until);
         }
