@@ -13,6 +13,9 @@ pub(crate) struct Roster {
     /// Which client this is: its scores of the endpoints depend on it.
     client: u64,
     records: SortedMap<EndpointId, Record>,
+    /// Each once, so that a ranking needs no search for them; and how many records are in it. Those without any may be
+    /// given to others.
+    regions: Vec<(Region, usize)>,
     /// Places in `records`, the best score first: the ranking needs no sort then.
     by_score: Vec<usize>,
 }
@@ -23,6 +26,8 @@ pub(crate) struct Record {
     pub(crate) endpoint: Endpoint,
     pub(crate) identity: Option<ServerIdentity>,
     pub(crate) region: Region,
+    /// Among those of the roster.
+    region_number: usize,
     pub(crate) base: BaseRtt,
     /// Good probes since the last failure, and since when.
     pub(crate) streak: Option<Streak>,
@@ -62,13 +67,13 @@ impl Roster {
         let score = rendezvous_score(self.client, endpoint.address.as_bytes(), endpoint.weight);
         let is_back = match self.records.get_mut(&id) {
             Some(record) => {
-                record.region = Region::of(&endpoint, record.identity.as_ref());
+                record.enter(Region::of(&endpoint, record.identity.as_ref()), &mut self.regions);
                 record.endpoint = endpoint;
                 record.score = score;
                 std::mem::take(&mut record.withdrawn)
             }
             None => {
-                self.records.insert(id, Record::new(endpoint, score));
+                self.records.insert(id, Record::new(endpoint, score, &mut self.regions));
                 true
             }
         };
@@ -88,7 +93,12 @@ impl Roster {
         let place = |(id, record)| if is_kept(id, record) { kept.next() } else { None };
         let places: Vec<_> = self.records.iter().map(place).collect();
         self.by_score = self.by_score.iter().filter_map(|place| places[*place]).collect();
-        self.records.retain(|id, record| is_kept(id, record));
+        let regions = &mut self.regions;
+        self.records.retain(|id, record| {
+            let is_kept = is_kept(id, record);
+            regions[record.region_number].1 -= usize::from(!is_kept);
+            is_kept
+        });
     }
 
     /// Whether it may be dialled.
@@ -102,6 +112,11 @@ impl Roster {
 
     pub(crate) fn get_mut(&mut self, id: EndpointId) -> Option<&mut Record> {
         self.records.get_mut(&id)
+    }
+
+    /// In the order of their numbers; there may be some that no endpoint is in any more.
+    pub(crate) fn regions(&self) -> impl Iterator<Item = &Region> {
+        self.regions.iter().map(|(region, _)| region)
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -135,7 +150,7 @@ impl Roster {
         if record.identity.as_ref() == Some(&identity) {
             return false;
         }
-        record.region = Region::of(&record.endpoint, Some(&identity));
+        record.enter(Region::of(&record.endpoint, Some(&identity)), &mut self.regions);
         let before = record.identity.replace(identity);
         self.mark_aliases(id);
         if let Some(before) = before {
@@ -202,9 +217,11 @@ impl Roster {
 }
 
 impl Record {
-    fn new(endpoint: Endpoint, score: f64) -> Self {
+    fn new(endpoint: Endpoint, score: f64, regions: &mut Vec<(Region, usize)>) -> Self {
+        let region = Region::of(&endpoint, None);
         Self {
-            region: Region::of(&endpoint, None),
+            region_number: number_of(&region, regions),
+            region,
             endpoint,
             identity: None,
             base: BaseRtt::default(),
@@ -215,6 +232,20 @@ impl Record {
             score,
             lame_duck: false,
         }
+    }
+
+    /// It is in this region from now on.
+    fn enter(&mut self, region: Region, regions: &mut Vec<(Region, usize)>) {
+        if region != self.region {
+            regions[self.region_number].1 -= 1;
+            self.region_number = number_of(&region, regions);
+            self.region = region;
+        }
+    }
+
+    /// The number of its region.
+    pub(crate) const fn region_number(&self) -> usize {
+        self.region_number
     }
 
     /// Whether it stands for a server.
@@ -255,6 +286,19 @@ impl Record {
         let steady = |streak: Streak| streak.good >= good && now.since(streak.since) >= for_at_least;
         !self.lame_duck && self.streak.is_some_and(steady)
     }
+}
+
+/// The number of a region that one more record is in.
+fn number_of(region: &Region, regions: &mut Vec<(Region, usize)>) -> usize {
+    let known = regions.iter().position(|(known, records)| *records > 0 && known == region);
+    let number =
+        known.or_else(|| regions.iter().position(|(_, records)| *records == 0)).unwrap_or(regions.len());
+    match regions.get_mut(number) {
+        Some((_, records)) if known.is_some() => *records += 1,
+        Some(free) => *free = (region.clone(), 1),
+        None => regions.push((region.clone(), 1)),
+    }
+    number
 }
 
 /// Far beyond any super-cluster in use; a bound because gossip comes from the network.

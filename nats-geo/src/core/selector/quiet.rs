@@ -11,10 +11,10 @@ impl Selector {
     /// the next thing is due: afterwards the state is the same to the last bit. `rtt` says how long the answers of an
     /// endpoint take, or that none comes; then, and whenever anything else is going on, nothing is done.
     pub(crate) fn skip_quiet_pings(&mut self, until: Time, rtt: impl Fn(EndpointId) -> Option<Duration>) {
-        if !self.is_quiet() || self.due.is_none_or(|due| due >= until) {
+        let until = earliest(Some(until), self.due_besides_links()).unwrap_or(until);
+        if self.due.is_none_or(|due| due >= until) || !self.is_quiet() {
             return;
         }
-        let until = earliest(Some(until), self.due_besides_links()).unwrap_or(until);
         let interval = self.config.watch.ping_interval;
         let Some(rtts) = self.rtts_of_links(interval, rtt) else { return };
         let end = self.end_of_whole_pings(until, &rtts);
