@@ -15,7 +15,7 @@ pub(crate) struct Roster {
     records: SortedMap<EndpointId, Record>,
     /// Each once, so that a ranking needs no search for them; and how many records are in it. Those without any may be
     /// given to others.
-    regions: Vec<(Region, usize)>,
+    regions: Vec<(Region, u32)>,
     /// Places in `records`, the best score first: the ranking needs no sort then.
     by_score: Vec<usize>,
 }
@@ -27,7 +27,7 @@ pub(crate) struct Record {
     pub(crate) identity: Option<ServerIdentity>,
     pub(crate) region: Region,
     /// Among those of the roster.
-    region_number: usize,
+    region_number: u16,
     pub(crate) base: BaseRtt,
     /// Good probes since the last failure, and since when.
     pub(crate) streak: Option<Streak>,
@@ -96,7 +96,7 @@ impl Roster {
         let regions = &mut self.regions;
         self.records.retain(|id, record| {
             let is_kept = is_kept(id, record);
-            regions[record.region_number].1 -= usize::from(!is_kept);
+            regions[record.region_number()].1 -= u32::from(!is_kept);
             is_kept
         });
     }
@@ -217,7 +217,7 @@ impl Roster {
 }
 
 impl Record {
-    fn new(endpoint: Endpoint, score: f64, regions: &mut Vec<(Region, usize)>) -> Self {
+    fn new(endpoint: Endpoint, score: f64, regions: &mut Vec<(Region, u32)>) -> Self {
         let region = Region::of(&endpoint, None);
         Self {
             region_number: number_of(&region, regions),
@@ -235,17 +235,20 @@ impl Record {
     }
 
     /// It is in this region from now on.
-    fn enter(&mut self, region: Region, regions: &mut Vec<(Region, usize)>) {
+    fn enter(&mut self, region: Region, regions: &mut Vec<(Region, u32)>) {
         if region != self.region {
-            regions[self.region_number].1 -= 1;
+            regions[self.region_number()].1 -= 1;
             self.region_number = number_of(&region, regions);
             self.region = region;
+            // At start each endpoint is a region of its own.
+            while regions.pop_if(|(_, records)| *records == 0).is_some() {}
+            regions.shrink_to_fit();
         }
     }
 
     /// The number of its region.
     pub(crate) const fn region_number(&self) -> usize {
-        self.region_number
+        self.region_number as usize
     }
 
     /// Whether it stands for a server.
@@ -289,16 +292,17 @@ impl Record {
 }
 
 /// The number of a region that one more record is in.
-fn number_of(region: &Region, regions: &mut Vec<(Region, usize)>) -> usize {
+fn number_of(region: &Region, regions: &mut Vec<(Region, u32)>) -> u16 {
     let known = regions.iter().position(|(known, records)| *records > 0 && known == region);
-    let number =
-        known.or_else(|| regions.iter().position(|(_, records)| *records == 0)).unwrap_or(regions.len());
+    let free = || regions.iter().position(|(_, records)| *records == 0);
+    let number = known.or_else(free).unwrap_or(regions.len());
     match regions.get_mut(number) {
         Some((_, records)) if known.is_some() => *records += 1,
         Some(free) => *free = (region.clone(), 1),
         None => regions.push((region.clone(), 1)),
     }
-    number
+    // As many regions as endpoints at most.
+    u16::try_from(number).unwrap_or(u16::MAX)
 }
 
 /// Far beyond any super-cluster in use; a bound because gossip comes from the network.
