@@ -49,9 +49,9 @@ fn policies(herd: &Herd) -> Vec<(&'static str, Software)> {
         ("fleet, standby", nats_geo(fleet_standby)),
         ("interactive", nats_geo(Config::interactive())),
         ("interactive, standby", nats_geo(standby)),
-        ("async-nats", Software::AsyncNats),
-        ("nats.go", Software::NatsGo),
-        ("nats.js", Software::NatsJs),
+        ("stock, Rust", Software::AsyncNats),
+        ("stock, Go", Software::NatsGo),
+        ("stock, JavaScript", Software::NatsJs),
     ]
 }
 
