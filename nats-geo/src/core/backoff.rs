@@ -49,6 +49,9 @@ impl TokenBucket {
 
     /// When the next token can be taken, if none is taken before.
     pub(crate) fn available_at(&self) -> Time {
+        if self.tokens >= 1.0 {
+            return self.at;
+        }
         let missing = (1.0 - self.tokens).max(0.0);
         self.at + Duration::try_from_secs_f64(missing / self.per_second).unwrap_or(Duration::MAX)
     }

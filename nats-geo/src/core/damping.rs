@@ -49,6 +49,12 @@ impl Damping {
         penalty.is_suppressed(now, config).then(|| penalty.reused_at(config))
     }
 
+    /// When time alone ends the suppression of a region.
+    pub(crate) fn holds_until(&self, now: Time, config: &DampingConfig) -> Time {
+        let suppressed = self.records.values().filter(|penalty| penalty.is_suppressed(now, config));
+        suppressed.map(|penalty| penalty.reused_at(config)).min().unwrap_or(Time::NEVER)
+    }
+
     /// RFC 2439: state below half the reuse threshold is freed.
     fn forget(&mut self, now: Time, config: &DampingConfig) {
         self.records.retain(|_, penalty| penalty.value_at(now, config) >= config.reuse / 2.0);

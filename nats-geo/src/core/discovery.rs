@@ -13,6 +13,9 @@ pub(crate) struct Roster {
     /// Which client this is: its scores of the endpoints depend on it.
     client: u64,
     records: SortedMap<EndpointId, Record>,
+    /// Each once, so that a ranking needs no search for them; and how many records are in it. Those without any may be
+    /// given to others.
+    regions: Vec<(Region, u32)>,
     /// Places in `records`, the best score first: the ranking needs no sort then.
     by_score: Vec<usize>,
 }
@@ -23,6 +26,8 @@ pub(crate) struct Record {
     pub(crate) endpoint: Endpoint,
     pub(crate) identity: Option<ServerIdentity>,
     pub(crate) region: Region,
+    /// Among those of the roster.
+    region_number: u16,
     pub(crate) base: BaseRtt,
     /// Good probes since the last failure, and since when.
     pub(crate) streak: Option<Streak>,
@@ -59,16 +64,16 @@ impl Roster {
         if !is_known && self.records.len() >= ENDPOINTS_MAX {
             return false;
         }
-        let score = rendezvous_score(self.client, &endpoint.address, endpoint.weight);
+        let score = rendezvous_score(self.client, endpoint.address.as_bytes(), endpoint.weight);
         let is_back = match self.records.get_mut(&id) {
             Some(record) => {
-                record.region = Region::of(&endpoint, record.identity.as_ref());
+                record.enter(Region::of(&endpoint, record.identity.as_ref()), &mut self.regions);
                 record.endpoint = endpoint;
                 record.score = score;
                 std::mem::take(&mut record.withdrawn)
             }
             None => {
-                self.records.insert(id, Record::new(endpoint, score));
+                self.records.insert(id, Record::new(endpoint, score, &mut self.regions));
                 true
             }
         };
@@ -88,7 +93,12 @@ impl Roster {
         let place = |(id, record)| if is_kept(id, record) { kept.next() } else { None };
         let places: Vec<_> = self.records.iter().map(place).collect();
         self.by_score = self.by_score.iter().filter_map(|place| places[*place]).collect();
-        self.records.retain(|id, record| is_kept(id, record));
+        let regions = &mut self.regions;
+        self.records.retain(|id, record| {
+            let is_kept = is_kept(id, record);
+            regions[record.region_number()].1 -= u32::from(!is_kept);
+            is_kept
+        });
     }
 
     /// Whether it may be dialled.
@@ -104,12 +114,27 @@ impl Roster {
         self.records.get_mut(&id)
     }
 
+    /// In the order of their numbers; there may be some that no endpoint is in any more.
+    pub(crate) fn regions(&self) -> impl Iterator<Item = &Region> {
+        self.regions.iter().map(|(region, _)| region)
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.records.len()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Record> {
         self.records.values()
     }
 
     pub(crate) fn region(&self, id: EndpointId) -> Option<&Region> {
         self.get(id).map(|record| &record.region)
+    }
+
+    /// When time alone changes whether a server counts as healthy.
+    pub(crate) fn health_holds_until(&self, now: Time) -> Time {
+        let terms = self.iter().filter_map(|record| record.unhealthy_until);
+        terms.filter(|until| *until > now).min().unwrap_or(Time::NEVER)
     }
 
     /// The region failed: what its servers answered before says nothing about whether it is steady again.
@@ -125,7 +150,7 @@ impl Roster {
         if record.identity.as_ref() == Some(&identity) {
             return false;
         }
-        record.region = Region::of(&record.endpoint, Some(&identity));
+        record.enter(Region::of(&record.endpoint, Some(&identity)), &mut self.regions);
         let before = record.identity.replace(identity);
         self.mark_aliases(id);
         if let Some(before) = before {
@@ -192,9 +217,11 @@ impl Roster {
 }
 
 impl Record {
-    fn new(endpoint: Endpoint, score: f64) -> Self {
+    fn new(endpoint: Endpoint, score: f64, regions: &mut Vec<(Region, u32)>) -> Self {
+        let region = Region::of(&endpoint, None);
         Self {
-            region: Region::of(&endpoint, None),
+            region_number: number_of(&region, regions),
+            region,
             endpoint,
             identity: None,
             base: BaseRtt::default(),
@@ -205,6 +232,23 @@ impl Record {
             score,
             lame_duck: false,
         }
+    }
+
+    /// It is in this region from now on.
+    fn enter(&mut self, region: Region, regions: &mut Vec<(Region, u32)>) {
+        if region != self.region {
+            regions[self.region_number()].1 -= 1;
+            self.region_number = number_of(&region, regions);
+            self.region = region;
+            // At start each endpoint is a region of its own.
+            while regions.pop_if(|(_, records)| *records == 0).is_some() {}
+            regions.shrink_to_fit();
+        }
+    }
+
+    /// The number of its region.
+    pub(crate) const fn region_number(&self) -> usize {
+        self.region_number as usize
     }
 
     /// Whether it stands for a server.
@@ -245,6 +289,20 @@ impl Record {
         let steady = |streak: Streak| streak.good >= good && now.since(streak.since) >= for_at_least;
         !self.lame_duck && self.streak.is_some_and(steady)
     }
+}
+
+/// The number of a region that one more record is in.
+fn number_of(region: &Region, regions: &mut Vec<(Region, u32)>) -> u16 {
+    let known = regions.iter().position(|(known, records)| *records > 0 && known == region);
+    let free = || regions.iter().position(|(_, records)| *records == 0);
+    let number = known.or_else(free).unwrap_or(regions.len());
+    match regions.get_mut(number) {
+        Some((_, records)) if known.is_some() => *records += 1,
+        Some(free) => *free = (region.clone(), 1),
+        None => regions.push((region.clone(), 1)),
+    }
+    // As many regions as endpoints at most.
+    u16::try_from(number).unwrap_or(u16::MAX)
 }
 
 /// Far beyond any super-cluster in use; a bound because gossip comes from the network.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::EndpointId;
+use super::name::Name;
 
 /// A place to dial. An endpoint is not a server (several URLs can lead to one) and not a region.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -77,30 +78,34 @@ impl ServerIdentity {
 /// Servers that fail together and are equally far away: in a super-cluster, one cluster.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Region(String);
+pub struct Region(Name);
 
 impl Region {
     /// A region by its name.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self(name.into())
+    pub fn new(name: impl AsRef<str>) -> Self {
+        Self(Name::new(name.as_ref()))
     }
 
     /// The name.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 
     /// The user's label, else `INFO.cluster`, else the endpoint is a region of its own: a cluster without
     /// a name says nothing about distance, and a generated name would change with every restart.
     pub(crate) fn of(endpoint: &Endpoint, identity: Option<&ServerIdentity>) -> Self {
-        let named = || identity?.cluster.clone().filter(|name| !name.is_empty() && !is_generated(name));
-        Self(endpoint.label.clone().or_else(named).unwrap_or_else(|| endpoint.address.clone()))
+        let named = || identity?.cluster.as_deref().filter(|name| !name.is_empty() && !is_generated(name));
+        Self::new(endpoint.label.as_deref().or_else(named).unwrap_or(&endpoint.address))
     }
 }
 
 impl fmt::Display for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 

@@ -66,7 +66,7 @@ pub(crate) struct RttTimer {
     smoothed: Option<Smoothed>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Smoothed {
     srtt: Duration,
     rttvar: Duration,
@@ -87,6 +87,19 @@ impl RttTimer {
         self.known = (self.known + 1).min(MEDIAN_OF);
         let filtered = median(&self.recent[..self.known]);
         self.smoothed = Some(self.smoothed.map_or_else(|| Smoothed::first(filtered), |s| s.next(filtered)));
+    }
+
+    /// The last sample changed nothing, and neither do more like it.
+    #[cfg(feature = "sim")]
+    pub(crate) fn is_as_settled_as(&self, before: &Self) -> bool {
+        let alike = self.recent == [self.recent[0]; MEDIAN_OF];
+        alike && self.known == MEDIAN_OF && self.recent == before.recent && self.smoothed == before.smoothed
+    }
+
+    /// As many more samples like those that are known have come.
+    #[cfg(feature = "sim")]
+    pub(crate) const fn turn(&mut self, samples: u64) {
+        self.next = (self.next + (samples % MEDIAN_OF as u64) as usize) % MEDIAN_OF;
     }
 
     pub(crate) fn rttvar(&self) -> Duration {

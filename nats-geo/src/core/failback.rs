@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::discovery::Roster;
+use super::discovery::{Record, Roster};
 use super::rank::Ranking;
 use super::rng::{Rng, hash_unit, scale};
 use super::sorted::SortedSet;
@@ -74,8 +74,12 @@ impl FailBack {
 
     /// Endpoints to be measured often while away: those of regions that were left or rank ahead.
     pub(crate) fn away(&self, roster: &Roster, ranking: &Ranking, here: &Region) -> SortedSet<EndpointId> {
-        let ahead: SortedSet<_> = regions_ahead(ranking, here).collect();
-        let is_away = |region: &Region| self.left.contains(region) || ahead.contains(&region);
+        // Few, and told apart more quickly than put in order.
+        let regions: Vec<_> = regions_ahead(ranking, here).chain(self.left.iter()).collect();
+        if regions.is_empty() {
+            return SortedSet::new();
+        }
+        let is_away = |region: &Region| regions.contains(&region);
         roster.iter().filter(|record| is_away(&record.region)).map(|record| record.endpoint.id).collect()
     }
 
@@ -119,6 +123,18 @@ impl FailBack {
         });
     }
 
+    /// No move is being considered, nor will be until a server answers in one of the regions that were left.
+    pub(crate) fn waits(&self, roster: &Roster) -> bool {
+        let is_silent = |record: &Record| record.streak.is_none() || !self.left.contains(&record.region);
+        self.gain.is_none()
+            && self.pending.is_none()
+            && (self.left.is_empty() || roster.iter().all(is_silent))
+    }
+
+    pub(crate) const fn regions_left(&self) -> usize {
+        self.left.len()
+    }
+
     /// No region is to be returned to, and no move is being considered.
     pub(crate) fn is_calm(&self) -> bool {
         self.left.is_empty() && self.gain.is_none() && self.pending.is_none()
@@ -159,6 +175,12 @@ fn is_faster(there: Option<Duration>, here: Here<'_>, config: &FailBackConfig) -
     let Some((there, base)) = there.zip(here.base) else { return false };
     let margin = config.gain_min.max(scale(base, config.gain_ratio)).max(2 * here.rttvar);
     there + margin < base
+}
+
+/// Whether a region ranks ahead that is clearly faster, or would be if the live link were steadier.
+pub(crate) fn may_gain(ranking: &Ranking, here: Here<'_>, config: &FailBackConfig) -> bool {
+    let here = Here { rttvar: Duration::ZERO, ..here };
+    regions_ahead(ranking, here.region).any(|region| is_faster(ranking.base(region), here, config))
 }
 
 /// The base RTT of a region whatever its health: distance outlives an outage.

@@ -5,6 +5,7 @@
 
 mod endpoint;
 mod id;
+mod name;
 pub(crate) mod rng;
 mod sorted;
 mod time;

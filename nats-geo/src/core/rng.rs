@@ -46,8 +46,8 @@ impl Rng {
 /// The weight-respecting rendezvous score of `server` for the client with this seed: the highest wins, and
 /// a server that comes or goes moves only its own clients (Thaler & Ravishankar 1998; weights after
 /// Schindelhauer & Schomaker 2005).
-pub(crate) fn rendezvous_score(client_seed: u64, server: &str, weight: u32) -> f64 {
-    let uniform = hash_unit(client_seed, server);
+pub(crate) fn rendezvous_score(client_seed: u64, server: &[u8], weight: u32) -> f64 {
+    let uniform = unit(xxh64(server, client_seed));
     f64::from(weight.max(1)) / -uniform.max(f64::MIN_POSITIVE).ln()
 }
 
@@ -81,7 +81,7 @@ mod tests {
     fn weights_divide_clients_in_proportion() {
         const CLIENTS: u64 = 20_000;
         let prefers_heavy =
-            |client: &u64| rendezvous_score(*client, "heavy", 3) > rendezvous_score(*client, "light", 1);
+            |client: &u64| rendezvous_score(*client, b"heavy", 3) > rendezvous_score(*client, b"light", 1);
         let share = (0..CLIENTS).filter(prefers_heavy).count() as f64 / CLIENTS as f64;
         assert!((share - 0.75).abs() < 0.02, "{share} of the clients chose the server of weight 3 of 4");
     }
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn a_server_that_leaves_moves_only_its_own_clients() {
         let best = |client: u64, servers: &[&'static str]| -> &'static str {
-            let score = |server: &&str| rendezvous_score(client, server, 1);
+            let score = |server: &&str| rendezvous_score(client, server.as_bytes(), 1);
             servers.iter().copied().max_by(|a, b| score(a).total_cmp(&score(b))).unwrap()
         };
         for client in 0..1_000 {

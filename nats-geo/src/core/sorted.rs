@@ -213,6 +213,12 @@ impl<T: Ord> SortedSet<T> {
         self.0.contains_key(element)
     }
 
+    /// How many elements there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -19,6 +19,9 @@ impl Time {
     /// The moment at which the driver started.
     pub const ZERO: Self = Self(0);
 
+    /// Later than whatever happens.
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+
     /// The moment `since_start` after the driver started.
     pub const fn from_start(since_start: Duration) -> Self {
         Self(nanos(since_start))

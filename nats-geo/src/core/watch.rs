@@ -99,6 +99,55 @@ impl Watch {
         self.next_ping = now;
     }
 
+    /// No PING is on its way.
+    #[cfg(feature = "sim")]
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.outstanding.is_none() && !self.suspect
+    }
+
+    /// When the last PING before `end` is sent, if all of them are answered in time.
+    #[cfg(feature = "sim")]
+    pub(crate) fn last_ping_before(&self, end: Time, config: &WatchConfig) -> Option<Time> {
+        let pings = self.pings_before(end, config);
+        pings.checked_sub(1).map(|before| self.next_ping + nanos_times(config.ping_interval, before))
+    }
+
+    /// The state after all PINGs before `end` were answered after `rtt`, how many those are, and when the last answer came;
+    /// `None` if the link would become suspect meanwhile.
+    #[cfg(feature = "sim")]
+    pub(crate) fn after_answered_pings(
+        &self,
+        end: Time,
+        rtt: Duration,
+        config: &WatchConfig,
+    ) -> Option<(Self, u64, Time)> {
+        let mut after = self.clone();
+        let pings = self.pings_before(end, config);
+        let mut left = pings;
+        while left > 0 {
+            if rtt >= after.timer.suspect_after(config) {
+                return None;
+            }
+            let before = after.timer.clone();
+            after.timer.record(rtt);
+            left -= 1;
+            if after.timer.is_as_settled_as(&before) {
+                // From here on each answer only takes the place of one like it.
+                after.timer.turn(left);
+                break;
+            }
+        }
+        after.next_ping += nanos_times(config.ping_interval, pings);
+        let last_pong = self.last_ping_before(end, config).map_or(Time::ZERO, |last| last + rtt);
+        Some((after, pings, last_pong))
+    }
+
+    #[cfg(feature = "sim")]
+    fn pings_before(&self, end: Time, config: &WatchConfig) -> u64 {
+        let interval = nanos(config.ping_interval).max(1);
+        nanos(end.since(self.next_ping)).div_ceil(interval)
+    }
+
     pub(crate) fn poll_timeout(&self, config: &WatchConfig) -> Option<Time> {
         let Some(outstanding) = self.outstanding else { return Some(self.next_ping) };
         let suspect = (!self.suspect).then(|| self.suspect_at(outstanding, config));
@@ -116,6 +165,16 @@ impl Watch {
         let ladder = self.timer.dead_after(config).saturating_sub(self.timer.suspect_after(config));
         self.suspect_at(outstanding, config) + ladder
     }
+}
+
+#[cfg(feature = "sim")]
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(feature = "sim")]
+fn nanos_times(span: Duration, times: u64) -> Duration {
+    Duration::from_nanos(nanos(span).saturating_mul(times))
 }
 
 #[cfg(test)]

@@ -31,6 +31,10 @@ impl Selector {
             LinkState::Closing(expires) => Some(expires),
             _ => link.watch.poll_timeout(&self.config.watch),
         });
+        earliest(links.min(), self.due_besides_links())
+    }
+
+    pub(super) fn due_besides_links(&self) -> Option<Time> {
         let start = match self.start {
             // Before that, the answer that makes room for the next first probe is waited for.
             Start::ChooseAt(at, _) if self.prober.all_tried(self.now) => Some(at),
@@ -38,7 +42,6 @@ impl Selector {
         };
         let promote = self.outage.as_ref().and_then(|outage| outage.promote_standby_at);
         [
-            links.min(),
             start,
             promote.filter(|_| self.standby_conn().is_some()),
             self.afresh_due(),

@@ -9,6 +9,7 @@ use super::{Selector, Start};
 impl Selector {
     pub(super) fn discovered(&mut self, endpoint: Endpoint) {
         let id = endpoint.id;
+        self.review_is_stale();
         if !self.roster.discovered(endpoint) {
             return;
         }
@@ -22,6 +23,7 @@ impl Selector {
         // A live link stays where it is, and what is known of its server stays with it.
         let links = &self.links;
         self.roster.withdrawn(endpoint, |id| links.values().any(|link| link.endpoint == id));
+        self.review_is_stale();
         self.dialer.skip(|candidate| candidate == endpoint);
         self.prober.remove(endpoint);
     }

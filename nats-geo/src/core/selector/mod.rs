@@ -1,7 +1,7 @@
 //! The state machine that drivers run. It owns the stages and only routes between them:
 //! `mod.rs` takes events in, `measure.rs` what probes say, `due.rs` does what time demands, `outage.rs` gets a lost client back,
 //! `moves.rs` leaves a link that still works, `unusable.rs` one that works but is of no use, `afresh.rs` makes the first choice again, `standby.rs` keeps one
-//! warm, `view.rs` shows the state.
+//! warm, `view.rs` shows the state, `quiet.rs` lets quiet time pass in simulations.
 
 mod afresh;
 mod due;
@@ -9,6 +9,8 @@ mod measure;
 mod moves;
 mod outage;
 mod policy;
+#[cfg(feature = "sim")]
+mod quiet;
 mod standby;
 mod unusable;
 mod view;
@@ -86,6 +88,8 @@ pub struct Selector {
     start: Start,
     /// The order of regions when it was last looked at.
     region_order: Vec<Region>,
+    /// Until when another look would change nothing, unless a probe brings news.
+    review_holds_until: Time,
     actions: VecDeque<Action>,
     /// When something is due next: as of the end of the last call, since only calls change it.
     due: Option<Time>,
@@ -180,6 +184,7 @@ impl Selector {
             standby: Standby::default(),
             start: Start::Empty,
             region_order: Vec::new(),
+            review_holds_until: Time::ZERO,
             actions: VecDeque::new(),
             due: None,
             next_conn: 0,
@@ -263,6 +268,7 @@ impl Selector {
             return;
         }
         self.roster.identified(endpoint, identity);
+        self.review_is_stale();
         let base = self.roster.get(endpoint).and_then(|record| record.base.get());
         if let Some(link) = self.links.get_mut(&conn) {
             link.watch = Watch::new(base, self.now);

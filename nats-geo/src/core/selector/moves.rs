@@ -39,6 +39,7 @@ impl Selector {
         if let Some(record) = self.roster.get_mut(endpoint) {
             record.lame_duck = true;
         }
+        self.review_is_stale();
         match state {
             LinkState::Standby => self.standby_lost(conn),
             LinkState::Active => self.leave_lame_duck(conn),
@@ -146,6 +147,7 @@ impl Selector {
             overlap: true,
         });
         // A planned move waits for the gates.
+        self.review_is_stale();
         self.useless.clear(&to.region);
         match planned.cause {
             MoveCause::Useless => self.left_useless(&from, &to),
@@ -277,22 +279,28 @@ impl Selector {
         self.outage = Some(failover::Outage::new(failover::Trouble::Limit(cause), Some(from)));
     }
 
-    /// Neither a ranking that depends on the time nor a move that is being considered: if no probe brings news, looking
-    /// at the order of regions and at the way home again would find what it found before.
+    /// If no probe brings news, looking at the order of regions and at the way home again would find what it found before:
+    /// nothing has changed since it was last looked at, or nothing depends on the time and no move is being considered.
     pub(super) fn is_calm(&self) -> bool {
+        if !self.useless.is_empty() {
+            return false;
+        }
         let here = self.active.map(|active| self.region_of(active));
-        let is_at_best = here.is_none_or(|here| here == self.region_order.first());
-        is_at_best
-            && self.fail_back.is_calm()
-            && self.prober.is_calm()
-            && self.damping.is_empty()
-            && self.useless.is_empty()
-            && !self.roster.iter().any(Record::has_failed)
+        let is_at_best = || here.is_none_or(|here| here == self.region_order.first());
+        let nobody_is_avoided = || self.damping.is_empty() && !self.roster.iter().any(Record::has_failed);
+        let is_quiet = || self.fail_back.is_calm() && self.prober.is_calm() && nobody_is_avoided();
+        self.now < self.review_holds_until || is_at_best() && is_quiet()
+    }
+
+    /// Something else than a probe told of an endpoint, or the place changed: another look may find something.
+    pub(super) const fn review_is_stale(&mut self) {
+        self.review_holds_until = Time::ZERO;
     }
 
     /// A probe ended or the place changed: look at the order of regions and at the way home.
     pub(super) fn review_ranks(&mut self) {
         let ranking = self.ranking();
+        self.review_is_stale();
         if !ranking.regions().eq(&self.region_order) {
             self.region_order = ranking.regions().cloned().collect();
             self.prober.ranks_changed(self.now, &self.config.probe, &mut self.rng);
@@ -300,6 +308,7 @@ impl Selector {
         let Some(active) = self.active else { return };
         let (Some(here), Some(link)) = (self.place(active), self.links.get(&active)) else { return };
         let rttvar = link.watch.timer.rttvar();
+        let regions_left = self.fail_back.regions_left();
         let away = self.fail_back.away(&self.roster, &ranking, &here.region);
         self.prober.set_away(away, self.now, &self.config.probe, &mut self.rng);
         if !self.is_settled() || self.planned.is_some() {
@@ -309,6 +318,12 @@ impl Selector {
         let here = Here { region: &here.region, base, rttvar };
         let Self { fail_back, roster, config, now, rng, .. } = self;
         fail_back.evaluate(roster, &ranking, here, &config.fail_back, *now, rng);
+        // What is no longer to be returned to is measured as often as before until the next look.
+        let forgot = fail_back.regions_left() != regions_left;
+        if !forgot && fail_back.waits(roster) && !failback::may_gain(&ranking, here, &config.fail_back) {
+            let damping_holds_until = self.damping.holds_until(*now, &config.damping);
+            self.review_holds_until = roster.health_holds_until(*now).min(damping_holds_until);
+        }
     }
 
     pub(super) fn arrived(&mut self, region: &Region) {

@@ -70,6 +70,7 @@ impl Selector {
         if was_stable {
             self.dialer.stable();
         }
+        self.review_is_stale();
         if let Some(record) = self.roster.get_mut(place.endpoint).filter(|_| trouble != Trouble::Auth) {
             record.failed(self.now, &self.config.rank);
         }
@@ -187,6 +188,7 @@ impl Selector {
         let Some(place) = self.place(conn) else { return };
         self.links.remove(&conn);
         self.notify(NoticeKind::Lost { place: place.clone(), cause });
+        self.review_is_stale();
         if let Some(record) = self.roster.get_mut(place.endpoint) {
             record.failed(self.now, &self.config.rank);
         }
@@ -200,6 +202,7 @@ impl Selector {
 
     /// Traffic left `region` because it failed, and not because of trouble on our side.
     pub(super) fn charge(&mut self, region: &Region) {
+        self.review_is_stale();
         if let Some(until) = self.damping.charge(region, self.now, &self.config.damping) {
             self.notify(NoticeKind::Damped { region: region.clone(), until });
         }
@@ -211,6 +214,7 @@ impl Selector {
         if self.links.values().any(|link| link.endpoint == endpoint && link.state.is_open()) {
             return;
         }
+        self.review_is_stale();
         let Some(record) = self.roster.get_mut(endpoint) else { return };
         record.failed(self.now, &self.config.rank);
         let region = record.region.clone();

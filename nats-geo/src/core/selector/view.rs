@@ -77,6 +77,7 @@ impl Selector {
             link.state = LinkState::Active;
         }
         self.active = Some(conn);
+        self.review_is_stale();
         self.active_since = self.now;
         self.stranded = false;
     }

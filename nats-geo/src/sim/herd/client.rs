@@ -93,7 +93,7 @@ pub(super) enum Program {
 pub(super) struct Maker {
     software: Made,
     endpoints: Vec<Endpoint>,
-    /// By server, before the loss and after the return.
+    /// By server, before the loss and after the return: a server that ended comes back as another one.
     identities: Vec<[ServerIdentity; 2]>,
 }
 
@@ -120,10 +120,14 @@ impl Maker {
             let region = herd.regions[herd.region_of(server)].as_str();
             ServerIdentity::new(format!("{}-{life}", name(server)), Some(region))
         };
+        let lives = |server: usize| {
+            let second = u8::from(herd.region_of(server) == herd.lose);
+            [identity(server, 0), identity(server, second)]
+        };
         Ok(Self {
             software,
             endpoints: (0..herd.servers()).map(endpoint).collect(),
-            identities: (0..herd.servers()).map(|server| [0, 1].map(|life| identity(server, life))).collect(),
+            identities: (0..herd.servers()).map(lives).collect(),
         })
     }
 

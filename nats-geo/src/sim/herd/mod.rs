@@ -1,15 +1,17 @@
 //! A herd: very many clients of one kind, a region that is lost and comes back, and what that does to the others.
 //!
 //! Packets are not modelled here, only what a herd is made of: distances, accept rates, and clients that decide. So a
-//! million of them are affordable. Clients meet in one place, the handshake queues of the servers. Whoever dials nobody
-//! from the loss on meets nobody, and is played alone from start to end; the others are played together from the loss
-//! on. Nothing is left out or fast-forwarded: every client's PINGs and probes are played to the end.
+//! million of them are affordable. Clients meet in one place, the handshake queues of the servers, and from one handshake to
+//! the next each is played by itself. Every probe is played, and every PING that may change a decision; a run of PINGs that
+//! are answered, while nothing else happens to a client, is played in one go, after which its selector is the same to
+//! the last bit (`tests/quiet.rs`).
 //!
-//! `client.rs` runs nats-geo's selector, `stock.rs` the reconnect rules of other clients, `play.rs` who is played with
-//! whom, `world.rs` the queue of happenings, `report.rs` what is counted.
+//! `client.rs` runs nats-geo's selector, `stock.rs` the reconnect rules of other clients, `player.rs` what happens to
+//! one of them, `world.rs` where they meet, `play.rs` all of them, `report.rs` what is counted.
 
 mod client;
 mod play;
+mod player;
 mod report;
 mod stock;
 mod world;

@@ -1,8 +1,9 @@
 //! One play: everybody alone until the loss, then those together who meet.
 
 use super::client::Maker;
+use super::player::{Player, Stage};
 use super::report::{HerdReport, Tally};
-use super::world::{Client, World};
+use super::world::World;
 use super::{Herd, HerdError, START_OVER, Software};
 use crate::core::Time;
 use crate::core::rng::Rng;
@@ -19,45 +20,59 @@ impl<'a> Play<'a> {
         Ok(Self { herd, maker: Maker::new(herd, software)? })
     }
 
-    /// Everybody alone until the loss, then those together who dial.
     pub(super) fn run(&self, progress: &mut dyn FnMut(u32)) -> HerdReport {
-        self.run_with(progress, true)
+        self.run_with(progress, &mut drop).0
     }
 
-    /// Everybody together from the loss on, whether they dial or not.
-    #[cfg(test)]
-    pub(super) fn run_all_together(&self) -> HerdReport {
-        self.run_with(&mut |_| {}, false)
-    }
-
-    fn run_with(&self, progress: &mut dyn FnMut(u32), spares_bystanders: bool) -> HerdReport {
-        let herd = self.herd;
-        let mut rng = Rng::new(herd.seed);
-        let mut together = World::new(herd, &self.maker, true);
+    /// As [`run`](Self::run); `bystander` gets whoever met nobody.
+    pub(super) fn run_with(
+        &self,
+        progress: &mut dyn FnMut(u32),
+        bystander: &mut dyn FnMut(Player),
+    ) -> (HerdReport, World<'_>) {
+        let (herd, stage) = (self.herd, self.stage(true));
+        let mut together = World::new(stage);
         let mut tally = Tally::new(herd);
-        for number in 0..herd.clients {
-            let (seed, start) = (rng.next_u64(), Time::ZERO + rng.up_to(START_OVER));
-            let mut alone = World::new(herd, &self.maker, false);
-            // The configuration was tried out when the maker was made.
-            let Ok(program) = self.maker.client(seed, start) else { continue };
-            alone.enter(Client::new(program, number as usize % herd.regions.len()), start);
-            alone.run_until(herd.loss_at());
-            alone.clients[0].is_hit = alone.uses(0, herd.lose);
-            if alone.clients[0].is_hit || !spares_bystanders || alone.dials_until(herd.end()) {
-                together.join(alone);
+        for (number, mut player) in self.players(stage).enumerate() {
+            player.run_until(herd.loss_at(), &stage);
+            player.lose(herd);
+            if player.is_hit {
+                let meeting = player.run_until(herd.return_at(), &stage);
+                together.enter(player, meeting);
             } else {
-                tally.bystander();
+                let meeting = player.run_until(herd.end(), &stage);
+                if player.dials > 0 {
+                    together.enter(player, meeting);
+                } else {
+                    tally.bystander();
+                    bystander(player);
+                }
             }
             if number.is_multiple_of(PROGRESS_EVERY) {
-                progress(number);
+                progress(number as u32);
             }
         }
-        together.lose();
         together.run_until(herd.return_at());
         tally.at_return(&together);
         together.run_until(herd.end());
-        tally.report(&together)
+        (tally.report(&together), together)
+    }
+
+    pub(super) fn stage(&self, skips_quiet_pings: bool) -> Stage<'_> {
+        Stage { herd: self.herd, maker: &self.maker, skips_quiet_pings }
+    }
+
+    /// All clients, one after the other, as they start.
+    pub(super) fn players<'s>(&'s self, stage: Stage<'s>) -> impl Iterator<Item = Player> + 's {
+        let regions = self.herd.regions.len();
+        let mut rng = Rng::new(self.herd.seed);
+        (0..self.herd.clients as usize).filter_map(move |number| {
+            let (seed, start) = (rng.next_u64(), Time::ZERO + rng.up_to(START_OVER));
+            // The configuration was tried out when the maker was made.
+            let program = self.maker.client(seed, start).ok()?;
+            Some(Player::new(program, number % regions, start, &stage))
+        })
     }
 }
 
-const PROGRESS_EVERY: u32 = 1_000;
+const PROGRESS_EVERY: usize = 1_000;

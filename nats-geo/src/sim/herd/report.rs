@@ -98,18 +98,18 @@ impl<'a> Tally<'a> {
 
     /// The region is about to return.
     pub(super) fn at_return(&mut self, world: &World<'_>) {
-        for (number, client) in world.clients.iter().enumerate().filter(|(_, client)| client.is_hit) {
+        for client in world.players.iter().filter(|client| client.is_hit) {
             self.dials += u64::from(client.dials);
             self.handshakes += u64::from(client.handshakes);
             let nearest = self.herd.nearest_survivor(client.home);
-            self.in_nearest += u32::from(nearest.is_some_and(|region| world.uses(number, region)));
+            self.in_nearest += u32::from(nearest.is_some_and(|region| client.uses(region, self.herd)));
         }
         self.skew = world.load.chunks(self.herd.servers_per_region).map(skew).fold(0.0, f64::max);
     }
 
     pub(super) fn report(self, world: &World<'_>) -> HerdReport {
         let herd = self.herd;
-        let hit: Vec<_> = world.clients.iter().filter(|client| client.is_hit).collect();
+        let hit: Vec<_> = world.players.iter().filter(|client| client.is_hit).collect();
         let back = hit.iter().filter_map(|client| client.back).filter(|at| *at < herd.return_at());
         let back: Vec<_> = back.map(|at| at.since(herd.loss_at())).collect();
         let natives: Vec<_> = hit.iter().filter(|client| client.home == herd.lose).collect();

@@ -3,6 +3,8 @@
 use super::*;
 use crate::core::CapacityHint;
 
+mod quiet;
+
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
@@ -75,21 +77,6 @@ fn the_same_seed_gives_the_same_report() {
     assert_eq!(play(&herd, &software), play(&herd, &software));
     herd.seed = 2;
     assert_ne!(play(&herd, &software).back_after, play(&self::herd(300, 20.0), &software).back_after);
-}
-
-/// The same clients, all of them in one world from the loss on.
-#[test]
-fn who_is_played_alone_would_have_done_the_same_among_the_others() {
-    let herd = herd(300, 20.0);
-    // Those elsewhere have their standby in the region that is lost.
-    let mut config = Config::fleet();
-    config.warm_standby = true;
-    for (software, bystanders) in [(nats_geo(Config::fleet()), 200), (nats_geo(config), 0)] {
-        let apart = play(&herd, &software);
-        let among = Play::new(&herd, &software).unwrap().run_all_together();
-        assert_eq!(apart.bystanders, bystanders);
-        assert_eq!(HerdReport { bystanders: 0, ..apart }, among);
-    }
 }
 
 #[test]
