@@ -47,8 +47,8 @@ impl Selector {
         }
     }
 
-    /// What [`is_calm`](Self::is_calm) says, the long way. Regions of endpoints that have just come or gone may be found later:
-    /// nobody is in them.
+    /// What [`is_calm`](Self::is_calm) says, the long way. Regions of endpoints that have just come or gone may be found later;
+    /// who is in one whose last server was withdrawn stays there.
     fn review_would_change_nothing(&self) -> bool {
         let mut reviewed = self.clone();
         reviewed.review_ranks();
@@ -56,7 +56,11 @@ impl Selector {
             of.region_order.iter().filter(|region| with.region_order.contains(region)).cloned().collect()
         };
         let way_home = |of: &Self| format!("{:?} {:?}", of.fail_back, of.prober.away());
-        order(self, &reviewed) == order(&reviewed, self) && way_home(self) == way_home(&reviewed)
+        let is_ranked = self.active.is_none_or(|active| {
+            self.region_of(active).is_some_and(|here| reviewed.region_order.contains(here))
+        });
+        order(self, &reviewed) == order(&reviewed, self)
+            && (!is_ranked || way_home(self) == way_home(&reviewed))
     }
 
     /// Returns whether another server than before answered.
