@@ -98,7 +98,7 @@ async fn a_lame_duck_is_left_and_each_request_is_answered_once() {
     wait_for("the flow to go on", async || (requests() > there).then_some(())).await;
     let mut total = 0;
     for asking in asking {
-        let (asked, errors) = asking.finish().await;
+        let (asked, errors) = asking.finish(ROW).await;
         assert!(errors.is_empty(), "{} of {asked} requests failed: {errors:?}", errors.len());
         total += asked;
     }
