@@ -1,18 +1,25 @@
 //! Key-value and object stores, on one server.
 
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use futures_util::StreamExt as _;
 use nats_geo::GeoClient;
 use nats_geo::jetstream::kv::{self, Entry, Include, Operation, ReadError, Watch, WatchOptions, WriteError};
 use nats_geo::jetstream::object::{
-    self, GetError, ObjectLink, ObjectMetadata, ObjectOptions, ObjectReadError,
+    self, GetError, ObjectLink, ObjectMetadata, ObjectOptions, ObjectReadError, PutError,
 };
+use nats_geo::jetstream::stream::{self, Source};
+use nats_geo::jetstream::{ApiError, PublishError, PublishOptions};
 use tempfile::TempDir;
+use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::basics::client;
 use crate::jetstream::{server, unanswered};
-use crate::support::{Server, wait_for, within};
+use crate::support::{Relay, Server, wait_for, within};
 
 async fn lamps() -> (Server, TempDir, GeoClient, kv::Store) {
     let (server, dir) = server().await;
@@ -235,4 +242,21 @@ async fn damaged_and_incomplete_objects_are_told_from_whole_ones() {
     let object = within("the object", films.get("film")).await.unwrap();
     let error = within("its end", object.read_all()).await.unwrap_err();
     assert_eq!(error, ObjectReadError::Incomplete { name: "film".into(), chunk: 0, chunks: 5 });
+}
+
+#[tokio::test]
+async fn buckets_are_called_what_other_clients_can_ask_for() {
+    let (_server, _dir, client, _lamps) = lamps().await;
+    for bucket in ["", "a.b", "a b", "é", "a=b", "a$b"] {
+        let bad = |error: ApiError| assert_eq!(error, bad_name(bucket));
+        let config = kv::Config { bucket: bucket.into(), ..Default::default() };
+        bad(within("an answer", client.jetstream().create_key_value(config)).await.unwrap_err());
+        bad(within("an answer", client.jetstream().key_value(bucket)).await.unwrap_err());
+        let config = object::Config { bucket: bucket.into(), ..Default::default() };
+        bad(within("an answer", client.jetstream().create_object_store(config)).await.unwrap_err());
+    }
+}
+
+fn bad_name(bucket: &str) -> ApiError {
+    ApiError::BadBucket { name: bucket.into() }
 }

@@ -25,8 +25,8 @@ use bytes::Bytes;
 
 pub use async_nats::jetstream::kv::{Config, Entry, Operation};
 
-use super::api::check_name;
-use super::{ApiError, Context, PublishError, Stream};
+use super::api::check_bucket;
+use super::{ApiError, Context, LastTry, PublishError, Stream};
 
 mod key;
 use key::{Keyspace, OPERATION};
@@ -50,7 +50,7 @@ impl Context {
     /// # Errors
     /// There is none ([`ApiError::is_not_found`]), or no answer in time.
     pub async fn key_value(&self, bucket: &str) -> Result<Store, ApiError> {
-        check_name("bucket", bucket)?;
+        check_bucket(bucket)?;
         Ok(Store::new(self.get_stream(format!("KV_{bucket}")).await?, bucket))
     }
 
@@ -70,7 +70,7 @@ impl Context {
     /// # Errors
     /// A bad name, a configuration that the server refuses, or no answer in time.
     pub async fn create_key_value(&self, config: Config) -> Result<Store, ApiError> {
-        check_name("bucket", &config.bucket)?;
+        check_bucket(&config.bucket)?;
         let bucket = config.bucket.clone();
         Ok(Store::new(self.create_stream(stream_config(config)).await?, &bucket))
     }
@@ -80,7 +80,7 @@ impl Context {
     /// # Errors
     /// There is no such bucket, or no answer in time.
     pub async fn delete_key_value(&self, bucket: &str) -> Result<(), ApiError> {
-        check_name("bucket", bucket)?;
+        check_bucket(bucket)?;
         self.delete_stream(&format!("KV_{bucket}")).await
     }
 }

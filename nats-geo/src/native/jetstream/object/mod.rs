@@ -26,7 +26,7 @@ pub use async_nats::jetstream::object_store::{
     Config, ObjectInfo, ObjectLink, ObjectMetadata, ObjectOptions,
 };
 
-use super::api::{check_name, parse};
+use super::api::{check_bucket, parse};
 use super::consumers::{Read, Reader};
 use super::{ApiError, Context, OrderedOptions, Stream};
 
@@ -51,7 +51,7 @@ impl Context {
     /// # Errors
     /// There is none ([`ApiError::is_not_found`]), or no answer in time.
     pub async fn object_store(&self, bucket: &str) -> Result<Store, ApiError> {
-        check_name("bucket", bucket)?;
+        check_bucket(bucket)?;
         Ok(Store { stream: self.get_stream(format!("OBJ_{bucket}")).await?, bucket: bucket.to_owned() })
     }
 
@@ -71,7 +71,7 @@ impl Context {
     /// # Errors
     /// A bad name, a configuration that the server refuses, or no answer in time.
     pub async fn create_object_store(&self, config: Config) -> Result<Store, ApiError> {
-        check_name("bucket", &config.bucket)?;
+        check_bucket(&config.bucket)?;
         let bucket = config.bucket.clone();
         Ok(Store { stream: self.create_stream(stream_config(config)).await?, bucket })
     }
@@ -81,7 +81,7 @@ impl Context {
     /// # Errors
     /// There is no such store, or no answer in time.
     pub async fn delete_object_store(&self, bucket: &str) -> Result<(), ApiError> {
-        check_name("bucket", bucket)?;
+        check_bucket(bucket)?;
         self.delete_stream(&format!("OBJ_{bucket}")).await
     }
 }
