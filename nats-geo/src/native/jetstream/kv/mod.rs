@@ -195,16 +195,21 @@ impl Store {
         let subject = self.keys.subject(key).ok_or_else(bad)?;
         let id = self.stream.context.fresh_name();
         headers.insert(NATS_MESSAGE_ID, id.as_str());
-        match self.stream.context.publish_with_headers(subject.clone(), headers, value).await {
-            Ok(ack) => Ok(ack.sequence),
-            Err(PublishError::Refused(refused)) if refused.is_wrong_sequence() => {
-                match self.revision_of(&subject, &id).await.map_err(WriteError::Read)? {
-                    Some(revision) => Ok(revision),
-                    None => Err(WriteError::WrongRevision { key: key.to_owned(), why: refused.description }),
+        let (refused, in_doubt) =
+            match self.stream.context.publish_with_headers(subject.clone(), headers, value).await {
+                Ok(ack) => return Ok(ack.sequence),
+                Err(PublishError::Refused(refused)) if refused.is_wrong_sequence() => (refused, false),
+                Err(PublishError::GaveUp { last: LastTry::Refused(refused), .. })
+                    if refused.is_wrong_sequence() =>
+                {
+                    (refused, true)
                 }
-            }
-            Err(error) => Err(WriteError::Publish(error)),
+                Err(error) => return Err(WriteError::Publish(error)),
+            };
+        if in_doubt && let Some(revision) = self.revision_of(&subject, &id).await.map_err(WriteError::Read)? {
+            return Ok(revision);
         }
+        Err(WriteError::WrongRevision { key: key.to_owned(), why: refused.description })
     }
 
     /// The last revision of a key, if it is that of our own message. A stream without replicas looks at the expected
