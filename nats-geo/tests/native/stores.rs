@@ -245,6 +245,35 @@ async fn damaged_and_incomplete_objects_are_told_from_whole_ones() {
 }
 
 #[tokio::test]
+async fn what_is_written_through_a_mirror_is_compared_with_the_origin() {
+    let (server, _dir, client, _lamps) = lamps().await;
+    // It holds nothing of what is written now: a mirror may be behind.
+    let mirror = Source { name: "KV_lamps".into(), start_sequence: Some(1_000_000), ..Source::default() };
+    let config = stream::Config {
+        name: "KV_behind".into(),
+        mirror: Some(mirror),
+        allow_direct: true,
+        ..stream::Config::default()
+    };
+    within("the mirror", client.jetstream().create_stream(config)).await.unwrap();
+    let behind = within("the bucket", client.jetstream().key_value("behind")).await.unwrap();
+    put(&behind, "hall", "red").await;
+    within("deleting", behind.delete("hall")).await.unwrap();
+    assert_eq!(within("creating", behind.create("hall", "blue".into())).await.unwrap(), 3);
+
+    let (unanswered, relay) = unanswered(&server).await;
+    relay.silence(false);
+    let same = within("the bucket", unanswered.jetstream().key_value("behind")).await.unwrap();
+    relay.silence_server();
+    let updating = tokio::spawn(async move { same.update("hall", "green".into(), 3).await });
+    let origin = within("the bucket", client.jetstream().key_value("lamps")).await.unwrap();
+    wait_for("the value", async || origin.entry_at("hall", 4).await.unwrap()).await;
+    relay.cut();
+    relay.silence(false);
+    assert_eq!(within("the acknowledgement", updating).await.unwrap().unwrap(), 4);
+}
+
+#[tokio::test]
 async fn buckets_are_called_what_other_clients_can_ask_for() {
     let (_server, _dir, client, _lamps) = lamps().await;
     for bucket in ["", "a.b", "a b", "é", "a=b", "a$b"] {

@@ -122,6 +122,13 @@ impl Store {
         Ok(last.and_then(|message| self.read(message)))
     }
 
+    /// As [`entry`](Self::entry), of who decides what may be written.
+    async fn entry_at_leader(&self, key: &str) -> Result<Option<Entry>, ReadError> {
+        let subject = self.keys.subject(key).ok_or_else(|| bad_key(key))?;
+        let last = self.stream.last_at_leader(&subject).await?;
+        Ok(last.and_then(|message| self.read(message)))
+    }
+
     /// The entry of a key at a revision, if it is kept.
     ///
     /// # Errors
@@ -151,13 +158,12 @@ impl Store {
             Err(error @ WriteError::WrongRevision { .. }) => error,
             written => return written,
         };
-        match self.entry(key).await {
+        match self.entry_at_leader(key).await.map_err(WriteError::Read)? {
             // Its mark is what stood in the way.
-            Ok(Some(Entry { operation: Operation::Delete | Operation::Purge, revision, .. })) => {
+            Some(Entry { operation: Operation::Delete | Operation::Purge, revision, .. }) => {
                 self.write(key, value, expecting(revision)).await
             }
-            Ok(_) => Err(error),
-            Err(error) => Err(WriteError::Read(error)),
+            _ => Err(error),
         }
     }
 
