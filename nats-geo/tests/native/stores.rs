@@ -245,6 +245,20 @@ async fn damaged_and_incomplete_objects_are_told_from_whole_ones() {
 }
 
 #[tokio::test]
+async fn only_bytes_of_the_object_are_removed_with_it() {
+    let (_server, _dir, client, films) = films().await;
+    let info = write(&films, "film", &film(5000)).await;
+    for nuid in [">", "*", ""] {
+        let odd = object::ObjectInfo { name: "odd".into(), nuid: nuid.into(), ..info.clone() };
+        let subject = format!("$O.films.M.{}", URL_SAFE.encode("odd"));
+        let text = serde_json::to_vec(&odd).unwrap();
+        within("a description", client.jetstream().publish(subject, text.into())).await.unwrap();
+        within("deleting", films.delete("odd")).await.unwrap();
+        assert!(read(&films, "film").await == film(5000), "`{nuid}`");
+    }
+}
+
+#[tokio::test]
 async fn what_is_written_through_a_mirror_is_compared_with_the_origin() {
     let (server, _dir, client, _lamps) = lamps().await;
     // It holds nothing of what is written now: a mirror may be behind.
