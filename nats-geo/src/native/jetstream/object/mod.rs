@@ -18,6 +18,7 @@
 use std::ops::Range;
 
 use async_nats::jetstream::consumer::DeliverPolicy;
+use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
@@ -97,7 +98,8 @@ impl Store {
         &self.stream
     }
 
-    /// What is known of an object; `None` if there is none, or it was deleted.
+    /// What is known of an object; `None` if there is none, or it was deleted. The nearest server that has the store
+    /// answers, so that it may be a moment behind what was written last.
     ///
     /// # Errors
     /// The store is gone, or no answer in time.
@@ -105,7 +107,8 @@ impl Store {
         Ok(self.find(name).await?.map(|found| found.info))
     }
 
-    /// An object, as a stream of its bytes. Links are followed.
+    /// An object, as a stream of its bytes. Links are followed. As with [`info`](Self::info), it may be what it was a
+    /// moment ago.
     ///
     /// # Errors
     /// [`GetError::NotFound`] if there is none; the store is gone, or no answer in time.
@@ -178,9 +181,13 @@ impl Store {
 
     async fn find(&self, name: &str) -> Result<Option<Found>, ApiError> {
         let subject = self.meta_subject(name);
-        let Some(message) = self.stream.last(&subject).await? else { return Ok(None) };
-        let info: ObjectInfo = parse(&subject, &message.payload)?;
-        Ok((!info.deleted).then_some(Found { info, sequence: message.sequence }))
+        self.stream.last(&subject).await.and_then(|last| Found::read(&subject, last))
+    }
+
+    /// As [`find`](Self::find), for who is about to write: the nearest copy may be behind.
+    async fn find_at_leader(&self, name: &str) -> Result<Option<Found>, ApiError> {
+        let subject = self.meta_subject(name);
+        self.stream.last_at_leader(&subject).await.and_then(|last| Found::read(&subject, last))
     }
 
     fn meta_subject(&self, name: &str) -> String {
@@ -197,6 +204,15 @@ impl Store {
 struct Found {
     info: ObjectInfo,
     sequence: u64,
+}
+
+impl Found {
+    /// `None` of what was deleted.
+    fn read(subject: &str, message: Option<StreamMessage>) -> Result<Option<Self>, ApiError> {
+        let Some(StreamMessage { payload, sequence, .. }) = message else { return Ok(None) };
+        let info: ObjectInfo = parse(subject, &payload)?;
+        Ok((!info.deleted).then_some(Self { info, sequence }))
+    }
 }
 
 /// An object store as a stream, by the conventions of all NATS clients.
