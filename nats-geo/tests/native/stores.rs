@@ -362,3 +362,15 @@ async fn buckets_are_called_what_other_clients_can_ask_for() {
 fn bad_name(bucket: &str) -> ApiError {
     ApiError::BadBucket { name: bucket.into() }
 }
+
+#[tokio::test]
+async fn a_bucket_of_other_buckets_has_their_keys() {
+    let (_server, _dir, client, lamps) = lamps().await;
+    put(&lamps, "hall", "red").await;
+    let lamps = Source { name: "lamps".into(), ..Source::default() };
+    let config = kv::Config { bucket: "all".into(), sources: Some(vec![lamps]), ..Default::default() };
+    let all = within("the bucket", client.jetstream().create_key_value(config)).await.unwrap();
+    wait_for("a key of another bucket", async || get(&all, "hall").await).await;
+    put(&all, "attic", "blue").await;
+    assert_eq!(get(&all, "attic").await.as_deref(), Some("blue"));
+}

@@ -20,7 +20,7 @@
 use async_nats::HeaderMap;
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID, NATS_ROLLUP};
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream;
+use async_nats::jetstream::stream::{self, SubjectTransform};
 use bytes::Bytes;
 
 pub use async_nats::jetstream::kv::{Config, Entry, Operation};
@@ -261,11 +261,22 @@ fn stream_config(config: Config) -> stream::Config {
         }
         source
     };
-    let is_copy = config.mirror.is_some() || config.sources.is_some();
+    let subjects = format!("$KV.{}.>", config.bucket);
+    // Their keys become keys of this bucket.
+    let source_of = |source: stream::Source| {
+        let mut source = store_of(source);
+        if source.subject_transforms.is_empty() && source.filter_subject.is_none() {
+            let from = source.name.strip_prefix("KV_").unwrap_or_default();
+            let transform =
+                SubjectTransform { source: format!("$KV.{from}.>"), destination: subjects.clone() };
+            source.subject_transforms.push(transform);
+        }
+        source
+    };
     stream::Config {
         name: format!("KV_{}", config.bucket),
         description: Some(config.description).filter(|text| !text.is_empty()),
-        subjects: if is_copy { Vec::new() } else { vec![format!("$KV.{}.>", config.bucket)] },
+        subjects: if config.mirror.is_some() { Vec::new() } else { vec![subjects.clone()] },
         max_messages_per_subject: config.history.max(1),
         max_bytes: config.max_bytes,
         max_age: config.max_age,
@@ -277,7 +288,7 @@ fn stream_config(config: Config) -> stream::Config {
         allow_direct: true,
         mirror_direct: config.mirror_direct || config.mirror.is_some(),
         mirror: config.mirror.map(store_of),
-        sources: config.sources.map(|sources| sources.into_iter().map(store_of).collect()),
+        sources: config.sources.map(|sources| sources.into_iter().map(source_of).collect()),
         num_replicas: config.num_replicas.max(1),
         discard: stream::DiscardPolicy::New,
         compression: config.compression.then_some(stream::Compression::S2),
