@@ -347,6 +347,27 @@ async fn what_is_written_through_a_mirror_is_compared_with_the_origin() {
 }
 
 #[tokio::test]
+async fn what_exists_ends_where_it_ended_when_the_watch_began() {
+    let (_server, _dir, _client, lamps) = lamps().await;
+    for key in ["hall", "attic", "stairs"] {
+        put(&lamps, key, "red").await;
+    }
+    let mut all = within("a watch", lamps.watch_with(WatchOptions::new())).await.unwrap();
+    for number in 0..50 {
+        put(&lamps, &format!("late.{number}"), "blue").await;
+    }
+    let existing = within("what exists", all.existing()).await.unwrap();
+    assert_eq!(existing.len(), 3, "{existing:?}");
+    assert_eq!(next(&mut all).await.key, "late.0", "what follows is new");
+
+    // Removed, with nothing said of it, before any of it has come.
+    let mut none = within("a watch", lamps.watch("hall")).await.unwrap();
+    within("purging", lamps.stream().purge("$KV.lamps.hall")).await.unwrap();
+    assert_eq!(within("what exists", none.existing()).await.unwrap(), []);
+    assert!(none.is_current());
+}
+
+#[tokio::test]
 async fn buckets_are_called_what_other_clients_can_ask_for() {
     let (_server, _dir, client, _lamps) = lamps().await;
     for bucket in ["", "a.b", "a b", "é", "a=b", "a$b"] {

@@ -145,8 +145,10 @@ pub(crate) struct Reader {
     options: OrderedOptions,
     consumer: String,
     pull: Pull,
-    /// How many messages were known to follow when the consumer was made.
+    /// How many of the messages that there were when the consumer was made have not come yet.
     pub(crate) pending: u64,
+    /// The last sign of life said that there is nothing to come.
+    is_idle: bool,
     /// The number of the last delivery by this consumer.
     delivered: u64,
     /// Reading goes on behind this message; `None` while it has to begin as it began.
@@ -159,7 +161,7 @@ pub(crate) struct Reader {
 #[expect(clippy::large_enum_variant, reason = "one at a time, and nearly always the large one")]
 pub(crate) enum Read {
     Message(async_nats::Message, Delivery),
-    /// Another consumer was made, and nothing awaits it: the message that came last was the last one.
+    /// Nothing awaits the consumer: the message that came last was the last one.
     CaughtUp,
 }
 
@@ -195,6 +197,7 @@ impl Reader {
             consumer: info.name,
             pull,
             pending: info.num_pending,
+            is_idle: false,
             delivered: 0,
             has_ended: false,
         })
@@ -208,10 +211,22 @@ impl Reader {
                     if delivery.consumer_sequence == self.delivered + 1 {
                         self.delivered += 1;
                         self.last_sequence = Some(delivery.stream_sequence);
+                        // Whatever is written meanwhile adds to those that the delivery speaks of.
+                        self.pending = self.pending.saturating_sub(1).min(delivery.pending);
+                        self.is_idle = false;
                         return Some(Ok(Read::Message(message, delivery)));
                     }
                     // Else a copy, or something is missing before it.
                     delivery.consumer_sequence <= self.delivered
+                }
+                Pulled::Alive { last_consumer_sequence: Some(last) } if last == self.delivered => {
+                    // Twice in a row: between two messages there may be a moment for one.
+                    if self.pending > 0 && std::mem::replace(&mut self.is_idle, true) {
+                        // What was to come was removed.
+                        self.pending = 0;
+                        return Some(Ok(Read::CaughtUp));
+                    }
+                    true
                 }
                 Pulled::Alive { last_consumer_sequence } => {
                     last_consumer_sequence.is_none_or(|last| last <= self.delivered)
@@ -264,6 +279,7 @@ impl Reader {
                     self.pending = info.num_pending;
                     self.pull = pull;
                     self.delivered = 0;
+                    self.is_idle = false;
                     return Ok(());
                 }
                 Err(error) => error,
@@ -318,7 +334,7 @@ async fn make(
     patience: Patience,
 ) -> Result<(Info, Pull), ApiError> {
     let deliver_policy = match last_sequence {
-        Some(last) => DeliverPolicy::ByStartSequence { start_sequence: last + 1 },
+        Some(last) => DeliverPolicy::ByStartSequence { start_sequence: last.saturating_add(1) },
         None => options.from,
     };
     let mut config = Config {

@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use async_nats::jetstream::consumer::DeliverPolicy;
@@ -146,18 +147,13 @@ impl Store {
         let options = OrderedOptions::new().subject(subject.clone()).from(DeliverPolicy::LastPerSubject);
         let mut reader = Reader::begin(&self.stream, options).await?;
         let mut infos = Vec::new();
-        let mut left = reader.pending;
-        while left > 0 {
+        while reader.pending > 0 {
             match reader.next().await.ok_or(ObjectReadError::Closed)?? {
-                Read::CaughtUp => left = 0,
-                Read::Message(message, delivery) => {
-                    left = delivery.pending;
-                    infos.push(parse::<ObjectInfo>(&subject, &message.payload)?);
-                }
+                Read::CaughtUp => break,
+                Read::Message(message, _) => infos.push(parse(&subject, &message.payload)?),
             }
         }
-        infos.retain(|info| !info.deleted);
-        Ok(infos)
+        Ok(last_of_each(infos))
     }
 
     /// Where the bytes of an object are: here, or where a link leads.
@@ -235,6 +231,15 @@ fn stream_config(config: Config) -> stream::Config {
     }
 }
 
+/// What was written while it was being read comes twice: as it was, and as it is, which may be that it was deleted.
+fn last_of_each(mut infos: Vec<ObjectInfo>) -> Vec<ObjectInfo> {
+    let mut names = BTreeSet::new();
+    infos.reverse();
+    infos.retain(|info| names.insert(info.name.clone()) && !info.deleted);
+    infos.reverse();
+    infos
+}
+
 /// Other clients leave out the padding, or not.
 fn is_digest(digest: &str, sha256: &[u8]) -> bool {
     let expected = format!("SHA-256={}", URL_SAFE.encode(sha256));
@@ -243,3 +248,21 @@ fn is_digest(digest: &str, sha256: &[u8]) -> bool {
 
 /// What all clients cut objects into unless told.
 const CHUNK_BYTES: usize = 128 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_while_it_was_listed_is_listed_once() {
+        let info = |name: &str, nuid: &str, deleted| {
+            let text = serde_json::json!({ "name": name, "bucket": "films", "nuid": nuid, "size": 0, "chunks": 0,
+                "mtime": "2026-01-01T00:00:00Z", "digest": "", "deleted": deleted });
+            serde_json::from_value::<ObjectInfo>(text).unwrap()
+        };
+        let infos =
+            vec![info("a", "1", false), info("b", "2", false), info("a", "3", false), info("b", "4", true)];
+        let left: Vec<_> = last_of_each(infos).into_iter().map(|info| (info.name, info.nuid)).collect();
+        assert_eq!(left, [("a".to_owned(), "3".to_owned())]);
+    }
+}
