@@ -12,7 +12,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use serde::Deserialize;
 
 use super::ConnectError;
-use super::jetstream::Refused;
+use super::jetstream::{Refused, check_name};
 use super::link::Link;
 use crate::core::{Config, Place, Region};
 
@@ -99,12 +99,9 @@ impl Gate {
     /// (`$JS.API.STREAM.MSG.GET`).
     pub fn stream(name: impl Into<String>) -> Self {
         let name = name.into();
-        let is_name = !name.is_empty()
-            && !name.contains(['.', '*', '>', '/', '\\'])
-            && !name.contains(char::is_whitespace);
+        let problem = check_name("stream", &name).err().map(|error| error.to_string());
         let subject = format!("{MESSAGE_GET}.{name}");
         let check: Check = Arc::new(move |link| api_answers(link, subject.clone(), NOBODY.into()).boxed());
-        let problem = (!is_name).then(|| format!("`{name}` is not the name of a stream"));
         Self { problem, ..Self::of(format!("stream {name}"), check) }
     }
 
@@ -176,7 +173,7 @@ impl Gate {
     }
 
     fn problem(&self, config: &Config) -> Option<String> {
-        let longest = config.dial.timeout * 2 / 3;
+        let longest = config.dial.timeout / 3 * 2;
         match &self.problem {
             Some(problem) => Some(problem.clone()),
             _ if self.period.is_zero() => Some("its period is zero".into()),
@@ -278,7 +275,9 @@ async fn api_answers(link: GateLink, subject: String, request: Bytes) -> Result<
 fn varied(period: Duration) -> Duration {
     // Keyed anew by the operating system at every call.
     let chance = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
-    period.mul_f64(0.8 + 0.4 * chance)
+    let varied = period.as_secs_f64() * (0.8 + 0.4 * chance);
+    // Longer than can be said is never.
+    Duration::try_from_secs_f64(varied).unwrap_or(Duration::MAX)
 }
 
 #[cfg(test)]
@@ -292,8 +291,9 @@ mod tests {
     #[test]
     fn gates_that_cannot_work_are_refused_by_name() {
         for (gate, what) in [
-            (Gate::stream("A.B"), "`A.B` is not the name of a stream"),
-            (Gate::stream(""), "`` is not the name of a stream"),
+            (Gate::stream("A.B"), "`A.B` is no name of a stream"),
+            (Gate::stream(""), "`` is no name of a stream"),
+            (Gate::stream("A\0"), "is no name of a stream"),
             (Gate::jetstream().period(Duration::ZERO), "its period is zero"),
             (Gate::jetstream().failures(0), "its failures are 0"),
             (Gate::jetstream().timeout(Duration::from_secs(3)), "at most 2s, two thirds of `dial.timeout`"),
@@ -312,5 +312,7 @@ mod tests {
         assert!(
             periods.iter().any(|seconds| *seconds < 9.0) && periods.iter().any(|seconds| *seconds > 11.0)
         );
+        // Some of these would be longer than the longest.
+        assert!((0..200).all(|_| varied(Duration::MAX) >= Duration::MAX.mul_f64(0.79)));
     }
 }
