@@ -91,7 +91,7 @@ pub enum DnsError {
 pub(super) const LIMIT: Duration = Duration::from_secs(6);
 
 /// More servers than one name should have: the answer comes from the network.
-const SERVERS_MAX: usize = 64;
+pub(super) const SERVERS_MAX: usize = 64;
 
 pub(super) async fn look_up(resolver: &TokioResolver, question: &Question) -> Result<DnsAnswer, DnsError> {
     let service = format!("{}.{}", question.service, question.name);
@@ -132,7 +132,7 @@ async fn of_srv(resolver: &TokioResolver, lookup: &Lookup) -> Result<DnsAnswer, 
     }
     records.retain(|srv| !srv.target.is_root());
     records.truncate(SERVERS_MAX);
-    let asked = records.iter().map(async |srv| (*srv, addresses(resolver, &srv.target.to_utf8()).await));
+    let asked = records.iter().map(async |srv| (*srv, addresses(resolver, &srv.target.to_ascii()).await));
     let mut expiry = lookup.valid_until();
     let (mut servers, mut lame) = (Vec::new(), Vec::new());
     let mut last_failure = None;
