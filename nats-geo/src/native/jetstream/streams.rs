@@ -203,7 +203,7 @@ impl Stream {
     /// The last message of this subject, as the leader of the stream knows it; of a mirror, that of the stream that it
     /// mirrors. Nobody knows it better, and whoever is about to write must not know it worse.
     pub(crate) async fn last_at_leader(&self, subject: &str) -> Result<Option<StreamMessage>, ApiError> {
-        let origin = self.info.info.config.mirror.as_ref().map_or(self.name(), |mirror| &mirror.name);
+        let origin = self.info.info.config.mirror.as_ref().map_or_else(|| self.name(), |mirror| &mirror.name);
         self.read_from_leader_of(origin, json!({ "last_by_subj": subject })).await
     }
 
