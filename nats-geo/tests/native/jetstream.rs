@@ -259,7 +259,7 @@ async fn without_any_server_a_publish_ends_and_says_that_nothing_was_stored() {
 }
 
 /// Suspects a silent link as ever, but does not give it up: what waits on it would wait for long.
-fn never_sure() -> GeoOptions {
+pub(crate) fn never_sure() -> GeoOptions {
     let mut config = Config::interactive();
     (config.watch.dead_min, config.watch.dead_max) = (Duration::from_secs(60), Duration::from_secs(60));
     options().config(config)
