@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use nats_geo::jetstream::consumer::pull::Config;
 use nats_geo::jetstream::stream::{self, StorageType};
-use nats_geo::jetstream::{ApiError, OrderedOptions, PublishOptions};
+use nats_geo::jetstream::{ApiError, OrderedOptions, PublishOptions, PullOptions};
 use nats_geo::{GeoClient, Subscription};
 
 use crate::basics::client;
@@ -57,6 +57,10 @@ async fn what_does_harm_twice_is_not_asked_for_elsewhere_either() {
     let purging = tokio::spawn(async move { orders.purge("orders.>").await });
     heard(&mut questions).await;
     wait_for("the move", async || (client.stats().moves == 1).then_some(())).await;
+    // By now the refuge would have said that it knows nothing of streams.
+    for _ in 0..2 {
+        within("a round trip to the refuge", client.request("nobody", "".into())).await.unwrap_err();
+    }
     assert!(!purging.is_finished());
     near.silence(false);
     assert_eq!(within("the answer", purging).await.unwrap(), Ok(1));
@@ -119,4 +123,26 @@ async fn a_stream_is_not_gone_before_it_was_missed_twice() {
     client.publish("orders.new", "one lamp".into()).await.unwrap();
     let message = within("a message", reading).await.unwrap().unwrap().unwrap();
     assert_eq!(&message.payload[..], b"one lamp");
+}
+
+#[tokio::test]
+async fn who_reads_many_messages_asks_seldom() {
+    let (server, _dir) = server().await;
+    let client = client(&server.url()).await;
+    create_stream(&client).await;
+    for _ in 0..100 {
+        client.publish("orders.new", "one lamp".into()).await.unwrap();
+    }
+    within("a round trip", client.flush()).await.unwrap();
+    let orders = within("the stream", client.jetstream().get_stream("ORDERS")).await.unwrap();
+    let mut questions = overhear(&client, "CONSUMER.MSG.NEXT.>").await;
+    let options = OrderedOptions::new().pull(PullOptions::new().max_messages(20));
+    let mut messages = within("a reader", orders.ordered(options)).await.unwrap();
+    for _ in 0..100 {
+        within("a message", messages.next()).await.unwrap().unwrap();
+    }
+    within("a round trip", client.flush()).await.unwrap();
+    let asked = std::iter::from_fn(|| questions.next().now_or_never()).count();
+    // Ten at a time, and once at first.
+    assert!((6..=11).contains(&asked), "{asked} times");
 }
