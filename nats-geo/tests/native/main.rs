@@ -16,6 +16,7 @@ mod gates;
 mod gossip;
 mod handover;
 mod jetstream;
+mod objects;
 mod publishing;
 mod service;
 mod service_end;

@@ -1,25 +1,20 @@
 //! Key-value and object stores, on one server.
 
-use std::pin::Pin;
-use std::task::{Context as TaskContext, Poll};
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use futures_util::StreamExt as _;
 use nats_geo::GeoClient;
+use nats_geo::jetstream::ApiError;
 use nats_geo::jetstream::kv::{self, Entry, Include, Operation, ReadError, Watch, WatchOptions, WriteError};
 use nats_geo::jetstream::object::{
-    self, GetError, ObjectLink, ObjectMetadata, ObjectOptions, ObjectReadError, PutError,
+    self, GetError, ObjectLink, ObjectMetadata, ObjectOptions, ObjectReadError,
 };
 use nats_geo::jetstream::stream::{self, Source};
-use nats_geo::jetstream::{ApiError, PublishError, PublishOptions};
 use tempfile::TempDir;
-use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::basics::client;
 use crate::jetstream::{server, unanswered};
-use crate::support::{Relay, Server, wait_for, within};
+use crate::support::{Server, wait_for, within};
 
 async fn lamps() -> (Server, TempDir, GeoClient, kv::Store) {
     let (server, dir) = server().await;
@@ -137,7 +132,7 @@ async fn a_watch_begins_with_what_exists_and_says_when_that_is_all() {
     assert!(matches!(error, ReadError::Ended(_)), "{error}");
 }
 
-async fn films() -> (Server, TempDir, GeoClient, object::Store) {
+pub(crate) async fn films() -> (Server, TempDir, GeoClient, object::Store) {
     let (server, dir) = server().await;
     let client = client(&server.url()).await;
     let config = object::Config { bucket: "films".into(), ..Default::default() };
@@ -146,20 +141,20 @@ async fn films() -> (Server, TempDir, GeoClient, object::Store) {
 }
 
 /// Bytes that tell where they are.
-fn film(bytes: u32) -> Vec<u8> {
+pub(crate) fn film(bytes: u32) -> Vec<u8> {
     (0..bytes.div_ceil(4)).flat_map(u32::to_be_bytes).take(bytes as usize).collect()
 }
 
 /// Small parts, so that there are many.
-fn named(name: &str) -> ObjectMetadata {
+pub(crate) fn named(name: &str) -> ObjectMetadata {
     ObjectMetadata { name: name.into(), chunk_size: Some(1000), ..ObjectMetadata::default() }
 }
 
-async fn write(films: &object::Store, name: &str, bytes: &[u8]) -> object::ObjectInfo {
+pub(crate) async fn write(films: &object::Store, name: &str, bytes: &[u8]) -> object::ObjectInfo {
     within("writing", films.put(named(name), &mut &*bytes)).await.unwrap()
 }
 
-async fn read(films: &object::Store, name: &str) -> Vec<u8> {
+pub(crate) async fn read(films: &object::Store, name: &str) -> Vec<u8> {
     let object = within("the object", films.get(name)).await.unwrap();
     within("its bytes", object.read_all()).await.unwrap().to_vec()
 }
@@ -242,79 +237,6 @@ async fn damaged_and_incomplete_objects_are_told_from_whole_ones() {
     let object = within("the object", films.get("film")).await.unwrap();
     let error = within("its end", object.read_all()).await.unwrap_err();
     assert_eq!(error, ObjectReadError::Incomplete { name: "film".into(), chunk: 0, chunks: 5 });
-}
-
-/// Bytes whose end makes a server fall silent.
-struct LastWords<'a> {
-    bytes: &'a [u8],
-    relay: &'a Relay,
-}
-
-impl AsyncRead for LastWords<'_> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        if self.bytes.is_empty() {
-            self.relay.silence_server();
-        }
-        Pin::new(&mut self.bytes).poll_read(cx, buffer)
-    }
-}
-
-#[tokio::test]
-async fn an_object_that_may_have_been_written_keeps_its_bytes() {
-    let (server, _dir, _client, films) = films().await;
-    let (unanswered, relay) = unanswered(&server).await;
-    relay.silence(false);
-    let hasty = PublishOptions::new().try_timeout(Duration::from_secs(1)).tries_max(1);
-    let hasty = unanswered.jetstream_with(hasty);
-    let same = within("the store", hasty.object_store("films")).await.unwrap();
-    let bytes = film(1000);
-    let mut source = LastWords { bytes: &bytes, relay: &relay };
-    let error = within("giving up", same.put(named("film"), &mut source)).await.unwrap_err();
-    let PutError::Publish { chunk: 1, error: PublishError::GaveUp { in_doubt: true, .. }, .. } = &error
-    else {
-        panic!("{error:?}")
-    };
-    assert!(read(&films, "film").await == bytes, "it is there, and whole");
-}
-
-#[tokio::test]
-async fn only_bytes_of_the_object_are_removed_with_it() {
-    let (_server, _dir, client, films) = films().await;
-    let info = write(&films, "film", &film(5000)).await;
-    for nuid in [">", "*", ""] {
-        let odd = object::ObjectInfo { name: "odd".into(), nuid: nuid.into(), ..info.clone() };
-        let subject = format!("$O.films.M.{}", URL_SAFE.encode("odd"));
-        let text = serde_json::to_vec(&odd).unwrap();
-        within("a description", client.jetstream().publish(subject, text.into())).await.unwrap();
-        within("deleting", films.delete("odd")).await.unwrap();
-        assert!(read(&films, "film").await == film(5000), "`{nuid}`");
-    }
-}
-
-#[tokio::test]
-async fn whoever_writes_an_object_asks_who_knows_the_last_one() {
-    let dir = TempDir::new().unwrap();
-    let config = format!(
-        "jetstream {{ store_dir: \"{}\" }}\nauthorization {{ users: [{{ user: a, password: b, permissions: {{ publish: \
-         {{ deny: \"$JS.API.DIRECT.GET.>\" }} }} }}] }}",
-        dir.path().display()
-    );
-    let server = Server::with(&config).await;
-    let client = client(&format!("nats://a:b@127.0.0.1:{}", server.port)).await;
-    // Copies of a stream may be behind its leader: here, as far as can be.
-    let hasty = client.jetstream_with(PublishOptions::new().try_timeout(Duration::from_secs(1)).tries_max(1));
-    let config = object::Config { bucket: "films".into(), ..Default::default() };
-    let films = within("the store", hasty.create_object_store(config)).await.unwrap();
-    write(&films, "film", &film(1000)).await;
-    write(&films, "film", &film(2000)).await;
-    let mut stream = films.stream().clone();
-    let messages = within("the stream", stream.info()).await.unwrap().info.state.messages;
-    assert_eq!(messages, 3, "two parts and the description; the first one's part is gone");
-    within("deleting", films.delete("film")).await.unwrap();
 }
 
 #[tokio::test]
