@@ -90,6 +90,15 @@ async fn whoever_writes_an_object_asks_who_knows_the_last_one() {
 }
 
 #[tokio::test]
+async fn parts_of_no_size_are_parts_of_the_usual_one() {
+    let (_server, _dir, _client, films) = films().await;
+    let unsized_parts = object::ObjectMetadata { chunk_size: Some(0), ..named("film") };
+    // Not more than the server of these tests takes at once.
+    let info = within("writing", films.put(unsized_parts, &mut film(30_000).as_slice())).await.unwrap();
+    assert_eq!((info.chunks, info.options.and_then(|options| options.max_chunk_size)), (1, Some(128 << 10)));
+}
+
+#[tokio::test]
 async fn a_link_leads_to_an_object_and_not_to_another_link() {
     let (_server, _dir, client, films) = films().await;
     let info = write(&films, "film", &film(1000)).await;

@@ -302,6 +302,18 @@ async fn buckets_are_called_what_other_clients_can_ask_for() {
     }
 }
 
+#[tokio::test]
+async fn a_bucket_keeps_no_longer_history_than_other_clients_know() {
+    let (_server, _dir, client, _lamps) = lamps().await;
+    let create = async |history| {
+        let config = kv::Config { bucket: format!("kept-{history}"), history, ..Default::default() };
+        within("an answer", client.jetstream().create_key_value(config)).await.map(drop)
+    };
+    assert_eq!(create(64).await, Ok(()));
+    let bucket = "kept-65".to_owned();
+    assert_eq!(create(65).await, Err(ApiError::HistoryTooLong { bucket, history: 65, limit: 64 }));
+}
+
 fn bad_name(bucket: &str) -> ApiError {
     ApiError::BadBucket { name: bucket.into() }
 }

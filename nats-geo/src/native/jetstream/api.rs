@@ -145,6 +145,16 @@ pub enum ApiError {
         /// The name.
         name: String,
     },
+    /// More entries of each key than any client may ask to be kept. Nothing was sent.
+    #[error("bucket `{bucket}` cannot keep {history} entries of each key: {limit} are the most")]
+    HistoryTooLong {
+        /// The bucket.
+        bucket: String,
+        /// What was asked for.
+        history: i64,
+        /// The most.
+        limit: i64,
+    },
     /// What was asked cannot be sent as it is, or the client is closed.
     #[error(transparent)]
     NotSent(publish::PublishError),
@@ -206,7 +216,11 @@ impl ApiError {
             Self::Refused { refused, .. } => (400..500).contains(&refused.code),
             Self::NotSent(error) => !matches!(error, publish::PublishError::Unavailable { .. }),
             Self::GaveUp { .. } => false,
-            Self::BadName { .. } | Self::BadBucket { .. } | Self::NoInbox | Self::BadAnswer { .. } => true,
+            Self::BadName { .. }
+            | Self::BadBucket { .. }
+            | Self::HistoryTooLong { .. }
+            | Self::NoInbox
+            | Self::BadAnswer { .. } => true,
         }
     }
 

@@ -71,7 +71,10 @@ impl Context {
     /// A bad name, a configuration that the server refuses, or no answer in time.
     pub async fn create_key_value(&self, config: Config) -> Result<Store, ApiError> {
         check_bucket(&config.bucket)?;
-        let bucket = config.bucket.clone();
+        let (bucket, history) = (config.bucket.clone(), config.history);
+        if history > HISTORY_MAX {
+            return Err(ApiError::HistoryTooLong { bucket, history, limit: HISTORY_MAX });
+        }
         Ok(Store::new(self.create_stream(stream_config(config)).await?, &bucket))
     }
 
@@ -242,6 +245,9 @@ impl Store {
         })
     }
 }
+
+/// By the conventions of all NATS clients (ADR-8).
+const HISTORY_MAX: i64 = 64;
 
 fn bad_key(key: &str) -> ReadError {
     ReadError::BadKey { key: key.to_owned() }

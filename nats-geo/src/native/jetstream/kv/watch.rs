@@ -189,7 +189,8 @@ impl Watch {
         self.is_current
     }
 
-    /// What existed when the watch began, as far as it has not been taken yet. What follows is new.
+    /// What existed when the watch began, as far as it has not been taken yet. What follows is new. Whoever does not wait
+    /// for its end does not get what had come: read entry by entry then.
     ///
     /// # Errors
     /// The bucket is gone, or the client was closed before all had come.

@@ -16,7 +16,8 @@ use crate::native::jetstream::{ApiError, PublishError};
 impl Store {
     /// Writes an object, in place of what has its name. Each part is sent again across moves, and stored once; the
     /// object is there when all of them are. One part per round trip to the store's region: larger parts
-    /// (`chunk_size`) are faster, up to the server's `max_payload`.
+    /// (`chunk_size`) are faster, up to the server's `max_payload`. Dropping it before it is done leaves parts of no object,
+    /// which only take up room.
     ///
     /// ```no_run
     /// # async fn example(films: nats_geo::jetstream::object::Store) -> Result<(), Box<dyn std::error::Error>> {
@@ -89,7 +90,7 @@ impl Store {
         nuid: &str,
         data: &mut (impl AsyncRead + Unpin),
     ) -> Result<ObjectInfo, PutError> {
-        let chunk_bytes = object.chunk_size.unwrap_or(CHUNK_BYTES).max(1);
+        let chunk_bytes = object.chunk_size.filter(|bytes| *bytes > 0).unwrap_or(CHUNK_BYTES);
         let subject = self.chunk_subject(nuid);
         let mut sha256 = Sha256::new();
         let (mut size, mut chunks) = (0, 0);

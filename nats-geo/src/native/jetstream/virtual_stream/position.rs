@@ -148,6 +148,14 @@ mod tests {
     }
 
     #[test]
+    fn a_position_that_was_stored_is_the_same_again() {
+        let mut position = Position::since(at(980));
+        position.take(origin("lon", 7), at(1000));
+        let stored = serde_json::to_string(&position).unwrap();
+        assert_eq!(serde_json::from_str::<Position>(&stored).unwrap(), position);
+    }
+
+    #[test]
     fn an_origin_is_read_from_the_header_of_the_server() {
         let config = Config::new("orders", ["lon"]);
         let parse = |header| Origin::parse(header, &config);
