@@ -50,6 +50,7 @@ async fn keys_have_the_values_that_were_given_to_them() {
     assert_eq!(&old.value[..], b"red");
     put(&lamps, "stairs", "white").await;
     assert_eq!(within("an entry", lamps.entry_at("stairs", first)).await.unwrap(), None, "of another key");
+    assert_eq!(within("an entry", lamps.entry_at("hall", 0)).await.unwrap(), None, "there is none");
 
     within("deleting", lamps.delete("hall")).await.unwrap();
     assert_eq!(get(&lamps, "hall").await, None);

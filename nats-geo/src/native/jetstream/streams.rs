@@ -189,6 +189,10 @@ impl Stream {
     /// # Errors
     /// The stream is gone, or no answer in time.
     pub async fn get(&self, sequence: u64) -> Result<Option<StreamMessage>, ApiError> {
+        // Sequences begin at 1; servers would take this for no question at all.
+        if sequence == 0 {
+            return Ok(None);
+        }
         self.read(json!({ "seq": sequence }), None).await
     }
 
