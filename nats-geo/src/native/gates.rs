@@ -149,12 +149,9 @@ impl Gate {
         answer.map_err(|why| format!("{}: {why}", self.name))
     }
 
-    /// Asks again and again; returns why the link is of no use.
-    async fn until_it_fails(&self, link: &GateLink, asked: Asked) -> String {
-        let mut failed = match asked {
-            Asked::AllPassed | Asked::Nobody => 0,
-            Asked::Failed => self.failures.saturating_sub(1),
-        };
+    /// Asks again and again, as the gate of this number; returns why the link is of no use.
+    async fn until_it_fails(&self, number: usize, link: &GateLink, asked: Asked) -> Verdict {
+        let mut failed = asked.failures_before(number, self.failures);
         if asked != Asked::Nobody {
             tokio::time::sleep(varied(self.period)).await;
         }
@@ -164,7 +161,7 @@ impl Gate {
                 Err(why) => {
                     failed += 1;
                     if failed >= self.failures {
-                        return why;
+                        return Verdict { gate: number, why };
                     }
                 }
             }
@@ -205,8 +202,24 @@ pub(crate) enum Asked {
     AllPassed,
     /// No gate was asked: there was no time.
     Nobody,
-    /// The last verdict was bad.
-    Failed,
+    /// The last verdict was bad: that of this gate.
+    Failed(usize),
+}
+
+impl Asked {
+    /// How many failures in a row there were at the gate of this number, of so many that condemn the link. One more from
+    /// the gate that did condemns it again; the others have said nothing against it.
+    fn failures_before(self, number: usize, failures: u32) -> u32 {
+        if self == Self::Failed(number) { failures.saturating_sub(1) } else { 0 }
+    }
+}
+
+/// Why the live link is of no use.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    /// The number of the gate that says so.
+    pub(crate) gate: usize,
+    pub(crate) why: String,
 }
 
 /// All gates of a client.
@@ -236,12 +249,13 @@ impl Gates {
     }
 
     /// Watches the live link. Returns which gate fails, and why; `None` when the link has ended.
-    pub(crate) async fn watch(&self, link: &Link, place: Place, asked: Asked) -> Option<String> {
+    pub(crate) async fn watch(&self, link: &Link, place: Place, asked: Asked) -> Option<Verdict> {
         let asking = GateLink { client: link.client().clone(), place };
+        let gates = self.0.iter().enumerate();
         let mut verdicts: FuturesUnordered<_> =
-            self.0.iter().map(|gate| gate.until_it_fails(&asking, asked)).collect();
+            gates.map(|(number, gate)| gate.until_it_fails(number, &asking, asked)).collect();
         tokio::select! {
-            why = verdicts.next() => why,
+            verdict = verdicts.next() => verdict,
             () = link.ended() => None,
         }
     }
@@ -303,6 +317,13 @@ mod tests {
             assert!(text.contains(what) && text.contains(&name), "{text}");
         }
         assert!(Gates::new(vec![Gate::jetstream(), Gate::stream("ORDERS")], &Config::fleet()).is_ok());
+    }
+
+    #[test]
+    fn a_gate_answers_for_its_own_failures_only() {
+        let before = |asked: Asked| [0, 1].map(|number| asked.failures_before(number, 3));
+        assert_eq!(before(Asked::Failed(1)), [0, 2]);
+        assert_eq!((before(Asked::AllPassed), before(Asked::Nobody)), ([0, 0], [0, 0]));
     }
 
     #[test]
