@@ -12,7 +12,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use serde::Deserialize;
 
 use super::ConnectError;
-use super::jetstream::Refused;
+use super::jetstream::{Refused, check_name};
 use super::link::Link;
 use crate::core::{Config, Place, Region};
 
@@ -99,12 +99,9 @@ impl Gate {
     /// (`$JS.API.STREAM.MSG.GET`).
     pub fn stream(name: impl Into<String>) -> Self {
         let name = name.into();
-        let is_name = !name.is_empty()
-            && !name.contains(['.', '*', '>', '/', '\\'])
-            && !name.contains(char::is_whitespace);
+        let problem = check_name("stream", &name).err().map(|error| error.to_string());
         let subject = format!("{MESSAGE_GET}.{name}");
         let check: Check = Arc::new(move |link| api_answers(link, subject.clone(), NOBODY.into()).boxed());
-        let problem = (!is_name).then(|| format!("`{name}` is not the name of a stream"));
         Self { problem, ..Self::of(format!("stream {name}"), check) }
     }
 
@@ -152,12 +149,9 @@ impl Gate {
         answer.map_err(|why| format!("{}: {why}", self.name))
     }
 
-    /// Asks again and again; returns why the link is of no use.
-    async fn until_it_fails(&self, link: &GateLink, asked: Asked) -> String {
-        let mut failed = match asked {
-            Asked::AllPassed | Asked::Nobody => 0,
-            Asked::Failed => self.failures.saturating_sub(1),
-        };
+    /// Asks again and again, as the gate of this number; returns why the link is of no use.
+    async fn until_it_fails(&self, number: usize, link: &GateLink, asked: Asked) -> Verdict {
+        let mut failed = asked.failures_before(number, self.failures);
         if asked != Asked::Nobody {
             tokio::time::sleep(varied(self.period)).await;
         }
@@ -167,7 +161,7 @@ impl Gate {
                 Err(why) => {
                     failed += 1;
                     if failed >= self.failures {
-                        return why;
+                        return Verdict { gate: number, why };
                     }
                 }
             }
@@ -176,7 +170,7 @@ impl Gate {
     }
 
     fn problem(&self, config: &Config) -> Option<String> {
-        let longest = config.dial.timeout * 2 / 3;
+        let longest = config.dial.timeout / 3 * 2;
         match &self.problem {
             Some(problem) => Some(problem.clone()),
             _ if self.period.is_zero() => Some("its period is zero".into()),
@@ -208,8 +202,24 @@ pub(crate) enum Asked {
     AllPassed,
     /// No gate was asked: there was no time.
     Nobody,
-    /// The last verdict was bad.
-    Failed,
+    /// The last verdict was bad: that of this gate.
+    Failed(usize),
+}
+
+impl Asked {
+    /// How many failures in a row there were at the gate of this number, of so many that condemn the link. One more from
+    /// the gate that did condemns it again; the others have said nothing against it.
+    fn failures_before(self, number: usize, failures: u32) -> u32 {
+        if self == Self::Failed(number) { failures.saturating_sub(1) } else { 0 }
+    }
+}
+
+/// Why the live link is of no use.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    /// The number of the gate that says so.
+    pub(crate) gate: usize,
+    pub(crate) why: String,
 }
 
 /// All gates of a client.
@@ -239,12 +249,13 @@ impl Gates {
     }
 
     /// Watches the live link. Returns which gate fails, and why; `None` when the link has ended.
-    pub(crate) async fn watch(&self, link: &Link, place: Place, asked: Asked) -> Option<String> {
+    pub(crate) async fn watch(&self, link: &Link, place: Place, asked: Asked) -> Option<Verdict> {
         let asking = GateLink { client: link.client().clone(), place };
+        let gates = self.0.iter().enumerate();
         let mut verdicts: FuturesUnordered<_> =
-            self.0.iter().map(|gate| gate.until_it_fails(&asking, asked)).collect();
+            gates.map(|(number, gate)| gate.until_it_fails(number, &asking, asked)).collect();
         tokio::select! {
-            why = verdicts.next() => why,
+            verdict = verdicts.next() => verdict,
             () = link.ended() => None,
         }
     }
@@ -278,7 +289,9 @@ async fn api_answers(link: GateLink, subject: String, request: Bytes) -> Result<
 fn varied(period: Duration) -> Duration {
     // Keyed anew by the operating system at every call.
     let chance = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
-    period.mul_f64(0.8 + 0.4 * chance)
+    let varied = period.as_secs_f64() * (0.8 + 0.4 * chance);
+    // Longer than can be said is never.
+    Duration::try_from_secs_f64(varied).unwrap_or(Duration::MAX)
 }
 
 #[cfg(test)]
@@ -292,8 +305,9 @@ mod tests {
     #[test]
     fn gates_that_cannot_work_are_refused_by_name() {
         for (gate, what) in [
-            (Gate::stream("A.B"), "`A.B` is not the name of a stream"),
-            (Gate::stream(""), "`` is not the name of a stream"),
+            (Gate::stream("A.B"), "`A.B` is no name of a stream"),
+            (Gate::stream(""), "`` is no name of a stream"),
+            (Gate::stream("A\0"), "is no name of a stream"),
             (Gate::jetstream().period(Duration::ZERO), "its period is zero"),
             (Gate::jetstream().failures(0), "its failures are 0"),
             (Gate::jetstream().timeout(Duration::from_secs(3)), "at most 2s, two thirds of `dial.timeout`"),
@@ -306,11 +320,20 @@ mod tests {
     }
 
     #[test]
+    fn a_gate_answers_for_its_own_failures_only() {
+        let before = |asked: Asked| [0, 1].map(|number| asked.failures_before(number, 3));
+        assert_eq!(before(Asked::Failed(1)), [0, 2]);
+        assert_eq!((before(Asked::AllPassed), before(Asked::Nobody)), ([0, 0], [0, 0]));
+    }
+
+    #[test]
     fn periods_are_varied_by_a_fifth() {
         let periods: Vec<_> = (0..200).map(|_| varied(Duration::from_secs(10)).as_secs_f64()).collect();
         assert!(periods.iter().all(|seconds| (8.0..=12.0).contains(seconds)));
         assert!(
             periods.iter().any(|seconds| *seconds < 9.0) && periods.iter().any(|seconds| *seconds > 11.0)
         );
+        // Some of these would be longer than the longest.
+        assert!((0..200).all(|_| varied(Duration::MAX) >= Duration::MAX.mul_f64(0.79)));
     }
 }

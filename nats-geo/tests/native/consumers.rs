@@ -7,8 +7,8 @@ use futures_util::StreamExt as _;
 use nats_geo::GeoClient;
 use nats_geo::jetstream::consumer::{DeliverPolicy, Info, pull::Config};
 use nats_geo::jetstream::{
-    Consumer, Message, Messages, MessagesError, Ordered, OrderedError, OrderedOptions, PullOptions,
-    PullRefusal, Stream,
+    ApiError, Consumer, Message, Messages, MessagesError, Ordered, OrderedError, OrderedOptions, PullOptions,
+    PullRefusal, Stream, stream, virtual_stream,
 };
 use tempfile::TempDir;
 
@@ -285,4 +285,27 @@ async fn consumer_names(client: &GeoClient) -> Vec<String> {
     let answer: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap();
     let names = answer["consumers"].as_array().cloned().unwrap_or_default();
     names.iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn readers_of_a_virtual_stream_may_ask_for_moments_and_not_for_nonsense() {
+    let (server, _dir) = server().await;
+    let client = client(&server.url()).await;
+    let jetstream = client.jetstream();
+    // Its read stream, as far as a reader can tell.
+    let config =
+        stream::Config { name: "all-read-lon".into(), subjects: vec!["all.>".into()], ..Default::default() };
+    let read = within("the stream", jetstream.create_stream(config)).await.unwrap();
+    let config = Config { durable_name: Some("workers".into()), ..Default::default() };
+    within("the consumer", read.create_consumer(config)).await.unwrap();
+    within("publishing", jetstream.publish("all.new", "one lamp".into())).await.unwrap();
+    let all = jetstream.virtual_stream(virtual_stream::Config::new("all", ["lon"])).unwrap();
+
+    let options = PullOptions::new().expires(Duration::from_secs(1));
+    let mut messages = within("messages", all.consumer("workers").messages_with(options)).await.unwrap();
+    let message = within("a message", messages.next()).await.unwrap().unwrap();
+    assert_eq!(&message.payload[..], b"one lamp");
+
+    let error = within("an answer", all.consumer("wor>kers").messages()).await.unwrap_err();
+    assert_eq!(error, ApiError::BadName { what: "consumer", name: "wor>kers".into() });
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_nats::HeaderMap;
-use async_nats::header::{NATS_EXPECTED_LAST_SEQUENCE, NATS_MESSAGE_ID};
+use async_nats::header::{NATS_EXPECTED_LAST_SEQUENCE, NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID};
 use futures_util::StreamExt as _;
 use nats_geo::core::Config;
 use nats_geo::jetstream::{Ack, Context, LastTry, PublishError, PublishOptions};
@@ -208,6 +208,43 @@ async fn a_message_without_an_answer_is_in_doubt_and_may_be_published_again() {
 }
 
 #[tokio::test]
+async fn a_refusal_of_what_may_be_stored_already_says_so() {
+    let (server, _dir) = server().await;
+    let direct = client(&server.url()).await;
+    create_stream(&direct).await;
+    let (unanswered, relay) = unanswered(&server).await;
+    let jetstream = unanswered.jetstream();
+    let conditional = headers(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
+    let publishing = tokio::spawn(async move {
+        jetstream.publish_with_headers("orders.new", conditional, "one lamp".into()).await
+    });
+    wait_for("the message", async || (stored(&direct).await == 1).then_some(())).await;
+    relay.cut();
+    relay.silence(false);
+    let error = within("the refusal", publishing).await.unwrap().unwrap_err();
+    let PublishError::GaveUp { last: LastTry::Refused(refused), in_doubt: true, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(refused.error_code, 10_071, "{error}");
+    assert!(error.to_string().ends_with("may have been stored"), "{error}");
+}
+
+#[tokio::test]
+async fn a_client_that_is_closed_does_not_deny_what_it_has_sent() {
+    let (server, _dir) = server().await;
+    let direct = client(&server.url()).await;
+    create_stream(&direct).await;
+    let (unanswered, _relay) = unanswered(&server).await;
+    let jetstream = unanswered.jetstream();
+    let publishing = tokio::spawn(async move { jetstream.publish("orders.new", "one lamp".into()).await });
+    wait_for("the message", async || (stored(&direct).await == 1).then_some(())).await;
+    unanswered.close().await;
+    let error = within("giving up", publishing).await.unwrap().unwrap_err();
+    assert!(matches!(&error, PublishError::GaveUp { in_doubt: true, .. }), "{error:?}");
+    assert!(error.to_string().ends_with("may have been stored"), "{error}");
+}
+
+#[tokio::test]
 async fn without_any_server_a_publish_ends_and_says_that_nothing_was_stored() {
     let (mut server, _dir) = server().await;
     let client = within("connecting", options().publish_wait(MOMENT).connect(server.url())).await.unwrap();
@@ -222,7 +259,7 @@ async fn without_any_server_a_publish_ends_and_says_that_nothing_was_stored() {
 }
 
 /// Suspects a silent link as ever, but does not give it up: what waits on it would wait for long.
-fn never_sure() -> GeoOptions {
+pub(crate) fn never_sure() -> GeoOptions {
     let mut config = Config::interactive();
     (config.watch.dead_min, config.watch.dead_max) = (Duration::from_secs(60), Duration::from_secs(60));
     options().config(config)

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod asked_again;
 mod at_least_once;
 mod basics;
 mod consumers;
@@ -11,9 +12,11 @@ mod dns;
 mod dns_changes;
 mod dns_server;
 mod failover;
+mod gates;
 mod gossip;
 mod handover;
 mod jetstream;
+mod objects;
 mod publishing;
 mod service;
 mod service_end;

@@ -4,10 +4,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use futures_util::StreamExt as _;
 use nats_geo::GeoClient;
+use nats_geo::jetstream::ApiError;
 use nats_geo::jetstream::kv::{self, Entry, Include, Operation, ReadError, Watch, WatchOptions, WriteError};
 use nats_geo::jetstream::object::{
     self, GetError, ObjectLink, ObjectMetadata, ObjectOptions, ObjectReadError,
 };
+use nats_geo::jetstream::stream::{self, Source};
 use tempfile::TempDir;
 
 use crate::basics::client;
@@ -48,6 +50,7 @@ async fn keys_have_the_values_that_were_given_to_them() {
     assert_eq!(&old.value[..], b"red");
     put(&lamps, "stairs", "white").await;
     assert_eq!(within("an entry", lamps.entry_at("stairs", first)).await.unwrap(), None, "of another key");
+    assert_eq!(within("an entry", lamps.entry_at("hall", 0)).await.unwrap(), None, "there is none");
 
     within("deleting", lamps.delete("hall")).await.unwrap();
     assert_eq!(get(&lamps, "hall").await, None);
@@ -130,7 +133,7 @@ async fn a_watch_begins_with_what_exists_and_says_when_that_is_all() {
     assert!(matches!(error, ReadError::Ended(_)), "{error}");
 }
 
-async fn films() -> (Server, TempDir, GeoClient, object::Store) {
+pub(crate) async fn films() -> (Server, TempDir, GeoClient, object::Store) {
     let (server, dir) = server().await;
     let client = client(&server.url()).await;
     let config = object::Config { bucket: "films".into(), ..Default::default() };
@@ -139,20 +142,20 @@ async fn films() -> (Server, TempDir, GeoClient, object::Store) {
 }
 
 /// Bytes that tell where they are.
-fn film(bytes: u32) -> Vec<u8> {
+pub(crate) fn film(bytes: u32) -> Vec<u8> {
     (0..bytes.div_ceil(4)).flat_map(u32::to_be_bytes).take(bytes as usize).collect()
 }
 
 /// Small parts, so that there are many.
-fn named(name: &str) -> ObjectMetadata {
+pub(crate) fn named(name: &str) -> ObjectMetadata {
     ObjectMetadata { name: name.into(), chunk_size: Some(1000), ..ObjectMetadata::default() }
 }
 
-async fn write(films: &object::Store, name: &str, bytes: &[u8]) -> object::ObjectInfo {
+pub(crate) async fn write(films: &object::Store, name: &str, bytes: &[u8]) -> object::ObjectInfo {
     within("writing", films.put(named(name), &mut &*bytes)).await.unwrap()
 }
 
-async fn read(films: &object::Store, name: &str) -> Vec<u8> {
+pub(crate) async fn read(films: &object::Store, name: &str) -> Vec<u8> {
     let object = within("the object", films.get(name)).await.unwrap();
     within("its bytes", object.read_all()).await.unwrap().to_vec()
 }
@@ -235,4 +238,95 @@ async fn damaged_and_incomplete_objects_are_told_from_whole_ones() {
     let object = within("the object", films.get("film")).await.unwrap();
     let error = within("its end", object.read_all()).await.unwrap_err();
     assert_eq!(error, ObjectReadError::Incomplete { name: "film".into(), chunk: 0, chunks: 5 });
+}
+
+#[tokio::test]
+async fn what_is_written_through_a_mirror_is_compared_with_the_origin() {
+    let (server, _dir, client, _lamps) = lamps().await;
+    // It holds nothing of what is written now: a mirror may be behind.
+    let mirror = Source { name: "KV_lamps".into(), start_sequence: Some(1_000_000), ..Source::default() };
+    let config = stream::Config {
+        name: "KV_behind".into(),
+        mirror: Some(mirror),
+        allow_direct: true,
+        ..stream::Config::default()
+    };
+    within("the mirror", client.jetstream().create_stream(config)).await.unwrap();
+    let behind = within("the bucket", client.jetstream().key_value("behind")).await.unwrap();
+    put(&behind, "hall", "red").await;
+    within("deleting", behind.delete("hall")).await.unwrap();
+    assert_eq!(within("creating", behind.create("hall", "blue".into())).await.unwrap(), 3);
+
+    let (unanswered, relay) = unanswered(&server).await;
+    relay.silence(false);
+    let same = within("the bucket", unanswered.jetstream().key_value("behind")).await.unwrap();
+    relay.silence_server();
+    let updating = tokio::spawn(async move { same.update("hall", "green".into(), 3).await });
+    let origin = within("the bucket", client.jetstream().key_value("lamps")).await.unwrap();
+    wait_for("the value", async || origin.entry_at("hall", 4).await.unwrap()).await;
+    relay.cut();
+    relay.silence(false);
+    assert_eq!(within("the acknowledgement", updating).await.unwrap().unwrap(), 4);
+}
+
+#[tokio::test]
+async fn what_exists_ends_where_it_ended_when_the_watch_began() {
+    let (_server, _dir, _client, lamps) = lamps().await;
+    for key in ["hall", "attic", "stairs"] {
+        put(&lamps, key, "red").await;
+    }
+    let mut all = within("a watch", lamps.watch_with(WatchOptions::new())).await.unwrap();
+    for number in 0..50 {
+        put(&lamps, &format!("late.{number}"), "blue").await;
+    }
+    let existing = within("what exists", all.existing()).await.unwrap();
+    assert_eq!(existing.len(), 3, "{existing:?}");
+    assert_eq!(next(&mut all).await.key, "late.0", "what follows is new");
+
+    // Removed, with nothing said of it, before any of it has come.
+    let mut none = within("a watch", lamps.watch("hall")).await.unwrap();
+    within("purging", lamps.stream().purge("$KV.lamps.hall")).await.unwrap();
+    assert_eq!(within("what exists", none.existing()).await.unwrap(), []);
+    assert!(none.is_current());
+}
+
+#[tokio::test]
+async fn buckets_are_called_what_other_clients_can_ask_for() {
+    let (_server, _dir, client, _lamps) = lamps().await;
+    for bucket in ["", "a.b", "a b", "é", "a=b", "a$b"] {
+        let bad = |error: ApiError| assert_eq!(error, bad_name(bucket));
+        let config = kv::Config { bucket: bucket.into(), ..Default::default() };
+        bad(within("an answer", client.jetstream().create_key_value(config)).await.unwrap_err());
+        bad(within("an answer", client.jetstream().key_value(bucket)).await.unwrap_err());
+        let config = object::Config { bucket: bucket.into(), ..Default::default() };
+        bad(within("an answer", client.jetstream().create_object_store(config)).await.unwrap_err());
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_keeps_no_longer_history_than_other_clients_know() {
+    let (_server, _dir, client, _lamps) = lamps().await;
+    let create = async |history| {
+        let config = kv::Config { bucket: format!("kept-{history}"), history, ..Default::default() };
+        within("an answer", client.jetstream().create_key_value(config)).await.map(drop)
+    };
+    assert_eq!(create(64).await, Ok(()));
+    let bucket = "kept-65".to_owned();
+    assert_eq!(create(65).await, Err(ApiError::HistoryTooLong { bucket, history: 65, limit: 64 }));
+}
+
+fn bad_name(bucket: &str) -> ApiError {
+    ApiError::BadBucket { name: bucket.into() }
+}
+
+#[tokio::test]
+async fn a_bucket_of_other_buckets_has_their_keys() {
+    let (_server, _dir, client, lamps) = lamps().await;
+    put(&lamps, "hall", "red").await;
+    let lamps = Source { name: "lamps".into(), ..Source::default() };
+    let config = kv::Config { bucket: "all".into(), sources: Some(vec![lamps]), ..Default::default() };
+    let all = within("the bucket", client.jetstream().create_key_value(config)).await.unwrap();
+    wait_for("a key of another bucket", async || get(&all, "hall").await).await;
+    put(&all, "attic", "blue").await;
+    assert_eq!(get(&all, "attic").await.as_deref(), Some("blue"));
 }

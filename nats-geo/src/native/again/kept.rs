@@ -155,7 +155,9 @@ impl Kept {
     /// confirmed it.
     pub(crate) fn next_orphan(&self, from: u64) -> Option<Orphan> {
         let mut state = lock(&self.state);
-        state.forget_older_than(self.limits.max_age);
+        if state.forget_older_than(self.limits.max_age) {
+            self.room.notify_waiters();
+        }
         let first = state.entries.partition_point(|entry| entry.id < from);
         let orphan = state.entries.range(first..).find(|entry| entry.carrier.is_none());
         orphan.map(|entry| Orphan { id: entry.id, message: entry.message.clone() })
@@ -168,6 +170,7 @@ impl Kept {
             && let Some(entry) = state.entries.remove(index)
         {
             state.bytes -= size(&entry.message);
+            self.room.notify_waiters();
         }
     }
 
@@ -183,13 +186,16 @@ impl State {
         Some(entry)
     }
 
-    fn forget_older_than(&mut self, max_age: Duration) {
+    /// Says whether there were any.
+    fn forget_older_than(&mut self, max_age: Duration) -> bool {
+        let before = self.forgotten.expired;
         let now = now();
         let is_old = |entry: &Entry| now.saturating_duration_since(entry.published) > max_age;
         while self.entries.front().is_some_and(is_old) {
             self.pop();
             self.forgotten.expired += 1;
         }
+        self.forgotten.expired > before
     }
 }
 
@@ -201,6 +207,8 @@ pub(crate) fn size(message: &OutboundMessage) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     const OLD: ConnId = ConnId(1);
@@ -304,5 +312,26 @@ mod tests {
         assert!(!waiting.is_finished());
         kept.confirmed(OLD, 1);
         waiting.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_lets_in_who_waits_for_room() {
+        let ways: [fn(&Kept); 2] = [
+            |kept| kept.give_up(0),
+            |kept| {
+                let then = now();
+                while now() == then {}
+                assert!(kept.next_orphan(0).is_none(), "too old");
+            },
+        ];
+        for (forget, max_age) in ways.into_iter().zip([LONG, Duration::ZERO]) {
+            let kept = kept(1, false, max_age);
+            kept.published(message("1"), OLD, 1);
+            kept.orphan(|_| true);
+            let (room, other) = (kept.room.notified(), message("2"));
+            forget(&kept);
+            assert!(room.now_or_never().is_some(), "nobody was told");
+            assert!(kept.has_room_for(&other));
+        }
     }
 }

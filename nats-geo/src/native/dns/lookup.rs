@@ -9,7 +9,7 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::{DnsError as Semantic, NetError};
 use hickory_resolver::proto::rr::rdata::SRV;
-use hickory_resolver::proto::rr::{RData, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
 
 use crate::native::observe::events::TARGET;
 use crate::native::{clock, tls};
@@ -91,7 +91,7 @@ pub enum DnsError {
 pub(super) const LIMIT: Duration = Duration::from_secs(6);
 
 /// More servers than one name should have: the answer comes from the network.
-const SERVERS_MAX: usize = 64;
+pub(super) const SERVERS_MAX: usize = 64;
 
 pub(super) async fn look_up(resolver: &TokioResolver, question: &Question) -> Result<DnsAnswer, DnsError> {
     let service = format!("{}.{}", question.service, question.name);
@@ -132,12 +132,12 @@ async fn of_srv(resolver: &TokioResolver, lookup: &Lookup) -> Result<DnsAnswer, 
     }
     records.retain(|srv| !srv.target.is_root());
     records.truncate(SERVERS_MAX);
-    let asked = records.iter().map(async |srv| (*srv, addresses(resolver, &srv.target.to_utf8()).await));
+    let asked = records.iter().map(async |srv| (*srv, addresses(resolver, &srv.target.to_ascii()).await));
     let mut expiry = lookup.valid_until();
     let (mut servers, mut lame) = (Vec::new(), Vec::new());
     let mut last_failure = None;
     for (srv, addresses) in future::join_all(asked).await {
-        let host = srv.target.to_utf8().trim_end_matches('.').to_owned();
+        let host = host_of(&srv.target);
         match addresses {
             Ok(Addresses { all, valid_until }) => {
                 expiry = expiry.min(valid_until);
@@ -161,6 +161,12 @@ async fn of_srv(resolver: &TokioResolver, lookup: &Lookup) -> Result<DnsAnswer, 
         (true, Some(failure)) => Err(failure),
         (true, None) => Err(DnsError::Lame { targets: lame }),
     }
+}
+
+/// As certificates have it: in ASCII, whatever the letters are meant to look like. In small letters, because resolvers
+/// may spell one name in another way each time, and it is one server all the same.
+fn host_of(target: &Name) -> String {
+    target.to_ascii().trim_end_matches('.').to_ascii_lowercase()
 }
 
 fn of_addresses(question: &Question, addresses: &Addresses) -> DnsAnswer {
@@ -218,6 +224,15 @@ fn failure(error: &NetError) -> DnsError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_are_named_as_in_certificates() {
+        for (target, host) in
+            [("Lon-1.nAtS.test.", "lon-1.nats.test"), ("xn--mnchen-3ya.test.", "xn--mnchen-3ya.test")]
+        {
+            assert_eq!(host_of(&Name::from_ascii(target).unwrap()), host);
+        }
+    }
 
     #[test]
     fn families_take_turns() {

@@ -120,10 +120,11 @@ impl Dns {
     }
 
     fn found(&self, server: DnsServer) -> Found {
-        let name = &self.url.address.host;
-        let is_own = server.host == *name || server.host.ends_with(&format!(".{name}"));
+        // Of names, case makes no difference, and no certificate has the dot behind one that is complete.
+        let name = self.url.address.host.trim_end_matches('.');
+        let is_own = is_at_or_below(&server.host, name);
         let is_believed = is_own || (self.trusts_targets && !is_number(&server.host));
-        let held_to = (!is_believed).then(|| name.clone());
+        let held_to = (!is_believed).then(|| name.to_owned());
         Found {
             address: Address { host: server.host, port: server.port },
             held_to,
@@ -131,6 +132,11 @@ impl Dns {
             weight: server.weight.into(),
         }
     }
+}
+
+fn is_at_or_below(host: &str, name: &str) -> bool {
+    let (host, name) = (host.to_ascii_lowercase(), name.to_ascii_lowercase());
+    host.strip_suffix(&name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 const GRACE: Duration = Duration::from_secs(60);
@@ -158,6 +164,12 @@ mod tests {
             ("10.0.0.1", Some("nats.test".to_owned())),
         ] {
             assert_eq!(held_to(&dns, host), held, "{host}");
+        }
+        let complete = Dns::new("tls://NATS.test.").unwrap();
+        for (host, held) in
+            [("Lon-1.Nats.Test", None), ("nats.test", None), ("evil.example", Some("NATS.test".to_owned()))]
+        {
+            assert_eq!(held_to(&complete, host), held, "{host}");
         }
         let trusting = dns.trust_targets();
         assert_eq!(held_to(&trusting, "lon-1.example"), None);

@@ -84,6 +84,8 @@ impl Present {
             .filter(|(server, _)| gone(server))
             .map(|(server, since)| (server, Some(since.unwrap_or(now))))
             .filter(|(_, since)| since.is_none_or(|since| now.saturating_duration_since(since) < grace))
+            // Those that vanished last stand in front.
+            .take(lookup::SERVERS_MAX)
             .collect();
         self.servers = answer.servers.into_iter().map(|server| (server, None)).chain(vanished).collect();
         let since = self.servers.iter().filter_map(|(_, since)| *since).min()?;
@@ -155,6 +157,17 @@ mod tests {
         assert_eq!(hosts(&present), ["b", "c"]);
         assert!(present.update(answer(&["c"]), later, grace).is_some());
         assert_eq!(present.update(answer(&["b", "c"]), later, grace), None, "it came back");
+    }
+
+    #[test]
+    fn a_name_that_has_other_servers_each_time_is_not_remembered_without_end() {
+        let (start, mut present) = (clock::now(), Present::default());
+        for round in 0..10 * lookup::SERVERS_MAX {
+            present.update(answer(&[&round.to_string()]), start, Duration::MAX);
+        }
+        let left: Vec<_> = present.servers().map(|server| server.host.clone()).collect();
+        assert_eq!(left.len(), lookup::SERVERS_MAX + 1);
+        assert_eq!(left[..2], ["639", "638"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Done, Driver};
 use crate::core::{ConnId, Event, Handover, NoticeKind, Place};
-use crate::native::gates::{Asked, Gates};
+use crate::native::gates::{Asked, Gates, Verdict};
 
 impl Driver {
     /// The gates that must pass before this link is activated, and where it leads.
@@ -34,10 +34,12 @@ impl Driver {
         }
     }
 
-    pub(super) fn unusable(&mut self, conn: ConnId, why: String) {
+    /// A gate condemns the live link. It is asked further: the link may have to do.
+    pub(super) fn condemned(&mut self, conn: ConnId, verdict: Verdict) {
+        let Verdict { gate, why } = verdict;
         self.tell(Event::Unusable { conn, why });
-        if let Some(entry) = self.links.get_mut(&conn).filter(|entry| entry.watch.is_some()) {
-            entry.asked = Asked::Failed;
+        if let Some(entry) = self.links.get_mut(&conn) {
+            entry.asked = Asked::Failed(gate);
             self.watch_live(conn);
         }
     }
@@ -48,7 +50,7 @@ impl Driver {
         let (gates, link, asked) = (self.gates.clone(), Arc::clone(&entry.link), entry.asked);
         let watch = self.tasks.spawn(async move {
             match gates.watch(&link, place, asked).await {
-                Some(why) => Done::Unusable { conn, why },
+                Some(verdict) => Done::Condemned { conn, verdict },
                 None => Done::Other,
             }
         });

@@ -13,7 +13,7 @@ use super::again;
 use super::clock::Clock;
 use super::connect::Progress;
 use super::found::Finding;
-use super::gates::{Asked, Gates};
+use super::gates::{Asked, Gates, Verdict};
 use super::hub::{Hub, lock};
 use super::link::{self, Ended, Link, Report, Reports, Traffic};
 use super::observe::events::TARGET;
@@ -127,10 +127,15 @@ enum Done {
         conn: ConnId,
         result: Result<(), Ended>,
     },
-    /// A link that a health gate keeps from being activated, or a live one that it condemns.
+    /// A link that a health gate keeps from being activated.
     Unusable {
         conn: ConnId,
         why: String,
+    },
+    /// A live link that a health gate finds of no use.
+    Condemned {
+        conn: ConnId,
+        verdict: Verdict,
     },
     Pong {
         conn: ConnId,
@@ -284,7 +289,8 @@ impl Driver {
             Done::Opened { conn, endpoint, result } => self.opened(conn, endpoint, result),
             Done::Activated { conn, result: Ok(()) } => self.tell(Event::Activated { conn }),
             Done::Activated { conn, result: Err(Ended) } => self.tell(Event::ActivateFailed { conn }),
-            Done::Unusable { conn, why } => self.unusable(conn, why),
+            Done::Unusable { conn, why } => self.tell(Event::Unusable { conn, why }),
+            Done::Condemned { conn, verdict } => self.condemned(conn, verdict),
             Done::Pong { conn, ping, result } => {
                 if let Some(entry) = self.links.get_mut(&conn) {
                     entry.pings = entry.pings.saturating_sub(1);

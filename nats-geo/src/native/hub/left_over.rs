@@ -37,16 +37,15 @@ impl Hub {
     pub(crate) async fn send_left_over(&self, link: &Link) -> Result<(), Ended> {
         // Two at a time would mix up the order.
         let _sending = link.sending_again.lock().await;
-        while let Some(message) = self.next_of_backlog() {
-            match link.push(&message, Kind::Publish).await {
+        while let Some(mut next) = self.next_of_backlog() {
+            let Some(message) = &next.message else { break };
+            match link.push(message, Kind::Publish).await {
                 Ok(_) => _ = self.counters.resent.fetch_add(1, Ordering::Relaxed),
-                Err(Refusal::Ended) => {
-                    lock(&self.backlog).push_front(message);
-                    return Err(Ended);
-                }
+                Err(Refusal::Ended) => return Err(Ended),
                 // This server accepts less than the one before.
                 Err(Refusal::TooLarge { .. }) => self.discarded(1),
             }
+            next.message = None;
         }
         match &self.kept {
             Some(kept) => self.send_orphans(link, kept).await,
@@ -110,7 +109,49 @@ impl Hub {
         }
     }
 
-    fn next_of_backlog(&self) -> Option<OutboundMessage> {
-        lock(&self.backlog).pop_front()
+    fn next_of_backlog(&self) -> Option<Taken<'_>> {
+        let message = lock(&self.backlog).pop_front()?;
+        Some(Taken { hub: self, message: Some(message) })
+    }
+}
+
+/// The oldest message that is left over. It goes back to where it was unless a link has taken it: whoever waits for that
+/// may give up.
+struct Taken<'a> {
+    hub: &'a Hub,
+    message: Option<OutboundMessage>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if let Some(message) = self.message.take() {
+            lock(&self.hub.backlog).push_front(message);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::native::hub::Limits;
+
+    #[test]
+    fn what_no_link_has_taken_goes_back_to_where_it_was() {
+        let limits =
+            Limits { publish_wait: Duration::ZERO, request_timeout: None, backlog: 9, at_most_once: false };
+        let hub = Hub::new(limits, None);
+        let message = |payload: &'static str| OutboundMessage {
+            subject: "a".into(),
+            reply: None,
+            payload: payload.into(),
+            headers: None,
+        };
+        lock(&hub.backlog).extend(["1", "2", "3"].map(message));
+        hub.next_of_backlog().unwrap().message = None;
+        drop(hub.next_of_backlog());
+        let left: Vec<_> = lock(&hub.backlog).iter().map(|message| message.payload.clone()).collect();
+        assert_eq!(left, ["2", "3"]);
     }
 }

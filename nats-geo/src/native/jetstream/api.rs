@@ -139,6 +139,22 @@ pub enum ApiError {
         /// The name.
         name: String,
     },
+    /// A key-value or object store cannot be called so. Nothing was sent.
+    #[error("`{name}` is no name of a bucket: use letters, digits, `-` and `_`")]
+    BadBucket {
+        /// The name.
+        name: String,
+    },
+    /// More entries of each key than any client may ask to be kept. Nothing was sent.
+    #[error("bucket `{bucket}` cannot keep {history} entries of each key: {limit} are the most")]
+    HistoryTooLong {
+        /// The bucket.
+        bucket: String,
+        /// What was asked for.
+        history: i64,
+        /// The most.
+        limit: i64,
+    },
     /// What was asked cannot be sent as it is, or the client is closed.
     #[error(transparent)]
     NotSent(publish::PublishError),
@@ -200,7 +216,11 @@ impl ApiError {
             Self::Refused { refused, .. } => (400..500).contains(&refused.code),
             Self::NotSent(error) => !matches!(error, publish::PublishError::Unavailable { .. }),
             Self::GaveUp { .. } => false,
-            Self::BadName { .. } | Self::NoInbox | Self::BadAnswer { .. } => true,
+            Self::BadName { .. }
+            | Self::BadBucket { .. }
+            | Self::HistoryTooLong { .. }
+            | Self::NoInbox
+            | Self::BadAnswer { .. } => true,
         }
     }
 
@@ -215,6 +235,15 @@ pub(crate) fn check_name(what: &'static str, name: &str) -> Result<(), ApiError>
     let is_bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '.' | '*' | '>' | '/' | '\\');
     if name.is_empty() || name.contains(is_bad) {
         return Err(ApiError::BadName { what, name: name.to_owned() });
+    }
+    Ok(())
+}
+
+/// Refuses what other clients of key-value and object stores do not take for the name of one.
+pub(crate) fn check_bucket(name: &str) -> Result<(), ApiError> {
+    let is_fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if name.is_empty() || !name.chars().all(is_fine) {
+        return Err(ApiError::BadBucket { name: name.to_owned() });
     }
     Ok(())
 }

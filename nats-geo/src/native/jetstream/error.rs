@@ -59,7 +59,7 @@ pub enum PublishError {
     },
 }
 
-/// Why the last try of a publish failed. All of these may pass.
+/// Why the last try failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LastTry {
@@ -77,9 +77,12 @@ pub enum LastTry {
         /// The subject.
         subject: String,
     },
-    /// No link was live for so long.
+    /// It was not sent: no link was live for so long, or the client was closed.
     #[error(transparent)]
     Unavailable(publish::PublishError),
+    /// Where the client is now, no answer can arrive. It was not sent.
+    #[error("this account may not subscribe to its inbox, so no answer could arrive; allow `_INBOX.>`")]
+    NoInbox,
     /// No answer within the time of one try.
     #[error("no answer within {waited:?}")]
     TimedOut {
@@ -89,7 +92,7 @@ pub enum LastTry {
     /// The link on which the answer would have come is gone.
     #[error("the connection was lost")]
     LinkLost,
-    /// The stream said that it cannot answer yet.
+    /// The stream said that it cannot answer yet, or refused what an earlier try may have stored.
     #[error(transparent)]
     Refused(Refused),
 }
@@ -109,12 +112,22 @@ impl LastTry {
         }
     }
 
+    /// Of a try behind others that may have been stored: what is said of the last one is not true of all.
+    pub(crate) fn behind_others(error: PublishError) -> Result<Self, PublishError> {
+        match error {
+            PublishError::Refused(refused) => Ok(Self::Refused(refused)),
+            PublishError::NotSent(error) => Ok(Self::Unavailable(error)),
+            PublishError::NoInbox => Ok(Self::NoInbox),
+            error => Err(error),
+        }
+    }
+
     /// Whether the stream may have stored what was sent.
     pub(crate) const fn in_doubt(&self) -> bool {
         match self {
             Self::TimedOut { .. } | Self::LinkLost => true,
             Self::Refused(refused) => refused.is_in_process(),
-            Self::NoStream { .. } | Self::NoJetStream { .. } | Self::Unavailable(_) => false,
+            Self::NoStream { .. } | Self::NoJetStream { .. } | Self::Unavailable(_) | Self::NoInbox => false,
         }
     }
 }

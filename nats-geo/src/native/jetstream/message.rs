@@ -108,9 +108,17 @@ impl Message {
         loop {
             let last = match question.ask().await {
                 Ok(_) => return Ok(()),
-                Err(error) => LastTry::new(error).map_err(AckError::NotAsked)?,
+                Err(error) => LastTry::new(error),
             };
-            if !question.may_ask_again().await {
+            let (last, may_pass) = match last {
+                Ok(last) => (last, true),
+                Err(error) if question.in_doubt => {
+                    (LastTry::behind_others(error).map_err(AckError::NotAsked)?, false)
+                }
+                Err(error) => return Err(AckError::NotAsked(error)),
+            };
+            question.in_doubt |= last.in_doubt();
+            if !may_pass || !question.may_ask_again().await {
                 let (tries, waited) = (question.tries(), question.waited());
                 return Err(AckError::Unconfirmed { tries, waited, last });
             }

@@ -58,6 +58,7 @@ mod question;
 
 mod api;
 pub use api::ApiError;
+pub(crate) use api::check_name;
 
 mod streams;
 pub use streams::{Alternate, Stream, StreamInfo};

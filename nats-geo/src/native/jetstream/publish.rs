@@ -73,16 +73,18 @@ impl Context {
         loop {
             let answer = question.ask().await;
             let (tries, subject) = (question.tries(), question.subject().clone());
-            let last = match settle(&subject, answer, tries)? {
-                Outcome::Stored(ack) => return Ok(ack),
-                Outcome::Again(last) => last,
+            let (last, may_pass) = match settle(&subject, answer, tries) {
+                Ok(Outcome::Stored(ack)) => return Ok(ack),
+                Ok(Outcome::Again(last)) => (last, true),
+                Err(error) if question.in_doubt => (LastTry::behind_others(error)?, false),
+                Err(error) => return Err(error),
             };
             question.in_doubt |= last.in_doubt();
             tracing::event!(
                 name: "nats_geo.not_acknowledged", target: TARGET, tracing::Level::DEBUG, %subject, tries, reason = %last,
                 "not acknowledged"
             );
-            if !question.may_ask_again().await {
+            if !may_pass || !question.may_ask_again().await {
                 let (waited, in_doubt) = (question.waited(), question.in_doubt);
                 return Err(PublishError::GaveUp { tries, waited, last, in_doubt, message_id });
             }

@@ -189,6 +189,10 @@ impl Stream {
     /// # Errors
     /// The stream is gone, or no answer in time.
     pub async fn get(&self, sequence: u64) -> Result<Option<StreamMessage>, ApiError> {
+        // Sequences begin at 1; servers would take this for no question at all.
+        if sequence == 0 {
+            return Ok(None);
+        }
         self.read(json!({ "seq": sequence }), None).await
     }
 
@@ -200,9 +204,11 @@ impl Stream {
         self.read(json!({ "last_by_subj": subject }), Some(subject)).await
     }
 
-    /// The last message of this subject, as the leader of the stream knows it.
+    /// The last message of this subject, as the leader of the stream knows it; of a mirror, that of the stream that it
+    /// mirrors. Nobody knows it better, and whoever is about to write must not know it worse.
     pub(crate) async fn last_at_leader(&self, subject: &str) -> Result<Option<StreamMessage>, ApiError> {
-        self.read_from_leader(json!({ "last_by_subj": subject })).await
+        let origin = self.info.info.config.mirror.as_ref().map_or_else(|| self.name(), |mirror| &mirror.name);
+        self.read_from_leader_of(origin, json!({ "last_by_subj": subject })).await
     }
 
     /// Removes the messages of one subject, wildcards allowed, and returns how many there were.
@@ -227,7 +233,7 @@ impl Stream {
     ) -> Result<Option<StreamMessage>, ApiError> {
         let name = self.name();
         if !self.info.info.config.allow_direct {
-            return self.read_from_leader(question).await;
+            return self.read_from_leader_of(name, question).await;
         }
         let none = None::<&serde_json::Value>;
         let found = match last_of {
@@ -243,12 +249,16 @@ impl Stream {
         StreamMessage::try_from(found).map(Some).map_err(|error| bad(&error))
     }
 
-    async fn read_from_leader(&self, question: serde_json::Value) -> Result<Option<StreamMessage>, ApiError> {
+    async fn read_from_leader_of(
+        &self,
+        stream: &str,
+        question: serde_json::Value,
+    ) -> Result<Option<StreamMessage>, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
             message: async_nats::jetstream::stream::RawMessage,
         }
-        let subject = format!("{API}.STREAM.MSG.GET.{}", self.name());
+        let subject = format!("{API}.STREAM.MSG.GET.{stream}");
         match self.context.call_raw(subject.clone(), &question, Repeat::Harmless).await {
             Ok(payload) => {
                 let Answer { message } = parse(&subject, &payload)?;

@@ -146,23 +146,37 @@ struct Job {
 
 impl Job {
     fn run(mut self) {
-        let why = match self.write_all() {
-            // Without a reason, the driver was dropped together with its runtime.
-            Ok(None) => self.why.get().copied().unwrap_or("the client was dropped").to_owned(),
-            Ok(Some(why)) => why.to_owned(),
-            Err(error) => format!("the writer failed: {error}"),
-        };
-        let is_early = self.why.get().is_none_or(|why| *why == SLOW);
-        if is_early {
+        if let Err(why) = self.write() {
             tracing::event!(
                 name: "nats_geo.decision_log_ended", target: TARGET, Level::WARN, why,
                 "the decision log ended: {why}"
             );
         }
-        let end = Line::Ended { why }.text();
-        // A writer that has failed may fail again: that was said.
-        let _ =
+    }
+
+    /// Writes the log and its end.
+    ///
+    /// # Errors
+    /// Why it is not complete.
+    fn write(&mut self) -> Result<(), String> {
+        let (why, is_complete) = match self.write_all() {
+            Ok(None) => match self.why.get() {
+                Some(why) => ((*why).to_owned(), *why != SLOW),
+                // The driver was dropped together with its runtime.
+                None => ("the client was dropped".to_owned(), false),
+            },
+            Ok(Some(why)) => (why.to_owned(), false),
+            Err(error) => (failed(&error), false),
+        };
+        let end = Line::Ended { why: why.clone() }.text();
+        let end =
             end.and_then(|text| self.writer.write_all(text.as_bytes())).and_then(|()| self.writer.flush());
+        match end {
+            Err(error) if is_complete => Err(failed(&error)),
+            _ if is_complete => Ok(()),
+            // If this was the writer, it may have failed again.
+            _ => Err(why),
+        }
     }
 
     /// Until no more lines come, or no more may be written: then returns why.
@@ -180,6 +194,10 @@ impl Job {
         }
         Ok(None)
     }
+}
+
+fn failed(error: &io::Error) -> String {
+    format!("the writer failed: {error}")
 }
 
 #[cfg(test)]
@@ -262,5 +280,37 @@ mod tests {
             }
         };
         tokio::time::timeout(Duration::from_secs(10), ended).await.expect("the log has no end");
+    }
+
+    /// Has room for some bytes.
+    struct Nearly(usize);
+
+    impl Write for Nearly {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or_else(|| io::Error::other("disk full"))?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_log_that_is_cut_short_while_the_client_is_closed_is_not_called_complete() {
+        let line = || Line::Told { at: Time::ZERO, call: Call::Timeout };
+        let length = line().text().unwrap().len();
+        let written = |room: usize, bytes_max: u64| {
+            let (lines, waiting) = mpsc::channel(9);
+            (0..2).for_each(|_| lines.try_send(line()).unwrap());
+            drop(lines);
+            let why = Arc::new(OnceLock::from("the client was closed"));
+            Job { waiting, writer: Box::new(Nearly(room)), why, bytes_left: bytes_max }.write()
+        };
+        assert_eq!(written(1000, 1000), Ok(()));
+        for room in [length, 2 * length] {
+            assert_eq!(written(room, 1000), Err("the writer failed: disk full".into()), "{room}");
+        }
+        assert!(written(1000, length as u64).unwrap_err().contains("as long as it may get"));
     }
 }

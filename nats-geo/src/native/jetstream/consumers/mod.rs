@@ -22,7 +22,9 @@ pub use messages::{Messages, MessagesError};
 
 mod ordered;
 pub use ordered::{Ordered, OrderedError, OrderedOptions};
-pub(crate) use ordered::{Read, Reader};
+
+mod reader;
+pub(crate) use reader::{Read, Reader};
 
 /// A pull consumer of a stream. Made by [`Stream::create_consumer`] and [`Stream::get_consumer`].
 #[derive(Clone, Debug)]

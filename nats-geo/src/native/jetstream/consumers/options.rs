@@ -32,7 +32,7 @@ impl PullOptions {
         self
     }
 
-    /// How long one request waits for messages at the server. Default 30 s; at least 1 s.
+    /// How long one request waits for messages at the server. Default 30 s; at least 1 s, at most a day.
     pub fn expires(mut self, expires: Duration) -> Self {
         self.expires = expires.max(EXPIRES_MIN);
         self
@@ -56,7 +56,12 @@ impl PullOptions {
         if let Some(limit) = usize::try_from(max_bytes).ok().filter(|limit| *limit > 0) {
             self.bytes_max = Some(self.bytes_max.map_or(limit, |bytes| bytes.min(limit)));
         }
-        // What the server demands.
+        self
+    }
+
+    /// Whatever the consumer allows, and whether that is known or not.
+    pub(crate) fn that_servers_take(mut self) -> Self {
+        self.expires = self.expires.min(EXPIRES_LIMIT);
         self.heartbeat = self.heartbeat.min(self.expires / 2);
         self
     }
@@ -77,6 +82,9 @@ const MESSAGES_LIMIT: usize = 64 << 10;
 /// The default of all NATS clients. Long, because asking again costs a round trip.
 const EXPIRES: Duration = Duration::from_secs(30);
 
+/// A day: requests are made anew long before. Servers count in nanoseconds, of which there are not enough for centuries.
+const EXPIRES_LIMIT: Duration = Duration::from_secs(24 * 3600);
+
 /// Shorter ones would be mostly asking.
 const EXPIRES_MIN: Duration = Duration::from_secs(1);
 
@@ -93,9 +101,16 @@ mod tests {
 
     #[test]
     fn what_the_consumer_allows_bounds_what_is_asked_for() {
-        let asked = PullOptions::new().max_messages(500).within(100, Duration::from_secs(4), 1000);
+        let asked = PullOptions::new()
+            .max_messages(500)
+            .within(100, Duration::from_secs(4), 1000)
+            .that_servers_take();
         assert_eq!((asked.messages_max, asked.bytes_max), (100, Some(1000)));
         assert_eq!((asked.expires, asked.heartbeat), (Duration::from_secs(4), Duration::from_secs(2)));
         assert_eq!(PullOptions::new().within(0, Duration::ZERO, 0), PullOptions::new());
+        let endless = PullOptions::new().expires(Duration::MAX).heartbeat(Duration::MAX).that_servers_take();
+        assert!(
+            i64::try_from(endless.expires.as_nanos()).is_ok() && endless.heartbeat <= endless.expires / 2
+        );
     }
 }

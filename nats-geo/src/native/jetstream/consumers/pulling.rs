@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::status::{PullRefusal, Rest, Status};
 use super::{Delivery, PullOptions};
-use crate::native::jetstream::api::API;
+use crate::native::jetstream::api::{API, check_name};
 use crate::native::jetstream::publish::pause_after;
 use crate::native::jetstream::{ApiError, Context};
 use crate::native::subscription::Copies;
@@ -90,13 +90,15 @@ impl Pull {
         consumer: &str,
         options: PullOptions,
     ) -> Result<Self, ApiError> {
+        check_name("stream", stream)?;
+        check_name("consumer", consumer)?;
         let inbox = context.inbox().await?;
         let subscription = context.client().subscribe_everywhere(format!("{inbox}.*")).await;
         let subscription = subscription.map_err(|_closed| ApiError::NotSent(PublishError::Closed))?;
         let broken = subscription.changes().broken;
         Ok(Self {
             context: context.clone(),
-            options,
+            options: options.that_servers_take(),
             subject: format!("{API}.CONSUMER.MSG.NEXT.{stream}.{consumer}"),
             inbox,
             subscription,

@@ -20,13 +20,13 @@
 use async_nats::HeaderMap;
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID, NATS_ROLLUP};
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream;
+use async_nats::jetstream::stream::{self, SubjectTransform};
 use bytes::Bytes;
 
 pub use async_nats::jetstream::kv::{Config, Entry, Operation};
 
-use super::api::check_name;
-use super::{ApiError, Context, PublishError, Stream};
+use super::api::check_bucket;
+use super::{ApiError, Context, LastTry, PublishError, Stream};
 
 mod key;
 use key::{Keyspace, OPERATION};
@@ -50,7 +50,7 @@ impl Context {
     /// # Errors
     /// There is none ([`ApiError::is_not_found`]), or no answer in time.
     pub async fn key_value(&self, bucket: &str) -> Result<Store, ApiError> {
-        check_name("bucket", bucket)?;
+        check_bucket(bucket)?;
         Ok(Store::new(self.get_stream(format!("KV_{bucket}")).await?, bucket))
     }
 
@@ -70,8 +70,11 @@ impl Context {
     /// # Errors
     /// A bad name, a configuration that the server refuses, or no answer in time.
     pub async fn create_key_value(&self, config: Config) -> Result<Store, ApiError> {
-        check_name("bucket", &config.bucket)?;
-        let bucket = config.bucket.clone();
+        check_bucket(&config.bucket)?;
+        let (bucket, history) = (config.bucket.clone(), config.history);
+        if history > HISTORY_MAX {
+            return Err(ApiError::HistoryTooLong { bucket, history, limit: HISTORY_MAX });
+        }
         Ok(Store::new(self.create_stream(stream_config(config)).await?, &bucket))
     }
 
@@ -80,7 +83,7 @@ impl Context {
     /// # Errors
     /// There is no such bucket, or no answer in time.
     pub async fn delete_key_value(&self, bucket: &str) -> Result<(), ApiError> {
-        check_name("bucket", bucket)?;
+        check_bucket(bucket)?;
         self.delete_stream(&format!("KV_{bucket}")).await
     }
 }
@@ -122,6 +125,13 @@ impl Store {
         Ok(last.and_then(|message| self.read(message)))
     }
 
+    /// As [`entry`](Self::entry), of who decides what may be written.
+    async fn entry_at_leader(&self, key: &str) -> Result<Option<Entry>, ReadError> {
+        let subject = self.keys.subject(key).ok_or_else(|| bad_key(key))?;
+        let last = self.stream.last_at_leader(&subject).await?;
+        Ok(last.and_then(|message| self.read(message)))
+    }
+
     /// The entry of a key at a revision, if it is kept.
     ///
     /// # Errors
@@ -151,13 +161,12 @@ impl Store {
             Err(error @ WriteError::WrongRevision { .. }) => error,
             written => return written,
         };
-        match self.entry(key).await {
+        match self.entry_at_leader(key).await.map_err(WriteError::Read)? {
             // Its mark is what stood in the way.
-            Ok(Some(Entry { operation: Operation::Delete | Operation::Purge, revision, .. })) => {
+            Some(Entry { operation: Operation::Delete | Operation::Purge, revision, .. }) => {
                 self.write(key, value, expecting(revision)).await
             }
-            Ok(_) => Err(error),
-            Err(error) => Err(WriteError::Read(error)),
+            _ => Err(error),
         }
     }
 
@@ -195,16 +204,21 @@ impl Store {
         let subject = self.keys.subject(key).ok_or_else(bad)?;
         let id = self.stream.context.fresh_name();
         headers.insert(NATS_MESSAGE_ID, id.as_str());
-        match self.stream.context.publish_with_headers(subject.clone(), headers, value).await {
-            Ok(ack) => Ok(ack.sequence),
-            Err(PublishError::Refused(refused)) if refused.is_wrong_sequence() => {
-                match self.revision_of(&subject, &id).await.map_err(WriteError::Read)? {
-                    Some(revision) => Ok(revision),
-                    None => Err(WriteError::WrongRevision { key: key.to_owned(), why: refused.description }),
+        let (refused, in_doubt) =
+            match self.stream.context.publish_with_headers(subject.clone(), headers, value).await {
+                Ok(ack) => return Ok(ack.sequence),
+                Err(PublishError::Refused(refused)) if refused.is_wrong_sequence() => (refused, false),
+                Err(PublishError::GaveUp { last: LastTry::Refused(refused), .. })
+                    if refused.is_wrong_sequence() =>
+                {
+                    (refused, true)
                 }
-            }
-            Err(error) => Err(WriteError::Publish(error)),
+                Err(error) => return Err(WriteError::Publish(error)),
+            };
+        if in_doubt && let Some(revision) = self.revision_of(&subject, &id).await.map_err(WriteError::Read)? {
+            return Ok(revision);
         }
+        Err(WriteError::WrongRevision { key: key.to_owned(), why: refused.description })
     }
 
     /// The last revision of a key, if it is that of our own message. A stream without replicas looks at the expected
@@ -232,6 +246,9 @@ impl Store {
     }
 }
 
+/// By the conventions of all NATS clients (ADR-8).
+const HISTORY_MAX: i64 = 64;
+
 fn bad_key(key: &str) -> ReadError {
     ReadError::BadKey { key: key.to_owned() }
 }
@@ -250,11 +267,22 @@ fn stream_config(config: Config) -> stream::Config {
         }
         source
     };
-    let is_copy = config.mirror.is_some() || config.sources.is_some();
+    let subjects = format!("$KV.{}.>", config.bucket);
+    // Their keys become keys of this bucket.
+    let source_of = |source: stream::Source| {
+        let mut source = store_of(source);
+        if source.subject_transforms.is_empty() && source.filter_subject.is_none() {
+            let from = source.name.strip_prefix("KV_").unwrap_or_default();
+            let transform =
+                SubjectTransform { source: format!("$KV.{from}.>"), destination: subjects.clone() };
+            source.subject_transforms.push(transform);
+        }
+        source
+    };
     stream::Config {
         name: format!("KV_{}", config.bucket),
         description: Some(config.description).filter(|text| !text.is_empty()),
-        subjects: if is_copy { Vec::new() } else { vec![format!("$KV.{}.>", config.bucket)] },
+        subjects: if config.mirror.is_some() { Vec::new() } else { vec![subjects.clone()] },
         max_messages_per_subject: config.history.max(1),
         max_bytes: config.max_bytes,
         max_age: config.max_age,
@@ -266,7 +294,7 @@ fn stream_config(config: Config) -> stream::Config {
         allow_direct: true,
         mirror_direct: config.mirror_direct || config.mirror.is_some(),
         mirror: config.mirror.map(store_of),
-        sources: config.sources.map(|sources| sources.into_iter().map(store_of).collect()),
+        sources: config.sources.map(|sources| sources.into_iter().map(source_of).collect()),
         num_replicas: config.num_replicas.max(1),
         discard: stream::DiscardPolicy::New,
         compression: config.compression.then_some(stream::Compression::S2),

@@ -1,5 +1,6 @@
 //! Watching keys, across moves and lost regions.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context as Waking, Poll};
@@ -160,9 +161,9 @@ impl Store {
     /// # Errors
     /// The bucket is gone, or no answer in time.
     pub async fn keys(&self) -> Result<Vec<String>, ReadError> {
-        let options = WatchOptions::new().ignore_deletes().headers_only();
+        let options = WatchOptions::new().headers_only();
         let entries = self.watch_with(options).await?.existing().await?;
-        Ok(entries.into_iter().map(|entry| entry.key).collect())
+        Ok(keys_with_values(entries))
     }
 
     /// The entries of a key that are kept, oldest first.
@@ -174,13 +175,22 @@ impl Store {
     }
 }
 
+/// Of what was written while it was being read, the last entry counts.
+fn keys_with_values(mut entries: Vec<Entry>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    entries.reverse();
+    entries.retain(|entry| seen.insert(entry.key.clone()) && entry.operation == Operation::Put);
+    entries.into_iter().rev().map(|entry| entry.key).collect()
+}
+
 impl Watch {
     /// Whether everything that existed when the watch began has come.
     pub const fn is_current(&self) -> bool {
         self.is_current
     }
 
-    /// What existed when the watch began, as far as it has not been taken yet. What follows is new.
+    /// What existed when the watch began, as far as it has not been taken yet. What follows is new. Whoever does not wait
+    /// for its end does not get what had come: read entry by entry then.
     ///
     /// # Errors
     /// The bucket is gone, or the client was closed before all had come.
@@ -201,7 +211,7 @@ impl State {
             let was_current = self.is_current;
             let entry = match self.reader.next().await? {
                 Ok(Read::Message(message, delivery)) => {
-                    self.is_current |= delivery.pending == 0;
+                    self.is_current |= self.reader.pending == 0;
                     self.keys.key(&message.subject).map(|key| Entry {
                         bucket: self.keys.bucket.clone(),
                         key: key.to_owned(),
@@ -250,5 +260,33 @@ impl Stream for Watch {
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watch").field("is_current", &self.is_current).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_was_written_while_it_was_listed_is_listed_once() {
+        let entry = |key: &str, operation| Entry {
+            bucket: "lamps".into(),
+            key: key.into(),
+            value: bytes::Bytes::new(),
+            revision: 1,
+            delta: 0,
+            created: crate::native::clock::today(),
+            operation,
+            seen_current: false,
+        };
+        let entries = vec![
+            entry("a", Operation::Put),
+            entry("b", Operation::Put),
+            entry("c", Operation::Delete),
+            entry("a", Operation::Put),
+            entry("b", Operation::Purge),
+            entry("c", Operation::Put),
+        ];
+        assert_eq!(keys_with_values(entries), ["a", "c"]);
     }
 }

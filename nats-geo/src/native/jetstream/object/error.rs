@@ -68,7 +68,7 @@ pub enum ObjectReadError {
     Closed,
 }
 
-/// Why an object was not written. What it was before, if it was there, is unchanged.
+/// Why an object was not written. What it was before, if it was there, is unchanged, unless its last part is in doubt.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PutError {

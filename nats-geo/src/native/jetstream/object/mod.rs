@@ -15,9 +15,11 @@
 //! # }
 //! ```
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use async_nats::jetstream::consumer::DeliverPolicy;
+use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
@@ -26,7 +28,7 @@ pub use async_nats::jetstream::object_store::{
     Config, ObjectInfo, ObjectLink, ObjectMetadata, ObjectOptions,
 };
 
-use super::api::{check_name, parse};
+use super::api::{check_bucket, parse};
 use super::consumers::{Read, Reader};
 use super::{ApiError, Context, OrderedOptions, Stream};
 
@@ -51,7 +53,7 @@ impl Context {
     /// # Errors
     /// There is none ([`ApiError::is_not_found`]), or no answer in time.
     pub async fn object_store(&self, bucket: &str) -> Result<Store, ApiError> {
-        check_name("bucket", bucket)?;
+        check_bucket(bucket)?;
         Ok(Store { stream: self.get_stream(format!("OBJ_{bucket}")).await?, bucket: bucket.to_owned() })
     }
 
@@ -71,7 +73,7 @@ impl Context {
     /// # Errors
     /// A bad name, a configuration that the server refuses, or no answer in time.
     pub async fn create_object_store(&self, config: Config) -> Result<Store, ApiError> {
-        check_name("bucket", &config.bucket)?;
+        check_bucket(&config.bucket)?;
         let bucket = config.bucket.clone();
         Ok(Store { stream: self.create_stream(stream_config(config)).await?, bucket })
     }
@@ -81,7 +83,7 @@ impl Context {
     /// # Errors
     /// There is no such store, or no answer in time.
     pub async fn delete_object_store(&self, bucket: &str) -> Result<(), ApiError> {
-        check_name("bucket", bucket)?;
+        check_bucket(bucket)?;
         self.delete_stream(&format!("OBJ_{bucket}")).await
     }
 }
@@ -97,7 +99,8 @@ impl Store {
         &self.stream
     }
 
-    /// What is known of an object; `None` if there is none, or it was deleted.
+    /// What is known of an object; `None` if there is none, or it was deleted. The nearest server that has the store
+    /// answers, so that it may be a moment behind what was written last.
     ///
     /// # Errors
     /// The store is gone, or no answer in time.
@@ -105,7 +108,8 @@ impl Store {
         Ok(self.find(name).await?.map(|found| found.info))
     }
 
-    /// An object, as a stream of its bytes. Links are followed.
+    /// An object, as a stream of its bytes. Links are followed. As with [`info`](Self::info), it may be what it was a
+    /// moment ago.
     ///
     /// # Errors
     /// [`GetError::NotFound`] if there is none; the store is gone, or no answer in time.
@@ -143,18 +147,13 @@ impl Store {
         let options = OrderedOptions::new().subject(subject.clone()).from(DeliverPolicy::LastPerSubject);
         let mut reader = Reader::begin(&self.stream, options).await?;
         let mut infos = Vec::new();
-        let mut left = reader.pending;
-        while left > 0 {
+        while reader.pending > 0 {
             match reader.next().await.ok_or(ObjectReadError::Closed)?? {
-                Read::CaughtUp => left = 0,
-                Read::Message(message, delivery) => {
-                    left = delivery.pending;
-                    infos.push(parse::<ObjectInfo>(&subject, &message.payload)?);
-                }
+                Read::CaughtUp => break,
+                Read::Message(message, _) => infos.push(parse(&subject, &message.payload)?),
             }
         }
-        infos.retain(|info| !info.deleted);
-        Ok(infos)
+        Ok(last_of_each(infos))
     }
 
     /// Where the bytes of an object are: here, or where a link leads.
@@ -178,9 +177,13 @@ impl Store {
 
     async fn find(&self, name: &str) -> Result<Option<Found>, ApiError> {
         let subject = self.meta_subject(name);
-        let Some(message) = self.stream.last(&subject).await? else { return Ok(None) };
-        let info: ObjectInfo = parse(&subject, &message.payload)?;
-        Ok((!info.deleted).then_some(Found { info, sequence: message.sequence }))
+        self.stream.last(&subject).await.and_then(|last| Found::read(&subject, last))
+    }
+
+    /// As [`find`](Self::find), for who is about to write: the nearest copy may be behind.
+    async fn find_at_leader(&self, name: &str) -> Result<Option<Found>, ApiError> {
+        let subject = self.meta_subject(name);
+        self.stream.last_at_leader(&subject).await.and_then(|last| Found::read(&subject, last))
     }
 
     fn meta_subject(&self, name: &str) -> String {
@@ -197,6 +200,15 @@ impl Store {
 struct Found {
     info: ObjectInfo,
     sequence: u64,
+}
+
+impl Found {
+    /// `None` of what was deleted.
+    fn read(subject: &str, message: Option<StreamMessage>) -> Result<Option<Self>, ApiError> {
+        let Some(StreamMessage { payload, sequence, .. }) = message else { return Ok(None) };
+        let info: ObjectInfo = parse(subject, &payload)?;
+        Ok((!info.deleted).then_some(Self { info, sequence }))
+    }
 }
 
 /// An object store as a stream, by the conventions of all NATS clients.
@@ -219,6 +231,15 @@ fn stream_config(config: Config) -> stream::Config {
     }
 }
 
+/// What was written while it was being read comes twice: as it was, and as it is, which may be that it was deleted.
+fn last_of_each(mut infos: Vec<ObjectInfo>) -> Vec<ObjectInfo> {
+    let mut names = BTreeSet::new();
+    infos.reverse();
+    infos.retain(|info| names.insert(info.name.clone()) && !info.deleted);
+    infos.reverse();
+    infos
+}
+
 /// Other clients leave out the padding, or not.
 fn is_digest(digest: &str, sha256: &[u8]) -> bool {
     let expected = format!("SHA-256={}", URL_SAFE.encode(sha256));
@@ -227,3 +248,21 @@ fn is_digest(digest: &str, sha256: &[u8]) -> bool {
 
 /// What all clients cut objects into unless told.
 const CHUNK_BYTES: usize = 128 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_while_it_was_listed_is_listed_once() {
+        let info = |name: &str, nuid: &str, deleted| {
+            let text = serde_json::json!({ "name": name, "bucket": "films", "nuid": nuid, "size": 0, "chunks": 0,
+                "mtime": "2026-01-01T00:00:00Z", "digest": "", "deleted": deleted });
+            serde_json::from_value::<ObjectInfo>(text).unwrap()
+        };
+        let infos =
+            vec![info("a", "1", false), info("b", "2", false), info("a", "3", false), info("b", "4", true)];
+        let left: Vec<_> = last_of_each(infos).into_iter().map(|info| (info.name, info.nuid)).collect();
+        assert_eq!(left, [("a".to_owned(), "3".to_owned())]);
+    }
+}

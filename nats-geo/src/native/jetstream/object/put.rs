@@ -10,12 +10,14 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::{CHUNK_BYTES, DeleteError, ObjectInfo, ObjectMetadata, ObjectOptions, PutError, Store};
 use crate::native::clock::today;
+use crate::native::jetstream::api::check_name;
 use crate::native::jetstream::{ApiError, PublishError};
 
 impl Store {
     /// Writes an object, in place of what has its name. Each part is sent again across moves, and stored once; the
     /// object is there when all of them are. One part per round trip to the store's region: larger parts
-    /// (`chunk_size`) are faster, up to the server's `max_payload`.
+    /// (`chunk_size`) are faster, up to the server's `max_payload`. Dropping it before it is done leaves parts of no object,
+    /// which only take up room.
     ///
     /// ```no_run
     /// # async fn example(films: nats_geo::jetstream::object::Store) -> Result<(), Box<dyn std::error::Error>> {
@@ -27,7 +29,8 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// The bytes cannot be read, or were not acknowledged. What had the name before is unchanged.
+    /// The bytes cannot be read, or were not acknowledged. What had the name before is unchanged, unless the last
+    /// acknowledgement is [in doubt](PublishError::GaveUp): then it is that, or the new object, and whole either way.
     pub async fn put(
         &self,
         object: impl Into<ObjectMetadata>,
@@ -37,20 +40,31 @@ impl Store {
         if object.name.is_empty() {
             return Err(PutError::NoName);
         }
-        let before = self.find(&object.name).await?;
+        let before = self.find_at_leader(&object.name).await?;
         let nuid = self.stream.context.fresh_name();
-        match self.write(object, &nuid, data).await {
-            Ok(info) => {
-                if let Some(before) = before {
-                    self.forget(&before.info.nuid).await;
-                }
-                Ok(info)
-            }
+        let info = match self.write_parts(object, &nuid, data).await {
+            Ok(info) => info,
             Err(error) => {
                 self.forget(&nuid).await;
-                Err(error)
+                return Err(error);
             }
+        };
+        if let Err(error) = self.announce(&info).await {
+            // It may be there: without its bytes it would be neither what it was nor what it is to be.
+            if !error.is_in_doubt() {
+                self.forget(&nuid).await;
+            }
+            return Err(match error {
+                Announce::Api(error) => error.into(),
+                Announce::Publish(error) => {
+                    PutError::Publish { name: info.name, chunk: info.chunks as u64, error }
+                }
+            });
         }
+        if let Some(before) = before {
+            self.forget(&before.info.nuid).await;
+        }
+        Ok(info)
     }
 
     /// Deletes an object.
@@ -58,7 +72,8 @@ impl Store {
     /// # Errors
     /// There is none, or it was not acknowledged.
     pub async fn delete(&self, name: &str) -> Result<(), DeleteError> {
-        let found = self.find(name).await?.ok_or_else(|| DeleteError::NotFound { name: name.to_owned() })?;
+        let found = self.find_at_leader(name).await?;
+        let found = found.ok_or_else(|| DeleteError::NotFound { name: name.to_owned() })?;
         let nuid = found.info.nuid.clone();
         let info = ObjectInfo { deleted: true, size: 0, chunks: 0, digest: None, ..found.info };
         self.announce(&info).await.map_err(|error| match error {
@@ -69,18 +84,16 @@ impl Store {
         Ok(())
     }
 
-    async fn write(
+    async fn write_parts(
         &self,
         object: ObjectMetadata,
         nuid: &str,
         data: &mut (impl AsyncRead + Unpin),
     ) -> Result<ObjectInfo, PutError> {
-        let chunk_bytes = object.chunk_size.unwrap_or(CHUNK_BYTES).max(1);
+        let chunk_bytes = object.chunk_size.filter(|bytes| *bytes > 0).unwrap_or(CHUNK_BYTES);
         let subject = self.chunk_subject(nuid);
         let mut sha256 = Sha256::new();
         let (mut size, mut chunks) = (0, 0);
-        let failed =
-            |chunk: usize, error| PutError::Publish { name: object.name.clone(), chunk: chunk as u64, error };
         loop {
             let read = read_chunk(data, chunk_bytes).await;
             let chunk = read.map_err(|error| PutError::Source { name: object.name.clone(), error })?;
@@ -90,10 +103,14 @@ impl Store {
             sha256.update(&chunk);
             size += chunk.len();
             let published = self.stream.context.publish(subject.clone(), chunk).await;
-            published.map_err(|error| failed(chunks, error))?;
+            published.map_err(|error| PutError::Publish {
+                name: object.name.clone(),
+                chunk: chunks as u64,
+                error,
+            })?;
             chunks += 1;
         }
-        let info = ObjectInfo {
+        Ok(ObjectInfo {
             name: object.name.clone(),
             description: object.description.clone(),
             metadata: object.metadata.clone(),
@@ -106,12 +123,7 @@ impl Store {
             modified: Some(today()),
             digest: Some(format!("SHA-256={}", URL_SAFE.encode(sha256.finalize()))),
             deleted: false,
-        };
-        match self.announce(&info).await {
-            Ok(()) => Ok(info),
-            Err(Announce::Api(error)) => Err(error.into()),
-            Err(Announce::Publish(error)) => Err(failed(chunks, error)),
-        }
+        })
     }
 
     /// Says what the object is, in place of what was said before.
@@ -128,6 +140,10 @@ impl Store {
 
     /// Removes bytes that belong to no object. If that fails they only take up room.
     async fn forget(&self, nuid: &str) {
+        // Links have no bytes, and what others have written may be anything: a wildcard would be the bytes of all.
+        if check_name("part", nuid).is_err() {
+            return;
+        }
         if let Err(error) = self.stream.purge(&self.chunk_subject(nuid)).await {
             tracing::warn!(target: "nats_geo", bucket = %self.bucket, nuid, %error, "bytes of no object are left");
         }
@@ -137,6 +153,12 @@ impl Store {
 enum Announce {
     Api(ApiError),
     Publish(PublishError),
+}
+
+impl Announce {
+    const fn is_in_doubt(&self) -> bool {
+        matches!(self, Self::Publish(PublishError::GaveUp { in_doubt: true, .. }))
+    }
 }
 
 /// As many bytes as a part has; fewer at the end, and none behind it.

@@ -101,20 +101,20 @@ impl Config {
     /// hour. After a move, an ordered reader passes over what its new read stream has got in that time, so a longer one
     /// makes moves slower.
     pub fn outage_max(mut self, outage: Duration) -> Self {
-        self.outage_max = outage;
+        self.outage_max = outage.min(LONGEST);
         self
     }
 
     /// For how long streams remember message ids. Default two minutes, that of servers. A longer one recognises later
     /// copies, and costs the servers memory for each message.
     pub fn duplicate_window(mut self, window: Duration) -> Self {
-        self.duplicate_window = window;
+        self.duplicate_window = window.min(LONGEST);
         self
     }
 
     /// How long read streams keep messages. Default: for ever.
     pub fn max_age(mut self, age: Duration) -> Self {
-        self.max_age = age;
+        self.max_age = age.min(LONGEST);
         self
     }
 
@@ -174,7 +174,7 @@ impl Config {
             }],
             ..Source::default()
         });
-        let age = if self.max_age.is_zero() { Duration::MAX } else { self.max_age };
+        let age = if self.max_age.is_zero() { LONGEST } else { self.max_age };
         stream::Config {
             name: self.read_name(region),
             sources: Some(sources.collect()),
@@ -196,6 +196,9 @@ impl Config {
         }
     }
 }
+
+/// Servers count in nanoseconds, with 63 bits: more would come out as something else.
+const LONGEST: Duration = Duration::from_nanos(i64::MAX as u64);
 
 /// Long enough for people to mend a region; short enough that nobody sizes disks for it.
 const OUTAGE_MAX: Duration = Duration::from_secs(3600);
@@ -229,6 +232,15 @@ mod tests {
             config.outage_max(Duration::from_secs(5)).write_stream("lon").duplicate_window.as_secs(),
             5
         );
+    }
+
+    #[test]
+    fn no_time_is_longer_than_servers_can_count() {
+        let config = Config::new("a", ["lon"]).outage_max(Duration::MAX).max_age(Duration::MAX);
+        let config = config.duplicate_window(Duration::MAX);
+        let (write, read) = (config.write_stream("lon"), config.read_stream("lon"));
+        let times = [write.max_age, write.duplicate_window, read.max_age, read.duplicate_window];
+        assert!(times.iter().all(|time| i64::try_from(time.as_nanos()).is_ok()), "{times:?}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use async_nats::datetime;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +60,7 @@ impl Position {
     /// All that was read had been stored when the last message was. What the read stream of then had not got yet, it was
     /// to get within the longest outage; so it was published, and stored anywhere else, no earlier than that before.
     pub(super) fn start(&self, outage_max: Duration) -> DeliverPolicy {
-        let last = self.last.map(|last| last - outage_max - CLOCK_SKEW);
+        let last = self.last.and_then(|last| earlier(last, outage_max.saturating_add(CLOCK_SKEW)));
         match last.max(self.since) {
             Some(start_time) => DeliverPolicy::ByStartTime { start_time },
             None => DeliverPolicy::All,
@@ -78,6 +79,12 @@ impl Position {
         self.last = self.last.max(Some(stored));
         true
     }
+}
+
+/// `None` of what was before 1970, when there were no messages: long before that there are no dates either.
+fn earlier(time: DateTime, by: Duration) -> Option<DateTime> {
+    let since_1970 = datetime::from_nanos(0).and_then(|epoch| datetime::add_std_duration(epoch, by));
+    (since_1970.is_ok_and(|earliest| earliest <= time)).then(|| time - by)
 }
 
 impl Origin {
@@ -129,6 +136,23 @@ mod tests {
         assert_eq!(start(&late), by(980));
         late.take(origin("lon", 1), at(1000));
         assert_eq!(start(&late), by(980));
+    }
+
+    #[test]
+    fn after_an_outage_without_end_everything_is_read() {
+        let mut position = Position::first();
+        position.take(origin("lon", 1), at(1000));
+        for outage in [Duration::from_secs(1_000), Duration::from_secs(1 << 40), Duration::MAX] {
+            assert_eq!(position.start(outage), DeliverPolicy::All, "{outage:?}");
+        }
+    }
+
+    #[test]
+    fn a_position_that_was_stored_is_the_same_again() {
+        let mut position = Position::since(at(980));
+        position.take(origin("lon", 7), at(1000));
+        let stored = serde_json::to_string(&position).unwrap();
+        assert_eq!(serde_json::from_str::<Position>(&stored).unwrap(), position);
     }
 
     #[test]
