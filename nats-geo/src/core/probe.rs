@@ -124,11 +124,6 @@ impl Prober {
         self.in_flight.iter().find(|(_, probe)| probe.expires <= now).map(|(id, _)| *id)
     }
 
-    /// The endpoints that are probed at the away interval.
-    pub(crate) const fn away(&self) -> &SortedSet<EndpointId> {
-        &self.away
-    }
-
     /// Sets which endpoints are probed at the away interval; newly added ones come forward.
     pub(crate) fn set_away(
         &mut self,

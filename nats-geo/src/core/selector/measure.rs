@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::discovery::Record;
-use super::super::{Endpoint, EndpointId, ProbeError, ProbeId, ProbeReport, Region};
+use super::super::{Endpoint, EndpointId, ProbeError, ProbeId, ProbeReport};
 use super::{Selector, Start};
 
 impl Selector {
@@ -42,25 +42,7 @@ impl Selector {
         let after = self.roster.get(endpoint).map(Record::rank_inputs);
         if is_new_identity || before != after || !self.is_calm() {
             self.review_ranks();
-        } else {
-            debug_assert!(self.review_would_change_nothing(), "a look at the ranks was left out: {self:?}");
         }
-    }
-
-    /// What [`is_calm`](Self::is_calm) says, the long way. Regions of endpoints that have just come or gone may be found later;
-    /// who is in one whose last server was withdrawn stays there.
-    fn review_would_change_nothing(&self) -> bool {
-        let mut reviewed = self.clone();
-        reviewed.review_ranks();
-        let order = |of: &Self, with: &Self| -> Vec<Region> {
-            of.region_order.iter().filter(|region| with.region_order.contains(region)).cloned().collect()
-        };
-        let way_home = |of: &Self| format!("{:?} {:?}", of.fail_back, of.prober.away());
-        let is_ranked = self.active.is_none_or(|active| {
-            self.region_of(active).is_some_and(|here| reviewed.region_order.contains(here))
-        });
-        order(self, &reviewed) == order(&reviewed, self)
-            && (!is_ranked || way_home(self) == way_home(&reviewed))
     }
 
     /// Returns whether another server than before answered.
