@@ -7,7 +7,7 @@ use nats_geo::sim::{ClientFault, Fault, PathFault, PathModel, Scenario, ServerFa
 use super::model::{Policy, Vector};
 
 /// All vectors, by the names of their files.
-pub(crate) const ALL: [(&str, Maker); 14] = [
+pub(crate) const ALL: [(&str, Maker); 15] = [
     ("first_choice", first_choice),
     ("ties", ties),
     ("server_lost", server_lost),
@@ -19,6 +19,7 @@ pub(crate) const ALL: [(&str, Maker); 14] = [
     ("fail_back_later", fail_back_later),
     ("flapping", flapping),
     ("herd_with_capacity_hint", herd_with_capacity_hint),
+    ("herd_in_a_crowd", herd_in_a_crowd),
     ("local_trouble", local_trouble),
     ("lame_duck", lame_duck),
     ("refused_credentials", refused_credentials),
@@ -161,6 +162,16 @@ fn flapping() -> Vector {
 fn herd_with_capacity_hint() -> Vector {
     let what = "A region is lost, and the survivors take 100 of its 1000 clients per second: this one waits for its time, and races nobody.";
     vector(what, Policy::fleet().with_capacity(1_000, 100.0), 1, secs(30), |scenario| {
+        scenario.at(secs(10), region(LON, ServerFault::Crash));
+    })
+}
+
+fn herd_in_a_crowd() -> Vector {
+    let what = "A region is lost and the next one leaves dials without an answer: this client, one of a herd, goes on by chance, and more and more slowly.";
+    vector(what, Policy::fleet(), 1, secs(40), |scenario| {
+        for each in [1, 2] {
+            scenario.at(secs(10), region(each, ServerFault::Freeze));
+        }
         scenario.at(secs(10), region(LON, ServerFault::Crash));
     })
 }

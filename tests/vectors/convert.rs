@@ -115,6 +115,7 @@ impl Failure {
             OpenError::Unreachable(_) => Self::Unreachable,
             OpenError::Auth(_) => Self::Auth,
             OpenError::ConnectionLimit => Self::ConnectionLimit,
+            OpenError::Overloaded(_) => Self::Overloaded,
             _ => Self::Other,
         }
     }
@@ -125,7 +126,7 @@ impl Failure {
             Self::TimedOut => ProbeError::TimedOut,
             Self::Unreachable => ProbeError::Unreachable(String::new()),
             Self::Closed => ProbeError::Closed,
-            Self::NotNats | Self::Auth | Self::ConnectionLimit | Self::Other => {
+            Self::NotNats | Self::Auth | Self::ConnectionLimit | Self::Overloaded | Self::Other => {
                 ProbeError::NotNats(String::new())
             }
         }
@@ -138,6 +139,7 @@ impl Failure {
             Self::Unreachable => OpenError::Unreachable(String::new()),
             Self::Auth => OpenError::Auth(String::new()),
             Self::ConnectionLimit => OpenError::ConnectionLimit,
+            Self::Overloaded => OpenError::Overloaded(String::new()),
             Self::Closed | Self::NotNats | Self::Other => OpenError::Other(String::new()),
         }
     }

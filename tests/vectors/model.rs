@@ -85,6 +85,7 @@ pub(crate) enum Failure {
     NotNats,
     Auth,
     ConnectionLimit,
+    Overloaded,
     Other,
 }
 

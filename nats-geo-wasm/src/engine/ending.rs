@@ -1,9 +1,9 @@
 //! The end of a link, and what becomes of all that was under way on it.
 
 use nats_geo::core::{Cause, ConnId, Event, OpenError, ProbeError, ProbeId, Time};
+use nats_geo::wire::Complaint;
 
 use super::link::{Link, Purpose, SocketId, Step, Whom};
-use super::ops::is_about_credentials;
 use super::{Code, Effect, Engine, Phase};
 
 /// Why a link ends.
@@ -23,6 +23,8 @@ pub(super) enum End {
     Auth(String),
     /// No further connection is allowed.
     Limit,
+    /// The server has too much to do for us.
+    Overloaded(String),
     /// What came is not NATS.
     Protocol(String),
     /// Given up for a reason of ours.
@@ -100,7 +102,9 @@ impl Engine {
             End::TimedOut => ProbeError::TimedOut,
             End::Auth(text) => ProbeError::NotNats(format!("credentials refused: {text}")),
             End::Protocol(text) => ProbeError::NotNats(text.clone()),
-            End::Requested | End::Closed(_) | End::Limit | End::Reset(_) => ProbeError::Closed,
+            End::Requested | End::Closed(_) | End::Limit | End::Overloaded(_) | End::Reset(_) => {
+                ProbeError::Closed
+            }
         };
         self.tell(Event::Probed { probe, result: Err(error) });
     }
@@ -112,7 +116,7 @@ impl Engine {
                 End::Auth(text) => Cause::Auth(text),
                 End::Closed(text) if text.starts_with(ABNORMAL) => Cause::Reset(text),
                 End::Closed(_) => Cause::Eof,
-                End::Reset(text) | End::Protocol(text) => Cause::Reset(text),
+                End::Reset(text) | End::Protocol(text) | End::Overloaded(text) => Cause::Reset(text),
                 End::Failed | End::Blocked | End::TimedOut | End::Limit => Cause::Eof,
             };
             return self.tell(Event::Closed { conn, cause });
@@ -123,6 +127,7 @@ impl Engine {
             End::TimedOut => OpenError::TimedOut,
             End::Auth(text) => OpenError::Auth(text),
             End::Limit => OpenError::ConnectionLimit,
+            End::Overloaded(text) => OpenError::Overloaded(text),
             End::Blocked => OpenError::Other(BLOCKED.into()),
             End::Protocol(text) => OpenError::Other(format!("not a usable NATS server: {text}")),
             End::Closed(text) => OpenError::Other(format!("closed: {text}")),
@@ -168,7 +173,7 @@ impl Engine {
             End::Failed => (Code::Connection, "the socket could not be opened"),
             End::TimedOut => (Code::Connection, "no answer in time"),
             End::Limit => (Code::Connection, "connection limit reached"),
-            End::Closed(text) | End::Reset(text) => (Code::Connection, text.as_str()),
+            End::Closed(text) | End::Reset(text) | End::Overloaded(text) => (Code::Connection, text.as_str()),
         };
         let url = self.endpoints.url(link.endpoint).unwrap_or_default();
         let text = format!("{url}: {what}");
@@ -211,7 +216,7 @@ fn explained(end: End, link: &Link, now: Time) -> End {
     let End::Closed(_) = &end else { return end };
     match &link.complaint {
         Some((text, at)) if now.since(*at) < BLAME_LIMIT => {
-            if is_about_credentials(&text.to_ascii_lowercase()) {
+            if Complaint::of(text) == Complaint::Credentials {
                 End::Auth(text.clone())
             } else {
                 End::Reset(text.clone())

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use nats_geo::core::{EndpointId, MoveCause, Notice, NoticeKind, Place, ServerIdentity, Time};
+use nats_geo::wire::Complaint;
 
 use super::json::Object;
 use super::link::SocketId;
-use super::ops::{PERMISSIONS, is_about_credentials};
 use super::view::place;
 use super::{Code, Effect, Engine};
 
@@ -38,14 +38,11 @@ impl Engine {
 
     /// `-ERR` on a link that is live.
     pub(super) fn notify_error(&mut self, socket: SocketId, text: &str) {
-        let code = if text.starts_with(PERMISSIONS) {
-            Code::PermissionViolation
-        } else if is_about_credentials(&text.to_ascii_lowercase()) {
-            Code::Authorization
-        } else if text.starts_with("Slow Consumer") {
-            Code::SlowConsumer
-        } else {
-            Code::Protocol
+        let code = match Complaint::of(text) {
+            Complaint::Permissions => Code::PermissionViolation,
+            Complaint::Credentials => Code::Authorization,
+            _ if text.starts_with("Slow Consumer") => Code::SlowConsumer,
+            _ => Code::Protocol,
         };
         let live = self.live == Some(socket);
         let object = self.notice("error", text).number("code", code.number().into()).bool("live", live);

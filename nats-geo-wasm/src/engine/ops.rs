@@ -1,7 +1,7 @@
 //! What servers say.
 
 use nats_geo::core::{Event, Time};
-use nats_geo::wire::{ClientOp, Decoder, Info, ServerOp};
+use nats_geo::wire::{ClientOp, Complaint, Decoder, Info, ServerOp};
 
 use super::Engine;
 use super::ending::End;
@@ -96,19 +96,20 @@ impl Engine {
     fn complained(&mut self, socket: SocketId, text: String) {
         let now = self.now;
         let Some(link) = self.links.get_mut(&socket) else { return };
+        let complaint = Complaint::of(&text);
         if link.step != Step::Live {
-            let lower = text.to_ascii_lowercase();
-            let end = if is_about_credentials(&lower) {
-                End::Auth(text)
-            } else if is_about_connections(&lower) {
-                End::Limit
-            } else {
-                link.complaint = Some((text, now));
-                return;
+            let end = match complaint {
+                Complaint::Credentials => End::Auth(text),
+                Complaint::Connections => End::Limit,
+                Complaint::Overload => End::Overloaded(text),
+                _ => {
+                    link.complaint = Some((text, now));
+                    return;
+                }
             };
             return self.end_link(socket, end);
         }
-        if text.starts_with(PERMISSIONS) {
+        if complaint == Complaint::Permissions {
             self.forbidden(socket, &text);
         } else {
             link.complaint = Some((text.clone(), now));
@@ -119,28 +120,10 @@ impl Engine {
     /// The account may not publish or subscribe there.
     fn forbidden(&mut self, socket: SocketId, text: &str) {
         let subject = text.split('"').nth(1).unwrap_or_default();
-        if has(text, "for Subscription") {
+        if text.starts_with("Permissions Violation for Subscription") {
             self.inbox_forbidden(socket, subject, text);
         } else {
             self.request_forbidden(socket, subject, text);
         }
     }
-}
-
-/// `str::contains` brings the search of Crochemore and Perrin along, which is 3 kB.
-fn has(text: &str, part: &str) -> bool {
-    text.as_bytes().windows(part.len()).any(|window| window == part.as_bytes())
-}
-
-/// How nats-server begins what it refuses for lack of permission.
-pub(super) const PERMISSIONS: &str = "Permissions Violation";
-
-/// Such as `Authorization Violation` and `User Authentication Expired`.
-pub(super) fn is_about_credentials(lower: &str) -> bool {
-    has(lower, "authentication") || has(lower, "authorization")
-}
-
-/// `maximum connections exceeded`, `maximum account active connections exceeded`.
-fn is_about_connections(lower: &str) -> bool {
-    has(lower, "maximum") && has(lower, "connections")
 }

@@ -108,10 +108,10 @@ impl Dialer {
         }
     }
 
-    /// A dial failed: the next of its lane has its turn at once, and the lane behind may open.
-    pub(crate) fn failed(&mut self, conn: ConnId, now: Time) {
+    /// A dial failed: the next of its lane has its turn at once if there is `no_need_to_wait`, and the lane behind may open.
+    pub(crate) fn failed(&mut self, conn: ConnId, no_need_to_wait: bool, now: Time) {
         let Some(dial) = self.in_flight.remove(&conn) else { return };
-        if let Some(lane) = self.lanes.get_mut(dial.lane) {
+        if let Some(lane) = self.lanes.get_mut(dial.lane).filter(|_| no_need_to_wait) {
             lane.opens = lane.opens.min(now);
         }
         if let Some(behind) = self.lanes.get_mut(dial.lane + 1)
@@ -130,6 +130,13 @@ impl Dialer {
     pub(crate) fn skip(&mut self, is_pointless: impl Fn(EndpointId) -> bool) {
         for lane in &mut self.lanes {
             lane.queue.retain(|candidate| !is_pointless(*candidate));
+        }
+    }
+
+    /// Nobody is dialled before `until`.
+    pub(crate) fn hold(&mut self, until: Time) {
+        for lane in &mut self.lanes {
+            lane.opens = lane.opens.max(until);
         }
     }
 
@@ -227,7 +234,7 @@ mod tests {
         }
 
         fn fail(&mut self, conn: u64, ms: u64) {
-            self.dialer.failed(ConnId(conn), Time::from_millis(ms));
+            self.dialer.failed(ConnId(conn), true, Time::from_millis(ms));
         }
     }
 
@@ -246,6 +253,18 @@ mod tests {
         assert_eq!(race.dialer.poll_timeout(&race.config), None);
         race.fail(0, 310);
         assert_eq!(race.run(310), [4]);
+    }
+
+    #[test]
+    fn who_is_in_no_hurry_waits_after_a_failure_too() {
+        let mut race = Race::new(vec![lane(&[1, 2, 3], 0)]);
+        assert_eq!(race.run(0), [1]);
+        race.dialer.failed(ConnId(0), false, Time::from_millis(10));
+        assert_eq!(race.run(99), [0; 0]);
+        assert_eq!(race.run(100), [2]);
+        race.dialer.hold(Time::from_millis(9_000));
+        assert_eq!(race.run(8_999), [0; 0]);
+        assert_eq!(race.run(9_000), [3]);
     }
 
     #[test]

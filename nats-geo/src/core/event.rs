@@ -154,6 +154,10 @@ pub enum OpenError {
     /// The account or the server allows no further connection.
     #[error("connection limit reached")]
     ConnectionLimit,
+    /// The server has too much to do for another client: it limits the rate of connections (`Connection throttling is
+    /// active`), or came to this one too late (`Authentication Timeout`).
+    #[error("the server is overloaded: {0}")]
+    Overloaded(String),
     /// No TLS session came about: which certificate is wrong, and what helps.
     #[error("TLS: {0}")]
     Tls(String),
@@ -166,6 +170,11 @@ impl OpenError {
     /// Whether nothing at all came back.
     pub(crate) const fn is_silence(&self) -> bool {
         matches!(self, Self::TimedOut | Self::Unreachable(_))
+    }
+
+    /// Whether the server may take this client later, when it has fewer to serve.
+    pub(crate) const fn is_overload(&self) -> bool {
+        matches!(self, Self::ConnectionLimit | Self::Overloaded(_))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::connect::Lane;
+use super::crowd::Crowd;
 use super::rank::{Ranked, Ranking};
 use super::rng::Rng;
 use super::sorted::SortedMap;
@@ -19,8 +20,8 @@ pub(crate) struct Outage {
     /// An endpoint outside the lost region was silent before any answered: the trouble may be ours.
     others_silent: bool,
     others_answered: bool,
-    /// A survivor left a dial without an answer: others that lost the same region may be asking it, too.
-    pub(crate) crowded: bool,
+    /// Others that lost the same region were seen.
+    pub(crate) crowd: Option<Crowd>,
     /// When the standby takes over unless a sibling answers first.
     pub(crate) promote_standby_at: Option<Time>,
     /// `Notice::Offline` was given.
@@ -60,7 +61,7 @@ impl Outage {
             from,
             sibling_failures: SortedMap::new(),
             others_silent: false,
-            crowded: false,
+            crowd: None,
             others_answered: false,
             promote_standby_at: None,
             told_offline: false,

@@ -42,6 +42,7 @@ mod rank;
 
 mod backoff;
 mod connect;
+mod crowd;
 
 pub(crate) mod watch;
 

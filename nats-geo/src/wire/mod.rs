@@ -17,6 +17,9 @@
 //! assert_eq!(message.payload, b"hello");
 //! ```
 
+mod complaint;
+pub use complaint::Complaint;
+
 mod decode;
 pub use decode::Decoder;
 

@@ -220,6 +220,8 @@ fn every_fatal_complaint_has_its_code() {
         ("'Authorization Violation'", Code::Authorization),
         ("'User Authentication Expired'", Code::Authorization),
         ("'maximum connections exceeded'", Code::Connection),
+        // Of a server that had no time for the credentials: it has not refused them.
+        ("'Authentication Timeout'", Code::Connection),
         ("'Parser Error'", Code::Connection),
     ] {
         let mut options = options();

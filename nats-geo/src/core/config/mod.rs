@@ -277,10 +277,10 @@ pub struct SpreadConfig {
     /// First attempt at another region, after a loss or on suspicion. Default 2 s (`fleet`), none
     /// (`interactive`).
     pub region_lost: Duration,
-    /// Leaving a lame duck. Default 5 s for both: half the server's default grace of 10 s, which leaves
-    /// room for dial and drain.
+    /// Leaving a lame duck. Default 5 s for both: half the server's default grace of 10 s, to leave room for drains.
     pub lame_duck: Duration,
-    /// What the surviving regions can take; replaces `region_lost`. Default unknown.
+    /// What the surviving regions can take; replaces `region_lost`. Default unknown: a client that finds them
+    /// overloaded (by a dial that waits, or in a server's words) asks more and more seldom, up to 8 s apart.
     pub capacity: Option<CapacityHint>,
 }
 

@@ -1,9 +1,10 @@
 //! The state machine that drivers run. It owns the stages and only routes between them:
 //! `mod.rs` takes events in, `measure.rs` what probes say, `due.rs` does what time demands, `outage.rs` gets a lost client back,
-//! `moves.rs` leaves a link that still works, `unusable.rs` one that works but is of no use, `afresh.rs` makes the first choice again, `standby.rs` keeps one
+//! `crowd.rs` looks for others that are lost, `moves.rs` leaves a link that still works, `unusable.rs` one that works but is of no use, `afresh.rs` makes the first choice again, `standby.rs` keeps one
 //! warm, `view.rs` shows the state, `quiet.rs` lets quiet time pass in simulations.
 
 mod afresh;
+mod crowd;
 mod due;
 mod measure;
 mod moves;
@@ -288,7 +289,8 @@ impl Selector {
             LinkState::Dialing(_) => {
                 self.notify_place(conn, |place| NoticeKind::OpenFailed { place, error: error.clone() });
                 self.links.remove(&conn);
-                self.dialer.failed(conn, self.now);
+                self.look_for_crowd_at(endpoint, error);
+                self.dialer.failed(conn, self.is_in_a_hurry_after(error), self.now);
                 self.candidate_failed(endpoint, error);
             }
             LinkState::DialingStandby(_) => {

@@ -1,7 +1,5 @@
 //! Getting a client back whose link is lost or silent.
 
-use std::time::Duration;
-
 use super::super::failover::{self, Outage, Trouble};
 use super::super::{
     Action, Cause, ConnId, EndpointId, Handover, MoveCause, NoticeKind, OpenError, Place, Region,
@@ -269,39 +267,8 @@ impl Selector {
             _ => failover::race_for_everybody(&ranking, self.now),
         };
         self.begin_race(lanes);
-        if self.outage.as_ref().is_some_and(|outage| outage.crowded) {
+        if self.outage.as_ref().is_some_and(|outage| outage.crowd.is_some()) {
             self.scatter();
         }
-    }
-
-    /// Everybody who lost a region finds the same survivor nearest, and the same next one if that does not answer in time:
-    /// a herd in step, of which no survivor can serve more than a few. So from the first dial that waits in vain on, each
-    /// client goes on by chance. A client alone, or an operator who told what the survivors can do, has no herd.
-    pub(super) fn look_for_crowds(&mut self) {
-        let Some(outage) = &mut self.outage else { return };
-        let Some(lost) = outage.region() else { return };
-        if outage.crowded || self.config.spread.region_lost.is_zero() {
-            return;
-        }
-        let roster = &self.roster;
-        let is_elsewhere = |endpoint| roster.region(endpoint).is_some_and(|region| region != lost);
-        if self.dialer.waits_in_vain(self.now, is_elsewhere) {
-            outage.crowded = true;
-            self.scatter();
-        }
-    }
-
-    /// Who has not been dialled yet is from now on dialled by chance, the nearer the likelier.
-    fn scatter(&mut self) {
-        let roster = &self.roster;
-        let weight = |endpoint| {
-            let base = roster.get(endpoint).and_then(|record| record.base.get()).unwrap_or(Duration::MAX);
-            base.max(NEAR).as_secs_f64().recip()
-        };
-        self.dialer.scatter(weight, &mut self.rng);
     }
 }
-
-/// Regions nearer than this are as good as each other for somebody who flees. In the simulated herd (`loadgen simulate`) the
-/// last client is back after 6.5 s with it, after 7.8 s with 10 ms, and after 18.5 s if everybody keeps to the ranking.
-const NEAR: Duration = Duration::from_millis(100);

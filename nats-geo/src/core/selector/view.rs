@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::super::connect::Lane;
-use super::super::estimate::RttTimer;
 use super::super::rank::Ranking;
 use super::super::watch::Watch;
 use super::super::{
@@ -135,19 +134,5 @@ impl Selector {
         if let Some(place) = self.place(conn) {
             self.notify(kind(place));
         }
-    }
-
-    /// What an attempt at this endpoint is given before it is raced by another.
-    pub(super) fn attempt_delay(&self, endpoint: EndpointId) -> Duration {
-        // Where first attempts are spread, a client is one of many. The clients of a lost region come together and make
-        // the survivors slow: racing them would ask for several handshakes per client, which they cannot do.
-        let lost = self.outage.as_ref().and_then(|outage| outage.region());
-        let is_herd = !self.config.spread.region_lost_or_hint().is_zero();
-        if is_herd && lost.is_some() && self.roster.region(endpoint) != lost {
-            return self.config.dial.attempt_delay_max;
-        }
-        let base = self.roster.get(endpoint).and_then(|record| record.base.get());
-        let dial = &self.config.dial;
-        RttTimer::seeded(base).attempt_delay().clamp(dial.attempt_delay_min, dial.attempt_delay_max)
     }
 }

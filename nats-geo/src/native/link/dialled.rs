@@ -21,6 +21,7 @@ pub(super) struct Dialled {
     pub(super) url: String,
     tls: Option<Arc<tokio_rustls::rustls::ClientConfig>>,
     encryption: Encryption,
+    is_websocket: bool,
 }
 
 impl Dialled {
@@ -46,7 +47,12 @@ impl Dialled {
             _ => Some(sessions.config_held_to(target.name()).await),
         };
         let tls = tls.transpose().map_err(|error| OpenError::Tls(error.to_string()))?;
-        Ok(Self { url: format!("{scheme}://{place}"), tls, encryption })
+        Ok(Self { url: format!("{scheme}://{place}"), tls, encryption, is_websocket })
+    }
+
+    /// Whether nats-server itself, and no WebSocket before it, ends a connection that is to be encrypted.
+    pub(super) const fn has_tls_of_nats(&self) -> bool {
+        self.tls.is_some() && !self.is_websocket
     }
 
     pub(super) fn apply(&self, mut options: ConnectOptions) -> ConnectOptions {

@@ -15,12 +15,13 @@ use futures_util::StreamExt as _;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::dialled::Dialled;
-use super::watch_end::{self, is_about_credentials};
+use super::watch_end;
 use super::{Link, Replies, Reports, State, Unconfirmed};
 use crate::core::{ConnId, OpenError};
 use crate::native::again::Kept;
 use crate::native::target::Target;
 use crate::native::tls::{self, Sessions};
+use crate::wire::Complaint;
 
 /// What all connections of a client have in common.
 #[derive(Clone)]
@@ -98,6 +99,7 @@ async fn connect(
 ) -> Result<(Client, mpsc::Receiver<Event>), OpenError> {
     let (sender, events) = mpsc::channel(EVENTS_MAX);
     let dialled = Dialled::choose(target, &settings.sessions).await?;
+    let dials_tls = dialled.has_tls_of_nats();
     let pool = [server(&dialled.url)?, server(DEAD_END)?];
     let mut options = target.auth.options();
     if let Some(customize) = &settings.customize {
@@ -124,7 +126,7 @@ async fn connect(
         })
         .connect(pool.as_slice())
         .await
-        .map_err(|error| open_error(&error, target))?;
+        .map_err(|error| open_error(&error, target, dials_tls))?;
     Ok((client, events))
 }
 
@@ -148,8 +150,13 @@ fn server(url: &str) -> Result<ServerAddr, OpenError> {
     url.parse().map_err(|error: io::Error| OpenError::Other(error.to_string()))
 }
 
-fn open_error(error: &ConnectError, target: &Target) -> OpenError {
-    if let Some(error) = tls::find_error(error) {
+fn open_error(error: &ConnectError, target: &Target, dials_tls: bool) -> OpenError {
+    let tls_error = tls::find_error(error);
+    let is_in_clear = || is_end(error) || tls_error.is_some_and(tls::is_in_clear);
+    if dials_tls && target.reached.is_some() && is_in_clear() {
+        return OpenError::Overloaded(ENDED_BEFORE_TLS.into());
+    }
+    if let Some(error) = tls_error {
         return OpenError::Tls(tls::explain(error, target.name()));
     }
     match error.kind() {
@@ -171,6 +178,16 @@ fn open_error(error: &ConnectError, target: &Target) -> OpenError {
     }
 }
 
+fn is_end(error: &ConnectError) -> bool {
+    let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    io.is_some_and(|io| matches!(io.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset))
+}
+
+/// A probe has found that the server has TLS. When it limits the rate of connections it says so in clear while the client
+/// begins its handshake: async-nats takes the words for TLS, or leaves them behind in a buffer.
+const ENDED_BEFORE_TLS: &str =
+    "it ended the connection in the handshake, as a server does that limits the rate of connections";
+
 fn transport_error(error: &io::Error) -> OpenError {
     match error.kind() {
         ErrorKind::ConnectionRefused => OpenError::Refused,
@@ -184,13 +201,10 @@ fn transport_error(error: &io::Error) -> OpenError {
 
 /// What nats-server says when it closes a connection before PONG.
 fn server_error(text: &str) -> OpenError {
-    let lower = text.to_ascii_lowercase();
-    // "maximum connections exceeded", "maximum account active connections exceeded"
-    if lower.contains("connections exceeded") {
-        OpenError::ConnectionLimit
-    } else if is_about_credentials(text) {
-        OpenError::Auth(text.to_owned())
-    } else {
-        OpenError::Other(text.to_owned())
+    match Complaint::of(text) {
+        Complaint::Connections => OpenError::ConnectionLimit,
+        Complaint::Overload => OpenError::Overloaded(text.to_owned()),
+        Complaint::Credentials => OpenError::Auth(text.to_owned()),
+        Complaint::Permissions | Complaint::Other => OpenError::Other(text.to_owned()),
     }
 }

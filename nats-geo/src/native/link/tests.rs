@@ -44,6 +44,17 @@ async fn try_open(url: &str, customize: Option<Customize>) -> Result<Opened, Ope
     Ok(Opened { link, reports })
 }
 
+async fn try_open_tls(port: u16, authority: String) -> Result<Opened, OpenError> {
+    let server = format!("tls://localhost:{port}").into_servers().unwrap().remove(0);
+    let mut target = Target::of(server, &Auth::None);
+    target.reached = Some(([127, 0, 0, 1], port).into());
+    let sessions = Arc::new(Sessions::new(Some(crate::native::Tls::new().ca_pem(authority))));
+    let settings = Settings { name: None, sessions, kept: None, customize: None };
+    let (sender, reports) = mpsc::channel(16);
+    let (link, _info) = open(ConnId(1), &target, &settings, Duration::from_secs(2), sender).await?;
+    Ok(Opened { link, reports })
+}
+
 async fn opened(url: &str) -> Opened {
     try_open(url, None).await.unwrap()
 }
@@ -257,6 +268,32 @@ async fn refusals_at_open_are_told_apart() {
     silent.silence(true);
     assert_eq!(open_error(&silent.url()).await, OpenError::TimedOut);
     assert!(PATIENCE > Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn a_server_that_limits_the_rate_of_connections_is_overloaded() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let cert = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let (cert_file, key_file) = (file("cert.pem", cert.pem()), file("key.pem", key.serialize_pem()));
+    let tls = format!("tls {{ cert_file: {cert_file:?}, key_file: {key_file:?}, connection_rate_limit: 1 }}");
+    let server = Server::with(&tls).await;
+    within("twenty refusals", async {
+        let mut overloaded = 0;
+        while overloaded < 20 {
+            match try_open_tls(server.port, cert.pem()).await.err() {
+                Some(OpenError::Overloaded(_)) => overloaded += 1,
+                Some(error) => panic!("{error}"),
+                None => {}
+            }
+        }
+    })
+    .await;
 }
 
 const ONE_PER_ACCOUNT: &str = r#"

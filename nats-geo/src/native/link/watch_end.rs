@@ -11,6 +11,7 @@ use super::{Report, Reports, State};
 use crate::core::{Cause, ConnId};
 use crate::native::clock;
 use crate::native::observe::events::TARGET;
+use crate::wire::Complaint;
 
 /// Reports what async-nats says about a link, and at last how it ended.
 ///
@@ -33,7 +34,9 @@ pub(super) async fn watch(
             None => break,
             Some(Event::LameDuckMode) => Report::LameDuck,
             Some(Event::SlowConsumer(_)) => Report::Overflow,
-            Some(Event::ServerError(ServerError::Other(text))) if text.starts_with(PERMISSIONS) => {
+            Some(Event::ServerError(ServerError::Other(text)))
+                if Complaint::of(&text) == Complaint::Permissions =>
+            {
                 tracing::event!(
                     name: "nats_geo.refused", target: TARGET, Level::WARN, %conn, %text, "refused by the server"
                 );
@@ -81,24 +84,14 @@ const BURIAL_LIMIT: Duration = Duration::from_secs(1);
 /// An error that came longer ago than this is not why the connection ended: most `-ERR` leave it open.
 const BLAME_LIMIT: Duration = Duration::from_secs(1);
 
-/// How nats-server begins what is not fatal.
-const PERMISSIONS: &str = "Permissions Violation";
-
 fn cause(last_error: Option<(ServerError, Instant)>) -> Cause {
     match last_error {
         Some((error, at)) if clock::since(at) < BLAME_LIMIT => match error {
             ServerError::AuthorizationViolation => Cause::Auth("authorization violation".into()),
-            ServerError::Other(text) if is_about_credentials(&text) => Cause::Auth(text),
+            ServerError::Other(text) if Complaint::of(&text) == Complaint::Credentials => Cause::Auth(text),
             ServerError::Other(text) => Cause::ServerError(text),
             ServerError::SlowConsumer(_) => Cause::ServerError("slow consumer".into()),
         },
         _ => Cause::Eof,
     }
-}
-
-/// Whether the server's text is about credentials, such as `User Authentication Expired`. A server that had no time
-/// for them (`Authentication Timeout`, as when a herd arrives) has not refused them.
-pub(super) fn is_about_credentials(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    (text.contains("authentication") || text.contains("authorization")) && !text.contains("timeout")
 }

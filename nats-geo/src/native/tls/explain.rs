@@ -24,6 +24,11 @@ pub(crate) const NO_TLS: &str = "the server does not answer with TLS: configure 
                                  nats:// or ws:// and without GeoOptions::tls; where it greets before the handshake, \
                                  leave out Tls::first";
 
+/// What came is not TLS at all.
+pub(crate) const fn is_in_clear(error: &Error) -> bool {
+    matches!(error, Error::InvalidMessage(_))
+}
+
 /// What `error` means for a server that was listed as `name`, and what helps.
 pub(crate) fn explain(error: &Error, name: &str) -> String {
     match error {

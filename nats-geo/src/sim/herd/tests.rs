@@ -45,6 +45,19 @@ fn a_fleet_that_knows_the_capacity_asks_each_survivor_once_and_never_for_too_muc
 }
 
 #[test]
+fn a_fleet_that_was_told_nothing_sees_the_crowd_and_wastes_fewer_handshakes_than_stock_clients() {
+    let herd = herd(1_800, 3.6);
+    let report = play(&herd, &nats_geo(Config::fleet()));
+    assert_eq!((report.hit, report.back), (600, 600));
+    // Both survivors together, without a pause. Dials that follow each other as soon as they can take 10 each.
+    let ideal = Duration::from_secs_f64(600.0 / (2.0 * herd.region_accepts_per_second()));
+    assert!(report.back_after.last < ideal.mul_f64(1.5), "{:?}, at best {ideal:?}", report.back_after);
+    assert!(report.handshakes_per_client < 6.0, "{report:?}");
+    let stock = play(&herd, &Software::NatsGo);
+    assert!(report.handshakes_per_client < stock.handshakes_per_client, "{stock:?}");
+}
+
+#[test]
 fn stock_clients_come_back_anywhere_and_stay_there() {
     let herd = herd(900, 1_000.0);
     for software in [Software::AsyncNats, Software::NatsGo, Software::NatsJs] {

@@ -43,8 +43,12 @@ fn event(kind: u8, id: u64, other: u64, ms: u64) -> Event {
         6 => Event::Opened { conn, identity },
         7 => Event::OpenFailed {
             conn,
-            error: [OpenError::Refused, OpenError::ConnectionLimit, OpenError::Auth("no".into())]
-                [other as usize % 3]
+            error: [
+                OpenError::Refused,
+                OpenError::ConnectionLimit,
+                OpenError::Overloaded("no".into()),
+                OpenError::Auth("no".into()),
+            ][other as usize % 4]
                 .clone(),
         },
         8 => Event::Activated { conn },

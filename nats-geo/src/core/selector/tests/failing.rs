@@ -75,6 +75,49 @@ fn one_of_a_herd_goes_on_by_chance_where_the_next_region_does_not_answer() {
     assert!(counts.values().all(|count| *count >= 5), "{counts:?}");
 }
 
+/// The times between dials outside lon, when lon is lost and nobody has room for those who flee.
+fn gaps_in_a_crowd(config: Config, mood: Mood, seed: u64) -> Vec<Duration> {
+    let mut world = World::of(&[("lon", 1), ("ams", 9), ("dal", 113)], 3, config, seed);
+    world.run_for(secs(10));
+    let since = world.now;
+    for region in ["ams", "dal"] {
+        world.in_region(region).into_iter().for_each(|server| world.servers[server].mood = mood);
+    }
+    kill_region(&mut world, "lon");
+    world.run_for(secs(60));
+    let opens = world.opens(since).into_iter();
+    let elsewhere: Vec<_> = opens.filter(|(_, server)| world.servers[*server].region != "lon").collect();
+    elsewhere.windows(2).map(|pair| pair[1].0 - pair[0].0).take(5).collect()
+}
+
+#[test]
+fn one_of_a_herd_asks_more_and_more_seldom_whoever_has_too_much_to_do() {
+    let longest = |mood, place: usize| {
+        let gaps = (0..40).map(|seed| gaps_in_a_crowd(Config::fleet(), mood, seed)[place]);
+        gaps.max().unwrap_or_default()
+    };
+    let seen: Vec<_> = (0..5).map(|place| longest(Mood::Overloaded, place)).collect();
+    let within = |place: usize, low: u64, high: u64| (ms(low)..=ms(high)).contains(&seen[place]);
+    assert!(
+        within(0, 1_700, 2_300) && within(1, 5_000, 6_300),
+        "{seen:?}: up to 2 s, then 2 s and up to 4 ..."
+    );
+    assert!((2..5).all(|place| within(place, 9_000, 10_300)), "{seen:?}: ... and up to 8, but no more");
+    // Silence tells nothing before the attempt has had its time.
+    let seen: Vec<_> = (0..5).map(|place| longest(Mood::Silent, place)).collect();
+    assert_eq!(seen[0], secs(2));
+    assert!(seen[1] > ms(3_500) && seen[1] <= secs(4), "{seen:?}");
+    assert!(seen[4] > secs(8) && seen[4] <= secs(10), "{seen:?}");
+}
+
+#[test]
+fn a_client_alone_asks_everybody_at_once_and_servers_that_are_down_hold_up_nobody() {
+    for (config, mood) in [(Config::interactive(), Mood::Overloaded), (Config::fleet(), Mood::Down)] {
+        let gaps = gaps_in_a_crowd(config, mood, 1);
+        assert!(gaps.len() == 5 && gaps.iter().all(|gap| *gap < ms(300)), "{mood:?}: {gaps:?}");
+    }
+}
+
 #[test]
 fn a_client_alone_keeps_to_the_ranking() {
     let chosen: BTreeSet<_> = (0..20).map(|seed| second_choice(Config::interactive(), seed)).collect();

@@ -19,6 +19,8 @@ pub(super) enum Mood {
     Locked,
     /// One connection per account.
     Limited,
+    /// Too much to do for another client.
+    Overloaded,
 }
 
 pub(super) struct Server {
@@ -267,6 +269,7 @@ impl World {
                 (3 * rtt, Event::Opened { conn, identity: identity(index, server) })
             }
             Mood::Limited => (3 * rtt, fail(OpenError::ConnectionLimit)),
+            Mood::Overloaded => (2 * rtt, fail(OpenError::Overloaded("throttling".into()))),
             Mood::Down => (rtt, fail(OpenError::Refused)),
             Mood::Silent => (timeout, fail(OpenError::TimedOut)),
             Mood::Locked => (3 * rtt, fail(OpenError::Auth("no".into()))),
