@@ -130,13 +130,14 @@ impl GeoClient {
     }
 
     /// Ends the client in an orderly way: subscriptions get what is on its way, what was published reaches
-    /// the server, then everything is closed. Subscriptions deliver what has come in, then end.
+    /// the server, then everything is closed. Subscriptions deliver what has come in, then end. A future that is
+    /// dropped half way, as by a time limit, closes at once.
     ///
     /// # Errors
     /// As [`flush`](Self::flush); everything is closed all the same.
     pub async fn drain(&self) -> Result<(), FlushError> {
-        let feeds = self.hub().take_feeds();
-        for feed in &feeds {
+        let leaving = Leaving { client: self, feeds: self.hub().take_feeds() };
+        for feed in &leaving.feeds {
             for (conn, _) in feed.routes() {
                 feed.stop(conn).await;
             }
@@ -147,9 +148,7 @@ impl GeoClient {
         // One round trip per link is the barrier behind all UNSUBs and publishes.
         let confirmed = self.confirm(links).await;
         let flushed = if is_live { confirmed } else { Err(FlushError::Unavailable) };
-        for feed in feeds {
-            feed.end();
-        }
+        drop(leaving);
         self.close().await;
         flushed
     }
@@ -257,6 +256,21 @@ impl GeoClient {
         // A channel that is full for long belongs to a link that will be left: the next one takes it along.
         let _ = tokio::time::timeout(hub.limits.publish_wait, hub.carry(&feed)).await;
         Ok(subscription)
+    }
+}
+
+/// Subscriptions that no link will carry any more, and the end of their client.
+struct Leaving<'a> {
+    client: &'a GeoClient,
+    feeds: Vec<Arc<Feed>>,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        for feed in &self.feeds {
+            feed.end();
+        }
+        self.client.handle.stop.send_replace(true);
     }
 }
 

@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use nats_geo::core::Config;
 use nats_geo::{ConnectError, Failure, GeoClient, GeoOptions, PublishError, RequestError};
 
-use crate::support::{Server, wait_for, within};
+use crate::support::{Relay, Server, wait_for, within};
 
 pub(crate) fn options() -> GeoOptions {
     GeoOptions::new().config(Config::interactive()).connect_timeout(Duration::from_secs(3))
@@ -135,6 +135,25 @@ async fn a_drained_client_has_sent_everything() {
         assert_eq!(within("an order", orders.next()).await.unwrap().payload, n.to_string());
     }
     wait_for("one connection", async || (server.connections().await == 1).then_some(())).await;
+}
+
+#[tokio::test]
+async fn draining_that_is_given_up_closes_at_once() {
+    let server = Server::start().await;
+    let relay = Relay::to(server.port).await;
+    let client = client(&relay.url()).await;
+    let mut orders = client.subscribe("orders").await.unwrap();
+    client.publish("orders", "before".into()).await.unwrap();
+    client.flush().await.unwrap();
+    relay.silence(true);
+    let draining = tokio::time::timeout(Duration::from_millis(100), client.drain()).await;
+    assert!(draining.is_err(), "nobody confirms that everything was sent");
+    assert_eq!(within("what had come in", orders.next()).await.unwrap().payload, "before");
+    assert!(within("the end", orders.next()).await.is_none());
+    assert_eq!(client.publish("orders", "late".into()).await, Err(PublishError::Closed));
+    let metrics = tokio::runtime::Handle::current().metrics();
+    drop((client, relay));
+    wait_for("no task", async || (metrics.num_alive_tasks() == 0).then_some(())).await;
 }
 
 #[tokio::test]
