@@ -63,12 +63,15 @@ impl Link {
                 self.state.keep(copy, kind, self.conn, mark.entered());
                 return Ok(Some(mark));
             }
-            Poll::Ready(Err(error)) => self.refusal(error.kind()),
-            Poll::Pending => Refusal::Ended,
+            Poll::Ready(Err(error)) => {
+                Some(self.refusal(error.kind())).filter(|refusal| *refusal != Refusal::Ended)
+            }
+            // There is no room.
+            Poll::Pending => None,
         };
         let entered = unconfirmed.return_to(before);
         *slot = copy.or(entered);
-        if refusal == Refusal::Ended { Ok(None) } else { Err(refusal) }
+        refusal.map_or(Ok(None), Err)
     }
 
     /// Waits for room in the command channel, then puts the message there. Cancelling it leaves nothing

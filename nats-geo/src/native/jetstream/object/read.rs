@@ -104,7 +104,7 @@ impl Object {
 impl State {
     async fn begin(&self, from: DeliverPolicy) -> Result<Reader, ApiError> {
         let wanted = (self.skip + self.left).div_ceil(chunk_bytes(&self.found.info));
-        let at_once = (AHEAD_BYTES / chunk_bytes(&self.found.info)).max(2).min(wanted);
+        let at_once = (AHEAD_BYTES / chunk_bytes(&self.found.info)).clamp(2, AHEAD_MESSAGES_MAX).min(wanted);
         let pull = PullOptions::new().max_messages(usize::try_from(at_once).unwrap_or(usize::MAX));
         let subject = self.store.chunk_subject(&self.found.info.nuid);
         let options = OrderedOptions::new().subject(subject).from(from).pull(pull);
@@ -221,6 +221,10 @@ fn chunk_bytes(info: &ObjectInfo) -> u64 {
 
 /// What may come in before it is wanted: 35 MB/s at 113 ms from the store.
 const AHEAD_BYTES: u64 = 4 << 20;
+
+/// The size of chunks is what somebody wrote about the object: if it is not true, this bounds what comes in. As many as
+/// chunks of 16 KiB.
+const AHEAD_MESSAGES_MAX: u64 = 256;
 
 /// Twice what a consumer needs to show that it lives.
 const STALLED_AFTER: Duration = Duration::from_secs(20);
