@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::Software;
 use super::client::{Ask, Told};
 use crate::core::rng::Rng;
 use crate::core::{ConnId, PingId, Time};
@@ -12,7 +11,7 @@ use crate::core::{ConnId, PingId, Time};
 /// A client of another kind.
 #[derive(Clone, Debug)]
 pub(super) struct Stock {
-    rules: Rules,
+    rules: StockRules,
     rng: Rng,
     /// Who is next; who was tried goes to the end.
     pool: VecDeque<Candidate>,
@@ -44,12 +43,24 @@ enum State {
     GaveUp,
 }
 
-/// Defaults, from the sources of the versions that [`Software`] names.
-#[derive(Clone, Copy, Debug)]
-struct Rules {
+/// What the reconnect rules of a client are made of. The defaults are from the sources of the versions that
+/// [`Software`](super::Software) names.
+///
+/// ```
+/// use nats_geo::sim::herd::StockRules;
+/// use std::time::Duration;
+///
+/// let mut rules = StockRules::async_nats();
+/// assert_eq!(rules.ping_interval, Duration::from_secs(60));
+/// rules.ping_interval = Duration::from_secs(2);
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct StockRules {
+    /// Between two PINGs. The connection is given up instead of the third one in a row that would go unanswered.
+    pub ping_interval: Duration,
+    /// What a dial may take, up to the answer to CONNECT.
+    pub connect_timeout: Duration,
     wait: Wait,
-    connect_timeout: Duration,
-    ping_interval: Duration,
     /// A server is dropped after so many failures in a row.
     failures_max: u32,
 }
@@ -76,40 +87,49 @@ const RECONNECT_JITTER: Duration = Duration::from_millis(100);
 /// The longest wait of async-nats' `reconnect_delay_callback_default`.
 const DOUBLING_MAX: Duration = Duration::from_secs(4);
 
-impl Rules {
-    const fn of(software: &Software) -> Self {
-        let secs = Duration::from_secs;
-        match software {
-            Software::NatsGo => Self {
-                wait: Wait::AfterSweep,
-                connect_timeout: secs(2),
-                ping_interval: secs(120),
-                failures_max: 60,
-            },
-            Software::NatsJs => Self {
-                wait: Wait::PerServer,
-                connect_timeout: secs(20),
-                ping_interval: secs(120),
-                failures_max: 10,
-            },
-            Software::AsyncNats | Software::NatsGeo(_) => Self {
-                wait: Wait::Doubling,
-                connect_timeout: secs(5),
-                ping_interval: secs(60),
-                failures_max: u32::MAX,
-            },
+impl StockRules {
+    /// async-nats 0.51.
+    #[must_use]
+    pub const fn async_nats() -> Self {
+        Self {
+            wait: Wait::Doubling,
+            connect_timeout: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(60),
+            failures_max: u32::MAX,
+        }
+    }
+
+    /// nats.go 1.53.
+    #[must_use]
+    pub const fn nats_go() -> Self {
+        Self {
+            wait: Wait::AfterSweep,
+            connect_timeout: Duration::from_secs(2),
+            ping_interval: Duration::from_secs(120),
+            failures_max: 60,
+        }
+    }
+
+    /// nats.js 3.4.
+    #[must_use]
+    pub const fn nats_js() -> Self {
+        Self {
+            wait: Wait::PerServer,
+            connect_timeout: Duration::from_secs(20),
+            ping_interval: Duration::from_secs(120),
+            failures_max: 10,
         }
     }
 }
 
 impl Stock {
-    pub(super) fn new(software: &Software, seed: u64, servers: usize, now: Time) -> Self {
+    pub(super) fn new(rules: StockRules, seed: u64, servers: usize, now: Time) -> Self {
         let mut rng = Rng::new(seed);
         let mut pool: Vec<_> =
             (0..servers).map(|server| Candidate { server, failed: 0, tried_at: None }).collect();
         shuffle(&mut pool, &mut rng);
         Self {
-            rules: Rules::of(software),
+            rules,
             rng,
             pool: pool.into(),
             attempts: 0,
