@@ -21,6 +21,8 @@ pub(super) struct Stock {
     asks: VecDeque<Ask>,
     next_conn: u64,
     next_ping: u64,
+    /// The next PING.
+    ping_due: Time,
     unanswered: u32,
 }
 
@@ -37,8 +39,7 @@ enum State {
     /// The next dial is due.
     Waiting(Time),
     Dialing(ConnId),
-    /// The next PING is due.
-    Connected(ConnId, Time),
+    Connected(ConnId),
     /// Nobody is left to dial.
     GaveUp,
 }
@@ -61,6 +62,7 @@ pub struct StockRules {
     /// What a dial may take, up to the answer to CONNECT.
     pub connect_timeout: Duration,
     wait: Wait,
+    ping_timer: PingTimer,
     /// A server is dropped after so many failures in a row.
     failures_max: u32,
 }
@@ -73,6 +75,17 @@ enum Wait {
     AfterSweep,
     /// nats.js: between two attempts at one server.
     PerServer,
+}
+
+/// What the time to the next PING counts from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum PingTimer {
+    /// async-nats: whatever came in last, which begins with the server's second INFO right after the answer to CONNECT. The
+    /// timer ticks at once at first and runs on without a connection; a PING that is due then is sent with the next one. The
+    /// servers' own PINGs, the first of which puts it off by 2 s, are not played.
+    LastHeard,
+    /// nats.go, nats.js: when the last PING was sent, or the connection made.
+    LastSent,
 }
 
 /// `max_pings_out` or `MaxPingsOutstanding` of all three.
@@ -93,6 +106,7 @@ impl StockRules {
     pub const fn async_nats() -> Self {
         Self {
             wait: Wait::Doubling,
+            ping_timer: PingTimer::LastHeard,
             connect_timeout: Duration::from_secs(5),
             ping_interval: Duration::from_secs(60),
             failures_max: u32::MAX,
@@ -104,6 +118,7 @@ impl StockRules {
     pub const fn nats_go() -> Self {
         Self {
             wait: Wait::AfterSweep,
+            ping_timer: PingTimer::LastSent,
             connect_timeout: Duration::from_secs(2),
             ping_interval: Duration::from_secs(120),
             failures_max: 60,
@@ -115,6 +130,7 @@ impl StockRules {
     pub const fn nats_js() -> Self {
         Self {
             wait: Wait::PerServer,
+            ping_timer: PingTimer::LastSent,
             connect_timeout: Duration::from_secs(20),
             ping_interval: Duration::from_secs(120),
             failures_max: 10,
@@ -137,6 +153,7 @@ impl Stock {
             asks: VecDeque::new(),
             next_conn: 0,
             next_ping: 0,
+            ping_due: now,
             unanswered: 0,
         }
     }
@@ -147,7 +164,8 @@ impl Stock {
 
     pub(super) const fn due(&self) -> Option<Time> {
         match self.state {
-            State::Waiting(at) | State::Connected(_, at) => Some(at),
+            State::Waiting(at) => Some(at),
+            State::Connected(_) => Some(self.ping_due),
             State::Dialing(_) | State::GaveUp => None,
         }
     }
@@ -155,7 +173,7 @@ impl Stock {
     pub(super) fn wake(&mut self, now: Time) {
         match self.state {
             State::Waiting(at) if at <= now => self.dial(now),
-            State::Connected(conn, at) if at <= now => self.ping(conn, now),
+            State::Connected(conn) if self.ping_due <= now => self.ping(conn, now),
             _ => {}
         }
     }
@@ -168,8 +186,13 @@ impl Stock {
                 if let Some(current) = self.pool.back_mut() {
                     current.failed = 0;
                 }
-                self.state = State::Connected(conn, now + self.rules.ping_interval);
+                self.state = State::Connected(conn);
                 self.asks.push_back(Ask::Use { conn });
+                let is_overdue = self.rules.ping_timer == PingTimer::LastHeard && self.ping_due <= now;
+                self.ping_due = now + self.rules.ping_interval;
+                if is_overdue {
+                    self.ping(conn, now);
+                }
             }
             (Told::OpenFailed { conn, .. }, State::Dialing(dialling)) if conn == dialling => {
                 if let Some(current) = self.pool.back_mut() {
@@ -179,8 +202,8 @@ impl Stock {
                 self.pool.retain(|candidate| candidate.failed < failures_max);
                 self.wait(now);
             }
-            (Told::Pong { conn, .. }, State::Connected(current, _)) if conn == current => self.unanswered = 0,
-            (Told::Closed { conn }, State::Connected(current, _)) if conn == current => self.wait(now),
+            (Told::Pong { conn, .. }, State::Connected(current)) if conn == current => self.answered(now),
+            (Told::Closed { conn }, State::Connected(current)) if conn == current => self.wait(now),
             _ => {}
         }
     }
@@ -193,7 +216,17 @@ impl Stock {
         self.unanswered += 1;
         self.asks.push_back(Ask::Ping { conn, ping: PingId(self.next_ping) });
         self.next_ping += 1;
-        self.state = State::Connected(conn, now + self.rules.ping_interval);
+        self.ping_due = now + self.rules.ping_interval;
+    }
+
+    fn answered(&mut self, now: Time) {
+        match self.rules.ping_timer {
+            PingTimer::LastHeard => {
+                self.unanswered = self.unanswered.saturating_sub(1);
+                self.ping_due = now + self.rules.ping_interval;
+            }
+            PingTimer::LastSent => self.unanswered = 0,
+        }
     }
 
     /// The next dial, as soon as the rules allow it.

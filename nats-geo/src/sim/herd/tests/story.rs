@@ -51,6 +51,40 @@ fn async_nats_notices_silence_after_three_intervals_without_an_answer() {
     assert_eq!(notices(secs(61)), secs(179));
 }
 
+/// `handle_server_op` puts the next PING off at whatever comes in, so it comes an interval after the answer.
+#[test]
+fn async_nats_sends_a_ping_an_interval_after_the_answer_to_the_last_one() {
+    let silence = fault(secs(200), StockHits::ItsServer, StockLoss::Silence);
+    let (rules, rtt) = (StockRules::async_nats(), vec![secs(1)]);
+    let scenario = StockScenario { rules, rtt, servers_per_region: 2, faults: vec![silence] };
+    let outages = stock_story(&scenario, 1).unwrap();
+    // PINGs 0, 61, 122 and 183 s after it connected; the last one is answered after 184 s.
+    assert_eq!(outages[0].lost_after, secs(184 + 180 - 200));
+}
+
+/// The server's second INFO puts the next PING off, however long ago the one before was ...
+#[test]
+fn async_nats_counts_anew_to_the_next_ping_when_it_is_back() {
+    let reset = fault(secs(50), StockHits::ItsServer, StockLoss::RefuseDials(0));
+    let silence = fault(secs(2), StockHits::ItsServer, StockLoss::Silence);
+    assert_eq!(outages(StockRules::async_nats(), &[reset, silence], 1)[1].lost_after, secs(178));
+}
+
+/// ... but the interval ticks at once when it is new, or has run out meanwhile, and that PING may go unanswered, too.
+#[test]
+fn async_nats_sends_a_ping_that_is_due_when_it_connects() {
+    let silence = fault(ms(500), StockHits::ItsServer, StockLoss::Silence);
+    let last_lost_after = |faults: &[StockFault]| {
+        let (rules, faults) = (StockRules::async_nats(), faults.to_vec());
+        let scenario = StockScenario { rules, rtt: vec![secs(1)], servers_per_region: 2, faults };
+        stock_story(&scenario, 1).unwrap().pop().unwrap().lost_after
+    };
+    let outage = |time| fault(secs(50), StockHits::Everything, StockLoss::RefuseFor(time));
+    assert_eq!(last_lost_after(&[silence]), ms(119_500));
+    assert_eq!(last_lost_after(&[outage(secs(20)), silence]), ms(119_500));
+    assert_eq!(last_lost_after(&[outage(secs(1)), silence]), ms(179_500));
+}
+
 #[test]
 fn others_send_their_first_ping_an_interval_after_they_connected() {
     for rules in [StockRules::nats_go(), StockRules::nats_js()] {
