@@ -214,7 +214,7 @@ async fn a_stock_client_waits_and_dials_as_in_the_simulator() {
 async fn refused_everywhere(world: &mut World) {
     let settled = Duration::from_millis(100);
     let scenario = StockScenario {
-        rules: StockRules::async_nats(),
+        rules: StockRules::rust(),
         rtt: vec![Duration::ZERO; FROM_LON.len()],
         servers_per_region: SERVERS_PER_REGION,
         faults: vec![
@@ -233,7 +233,7 @@ async fn refused_everywhere(world: &mut World) {
 async fn a_dead_server_and_a_dead_region(world: &mut World) {
     let settled = Duration::from_millis(300);
     let scenario = StockScenario {
-        rules: StockRules::async_nats(),
+        rules: StockRules::rust(),
         rtt: FROM_LON.to_vec(),
         servers_per_region: SERVERS_PER_REGION,
         faults: vec![
@@ -251,7 +251,7 @@ async fn a_dead_server_and_a_dead_region(world: &mut World) {
 async fn a_stock_client_leaves_a_silent_region_as_in_the_simulator() {
     let (ping_interval, connect_timeout) = (Duration::from_millis(1_800), Duration::from_secs(1));
     let options = ConnectOptions::new().ping_interval(ping_interval).connection_timeout(connect_timeout);
-    let mut rules = StockRules::async_nats();
+    let mut rules = StockRules::rust();
     (rules.ping_interval, rules.connect_timeout) = (ping_interval, connect_timeout);
     let (rtt, servers_per_region) = (FROM_LON.to_vec(), SERVERS_PER_REGION);
     let faults = vec![

@@ -112,9 +112,9 @@ impl Maker {
                 Selector::sharing(config, 0, Time::ZERO)?;
                 Made::Selector(config)
             }
-            Software::AsyncNats => Made::Stock(StockRules::async_nats()),
-            Software::NatsGo => Made::Stock(StockRules::nats_go()),
-            Software::NatsJs => Made::Stock(StockRules::nats_js()),
+            Software::AsyncNats => Made::Stock(StockRules::rust()),
+            Software::NatsGo => Made::Stock(StockRules::go()),
+            Software::NatsJs => Made::Stock(StockRules::js()),
         };
         let name = |server: usize| format!("{}-{server}", herd.regions[herd.region_of(server)]);
         let endpoint = |server| Endpoint::new(EndpointId(server as u64), format!("{}:4222", name(server)));

@@ -51,7 +51,7 @@ enum State {
 /// use nats_geo::sim::herd::StockRules;
 /// use std::time::Duration;
 ///
-/// let mut rules = StockRules::async_nats();
+/// let mut rules = StockRules::rust();
 /// assert_eq!(rules.ping_interval, Duration::from_secs(60));
 /// rules.ping_interval = Duration::from_secs(2);
 /// ```
@@ -103,7 +103,7 @@ const DOUBLING_MAX: Duration = Duration::from_secs(4);
 impl StockRules {
     /// async-nats 0.51.
     #[must_use]
-    pub const fn async_nats() -> Self {
+    pub const fn rust() -> Self {
         Self {
             wait: Wait::Doubling,
             ping_timer: PingTimer::LastHeard,
@@ -115,7 +115,7 @@ impl StockRules {
 
     /// nats.go 1.53.
     #[must_use]
-    pub const fn nats_go() -> Self {
+    pub const fn go() -> Self {
         Self {
             wait: Wait::AfterSweep,
             ping_timer: PingTimer::LastSent,
@@ -127,7 +127,7 @@ impl StockRules {
 
     /// nats.js 3.4.
     #[must_use]
-    pub const fn nats_js() -> Self {
+    pub const fn js() -> Self {
         Self {
             wait: Wait::PerServer,
             ping_timer: PingTimer::LastSent,

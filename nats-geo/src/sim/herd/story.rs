@@ -85,7 +85,7 @@ pub struct StockDial {
 /// use std::time::Duration;
 ///
 /// let scenario = StockScenario {
-///     rules: StockRules::async_nats(),
+///     rules: StockRules::rust(),
 ///     rtt: vec![Duration::from_millis(1), Duration::from_millis(9)],
 ///     servers_per_region: 3,
 ///     faults: vec![StockFault {

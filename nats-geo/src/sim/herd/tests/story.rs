@@ -26,7 +26,7 @@ fn async_nats_doubles_its_waits_and_dials_whoever_failed_least_first() {
     let everything = |loss| fault(secs(1), StockHits::Everything, loss);
     for seed in 0..50 {
         let faults = [everything(StockLoss::RefuseDials(8)), everything(StockLoss::RefuseFor(secs(10)))];
-        let outages = outages(StockRules::async_nats(), &faults, seed);
+        let outages = outages(StockRules::rust(), &faults, seed);
         assert_eq!(failures(&outages[0]), [0, 0, 0, 0, 0, 0, 1, 1, 1]);
         assert_eq!(failures(&outages[1]), [0, 1, 1, 1, 2, 2, 1, 2, 2, 2, 3, 3, 2, 3]);
         let waits = [0, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_000, 4_000].map(ms);
@@ -44,7 +44,7 @@ fn async_nats_doubles_its_waits_and_dials_whoever_failed_least_first() {
 fn async_nats_notices_silence_after_three_intervals_without_an_answer() {
     let notices = |after| {
         let silence = fault(after, StockHits::ItsServer, StockLoss::Silence);
-        outages(StockRules::async_nats(), &[silence], 1)[0].lost_after
+        outages(StockRules::rust(), &[silence], 1)[0].lost_after
     };
     assert_eq!(notices(secs(1)), secs(179));
     assert_eq!(notices(secs(59)), secs(121));
@@ -55,7 +55,7 @@ fn async_nats_notices_silence_after_three_intervals_without_an_answer() {
 #[test]
 fn async_nats_sends_a_ping_an_interval_after_the_answer_to_the_last_one() {
     let silence = fault(secs(200), StockHits::ItsServer, StockLoss::Silence);
-    let (rules, rtt) = (StockRules::async_nats(), vec![secs(1)]);
+    let (rules, rtt) = (StockRules::rust(), vec![secs(1)]);
     let scenario = StockScenario { rules, rtt, servers_per_region: 2, faults: vec![silence] };
     let outages = stock_story(&scenario, 1).unwrap();
     // PINGs 0, 61, 122 and 183 s after it connected; the last one is answered after 184 s.
@@ -67,7 +67,7 @@ fn async_nats_sends_a_ping_an_interval_after_the_answer_to_the_last_one() {
 fn async_nats_counts_anew_to_the_next_ping_when_it_is_back() {
     let reset = fault(secs(50), StockHits::ItsServer, StockLoss::RefuseDials(0));
     let silence = fault(secs(2), StockHits::ItsServer, StockLoss::Silence);
-    assert_eq!(outages(StockRules::async_nats(), &[reset, silence], 1)[1].lost_after, secs(178));
+    assert_eq!(outages(StockRules::rust(), &[reset, silence], 1)[1].lost_after, secs(178));
 }
 
 /// ... but the interval ticks at once when it is new, or has run out meanwhile, and that PING may go unanswered, too.
@@ -75,7 +75,7 @@ fn async_nats_counts_anew_to_the_next_ping_when_it_is_back() {
 fn async_nats_sends_a_ping_that_is_due_when_it_connects() {
     let silence = fault(ms(500), StockHits::ItsServer, StockLoss::Silence);
     let last_lost_after = |faults: &[StockFault]| {
-        let (rules, faults) = (StockRules::async_nats(), faults.to_vec());
+        let (rules, faults) = (StockRules::rust(), faults.to_vec());
         let scenario = StockScenario { rules, rtt: vec![secs(1)], servers_per_region: 2, faults };
         stock_story(&scenario, 1).unwrap().pop().unwrap().lost_after
     };
@@ -87,7 +87,7 @@ fn async_nats_sends_a_ping_that_is_due_when_it_connects() {
 
 #[test]
 fn others_send_their_first_ping_an_interval_after_they_connected() {
-    for rules in [StockRules::nats_go(), StockRules::nats_js()] {
+    for rules in [StockRules::go(), StockRules::js()] {
         let reset = fault(secs(50), StockHits::ItsServer, StockLoss::RefuseDials(0));
         let silence = fault(secs(1), StockHits::ItsServer, StockLoss::Silence);
         assert_eq!(outages(rules, &[reset, silence], 1)[1].lost_after, secs(359));
@@ -97,7 +97,7 @@ fn others_send_their_first_ping_an_interval_after_they_connected() {
 /// Silent servers cost a connect timeout each, refusing ones a round trip, and nobody is asked twice before all were.
 #[test]
 fn every_server_that_fails_costs_what_its_failure_takes() {
-    let rules = StockRules::async_nats();
+    let rules = StockRules::rust();
     for (loss, costs) in [(StockLoss::Silence, secs(5)), (StockLoss::Refuse, Duration::ZERO)] {
         for seed in 0..50 {
             let faults = [fault(secs(1), StockHits::ItsRegion, loss)];
@@ -114,7 +114,7 @@ fn every_server_that_fails_costs_what_its_failure_takes() {
 fn a_story_without_an_end_is_refused_by_name() {
     let refused = |change: fn(&mut StockScenario)| {
         let faults = vec![fault(secs(1), StockHits::ItsServer, StockLoss::Refuse)];
-        let rules = StockRules::async_nats();
+        let rules = StockRules::rust();
         let mut scenario = StockScenario { rules, rtt: vec![ms(1); 3], servers_per_region: 2, faults };
         change(&mut scenario);
         stock_story(&scenario, 1).unwrap_err().to_string()
