@@ -1,6 +1,7 @@
 //! The client on a real super-cluster: lon, ams and dal at their true distances, and whatever can happen to them.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
+mod doors;
 mod journal;
 mod load;
 mod reading;
@@ -22,4 +23,5 @@ mod passwords;
 mod security;
 mod service;
 mod simulated;
+mod simulated_stock;
 mod virtual_stream;

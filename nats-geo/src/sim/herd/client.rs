@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::stock::Stock;
+use super::stock::{Stock, StockRules};
 use super::{Herd, HerdError, Software};
 use crate::core::{
     Action, Cause, Config, ConnId, Endpoint, EndpointId, Event, OpenError, PingId, ProbeError, ProbeId,
@@ -100,7 +100,7 @@ pub(super) struct Maker {
 #[derive(Debug)]
 enum Made {
     Selector(&'static Config),
-    Stock(Software),
+    Stock(StockRules),
 }
 
 impl Maker {
@@ -112,7 +112,9 @@ impl Maker {
                 Selector::sharing(config, 0, Time::ZERO)?;
                 Made::Selector(config)
             }
-            stock => Made::Stock(stock.clone()),
+            Software::AsyncNats => Made::Stock(StockRules::rust()),
+            Software::NatsGo => Made::Stock(StockRules::go()),
+            Software::NatsJs => Made::Stock(StockRules::js()),
         };
         let name = |server: usize| format!("{}-{server}", herd.regions[herd.region_of(server)]);
         let endpoint = |server| Endpoint::new(EndpointId(server as u64), format!("{}:4222", name(server)));
@@ -141,7 +143,7 @@ impl Maker {
                 }
                 Program::Selector(Box::new(selector))
             }
-            Made::Stock(software) => Program::Stock(Stock::new(software, seed, self.endpoints.len(), now)),
+            Made::Stock(rules) => Program::Stock(Stock::new(*rules, seed, self.endpoints.len(), now)),
         })
     }
 

@@ -7,13 +7,15 @@
 //! the last bit (`tests/quiet.rs`).
 //!
 //! `client.rs` runs nats-geo's selector, `stock.rs` the reconnect rules of other clients, `player.rs` what happens to
-//! one of them, `world.rs` where they meet, `play.rs` all of them, `report.rs` what is counted.
+//! one of them, `world.rs` where they meet, `play.rs` all of them, `report.rs` what is counted. `story.rs` plays
+//! one stock client by itself, for the comparison with a real one.
 
 mod client;
 mod play;
 mod player;
 mod report;
 mod stock;
+mod story;
 mod world;
 
 use std::time::Duration;
@@ -21,6 +23,8 @@ use std::time::Duration;
 use crate::core::{Config, ConfigError, Time};
 use play::Play;
 pub use report::{HerdReport, RegionLoad, Spans};
+pub use stock::StockRules;
+pub use story::{StockDial, StockFault, StockHits, StockLoss, StockOutage, StockScenario, stock_story};
 
 /// Many clients, and the loss of a region.
 ///

@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::Software;
 use super::client::{Ask, Told};
 use crate::core::rng::Rng;
 use crate::core::{ConnId, PingId, Time};
@@ -12,7 +11,7 @@ use crate::core::{ConnId, PingId, Time};
 /// A client of another kind.
 #[derive(Clone, Debug)]
 pub(super) struct Stock {
-    rules: Rules,
+    rules: StockRules,
     rng: Rng,
     /// Who is next; who was tried goes to the end.
     pool: VecDeque<Candidate>,
@@ -22,6 +21,8 @@ pub(super) struct Stock {
     asks: VecDeque<Ask>,
     next_conn: u64,
     next_ping: u64,
+    /// The next PING.
+    ping_due: Time,
     unanswered: u32,
 }
 
@@ -38,18 +39,30 @@ enum State {
     /// The next dial is due.
     Waiting(Time),
     Dialing(ConnId),
-    /// The next PING is due.
-    Connected(ConnId, Time),
+    Connected(ConnId),
     /// Nobody is left to dial.
     GaveUp,
 }
 
-/// Defaults, from the sources of the versions that [`Software`] names.
-#[derive(Clone, Copy, Debug)]
-struct Rules {
+/// What the reconnect rules of a client are made of. The defaults are from the sources of the versions that
+/// [`Software`](super::Software) names.
+///
+/// ```
+/// use nats_geo::sim::herd::StockRules;
+/// use std::time::Duration;
+///
+/// let mut rules = StockRules::rust();
+/// assert_eq!(rules.ping_interval, Duration::from_secs(60));
+/// rules.ping_interval = Duration::from_secs(2);
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct StockRules {
+    /// Between two PINGs. The connection is given up instead of the third one in a row that would go unanswered.
+    pub ping_interval: Duration,
+    /// What a dial may take, up to the answer to CONNECT.
+    pub connect_timeout: Duration,
     wait: Wait,
-    connect_timeout: Duration,
-    ping_interval: Duration,
+    ping_timer: PingTimer,
     /// A server is dropped after so many failures in a row.
     failures_max: u32,
 }
@@ -64,6 +77,17 @@ enum Wait {
     PerServer,
 }
 
+/// What the time to the next PING counts from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum PingTimer {
+    /// async-nats: whatever came in last, which begins with the server's second INFO right after the answer to CONNECT. The
+    /// timer ticks at once at first and runs on without a connection; a PING that is due then is sent with the next one. The
+    /// servers' own PINGs, the first of which puts it off by 2 s, are not played.
+    LastHeard,
+    /// nats.go, nats.js: when the last PING was sent, or the connection made.
+    LastSent,
+}
+
 /// `max_pings_out` or `MaxPingsOutstanding` of all three.
 const PINGS_OUT_MAX: u32 = 2;
 
@@ -76,40 +100,52 @@ const RECONNECT_JITTER: Duration = Duration::from_millis(100);
 /// The longest wait of async-nats' `reconnect_delay_callback_default`.
 const DOUBLING_MAX: Duration = Duration::from_secs(4);
 
-impl Rules {
-    const fn of(software: &Software) -> Self {
-        let secs = Duration::from_secs;
-        match software {
-            Software::NatsGo => Self {
-                wait: Wait::AfterSweep,
-                connect_timeout: secs(2),
-                ping_interval: secs(120),
-                failures_max: 60,
-            },
-            Software::NatsJs => Self {
-                wait: Wait::PerServer,
-                connect_timeout: secs(20),
-                ping_interval: secs(120),
-                failures_max: 10,
-            },
-            Software::AsyncNats | Software::NatsGeo(_) => Self {
-                wait: Wait::Doubling,
-                connect_timeout: secs(5),
-                ping_interval: secs(60),
-                failures_max: u32::MAX,
-            },
+impl StockRules {
+    /// async-nats 0.51.
+    #[must_use]
+    pub const fn rust() -> Self {
+        Self {
+            wait: Wait::Doubling,
+            ping_timer: PingTimer::LastHeard,
+            connect_timeout: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(60),
+            failures_max: u32::MAX,
+        }
+    }
+
+    /// nats.go 1.53.
+    #[must_use]
+    pub const fn go() -> Self {
+        Self {
+            wait: Wait::AfterSweep,
+            ping_timer: PingTimer::LastSent,
+            connect_timeout: Duration::from_secs(2),
+            ping_interval: Duration::from_secs(120),
+            failures_max: 60,
+        }
+    }
+
+    /// nats.js 3.4.
+    #[must_use]
+    pub const fn js() -> Self {
+        Self {
+            wait: Wait::PerServer,
+            ping_timer: PingTimer::LastSent,
+            connect_timeout: Duration::from_secs(20),
+            ping_interval: Duration::from_secs(120),
+            failures_max: 10,
         }
     }
 }
 
 impl Stock {
-    pub(super) fn new(software: &Software, seed: u64, servers: usize, now: Time) -> Self {
+    pub(super) fn new(rules: StockRules, seed: u64, servers: usize, now: Time) -> Self {
         let mut rng = Rng::new(seed);
         let mut pool: Vec<_> =
             (0..servers).map(|server| Candidate { server, failed: 0, tried_at: None }).collect();
         shuffle(&mut pool, &mut rng);
         Self {
-            rules: Rules::of(software),
+            rules,
             rng,
             pool: pool.into(),
             attempts: 0,
@@ -117,6 +153,7 @@ impl Stock {
             asks: VecDeque::new(),
             next_conn: 0,
             next_ping: 0,
+            ping_due: now,
             unanswered: 0,
         }
     }
@@ -127,7 +164,8 @@ impl Stock {
 
     pub(super) const fn due(&self) -> Option<Time> {
         match self.state {
-            State::Waiting(at) | State::Connected(_, at) => Some(at),
+            State::Waiting(at) => Some(at),
+            State::Connected(_) => Some(self.ping_due),
             State::Dialing(_) | State::GaveUp => None,
         }
     }
@@ -135,7 +173,7 @@ impl Stock {
     pub(super) fn wake(&mut self, now: Time) {
         match self.state {
             State::Waiting(at) if at <= now => self.dial(now),
-            State::Connected(conn, at) if at <= now => self.ping(conn, now),
+            State::Connected(conn) if self.ping_due <= now => self.ping(conn, now),
             _ => {}
         }
     }
@@ -148,8 +186,13 @@ impl Stock {
                 if let Some(current) = self.pool.back_mut() {
                     current.failed = 0;
                 }
-                self.state = State::Connected(conn, now + self.rules.ping_interval);
+                self.state = State::Connected(conn);
                 self.asks.push_back(Ask::Use { conn });
+                let is_overdue = self.rules.ping_timer == PingTimer::LastHeard && self.ping_due <= now;
+                self.ping_due = now + self.rules.ping_interval;
+                if is_overdue {
+                    self.ping(conn, now);
+                }
             }
             (Told::OpenFailed { conn, .. }, State::Dialing(dialling)) if conn == dialling => {
                 if let Some(current) = self.pool.back_mut() {
@@ -159,8 +202,8 @@ impl Stock {
                 self.pool.retain(|candidate| candidate.failed < failures_max);
                 self.wait(now);
             }
-            (Told::Pong { conn, .. }, State::Connected(current, _)) if conn == current => self.unanswered = 0,
-            (Told::Closed { conn }, State::Connected(current, _)) if conn == current => self.wait(now),
+            (Told::Pong { conn, .. }, State::Connected(current)) if conn == current => self.answered(now),
+            (Told::Closed { conn }, State::Connected(current)) if conn == current => self.wait(now),
             _ => {}
         }
     }
@@ -173,7 +216,17 @@ impl Stock {
         self.unanswered += 1;
         self.asks.push_back(Ask::Ping { conn, ping: PingId(self.next_ping) });
         self.next_ping += 1;
-        self.state = State::Connected(conn, now + self.rules.ping_interval);
+        self.ping_due = now + self.rules.ping_interval;
+    }
+
+    fn answered(&mut self, now: Time) {
+        match self.rules.ping_timer {
+            PingTimer::LastHeard => {
+                self.unanswered = self.unanswered.saturating_sub(1);
+                self.ping_due = now + self.rules.ping_interval;
+            }
+            PingTimer::LastSent => self.unanswered = 0,
+        }
     }
 
     /// The next dial, as soon as the rules allow it.

@@ -4,6 +4,7 @@ use super::*;
 use crate::core::CapacityHint;
 
 mod quiet;
+mod story;
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
