@@ -135,7 +135,11 @@ impl Selector {
                 if let Some(outage) = &mut self.outage {
                     outage.not_only_credentials();
                 }
-                self.endpoint_failed(endpoint, error.is_silence());
+                if error.is_overload() {
+                    self.endpoint_overloaded(endpoint);
+                } else {
+                    self.endpoint_failed(endpoint, error.is_silence());
+                }
             }
         }
     }
@@ -232,6 +236,14 @@ impl Selector {
             if let Some(record) = self.roster.get_mut(sibling) {
                 record.failed(self.now, &self.config.rank);
             }
+        }
+    }
+
+    /// It has no room now, which proves nothing about its region: others may have.
+    fn endpoint_overloaded(&mut self, endpoint: EndpointId) {
+        self.review_is_stale();
+        if let Some(record) = self.roster.get_mut(endpoint) {
+            record.failed(self.now, &self.config.rank);
         }
     }
 

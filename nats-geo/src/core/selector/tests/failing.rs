@@ -110,6 +110,23 @@ fn one_of_a_herd_asks_more_and_more_seldom_whoever_has_too_much_to_do() {
     assert!(seen[4] > secs(8) && seen[4] <= secs(10), "{seen:?}");
 }
 
+/// Everybody who used the lost server asks its siblings.
+#[test]
+fn siblings_without_room_do_not_prove_the_region_down() {
+    for seed in 0..20 {
+        let mut world = World::of(&[("lon", 1), ("ams", 9)], 4, Config::fleet(), seed);
+        world.run_for(secs(40));
+        let since = world.now;
+        let lost = world.active().unwrap();
+        let siblings: Vec<_> = world.in_region("lon").into_iter().filter(|server| *server != lost).collect();
+        siblings[1..].iter().for_each(|server| world.servers[*server].mood = Mood::Overloaded);
+        world.kill(lost);
+        world.run_for(secs(1));
+        let (_, cause, region) = first_move(&world, since);
+        assert_eq!((cause, region.as_str()), (MoveCause::ServerLost, "lon"), "one of them has room");
+    }
+}
+
 #[test]
 fn a_client_alone_asks_everybody_at_once_and_servers_that_are_down_hold_up_nobody() {
     for (config, mood) in [(Config::interactive(), Mood::Overloaded), (Config::fleet(), Mood::Down)] {
