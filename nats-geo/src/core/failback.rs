@@ -18,8 +18,9 @@ pub(crate) struct FailBack {
     left: SortedSet<Region>,
     /// How often a region was left: each time, another cohort returns first.
     epoch: u64,
-    gain: Option<Gain>,
-    pending: Option<Pending>,
+    /// Boxed, as most clients consider no move most of the time.
+    gain: Option<Box<Gain>>,
+    pending: Option<Box<Pending>>,
 }
 
 /// A region that has been clearly faster for some time.
@@ -106,10 +107,11 @@ impl FailBack {
         let faster = regions_ahead(ranking, here.region)
             .find(|region| !self.left.contains(*region) && is_faster(ranking.base(region), here, config));
         self.gain = faster.map(|region| match self.gain.take() {
-            Some(gain) if gain.region == *region => {
-                Gain { evaluations: gain.evaluations.saturating_add(1), ..gain }
+            Some(mut gain) if gain.region == *region => {
+                gain.evaluations = gain.evaluations.saturating_add(1);
+                gain
             }
-            _ => Gain { region: region.clone(), evaluations: 1, since: now },
+            _ => Box::new(Gain { region: region.clone(), evaluations: 1, since: now }),
         });
         let target = returning.map(|region| (region, MoveCause::FailBack)).or_else(|| {
             let gain = self.gain.as_ref()?;
@@ -119,13 +121,13 @@ impl FailBack {
         });
         let still =
             |pending: &Pending| target.is_some_and(|target| target == (&pending.region, pending.cause));
-        if self.pending.as_ref().is_some_and(still) {
+        if self.pending().is_some_and(still) {
             return;
         }
         self.pending = target.map(|(region, cause)| {
             let first = hash_unit(self.client.wrapping_add(self.epoch), region.as_str()) < config.cohort;
             let wait = if first { Duration::ZERO } else { rng.up_to(config.spread) };
-            Pending { region: region.clone(), cause, due: now + wait }
+            Box::new(Pending { region: region.clone(), cause, due: now + wait })
         });
     }
 
@@ -147,8 +149,8 @@ impl FailBack {
         self.left.is_empty() && self.gain.is_none() && self.pending.is_none()
     }
 
-    pub(crate) const fn pending(&self) -> Option<&Pending> {
-        self.pending.as_ref()
+    pub(crate) fn pending(&self) -> Option<&Pending> {
+        self.pending.as_deref()
     }
 }
 
