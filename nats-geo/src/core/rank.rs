@@ -61,8 +61,7 @@ impl Ranking {
     ) -> Self {
         let context = Context { damping, useless, config, client, now };
         let mut servers = Vec::with_capacity(roster.len());
-        let Look { mut regions, order, nearest, tied_up_to } =
-            context.look(roster, |record, standing| servers.push(ServerView { record, standing }));
+        let Look { mut regions, order, nearest, tied_up_to } = context.look(roster, Some(&mut servers));
         for region in &mut regions {
             let behind = region.base.zip(nearest).map(|(base, nearest)| base.saturating_sub(nearest));
             let window = tied_up_to.zip(nearest).map(|(to, nearest)| to.saturating_sub(nearest));
@@ -137,7 +136,7 @@ impl RegionOrder {
         now: Time,
     ) -> Self {
         let context = Context { damping, useless, config, client, now };
-        let Look { regions, order, .. } = context.look(roster, |_, _| ());
+        let Look { regions, order, .. } = context.look(roster, None);
         Self::of_sorted(&regions, &order)
     }
 
@@ -266,8 +265,8 @@ impl Standing {
 }
 
 impl<'a> Context<'a> {
-    /// Looks at the regions, and shows the servers in the order of this client's preference.
-    fn look(&self, roster: &'a Roster, mut show: impl FnMut(&'a Record, Standing)) -> Look<'a> {
+    /// Looks at the regions, and adds the servers in the order of this client's preference to `servers` if there is such.
+    fn look(&self, roster: &'a Roster, mut servers: Option<&mut Vec<ServerView<'a>>>) -> Look<'a> {
         let mut regions: Vec<_> = roster.regions().map(RegionView::new).collect();
         // As they come they are nearly in order as long as nothing is measured and the hash decides.
         let mut order = Vec::with_capacity(regions.len());
@@ -278,7 +277,9 @@ impl<'a> Context<'a> {
                 order.push(place);
             }
             regions[place].count(record, standing);
-            show(record, standing);
+            if let Some(servers) = &mut servers {
+                servers.push(ServerView { record, standing });
+            }
         }
         for region in &mut regions {
             if region.standing == Standing::Usable {
