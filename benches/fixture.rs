@@ -54,8 +54,11 @@ pub(crate) fn report(server: EndpointId) -> ProbeReport {
 }
 
 fn identity(server: EndpointId) -> ServerIdentity {
-    // As long as those of nats-server.
-    ServerIdentity::new(format!("N{:A>55}", server.0), Some(region(server).0))
+    // As long as those of nats-server, and with all that it says.
+    let mut identity = ServerIdentity::new(format!("N{:A>55}", server.0), Some(region(server).0));
+    identity.server_name = format!("nats-{}-{server}", region(server).0);
+    identity.version = "2.15.1".into();
+    identity
 }
 
 /// A driver that answers everything at once, until each server has been probed; then it leaves a PING and a

@@ -81,7 +81,7 @@ impl Dialer {
     /// Ends the race. Returns the dials still in flight, which are to be closed.
     #[must_use]
     pub(crate) fn stop(&mut self) -> Vec<ConnId> {
-        self.lanes.clear();
+        self.lanes = Vec::new();
         self.retry_at = None;
         std::mem::take(&mut self.in_flight).into_iter().map(|(conn, _)| conn).collect()
     }

@@ -95,11 +95,11 @@ impl Region {
         self.0.as_bytes()
     }
 
-    /// The user's label, else `INFO.cluster`, else the endpoint is a region of its own: a cluster without
-    /// a name says nothing about distance, and a generated name would change with every restart.
-    pub(crate) fn of(endpoint: &Endpoint, identity: Option<&ServerIdentity>) -> Self {
-        let named = || identity?.cluster.as_deref().filter(|name| !name.is_empty() && !is_generated(name));
-        Self::new(endpoint.label.as_deref().or_else(named).unwrap_or(&endpoint.address))
+    /// `INFO.cluster`, unless it is none: a cluster without a name says nothing about distance, and a generated name
+    /// would change with every restart.
+    pub(crate) fn named_by(identity: &ServerIdentity) -> Option<Self> {
+        let cluster = identity.cluster.as_deref();
+        cluster.filter(|name| !name.is_empty() && !is_generated(name)).map(Self::new)
     }
 }
 
@@ -122,25 +122,12 @@ fn is_generated(cluster: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn endpoint() -> Endpoint {
-        Endpoint::new(EndpointId(1), "host:4222")
-    }
-
-    #[test]
-    fn the_label_wins_over_the_cluster_and_the_cluster_over_the_address() {
-        let lon = ServerIdentity::new("A", Some("lon"));
-        assert_eq!(Region::of(&endpoint().with_label("home"), Some(&lon)).as_str(), "home");
-        assert_eq!(Region::of(&endpoint(), Some(&lon)).as_str(), "lon");
-        assert_eq!(Region::of(&endpoint(), None).as_str(), "host:4222");
-    }
-
     #[test]
     fn a_generated_or_missing_cluster_name_is_no_region() {
+        let named_by = |cluster| Region::named_by(&ServerIdentity::new("A", cluster));
         for cluster in [None, Some(""), Some("hkmWyZPbUSUr9JLS8jVyWn")] {
-            let identity = ServerIdentity::new("A", cluster);
-            assert_eq!(Region::of(&endpoint(), Some(&identity)).as_str(), "host:4222");
+            assert_eq!(named_by(cluster), None);
         }
-        let named = ServerIdentity::new("A", Some("us-east-production-one"));
-        assert_eq!(Region::of(&endpoint(), Some(&named)).as_str(), "us-east-production-one");
+        assert_eq!(named_by(Some("us-east-production-one")), Some(Region::new("us-east-production-one")));
     }
 }

@@ -3,6 +3,7 @@
 //! Two estimators with two purposes, never fed from one another's samples: [`BaseRtt`] ranks (probes
 //! only), [`RttTimer`] sets deadlines (PINGs only, seeded once from the base).
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::{RankConfig, Time, WatchConfig};
@@ -11,8 +12,8 @@ use super::{RankConfig, Time, WatchConfig};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BaseRtt {
     samples: Vec<Sample>,
-    /// The lowest of them: read far more often than samples come.
-    lowest: Option<Duration>,
+    /// The lowest of them, in microseconds: read far more often than samples come.
+    lowest: Option<NonZeroU32>,
 }
 
 /// A client keeps up to ten per server, and a simulation a million clients: this takes a third of the room of a `Time`
@@ -37,11 +38,16 @@ impl BaseRtt {
         while self.samples.len() >= config.samples {
             self.samples.remove(0);
         }
-        let rtt_micros = u32::try_from(rtt.max(RTT_MIN).as_micros()).unwrap_or(u32::MAX);
+        let rtt_micros = in_micros(rtt);
         self.samples.reserve_exact(1);
         self.samples.push(Sample { at_ms, rtt_micros });
-        let lowest = self.samples.iter().map(|sample| sample.rtt_micros).min();
-        self.lowest = lowest.map(|micros| Duration::from_micros(micros.into()));
+        self.lowest = self.samples.iter().map(|sample| sample.rtt_micros).min().and_then(NonZeroU32::new);
+    }
+
+    /// The lowest sample is like this one.
+    #[cfg(feature = "sim")]
+    pub(crate) fn is(&self, rtt: Duration) -> bool {
+        rtt <= RTT_MAX && NonZeroU32::new(in_micros(rtt)) == self.lowest
     }
 
     pub(crate) fn samples(&self) -> usize {
@@ -49,43 +55,43 @@ impl BaseRtt {
     }
 
     /// `None` before the first sample: unknown is not zero.
-    pub(crate) const fn get(&self) -> Option<Duration> {
-        self.lowest
+    pub(crate) fn get(&self) -> Option<Duration> {
+        self.lowest.map(|micros| Duration::from_micros(micros.get().into()))
     }
 }
 
 /// SRTT and RTTVAR of RFC 6298 behind a median of three, which keeps a lone outlier (one retransmission)
-/// from stretching the deadlines.
+/// from stretching the deadlines. In nanoseconds: a `Duration` takes twice the room, and several times as long to divide.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RttTimer {
     /// The last samples, the first `known` of them; their order does not matter to a median.
-    recent: [Duration; MEDIAN_OF],
-    known: usize,
+    recent: [u64; MEDIAN_OF],
+    known: u8,
     /// Where the next one goes.
-    next: usize,
+    next: u8,
     smoothed: Option<Smoothed>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Smoothed {
-    srtt: Duration,
-    rttvar: Duration,
+    srtt: u64,
+    rttvar: u64,
 }
 
 impl RttTimer {
     /// An estimate that starts from one sample of another kind, if there is one.
     pub(crate) fn seeded(rtt: Option<Duration>) -> Self {
-        Self { smoothed: rtt.map(Smoothed::first), ..Self::default() }
+        Self { smoothed: rtt.map(|rtt| Smoothed::first(in_nanos(rtt))), ..Self::default() }
     }
 
     pub(crate) fn record(&mut self, rtt: Duration) {
         if rtt > RTT_MAX {
             return;
         }
-        self.recent[self.next] = rtt.max(RTT_MIN);
-        self.next = (self.next + 1) % MEDIAN_OF;
-        self.known = (self.known + 1).min(MEDIAN_OF);
-        let filtered = median(&self.recent[..self.known]);
+        self.recent[usize::from(self.next)] = in_nanos(rtt.max(RTT_MIN));
+        self.next = (self.next + 1) % MEDIAN_OF as u8;
+        self.known = (self.known + 1).min(MEDIAN_OF as u8);
+        let filtered = median(&self.recent[..usize::from(self.known)]);
         self.smoothed = Some(self.smoothed.map_or_else(|| Smoothed::first(filtered), |s| s.next(filtered)));
     }
 
@@ -93,50 +99,53 @@ impl RttTimer {
     #[cfg(feature = "sim")]
     pub(crate) fn is_as_settled_as(&self, before: &Self) -> bool {
         let alike = self.recent == [self.recent[0]; MEDIAN_OF];
-        alike && self.known == MEDIAN_OF && self.recent == before.recent && self.smoothed == before.smoothed
+        alike
+            && self.known == MEDIAN_OF as u8
+            && self.recent == before.recent
+            && self.smoothed == before.smoothed
     }
 
     /// As many more samples like those that are known have come.
     #[cfg(feature = "sim")]
     pub(crate) const fn turn(&mut self, samples: u64) {
-        self.next = (self.next + (samples % MEDIAN_OF as u64) as usize) % MEDIAN_OF;
+        self.next = (self.next + (samples % MEDIAN_OF as u64) as u8) % MEDIAN_OF as u8;
     }
 
     pub(crate) fn rttvar(&self) -> Duration {
-        self.or_initial().rttvar
+        Duration::from_nanos(self.or_initial().rttvar)
     }
 
     /// Silence for this long makes a link suspect.
     pub(crate) fn suspect_after(&self, config: &WatchConfig) -> Duration {
         let Smoothed { srtt, rttvar } = self.or_initial();
-        (2 * srtt + 4 * rttvar + config.suspect_slack).max(config.suspect_min)
+        (Duration::from_nanos(2 * srtt + 4 * rttvar) + config.suspect_slack).max(config.suspect_min)
     }
 
     /// Silence for this long ends it.
     pub(crate) fn dead_after(&self, config: &WatchConfig) -> Duration {
         let Smoothed { srtt, rttvar } = self.or_initial();
-        let ladder = 4 * srtt + 4 * rttvar + config.dead_slack;
+        let ladder = Duration::from_nanos(4 * srtt + 4 * rttvar) + config.dead_slack;
         ladder.clamp(config.dead_min, config.dead_max).max(self.suspect_after(config))
     }
 
     /// An attempt without an answer for this long is raced by another one, before clamping (RFC 8305).
     pub(crate) fn attempt_delay(&self) -> Duration {
         let Smoothed { srtt, rttvar } = self.or_initial();
-        2 * srtt + 4 * rttvar
+        Duration::from_nanos(2 * srtt + 4 * rttvar)
     }
 
     fn or_initial(&self) -> Smoothed {
-        self.smoothed.unwrap_or_else(|| Smoothed::first(RTT_INITIAL))
+        self.smoothed.unwrap_or_else(|| Smoothed::first(in_nanos(RTT_INITIAL)))
     }
 }
 
 impl Smoothed {
-    fn first(rtt: Duration) -> Self {
+    const fn first(rtt: u64) -> Self {
         Self { srtt: rtt, rttvar: rtt / 2 }
     }
 
     /// RFC 6298 section 2.3: the variance is updated with the old SRTT.
-    fn next(self, rtt: Duration) -> Self {
+    const fn next(self, rtt: u64) -> Self {
         Self { srtt: (7 * self.srtt + rtt) / 8, rttvar: (3 * self.rttvar + self.srtt.abs_diff(rtt)) / 4 }
     }
 }
@@ -145,8 +154,17 @@ const fn wrapped_ms(at: Time) -> u32 {
     at.since_start().as_millis() as u32
 }
 
+/// Of an RTT, which is at most [`RTT_MAX`].
+const fn in_nanos(rtt: Duration) -> u64 {
+    rtt.as_nanos() as u64
+}
+
+fn in_micros(rtt: Duration) -> u32 {
+    u32::try_from(rtt.max(RTT_MIN).as_micros()).unwrap_or(u32::MAX)
+}
+
 /// The upper one of two.
-fn median(recent: &[Duration]) -> Duration {
+fn median(recent: &[u64]) -> u64 {
     match *recent {
         [a, b, c] => a.min(b).max(a.max(b).min(c)),
         _ => recent.iter().copied().max().unwrap_or_default(),
@@ -179,7 +197,7 @@ mod tests {
     }
 
     fn srtt(timer: &RttTimer) -> Duration {
-        timer.smoothed.unwrap().srtt
+        Duration::from_nanos(timer.smoothed.unwrap().srtt)
     }
 
     #[test]
@@ -219,9 +237,9 @@ mod tests {
     /// The numbers of serf's latency filter test.
     #[test]
     fn the_median_of_three_drops_a_lone_outlier() {
-        let samples = [201, 200, 207, 1_900, 203, 199, 211].map(ms);
+        let samples = [201, 200, 207, 1_900, 203, 199, 211];
         let last_three = (1..=samples.len()).map(|end| &samples[end.saturating_sub(MEDIAN_OF)..end]);
-        let filtered: Vec<_> = last_three.map(|recent| median(recent).as_millis()).collect();
+        let filtered: Vec<_> = last_three.map(median).collect();
         assert_eq!(filtered, [201, 201, 201, 207, 207, 203, 203]);
     }
 

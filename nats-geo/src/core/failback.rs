@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use super::discovery::{Record, Roster};
-use super::rank::Ranking;
+use super::discovery::Roster;
+use super::rank::RegionOrder;
+use super::record::Record;
 use super::rng::{Rng, hash_unit, scale};
 use super::sorted::SortedSet;
 use super::{EndpointId, FailBackConfig, MoveCause, Region, Time};
@@ -17,8 +18,9 @@ pub(crate) struct FailBack {
     left: SortedSet<Region>,
     /// How often a region was left: each time, another cohort returns first.
     epoch: u64,
-    gain: Option<Gain>,
-    pending: Option<Pending>,
+    /// Boxed, as most clients consider no move most of the time.
+    gain: Option<Box<Gain>>,
+    pending: Option<Box<Pending>>,
 }
 
 /// A region that has been clearly faster for some time.
@@ -73,21 +75,26 @@ impl FailBack {
     }
 
     /// Endpoints to be measured often while away: those of regions that were left or rank ahead.
-    pub(crate) fn away(&self, roster: &Roster, ranking: &Ranking, here: &Region) -> SortedSet<EndpointId> {
+    pub(crate) fn away(
+        &self,
+        roster: &Roster,
+        ranking: &RegionOrder,
+        here: &Region,
+    ) -> SortedSet<EndpointId> {
         // Few, and told apart more quickly than put in order.
         let regions: Vec<_> = regions_ahead(ranking, here).chain(self.left.iter()).collect();
         if regions.is_empty() {
             return SortedSet::new();
         }
         let is_away = |region: &Region| regions.contains(&region);
-        roster.iter().filter(|record| is_away(&record.region)).map(|record| record.endpoint.id).collect()
+        roster.iter().filter(|record| is_away(roster.region_of(record))).map(|record| record.id).collect()
     }
 
     /// Considers the situation after a probe; what is decided shows in [`FailBack::pending`].
     pub(crate) fn evaluate(
         &mut self,
         roster: &Roster,
-        ranking: &Ranking,
+        ranking: &RegionOrder,
         here: Here<'_>,
         config: &FailBackConfig,
         now: Time,
@@ -100,10 +107,11 @@ impl FailBack {
         let faster = regions_ahead(ranking, here.region)
             .find(|region| !self.left.contains(*region) && is_faster(ranking.base(region), here, config));
         self.gain = faster.map(|region| match self.gain.take() {
-            Some(gain) if gain.region == *region => {
-                Gain { evaluations: gain.evaluations.saturating_add(1), ..gain }
+            Some(mut gain) if gain.region == *region => {
+                gain.evaluations = gain.evaluations.saturating_add(1);
+                gain
             }
-            _ => Gain { region: region.clone(), evaluations: 1, since: now },
+            _ => Box::new(Gain { region: region.clone(), evaluations: 1, since: now }),
         });
         let target = returning.map(|region| (region, MoveCause::FailBack)).or_else(|| {
             let gain = self.gain.as_ref()?;
@@ -113,19 +121,20 @@ impl FailBack {
         });
         let still =
             |pending: &Pending| target.is_some_and(|target| target == (&pending.region, pending.cause));
-        if self.pending.as_ref().is_some_and(still) {
+        if self.pending().is_some_and(still) {
             return;
         }
         self.pending = target.map(|(region, cause)| {
             let first = hash_unit(self.client.wrapping_add(self.epoch), region.as_str()) < config.cohort;
             let wait = if first { Duration::ZERO } else { rng.up_to(config.spread) };
-            Pending { region: region.clone(), cause, due: now + wait }
+            Box::new(Pending { region: region.clone(), cause, due: now + wait })
         });
     }
 
     /// No move is being considered, nor will be until a server answers in one of the regions that were left.
     pub(crate) fn waits(&self, roster: &Roster) -> bool {
-        let is_silent = |record: &Record| record.streak.is_none() || !self.left.contains(&record.region);
+        let is_silent =
+            |record: &Record| record.streak.is_none() || !self.left.contains(roster.region_of(record));
         self.gain.is_none()
             && self.pending.is_none()
             && (self.left.is_empty() || roster.iter().all(is_silent))
@@ -140,22 +149,22 @@ impl FailBack {
         self.left.is_empty() && self.gain.is_none() && self.pending.is_none()
     }
 
-    pub(crate) const fn pending(&self) -> Option<&Pending> {
-        self.pending.as_ref()
+    pub(crate) fn pending(&self) -> Option<&Pending> {
+        self.pending.as_deref()
     }
 }
 
 /// The usable regions that rank before `here`.
-fn regions_ahead<'a>(ranking: &'a Ranking, here: &'a Region) -> impl Iterator<Item = &'a Region> {
+fn regions_ahead<'a>(ranking: &'a RegionOrder, here: &'a Region) -> impl Iterator<Item = &'a Region> {
     let usable = |region: &&Region| ranking.base(region).is_some();
     ranking.regions().take_while(move |region| *region != here).filter(usable)
 }
 
 /// Enough of its servers have answered for long enough.
 fn is_steady(roster: &Roster, region: &Region, config: &FailBackConfig, now: Time) -> bool {
-    let servers: Vec<_> = roster.servers().filter(|record| record.region == *region).collect();
-    let steady = servers.iter().filter(|record| record.is_steady(config.good_probes, config.good_for, now));
-    steady.count() >= config.servers.min(servers.len()).max(1)
+    let is_steady = |record: &&Record| record.is_steady(config.good_probes, config.good_for, now);
+    let servers = || roster.servers_in(region);
+    servers().filter(is_steady).count() >= config.servers.min(servers().count()).max(1)
 }
 
 /// Back for good, and clearly no better than here: no longer to be watched. Clearly, because the first samples
@@ -178,7 +187,7 @@ fn is_faster(there: Option<Duration>, here: Here<'_>, config: &FailBackConfig) -
 }
 
 /// Whether a region ranks ahead that is clearly faster, or would be if the live link were steadier.
-pub(crate) fn may_gain(ranking: &Ranking, here: Here<'_>, config: &FailBackConfig) -> bool {
+pub(crate) fn may_gain(ranking: &RegionOrder, here: Here<'_>, config: &FailBackConfig) -> bool {
     let here = Here { rttvar: Duration::ZERO, ..here };
     regions_ahead(ranking, here.region).any(|region| is_faster(ranking.base(region), here, config))
 }
@@ -186,7 +195,7 @@ pub(crate) fn may_gain(ranking: &Ranking, here: Here<'_>, config: &FailBackConfi
 /// The base RTT of a region whatever its health: distance outlives an outage.
 pub(crate) fn base_of(roster: &Roster, region: &Region) -> Option<Duration> {
     // As in the ranking, each server by one endpoint: another way to it may be longer or shorter.
-    roster.servers().filter(|record| record.region == *region).filter_map(|record| record.base.get()).min()
+    roster.servers_in(region).filter_map(|record| record.base.get()).min()
 }
 
 /// An unknown distance may be a nearer one.
@@ -197,8 +206,9 @@ fn is_nearer(there: Option<Duration>, here: Option<Duration>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::damping::Damping;
+    use super::super::rank::Ranking;
     use super::super::useless::Useless;
-    use super::super::{Config, Endpoint, ServerIdentity};
+    use super::super::{Config, Endpoint};
     use super::*;
 
     struct World {
@@ -220,7 +230,7 @@ mod tests {
             for id in 0..6 {
                 world.roster.discovered(Endpoint::new(EndpointId(id), format!("host-{id}:4222")));
                 let region = if id < 3 { "lon" } else { "ams" };
-                world.roster.identified(EndpointId(id), ServerIdentity::new(id.to_string(), Some(region)));
+                world.roster.answered_by(EndpointId(id), &id.to_string(), region);
                 world.probe(id, if id < 3 { 300 } else { 9_000 }, 0);
             }
             world.fail_back.left(Region::new("lon"));
@@ -325,7 +335,7 @@ mod tests {
         let mut world = World::fled();
         // Gossip names a second address of a server in ams.
         world.roster.discovered(Endpoint::new(EndpointId(9), "direct:4222"));
-        world.roster.identified(EndpointId(9), ServerIdentity::new("3", Some("ams")));
+        world.roster.answered_by(EndpointId(9), "3", "ams");
         world.probe(9, 100, 0);
         world.fail_back.arrived(&Region::new("ams"), &world.roster);
         assert!(world.fail_back.left.contains(&Region::new("lon")));

@@ -33,6 +33,8 @@ mod snapshot;
 pub use snapshot::{RankedServer, Reason, Snapshot};
 
 mod discovery;
+pub(crate) mod record;
+mod region_table;
 
 mod probe;
 
@@ -53,6 +55,11 @@ mod useless;
 
 mod selector;
 pub use selector::Selector;
+#[cfg(feature = "sim")]
+pub(crate) use selector::{
+    Answer,
+    quiet::{QuietInfo, QuietProbe, QuietWorld},
+};
 
 mod log;
 pub use log::{Call, Log};

@@ -24,11 +24,20 @@ pub(crate) struct Prober {
 #[derive(Clone, Debug)]
 struct Slot {
     due: Time,
-    /// Stretches while ranks hold.
-    interval: Duration,
+    /// How often its interval was doubled since ranks changed.
+    stretched: u8,
     in_flight: bool,
     /// Some probe of it has gone out.
     tried: bool,
+}
+
+/// The interval of an endpoint after it was doubled so often.
+fn stretched(times: u8, config: &ProbeConfig) -> Duration {
+    (0..times).fold(config.interval, |interval, _| stretch(interval, config))
+}
+
+fn stretch(interval: Duration, config: &ProbeConfig) -> Duration {
+    interval.saturating_mul(2).min(config.interval_max)
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -52,9 +61,8 @@ impl Prober {
     }
 
     /// A new endpoint is due at once.
-    pub(crate) fn add(&mut self, endpoint: EndpointId, now: Time, config: &ProbeConfig) {
-        self.slots
-            .insert(endpoint, Slot { due: now, interval: config.interval, in_flight: false, tried: false });
+    pub(crate) fn add(&mut self, endpoint: EndpointId, now: Time) {
+        self.slots.insert(endpoint, Slot { due: now, stretched: 0, in_flight: false, tried: false });
         self.schedule_changed();
     }
 
@@ -70,17 +78,15 @@ impl Prober {
         if self.in_flight.len() >= config.in_flight_max {
             return None;
         }
-        let endpoint = self.most_overdue(now)?;
-        if !self.budget.take(now) {
+        if self.first_due.is_none_or(|due| due > now) || !self.budget.take(now) {
             return None;
         }
+        let (endpoint, slot) = self.most_overdue()?;
+        slot.in_flight = true;
+        let is_first = !std::mem::replace(&mut slot.tried, true);
         let probe = ProbeId(self.next_id);
         self.next_id += 1;
         self.in_flight.insert(probe, InFlight { endpoint, expires: now + 2 * config.timeout });
-        let slot = self.slots.get_mut(&endpoint)?;
-        slot.in_flight = true;
-        let is_first = !std::mem::replace(&mut slot.tried, true);
-        self.schedule_changed();
         Some((probe, endpoint, is_first))
     }
 
@@ -93,22 +99,27 @@ impl Prober {
         rng: &mut Rng,
     ) -> Option<(EndpointId, Duration)> {
         let endpoint = self.in_flight.remove(&probe)?.endpoint;
+        self.in_flight.give_back_room();
         let is_away = self.away.contains(&endpoint);
         let slot = self.slots.get_mut(&endpoint)?;
-        let interval = if is_away { config.away_interval } else { slot.interval };
+        let usual = stretched(slot.stretched, config);
+        let interval = if is_away { config.away_interval } else { usual };
         slot.in_flight = false;
         slot.due = now + rng.vary(interval, config.jitter);
-        slot.interval = (slot.interval * 2).min(config.interval_max);
-        self.schedule_changed();
+        slot.stretched += u8::from(stretch(usual, config) != usual);
+        self.first_due = earliest(self.first_due, Some(slot.due));
         Some((endpoint, interval))
     }
 
     /// The endpoint is due again at once.
     pub(crate) fn again(&mut self, endpoint: EndpointId, now: Time) {
-        if let Some(slot) = self.slots.get_mut(&endpoint) {
-            slot.due = now;
+        let Some(slot) = self.slots.get_mut(&endpoint) else { return };
+        let before = std::mem::replace(&mut slot.due, now);
+        if before < now {
+            self.schedule_changed();
+        } else if !slot.in_flight {
+            self.first_due = earliest(self.first_due, Some(now));
         }
-        self.schedule_changed();
     }
 
     /// All endpoints are due again at once.
@@ -121,7 +132,8 @@ impl Prober {
 
     /// Probes that the driver never answered: to be treated as silent.
     pub(crate) fn expired(&self, now: Time) -> Option<ProbeId> {
-        self.in_flight.iter().find(|(_, probe)| probe.expires <= now).map(|(id, _)| *id)
+        // The oldest expires first.
+        self.in_flight.first().filter(|(_, probe)| probe.expires <= now).map(|(id, _)| *id)
     }
 
     /// Sets which endpoints are probed at the away interval; newly added ones come forward.
@@ -132,6 +144,9 @@ impl Prober {
         config: &ProbeConfig,
         rng: &mut Rng,
     ) {
+        if away == self.away {
+            return;
+        }
         for endpoint in away.iter().filter(|endpoint| !self.away.contains(endpoint)) {
             if let Some(slot) = self.slots.get_mut(endpoint) {
                 slot.due = slot.due.min(now + rng.vary(config.away_interval, config.jitter));
@@ -149,8 +164,13 @@ impl Prober {
     /// Ranks changed: look often again.
     pub(crate) fn ranks_changed(&mut self, now: Time, config: &ProbeConfig, rng: &mut Rng) {
         for slot in self.slots.values_mut() {
-            slot.interval = config.interval;
-            slot.due = slot.due.min(now + rng.vary(config.interval, config.jitter));
+            slot.stretched = 0;
+            if slot.due <= now {
+                // Whatever is drawn, it is due before.
+                rng.skip();
+            } else {
+                slot.due = slot.due.min(now + rng.vary(config.interval, config.jitter));
+            }
         }
         self.schedule_changed();
     }
@@ -160,7 +180,7 @@ impl Prober {
         self.in_flight.clear();
         for slot in self.slots.values_mut() {
             slot.in_flight = false;
-            slot.interval = config.interval;
+            slot.stretched = 0;
             slot.due = slot.due.min(now + rng.up_to(config.away_interval));
         }
         self.schedule_changed();
@@ -178,23 +198,60 @@ impl Prober {
     }
 
     pub(crate) fn poll_timeout(&self, config: &ProbeConfig) -> Option<Time> {
-        let expires = self.in_flight.values().map(|probe| probe.expires).min();
-        if self.in_flight.len() >= config.in_flight_max {
-            return expires;
-        }
-        earliest(expires, self.first_due.map(|due| due.max(self.budget.available_at())))
+        earliest(self.expires(), self.asks_budget_at(config).map(|due| due.max(self.budget.available_at())))
+    }
+
+    /// When the oldest probe in flight counts as lost.
+    pub(crate) fn expires(&self) -> Option<Time> {
+        self.in_flight.first().map(|(_, probe)| probe.expires)
+    }
+
+    /// When the next probe goes out if the budget allows it; `None` if one that is in flight has to end before.
+    pub(crate) fn asks_budget_at(&self, config: &ProbeConfig) -> Option<Time> {
+        self.first_due.filter(|_| self.in_flight.len() < config.in_flight_max)
+    }
+
+    /// The endpoints that wait for their next probe, and when it is due.
+    #[cfg(feature = "sim")]
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (EndpointId, Time)> {
+        let waiting = self.slots.iter().filter(|(_, slot)| !slot.in_flight);
+        waiting.map(|(endpoint, slot)| (*endpoint, slot.due))
+    }
+
+    /// Whether no probe has to wait for the budget as long as ranks hold: it has one for each endpoint and one to spare, and
+    /// earns more than they take, each at its shortest interval.
+    #[cfg(feature = "sim")]
+    pub(crate) fn has_budget_for_all(&self, config: &ProbeConfig) -> bool {
+        let endpoints = self.slots.len() as f64;
+        let least = self.slots.values().map(|slot| slot.stretched).min().unwrap_or_default();
+        let shortest = stretched(least, config);
+        let per_second =
+            |probes: f64, interval: Duration| probes / ((1.0 - config.jitter) * interval.as_secs_f64());
+        let taken =
+            per_second(endpoints, shortest) + per_second(self.away.len() as f64, config.away_interval);
+        self.budget.has(endpoints + 1.0) && self.budget.earns(taken)
+    }
+
+    /// What was there only for the start is given back.
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.slots.shrink_to_fit();
     }
 
     fn schedule_changed(&mut self) {
         self.first_due = self.slots.values().filter(|slot| !slot.in_flight).map(|slot| slot.due).min();
     }
 
-    fn most_overdue(&self, now: Time) -> Option<EndpointId> {
-        if self.first_due.is_none_or(|due| due > now) {
-            return None;
+    /// Of those that are due at one moment, the first. From now on the one behind it is due first.
+    fn most_overdue(&mut self) -> Option<(EndpointId, &mut Slot)> {
+        let mut waiting = self.slots.iter_mut().filter(|(_, slot)| !slot.in_flight);
+        let mut first = waiting.next()?;
+        let mut second = None;
+        for other in waiting {
+            let behind = if other.1.due < first.1.due { std::mem::replace(&mut first, other) } else { other };
+            second = earliest(second, Some(behind.1.due));
         }
-        let due = self.slots.iter().filter(|(_, slot)| !slot.in_flight && slot.due <= now);
-        due.min_by_key(|(id, slot)| (slot.due, **id)).map(|(id, _)| *id)
+        self.first_due = second;
+        Some((*first.0, first.1))
     }
 }
 
@@ -206,7 +263,7 @@ mod tests {
     fn prober(endpoints: u64) -> (Prober, ProbeConfig, Rng) {
         let config = Config::fleet().probe;
         let mut prober = Prober::new(&config, Time::ZERO);
-        (0..endpoints).for_each(|id| prober.add(EndpointId(id), Time::ZERO, &config));
+        (0..endpoints).for_each(|id| prober.add(EndpointId(id), Time::ZERO));
         (prober, config, Rng::new(1))
     }
 

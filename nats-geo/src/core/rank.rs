@@ -2,10 +2,12 @@
 
 use std::cell::OnceCell;
 use std::cmp::Ordering;
+use std::ops::Deref;
 use std::time::Duration;
 
 use super::damping::Damping;
-use super::discovery::{Record, Roster};
+use super::discovery::Roster;
+use super::record::Record;
 use super::rng::{rendezvous_score, scale};
 use super::sorted::sort_few;
 use super::useless::Useless;
@@ -14,8 +16,14 @@ use super::{Config, EndpointId, Reason, Region, Time};
 /// Regions, best first, and the servers of each, best first.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Ranking {
-    regions: Vec<RankedRegion>,
+    order: RegionOrder,
     servers: Vec<Ranked>,
+}
+
+/// Regions, best first.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct RegionOrder {
+    regions: Vec<RankedRegion>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -52,26 +60,16 @@ impl Ranking {
         now: Time,
     ) -> Self {
         let context = Context { damping, useless, config, client, now };
-        let (mut regions, servers) = context.look(roster);
-        let nearest = regions.iter().filter(|region| region.standing == Standing::Usable);
-        let nearest = nearest.filter_map(|region| region.base).min();
-        let window = nearest.map(|nearest| context.tie_window(nearest)).unwrap_or_default();
+        let mut servers = Vec::with_capacity(roster.len());
+        let Look { mut regions, order, nearest, tied_up_to } = context.look(roster, Some(&mut servers));
         for region in &mut regions {
             let behind = region.base.zip(nearest).map(|(base, nearest)| base.saturating_sub(nearest));
-            region.reason.tell_distance(behind.unwrap_or_default(), window);
+            let window = tied_up_to.zip(nearest).map(|(to, nearest)| to.saturating_sub(nearest));
+            region.reason.tell_distance(behind.unwrap_or_default(), window.unwrap_or_default());
         }
-        let tied_up_to = nearest.map(|nearest| nearest + window);
-        let mut order: Vec<_> = regions.iter().filter(|region| region.servers > 0).collect();
-        sort_few(&mut order, |a, b| context.order(a, b, tied_up_to));
-        let places = places(&order, regions.len(), &servers);
-        let mut end = 0;
-        let ranked = |region: &&RegionView<'_>| {
-            end += region.servers;
-            let base = region.base.filter(|_| region.standing == Standing::Usable);
-            RankedRegion { name: region.name.clone(), base, end }
-        };
+        let places = places(&order, &regions, &servers);
         Self {
-            regions: order.iter().map(ranked).collect(),
+            order: RegionOrder::of_sorted(&regions, &order),
             servers: places.iter().map(|place| servers[*place].ranked(&regions)).collect(),
         }
     }
@@ -94,21 +92,16 @@ impl Ranking {
     /// Adds a region, whose servers are those behind the ones of the last.
     #[cfg(test)]
     fn add(&mut self, name: Region) {
-        let start = self.regions.last().map_or(0, |last| last.end);
+        let start = self.order.regions.last().map_or(0, |last| last.end);
         let usable = self.servers[start..].iter().filter(|server| server.is_usable());
         let base = usable.filter_map(|server| server.base).min();
-        self.regions.push(RankedRegion { name, base, end: self.servers.len() });
-    }
-
-    /// The regions in order, each once.
-    pub(crate) fn regions(&self) -> impl Iterator<Item = &Region> {
-        self.regions.iter().map(|region| &region.name)
+        self.order.regions.push(RankedRegion { name, base, end: self.servers.len() });
     }
 
     /// The servers in order, with their regions.
     pub(crate) fn servers(&self) -> impl Iterator<Item = (&Region, &Ranked)> {
         let mut start = 0;
-        self.regions.iter().flat_map(move |region| {
+        self.order.regions.iter().flat_map(move |region| {
             let servers = &self.servers[start..region.end];
             start = region.end;
             servers.iter().map(move |server| (&region.name, server))
@@ -117,10 +110,50 @@ impl Ranking {
 
     pub(crate) fn in_region(&self, region: &Region) -> impl Iterator<Item = &Ranked> {
         let servers = self.place(region).map(|place| {
-            let start = place.checked_sub(1).map_or(0, |before| self.regions[before].end);
-            &self.servers[start..self.regions[place].end]
+            let start = place.checked_sub(1).map_or(0, |before| self.order.regions[before].end);
+            &self.servers[start..self.order.regions[place].end]
         });
         servers.into_iter().flatten()
+    }
+}
+
+impl Deref for Ranking {
+    type Target = RegionOrder;
+
+    fn deref(&self) -> &RegionOrder {
+        &self.order
+    }
+}
+
+impl RegionOrder {
+    /// As in [`Ranking::of`], at half the price: most looks at the ranks need no servers.
+    pub(crate) fn of(
+        roster: &Roster,
+        damping: &Damping,
+        useless: &Useless,
+        config: &Config,
+        client: u64,
+        now: Time,
+    ) -> Self {
+        let context = Context { damping, useless, config, client, now };
+        let Look { regions, order, .. } = context.look(roster, None);
+        Self::of_sorted(&regions, &order)
+    }
+
+    fn of_sorted(regions: &[RegionView<'_>], order: &[usize]) -> Self {
+        let mut end = 0;
+        let ranked = |place: &usize| {
+            let region = &regions[*place];
+            end += region.servers;
+            let base = region.base.filter(|_| region.standing == Standing::Usable);
+            RankedRegion { name: region.name.clone(), base, end }
+        };
+        Self { regions: order.iter().map(ranked).collect() }
+    }
+
+    /// The regions in order, each once.
+    pub(crate) fn regions(&self) -> impl Iterator<Item = &Region> {
+        self.regions.iter().map(|region| &region.name)
     }
 
     /// Place of a region, from 0; `None` for one without servers.
@@ -146,8 +179,6 @@ struct Context<'a> {
 /// What is known of a region while it has no place yet.
 struct RegionView<'a> {
     name: &'a Region,
-    /// As the roster counts regions.
-    number: usize,
     servers: usize,
     /// The shares of its servers together.
     weight: u32,
@@ -172,31 +203,43 @@ struct ServerView<'a> {
 impl ServerView<'_> {
     fn ranked(&self, regions: &[RegionView<'_>]) -> Ranked {
         Ranked {
-            endpoint: self.record.endpoint.id,
+            endpoint: self.record.id,
             base: self.record.base.get(),
             reason: match self.standing {
                 Standing::LameDuck => Reason::LameDuck,
                 Standing::Unhealthy => Reason::Unhealthy,
                 Standing::Unmeasured => Reason::Unmeasured,
-                _ => regions[self.record.region_number()].reason.clone(),
+                _ => regions[self.record.region().place()].reason.clone(),
             },
         }
     }
 }
 
+/// What there is to be ranked.
+struct Look<'a> {
+    /// As the roster counts them.
+    regions: Vec<RegionView<'a>>,
+    /// Their places there, best first, of those that have servers.
+    order: Vec<usize>,
+    /// The distance of the nearest one.
+    nearest: Option<Duration>,
+    /// Regions up to there are as near.
+    tied_up_to: Option<Duration>,
+}
+
 /// The servers in the order of their regions, and within a region by standing; equals as they stood.
-fn places(order: &[&RegionView<'_>], regions: usize, servers: &[ServerView<'_>]) -> Vec<usize> {
+fn places(order: &[usize], regions: &[RegionView<'_>], servers: &[ServerView<'_>]) -> Vec<usize> {
     // By region: where its next server goes.
-    let mut next = vec![0; regions];
+    let mut next = vec![0; regions.len()];
     let mut end = 0;
     for region in order {
-        next[region.number] = end;
-        end += region.servers;
+        next[*region] = end;
+        end += regions[*region].servers;
     }
     let mut places = vec![0; servers.len()];
     for standing in Standing::OF_SERVERS {
         for (place, server) in servers.iter().enumerate().filter(|(_, server)| server.standing == standing) {
-            let next = &mut next[server.record.region_number()];
+            let next = &mut next[server.record.region().place()];
             places[*next] = place;
             *next += 1;
         }
@@ -222,21 +265,32 @@ impl Standing {
 }
 
 impl<'a> Context<'a> {
-    /// The regions as the roster counts them, and the servers in the order of this client's preference.
-    fn look(&self, roster: &'a Roster) -> (Vec<RegionView<'a>>, Vec<ServerView<'a>>) {
-        let mut regions: Vec<_> = roster.regions().enumerate().map(RegionView::new).collect();
-        let mut servers = Vec::with_capacity(roster.len());
+    /// Looks at the regions, and adds the servers in the order of this client's preference to `servers` if there is such.
+    fn look(&self, roster: &'a Roster, mut servers: Option<&mut Vec<ServerView<'a>>>) -> Look<'a> {
+        let mut regions: Vec<_> = roster.regions().map(RegionView::new).collect();
+        // As they come they are nearly in order as long as nothing is measured and the hash decides.
+        let mut order = Vec::with_capacity(regions.len());
         for record in roster.servers_by_score() {
             let standing = self.server_standing(record);
-            regions[record.region_number()].count(record, standing);
-            servers.push(ServerView { record, standing });
+            let place = record.region().place();
+            if regions[place].servers == 0 {
+                order.push(place);
+            }
+            regions[place].count(record, standing);
+            if let Some(servers) = &mut servers {
+                servers.push(ServerView { record, standing });
+            }
         }
         for region in &mut regions {
             if region.standing == Standing::Usable {
                 (region.standing, region.reason) = self.of_answering(region.name, region.answering);
             }
         }
-        (regions, servers)
+        let usable = regions.iter().filter(|region| region.standing == Standing::Usable);
+        let nearest = usable.filter_map(|region| region.base).min();
+        let tied_up_to = nearest.map(|nearest| nearest + self.tie_window(nearest));
+        sort_few(&mut order, |a, b| self.order(&regions[*a], &regions[*b], tied_up_to));
+        Look { regions, order, nearest, tied_up_to }
     }
 
     /// The standing of a region in which so many servers answer.
@@ -290,10 +344,9 @@ impl<'a> Context<'a> {
 }
 
 impl<'a> RegionView<'a> {
-    const fn new((number, name): (usize, &'a Region)) -> Self {
+    const fn new(name: &'a Region) -> Self {
         Self {
             name,
-            number,
             servers: 0,
             weight: 0,
             base: None,
@@ -306,8 +359,11 @@ impl<'a> RegionView<'a> {
     }
 
     fn count(&mut self, record: &Record, standing: Standing) {
+        // A server that is a region of its own has the score of one: name and weight are the same.
+        let is_alone = self.servers == 0 && record.is_region_of_its_own();
+        self.score = if is_alone { OnceCell::from(record.score) } else { OnceCell::new() };
         self.servers += 1;
-        self.weight += record.endpoint.weight.max(1);
+        self.weight += record.weight;
         self.standing = self.standing.min(standing);
         if standing == Standing::Usable {
             self.answering += 1;

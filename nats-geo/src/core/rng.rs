@@ -15,11 +15,16 @@ impl Rng {
     }
 
     pub(crate) const fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.0 = self.0.wrapping_add(STEP);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
+    }
+
+    /// Leaves out one draw.
+    pub(crate) const fn skip(&mut self) {
+        self.0 = self.0.wrapping_add(STEP);
     }
 
     /// Uniform in [0, 1).
@@ -42,6 +47,9 @@ impl Rng {
         scale(around, 1.0 + share * (2.0 * self.unit() - 1.0))
     }
 }
+
+/// The golden ratio, as the authors of SplitMix64 chose it.
+const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The weight-respecting rendezvous score of `server` for the client with this seed: the highest wins, and
 /// a server that comes or goes moves only its own clients (Thaler & Ravishankar 1998; weights after
@@ -75,6 +83,9 @@ mod tests {
         let mut rng = Rng::new(1_234_567);
         let expected = [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
         assert_eq!([rng.next_u64(), rng.next_u64(), rng.next_u64()], expected);
+        let mut rng = Rng::new(1_234_567);
+        rng.skip();
+        assert_eq!(rng.next_u64(), expected[1]);
     }
 
     #[test]

@@ -146,6 +146,20 @@ impl<K: Ord, V> SortedMap<K, V> {
         self.entries.iter_mut().map(|(_, value)| value)
     }
 
+    /// It takes no more room than its entries need.
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.entries.shrink_to_fit();
+    }
+
+    /// Gives back most of what a burst took, once three quarters of it are empty; the room for a few is kept.
+    pub(crate) fn give_back_room(&mut self) {
+        const FEW: usize = 4;
+        let len = self.entries.len();
+        if self.entries.capacity() > FEW.max(4 * len) {
+            self.entries.shrink_to(FEW.max(2 * len));
+        }
+    }
+
     /// Grows by a quarter: doubling would leave a third of a million small maps empty.
     fn insert_at(&mut self, at: usize, key: K, value: V) {
         if self.entries.len() == self.entries.capacity() {
@@ -253,13 +267,14 @@ impl<T: Ord> FromIterator<T> for SortedSet<T> {
     }
 }
 
-/// Sorts a few things, those that are equal as they stood. O(n^2), but 5 kB less to download than the general one.
+/// Sorts a few things, those that are equal as they stood. Moves O(n^2), but has 5 kB less to download than the general one,
+/// and what stands in order is only looked at.
 pub(crate) fn sort_few<T>(things: &mut [T], order: impl Fn(&T, &T) -> Ordering) {
     for sorted in 1..things.len() {
-        let mut at = sorted;
-        while at > 0 && order(&things[at - 1], &things[at]) == Ordering::Greater {
-            things.swap(at - 1, at);
-            at -= 1;
+        if order(&things[sorted - 1], &things[sorted]) == Ordering::Greater {
+            let at =
+                things[..sorted].partition_point(|thing| order(thing, &things[sorted]) != Ordering::Greater);
+            things[at..=sorted].rotate_right(1);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Small rosters, ranked.
 
-use super::super::{Endpoint, ServerIdentity};
+use super::super::Endpoint;
 use super::*;
 
 const NOW: Time = Time::from_millis(1_000);
@@ -13,7 +13,7 @@ fn roster(regions: &[(&str, u64)]) -> Roster {
         for server in 0..3 {
             let id = EndpointId(10 * (index as u64 + 1) + server);
             roster.discovered(Endpoint::new(id, format!("{region}-{server}:4222")));
-            roster.identified(id, ServerIdentity::new(id.to_string(), Some(region)));
+            roster.answered_by(id, &id.to_string(), region);
             let rtt = Duration::from_micros(*rtt_us);
             roster.get_mut(id).unwrap().base.record(rtt, config.probe.interval, NOW, &config.rank);
         }

@@ -4,7 +4,7 @@ use super::super::failover::{self, Outage, Trouble};
 use super::super::time::earliest;
 use super::super::watch::Due;
 use super::super::{Action, ConnId, NoticeKind, OpenError, PingId, ProbeError, Time};
-use super::{LinkState, Selector, Start};
+use super::{Link, LinkState, Selector, Start};
 
 impl Selector {
     pub(super) fn do_what_is_due(&mut self) {
@@ -34,7 +34,12 @@ impl Selector {
         earliest(links.min(), self.due_besides_links())
     }
 
-    pub(super) fn due_besides_links(&self) -> Option<Time> {
+    fn due_besides_links(&self) -> Option<Time> {
+        earliest(self.due_besides_watching(), self.prober.poll_timeout(&self.config.probe))
+    }
+
+    /// Besides PINGs and probes.
+    pub(super) fn due_besides_watching(&self) -> Option<Time> {
         let start = match self.start {
             // Before that, the answer that makes room for the next first probe is waited for.
             Start::ChooseAt(at, _) if self.prober.all_tried(self.now) => Some(at),
@@ -48,7 +53,6 @@ impl Selector {
             self.planned_due(),
             self.standby_due(),
             self.dialer.poll_timeout(&self.config.dial),
-            self.prober.poll_timeout(&self.config.probe),
         ]
         .into_iter()
         .fold(None, earliest)
@@ -79,9 +83,11 @@ impl Selector {
     }
 
     fn watch_links(&mut self) {
-        let open: Vec<_> =
-            self.links.iter().filter(|(_, link)| link.state.is_open()).map(|(id, _)| *id).collect();
-        for conn in open {
+        let config = &self.config.watch;
+        let is_due = |link: &Link| link.watch.poll_timeout(config).is_some_and(|due| due <= self.now);
+        let due = self.links.iter().filter(|(_, link)| link.state.is_open() && is_due(link));
+        let due: Vec<_> = due.map(|(id, _)| *id).collect();
+        for conn in due {
             let Some(link) = self.links.get_mut(&conn) else { continue };
             match link.watch.poll(self.now, &self.config.watch) {
                 Some(Due::Ping) => self.ping(conn),
@@ -144,7 +150,7 @@ impl Selector {
                 // Of more endpoints than may be in flight at once, or of those that the first answer told of, one may be nearer.
                 *at = (*at).max(self.now + *window);
             }
-            self.push(Action::Probe { probe, endpoint, timeout: self.config.probe.timeout });
+            self.actions.push_probe(probe, endpoint);
         }
     }
 }

@@ -2,9 +2,26 @@
 
 use std::time::Duration;
 
-use super::super::discovery::Record;
-use super::super::{Endpoint, EndpointId, ProbeError, ProbeId, ProbeReport};
+use super::super::record::{Fingerprint, Record};
+use super::super::{Endpoint, EndpointId, ProbeError, ProbeId, ProbeReport, ServerIdentity};
 use super::{Selector, Start};
+
+/// What a probe learned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer<'a> {
+    pub(crate) time_to_info: Duration,
+    pub(crate) rtt: Duration,
+    pub(crate) fingerprint: Fingerprint,
+    /// Whose fingerprint that is.
+    pub(crate) identity: &'a ServerIdentity,
+}
+
+impl<'a> Answer<'a> {
+    pub(super) fn of(report: &'a ProbeReport) -> Self {
+        let ProbeReport { time_to_info, ref identity, .. } = *report;
+        Self { time_to_info, rtt: report.rtt(), fingerprint: Fingerprint::of(identity), identity }
+    }
+}
 
 impl Selector {
     pub(super) fn discovered(&mut self, endpoint: Endpoint) {
@@ -13,7 +30,7 @@ impl Selector {
         if !self.roster.discovered(endpoint) {
             return;
         }
-        self.prober.add(id, self.now, &self.config.probe);
+        self.prober.add(id, self.now);
         if matches!(self.start, Start::Empty) {
             self.start = Start::Probing(self.now);
         }
@@ -28,12 +45,12 @@ impl Selector {
         self.prober.remove(endpoint);
     }
 
-    pub(super) fn probed(&mut self, probe: ProbeId, result: Result<ProbeReport, ProbeError>) {
+    pub(super) fn probed(&mut self, probe: ProbeId, result: Result<Answer<'_>, ProbeError>) {
         let finished = self.prober.finished(probe, self.now, &self.config.probe, &mut self.rng);
         let Some((endpoint, period)) = finished else { return };
         let before = self.roster.get(endpoint).map(Record::rank_inputs);
         let is_new_identity = match result {
-            Ok(report) => self.probe_answered(endpoint, report, period),
+            Ok(answer) => self.probe_answered(endpoint, answer, period),
             Err(error) => {
                 self.endpoint_failed(endpoint, error.is_silence());
                 false
@@ -46,9 +63,9 @@ impl Selector {
     }
 
     /// Returns whether another server than before answered.
-    fn probe_answered(&mut self, endpoint: EndpointId, report: ProbeReport, period: Duration) -> bool {
-        let (rtt, time_to_info) = (report.rtt(), report.time_to_info);
-        let is_new_identity = self.roster.identified(endpoint, report.identity);
+    fn probe_answered(&mut self, endpoint: EndpointId, answer: Answer<'_>, period: Duration) -> bool {
+        let Answer { time_to_info, rtt, fingerprint, identity } = answer;
+        let is_new_identity = self.roster.identified(endpoint, fingerprint, identity);
         let Some(record) = self.roster.get_mut(endpoint) else { return false };
         // What was measured before the choice is made again counts no more.
         let period =

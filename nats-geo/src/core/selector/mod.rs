@@ -1,7 +1,7 @@
 //! The state machine that drivers run. It owns the stages and only routes between them:
 //! `mod.rs` takes events in, `measure.rs` what probes say, `due.rs` does what time demands, `outage.rs` gets a lost client back,
 //! `crowd.rs` looks for others that are lost, `moves.rs` leaves a link that still works, `unusable.rs` one that works but is of no use, `afresh.rs` makes the first choice again, `standby.rs` keeps one
-//! warm, `view.rs` shows the state, `quiet.rs` lets quiet time pass in simulations.
+//! warm, `view.rs` shows the state, `waiting.rs` keeps decisions until they are taken, `quiet.rs` lets quiet time pass in simulations.
 
 mod afresh;
 mod crowd;
@@ -11,12 +11,12 @@ mod moves;
 mod outage;
 mod policy;
 #[cfg(feature = "sim")]
-mod quiet;
+pub(crate) mod quiet;
 mod standby;
 mod unusable;
 mod view;
+mod waiting;
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::connect::Dialer;
@@ -25,6 +25,7 @@ use super::discovery::Roster;
 use super::failback::FailBack;
 use super::failover::Outage;
 use super::probe::Prober;
+use super::record::Fingerprint;
 use super::rng::Rng;
 use super::sorted::SortedMap;
 use super::useless::Useless;
@@ -33,9 +34,11 @@ use super::{
     Action, Cause, Config, ConfigError, ConnId, EndpointId, Event, NoticeKind, OpenError, PingId, Region,
     ServerIdentity, Time,
 };
+pub(crate) use measure::Answer;
 use moves::PlannedMove;
 use policy::Policy;
 use standby::Standby;
+use waiting::Waiting;
 
 /// Decides which server a client talks to. Facts go in, decisions come out; no clock, no I/O.
 ///
@@ -91,7 +94,7 @@ pub struct Selector {
     region_order: Vec<Region>,
     /// Until when another look would change nothing, unless a probe brings news.
     review_holds_until: Time,
-    actions: VecDeque<Action>,
+    actions: Waiting,
     /// When something is due next: as of the end of the last call, since only calls change it.
     due: Option<Time>,
     next_conn: u64,
@@ -186,7 +189,7 @@ impl Selector {
             start: Start::Empty,
             region_order: Vec::new(),
             review_holds_until: Time::ZERO,
-            actions: VecDeque::new(),
+            actions: Waiting::default(),
             due: None,
             next_conn: 0,
             next_ping: 0,
@@ -203,7 +206,8 @@ impl Selector {
             Event::Discovered(endpoint) => self.discovered(endpoint),
             Event::Withdrawn(endpoint) => self.withdrawn(endpoint),
             Event::LameDuck(conn) => self.lame_duck(conn),
-            Event::Probed { probe, result } => self.probed(probe, result),
+            Event::Probed { probe, result: Ok(report) } => self.probed(probe, Ok(Answer::of(&report))),
+            Event::Probed { probe, result: Err(error) } => self.probed(probe, Err(error)),
             Event::Opened { conn, identity } => self.opened(conn, identity),
             Event::OpenFailed { conn, error } => self.open_failed(conn, &error),
             Event::Activated { conn } => self.activated(conn),
@@ -221,6 +225,15 @@ impl Selector {
         self.due = self.next_due();
     }
 
+    /// As [`handle_event`](Self::handle_event) of a probe that was answered, without a copy of who answered.
+    #[cfg(feature = "sim")]
+    pub(crate) fn handle_answer(&mut self, probe: super::ProbeId, answer: Answer<'_>, now: Time) {
+        self.advance(now);
+        self.probed(probe, Ok(answer));
+        self.do_what_is_due();
+        self.due = self.next_due();
+    }
+
     /// Does what time demands.
     pub fn handle_timeout(&mut self, now: Time) {
         self.advance(now);
@@ -230,12 +243,7 @@ impl Selector {
     /// The next decision to carry out, oldest first.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
-        let action = self.actions.pop_front();
-        if action.is_none() {
-            // The room that a start or an outage took: a PING and a PROBE are what usually comes next.
-            self.actions.shrink_to(2);
-        }
-        action
+        self.actions.pop(&self.config.probe)
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout), unless an event comes first.
@@ -268,7 +276,7 @@ impl Selector {
         if !matches!(state, LinkState::Dialing(_) | LinkState::DialingStandby(_)) {
             return;
         }
-        self.roster.identified(endpoint, identity);
+        self.roster.identified(endpoint, Fingerprint::of(&identity), &identity);
         self.review_is_stale();
         let base = self.roster.get(endpoint).and_then(|record| record.base.get());
         if let Some(link) = self.links.get_mut(&conn) {

@@ -1,8 +1,8 @@
 //! Leaving a link that still works: lame duck, fail back, a faster region, a false alarm. Make before break.
 
-use super::super::discovery::Record;
 use super::super::failback::{self, Here};
 use super::super::failover;
+use super::super::record::Record;
 use super::super::time::earliest;
 use super::super::{Action, ConnId, Handover, MoveCause, NoticeKind, Region, Time};
 use super::{LinkState, Selector};
@@ -137,8 +137,8 @@ impl Selector {
         };
         self.planned = None;
         let overlap = failover::overlap(&self.ranking(), &self.config);
-        self.set_active(conn);
         self.links.remove(&from.conn);
+        self.set_active(conn);
         self.push(Action::Close { conn: from.conn, overlap, drain: self.config.handover.drain });
         self.notify(NoticeKind::Moved {
             from: from.clone(),
@@ -282,14 +282,15 @@ impl Selector {
     /// If no probe brings news, looking at the order of regions and at the way home again would find what it found before:
     /// nothing has changed since it was last looked at, or nothing depends on the time and no move is being considered.
     pub(super) fn is_calm(&self) -> bool {
-        if !self.useless.is_empty() {
-            return false;
-        }
+        self.useless.is_empty() && (self.now < self.review_holds_until || self.is_calm_for_good())
+    }
+
+    /// Nothing depends on the time and no move is being considered.
+    pub(super) fn is_calm_for_good(&self) -> bool {
         let here = self.active.map(|active| self.region_of(active));
         let is_at_best = || here.is_none_or(|here| here == self.region_order.first());
         let nobody_is_avoided = || self.damping.is_empty() && !self.roster.iter().any(Record::has_failed);
-        let is_quiet = || self.fail_back.is_calm() && self.prober.is_calm() && nobody_is_avoided();
-        self.now < self.review_holds_until || is_at_best() && is_quiet()
+        is_at_best() && self.fail_back.is_calm() && self.prober.is_calm() && nobody_is_avoided()
     }
 
     /// Something else than a probe told of an endpoint, or the place changed: another look may find something.
@@ -299,7 +300,7 @@ impl Selector {
 
     /// A probe ended or the place changed: look at the order of regions and at the way home.
     pub(super) fn review_ranks(&mut self) {
-        let ranking = self.ranking();
+        let ranking = self.region_order();
         self.review_is_stale();
         if !ranking.regions().eq(&self.region_order) {
             self.region_order = ranking.regions().cloned().collect();

@@ -219,24 +219,14 @@ impl Selector {
         self.review_is_stale();
         let Some(record) = self.roster.get_mut(endpoint) else { return };
         record.failed(self.now, &self.config.rank);
-        let region = record.region.clone();
         let Some(outage) = &mut self.outage else { return };
+        let Some(region) = self.roster.region(endpoint).cloned() else { return };
         if !outage.failed((endpoint, &region), silent, self.now, &self.config.dial) {
             return;
         }
         let roster = &self.roster;
         self.dialer.skip(|candidate| roster.region(candidate) == Some(&region));
-        let siblings: Vec<_> = self
-            .roster
-            .iter()
-            .filter(|record| record.region == region)
-            .map(|record| record.endpoint.id)
-            .collect();
-        for sibling in siblings {
-            if let Some(record) = self.roster.get_mut(sibling) {
-                record.failed(self.now, &self.config.rank);
-            }
-        }
+        self.roster.region_down(&region, self.now, &self.config.rank);
     }
 
     /// It has no room now, which proves nothing about its region: others may have.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::connect::Lane;
-use super::super::rank::Ranking;
+use super::super::rank::{Ranking, RegionOrder};
 use super::super::watch::Watch;
 use super::super::{
     Action, ConnId, EndpointId, Notice, NoticeKind, Place, RankedServer, Region, Snapshot, Time,
@@ -23,8 +23,8 @@ impl Selector {
         let server = |(region, ranked): (&Region, &super::super::rank::Ranked)| {
             let record = self.roster.get(ranked.endpoint)?;
             Some(RankedServer {
-                address: record.endpoint.address.clone(),
-                server: record.identity.as_ref().map(|identity| identity.server_name.clone()),
+                address: record.address().to_owned(),
+                server: record.server_name().map(Into::into),
                 region: region.clone(),
                 base_rtt: ranked.base,
                 reason: ranked.reason.clone(),
@@ -50,6 +50,11 @@ impl Selector {
         self.ranking_at(self.now)
     }
 
+    /// Of the ranking only the order of the regions.
+    pub(super) fn region_order(&self) -> RegionOrder {
+        RegionOrder::of(&self.roster, &self.damping, &self.useless, &self.config, self.client, self.now)
+    }
+
     fn ranking_at(&self, now: Time) -> Ranking {
         Ranking::of(&self.roster, &self.damping, &self.useless, &self.config, self.client, now)
     }
@@ -57,13 +62,12 @@ impl Selector {
     pub(super) fn place(&self, conn: ConnId) -> Option<Place> {
         let endpoint = self.links.get(&conn)?.endpoint;
         let record = self.roster.get(endpoint)?;
-        let name = record.identity.as_ref().map(|identity| identity.server_name.clone());
         Some(Place {
             conn,
             endpoint,
-            address: record.endpoint.address.clone(),
-            server: name.filter(|name| !name.is_empty()),
-            region: record.region.clone(),
+            address: record.address().to_owned(),
+            server: record.server_name().filter(|name| !name.is_empty()).map(Into::into),
+            region: self.roster.region_of(record).clone(),
         })
     }
 
@@ -79,6 +83,14 @@ impl Selector {
         self.review_is_stale();
         self.active_since = self.now;
         self.stranded = false;
+        self.give_back_room();
+    }
+
+    /// The room that a start or a race took.
+    fn give_back_room(&mut self) {
+        self.roster.shrink_to_fit();
+        self.prober.shrink_to_fit();
+        self.links.shrink_to_fit();
     }
 
     pub(super) fn open(&mut self, endpoint: EndpointId, state: fn(Time) -> LinkState) -> ConnId {
@@ -120,7 +132,7 @@ impl Selector {
     }
 
     pub(super) fn push(&mut self, action: Action) {
-        self.actions.push_back(action);
+        self.actions.push(action);
     }
 
     /// Notices are the only actions that may be dropped, when nobody takes them.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::stock::{Stock, StockRules};
 use super::{Herd, HerdError, Software};
+use crate::core::record::Fingerprint;
 use crate::core::{
-    Action, Cause, Config, ConnId, Endpoint, EndpointId, Event, OpenError, PingId, ProbeError, ProbeId,
-    ProbeReport, Selector, ServerIdentity, Time,
+    Action, Answer, Cause, Config, ConnId, Endpoint, EndpointId, Event, OpenError, PingId, ProbeError,
+    ProbeId, QuietInfo, Selector, ServerIdentity, Time,
 };
 
 /// What a client asks of the world.
@@ -94,7 +95,7 @@ pub(super) struct Maker {
     software: Made,
     endpoints: Vec<Endpoint>,
     /// By server, before the loss and after the return: a server that ended comes back as another one.
-    identities: Vec<[ServerIdentity; 2]>,
+    identities: Vec<[(ServerIdentity, Fingerprint); 2]>,
 }
 
 #[derive(Debug)]
@@ -120,7 +121,9 @@ impl Maker {
         let endpoint = |server| Endpoint::new(EndpointId(server as u64), format!("{}:4222", name(server)));
         let identity = |server: usize, life: u8| {
             let region = herd.regions[herd.region_of(server)].as_str();
-            ServerIdentity::new(format!("{}-{life}", name(server)), Some(region))
+            let identity = ServerIdentity::new(format!("{}-{life}", name(server)), Some(region));
+            let fingerprint = Fingerprint::of(&identity);
+            (identity, fingerprint)
         };
         let lives = |server: usize| {
             let second = u8::from(herd.region_of(server) == herd.lose);
@@ -149,17 +152,26 @@ impl Maker {
 
     pub(super) fn tell(&self, program: &mut Program, told: Told, is_second_life: bool, now: Time) {
         match program {
-            Program::Selector(selector) => selector.handle_event(self.event(told, is_second_life), now),
+            Program::Selector(selector) => self.tell_selector(selector, told, is_second_life, now),
             Program::Stock(stock) => stock.told(told, now),
         }
     }
 
-    fn event(&self, told: Told, is_second_life: bool) -> Event {
-        let identity = |server: usize| self.identities[server][usize::from(is_second_life)].clone();
-        match told {
+    /// What a probe learns of a server.
+    pub(super) fn info(&self, server: usize, rtt: Duration, is_second_life: bool) -> QuietInfo {
+        let time_to_info = u32::from(PROBE_ROUND_TRIPS) * rtt;
+        let (_, fingerprint) = self.identities[server][usize::from(is_second_life)];
+        QuietInfo { time_to_info, rtt, fingerprint }
+    }
+
+    fn tell_selector(&self, selector: &mut Selector, told: Told, is_second_life: bool, now: Time) {
+        let identity = |server: usize| &self.identities[server][usize::from(is_second_life)];
+        let event = match told {
             Told::Probed { probe, server, time_to_info } => {
-                let (round_trips, identity) = (PROBE_ROUND_TRIPS, identity(server));
-                Event::Probed { probe, result: Ok(ProbeReport { time_to_info, round_trips, identity }) }
+                let (rtt, (identity, fingerprint)) =
+                    (time_to_info / u32::from(PROBE_ROUND_TRIPS), identity(server));
+                let answer = Answer { time_to_info, rtt, fingerprint: *fingerprint, identity };
+                return selector.handle_answer(probe, answer, now);
             }
             Told::ProbeFailed { probe, failure } => Event::Probed {
                 probe,
@@ -169,19 +181,20 @@ impl Maker {
                     Failure::Dropped => ProbeError::Closed,
                 }),
             },
-            Told::Opened { conn, server } => Event::Opened { conn, identity: identity(server) },
+            Told::Opened { conn, server } => Event::Opened { conn, identity: identity(server).0.clone() },
             Told::OpenFailed { conn, failure } => Event::OpenFailed {
                 conn,
                 error: match failure {
                     Failure::Refused => OpenError::Refused,
                     Failure::TimedOut => OpenError::TimedOut,
-                    Failure::Dropped => OpenError::Other("Authentication Timeout".into()),
+                    Failure::Dropped => OpenError::Overloaded("Authentication Timeout".into()),
                 },
             },
             Told::InUse { conn } => Event::Activated { conn },
             Told::Pong { ping, rtt, .. } => Event::Pong { ping, rtt },
             Told::Closed { conn } => Event::Closed { conn, cause: Cause::Eof },
-        }
+        };
+        selector.handle_event(event, now);
     }
 }
 

@@ -2,17 +2,18 @@
 //!
 //! Packets are not modelled here, only what a herd is made of: distances, accept rates, and clients that decide. So a
 //! million of them are affordable. Clients meet in one place, the handshake queues of the servers, and from one handshake to
-//! the next each is played by itself. Every probe is played, and every PING that may change a decision; a run of PINGs that
-//! are answered, while nothing else happens to a client, is played in one go, after which its selector is the same to
+//! the next each is played by itself. Every PING and every probe is played that may change a decision; a run of those that
+//! bring no news, while nothing else happens to a client, is played in one go, after which its selector is the same to
 //! the last bit (`tests/quiet.rs`).
 //!
 //! `client.rs` runs nats-geo's selector, `stock.rs` the reconnect rules of other clients, `player.rs` what happens to
-//! one of them, `world.rs` where they meet, `play.rs` all of them, `report.rs` what is counted. `story.rs` plays
-//! one stock client by itself, for the comparison with a real one.
+//! one of them, `quiet.rs` who answers it while nothing happens, `world.rs` where they meet, `play.rs` all of them, `report.rs`
+//! what is counted. `story.rs` plays one stock client by itself, for the comparison with a real one.
 
 mod client;
 mod play;
 mod player;
+mod quiet;
 mod report;
 mod stock;
 mod story;
@@ -205,6 +206,11 @@ impl Herd {
 
     fn is_lost(&self, server: usize, at: Time) -> bool {
         self.region_of(server) == self.lose && self.loss_at() <= at && at < self.return_at()
+    }
+
+    /// Whether a server of the lost region that answers now is not the process that it was.
+    fn is_second_life(&self, at: Time) -> bool {
+        self.loss == Loss::Crash && at >= self.return_at()
     }
 
     /// The survivor that is nearest to a region.

@@ -58,8 +58,8 @@ impl<'a> Play<'a> {
         (tally.report(&together), together)
     }
 
-    pub(super) fn stage(&self, skips_quiet_pings: bool) -> Stage<'_> {
-        Stage { herd: self.herd, maker: &self.maker, skips_quiet_pings }
+    pub(super) fn stage(&self, skips_quiet_time: bool) -> Stage<'_> {
+        Stage { herd: self.herd, maker: &self.maker, skips_quiet_time }
     }
 
     /// All clients, one after the other, as they start.

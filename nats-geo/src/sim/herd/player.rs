@@ -5,16 +5,17 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use super::client::{Ask, Failure, Maker, PROBE_ROUND_TRIPS, Program, Told};
+use super::quiet::Quiet;
 use super::{Herd, Loss};
-use crate::core::{ConnId, EndpointId, Time};
+use crate::core::{ConnId, EndpointId, QuietProbe, Time};
 
 /// What is the same for everybody.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stage<'a> {
     pub(super) herd: &'a Herd,
     pub(super) maker: &'a Maker,
-    /// PINGs that change no decision are not played one by one.
-    pub(super) skips_quiet_pings: bool,
+    /// PINGs and probes that change no decision are not played one by one.
+    pub(super) skips_quiet_time: bool,
 }
 
 /// A client in the play.
@@ -123,17 +124,22 @@ impl Player {
 
     /// When the next thing happens to it; quiet time up to there, or up to `end`, is over then.
     pub(super) fn next_at(&mut self, end: Time, stage: &Stage<'_>) -> Option<Time> {
-        let told = self.queue.peek().map(|Reverse(next)| next.at);
-        if stage.skips_quiet_pings {
-            self.skip_quiet_pings(told.map_or(end, |told| told.min(end)), stage.herd);
+        let told = self.told_at();
+        if stage.skips_quiet_time {
+            self.skip_quiet_time(told.map_or(end, |told| told.min(end)), stage);
         }
-        told.into_iter().chain(self.program.due()).min()
+        // What went out meanwhile may be answered before.
+        self.told_at().into_iter().chain(self.program.due()).min()
+    }
+
+    /// When something that is on its way arrives next.
+    fn told_at(&self) -> Option<Time> {
+        self.queue.peek().map(|Reverse(next)| next.at)
     }
 
     /// Plays the next thing that happens to it; what it is told comes before what it does by itself.
     pub(super) fn step(&mut self, stage: &Stage<'_>) -> Option<Meeting> {
-        let due = self.program.due();
-        let told = self.queue.peek().map(|Reverse(next)| next.at);
+        let (due, told) = (self.program.due(), self.told_at());
         if let Some(due) = due.filter(|due| told.is_none_or(|told| *due < told)) {
             self.now = self.now.max(due);
             self.program.wake(self.now);
@@ -144,8 +150,7 @@ impl Player {
                 What::Handshake(conn, deadline) => return self.handshake(conn, deadline, stage),
                 What::Told(told) if !self.is_true_still(told) => return None,
                 What::Told(told) => {
-                    let is_second_life = stage.herd.loss == Loss::Crash && at >= stage.herd.return_at();
-                    stage.maker.tell(&mut self.program, told, is_second_life, at);
+                    stage.maker.tell(&mut self.program, told, stage.herd.is_second_life(at), at);
                 }
             }
         }
@@ -184,16 +189,24 @@ impl Player {
         self.at(at.min(deadline), What::Told(told));
     }
 
-    /// Quiet time: nothing comes in before `until`, and PINGs to servers that are there are answered.
-    fn skip_quiet_pings(&mut self, until: Time, herd: &Herd) {
+    /// Quiet time: nothing comes in before `until`, and servers that are there answer PINGs and probes.
+    fn skip_quiet_time(&mut self, until: Time, stage: &Stage<'_>) {
         let Program::Selector(selector) = &mut self.program else { return };
+        let herd = stage.herd;
         let changes = [herd.loss_at(), herd.return_at()].into_iter().find(|change| self.now < *change);
         let until = changes.map_or(until, |change| until.min(change));
-        let (now, home) = (self.now, self.home);
-        selector.skip_quiet_pings(until, |EndpointId(server)| {
-            let server = server as usize;
-            (!herd.is_lost(server, now)).then(|| herd.rtt[home][herd.region_of(server)])
-        });
+        let mut world = Quiet { stage, home: self.home, now: self.now, sent: Vec::new() };
+        selector.skip_quiet_time(until, &mut world);
+        for sent in world.sent {
+            let QuietProbe { at, probe, endpoint: EndpointId(server), timeout, is_answered } = sent;
+            let ask = Ask::Probe { probe, server: server as usize, timeout };
+            #[cfg(test)]
+            self.note(at, ask);
+            if !is_answered {
+                self.now = at;
+                self.asked(ask, stage.herd);
+            }
+        }
     }
 
     fn link(&mut self, conn: ConnId) -> Option<&mut Link> {
@@ -228,7 +241,7 @@ impl Player {
     fn ask_all(&mut self, stage: &Stage<'_>) {
         while let Some(ask) = self.program.poll() {
             #[cfg(test)]
-            self.note(ask);
+            self.note(self.now, ask);
             self.asked(ask, stage.herd);
         }
     }
@@ -339,13 +352,13 @@ impl Player {
     }
 
     #[cfg(test)]
-    fn note(&mut self, ask: Ask) {
+    fn note(&mut self, at: Time, ask: Ask) {
         match ask {
             Ask::Ping { .. } => {}
             // They are many, and the state is written out in full.
-            Ask::Probe { .. } => self.diary.push((self.now, ask, 0)),
+            Ask::Probe { .. } => self.diary.push((at, ask, 0)),
             Ask::Dial { .. } | Ask::Use { .. } | Ask::Close { .. } => {
-                self.diary.push((self.now, ask, self.state()));
+                self.diary.push((at, ask, self.state()));
             }
         }
     }

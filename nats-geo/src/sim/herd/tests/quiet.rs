@@ -55,6 +55,17 @@ fn policies(herd: &Herd) -> Vec<(&'static str, Software)> {
     ]
 }
 
+/// Plays the herd in both ways, and compares all that every client did, and its state.
+fn compare(herd: &Herd, name: &str, software: &Software) {
+    let play = Play::new(herd, software).unwrap();
+    let ((report, doings), (expected, expected_doings)) = (in_one_go(&play), step_by_step(&play, herd));
+    assert_eq!(doings.len(), herd.clients as usize);
+    for (of_client, expected) in doings.iter().zip(&expected_doings) {
+        assert_eq!(of_client, expected, "{name}, seed {}", herd.seed);
+    }
+    assert_eq!(HerdReport { bystanders: 0, ..report }, expected, "{name}, seed {}", herd.seed);
+}
+
 #[test]
 fn quiet_time_in_one_go_gives_the_same_decisions_at_the_same_times_and_the_same_states() {
     for seed in 1..=SEEDS {
@@ -64,15 +75,24 @@ fn quiet_time_in_one_go_gives_the_same_decisions_at_the_same_times_and_the_same_
         herd.loss = if seed % 2 == 0 { Loss::Crash } else { Loss::Blackhole };
         herd.after = Duration::from_secs(240);
         for (name, software) in policies(&herd) {
-            let play = Play::new(&herd, &software).unwrap();
-            let ((report, doings), (expected, expected_doings)) =
-                (in_one_go(&play), step_by_step(&play, &herd));
-            assert_eq!(doings.len(), 24);
-            for (of_client, expected) in doings.iter().zip(&expected_doings) {
-                assert_eq!(of_client, expected, "{name}, seed {seed}");
-            }
-            assert_eq!(HerdReport { bystanders: 0, ..report }, expected, "{name}, seed {seed}");
+            compare(&herd, name, &software);
         }
+    }
+}
+
+/// With so many servers probes overlap, wait for each other, and for their budget while a client is away from home.
+#[test]
+fn quiet_time_in_one_go_is_the_same_with_very_many_servers_and_hardly_any_budget() {
+    let mut config = Config::fleet();
+    (config.probe.in_flight_max, config.probe.budget_per_minute) = (2, 240);
+    // Probes follow each other closely.
+    config.probe.interval_max = Duration::from_secs(45);
+    for (seed, loss) in [(1, Loss::Crash), (2, Loss::Blackhole), (3, Loss::Crash)] {
+        let mut herd = herd(12, [1_000.0, 0.3, 0.1][seed as usize % 3]);
+        (herd.seed, herd.loss, herd.servers_per_region) = (seed, loss, 16);
+        herd.after = Duration::from_secs(240);
+        compare(&herd, "48 servers", &nats_geo(config.clone()));
+        compare(&herd, "48 servers, usual", &nats_geo(Config::fleet()));
     }
 }
 
