@@ -141,11 +141,19 @@ impl Roster {
             return false;
         }
         let before = record.identified(fingerprint, identity, &mut self.regions);
+        self.compact_regions();
         self.mark_aliases(id);
         if let Some(before) = before {
             self.mark_aliases_of(before);
         }
         true
+    }
+
+    /// At start each endpoint is a region of its own, and most of those numbers are not needed for long.
+    fn compact_regions(&mut self) {
+        if let Some(numbers) = self.regions.compact() {
+            self.records.values_mut().for_each(|record| record.renumber(&numbers));
+        }
     }
 
     fn records_in(&mut self, region: &Region) -> impl Iterator<Item = &mut Record> {

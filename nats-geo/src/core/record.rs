@@ -140,6 +140,12 @@ impl Record {
         }
     }
 
+    /// The regions have other numbers now.
+    pub(super) fn renumber(&mut self, numbers: &[RegionNumber]) {
+        self.region = numbers[self.region.place()];
+        self.cluster = self.cluster.map(|cluster| numbers[cluster.place()]);
+    }
+
     /// It is no longer known.
     pub(super) fn leave(&self, regions: &mut RegionTable) {
         regions.leave(self.region);

@@ -44,6 +44,24 @@ impl RegionTable {
         self.names.shrink_to_fit();
     }
 
+    /// When most places are not used any more, they are given up: then the new number for each old place.
+    pub(super) fn compact(&mut self) -> Option<Vec<RegionNumber>> {
+        let used = self.names.iter().filter(|(_, uses)| *uses > 0).count();
+        if 2 * used >= self.names.len() {
+            return None;
+        }
+        let mut next = 0;
+        let mut number = |uses: u32| {
+            let number = RegionNumber(next);
+            next += u16::from(uses > 0);
+            number
+        };
+        let numbers = self.names.iter().map(|(_, uses)| number(*uses)).collect();
+        self.names.retain(|(_, uses)| *uses > 0);
+        self.names.shrink_to_fit();
+        Some(numbers)
+    }
+
     pub(super) fn name(&self, number: RegionNumber) -> &Region {
         &self.names[number.place()].0
     }
@@ -76,6 +94,21 @@ mod tests {
         assert_eq!(table.number(&Region::new("lon")), None);
         assert_eq!(table.enter(Region::new("dal")), lon);
         assert_eq!(table.name(ams).as_str(), "ams");
+    }
+
+    #[test]
+    fn a_table_that_is_mostly_empty_is_compacted() {
+        let mut table = RegionTable::default();
+        let numbers: Vec<_> =
+            ["a", "b", "c", "d", "e"].map(Region::new).map(|region| table.enter(region)).into();
+        for left in [0, 2] {
+            table.leave(numbers[left]);
+            assert!(table.compact().is_none());
+        }
+        table.leave(numbers[3]);
+        let new = table.compact().unwrap();
+        assert_eq!(table.iter().map(Region::as_str).collect::<Vec<_>>(), ["b", "e"]);
+        assert_eq!([1, 4].map(|old: usize| table.name(new[old]).as_str()), ["b", "e"]);
     }
 
     #[test]
