@@ -134,6 +134,7 @@ for (const mode of MODES) {
 
     it("leaves a server in lame duck mode without losing a request", async () => {
       const victim = await live();
+      await world.responders.leave(victim);
       await startAsking();
       world.cluster.signal(victim, "SIGUSR2");
       try {
@@ -147,6 +148,7 @@ for (const mode of MODES) {
         await victim.ended;
         await world.cluster.start(victim);
         await world.cluster.ready();
+        world.responders.join(victim);
       }
       const { answered, failed, longestMs } = await stopAsking();
       console.log(`# ${mode.name}: lame duck; ${failed.length} of ${answered + failed.length} requests failed, longest time without an answer ${longestMs.toFixed(0)} ms`);

@@ -4,13 +4,23 @@
 import { connect } from "@nats-io/transport-node";
 
 export async function startResponders(cluster, subject = "echo") {
-  const connections = await Promise.all(
-    cluster.servers.map(async (server) => {
-      const connection = await connect({ servers: `127.0.0.1:${server.client}`, ignoreClusterUpdates: true, maxReconnectAttempts: -1, reconnectTimeWait: 100 });
-      connection.subscribe(subject, { queue: "q", callback: (error, message) => message.respond(server.name) });
-      await connection.flush();
-      return connection;
-    }),
+  const responders = new Map(
+    await Promise.all(
+      cluster.servers.map(async (server) => {
+        const connection = await connect({ servers: `127.0.0.1:${server.client}`, ignoreClusterUpdates: true, maxReconnectAttempts: -1, reconnectTimeWait: 100 });
+        return [server, { connection, subscription: undefined }];
+      }),
+    ),
   );
-  return () => Promise.all(connections.map((connection) => connection.close()));
+  /** Answers at this server, from its next start on if it is down. */
+  const join = (server) => {
+    const responder = responders.get(server);
+    responder.subscription = responder.connection.subscribe(subject, { queue: "q", callback: (error, message) => message.respond(server.name) });
+  };
+  /** Answers no longer at this server: a member of a queue group that is cut off takes the requests along that are on their way to it. */
+  const leave = (server) => responders.get(server).subscription.drain();
+  cluster.servers.forEach(join);
+  await Promise.all([...responders.values()].map(({ connection }) => connection.flush()));
+  const stop = () => Promise.all([...responders.values()].map(({ connection }) => connection.close()));
+  return { join, leave, stop };
 }

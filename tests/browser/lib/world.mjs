@@ -31,8 +31,9 @@ export async function startWorld({ routes = [], extra, nodeOptions = {}, withClu
     undo.push(() => browser.close());
     const nc = cluster && (await connect({ servers: cluster.in("dal").map((server) => `127.0.0.1:${server.client}`), ...nodeOptions }));
     if (nc) undo.push(() => nc.close());
-    if (withResponders) undo.push(await startResponders(cluster));
-    return new World({ cluster, site, browser, nc, stop });
+    const responders = withResponders ? await startResponders(cluster) : undefined;
+    if (responders) undo.push(responders.stop);
+    return new World({ cluster, site, browser, nc, responders, stop });
   } catch (error) {
     await stop();
     throw error;
