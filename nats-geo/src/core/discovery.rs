@@ -271,6 +271,39 @@ mod tests {
     }
 
     #[test]
+    fn the_label_wins_over_the_cluster_and_the_cluster_over_the_address() {
+        let region = |roster: &Roster| roster.region(EndpointId(1)).unwrap().as_str().to_owned();
+        let offer = || Endpoint::new(EndpointId(1), "host-1:4222");
+        let mut roster = roster(&[1]);
+        assert_eq!(region(&roster), "host-1:4222");
+        roster.answered_by(EndpointId(1), "A", "lon");
+        assert_eq!(region(&roster), "lon");
+        roster.discovered(offer().with_label("home"));
+        assert_eq!(region(&roster), "home");
+        roster.answered_by(EndpointId(1), "B", "ams");
+        assert_eq!(region(&roster), "home");
+        roster.discovered(offer());
+        assert_eq!(region(&roster), "ams", "where the last one to answer is");
+    }
+
+    /// Their numbers change whenever most of them are not needed any more.
+    #[test]
+    fn every_endpoint_stays_in_its_region_in_whatever_order_they_answer() {
+        let ids: Vec<u64> = (0..20).collect();
+        let mut roster = roster(&ids);
+        let mut expected: Vec<_> = ids.iter().map(|id| format!("host-{id}:4222")).collect();
+        for answered in ids.iter().map(|id| (19 + 7 * id) % 20) {
+            let cluster = ["lon", "ams", "dal"][answered as usize % 3];
+            roster.answered_by(EndpointId(answered), &answered.to_string(), cluster);
+            expected[answered as usize] = cluster.into();
+            let regions: Vec<_> =
+                ids.iter().map(|id| roster.region(EndpointId(*id)).unwrap().as_str()).collect();
+            assert_eq!(regions, expected);
+        }
+        assert!(roster.regions().count() <= 6, "{:?}", roster.regions);
+    }
+
+    #[test]
     fn lame_duck_ends_when_a_new_connection_is_answered() {
         let mut roster = roster(&[1]);
         let record = roster.get_mut(EndpointId(1)).unwrap();

@@ -206,7 +206,7 @@ fn is_nearer(there: Option<Duration>, here: Option<Duration>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::damping::Damping;
-    use super::super::rank::Ranking;
+    use super::super::rank::Context;
     use super::super::useless::Useless;
     use super::super::{Config, Endpoint};
     use super::*;
@@ -255,8 +255,8 @@ mod tests {
 
         fn evaluate(&mut self, client: u64, at_ms: u64) -> Option<Pending> {
             let now = Time::from_millis(at_ms);
-            let (damping, useless) = (Damping::default(), Useless::default());
-            let ranking = Ranking::of(&self.roster, &damping, &useless, &self.config, client, now);
+            let (damping, useless, config) = (&Damping::default(), &Useless::default(), &self.config);
+            let ranking = RegionOrder::of(&self.roster, &Context { damping, useless, config, client, now });
             let region = Region::new("ams");
             let base = base_of(&self.roster, &region);
             let here = Here { region: &region, base, rttvar: Duration::from_millis(1) };

@@ -51,15 +51,7 @@ impl Ranked {
 
 impl Ranking {
     /// Ranks what is known now. The same client always breaks ties alike.
-    pub(crate) fn of(
-        roster: &Roster,
-        damping: &Damping,
-        useless: &Useless,
-        config: &Config,
-        client: u64,
-        now: Time,
-    ) -> Self {
-        let context = Context { damping, useless, config, client, now };
+    pub(crate) fn of(roster: &Roster, context: &Context<'_>) -> Self {
         let mut servers = Vec::with_capacity(roster.len());
         let Look { mut regions, order, nearest, tied_up_to } = context.look(roster, Some(&mut servers));
         for region in &mut regions {
@@ -127,15 +119,7 @@ impl Deref for Ranking {
 
 impl RegionOrder {
     /// As in [`Ranking::of`], at half the price: most looks at the ranks need no servers.
-    pub(crate) fn of(
-        roster: &Roster,
-        damping: &Damping,
-        useless: &Useless,
-        config: &Config,
-        client: u64,
-        now: Time,
-    ) -> Self {
-        let context = Context { damping, useless, config, client, now };
+    pub(crate) fn of(roster: &Roster, context: &Context<'_>) -> Self {
         let Look { regions, order, .. } = context.look(roster, None);
         Self::of_sorted(&regions, &order)
     }
@@ -168,12 +152,13 @@ impl RegionOrder {
 }
 
 /// What ranking depends on besides the roster.
-struct Context<'a> {
-    damping: &'a Damping,
-    useless: &'a Useless,
-    config: &'a Config,
-    client: u64,
-    now: Time,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) damping: &'a Damping,
+    pub(crate) useless: &'a Useless,
+    pub(crate) config: &'a Config,
+    pub(crate) client: u64,
+    pub(crate) now: Time,
 }
 
 /// What is known of a region while it has no place yet.
@@ -264,9 +249,9 @@ impl Standing {
     const OF_SERVERS: [Self; 4] = [Self::Usable, Self::Unmeasured, Self::Unhealthy, Self::LameDuck];
 }
 
-impl<'a> Context<'a> {
+impl Context<'_> {
     /// Looks at the regions, and adds the servers in the order of this client's preference to `servers` if there is such.
-    fn look(&self, roster: &'a Roster, mut servers: Option<&mut Vec<ServerView<'a>>>) -> Look<'a> {
+    fn look<'a>(&self, roster: &'a Roster, mut servers: Option<&mut Vec<ServerView<'a>>>) -> Look<'a> {
         let mut regions: Vec<_> = roster.regions().map(RegionView::new).collect();
         // As they come they are nearly in order as long as nothing is measured and the hash decides.
         let mut order = Vec::with_capacity(regions.len());

@@ -22,8 +22,8 @@ fn roster(regions: &[(&str, u64)]) -> Roster {
 }
 
 fn ranking(roster: &Roster, client: u64) -> Ranking {
-    let (damping, useless) = (Damping::default(), Useless::default());
-    Ranking::of(&roster.seen_by(client), &damping, &useless, &Config::fleet(), client, NOW)
+    let (damping, useless, config) = (&Damping::default(), &Useless::default(), &Config::fleet());
+    Ranking::of(&roster.seen_by(client), &Context { damping, useless, config, client, now: NOW })
 }
 
 fn order(ranking: &Ranking) -> Vec<&str> {
@@ -89,7 +89,8 @@ fn a_damped_region_stands_behind_usable_ones() {
     for _ in 0..3 {
         damping.charge(&Region::new("lon"), NOW, &config.damping);
     }
-    let ranking = Ranking::of(&roster, &damping, &Useless::default(), &config, 1, NOW);
+    let (damping, useless, config) = (&damping, &Useless::default(), &config);
+    let ranking = Ranking::of(&roster, &Context { damping, useless, config, client: 1, now: NOW });
     assert_eq!(order(&ranking), ["ams", "lon"]);
     assert!(matches!(ranking.servers[3].reason, Reason::Damped { .. }));
     assert_eq!(ranking.servers[0].reason, Reason::Nearest, "nearest of those that may be chosen");
@@ -106,7 +107,9 @@ fn a_useless_region_and_one_with_too_few_servers_stand_behind_usable_and_damped_
     }
     let mut roster = roster;
     roster.get_mut(EndpointId(20)).unwrap().failed(NOW, &config.rank);
-    let ranked = |config: &Config, now| Ranking::of(&roster, &damping, &useless, config, 1, now);
+    let ranked = |config: &Config, now| {
+        Ranking::of(&roster, &Context { damping: &damping, useless: &useless, config, client: 1, now })
+    };
     assert_eq!(order(&ranked(&config, NOW)), ["ams", "dal", "fra", "lon"]);
     config.rank.servers_min = 3;
     let ranking = ranked(&config, NOW);

@@ -82,6 +82,7 @@ impl Selector {
     }
 }
 
-/// Regions nearer than this are as good as each other for somebody who flees. In the simulated herd (`loadgen simulate`) the
-/// last client is back after 6.5 s with it, after 7.8 s with 10 ms, and after 18.5 s if everybody keeps to the ranking.
+/// Regions nearer than this are as good as each other for somebody who flees. In the simulated herd (`loadgen simulate`),
+/// when dials still followed each other without gaps, the last client was back after 6.5 s with it, after 7.8 s with 10 ms,
+/// and after 18.5 s if everybody kept to the ranking.
 const NEAR: Duration = Duration::from_millis(100);

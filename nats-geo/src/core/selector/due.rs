@@ -134,10 +134,10 @@ impl Selector {
         }
         self.look_for_crowds();
         while let Some(turn) = self.dialer.poll(self.now, &self.config.dial) {
-            let delays = self.attempt_delay(turn.endpoint);
+            let delay = self.attempt_delay(turn.endpoint);
             let conn = self.open(turn.endpoint, LinkState::Dialing);
             self.notify_place(conn, NoticeKind::Dialing);
-            self.dialer.dialled(turn, conn, delays, self.now);
+            self.dialer.dialled(turn, conn, delay, self.now);
         }
         self.race_is_lost();
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::connect::Lane;
-use super::super::rank::{Ranking, RegionOrder};
+use super::super::rank::{Context, Ranking, RegionOrder};
 use super::super::watch::Watch;
 use super::super::{
     Action, ConnId, EndpointId, Notice, NoticeKind, Place, RankedServer, Region, Snapshot, Time,
@@ -52,11 +52,16 @@ impl Selector {
 
     /// Of the ranking only the order of the regions.
     pub(super) fn region_order(&self) -> RegionOrder {
-        RegionOrder::of(&self.roster, &self.damping, &self.useless, &self.config, self.client, self.now)
+        RegionOrder::of(&self.roster, &self.rank_context(self.now))
     }
 
     fn ranking_at(&self, now: Time) -> Ranking {
-        Ranking::of(&self.roster, &self.damping, &self.useless, &self.config, self.client, now)
+        Ranking::of(&self.roster, &self.rank_context(now))
+    }
+
+    fn rank_context(&self, now: Time) -> Context<'_> {
+        let Self { damping, useless, config, client, .. } = self;
+        Context { damping, useless, config, client: *client, now }
     }
 
     pub(super) fn place(&self, conn: ConnId) -> Option<Place> {

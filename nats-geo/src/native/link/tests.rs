@@ -12,7 +12,7 @@ use crate::core::OpenError;
 use crate::native::support::{PATIENCE, Relay, Server, wait_for, within};
 use crate::native::target::Target;
 use crate::native::tls::Sessions;
-use crate::native::{Auth, IntoServers as _, Secret, clock};
+use crate::native::{Auth, IntoServers as _, Secret, Tls, clock};
 
 type Customize = fn(ConnectOptions) -> ConnectOptions;
 
@@ -35,23 +35,22 @@ impl Opened {
 }
 
 async fn try_open(url: &str, customize: Option<Customize>) -> Result<Opened, OpenError> {
-    let server = url.into_servers().unwrap().remove(0);
-    let target = Target::of(server, &Auth::None);
-    let customize = customize.map(|customize| Arc::new(customize) as _);
-    let settings = Settings { name: None, sessions: Arc::new(Sessions::new(None)), kept: None, customize };
-    let (sender, reports) = mpsc::channel(16);
-    let (link, _info) = open(ConnId(1), &target, &settings, Duration::from_secs(2), sender).await?;
-    Ok(Opened { link, reports })
+    try_open_at(&target(url), Sessions::new(None), customize).await
 }
 
-async fn try_open_tls(port: u16, authority: String) -> Result<Opened, OpenError> {
-    let server = format!("tls://localhost:{port}").into_servers().unwrap().remove(0);
-    let mut target = Target::of(server, &Auth::None);
-    target.reached = Some(([127, 0, 0, 1], port).into());
-    let sessions = Arc::new(Sessions::new(Some(crate::native::Tls::new().ca_pem(authority))));
-    let settings = Settings { name: None, sessions, kept: None, customize: None };
+fn target(url: &str) -> Target {
+    Target::of(url.into_servers().unwrap().remove(0), &Auth::None)
+}
+
+async fn try_open_at(
+    target: &Target,
+    sessions: Sessions,
+    customize: Option<Customize>,
+) -> Result<Opened, OpenError> {
+    let customize = customize.map(|customize| Arc::new(customize) as _);
+    let settings = Settings { name: None, sessions: Arc::new(sessions), kept: None, customize };
     let (sender, reports) = mpsc::channel(16);
-    let (link, _info) = open(ConnId(1), &target, &settings, Duration::from_secs(2), sender).await?;
+    let (link, _info) = open(ConnId(1), target, &settings, Duration::from_secs(2), sender).await?;
     Ok(Opened { link, reports })
 }
 
@@ -283,10 +282,13 @@ async fn a_server_that_limits_the_rate_of_connections_is_overloaded() {
     let (cert_file, key_file) = (file("cert.pem", cert.pem()), file("key.pem", key.serialize_pem()));
     let tls = format!("tls {{ cert_file: {cert_file:?}, key_file: {key_file:?}, connection_rate_limit: 1 }}");
     let server = Server::with(&tls).await;
+    let mut target = target(&format!("tls://localhost:{}", server.port));
+    target.reached = Some(([127, 0, 0, 1], server.port).into());
     within("twenty refusals", async {
         let mut overloaded = 0;
         while overloaded < 20 {
-            match try_open_tls(server.port, cert.pem()).await.err() {
+            let sessions = Sessions::new(Some(Tls::new().ca_pem(cert.pem())));
+            match try_open_at(&target, sessions, None).await.err() {
                 Some(OpenError::Overloaded(_)) => overloaded += 1,
                 Some(error) => panic!("{error}"),
                 None => {}
