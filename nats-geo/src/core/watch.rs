@@ -223,13 +223,13 @@ mod tests {
     #[test]
     fn progress_postpones_the_verdict_but_not_beyond_the_patience() {
         let (mut watch, config) = pinged();
-        for ms in (100..=4_900).step_by(100) {
+        for ms in (100..=19_900).step_by(100) {
             assert_eq!(watch.poll(at(ms), &config), None, "at {ms} ms");
             watch.progress(at(ms), &config);
         }
-        assert_eq!(watch.poll(at(5_000), &config), Some(Due::Suspect));
-        assert_eq!(watch.poll(at(5_749), &config), None);
-        assert_eq!(watch.poll(at(5_750), &config), Some(Due::Dead));
+        assert_eq!(watch.poll(at(20_000), &config), Some(Due::Suspect));
+        assert_eq!(watch.poll(at(20_749), &config), None);
+        assert_eq!(watch.poll(at(20_750), &config), Some(Due::Dead));
     }
 
     #[test]

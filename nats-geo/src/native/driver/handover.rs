@@ -1,5 +1,6 @@
 //! Moving traffic and subscriptions from link to link.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,24 +99,31 @@ async fn bring_back(hub: &Arc<Hub>) {
 /// hold up the move away from it.
 const STOP_LIMIT: Duration = Duration::from_secs(1);
 
-/// Leaves a link that still works. After the overlap the server is told to send no more; what is on its way
-/// comes in, and requests get their answers, as long as `drain` allows.
+/// Leaves a link that still works. After the overlap the server is told to send no more. What waits there for us comes in,
+/// as long as it comes without a pause of `drain`; then requests may take `drain` to be answered.
 pub(super) async fn retire(hub: Arc<Hub>, link: Arc<Link>, overlap: Duration, drain: Duration) {
     let leave = async {
         tokio::time::sleep(overlap).await;
         hub.stop_carrying(link.conn);
-        let quiet = async {
+        let deliveries = async {
             for feed in hub.feeds() {
                 feed.stop(link.conn).await;
             }
             // Behind the UNSUBs: once it is back, nothing more will come.
-            link.round_trip().await?;
+            link.round_trip().await
+        };
+        let answers = async {
             hub.detach(link.conn);
             link.no_requests().await;
             // Answers to requests that came in here may have been sent until now.
             link.finish().await
         };
-        if tokio::time::timeout(drain, quiet).await.is_err() {
+        let is_quiet = match while_bytes_come(&link, drain, deliveries).await {
+            Some(Ok(_)) => tokio::time::timeout(drain, answers).await.is_ok(),
+            Some(Err(Ended)) => true,
+            None => false,
+        };
+        if !is_quiet {
             tracing::event!(
                 name: "nats_geo.drain_unfinished", target: TARGET, Level::WARN, conn = %link.conn, ?drain,
                 "requests or deliveries were still in flight after the drain"
@@ -127,3 +135,27 @@ pub(super) async fn retire(hub: Arc<Hub>, link: Arc<Link>, overlap: Duration, dr
         () = link.ended() => {}
     }
 }
+
+/// The output of `future`, unless nothing comes in for as long as `pause`: what waits at the server comes before the answer to
+/// whatever it is asked.
+async fn while_bytes_come<T>(link: &Link, pause: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let within_all = async {
+        let mut future = pin!(future);
+        let mut seen = link.traffic();
+        loop {
+            if let Ok(output) = tokio::time::timeout(pause, &mut future).await {
+                return Some(output);
+            }
+            let traffic = link.traffic();
+            if pause.is_zero() || !traffic.is_progress_since(seen) {
+                return None;
+            }
+            seen = traffic;
+        }
+    };
+    tokio::time::timeout(BACKLOG_LIMIT, within_all).await.ok().flatten()
+}
+
+/// If the server does not hear us, it goes on sending what others already get elsewhere. As with
+/// [`progress_patience`](crate::core::WatchConfig::progress_patience): a backlog that nats-server puts up with takes no longer.
+const BACKLOG_LIMIT: Duration = Duration::from_secs(20);
