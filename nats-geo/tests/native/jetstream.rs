@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::basics::{client, options};
 use crate::publishing::patient;
-use crate::support::{Relay, Server, stopwatch, wait_for, within};
+use crate::support::{PATIENCE, Relay, Server, stopwatch, wait_for, within};
 
 /// A server with JetStream, and where its streams are.
 pub(crate) async fn server() -> (Server, TempDir) {
@@ -185,6 +185,25 @@ async fn a_message_whose_acknowledgement_was_lost_is_stored_once() {
     relay.silence(false);
     let ack = within("the acknowledgement", publishing).await.unwrap().unwrap();
     assert!(ack.duplicate && ack.sequence == 1 && ack.tries > 1, "{ack:?}");
+    assert_eq!(stored(&direct).await, 1);
+}
+
+#[tokio::test]
+async fn a_late_answer_is_asked_for_again_and_counts_all_the_same() {
+    let (server, _dir) = server().await;
+    let direct = client(&server.url()).await;
+    create_stream(&direct).await;
+    let mut published = within("subscribing", direct.subscribe("orders.new")).await.unwrap();
+    within("a round trip", direct.flush()).await.unwrap();
+    let (unanswered, relay) = unanswered(&server).await;
+    let patient = unanswered.jetstream_with(PublishOptions::new().try_timeout(10 * PATIENCE));
+    let publishing = tokio::spawn(async move { patient.publish("orders.new", "one lamp".into()).await });
+    for _ in 0..2 {
+        within("a try", published.next()).await.unwrap();
+    }
+    relay.silence(false);
+    let ack = within("the acknowledgement", publishing).await.unwrap().unwrap();
+    assert!(ack.sequence == 1 && ack.tries == 2, "{ack:?}");
     assert_eq!(stored(&direct).await, 1);
 }
 

@@ -20,7 +20,8 @@ impl PublishOptions {
         Self { try_timeout: TRY_TIMEOUT, tries_max: TRIES_MAX, total_timeout: TOTAL_TIMEOUT }
     }
 
-    /// How long one try may wait for the acknowledgement. Default 5 s. A link that is lost ends its tries earlier.
+    /// How long one try may wait for the acknowledgement. Default 5 s. A link that is lost ends its tries earlier; and after 1, 2 and
+    /// 4 s without an answer the next try begins beside those before, whose answers still count.
     pub fn try_timeout(mut self, limit: Duration) -> Self {
         self.try_timeout = limit;
         self

@@ -26,7 +26,7 @@ pub(crate) struct Question<'a, W> {
     repeat: Repeat,
     started: Instant,
     tries: u32,
-    /// Tries whose links may be silent, and may answer yet.
+    /// Tries that were not waited for, and may be answered yet.
     left_behind: Vec<Sent>,
     /// One of the tries may have been executed, though nobody said so.
     pub(crate) in_doubt: bool,
@@ -68,8 +68,9 @@ impl<'a, W: Way> Question<'a, W> {
         since(self.started)
     }
 
-    /// Asks once more. If traffic leaves the link in a hurry before there is an answer, the link is probably silent: what
-    /// does no harm twice is then asked where traffic goes now, and whichever answer comes first counts.
+    /// Asks once more. What does no harm twice is asked again before there is an answer: where traffic goes now, if it left the
+    /// link in a hurry, because that is probably silent; and after a pause that doubles, because a gateway that was cut
+    /// takes questions and answers along. Whichever answer comes first counts.
     pub(crate) async fn ask(&mut self) -> Result<Message, RequestError> {
         let mut left_behind = std::mem::take(&mut self.left_behind);
         let answer = loop {
@@ -98,7 +99,10 @@ impl<'a, W: Way> Question<'a, W> {
     async fn try_once(&mut self, left_behind: &mut Vec<Sent>) -> Result<Progress, RequestError> {
         let options = &self.context.options;
         let waited = options.try_timeout.min(options.total_timeout.saturating_sub(self.waited()));
-        let mut answer = std::pin::pin!(tokio::time::timeout(waited, self.send_and_wait()));
+        let unanswered = u32::try_from(left_behind.len()).unwrap_or(u32::MAX);
+        let pause =
+            Some(UNANSWERED_PAUSE.saturating_mul(2_u32.saturating_pow(unanswered))).filter(|it| *it < waited);
+        let mut answer = std::pin::pin!(tokio::time::timeout(waited, self.send_and_wait(pause)));
         std::future::poll_fn(|cx| match poll_answer(left_behind, cx) {
             Poll::Ready(answer) => Poll::Ready(Ok(Progress::Answered(answer))),
             Poll::Pending => {
@@ -108,7 +112,7 @@ impl<'a, W: Way> Question<'a, W> {
         .await
     }
 
-    async fn send_and_wait(&mut self) -> Result<Progress, RequestError> {
+    async fn send_and_wait(&mut self, pause: Option<Duration>) -> Result<Progress, RequestError> {
         self.tries += 1;
         self.subject = self.way.subject().await;
         let client = self.context.client();
@@ -119,14 +123,19 @@ impl<'a, W: Way> Question<'a, W> {
             biased;
             answer = sent.answer() => answer.map(Progress::Answered),
             () = left, if may_repeat => Ok(Progress::Left(sent)),
+            () = tokio::time::sleep(pause.unwrap_or_default()), if may_repeat && pause.is_some() => Ok(Progress::Left(sent)),
         }
     }
 }
 
+/// Without an answer, what does no harm twice is asked again after this, then after twice as long and so on: what TCP begins
+/// with where it knows no round trip (RFC 6298), and several times what a stream on the other side of the world takes.
+const UNANSWERED_PAUSE: Duration = Duration::from_secs(1);
+
 /// How far a try has come.
 enum Progress {
     Answered(Message),
-    /// Traffic left its link in a hurry; an answer may come all the same.
+    /// Traffic left its link in a hurry, or it takes long; an answer may come all the same.
     Left(Sent),
 }
 
