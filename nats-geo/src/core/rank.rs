@@ -2,7 +2,6 @@
 
 use std::cell::OnceCell;
 use std::cmp::Ordering;
-use std::ops::Deref;
 use std::time::Duration;
 
 use super::damping::Damping;
@@ -90,6 +89,11 @@ impl Ranking {
         self.order.regions.push(RankedRegion { name, base, end: self.servers.len() });
     }
 
+    /// The regions in order.
+    pub(crate) const fn order(&self) -> &RegionOrder {
+        &self.order
+    }
+
     /// The servers in order, with their regions.
     pub(crate) fn servers(&self) -> impl Iterator<Item = (&Region, &Ranked)> {
         let mut start = 0;
@@ -101,19 +105,11 @@ impl Ranking {
     }
 
     pub(crate) fn in_region(&self, region: &Region) -> impl Iterator<Item = &Ranked> {
-        let servers = self.place(region).map(|place| {
+        let servers = self.order.place(region).map(|place| {
             let start = place.checked_sub(1).map_or(0, |before| self.order.regions[before].end);
             &self.servers[start..self.order.regions[place].end]
         });
         servers.into_iter().flatten()
-    }
-}
-
-impl Deref for Ranking {
-    type Target = RegionOrder;
-
-    fn deref(&self) -> &RegionOrder {
-        &self.order
     }
 }
 

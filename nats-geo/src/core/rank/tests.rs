@@ -27,7 +27,7 @@ fn ranking(roster: &Roster, client: u64) -> Ranking {
 }
 
 fn order(ranking: &Ranking) -> Vec<&str> {
-    ranking.regions().map(Region::as_str).collect()
+    ranking.order().regions().map(Region::as_str).collect()
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn regions_are_ordered_by_distance() {
         assert_eq!(order(&ranking), ["lon", "ams", "dal"]);
         assert_eq!(ranking.servers[0].reason, Reason::Nearest);
         assert_eq!(ranking.servers[3].reason, Reason::Farther { behind: Duration::from_micros(8_700) });
-        assert_eq!(ranking.place(&Region::new("dal")), Some(2));
+        assert_eq!(ranking.order().place(&Region::new("dal")), Some(2));
     }
 }
 
@@ -78,7 +78,7 @@ fn silent_and_lame_servers_stand_last_and_say_so() {
     let ranking_now = ranking(&roster, 1);
     assert_eq!(order(&ranking_now), ["ams", "lon"]);
     assert_eq!(ranking_now.servers[5].reason, Reason::LameDuck);
-    assert_eq!(ranking_now.base(&Region::new("lon")), None);
+    assert_eq!(ranking_now.order().base(&Region::new("lon")), None);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_useless_region_and_one_with_too_few_servers_stand_behind_usable_and_damped_
     let reason = |region: &str| ranking.in_region(&Region::new(region)).next().unwrap().reason.clone();
     assert_eq!(reason("ams"), Reason::TooFew { answering: 2 });
     assert!(matches!(reason("lon"), Reason::Useless { .. }));
-    assert_eq!(ranking.base(&Region::new("ams")), None, "not to be entered");
+    assert_eq!(ranking.order().base(&Region::new("ams")), None, "not to be entered");
     let later = NOW + config.rank.useless_for;
     assert_eq!(order(&ranked(&config, later))[0], "lon", "the verdict has expired");
 }

@@ -26,7 +26,7 @@ impl Selector {
         self.afresh = None;
         let ranking = self.ranking();
         let here = self.active.and_then(|active| self.region_of(active));
-        let best = ranking.regions().find(|region| ranking.base(region).is_some());
+        let best = ranking.order().regions().find(|region| ranking.order().base(region).is_some());
         if let Some(best) = best.filter(|best| Some(*best) != here).cloned() {
             self.plan(best, MoveCause::Requested);
         }

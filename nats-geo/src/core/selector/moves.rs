@@ -91,7 +91,7 @@ impl Selector {
         };
         let standby = self.standby_conn().filter(|standby| match self.region_of(*standby) {
             Some(region) if cause == MoveCause::Useless => {
-                *region != here.region && ranking.base(region).is_some()
+                *region != here.region && ranking.order().base(region).is_some()
             }
             region => region.is_some() && region == target.as_ref(),
         });
@@ -228,7 +228,7 @@ impl Selector {
             self.charge(&old.region);
         }
         let ranking = self.ranking();
-        let place_of = |region: &Region| ranking.place(region).unwrap_or(usize::MAX);
+        let place_of = |region: &Region| ranking.order().place(region).unwrap_or(usize::MAX);
         let is_better = here.as_ref().is_some_and(|here| place_of(&old.region) < place_of(&here.region));
         let lame_duck = self.links.get(&conn).is_some_and(|link| link.lame_duck);
         if !is_better || lame_duck || self.planned.is_some() || self.outage.is_some() {
