@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
-use nats_geo::core::{ConnId, Event, Handover};
+use nats_geo::core::{ConnId, Event, Handover, Time};
 use nats_geo::wire::ClientOp;
 
 use super::ending::End;
-use super::link::{Retiring, SocketId, Stage, Whom};
+use super::link::{Link, Retiring, SocketId, Stage, Whom};
 use super::{Effect, Engine, Phase};
 
 impl Engine {
@@ -103,7 +103,7 @@ impl Engine {
         };
         let until = self.now + overlap;
         if let Some(link) = self.links.get_mut(&socket) {
-            link.retiring = Some(Retiring { stage: Stage::Overlap, until, end: until + drain });
+            link.retiring = Some(Retiring { stage: Stage::Overlap, until, end: until + drain, drain });
         }
         if overlap.is_zero() {
             self.stop_carrying(socket);
@@ -131,6 +131,9 @@ impl Engine {
         if let Some(link) = self.links.get_mut(&socket) {
             link.carried.clear();
             set_stage(link, Stage::Answers);
+            if let Some(retiring) = &mut link.retiring {
+                retiring.end = self.now + retiring.drain;
+            }
         }
         self.finish_if_answered(socket);
     }
@@ -159,7 +162,20 @@ impl Engine {
     }
 }
 
-fn set_stage(link: &mut super::link::Link, stage: Stage) {
+impl Link {
+    /// Bytes have come in: what waits at the server comes before the word that nothing more will.
+    pub(super) fn hears_backlog(&mut self, now: Time) {
+        if let Some(retiring) = self.retiring.as_mut().filter(|it| it.stage == Stage::Stopping) {
+            retiring.end = (now + retiring.drain).min(retiring.until + BACKLOG_LIMIT);
+        }
+    }
+}
+
+/// If the server does not hear us, it goes on sending what others already get elsewhere. As with `progress_patience` of the
+/// policy: a backlog that nats-server puts up with takes no longer.
+const BACKLOG_LIMIT: Duration = Duration::from_secs(20);
+
+fn set_stage(link: &mut Link, stage: Stage) {
     if let Some(retiring) = &mut link.retiring {
         retiring.stage = stage;
     }

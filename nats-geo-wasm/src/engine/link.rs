@@ -112,8 +112,10 @@ pub(super) struct Retiring {
     pub(super) stage: Stage,
     /// When the overlap is over.
     pub(super) until: Time,
-    /// When it is ended at the latest.
+    /// When it is ended: what waits at the server puts that off as it comes in.
     pub(super) end: Time,
+    /// How long each pause in it may be, and the wait for answers behind it.
+    pub(super) drain: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
