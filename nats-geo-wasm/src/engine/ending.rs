@@ -161,6 +161,10 @@ impl Engine {
                 _ => {}
             }
         }
+        // It was to take over: what has ended elsewhere for that begins there again.
+        if let Some(live) = self.live.filter(|_| self.aim == link.conn()) {
+            self.install_all(live);
+        }
     }
 
     /// While no link has been live yet, credentials that are refused end the client: they are the same everywhere.

@@ -7,6 +7,8 @@ use nats_geo::core::Time;
 use super::*;
 
 mod chance;
+mod moving;
+mod servers;
 
 const INFO: &[u8] =
     br#"INFO {"server_id":"S","server_name":"one","cluster":"lon","max_payload":1000,"headers":true}
