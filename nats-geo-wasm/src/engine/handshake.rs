@@ -111,7 +111,8 @@ impl Engine {
             Purpose::Traffic(conn) => {
                 let (endpoint, info) = (link.endpoint, link.info.clone());
                 self.tell(Event::Opened { conn, identity: identity(&info) });
-                self.advertised(endpoint, &info);
+                // Its end may have been announced since the first INFO; it is announced only once.
+                self.learned(conn, endpoint, &info);
             }
         }
     }

@@ -22,3 +22,17 @@ fn a_target_that_is_lost_takes_no_subscription_along() {
         assert_eq!(subscribed, ended + 1, "at most once {at_most_once}: {:?}", servers.heard[&home]);
     }
 }
+
+#[test]
+fn a_server_that_announces_its_end_during_the_handshake_is_left() {
+    let mut servers = Servers::live("");
+    let home = servers.home();
+    servers.close(home);
+    servers.heard.clear();
+    let refuge = servers.run_until_heard("CONNECT", home, |text| text.starts_with("CONNECT"));
+    servers.announce_the_end(refuge);
+    servers.script.say(refuge, b"PONG\r\n");
+    assert_eq!(servers.home(), refuge);
+    servers.run(300, NOTHING);
+    assert_ne!(servers.home(), refuge, "{:?}", servers.heard);
+}
