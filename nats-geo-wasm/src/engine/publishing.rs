@@ -3,7 +3,6 @@
 use nats_geo::core::Time;
 use nats_geo::wire::ClientOp;
 
-use super::drain::Draining;
 use super::link::Whom;
 use super::requests::too_large;
 use super::{Code, Engine, Phase, Refusal};
@@ -24,7 +23,7 @@ impl Engine {
     ) -> Result<(), Refusal> {
         match self.phase {
             Phase::Closed => return Err(Refusal::closed()),
-            Phase::Draining(Draining { is_last: true, .. }) => return Err(Refusal::draining()),
+            Phase::Draining(draining) if !draining.may_publish() => return Err(Refusal::draining()),
             _ => {}
         }
         let size = payload.len() + headers.map_or(0, <[u8]>::len);

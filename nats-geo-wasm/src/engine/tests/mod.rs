@@ -7,6 +7,7 @@ use nats_geo::core::Time;
 use super::*;
 
 mod chance;
+mod draining;
 mod moving;
 mod servers;
 
