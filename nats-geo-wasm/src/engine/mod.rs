@@ -277,7 +277,9 @@ impl Engine {
     /// Takes the time in. If our own timer is far too late, the host slept or stalled.
     fn advance(&mut self, now: Time) {
         let now = now.max(self.now);
-        let late = self.poll_timeout().map_or(Duration::ZERO, |due| now.since(due));
+        // What was late before the last wake-up proves no other.
+        let since = self.woken_at.unwrap_or(Time::ZERO);
+        let late = self.poll_timeout().map_or(Duration::ZERO, |due| now.since(due.max(since)));
         self.now = now;
         if late > self.options.config.watch.stall {
             self.wake();

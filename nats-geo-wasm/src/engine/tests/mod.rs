@@ -299,3 +299,20 @@ fn losses_are_counted_one_by_one_and_noticed_together() {
     assert!((2..=4).contains(&notices), "{notices} notices in 3 s");
     assert!(script.engine.counters.discarded >= 28, "{}", script.engine.counters.discarded);
 }
+
+#[test]
+fn one_nap_is_one_wake_up_however_much_comes_in_afterwards() {
+    let mut script = Script::live();
+    let live = script.engine.live.unwrap();
+    script.engine.request(7, "q", None, b"x", Duration::from_millis(10), script.now).unwrap();
+    script.sent();
+    // The timer is behind all this in the browser's queue.
+    script.now += Duration::from_secs(5);
+    for _ in 0..50 {
+        script.now += Duration::from_millis(1);
+        script.say(live, b"+OK\r\n");
+    }
+    assert!(script.sent().matches("PING").count() <= 1);
+    let is_resumed = |effect: &&Effect| matches!(effect, Effect::Notice(json) if json.contains("\"resumed\""));
+    assert_eq!(script.effects.iter().filter(is_resumed).count(), 1);
+}
