@@ -144,7 +144,7 @@ impl Engine {
         }
         self.counters.in_doubt += link.in_doubt();
         let unsent = link.out.messages();
-        link.out.give_publishes_to(&mut self.kept);
+        link.out.give_publishes_to(&mut self.kept, self.now);
         if self.live.is_some() {
             self.counters.resent += unsent;
             self.send_kept();

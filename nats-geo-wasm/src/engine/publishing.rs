@@ -4,7 +4,6 @@ use nats_geo::core::Time;
 use nats_geo::wire::ClientOp;
 
 use super::link::Whom;
-use super::requests::too_large;
 use super::{Code, Engine, Phase, Refusal};
 
 impl Engine {
@@ -30,16 +29,7 @@ impl Engine {
         let op = ClientOp::Pub { subject, reply, headers, payload };
         match self.live.and_then(|live| self.links.get_mut(&live)) {
             Some(link) => {
-                let limit = link.info.max_payload;
-                if size > limit && limit > 0 {
-                    return Err(too_large(size, limit));
-                }
-                if link.out.queued_bytes() + size > QUEUED_BYTES_MAX {
-                    return Err(Refusal::new(
-                        Code::Connection,
-                        "64 MiB wait to be sent already; await flush() from time to time",
-                    ));
-                }
+                link.check_room(size)?;
                 link.out.publish(&op, size, now)?;
                 link.entered += 1;
             }
@@ -119,14 +109,15 @@ impl Engine {
         let Some(link) = self.live.and_then(|live| self.links.get_mut(&live)) else { return };
         let limit = link.info.max_payload;
         let mut discarded = 0;
-        while let Some(segment) = self.kept.take_next() {
+        while let Some(mut segment) = self.kept.take_next() {
             // This server accepts less than the one before, and would end the connection.
             if segment.largest > limit && limit > 0 {
-                discarded += segment.messages;
-                continue;
+                discarded += segment.drop_larger(limit);
             }
-            link.entered += segment.messages;
-            link.out.put(segment);
+            if segment.messages > 0 {
+                link.entered += segment.messages;
+                link.out.put(segment);
+            }
         }
         self.discarded(discarded, "larger than the server accepts");
     }
@@ -161,6 +152,3 @@ impl Engine {
         self.kept.since().filter(|_| self.live.is_none()).map(|since| since + self.options.publish_wait)
     }
 }
-
-/// What may wait in front of a socket that is full. The largest message that a server can be made to accept fits.
-const QUEUED_BYTES_MAX: usize = 65 << 20;

@@ -9,6 +9,7 @@ use super::*;
 mod chance;
 mod draining;
 mod moving;
+mod publishing;
 mod servers;
 
 const INFO: &[u8] =
@@ -32,6 +33,7 @@ impl Outlet for Pipe<'_> {
     }
 
     fn send(&mut self, socket: SocketId, bytes: &[u8]) {
+        assert!(!bytes.is_empty(), "an empty message");
         self.0.entry(socket).or_default().extend_from_slice(bytes);
     }
 }
@@ -313,6 +315,23 @@ fn one_nap_is_one_wake_up_however_much_comes_in_afterwards() {
         script.say(live, b"+OK\r\n");
     }
     assert!(script.sent().matches("PING").count() <= 1);
-    let is_resumed = |effect: &&Effect| matches!(effect, Effect::Notice(json) if json.contains("\"resumed\""));
+    let is_resumed =
+        |effect: &&Effect| matches!(effect, Effect::Notice(json) if json.contains("\"resumed\""));
     assert_eq!(script.effects.iter().filter(is_resumed).count(), 1);
+}
+
+#[test]
+fn a_pong_that_nobody_can_have_asked_for_proves_nothing() {
+    let mut script = Script::new(options());
+    let probe = script.opened()[0];
+    script.engine.socket_opened(probe, script.now);
+    script.say(probe, &[INFO, b"PONG\r\nPONG\r\nPONG\r\nPONG\r\n"].concat());
+    let is_sample = |effect: &Effect| matches!(effect, Effect::Notice(json) if json.contains("\"probe\""));
+    assert!(!script.effects.iter().any(is_sample), "CONNECT has not even been sent: {:?}", script.effects);
+    for _ in 0..4 {
+        script.later(7);
+        script.say(probe, b"PONG\r\n");
+    }
+    let sample = script.effects.iter().find(|effect| is_sample(effect)).unwrap();
+    assert!(matches!(sample, Effect::Notice(json) if json.contains("\"rtt_ms\":7.000")), "{sample:?}");
 }
