@@ -196,7 +196,13 @@ impl Link {
     ///
     /// # Errors
     /// The server does not accept it, or too much waits already.
-    pub(super) fn check_room(&self, size: usize) -> Result<(), Refusal> {
+    pub(super) fn check_message(&self, size: usize, has_headers: bool) -> Result<(), Refusal> {
+        if has_headers && !self.info.headers {
+            return Err(Refusal::new(
+                Code::InvalidArgument,
+                "this server takes no headers (no_header_support); send the message without",
+            ));
+        }
         let limit = self.info.max_payload;
         if size > limit && limit > 0 {
             let text = format!(

@@ -29,8 +29,8 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Drops the publishes of more than `limit` bytes; returns how many those are.
-    pub(super) fn drop_larger(&mut self, limit: usize) -> u64 {
+    /// Drops the publishes that a server does not accept; returns how many those are.
+    pub(super) fn drop_unacceptable(&mut self, limit: usize, takes_headers: bool) -> u64 {
         let bytes = std::mem::take(&mut self.bytes);
         let (mut rest, mut dropped) = (&bytes[..], 0);
         // The last word of each line is the size of what follows.
@@ -38,7 +38,7 @@ impl Segment {
             let digits = rest[..end].trim_ascii_end().rsplit(|byte| *byte == b' ').next().unwrap_or_default();
             let size = digits.iter().fold(0, |size, digit| size * 10 + usize::from(digit & 15));
             let (op, behind) = rest.split_at((end + size + LINE_ENDS).min(rest.len()));
-            match size > limit {
+            match size > limit || !takes_headers && op.starts_with(b"H") {
                 true => dropped += 1,
                 false => self.bytes.extend_from_slice(op),
             }

@@ -29,7 +29,7 @@ impl Engine {
         let op = ClientOp::Pub { subject, reply, headers, payload };
         match self.live.and_then(|live| self.links.get_mut(&live)) {
             Some(link) => {
-                link.check_room(size)?;
+                link.check_message(size, headers.is_some())?;
                 link.out.publish(&op, size, now)?;
                 link.entered += 1;
             }
@@ -107,19 +107,20 @@ impl Engine {
     /// Sends what was kept on the live link.
     pub(super) fn send_kept(&mut self) {
         let Some(link) = self.live.and_then(|live| self.links.get_mut(&live)) else { return };
-        let limit = link.info.max_payload;
+        let limit = Some(link.info.max_payload).filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+        let takes_headers = link.info.headers;
         let mut discarded = 0;
         while let Some(mut segment) = self.kept.take_next() {
-            // This server accepts less than the one before, and would end the connection.
-            if segment.largest > limit && limit > 0 {
-                discarded += segment.drop_larger(limit);
+            // This server may accept less than the one before, and would end the connection.
+            if segment.largest > limit || !takes_headers {
+                discarded += segment.drop_unacceptable(limit, takes_headers);
             }
             if segment.messages > 0 {
                 link.entered += segment.messages;
                 link.out.put(segment);
             }
         }
-        self.discarded(discarded, "larger than the server accepts");
+        self.discarded(discarded, "larger than the server accepts, or with headers that it does not take");
     }
 
     /// What a dead link left over may be more than is kept: the oldest goes.

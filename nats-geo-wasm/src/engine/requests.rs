@@ -143,7 +143,7 @@ impl Engine {
         let reply = self.requests.inbox_of(socket, &op.to_string());
         let inbox = self.requests.inbox_of(socket, "*");
         let Some(link) = self.links.get_mut(&socket) else { return Ok(()) };
-        link.check_room(size(headers, payload))?;
+        link.check_message(size(headers, payload), headers.is_some())?;
         if !link.has_inbox {
             link.out.push(&ClientOp::Sub { subject: &inbox, queue: None, sid: INBOX_SID }, now)?;
             link.has_inbox = true;

@@ -11,14 +11,14 @@ fn lose(script: &mut Script) {
 }
 
 /// Accepts the next dial, as a server with this limit.
-fn accept(script: &mut Script, max_payload: usize) {
+fn accept(script: &mut Script, max_payload: usize, headers: bool) {
     let lost = script.opened().len();
     while script.opened().len() == lost {
         script.later(10);
     }
     let next = *script.opened().last().unwrap();
     script.engine.socket_opened(next, script.now);
-    script.say(next, format!("INFO {{\"max_payload\":{max_payload}}}\r\n").as_bytes());
+    script.say(next, format!("INFO {{\"max_payload\":{max_payload},\"headers\":{headers}}}\r\n").as_bytes());
     script.say(next, b"PONG\r\n");
     assert_eq!(script.engine.live, Some(next));
 }
@@ -49,15 +49,33 @@ fn a_server_that_accepts_less_gets_the_messages_that_it_accepts() {
         script.engine.publish("a", None, headers, &vec![b'x'; size], script.now).unwrap();
     }
     lose(&mut script);
-    accept(&mut script, 100);
+    accept(&mut script, 100, true);
     let sent = script.sent();
     let published: Vec<&str> = sent.lines().filter(|line| line.contains("PUB")).collect();
     assert_eq!(published, ["PUB a 3", "HPUB a 18 20", "PUB a 100"], "{sent}");
     assert_eq!((script.engine.counters.discarded, script.engine.counters.in_doubt), (2, 0));
     script.engine.publish("a", None, None, &[b'x'; 100], script.now).unwrap();
     lose(&mut script);
-    accept(&mut script, 50);
+    accept(&mut script, 50, true);
     assert_eq!(script.engine.counters.discarded, 3, "and the segment is empty");
+}
+
+#[test]
+fn a_server_without_headers_gets_what_has_none() {
+    let mut script = Script::live();
+    script.drain();
+    let headers = b"NATS/1.0\r\nA: b\r\n\r\n";
+    for headers in [None, Some(&headers[..]), None] {
+        script.engine.publish("a", None, headers, b"xyz", script.now).unwrap();
+    }
+    lose(&mut script);
+    accept(&mut script, 0, false);
+    let sent = script.sent();
+    assert!(sent.contains(r#""headers":false,"no_responders":false"#), "it would refuse more: {sent}");
+    assert_eq!((sent.matches("PUB a 3\r\nxyz\r\n").count(), sent.contains("HPUB")), (2, false), "{sent}");
+    assert_eq!(script.engine.counters.discarded, 1);
+    let refusal = script.engine.publish("a", None, Some(headers), b"", script.now).unwrap_err();
+    assert_eq!((refusal.code, refusal.text.contains("takes no headers")), (Code::InvalidArgument, true));
 }
 
 #[test]
