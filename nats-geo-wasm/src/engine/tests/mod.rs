@@ -8,6 +8,7 @@ use super::*;
 
 mod chance;
 mod draining;
+mod memory;
 mod moving;
 mod publishing;
 mod servers;
