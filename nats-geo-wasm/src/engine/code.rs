@@ -75,7 +75,7 @@ impl Refusal {
 impl From<EncodeError> for Refusal {
     fn from(error: EncodeError) -> Self {
         let code = match error {
-            EncodeError::BadName(_) => Code::InvalidSubject,
+            EncodeError::BadName(_) | EncodeError::NamesTooLong { .. } => Code::InvalidSubject,
             _ => Code::InvalidArgument,
         };
         Self::new(code, error.to_string())

@@ -39,10 +39,13 @@ pub(super) fn apply(json: &Value, config: &mut Config) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Milliseconds as a duration; `None` for what is none.
+/// Milliseconds as a duration, at most [`SECONDS_MAX`]; `None` for what is none.
 pub(super) fn millis(ms: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(ms / 1e3).ok()
+    Duration::try_from_secs_f64((ms / 1e3).min(SECONDS_MAX)).ok()
 }
+
+/// 68 years are for ever. What is longer would overflow where durations are multiplied and added.
+const SECONDS_MAX: f64 = 2_147_483_647.0;
 
 fn set(field: Field<'_>, value: &Value) -> Result<(), &'static str> {
     const WHOLE: &str = "a whole number that is not negative";
@@ -152,6 +155,15 @@ mod tests {
         assert_eq!(config.watch.ping_interval, Duration::from_millis(3));
         assert_eq!(config.spread.capacity, Some(CapacityHint { clients: 9, accepts_per_second: 1.5 }));
         assert_eq!((config.rank.samples, config.damping.reuse, config.fail_back.good_probes), (3, 3.0, 3));
+    }
+
+    #[test]
+    fn for_ever_is_bounded() {
+        for (ms, expected) in
+            [(1e300, Some(2_147_483_647)), (f64::INFINITY, Some(2_147_483_647)), (-1.0, None)]
+        {
+            assert_eq!(millis(ms), expected.map(Duration::from_secs), "{ms}");
+        }
     }
 
     #[test]

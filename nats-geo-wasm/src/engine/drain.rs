@@ -6,37 +6,46 @@ use super::barrier::Goal;
 use super::link::SocketId;
 use super::{Code, Effect, Engine, Phase, Refusal};
 
-/// How far an orderly end has come.
+/// An orderly end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Draining {
     op: u32,
-    subscriptions_ended: bool,
+    step: Step,
+    /// A barrier of this step is under way.
+    is_waiting: bool,
+    /// Publishes that were lost, or may have been, before it began.
+    lost: u64,
+}
+
+/// How far an orderly end has come.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Step {
+    Subscriptions,
+    /// What came in last is answered: whoever does that is told of it only after the server has said that it was the last.
+    Answers,
     /// Publishing has ended too: only what was taken is still sent.
-    pub(super) is_last: bool,
-    published: bool,
+    Publishes,
+    Done,
 }
 
 impl Draining {
-    pub(super) const fn subscriptions_ended(self) -> Self {
-        Self { subscriptions_ended: true, ..self }
-    }
-
-    pub(super) const fn published(self) -> Self {
-        Self { published: true, ..self }
+    pub(super) fn may_publish(self) -> bool {
+        self.step < Step::Publishes
     }
 }
 
 impl Engine {
     /// Ends in an orderly way: subscriptions get what is on its way, requests their answers, the server what was
-    /// published. Then `op` completes and the client is closed.
+    /// published. Then `op` completes and the client is closed; it fails if publishes may have been lost meanwhile.
     pub fn drain(&mut self, op: u32, now: Time) {
         self.advance(now);
         match self.phase {
             Phase::Closed => self.failed(op, Code::Closed, &Refusal::closed().text),
             Phase::Draining(_) => self.failed(op, Code::Draining, &Refusal::draining().text),
             Phase::New | Phase::Connecting(_) | Phase::Running => {
-                let draining = Draining { op, subscriptions_ended: false, is_last: false, published: false };
-                self.phase = Phase::Draining(draining);
+                let lost = self.counters.lost();
+                self.phase =
+                    Phase::Draining(Draining { op, step: Step::Subscriptions, is_waiting: true, lost });
                 let sids = self.stop_subscriptions();
                 let links = self.carriers();
                 self.unsubscribe_behind_barrier(&sids, &links, Goal::DrainAll);
@@ -51,25 +60,36 @@ impl Engine {
         self.close_with(None, None);
     }
 
-    pub(super) fn drain_step(&mut self, step: fn(Draining) -> Draining) {
-        if let Phase::Draining(draining) = self.phase {
-            self.phase = Phase::Draining(step(draining));
+    /// A barrier has ended; it is repeated if that `is_proof` of nothing.
+    pub(super) const fn drain_step(&mut self, is_proof: bool) {
+        if let Phase::Draining(draining) = &mut self.phase {
+            draining.is_waiting = false;
+            draining.step = match draining.step {
+                Step::Subscriptions => Step::Answers,
+                Step::Answers if is_proof => Step::Publishes,
+                Step::Publishes if is_proof => Step::Done,
+                same => same,
+            };
         }
     }
 
     /// Takes the next step, if what it waits for has happened.
     pub(super) fn advance_drain(&mut self) {
-        let Phase::Draining(draining) = self.phase else { return };
-        let is_quiet =
-            draining.subscriptions_ended && self.requests.is_empty() && self.waiting_pings.is_empty();
-        if is_quiet && self.kept.is_empty() && !draining.is_last {
-            self.phase = Phase::Draining(Draining { is_last: true, ..draining });
+        while let Phase::Draining(draining) = &mut self.phase {
+            let is_quiet = self.requests.is_empty() && self.waiting_pings.is_empty() && self.kept.is_empty();
+            if draining.step == Step::Done {
+                let Draining { op, lost, .. } = *draining;
+                match self.counters.lost() > lost {
+                    true => self.failed(op, Code::LinkLost, super::ending::LOST_BEFORE_PONG),
+                    false => self.completed(op),
+                }
+                return self.close_with(None, None);
+            }
+            if draining.is_waiting || !is_quiet {
+                return;
+            }
+            draining.is_waiting = true;
             self.flush_links(Goal::FlushAll);
-            return self.advance_drain();
-        }
-        if draining.published {
-            self.completed(draining.op);
-            self.close_with(None, None);
         }
     }
 
@@ -78,7 +98,9 @@ impl Engine {
         if self.phase == Phase::Closed {
             return;
         }
-        if let Phase::Draining(Draining { op, published: false, .. }) = self.phase {
+        if let Phase::Draining(Draining { op, step, .. }) = self.phase
+            && step != Step::Done
+        {
             self.failed(op, Code::Closed, CLOSED);
         }
         self.phase = Phase::Closed;

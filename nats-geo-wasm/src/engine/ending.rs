@@ -144,7 +144,7 @@ impl Engine {
         }
         self.counters.in_doubt += link.in_doubt();
         let unsent = link.out.messages();
-        link.out.give_publishes_to(&mut self.kept);
+        link.out.give_publishes_to(&mut self.kept, self.now);
         if self.live.is_some() {
             self.counters.resent += unsent;
             self.send_kept();
@@ -160,6 +160,10 @@ impl Engine {
                 // The selector and the purposes of the link itself learn of the end by its event.
                 _ => {}
             }
+        }
+        // It was to take over: what has ended elsewhere for that begins there again.
+        if let Some(live) = self.live.filter(|_| self.aim == link.conn()) {
+            self.install_all(live);
         }
     }
 

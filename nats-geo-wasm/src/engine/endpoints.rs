@@ -72,6 +72,11 @@ impl Endpoints {
         }
     }
 
+    /// Whether an earlier client has measured one of these.
+    pub(super) fn any_is_in(&self, memory: &Memory) -> bool {
+        self.known.values().any(|known| memory.servers.iter().any(|server| server.url == known.url.url()))
+    }
+
     /// What to leave to the next client.
     pub(super) fn memory(&self) -> Memory {
         let remember = |known: &Known| {

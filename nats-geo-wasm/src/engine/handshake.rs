@@ -81,7 +81,12 @@ impl Engine {
     fn introduce(&mut self, socket: SocketId, credentials: Credentials) {
         let now = self.now;
         let Credentials { user, pass, auth_token, jwt, nkey, sig } = credentials;
+        let Some(link) = self.links.get_mut(&socket) else { return };
+        // A server that was told to take no headers refuses whoever wants them.
+        let headers = link.info.headers;
         let connect = Connect {
+            headers,
+            no_responders: headers,
             echo: !self.options.no_echo,
             lang: "nats-geo-wasm".into(),
             name: self.options.name.clone(),
@@ -93,11 +98,9 @@ impl Engine {
             sig,
             ..Connect::default()
         };
-        if let Some(link) = self.links.get_mut(&socket) {
-            link.step = Step::AwaitPong;
-            link.send(&ClientOp::Connect(&connect), now);
-            link.ping(Whom::Handshake, now);
-        }
+        link.step = Step::AwaitPong;
+        link.send(&ClientOp::Connect(&connect), now);
+        link.ping(Whom::Handshake, now);
     }
 
     /// CONNECT is accepted.
@@ -111,7 +114,8 @@ impl Engine {
             Purpose::Traffic(conn) => {
                 let (endpoint, info) = (link.endpoint, link.info.clone());
                 self.tell(Event::Opened { conn, identity: identity(&info) });
-                self.advertised(endpoint, &info);
+                // Its end may have been announced since the first INFO; it is announced only once.
+                self.learned(conn, endpoint, &info);
             }
         }
     }

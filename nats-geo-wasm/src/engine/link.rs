@@ -8,6 +8,7 @@ use nats_geo::core::{ConnId, EndpointId, Handover, PingId, ProbeId, SortedMap, T
 use nats_geo::wire::{ClientOp, Decoder, Info};
 
 use super::outgoing::Outgoing;
+use super::{Code, Refusal};
 
 /// The engine's name for a socket. Never given out twice, so that late news of a closed one is recognised.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -185,11 +186,39 @@ impl Link {
         self.waiters.push_back(Waiter { whom, entered: self.entered, position, sent: None });
     }
 
-    /// A PONG: returns whom it is for, and how long it took.
+    /// A PONG: returns whom it is for, and how long it took; `None` for one that answers nothing that was sent.
     pub(super) fn pong(&mut self, now: Time) -> Option<(Whom, Duration)> {
+        let sent = self.waiters.front()?.sent?;
         let waiter = self.waiters.pop_front()?;
         self.confirmed = self.confirmed.max(waiter.entered);
-        Some((waiter.whom, waiter.sent.map_or(Duration::ZERO, |sent| now.since(sent))))
+        Some((waiter.whom, now.since(sent)))
+    }
+
+    /// Whether a message of so many bytes can be entered.
+    ///
+    /// # Errors
+    /// The server does not accept it, or too much waits already.
+    pub(super) fn check_message(&self, size: usize, has_headers: bool) -> Result<(), Refusal> {
+        if has_headers && !self.info.headers {
+            return Err(Refusal::new(
+                Code::InvalidArgument,
+                "this server takes no headers (no_header_support); send the message without",
+            ));
+        }
+        let limit = self.info.max_payload;
+        if size > limit && limit > 0 {
+            let text = format!(
+                "a message of {size} bytes is larger than the {limit} that the server accepts (max_payload)"
+            );
+            return Err(Refusal::new(Code::PayloadTooLarge, text));
+        }
+        if self.out.queued_bytes() + size > QUEUED_BYTES_MAX {
+            return Err(Refusal::new(
+                Code::Connection,
+                "64 MiB wait to be sent already; await flush() from time to time",
+            ));
+        }
+        Ok(())
     }
 
     /// Hands segments to the socket while it holds less than `window`; returns whether anything is left.
@@ -244,3 +273,6 @@ impl Link {
         (self.entered - self.confirmed).saturating_sub(self.out.messages())
     }
 }
+
+/// What may wait in front of a socket that is full. The largest message that a server can be made to accept fits.
+const QUEUED_BYTES_MAX: usize = 65 << 20;

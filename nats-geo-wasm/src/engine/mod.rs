@@ -121,7 +121,9 @@ impl Engine {
     /// # Errors
     /// Options that make no sense.
     pub fn new(mut options: Options, now: Time) -> Result<Self, Refusal> {
-        if options.memory.is_some() {
+        let mut endpoints = Endpoints::default();
+        let discovered = endpoints.list(&options.servers, options.is_secure_page)?;
+        if options.memory.as_ref().is_some_and(|memory| endpoints.any_is_in(memory)) {
             // The memory decides at once; what is measured then corrects it.
             options.config.probe.start_samples = 2;
             options.config.probe.start_window_min = Duration::ZERO;
@@ -132,7 +134,7 @@ impl Engine {
             requests: Requests::new(&options),
             now,
             phase: Phase::New,
-            endpoints: Endpoints::default(),
+            endpoints,
             links: SortedMap::new(),
             conns: SortedMap::new(),
             next_socket: 1,
@@ -152,8 +154,7 @@ impl Engine {
             losses: notices::Losses::default(),
             options,
         };
-        let servers = engine.options.servers.clone();
-        for event in engine.endpoints.list(&servers, engine.options.is_secure_page)? {
+        for event in discovered {
             engine.selector.handle_event(event, now);
         }
         Ok(engine)
@@ -277,7 +278,9 @@ impl Engine {
     /// Takes the time in. If our own timer is far too late, the host slept or stalled.
     fn advance(&mut self, now: Time) {
         let now = now.max(self.now);
-        let late = self.poll_timeout().map_or(Duration::ZERO, |due| now.since(due));
+        // What was late before the last wake-up proves no other.
+        let since = self.woken_at.unwrap_or(Time::ZERO);
+        let late = self.poll_timeout().map_or(Duration::ZERO, |due| now.since(due.max(since)));
         self.now = now;
         if late > self.options.config.watch.stall {
             self.wake();

@@ -1,6 +1,6 @@
 //! What servers say.
 
-use nats_geo::core::{Event, Time};
+use nats_geo::core::{ConnId, EndpointId, Event, Time};
 use nats_geo::wire::{ClientOp, Complaint, Decoder, Info, ServerOp};
 
 use super::Engine;
@@ -72,11 +72,16 @@ impl Engine {
         let (endpoint, conn) = (link.endpoint, link.conn());
         if let Some(conn) = conn.filter(|_| link.step == Step::Live) {
             let info = link.info.clone();
-            if info.lame_duck {
-                self.tell(Event::LameDuck(conn));
-            }
-            self.advertised(endpoint, &info);
+            self.learned(conn, endpoint, &info);
         }
+    }
+
+    /// What the server of a link says about its end, and about others.
+    pub(super) fn learned(&mut self, conn: ConnId, endpoint: EndpointId, info: &Info) {
+        if info.lame_duck {
+            self.tell(Event::LameDuck(conn));
+        }
+        self.advertised(endpoint, info);
     }
 
     fn answered(&mut self, socket: SocketId, whom: Whom, rtt: std::time::Duration) {

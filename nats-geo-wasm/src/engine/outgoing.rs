@@ -24,8 +24,29 @@ pub(super) struct Segment {
     pub(super) messages: u64,
     /// The largest of them, headers included, in bytes.
     pub(super) largest: usize,
-    /// When its first operation came.
-    pub(super) since: Time,
+    /// When its first operation came; of what a dead link left over, when that was.
+    since: Time,
+}
+
+impl Segment {
+    /// Drops the publishes that a server does not accept; returns how many those are.
+    pub(super) fn drop_unacceptable(&mut self, limit: usize, takes_headers: bool) -> u64 {
+        let bytes = std::mem::take(&mut self.bytes);
+        let (mut rest, mut dropped) = (&bytes[..], 0);
+        // The last word of each line is the size of what follows.
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let digits = rest[..end].trim_ascii_end().rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+            let size = digits.iter().fold(0, |size, digit| size * 10 + usize::from(digit & 15));
+            let (op, behind) = rest.split_at((end + size + LINE_ENDS).min(rest.len()));
+            match size > limit || !takes_headers && op.starts_with(b"H") {
+                true => dropped += 1,
+                false => self.bytes.extend_from_slice(op),
+            }
+            rest = behind;
+        }
+        self.messages -= dropped;
+        dropped
+    }
 }
 
 /// Segments in the order in which they are to be sent.
@@ -90,11 +111,11 @@ impl Outgoing {
         Some(segment)
     }
 
-    /// Moves what may be sent on another link to the end of `other`.
-    pub(super) fn give_publishes_to(&mut self, other: &mut Self) {
+    /// Moves what may be sent on another link to the end of `other`, where it is as of now.
+    pub(super) fn give_publishes_to(&mut self, other: &mut Self, now: Time) {
         while let Some(segment) = self.take_next() {
             if segment.kind == Kind::Publish {
-                other.put(segment);
+                other.put(Segment { since: now, ..segment });
             }
         }
     }
@@ -141,3 +162,6 @@ const SEGMENT_AGE: Duration = Duration::from_millis(100);
 
 /// A segment that is nearly full takes no more, so that small messages do not make it grow beyond its size.
 const HEADROOM: usize = 256;
+
+/// LF of the line, and CR LF behind the payload.
+const LINE_ENDS: usize = 3;

@@ -3,9 +3,7 @@
 use nats_geo::core::Time;
 use nats_geo::wire::ClientOp;
 
-use super::drain::Draining;
 use super::link::Whom;
-use super::requests::too_large;
 use super::{Code, Engine, Phase, Refusal};
 
 impl Engine {
@@ -24,23 +22,14 @@ impl Engine {
     ) -> Result<(), Refusal> {
         match self.phase {
             Phase::Closed => return Err(Refusal::closed()),
-            Phase::Draining(Draining { is_last: true, .. }) => return Err(Refusal::draining()),
+            Phase::Draining(draining) if !draining.may_publish() => return Err(Refusal::draining()),
             _ => {}
         }
         let size = payload.len() + headers.map_or(0, <[u8]>::len);
         let op = ClientOp::Pub { subject, reply, headers, payload };
         match self.live.and_then(|live| self.links.get_mut(&live)) {
             Some(link) => {
-                let limit = link.info.max_payload;
-                if size > limit && limit > 0 {
-                    return Err(too_large(size, limit));
-                }
-                if link.out.queued_bytes() + size > QUEUED_BYTES_MAX {
-                    return Err(Refusal::new(
-                        Code::Connection,
-                        "64 MiB wait to be sent already; await flush() from time to time",
-                    ));
-                }
+                link.check_message(size, headers.is_some())?;
                 link.out.publish(&op, size, now)?;
                 link.entered += 1;
             }
@@ -118,18 +107,20 @@ impl Engine {
     /// Sends what was kept on the live link.
     pub(super) fn send_kept(&mut self) {
         let Some(link) = self.live.and_then(|live| self.links.get_mut(&live)) else { return };
-        let limit = link.info.max_payload;
+        let limit = Some(link.info.max_payload).filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+        let takes_headers = link.info.headers;
         let mut discarded = 0;
-        while let Some(segment) = self.kept.take_next() {
-            // This server accepts less than the one before, and would end the connection.
-            if segment.largest > limit && limit > 0 {
-                discarded += segment.messages;
-                continue;
+        while let Some(mut segment) = self.kept.take_next() {
+            // This server may accept less than the one before, and would end the connection.
+            if segment.largest > limit || !takes_headers {
+                discarded += segment.drop_unacceptable(limit, takes_headers);
             }
-            link.entered += segment.messages;
-            link.out.put(segment);
+            if segment.messages > 0 {
+                link.entered += segment.messages;
+                link.out.put(segment);
+            }
         }
-        self.discarded(discarded, "larger than the server accepts");
+        self.discarded(discarded, "larger than the server accepts, or with headers that it does not take");
     }
 
     /// What a dead link left over may be more than is kept: the oldest goes.
@@ -162,6 +153,3 @@ impl Engine {
         self.kept.since().filter(|_| self.live.is_none()).map(|since| since + self.options.publish_wait)
     }
 }
-
-/// What may wait in front of a socket that is full. The largest message that a server can be made to accept fits.
-const QUEUED_BYTES_MAX: usize = 65 << 20;

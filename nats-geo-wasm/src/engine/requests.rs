@@ -143,10 +143,7 @@ impl Engine {
         let reply = self.requests.inbox_of(socket, &op.to_string());
         let inbox = self.requests.inbox_of(socket, "*");
         let Some(link) = self.links.get_mut(&socket) else { return Ok(()) };
-        let size = size(headers, payload);
-        if size > link.info.max_payload && link.info.max_payload > 0 {
-            return Err(too_large(size, link.info.max_payload));
-        }
+        link.check_message(size(headers, payload), headers.is_some())?;
         if !link.has_inbox {
             link.out.push(&ClientOp::Sub { subject: &inbox, queue: None, sid: INBOX_SID }, now)?;
             link.has_inbox = true;
@@ -257,12 +254,6 @@ impl Engine {
         }
         Some(pending)
     }
-}
-
-pub(super) fn too_large(size: usize, limit: usize) -> Refusal {
-    let text =
-        format!("a message of {size} bytes is larger than the {limit} that the server accepts (max_payload)");
-    Refusal::new(Code::PayloadTooLarge, text)
 }
 
 fn size(headers: Option<&[u8]>, payload: &[u8]) -> usize {

@@ -4,7 +4,6 @@ use nats_geo::core::Time;
 use nats_geo::wire::{ClientOp, Msg};
 
 use super::barrier::Goal;
-use super::drain::Draining;
 use super::frames::{self, FrameKind};
 use super::link::{SocketId, Step, Whom};
 use super::requests::INBOX_SID;
@@ -220,9 +219,9 @@ impl Engine {
                 for sid in sids {
                     self.forget_subscription(sid);
                 }
-                self.drain_step(Draining::subscriptions_ended);
+                self.drain_step(true);
             }
-            Goal::FlushAll => self.drain_step(Draining::published),
+            Goal::FlushAll => self.drain_step(all_answered),
         }
     }
 

@@ -20,6 +20,11 @@ pub(super) struct Counters {
 }
 
 impl Counters {
+    /// Publishes that were lost, or may have been.
+    pub(super) const fn lost(&self) -> u64 {
+        self.discarded + self.in_doubt
+    }
+
     pub(super) fn received(&mut self, message: &Msg<'_>) {
         self.in_msgs += 1;
         self.in_bytes += (message.payload.len() + message.headers.map_or(0, <[u8]>::len)) as u64;

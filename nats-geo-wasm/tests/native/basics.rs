@@ -94,6 +94,7 @@ async fn bad_input_is_refused_at_once() {
     };
     assert_eq!(publish(&mut client, "a b", 1), Err(Code::InvalidSubject));
     assert_eq!(publish(&mut client, "", 1), Err(Code::InvalidSubject));
+    assert_eq!(publish(&mut client, &"x".repeat(5_000), 1), Err(Code::InvalidSubject));
     assert_eq!(publish(&mut client, "a", 1_001), Err(Code::PayloadTooLarge));
     assert_eq!(publish(&mut client, "a", 64 << 20), Err(Code::PayloadTooLarge));
     let refused = |result: Result<(), nats_geo_wasm::engine::Refusal>| result.unwrap_err().code;
@@ -101,6 +102,8 @@ async fn bad_input_is_refused_at_once() {
     assert_eq!(refused(bad_headers), Code::InvalidArgument);
     let empty_token = client.call(|engine, now| engine.subscribe(1, "a..b", None, None, now));
     assert_eq!(refused(empty_token), Code::InvalidSubject);
+    let endless = client.call(|engine, now| engine.subscribe(1, &"x".repeat(5_000), None, None, now));
+    assert_eq!(refused(endless), Code::InvalidSubject);
     let no_sid = client.call(|engine, now| engine.subscribe(0, "a", None, None, now));
     assert_eq!(refused(no_sid), Code::InvalidArgument);
     assert_eq!(client.flush().await, None, "the connection has survived all this");
@@ -108,6 +111,19 @@ async fn bad_input_is_refused_at_once() {
     client.until("the end", |client| client.closed.is_some()).await;
     assert_eq!(publish(&mut client, "a", 1), Err(Code::Closed));
     assert_eq!(client.flush().await, Some(Code::Closed));
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_headers_is_usable_without() {
+    let server = Server::with_websocket("no_header_support: true").await;
+    let mut client = connected(&[&server]).await;
+    client.call(|engine, now| engine.subscribe(1, "a", None, None, now)).unwrap();
+    let headers = b"NATS/1.0\r\n\r\n";
+    let refused = client.call(|engine, now| engine.publish("a", None, Some(headers), b"", now));
+    assert_eq!(refused.unwrap_err().code, Code::InvalidArgument);
+    client.publish("a", "plain");
+    assert_eq!(client.flush().await, None);
+    assert_eq!(client.payloads(), ["plain"]);
 }
 
 #[tokio::test]

@@ -27,8 +27,7 @@ impl ClientOp<'_> {
             Self::Pong => put(out, &[b"PONG"]),
             Self::Pub { subject, reply, headers, payload } => publish(out, subject, reply, headers, payload)?,
             Self::Sub { subject, queue, sid } => {
-                check(subject)?;
-                queue.map_or(Ok(()), check)?;
+                check(subject, queue)?;
                 out.extend_from_slice(b"SUB ");
                 words(out, &[Some(subject), queue]);
                 put(out, &[Decimal::new(sid).digits()]);
@@ -49,8 +48,7 @@ fn publish(
     headers: Option<&[u8]>,
     payload: &[u8],
 ) -> Result<(), EncodeError> {
-    check(subject)?;
-    reply.map_or(Ok(()), check)?;
+    check(subject, reply)?;
     if headers.is_some_and(|block| !block.starts_with(VERSION) || !block.ends_with(b"\r\n\r\n")) {
         return Err(EncodeError::BadHeaders);
     }
@@ -159,10 +157,21 @@ impl From<usize> for Decimal {
 }
 
 /// Names end at white space on the wire, so one that contains it would become two.
-fn check(name: &str) -> Result<(), EncodeError> {
+fn check(name: &str, other: Option<&str>) -> Result<(), EncodeError> {
     let framed = !name.is_empty() && !name.bytes().any(|b| b.is_ascii_whitespace() || b.is_ascii_control());
-    if framed { Ok(()) } else { Err(EncodeError::BadName(printable(name.as_bytes()))) }
+    if !framed {
+        return Err(EncodeError::BadName(printable(name.as_bytes())));
+    }
+    other.map_or(Ok(()), |other| check(other, None))?;
+    match name.len() + other.map_or(0, str::len) {
+        ..=NAMES_MAX => Ok(()),
+        bytes => Err(EncodeError::NamesTooLong { bytes, limit: NAMES_MAX }),
+    }
 }
+
+/// nats-server ends a connection whose control line has more than 4 KiB, and 42 bytes of that are for two blanks and two
+/// numbers.
+const NAMES_MAX: usize = 4_096 - 42;
 
 #[cfg(test)]
 mod tests {
@@ -195,6 +204,17 @@ mod tests {
         for (op, expected) in cases {
             assert_eq!(encoded(op).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn a_line_that_would_cost_the_connection_is_refused() {
+        let (half, longer) = ("x".repeat(NAMES_MAX / 2), "x".repeat(NAMES_MAX / 2 + 1));
+        let subscribe = |queue| encoded(ClientOp::Sub { subject: &half, queue: Some(queue), sid: u64::MAX });
+        assert!(subscribe(&half).unwrap().len() <= "SUB \r\n".len() + 4_096);
+        let error = EncodeError::NamesTooLong { bytes: NAMES_MAX + 1, limit: NAMES_MAX };
+        assert_eq!(subscribe(&longer), Err(error.clone()));
+        let publish = ClientOp::Pub { subject: &longer, reply: Some(&half), headers: None, payload: b"" };
+        assert_eq!(encoded(publish), Err(error));
     }
 
     #[test]

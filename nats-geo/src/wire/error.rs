@@ -55,6 +55,16 @@ pub enum EncodeError {
     /// it would break the framing, or smuggle in another operation.
     #[error("`{0}` is empty or contains white space")]
     BadName(String),
+    /// A subject that is too long, together with the reply subject or queue group.
+    #[error(
+        "names of {bytes} bytes on one line are more than the {limit} that servers take (max_control_line)"
+    )]
+    NamesTooLong {
+        /// What they have.
+        bytes: usize,
+        /// What they may have.
+        limit: usize,
+    },
     /// Headers that do not start with `NATS/1.0` or do not end with an empty line.
     #[error("headers must start with NATS/1.0 and end with an empty line")]
     BadHeaders,

@@ -7,6 +7,11 @@ use nats_geo::core::Time;
 use super::*;
 
 mod chance;
+mod draining;
+mod memory;
+mod moving;
+mod publishing;
+mod servers;
 
 const INFO: &[u8] =
     br#"INFO {"server_id":"S","server_name":"one","cluster":"lon","max_payload":1000,"headers":true}
@@ -29,6 +34,7 @@ impl Outlet for Pipe<'_> {
     }
 
     fn send(&mut self, socket: SocketId, bytes: &[u8]) {
+        assert!(!bytes.is_empty(), "an empty message");
         self.0.entry(socket).or_default().extend_from_slice(bytes);
     }
 }
@@ -295,4 +301,38 @@ fn losses_are_counted_one_by_one_and_noticed_together() {
     let notices = script.effects.iter().filter(is_loss).count();
     assert!((2..=4).contains(&notices), "{notices} notices in 3 s");
     assert!(script.engine.counters.discarded >= 28, "{}", script.engine.counters.discarded);
+}
+
+#[test]
+fn one_nap_is_one_wake_up_however_much_comes_in_afterwards() {
+    let mut script = Script::live();
+    let live = script.engine.live.unwrap();
+    script.engine.request(7, "q", None, b"x", Duration::from_millis(10), script.now).unwrap();
+    script.sent();
+    // The timer is behind all this in the browser's queue.
+    script.now += Duration::from_secs(5);
+    for _ in 0..50 {
+        script.now += Duration::from_millis(1);
+        script.say(live, b"+OK\r\n");
+    }
+    assert!(script.sent().matches("PING").count() <= 1);
+    let is_resumed =
+        |effect: &&Effect| matches!(effect, Effect::Notice(json) if json.contains("\"resumed\""));
+    assert_eq!(script.effects.iter().filter(is_resumed).count(), 1);
+}
+
+#[test]
+fn a_pong_that_nobody_can_have_asked_for_proves_nothing() {
+    let mut script = Script::new(options());
+    let probe = script.opened()[0];
+    script.engine.socket_opened(probe, script.now);
+    script.say(probe, &[INFO, b"PONG\r\nPONG\r\nPONG\r\nPONG\r\n"].concat());
+    let is_sample = |effect: &Effect| matches!(effect, Effect::Notice(json) if json.contains("\"probe\""));
+    assert!(!script.effects.iter().any(is_sample), "CONNECT has not even been sent: {:?}", script.effects);
+    for _ in 0..4 {
+        script.later(7);
+        script.say(probe, b"PONG\r\n");
+    }
+    let sample = script.effects.iter().find(|effect| is_sample(effect)).unwrap();
+    assert!(matches!(sample, Effect::Notice(json) if json.contains("\"rtt_ms\":7.000")), "{sample:?}");
 }

@@ -1,0 +1,38 @@
+//! What an earlier client left, when it does not fit any more.
+
+use super::super::*;
+use super::Script;
+
+fn started_with(memory: &str) -> Script {
+    let json = format!(
+        r#"{{"servers":["ws://a:1","ws://b:1"],"preset":"interactive","memory":{{"servers":[{memory}]}}}}"#
+    );
+    Script::new(Options::from_json(&json, 1, [2, 0]).unwrap())
+}
+
+#[test]
+fn memory_of_other_servers_does_not_hurry_the_first_choice() {
+    let mut script = started_with(r#"{"url":"ws://gone:1","rtt_ms":9,"id":"G"}"#);
+    let probes = script.opened();
+    assert_eq!(probes.len(), 2);
+    script.greet(probes[0]);
+    assert_eq!(script.opened(), probes, "the other one may be nearer");
+    script.greet(probes[1]);
+    script.later(100);
+    assert_eq!(script.opened().len(), 3);
+}
+
+#[test]
+fn nonsense_in_memory_harms_nobody() {
+    for rtt in ["1e21", "1.8e22", "1e300", "0", "1e-300"] {
+        let mut script =
+            started_with(&format!(r#"{{"url":"ws://a:1","rtt_ms":{rtt},"id":"A","cluster":""}}"#));
+        script.later(100);
+        for socket in script.opened() {
+            script.greet(socket);
+        }
+        script.later(100);
+        let snapshot = script.engine.snapshot(script.now);
+        assert!(serde_json::from_str::<serde_json::Value>(&snapshot).is_ok(), "{rtt}: {snapshot}");
+    }
+}

@@ -1,0 +1,111 @@
+//! Servers that answer as they should, but where a test wants otherwise.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::*;
+use super::Script;
+
+/// An engine among servers of two regions.
+pub(super) struct Servers {
+    pub(super) script: Script,
+    greeted: BTreeSet<SocketId>,
+    /// All that was sent to each.
+    pub(super) heard: BTreeMap<SocketId, String>,
+}
+
+/// What a server does not answer.
+pub(super) type Ignored = fn(&str) -> bool;
+
+pub(super) const NOTHING: Ignored = |_| false;
+
+impl Servers {
+    /// Until the first link is live; `more` options, as JSON.
+    pub(super) fn live(more: &str) -> Self {
+        let json = format!(
+            r#"{{"servers":["lon=ws://a:1","ams=ws://b:1"],"preset":"interactive","config":{{"spread":{{"lame_duck":0}}}}{more}}}"#
+        );
+        let script = Script::new(Options::from_json(&json, 1, [2, 0]).unwrap());
+        let mut servers = Self { script, greeted: BTreeSet::new(), heard: BTreeMap::new() };
+        servers.run(100, NOTHING);
+        assert!(servers.script.engine.is_live(), "{:?}", servers.script.effects);
+        servers
+    }
+
+    pub(super) fn engine(&mut self) -> &mut Engine {
+        &mut self.script.engine
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.script.now
+    }
+
+    pub(super) fn home(&self) -> SocketId {
+        self.script.engine.live.unwrap()
+    }
+
+    /// Lets time pass, in steps of a millisecond.
+    pub(super) fn run(&mut self, ms: u64, ignored: Ignored) {
+        for _ in 0..ms {
+            self.script.later(1);
+            self.serve(ignored);
+        }
+    }
+
+    /// Runs until something was sent to a server other than `socket` that begins so; returns to which.
+    pub(super) fn run_until_heard(&mut self, begin: &str, socket: SocketId, ignored: Ignored) -> SocketId {
+        for _ in 0..2_000 {
+            self.run(1, ignored);
+            let lines = |text: &str| text.lines().any(|line| line.starts_with(begin));
+            if let Some((other, _)) =
+                self.heard.iter().find(|(other, text)| **other != socket && lines(text.as_str()))
+            {
+                return *other;
+            }
+        }
+        panic!("nobody was told `{begin}`: {:?}", self.heard);
+    }
+
+    pub(super) fn close(&mut self, socket: SocketId) {
+        let now = self.now();
+        self.engine().socket_closed(socket, SocketEnd::Closed(1_006, String::new()), now);
+        self.script.drain();
+    }
+
+    pub(super) fn announce_the_end(&mut self, socket: SocketId) {
+        self.script.say(socket, b"INFO {\"server_id\":\"S\",\"ldm\":true}\r\n");
+    }
+
+    /// How often a line was sent to a server.
+    pub(super) fn count(&self, socket: SocketId, line: &str) -> usize {
+        self.heard.get(&socket).map_or(0, |text| text.lines().filter(|it| *it == line).count())
+    }
+
+    fn serve(&mut self, ignored: Ignored) {
+        loop {
+            for socket in self.script.opened() {
+                if self.greeted.insert(socket) {
+                    self.script.engine.socket_opened(socket, self.script.now);
+                    let id = socket.0;
+                    self.script.say(
+                        socket,
+                        format!("INFO {{\"server_id\":\"S{id}\",\"max_payload\":1000,\"headers\":true}}\r\n")
+                            .as_bytes(),
+                    );
+                }
+            }
+            let sent = std::mem::take(&mut self.script.sent);
+            if sent.is_empty() {
+                return;
+            }
+            for (socket, bytes) in sent {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                let pings =
+                    if ignored(&text) { 0 } else { text.lines().filter(|line| *line == "PING").count() };
+                self.heard.entry(socket).or_default().push_str(&text);
+                for _ in 0..pings {
+                    self.script.say(socket, b"PONG\r\n");
+                }
+            }
+        }
+    }
+}
