@@ -1,6 +1,6 @@
 //! Moves that something comes in between of.
 
-use super::servers::{NOTHING, Servers};
+use super::servers::{Ignored, NOTHING, Servers};
 
 /// A server that has taken the subscriptions, and says no more.
 const SUBSCRIPTIONS: fn(&str) -> bool = |text| text.starts_with("SUB");
@@ -35,4 +35,47 @@ fn a_server_that_announces_its_end_during_the_handshake_is_left() {
     assert_eq!(servers.home(), refuge);
     servers.run(300, NOTHING);
     assert_ne!(servers.home(), refuge, "{:?}", servers.heard);
+}
+
+#[test]
+fn what_waits_at_a_server_that_is_left_comes_in_as_long_as_it_comes() {
+    let mut servers = Servers::live("");
+    let (home, now) = (servers.home(), servers.now());
+    servers.engine().subscribe(1, "orders", None, None, now).unwrap();
+    servers.run(5, NOTHING);
+    servers.announce_the_end(home);
+    // The answer to what is asked last waits behind the backlog.
+    let unanswered: Ignored = |text| text.starts_with("UNSUB 1");
+    while servers.count(home, "UNSUB 1") == 0 {
+        servers.run(1, unanswered);
+    }
+    let frames = servers.script.frames;
+    for _ in 0..10 {
+        servers.run(1_000, NOTHING);
+        servers.script.say(home, b"MSG orders 1 4\r\nlamp\r\n");
+    }
+    assert!(servers.script.frames > frames, "late orders are delivered");
+    assert!(!servers.is_closed(home));
+    servers.run(1_500, NOTHING);
+    assert!(!servers.is_closed(home), "it may pause");
+    servers.run(1_000, NOTHING);
+    assert!(servers.is_closed(home), "but not for longer than the drain");
+}
+
+#[test]
+fn a_server_that_does_not_hear_the_end_is_left_all_the_same() {
+    let mut servers = Servers::live("");
+    let (home, now) = (servers.home(), servers.now());
+    servers.engine().subscribe(1, "orders", None, None, now).unwrap();
+    servers.run(5, NOTHING);
+    servers.announce_the_end(home);
+    let unanswered: Ignored = |text| text.starts_with("UNSUB 1");
+    while servers.count(home, "UNSUB 1") == 0 {
+        servers.run(1, unanswered);
+    }
+    for _ in 0..21 {
+        servers.script.say(home, b"MSG orders 1 4\r\nlamp\r\n");
+        servers.run(1_000, NOTHING);
+    }
+    assert!(servers.is_closed(home));
 }

@@ -71,6 +71,11 @@ impl Servers {
         self.script.drain();
     }
 
+    /// Whether the engine has closed this socket.
+    pub(super) fn is_closed(&self, socket: SocketId) -> bool {
+        self.script.effects.contains(&Effect::CloseSocket { socket })
+    }
+
     pub(super) fn announce_the_end(&mut self, socket: SocketId) {
         self.script.say(socket, b"INFO {\"server_id\":\"S\",\"ldm\":true}\r\n");
     }
