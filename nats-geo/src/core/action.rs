@@ -48,8 +48,8 @@ pub enum Action {
         /// Keep its subscriptions for this long first: a barrier proves one server, not that interest has
         /// crossed the gateways. Zero for a link that carries none.
         overlap: Duration,
-        /// Then let queued deliveries end, as long as they come without a pause of this, and requests in flight within this
-        /// long. Zero: at once.
+        /// Then let requests in flight and queued deliveries end, as long as something moves without a pause of this. Zero:
+        /// at once.
         drain: Duration,
     },
     /// Tell the user.

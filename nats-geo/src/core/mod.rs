@@ -46,7 +46,9 @@ mod backoff;
 mod connect;
 mod crowd;
 
+mod delivery;
 pub(crate) mod watch;
+pub use delivery::DeliveryRate;
 
 mod damping;
 mod failback;

@@ -12,10 +12,10 @@ use crate::basics::options;
 use crate::failover::{home, urls};
 use crate::support::{Relay, Server, super_cluster, wait_for, within};
 
-const LAME_DUCK: &str = "lame_duck_duration: \"30s\"\nlame_duck_grace_period: \"10s\"";
+pub(crate) const LAME_DUCK: &str = "lame_duck_duration: \"30s\"\nlame_duck_grace_period: \"10s\"";
 
 /// Leaves a lame duck at once: the spread is for fleets.
-fn prompt() -> GeoOptions {
+pub(crate) fn prompt() -> GeoOptions {
     let mut config = Config::interactive();
     config.spread.lame_duck = Duration::from_millis(50);
     options().config(config)
@@ -69,7 +69,7 @@ async fn tally(subscription: &mut Subscription, enough: usize) -> BTreeMap<Strin
     seen
 }
 
-async fn moved(client: &GeoClient, old: &Server) {
+pub(crate) async fn moved(client: &GeoClient, old: &Server) {
     wait_for("the move", async || (client.stats().moves == 1).then_some(())).await;
     wait_for("the old link to close", async || (old.connections().await == 0).then_some(())).await;
 }
@@ -339,56 +339,4 @@ async fn come_and_go(options: GeoOptions) {
         let dead = servers.remove(home);
         servers.insert(home, dead.restarted().await);
     }
-}
-
-/// What waits for a client at its server: messages of 64 KiB.
-const BACKLOG: usize = 100;
-
-/// A server behind a path that carries 16 KiB in 20 ms at most, so that the backlog takes 8 s and each PONG waits behind it.
-async fn slow_path(server: &Server) -> Relay {
-    Relay::far_from(server.port, Duration::from_millis(20)).await
-}
-
-/// Publishes the backlog at once, by a path that is not slow.
-async fn pile_up(server: &Server, subject: &'static str) {
-    let publisher = async_nats::connect(server.url()).await.unwrap();
-    for _ in 0..BACKLOG {
-        publisher.publish(subject, vec![b'x'; 64 << 10].into()).await.unwrap();
-    }
-    // Not `flush`: it says that they have left, not that the server has them.
-    let mut echo = publisher.subscribe("piled.up").await.unwrap();
-    publisher.publish("piled.up", "".into()).await.unwrap();
-    within("the backlog to be at the server", echo.next()).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_pong_behind_a_backlog_of_seconds_is_no_silence() {
-    let servers = super_cluster(&["lon"], "").await;
-    let path = slow_path(&servers[0]).await;
-    let client = within("connecting", prompt().connect(&path.url())).await.unwrap();
-    let mut orders = client.subscribe("orders").await.unwrap();
-    client.flush().await.unwrap();
-    pile_up(&servers[0], "orders").await;
-    for _ in 0..BACKLOG {
-        within("the backlog", orders.next()).await.unwrap();
-    }
-    assert_eq!(client.stats().moves, 0, "a link on which bytes come in has been left");
-}
-
-#[tokio::test]
-async fn a_backlog_is_read_to_its_end_before_a_lame_duck_is_closed() {
-    let servers = super_cluster(&["lon", "ams"], LAME_DUCK).await;
-    let (near, far) =
-        (slow_path(&servers[0]).await, Relay::far_from(servers[1].port, Duration::from_millis(40)).await);
-    let listed = format!("lon={},ams={}", near.url(), far.url());
-    let client = within("connecting", prompt().connect(&listed)).await.unwrap();
-    let mut orders = client.queue_subscribe("orders", "workers").await.unwrap();
-    client.flush().await.unwrap();
-    assert_eq!(client.snapshot().active.unwrap().region.as_str(), "lon");
-    pile_up(&servers[0], "orders").await;
-    servers[0].lame_duck();
-    for _ in 0..BACKLOG {
-        within("the backlog", orders.next()).await.unwrap();
-    }
-    moved(&client, &servers[0]).await;
 }

@@ -6,6 +6,7 @@ mod support;
 
 mod asked_again;
 mod at_least_once;
+mod backlog;
 mod basics;
 mod consumers;
 mod dns;

@@ -34,12 +34,17 @@ impl Relay {
 
     /// A relay that hands on what the server says this much later.
     pub(crate) async fn far_from(upstream: u16, delay: Duration) -> Self {
+        Self::with_delays(upstream, [Duration::ZERO, delay]).await
+    }
+
+    /// With delays for each 16 KiB on the way to the server, and on the way back.
+    pub(crate) async fn with_delays(upstream: u16, delays: [Duration; 2]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let silence = watch::Sender::new(Silence::Nobody);
         let cuts = watch::Sender::new(0);
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, (upstream, delay), silence.subscribe(), cuts.subscribe()));
+        tasks.spawn(accept(listener, (upstream, delays), silence.subscribe(), cuts.subscribe()));
         Self { port, silence, cuts, _tasks: tasks }
     }
 
@@ -65,7 +70,7 @@ impl Relay {
 
 async fn accept(
     listener: TcpListener,
-    upstream: (u16, Duration),
+    upstream: (u16, [Duration; 2]),
     silence: watch::Receiver<Silence>,
     cuts: watch::Receiver<u32>,
 ) {
@@ -84,14 +89,18 @@ async fn accept(
     }
 }
 
-async fn relay(client: TcpStream, (upstream, delay): (u16, Duration), silence: watch::Receiver<Silence>) {
+async fn relay(
+    client: TcpStream,
+    (upstream, [up, down]): (u16, [Duration; 2]),
+    silence: watch::Receiver<Silence>,
+) {
     heard(&mut silence.clone(), |silence| silence == Silence::Both).await;
     let Ok(server) = TcpStream::connect(("127.0.0.1", upstream)).await else { return };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::join!(
-        forward(from_client, to_server, Duration::ZERO, silence.clone(), |silence| silence == Silence::Both),
-        forward(from_server, to_client, delay, silence, |silence| silence != Silence::Nobody)
+        forward(from_client, to_server, up, silence.clone(), |silence| silence == Silence::Both),
+        forward(from_server, to_client, down, silence, |silence| silence != Silence::Nobody)
     );
 }
 

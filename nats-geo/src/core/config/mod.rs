@@ -393,8 +393,8 @@ pub struct HandoverConfig {
     pub overlap_min: Duration,
     /// Default 2 s.
     pub overlap_max: Duration,
-    /// Then queued deliveries may take this long since bytes last came in, and requests in flight this long after
-    /// them. Default 2 s: with lame duck's spread of 5 s and the overlap that stays within the server's grace of 10 s.
+    /// Then requests in flight and queued deliveries may take this long since something last moved. Default 2 s: with
+    /// lame duck's spread of 5 s and the overlap that stays within the server's grace of 10 s.
     pub drain: Duration,
 }
 

@@ -99,31 +99,24 @@ async fn bring_back(hub: &Arc<Hub>) {
 /// hold up the move away from it.
 const STOP_LIMIT: Duration = Duration::from_secs(1);
 
-/// Leaves a link that still works. After the overlap the server is told to send no more. What waits there for us comes in,
-/// as long as it comes without a pause of `drain`; then requests may take `drain` to be answered.
+/// Leaves a link that still works. After the overlap the server is told to send no more. What is on its way comes in, and
+/// requests get their answers, as long as nothing pauses for `drain`.
 pub(super) async fn retire(hub: Arc<Hub>, link: Arc<Link>, overlap: Duration, drain: Duration) {
     let leave = async {
         tokio::time::sleep(overlap).await;
         hub.stop_carrying(link.conn);
-        let deliveries = async {
+        let quiet = async {
             for feed in hub.feeds() {
                 feed.stop(link.conn).await;
             }
             // Behind the UNSUBs: once it is back, nothing more will come.
-            link.round_trip().await
-        };
-        let answers = async {
+            link.round_trip().await?;
             hub.detach(link.conn);
             link.no_requests().await;
             // Answers to requests that came in here may have been sent until now.
             link.finish().await
         };
-        let is_quiet = match while_bytes_come(&link, drain, deliveries).await {
-            Some(Ok(_)) => tokio::time::timeout(drain, answers).await.is_ok(),
-            Some(Err(Ended)) => true,
-            None => false,
-        };
-        if !is_quiet {
+        if while_it_moves(&link, drain, quiet).await.is_none() {
             tracing::event!(
                 name: "nats_geo.drain_unfinished", target: TARGET, Level::WARN, conn = %link.conn, ?drain,
                 "requests or deliveries were still in flight after the drain"
@@ -136,10 +129,10 @@ pub(super) async fn retire(hub: Arc<Hub>, link: Arc<Link>, overlap: Duration, dr
     }
 }
 
-/// The output of `future`, unless nothing comes in for as long as `pause`: what waits at the server comes before the answer to
-/// whatever it is asked.
-async fn while_bytes_come<T>(link: &Link, pause: Duration, future: impl Future<Output = T>) -> Option<T> {
-    let within_all = async {
+/// The output of `future`, unless nothing moves on the link for as long as `pause`: the answer to whatever it is asked waits
+/// behind all that waits already, at either end.
+async fn while_it_moves<T>(link: &Link, pause: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let within_pauses = async {
         let mut future = pin!(future);
         let mut seen = link.traffic();
         loop {
@@ -153,7 +146,7 @@ async fn while_bytes_come<T>(link: &Link, pause: Duration, future: impl Future<O
             seen = traffic;
         }
     };
-    tokio::time::timeout(BACKLOG_LIMIT, within_all).await.ok().flatten()
+    tokio::time::timeout(BACKLOG_LIMIT, within_pauses).await.ok().flatten()
 }
 
 /// If the server does not hear us, it goes on sending what others already get elsewhere. As with

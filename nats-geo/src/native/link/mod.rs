@@ -29,6 +29,9 @@ use replies::{Replies, RoundTrip, USER_INFO};
 mod sending;
 pub(crate) use sending::{Kind, Refusal};
 
+mod outflow;
+use outflow::Outflow;
+
 mod recent;
 
 mod unconfirmed;
@@ -69,6 +72,7 @@ struct State {
     echoes: OnceLock<bool>,
     /// Round trips whose PING is still in our own buffers.
     unwritten_pings: AtomicUsize,
+    outflow: Mutex<Outflow>,
 }
 
 /// What a link says about itself.
@@ -116,6 +120,7 @@ impl Link {
     /// off, information about the user is asked for, and a refusal for lack of permission answers as well.
     pub(crate) async fn round_trip(&self) -> Result<Duration, Ended> {
         let unwritten = Unwritten::new(&self.state.unwritten_pings);
+        let number = self.state.outflow().asked(self.written());
         let mut awaited = self.state.replies.await_round_trip();
         let mut sent = crate::native::clock::now();
         let mark = self.send_question(&awaited).await?;
@@ -131,6 +136,7 @@ impl Link {
             written = written => {
                 written?;
                 sent = crate::native::clock::now();
+                self.state.outflow().written(number, self.written());
                 None
             }
         };
@@ -140,6 +146,7 @@ impl Link {
             None => self.answer(awaited).await?,
         };
         let round_trip = crate::native::clock::since(sent);
+        self.state.outflow().answered(number, round_trip);
         if answer != RoundTrip::Refused {
             // Set by the first answer; async-nats cannot be asked whether echo is on.
             let _known = self.state.echoes.get_or_init(|| answer == RoundTrip::Echo);
@@ -228,7 +235,13 @@ impl Link {
             received: self.state.statistics.in_bytes.load(Ordering::Relaxed),
             sent: self.state.statistics.out_messages.load(Ordering::Relaxed),
             ping_unwritten: self.state.unwritten_pings.load(Ordering::Relaxed) > 0,
+            under_way: self.state.outflow().is_under_way(),
         }
+    }
+
+    /// Bytes that the kernel has taken.
+    fn written(&self) -> u64 {
+        self.state.statistics.out_bytes.load(Ordering::Relaxed)
     }
 
     async fn send_question(&self, awaited: &Awaited<RoundTrip>) -> Result<Mark, Ended> {
@@ -268,6 +281,10 @@ impl State {
         self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn outflow(&self) -> MutexGuard<'_, Outflow> {
+        self.outflow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn ended(&self) {
         let mut ended = self.ended.subscribe();
         // An error would mean that the sender is gone, but it is here.
@@ -289,14 +306,18 @@ pub(crate) struct Traffic {
     sent: u64,
     /// A PING has not left our own buffers.
     ping_unwritten: bool,
+    /// The answer to one may still wait behind what was written before.
+    under_way: bool,
 }
 
 impl Traffic {
     /// Whether the link has shown life since `earlier`. Bytes that merely entered the kernel are none: a
-    /// blackhole swallows those too. But while our own PING is queued behind others that move, its answer
-    /// cannot be expected yet.
+    /// blackhole swallows those too. But while our own PING is queued behind others that move, or behind bulk that
+    /// may take this long, its answer cannot be expected yet.
     pub(crate) const fn is_progress_since(self, earlier: Self) -> bool {
-        self.received > earlier.received || (self.ping_unwritten && self.sent > earlier.sent)
+        self.received > earlier.received
+            || self.under_way
+            || (self.ping_unwritten && self.sent > earlier.sent)
     }
 }
 

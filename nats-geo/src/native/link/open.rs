@@ -16,7 +16,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::dialled::Dialled;
 use super::watch_end;
-use super::{Link, Replies, Reports, State, Unconfirmed};
+use super::{Link, Outflow, Replies, Reports, State, Unconfirmed};
 use crate::core::{ConnId, OpenError};
 use crate::native::again::Kept;
 use crate::native::target::Target;
@@ -66,6 +66,7 @@ pub(crate) async fn open(
             closing: AtomicBool::new(false),
             echoes: OnceLock::new(),
             unwritten_pings: AtomicUsize::new(0),
+            outflow: Mutex::new(Outflow::new()),
         });
         let inbox_reader = tokio::spawn(read_inbox(inbox, replies)).abort_handle();
         tokio::spawn(watch_end::watch(conn, Arc::clone(&state), events, reports));

@@ -210,7 +210,7 @@ async fn bytes_that_enter_a_blackhole_are_no_progress() {
 
 #[tokio::test]
 async fn a_ping_behind_a_full_buffer_counts_as_progress_while_the_buffer_drains() {
-    let unwritten = Traffic { received: 1, sent: 1, ping_unwritten: true };
+    let unwritten = Traffic { received: 1, sent: 1, ping_unwritten: true, under_way: false };
     assert!(Traffic { sent: 2, ..unwritten }.is_progress_since(unwritten));
     assert!(!unwritten.is_progress_since(unwritten));
 }

@@ -1,0 +1,148 @@
+//! How long a PING may take because of what was written before it. Kernel and network buffer megabytes that nobody can look
+//! into: bulk that leaves slowly is no silence.
+
+use std::time::Duration;
+
+use super::Time;
+
+/// How fast what is written on one link is delivered: the delivery rate of BBR (draft-ietf-ccwg-bbr), by PONGs instead of
+/// acknowledgements.
+///
+/// ```
+/// use std::time::Duration;
+/// use nats_geo::core::{DeliveryRate, Time};
+///
+/// let mut rate = DeliveryRate::default();
+/// rate.pong(100, Duration::from_millis(10), Time::from_millis(10));
+/// assert_eq!(rate.queueing(10_000), Duration::ZERO, "little is there at once");
+/// // A megabyte took two seconds, so another one may do so, too; with something to spare.
+/// rate.pong(1_000_000, Duration::from_millis(2_000), Time::from_millis(2_010));
+/// assert!(rate.queueing(2_000_000) > Duration::from_secs(3));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryRate {
+    /// Bytes before the last PING that was answered: they have arrived.
+    delivered: u64,
+    /// The shortest round trip: nothing was queued then.
+    base: Option<Duration>,
+    last_pong: Option<Time>,
+    bytes_per_second: Option<f64>,
+}
+
+impl DeliveryRate {
+    /// A PONG came now, `round_trip` after its PING, which was byte `position` of all that was written on the link.
+    pub fn pong(&mut self, position: u64, round_trip: Duration, now: Time) {
+        let base = self.base.map_or(round_trip, |base| base.min(round_trip));
+        let ahead = position.saturating_sub(self.delivered);
+        let queued = round_trip.saturating_sub(base);
+        if ahead > BURST_BYTES {
+            let is_limited_by_path = queued > QUEUED_MIN.max(base / 2);
+            let took = self.last_pong.filter(|_| is_limited_by_path).map_or(queued, |last| now.since(last));
+            self.bytes_per_second = Some(ahead as f64 / took.max(TOOK_MIN).as_secs_f64());
+        }
+        self.base = Some(base);
+        self.delivered = self.delivered.max(position);
+        self.last_pong = Some(now);
+    }
+
+    /// How long a PING that is byte `position` may wait for what is before it. Zero if that is little.
+    #[must_use]
+    pub fn queueing(&self, position: u64) -> Duration {
+        let ahead = position.saturating_sub(self.delivered).saturating_sub(BURST_BYTES);
+        let rate = self.bytes_per_second.unwrap_or(UNKNOWN_BYTES_PER_SECOND);
+        Duration::try_from_secs_f64(MARGIN * ahead as f64 / rate).unwrap_or(Duration::MAX)
+    }
+}
+
+/// TCP's initial window is 14.6 kB (RFC 6928): on any path so much is there at once. Clients that send less between two
+/// PINGs are not given more time.
+const BURST_BYTES: u64 = 16 << 10;
+
+/// Until something was measured: 1 Mbit/s, the slowest way out that anybody would send in bulk over.
+const UNKNOWN_BYTES_PER_SECOND: f64 = 128e3;
+
+/// What is measured is an average, and the path is shared.
+const MARGIN: f64 = 2.0;
+
+/// Round trips vary by less on a path where nothing is queued, or by half of the shortest one. What the client sent was then
+/// all there was: the path can do more, namely all of it in the time that the PING was late.
+const QUEUED_MIN: Duration = Duration::from_millis(10);
+
+/// The resolution of clocks in browsers: a PING that was not late at all says no more.
+const TOOK_MIN: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// A path of 10 ms that carries so many bytes per millisecond.
+    fn written_and_answered(
+        rate: &mut DeliveryRate,
+        bytes: u64,
+        bytes_per_ms: u64,
+        rounds: u64,
+    ) -> (u64, Time) {
+        let (mut position, mut now) = (0, Time::ZERO);
+        for _ in 0..rounds {
+            position += bytes;
+            let round_trip = ms(10 + bytes / bytes_per_ms);
+            now += round_trip;
+            rate.pong(position, round_trip, now);
+        }
+        (position, now)
+    }
+
+    #[test]
+    fn who_sends_little_is_given_no_time() {
+        let mut rate = DeliveryRate::default();
+        assert_eq!(rate.queueing(16 << 10), Duration::ZERO);
+        let (position, _) = written_and_answered(&mut rate, 1_000, 10, 9);
+        assert_eq!(rate.queueing(position + 16_000), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_first_burst_is_given_the_time_of_a_slow_path() {
+        assert!(DeliveryRate::default().queueing(1 << 20) >= Duration::from_secs(8));
+    }
+
+    #[test]
+    fn on_a_fast_path_bulk_is_given_hardly_any_time() {
+        let mut rate = DeliveryRate::default();
+        let mut now = Time::ZERO;
+        for n in 1..10 {
+            now += ms(500);
+            // Half a megabyte in half a second, and the PONG is as soon as ever.
+            rate.pong(n * 500_000, ms(10), now);
+        }
+        assert!(rate.queueing(9 * 500_000 + 500_000) <= ms(2));
+    }
+
+    proptest! {
+        #[test]
+        fn on_a_slow_path_bulk_is_given_the_time_it_takes(
+            bytes in 100_000_u64..4_000_000, later in 100_000_u64..4_000_000, bytes_per_ms in 20_u64..2_000,
+        ) {
+            let mut rate = DeliveryRate::default();
+            // One PING before there is anything to queue.
+            rate.pong(0, ms(10), Time::ZERO);
+            let (position, _) = written_and_answered(&mut rate, bytes, bytes_per_ms, 5);
+            let (given, takes) = (rate.queueing(position + later), ms(later / bytes_per_ms));
+            prop_assert!(given >= takes || takes < 2 * QUEUED_MIN, "{given:?} for {takes:?}");
+        }
+
+        #[test]
+        fn nothing_overflows(positions: Vec<u64>, times: Vec<u32>) {
+            let mut rate = DeliveryRate::default();
+            for (position, time) in positions.into_iter().zip(times) {
+                rate.pong(position, ms(time.into()), Time::from_millis(time.into()));
+                let _ = rate.queueing(u64::MAX);
+            }
+        }
+    }
+}
