@@ -42,7 +42,7 @@ impl Engine {
         match self.phase {
             Phase::Closed => self.failed(op, Code::Closed, &Refusal::closed().text),
             Phase::Draining(_) => self.failed(op, Code::Draining, &Refusal::draining().text),
-            Phase::New | Phase::Connecting(_) | Phase::Running => {
+            Phase::New | Phase::Connecting { .. } | Phase::Running => {
                 let lost = self.counters.lost();
                 self.phase =
                     Phase::Draining(Draining { op, step: Step::Subscriptions, is_waiting: true, lost });
@@ -125,13 +125,13 @@ impl Engine {
 
     /// The first link did not become live in time.
     pub(super) fn give_up_connecting(&mut self, now: Time) {
-        let Phase::Connecting(until) = self.phase else { return };
+        let Phase::Connecting { until, .. } = self.phase else { return };
         if until > now {
             return;
         }
         let waited = u64::try_from(self.options.connect_timeout.as_millis()).unwrap_or(u64::MAX);
-        let (code, last) =
-            self.last_failure.clone().unwrap_or_else(|| (Code::Connection, "nothing answered".into()));
+        let nobody = if self.is_online { "nothing answered" } else { super::ending::NO_NETWORK };
+        let (code, last) = self.last_failure.clone().unwrap_or_else(|| (Code::Connection, nobody.into()));
         self.close_with(
             Some(code),
             Some(format!("no server was live within {waited} ms; last of all: {last}")),

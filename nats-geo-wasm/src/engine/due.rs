@@ -14,7 +14,7 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<Time> {
         let connecting = match self.phase {
             Phase::New | Phase::Closed => return None,
-            Phase::Connecting(until) => Some(until),
+            Phase::Connecting { until, .. } => Some(until),
             Phase::Running | Phase::Draining(_) => None,
         };
         let links = self.links.values().filter_map(link_due).min();
@@ -63,6 +63,11 @@ impl Engine {
         self.woken_at = Some(self.now);
         let (now, dial, probe) =
             (self.now, self.options.config.dial.timeout, self.options.config.probe.timeout);
+        if let Phase::Connecting { until, has_napped: false } = self.phase
+            && until < now + dial
+        {
+            self.phase = Phase::Connecting { until: now + dial, has_napped: true };
+        }
         let mut dead = Vec::new();
         for (socket, link) in self.links.iter_mut() {
             if link.step != Step::Live || link.conn().is_none() {

@@ -90,7 +90,7 @@ impl Engine {
         self.send_kept();
         self.send_waiting_requests();
         self.send_waiting_pings();
-        if let Phase::Connecting(_) = self.phase {
+        if let Phase::Connecting { .. } = self.phase {
             self.phase = Phase::Running;
             self.effects.push_back(Effect::Opened);
         }

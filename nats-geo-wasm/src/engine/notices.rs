@@ -26,10 +26,10 @@ impl Engine {
     }
 
     pub(super) fn notify_probe(&mut self, endpoint: EndpointId, rtt: Duration, identity: &ServerIdentity) {
-        let address = self.endpoints.url(endpoint).unwrap_or_default();
+        let url = self.endpoints.shown(endpoint);
         let object = self
             .notice("probe", "a server was measured")
-            .text("url", &address)
+            .text("url", &url)
             .text("server", &identity.server_name)
             .maybe(identity.cluster.as_deref(), |object, cluster| object.text("cluster", cluster))
             .millis("rtt_ms", rtt);

@@ -116,6 +116,7 @@ impl Engine {
                 discarded += segment.drop_unacceptable(limit, takes_headers);
             }
             if segment.messages > 0 {
+                self.counters.resent += if segment.is_left_over { segment.messages } else { 0 };
                 link.entered += segment.messages;
                 link.out.put(segment);
             }
