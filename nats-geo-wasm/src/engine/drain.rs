@@ -3,7 +3,6 @@
 use nats_geo::core::Time;
 
 use super::barrier::Goal;
-use super::link::SocketId;
 use super::{Code, Effect, Engine, Phase, Refusal};
 
 /// An orderly end.
@@ -115,8 +114,7 @@ impl Engine {
         for op in waiting.chain(barriers).chain(round_trips).collect::<Vec<_>>() {
             self.failed(op, Code::Closed, CLOSED);
         }
-        let sockets: Vec<SocketId> = self.links.keys().copied().collect();
-        for socket in sockets {
+        for socket in self.links_where(&|_, _| true) {
             self.drop_socket(socket);
         }
         self.subscriptions.clear();

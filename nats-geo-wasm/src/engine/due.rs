@@ -5,7 +5,7 @@ use std::time::Duration;
 use nats_geo::core::{Event, Time};
 
 use super::ending::End;
-use super::link::{Link, SocketId, Stage, Step};
+use super::link::{Link, Stage, Step};
 use super::{Engine, Phase};
 
 impl Engine {
@@ -101,9 +101,8 @@ impl Engine {
     }
 
     fn end_what_took_too_long(&mut self) {
-        let late = |(_, link): &(&SocketId, &Link)| is_limited(link) && link.deadline <= self.now;
-        let late = self.links.iter().filter(late).map(|(socket, link)| (*socket, link.has_failed));
-        for (socket, has_failed) in late.collect::<Vec<_>>() {
+        for socket in self.links_where(&|_, link| is_limited(link) && link.deadline <= self.now) {
+            let has_failed = self.links.get(&socket).is_some_and(|link| link.has_failed);
             self.end_link(socket, if has_failed { End::Blocked } else { End::TimedOut });
         }
     }

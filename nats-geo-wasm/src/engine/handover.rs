@@ -148,8 +148,8 @@ impl Engine {
 
     /// Steps of retiring that time demands.
     pub(super) fn retire_what_is_due(&mut self) {
-        let retiring = self.links.iter().filter_map(|(socket, link)| Some((*socket, link.retiring?)));
-        for (socket, retiring) in retiring.collect::<Vec<_>>() {
+        for socket in self.links_where(&|_, link| link.retiring.is_some()) {
+            let Some(retiring) = self.links.get(&socket).and_then(|link| link.retiring) else { continue };
             if retiring.end <= self.now && retiring.stage != Stage::Overlap {
                 self.end_link(socket, End::Requested);
             } else if retiring.until <= self.now && retiring.stage == Stage::Overlap {

@@ -291,6 +291,12 @@ impl Engine {
         }
     }
 
+    /// One function for all who look for links: a copy for each is what every browser would download.
+    fn links_where(&self, is_meant: &dyn Fn(SocketId, &Link) -> bool) -> Vec<SocketId> {
+        let meant = self.links.iter().filter(|(socket, link)| is_meant(**socket, link));
+        meant.map(|(socket, _)| *socket).collect()
+    }
+
     fn tell(&mut self, event: Event) {
         self.selector.handle_event(event, self.now);
     }

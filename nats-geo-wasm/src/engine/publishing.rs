@@ -83,10 +83,8 @@ impl Engine {
     /// A PING on the live link, and on each other one on which publishes are not confirmed yet.
     pub(super) fn flush_links(&mut self, goal: super::barrier::Goal) {
         let now = self.now;
-        let is_concerned = |(socket, link): &(&super::SocketId, &super::Link)| {
-            self.live == Some(**socket) || link.entered > link.confirmed
-        };
-        let links: Vec<_> = self.links.iter().filter(is_concerned).map(|(socket, _)| *socket).collect();
+        let links =
+            self.links_where(&|socket, link| self.live == Some(socket) || link.entered > link.confirmed);
         let barrier = self.barriers.begin(goal, links.len().max(1));
         if links.is_empty() {
             return self.barrier_answered(barrier, true);
