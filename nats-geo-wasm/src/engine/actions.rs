@@ -6,7 +6,7 @@ use nats_geo::core::{
     Action, Cause, ConnId, EndpointId, Event, OpenError, PingId, ProbeError, ProbeId, ProbeReport,
 };
 
-use super::ending::End;
+use super::ending::{End, NO_NETWORK};
 use super::link::{Link, Purpose, SocketId, Whom};
 use super::{Effect, Engine};
 
@@ -33,7 +33,7 @@ impl Engine {
             return self.tell(Event::Probed { probe, result: Ok(report) });
         }
         if !self.is_online {
-            let error = ProbeError::Unreachable("the browser has no network".into());
+            let error = ProbeError::Unreachable(NO_NETWORK.into());
             return self.tell(Event::Probed { probe, result: Err(error) });
         }
         let link = Link::new(Purpose::Probe(probe), endpoint, self.now + limit);

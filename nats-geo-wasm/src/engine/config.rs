@@ -39,13 +39,13 @@ pub(super) fn apply(json: &Value, config: &mut Config) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Milliseconds as a duration, at most [`SECONDS_MAX`]; `None` for what is none.
+/// Milliseconds as a duration, at most [`MILLIS_MAX`]; `None` for what is none.
 pub(super) fn millis(ms: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64((ms / 1e3).min(SECONDS_MAX)).ok()
+    (ms >= 0.0).then(|| Duration::from_micros((ms.min(MILLIS_MAX) * 1e3) as u64))
 }
 
 /// 68 years are for ever. What is longer would overflow where durations are multiplied and added.
-const SECONDS_MAX: f64 = 2_147_483_647.0;
+const MILLIS_MAX: f64 = 2_147_483_647e3;
 
 fn set(field: Field<'_>, value: &Value) -> Result<(), &'static str> {
     const WHOLE: &str = "a whole number that is not negative";

@@ -3,7 +3,6 @@
 use nats_geo::core::Time;
 
 use super::barrier::Goal;
-use super::link::SocketId;
 use super::{Code, Effect, Engine, Phase, Refusal};
 
 /// An orderly end.
@@ -42,7 +41,7 @@ impl Engine {
         match self.phase {
             Phase::Closed => self.failed(op, Code::Closed, &Refusal::closed().text),
             Phase::Draining(_) => self.failed(op, Code::Draining, &Refusal::draining().text),
-            Phase::New | Phase::Connecting(_) | Phase::Running => {
+            Phase::New | Phase::Connecting { .. } | Phase::Running => {
                 let lost = self.counters.lost();
                 self.phase =
                     Phase::Draining(Draining { op, step: Step::Subscriptions, is_waiting: true, lost });
@@ -115,8 +114,7 @@ impl Engine {
         for op in waiting.chain(barriers).chain(round_trips).collect::<Vec<_>>() {
             self.failed(op, Code::Closed, CLOSED);
         }
-        let sockets: Vec<SocketId> = self.links.keys().copied().collect();
-        for socket in sockets {
+        for socket in self.links_where(&|_, _| true) {
             self.drop_socket(socket);
         }
         self.subscriptions.clear();
@@ -125,13 +123,13 @@ impl Engine {
 
     /// The first link did not become live in time.
     pub(super) fn give_up_connecting(&mut self, now: Time) {
-        let Phase::Connecting(until) = self.phase else { return };
+        let Phase::Connecting { until, .. } = self.phase else { return };
         if until > now {
             return;
         }
         let waited = u64::try_from(self.options.connect_timeout.as_millis()).unwrap_or(u64::MAX);
-        let (code, last) =
-            self.last_failure.clone().unwrap_or_else(|| (Code::Connection, "nothing answered".into()));
+        let nobody = if self.is_online { "nothing answered" } else { super::ending::NO_NETWORK };
+        let (code, last) = self.last_failure.clone().unwrap_or_else(|| (Code::Connection, nobody.into()));
         self.close_with(
             Some(code),
             Some(format!("no server was live within {waited} ms; last of all: {last}")),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nats_geo::core::{Event, Time};
 
 use super::ending::End;
-use super::link::{Link, SocketId, Stage, Step};
+use super::link::{Link, Stage, Step};
 use super::{Engine, Phase};
 
 impl Engine {
@@ -14,7 +14,7 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<Time> {
         let connecting = match self.phase {
             Phase::New | Phase::Closed => return None,
-            Phase::Connecting(until) => Some(until),
+            Phase::Connecting { until, .. } => Some(until),
             Phase::Running | Phase::Draining(_) => None,
         };
         let links = self.links.values().filter_map(link_due).min();
@@ -63,6 +63,11 @@ impl Engine {
         self.woken_at = Some(self.now);
         let (now, dial, probe) =
             (self.now, self.options.config.dial.timeout, self.options.config.probe.timeout);
+        if let Phase::Connecting { until, has_napped: false } = self.phase
+            && until < now + dial
+        {
+            self.phase = Phase::Connecting { until: now + dial, has_napped: true };
+        }
         let mut dead = Vec::new();
         for (socket, link) in self.links.iter_mut() {
             if link.step != Step::Live || link.conn().is_none() {
@@ -96,9 +101,8 @@ impl Engine {
     }
 
     fn end_what_took_too_long(&mut self) {
-        let late = |(_, link): &(&SocketId, &Link)| is_limited(link) && link.deadline <= self.now;
-        let late = self.links.iter().filter(late).map(|(socket, link)| (*socket, link.has_failed));
-        for (socket, has_failed) in late.collect::<Vec<_>>() {
+        for socket in self.links_where(&|_, link| is_limited(link) && link.deadline <= self.now) {
+            let has_failed = self.links.get(&socket).is_some_and(|link| link.has_failed);
             self.end_link(socket, if has_failed { End::Blocked } else { End::TimedOut });
         }
     }

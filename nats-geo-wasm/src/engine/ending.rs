@@ -42,6 +42,8 @@ pub enum SocketEnd {
 /// Shown when a policy forbids a socket: the browser says so only in its console.
 const BLOCKED: &str = "the browser may not open it: check `connect-src` of the Content-Security-Policy";
 
+pub(super) const NO_NETWORK: &str = "the browser has no network";
+
 impl Engine {
     /// The socket is closed, or could not be opened.
     pub fn socket_closed(&mut self, socket: SocketId, end: SocketEnd, now: Time) {
@@ -96,7 +98,7 @@ impl Engine {
 
     fn probe_failed(&mut self, probe: ProbeId, end: &End) {
         let error = match end {
-            End::Failed if !self.is_online => ProbeError::Unreachable("the browser has no network".into()),
+            End::Failed if !self.is_online => ProbeError::Unreachable(NO_NETWORK.into()),
             End::Failed => ProbeError::Refused,
             End::Blocked => ProbeError::NotNats(BLOCKED.into()),
             End::TimedOut => ProbeError::TimedOut,
@@ -123,7 +125,7 @@ impl Engine {
         }
         let error = match end {
             End::Failed if self.is_online => OpenError::Refused,
-            End::Failed => OpenError::Unreachable("the browser has no network".into()),
+            End::Failed => OpenError::Unreachable(NO_NETWORK.into()),
             End::TimedOut => OpenError::TimedOut,
             End::Auth(text) => OpenError::Auth(text),
             End::Limit => OpenError::ConnectionLimit,
@@ -143,10 +145,8 @@ impl Engine {
             self.live = None;
         }
         self.counters.in_doubt += link.in_doubt();
-        let unsent = link.out.messages();
         link.out.give_publishes_to(&mut self.kept, self.now);
         if self.live.is_some() {
-            self.counters.resent += unsent;
             self.send_kept();
         } else {
             self.bound_kept();
@@ -174,14 +174,14 @@ impl Engine {
             End::Auth(text) => (Code::Authorization, text.as_str()),
             End::Protocol(text) => (Code::Protocol, text.as_str()),
             End::Blocked => (Code::Connection, BLOCKED),
+            End::TimedOut if link.parked.is_some() => (Code::Connection, NO_NETWORK),
             End::Failed => (Code::Connection, "the socket could not be opened"),
             End::TimedOut => (Code::Connection, "no answer in time"),
             End::Limit => (Code::Connection, "connection limit reached"),
             End::Closed(text) | End::Reset(text) | End::Overloaded(text) => (Code::Connection, text.as_str()),
         };
-        let url = self.endpoints.url(link.endpoint).unwrap_or_default();
-        let text = format!("{url}: {what}");
-        if code == Code::Authorization && matches!(self.phase, Phase::Connecting(_)) {
+        let text = format!("{}: {what}", self.endpoints.shown(link.endpoint));
+        if code == Code::Authorization && matches!(self.phase, Phase::Connecting { .. }) {
             return self.close_with(Some(code), Some(text));
         }
         self.last_failure = Some((code, text));

@@ -65,6 +65,11 @@ impl Endpoints {
         Some(self.known.get(&id)?.url.url())
     }
 
+    /// As [`url`](Self::url), for people.
+    pub(super) fn shown(&self, id: EndpointId) -> String {
+        self.known.get(&id).map(|known| known.url.shown()).unwrap_or_default()
+    }
+
     /// A probe has answered.
     pub(super) fn measured(&mut self, id: EndpointId, rtt: Duration, identity: &ServerIdentity) {
         if let Some(known) = self.known.get_mut(&id) {
@@ -118,7 +123,7 @@ fn parse(servers: &[String], is_secure_page: bool) -> Result<Vec<ServerUrl>, Ref
     for server in servers {
         let url = ServerUrl::parse(server)?;
         if is_secure_page && !url.is_secure() {
-            let text = format!("`{server}` is not secure, but this page is: use wss://");
+            let text = format!("`{}` is not secure, but this page is: use wss://", url.shown());
             return Err(Refusal::new(Code::MixedContent, text));
         }
         if urls.iter().all(|other| other.url() != url.url()) {

@@ -90,7 +90,7 @@ impl Engine {
         self.send_kept();
         self.send_waiting_requests();
         self.send_waiting_pings();
-        if let Phase::Connecting(_) = self.phase {
+        if let Phase::Connecting { .. } = self.phase {
             self.phase = Phase::Running;
             self.effects.push_back(Effect::Opened);
         }
@@ -151,8 +151,8 @@ impl Engine {
 
     /// Steps of retiring that time demands.
     pub(super) fn retire_what_is_due(&mut self) {
-        let retiring = self.links.iter().filter_map(|(socket, link)| Some((*socket, link.retiring?)));
-        for (socket, retiring) in retiring.collect::<Vec<_>>() {
+        for socket in self.links_where(&|_, link| link.retiring.is_some()) {
+            let Some(retiring) = self.links.get(&socket).and_then(|link| link.retiring) else { continue };
             if retiring.end <= self.now && retiring.stage != Stage::Overlap {
                 self.end_link(socket, End::Requested);
             } else if retiring.until <= self.now && retiring.stage == Stage::Overlap {

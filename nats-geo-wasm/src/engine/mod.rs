@@ -100,8 +100,11 @@ pub struct Engine {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Phase {
     New,
-    /// Until the first link is live, at most until this moment.
-    Connecting(Time),
+    /// Until the first link is live, at most until this moment; once later, if the host sleeps meanwhile.
+    Connecting {
+        until: Time,
+        has_napped: bool,
+    },
     Running,
     Draining(Draining),
     Closed,
@@ -164,7 +167,8 @@ impl Engine {
     pub fn connect(&mut self, now: Time) {
         if self.phase == Phase::New {
             self.now = self.now.max(now);
-            self.phase = Phase::Connecting(self.now + self.options.connect_timeout);
+            let until = self.now + self.options.connect_timeout;
+            self.phase = Phase::Connecting { until, has_napped: false };
             self.pump();
         }
     }
@@ -285,6 +289,12 @@ impl Engine {
         if late > self.options.config.watch.stall {
             self.wake();
         }
+    }
+
+    /// One function for all who look for links: a copy for each is what every browser would download.
+    fn links_where(&self, is_meant: &dyn Fn(SocketId, &Link) -> bool) -> Vec<SocketId> {
+        let meant = self.links.iter().filter(|(socket, link)| is_meant(**socket, link));
+        meant.map(|(socket, _)| *socket).collect()
     }
 
     fn tell(&mut self, event: Event) {

@@ -13,23 +13,41 @@ use super::{Code, Effect, Engine};
 impl Engine {
     pub(super) fn notify(&mut self, notice: &Notice) {
         let text = notice.kind.to_string();
-        let (kind, details) = described(&notice.kind);
-        let object =
-            Object::new().text("type", kind).millis("at_ms", notice.at.since_start()).text("text", &text);
-        self.push_notice(details(object));
-        if let NoticeKind::Moved { from, to, .. } = &notice.kind
-            && from.region != to.region
-        {
-            let object = self.notice("region", &text);
-            self.push_notice(object.text("from", from.region.as_str()).text("to", to.region.as_str()));
+        let (name, at) = named(&notice.kind);
+        let object = Object::new()
+            .text("type", name)
+            .millis("at_ms", notice.at.since_start())
+            .text("text", &text)
+            .maybe(at, |object, at| object.object("place", place(at)));
+        match &notice.kind {
+            NoticeKind::Moved { from, to, cause, overlap } => {
+                let object = object
+                    .object("from", place(from))
+                    .object("to", place(to))
+                    .text("cause", cause_name(*cause))
+                    .bool("planned", cause.is_planned())
+                    .bool("overlap", *overlap);
+                self.push_notice(object);
+                if from.region != to.region {
+                    let object = self.notice("region", &text);
+                    self.push_notice(
+                        object.text("from", from.region.as_str()).text("to", to.region.as_str()),
+                    );
+                }
+            }
+            NoticeKind::Damped { region, until } => {
+                let object = object.text("region", region.as_str());
+                self.push_notice(object.millis("until_ms", until.since_start()));
+            }
+            _ => self.push_notice(object),
         }
     }
 
     pub(super) fn notify_probe(&mut self, endpoint: EndpointId, rtt: Duration, identity: &ServerIdentity) {
-        let address = self.endpoints.url(endpoint).unwrap_or_default();
+        let url = self.endpoints.shown(endpoint);
         let object = self
             .notice("probe", "a server was measured")
-            .text("url", &address)
+            .text("url", &url)
             .text("server", &identity.server_name)
             .maybe(identity.cluster.as_deref(), |object, cluster| object.text("cluster", cluster))
             .millis("rtt_ms", rtt);
@@ -100,43 +118,24 @@ const LOSSES_TOGETHER: Duration = Duration::from_secs(1);
 /// While this much waits for the driver, nothing more is noticed.
 const EFFECTS_MAX: usize = 4_096;
 
-type Details<'a> = Box<dyn Fn(Object) -> Object + 'a>;
-
-fn described(kind: &NoticeKind) -> (&'static str, Details<'_>) {
-    fn at(place_: &Place) -> Details<'_> {
-        Box::new(move |object| object.object("place", place(place_)))
-    }
+/// The type of a notice, and where, if that is one place.
+const fn named(kind: &NoticeKind) -> (&'static str, Option<&Place>) {
     match kind {
-        NoticeKind::Connected(place) => ("connect", at(place)),
-        NoticeKind::Dialing(place) => ("dialing", at(place)),
-        NoticeKind::Opened(place) => ("open", at(place)),
-        NoticeKind::OpenFailed { place, .. } => ("openFailed", at(place)),
-        NoticeKind::Suspected(place) => ("suspected", at(place)),
-        NoticeKind::Cleared(place) => ("cleared", at(place)),
-        NoticeKind::Lost { place, .. } => ("disconnect", at(place)),
-        NoticeKind::LameDuck(place) => ("ldm", at(place)),
-        NoticeKind::StandbyReady(place) => ("standby", at(place)),
-        NoticeKind::BreakBeforeMake(place) => ("breakBeforeMake", at(place)),
-        NoticeKind::Moved { from, to, cause, overlap } => {
-            let details = move |object: Object| {
-                object
-                    .object("from", place(from))
-                    .object("to", place(to))
-                    .text("cause", cause_name(*cause))
-                    .bool("planned", cause.is_planned())
-                    .bool("overlap", *overlap)
-            };
-            ("reconnect", Box::new(details))
-        }
-        NoticeKind::Damped { region, until } => {
-            let details = move |object: Object| {
-                object.text("region", region.as_str()).millis("until_ms", until.since_start())
-            };
-            ("damped", Box::new(details))
-        }
-        NoticeKind::Offline => ("offline", Box::new(|object| object)),
-        NoticeKind::Resumed => ("resumed", Box::new(|object| object)),
-        _ => ("other", Box::new(|object| object)),
+        NoticeKind::Connected(place) => ("connect", Some(place)),
+        NoticeKind::Dialing(place) => ("dialing", Some(place)),
+        NoticeKind::Opened(place) => ("open", Some(place)),
+        NoticeKind::OpenFailed { place, .. } => ("openFailed", Some(place)),
+        NoticeKind::Suspected(place) => ("suspected", Some(place)),
+        NoticeKind::Cleared(place) => ("cleared", Some(place)),
+        NoticeKind::Lost { place, .. } => ("disconnect", Some(place)),
+        NoticeKind::LameDuck(place) => ("ldm", Some(place)),
+        NoticeKind::StandbyReady(place) => ("standby", Some(place)),
+        NoticeKind::BreakBeforeMake(place) => ("breakBeforeMake", Some(place)),
+        NoticeKind::Moved { .. } => ("reconnect", None),
+        NoticeKind::Damped { .. } => ("damped", None),
+        NoticeKind::Offline => ("offline", None),
+        NoticeKind::Resumed => ("resumed", None),
+        _ => ("other", None),
     }
 }
 

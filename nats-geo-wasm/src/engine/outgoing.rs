@@ -26,6 +26,8 @@ pub(super) struct Segment {
     pub(super) largest: usize,
     /// When its first operation came; of what a dead link left over, when that was.
     since: Time,
+    /// A dead link left it over.
+    pub(super) is_left_over: bool,
 }
 
 impl Segment {
@@ -64,15 +66,12 @@ pub(super) const SEGMENT_BYTES: usize = 64 << 10;
 impl Outgoing {
     /// Appends an operation that belongs to this link.
     pub(super) fn push(&mut self, op: &ClientOp<'_>, now: Time) -> Result<(), EncodeError> {
-        self.append(op, Kind::OfLink, now, |_| ())
+        self.append(op, Kind::OfLink, 0, now)
     }
 
     /// Appends a message that may be sent on another link if it is not sent on this one.
     pub(super) fn publish(&mut self, op: &ClientOp<'_>, size: usize, now: Time) -> Result<(), EncodeError> {
-        self.append(op, Kind::Publish, now, |segment| {
-            segment.messages += 1;
-            segment.largest = segment.largest.max(size);
-        })
+        self.append(op, Kind::Publish, size, now)
     }
 
     pub(super) const fn queued_bytes(&self) -> usize {
@@ -115,7 +114,7 @@ impl Outgoing {
     pub(super) fn give_publishes_to(&mut self, other: &mut Self, now: Time) {
         while let Some(segment) = self.take_next() {
             if segment.kind == Kind::Publish {
-                other.put(Segment { since: now, ..segment });
+                other.put(Segment { since: now, is_left_over: true, ..segment });
             }
         }
     }
@@ -126,27 +125,22 @@ impl Outgoing {
         self.segments.push_back(segment);
     }
 
-    fn append(
-        &mut self,
-        op: &ClientOp<'_>,
-        kind: Kind,
-        now: Time,
-        count: impl FnOnce(&mut Segment),
-    ) -> Result<(), EncodeError> {
+    fn append(&mut self, op: &ClientOp<'_>, kind: Kind, size: usize, now: Time) -> Result<(), EncodeError> {
         let fits = |last: &Segment| {
             let has_room = last.bytes.len() < SEGMENT_BYTES - HEADROOM;
-            last.kind == kind && has_room && now.since(last.since) < SEGMENT_AGE
+            last.kind == kind && !last.is_left_over && has_room && now.since(last.since) < SEGMENT_AGE
         };
         let last = if self.segments.back().is_some_and(fits) { self.segments.pop_back() } else { None };
         let mut segment = last.unwrap_or_else(|| {
             let bytes = std::mem::take(&mut self.spare);
-            Segment { bytes, kind, messages: 0, largest: 0, since: now }
+            Segment { bytes, kind, messages: 0, largest: 0, since: now, is_left_over: false }
         });
         let before = segment.bytes.len();
         let result = op.encode(&mut segment.bytes);
         if result.is_ok() {
             self.queued_bytes += segment.bytes.len() - before;
-            count(&mut segment);
+            segment.messages += u64::from(kind == Kind::Publish);
+            segment.largest = segment.largest.max(size);
         }
         if segment.bytes.is_empty() {
             self.spare = segment.bytes;

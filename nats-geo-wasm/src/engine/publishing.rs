@@ -83,10 +83,8 @@ impl Engine {
     /// A PING on the live link, and on each other one on which publishes are not confirmed yet.
     pub(super) fn flush_links(&mut self, goal: super::barrier::Goal) {
         let now = self.now;
-        let is_concerned = |(socket, link): &(&super::SocketId, &super::Link)| {
-            self.live == Some(**socket) || link.entered > link.confirmed
-        };
-        let links: Vec<_> = self.links.iter().filter(is_concerned).map(|(socket, _)| *socket).collect();
+        let links =
+            self.links_where(&|socket, link| self.live == Some(socket) || link.entered > link.confirmed);
         let barrier = self.barriers.begin(goal, links.len().max(1));
         if links.is_empty() {
             return self.barrier_answered(barrier, true);
@@ -116,6 +114,7 @@ impl Engine {
                 discarded += segment.drop_unacceptable(limit, takes_headers);
             }
             if segment.messages > 0 {
+                self.counters.resent += if segment.is_left_over { segment.messages } else { 0 };
                 link.entered += segment.messages;
                 link.out.put(segment);
             }

@@ -67,8 +67,12 @@ impl Requests {
     }
 
     /// Those for which `is_meant` holds.
-    fn filtered(&self, is_meant: impl Fn(&Pending) -> bool) -> Vec<u32> {
+    fn filtered(&self, is_meant: &dyn Fn(&Pending) -> bool) -> Vec<u32> {
         self.pending.iter().filter(|(_, pending)| is_meant(pending)).map(|(op, _)| *op).collect()
+    }
+
+    fn asked_on(&self, socket: SocketId) -> Vec<u32> {
+        self.filtered(&|pending| matches!(pending.place, Place::Asked(at) if at == socket))
     }
 
     fn inbox_of(&self, socket: SocketId, last: &str) -> String {
@@ -156,7 +160,7 @@ impl Engine {
     pub(super) fn send_waiting_requests(&mut self) {
         let Some(live) = self.live else { return };
         let now = self.now;
-        for op in self.requests.filtered(|pending| matches!(pending.place, Place::Waiting(..))) {
+        for op in self.requests.filtered(&|pending| matches!(pending.place, Place::Waiting(..))) {
             let Some(Pending { place, subject, deadline }) = self.requests.take(op) else { continue };
             let Place::Waiting(headers, payload) = place else { continue };
             if let Err(refusal) = self.ask(live, op, (&subject, headers.as_deref(), &payload), now) {
@@ -183,8 +187,7 @@ impl Engine {
 
     /// Requests whose link is gone fail at once: only the caller knows whether asking twice is harmless.
     pub(super) fn requests_lost(&mut self, socket: SocketId) {
-        let lost = |pending: &Pending| matches!(pending.place, Place::Asked(at) if at == socket);
-        for op in self.requests.filtered(lost) {
+        for op in self.requests.asked_on(socket) {
             self.fail_request(
                 op,
                 Code::LinkLost,
@@ -211,7 +214,7 @@ impl Engine {
     }
 
     pub(super) fn fail_all_requests(&mut self, code: Code, text: &str) {
-        for op in self.requests.filtered(|_| true) {
+        for op in self.requests.filtered(&|_| true) {
             self.fail_request(op, code, text);
         }
     }
@@ -225,8 +228,7 @@ impl Engine {
         if let Some(link) = self.links.get_mut(&socket) {
             link.has_inbox = false;
         }
-        for op in self.requests.filtered(|pending| matches!(pending.place, Place::Asked(at) if at == socket))
-        {
+        for op in self.requests.asked_on(socket) {
             self.fail_request(op, Code::PermissionViolation, text);
         }
     }
@@ -236,7 +238,7 @@ impl Engine {
         let meant = |pending: &Pending| {
             pending.subject == subject && matches!(pending.place, Place::Asked(at) if at == socket)
         };
-        for op in self.requests.filtered(meant) {
+        for op in self.requests.filtered(&meant) {
             self.fail_request(op, Code::PermissionViolation, text);
         }
     }

@@ -48,7 +48,7 @@ impl ServerUrl {
         };
         let trimmed = text.trim_ascii();
         let (label, url) = match trimmed.split_once('=') {
-            Some((label, url)) if !label.contains(['/', '@', ':']) => {
+            Some((label, url)) if !label.contains(['/', '@', ':', '?']) => {
                 (Some(label.trim_ascii()), url.trim_ascii())
             }
             _ => (None, trimmed),
@@ -89,6 +89,11 @@ impl ServerUrl {
     /// What the browser is to open.
     pub(super) fn url(&self) -> String {
         [self.scheme.text(), &self.address, &self.path].concat()
+    }
+
+    /// For people.
+    pub(super) fn shown(&self) -> String {
+        hidden(&self.url())
     }
 
     /// Whether a page that came over https may open it: `wss://`, or this machine.
@@ -135,11 +140,15 @@ fn with_port(authority: &str, scheme: Scheme) -> Result<String, &'static str> {
     }
 }
 
-/// The text without what stands before an `@`: it may be a password.
-fn hidden(text: &str) -> String {
+/// The text without what stands before an `@` or behind a `?`: it may be a password.
+pub(super) fn hidden(text: &str) -> String {
+    let (text, query) = text.split_once('?').map_or((text, None), |(text, query)| (text, Some(query)));
+    let end = if query.is_some() { "?***" } else { "" };
     match text.rsplit_once('@') {
-        Some((_, rest)) => format!("***@{rest}"),
-        None => text.into(),
+        Some((_, rest)) => ["***@", rest, end].concat(),
+        // One that holds a `?`.
+        None if query.is_some_and(|query| query.contains('@')) => "***".into(),
+        None => [text, end].concat(),
     }
 }
 
@@ -154,6 +163,7 @@ mod tests {
             ("wss://h", None, "wss://h:443"),
             (" lon = WSS://h:1/nats?x=1 ", Some("lon"), "wss://h:1/nats?x=1"),
             ("h:8443", None, "wss://h:8443"),
+            ("h?x=1", None, "wss://h:443?x=1"),
             ("ws://[::1]", None, "ws://[::1]:80"),
         ];
         for (text, region, url) in cases {
@@ -178,8 +188,11 @@ mod tests {
             assert_eq!(refusal.code, Code::InvalidArgument);
             assert!(refusal.text.contains(what) && refusal.text.contains(text), "{refusal}");
         }
-        let secret = ServerUrl::parse("wss://derek:s3cr3t@h").unwrap_err();
-        assert!(secret.text.contains("***@h") && !secret.text.contains("s3cr3t"), "{secret}");
+        for text in ["wss://derek:s3cr3t@h", "lon=wss://h:x?token=s3cr3t", "wss://derek:s3c?r3t@h"] {
+            let secret = ServerUrl::parse(text).unwrap_err();
+            assert!(secret.text.contains("***") && !secret.text.contains("s3c"), "{secret}");
+        }
+        assert_eq!(ServerUrl::parse("wss://h/nats?token=s3cr3t").unwrap().shown(), "wss://h:443/nats?***");
     }
 
     #[test]

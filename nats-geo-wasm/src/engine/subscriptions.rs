@@ -54,8 +54,7 @@ impl Engine {
             is_draining: false,
         };
         self.subscriptions.insert(sid, subscription);
-        let carriers = self.links.iter().filter(|(_, link)| link.is_carrier).map(|(socket, _)| *socket);
-        for socket in carriers.collect::<Vec<_>>() {
+        for socket in self.links_where(&|_, link| link.is_carrier) {
             self.install(socket, sid);
         }
         self.pump();
@@ -120,14 +119,12 @@ impl Engine {
 
     /// The links on which a subscription lives.
     fn carriers_of(&self, sid: u32) -> Vec<SocketId> {
-        let carries = self.links.iter().filter(|(_, link)| link.carried.contains_key(&sid));
-        carries.map(|(socket, _)| *socket).collect()
+        self.links_where(&|_, link| link.carried.contains_key(&sid))
     }
 
     /// The links on which anything lives.
     pub(super) fn carriers(&self) -> Vec<SocketId> {
-        let carries = self.links.iter().filter(|(_, link)| !link.carried.is_empty());
-        carries.map(|(socket, _)| *socket).collect()
+        self.links_where(&|_, link| !link.carried.is_empty())
     }
 
     /// Gives all subscriptions to a link, and those that are made from now on.

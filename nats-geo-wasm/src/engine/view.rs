@@ -89,7 +89,7 @@ impl Engine {
         let snapshot = self.selector.snapshot(now);
         let state = match self.phase {
             Phase::New => "new",
-            Phase::Connecting(_) => "connecting",
+            Phase::Connecting { .. } => "connecting",
             Phase::Running if self.live.is_none() => "offline",
             Phase::Running => "live",
             Phase::Draining(_) => "draining",

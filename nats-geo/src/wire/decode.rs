@@ -284,7 +284,8 @@ fn unquoted(text: &[u8]) -> String {
     let mut text = text.trim_ascii();
     text = text.strip_prefix(b"'").unwrap_or(text);
     text = text.strip_suffix(b"'").unwrap_or(text);
-    String::from_utf8_lossy(text).into_owned()
+    // Of what no server sends, only that is kept which can be shown: replacing it is a kilobyte of a browser's download.
+    std::str::from_utf8(text).map_or_else(|_| printable(text), str::to_owned)
 }
 
 #[cfg(test)]

@@ -41,7 +41,9 @@ impl Msg<'_> {
         let headers = self.headers?;
         let first_line = headers.split(|&byte| byte == b'\r').next()?;
         let digits = first_line.strip_prefix(VERSION)?.trim_ascii_start().get(..3)?;
-        std::str::from_utf8(digits).ok()?.parse().ok()
+        digits.iter().try_fold(0, |status, digit| {
+            digit.is_ascii_digit().then(|| status * 10 + u16::from(digit - b'0'))
+        })
     }
 }
 

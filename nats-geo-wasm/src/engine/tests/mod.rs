@@ -41,7 +41,10 @@ impl Outlet for Pipe<'_> {
 
 impl Script {
     fn new(options: Options) -> Self {
-        let engine = Engine::new(options, Time::ZERO).unwrap();
+        Self::over(Engine::new(options, Time::ZERO).unwrap())
+    }
+
+    fn over(engine: Engine) -> Self {
         let mut script =
             Self { engine, now: Time::ZERO, sent: Default::default(), effects: Vec::new(), frames: 0 };
         script.engine.connect(Time::ZERO);
@@ -335,4 +338,44 @@ fn a_pong_that_nobody_can_have_asked_for_proves_nothing() {
     }
     let sample = script.effects.iter().find(|effect| is_sample(effect)).unwrap();
     assert!(matches!(sample, Effect::Notice(json) if json.contains("\"rtt_ms\":7.000")), "{sample:?}");
+}
+
+#[test]
+fn without_a_network_the_first_connection_says_so() {
+    let mut options = options();
+    for timeout in [2, 20] {
+        options.connect_timeout = Duration::from_secs(timeout);
+        let mut engine = Engine::new(options.clone(), Time::ZERO).unwrap();
+        engine.set_online(false, Time::ZERO);
+        let mut script = Script::over(engine);
+        for _ in 0..210 {
+            script.later(100);
+        }
+        let text = script.effects.iter().find_map(|effect| match effect {
+            Effect::Closed { text, .. } => text.clone(),
+            _ => None,
+        });
+        assert!(text.as_deref().is_some_and(|text| text.contains("no network")), "{text:?}");
+    }
+}
+
+#[test]
+fn a_nap_while_connecting_leaves_time_to_connect() {
+    let mut script = Script::new(options());
+    script.later(600_000);
+    assert_eq!(script.closed(), None);
+    for _ in 0..100 {
+        for socket in script.opened() {
+            script.greet(socket);
+        }
+        script.later(10);
+    }
+    assert!(script.engine.is_live(), "{:?}", script.effects);
+
+    // But timers of a hidden page, which are late each time, do not keep it from ending.
+    let mut script = Script::new(options());
+    for _ in 0..4 {
+        script.later(60_000);
+    }
+    assert_eq!(script.closed(), Some(Code::Connection));
 }

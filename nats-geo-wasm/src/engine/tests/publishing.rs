@@ -87,6 +87,12 @@ fn what_could_not_be_sent_on_a_slow_link_is_kept_from_its_end_on() {
     lose(&mut script);
     script.later(10);
     assert_eq!((script.engine.kept.messages(), script.engine.counters.discarded), (1, 0));
+    script.engine.publish("a", None, None, b"y", script.now).unwrap();
+    accept(&mut script, 100, true);
+    assert!(script.sent().contains("PUB a 1\r\nx\r\nPUB a 1\r\ny\r\n"));
+    assert_eq!(script.engine.counters.resent, 1, "the other one never had a link before");
+    script.engine.publish("a", None, None, b"z", script.now).unwrap();
+    lose(&mut script);
     for _ in 0..60 {
         script.later(100);
     }
