@@ -89,7 +89,7 @@ impl Engine {
         if let Some(link) = self.conns.get(&conn).and_then(|socket| self.links.get_mut(socket)) {
             link.ping(Whom::Ping(ping), now);
             // What has moved before says nothing of this PING.
-            link.has_progress();
+            link.has_progress(now);
         }
     }
 

@@ -91,9 +91,10 @@ impl Engine {
     }
 
     fn report_progress(&mut self) {
+        let now = self.now;
         let moving = self.links.values_mut().filter(|link| link.step == Step::Live).filter_map(|link| {
             let conn = link.conn()?;
-            link.has_progress().then_some(conn)
+            link.has_progress(now).then_some(conn)
         });
         for conn in moving.collect::<Vec<_>>() {
             self.tell(Event::Progress { conn });

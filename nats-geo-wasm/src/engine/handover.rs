@@ -131,9 +131,6 @@ impl Engine {
         if let Some(link) = self.links.get_mut(&socket) {
             link.carried.clear();
             set_stage(link, Stage::Answers);
-            if let Some(retiring) = &mut link.retiring {
-                retiring.end = self.now + retiring.drain;
-            }
         }
         self.finish_if_answered(socket);
     }
@@ -151,8 +148,13 @@ impl Engine {
 
     /// Steps of retiring that time demands.
     pub(super) fn retire_what_is_due(&mut self) {
+        let now = self.now;
         for socket in self.links_where(&|_, link| link.retiring.is_some()) {
-            let Some(retiring) = self.links.get(&socket).and_then(|link| link.retiring) else { continue };
+            let Some(link) = self.links.get_mut(&socket) else { continue };
+            if link.is_under_way(now) {
+                link.moves(now);
+            }
+            let Some(retiring) = link.retiring else { continue };
             if retiring.end <= self.now && retiring.stage != Stage::Overlap {
                 self.end_link(socket, End::Requested);
             } else if retiring.until <= self.now && retiring.stage == Stage::Overlap {
@@ -163,9 +165,9 @@ impl Engine {
 }
 
 impl Link {
-    /// Bytes have come in: what waits at the server comes before the word that nothing more will.
-    pub(super) fn hears_backlog(&mut self, now: Time) {
-        if let Some(retiring) = self.retiring.as_mut().filter(|it| it.stage == Stage::Stopping) {
+    /// Something moves: the answer to whatever the server is asked waits behind all that waits already, at either end.
+    pub(super) fn moves(&mut self, now: Time) {
+        if let Some(retiring) = self.retiring.as_mut().filter(|it| it.stage != Stage::Overlap) {
             retiring.end = (now + retiring.drain).min(retiring.until + BACKLOG_LIMIT);
         }
     }

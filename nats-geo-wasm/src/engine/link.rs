@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use nats_geo::core::{ConnId, EndpointId, Handover, PingId, ProbeId, SortedMap, Time};
+use nats_geo::core::{ConnId, DeliveryRate, EndpointId, Handover, PingId, ProbeId, SortedMap, Time};
 use nats_geo::wire::{ClientOp, Decoder, Info};
 
 use super::outgoing::Outgoing;
@@ -35,6 +35,7 @@ pub(super) struct Link {
     pub(super) buffered: usize,
     /// Whom the next PONGs are for, in order.
     pub(super) waiters: VecDeque<Waiter>,
+    pub(super) delivery: DeliveryRate,
     /// Publishes that were entered here, and how many of them a PONG has confirmed.
     pub(super) entered: u64,
     pub(super) confirmed: u64,
@@ -113,9 +114,9 @@ pub(super) struct Retiring {
     pub(super) stage: Stage,
     /// When the overlap is over.
     pub(super) until: Time,
-    /// When it is ended: what waits at the server puts that off as it comes in.
+    /// When it is ended: whatever moves puts that off.
     pub(super) end: Time,
-    /// How long each pause in it may be, and the wait for answers behind it.
+    /// How long nothing may move.
     pub(super) drain: Duration,
 }
 
@@ -153,6 +154,7 @@ impl Link {
             handed: 0,
             buffered: 0,
             waiters: VecDeque::new(),
+            delivery: DeliveryRate::default(),
             entered: 0,
             confirmed: 0,
             carried: SortedMap::new(),
@@ -191,7 +193,9 @@ impl Link {
         let sent = self.waiters.front()?.sent?;
         let waiter = self.waiters.pop_front()?;
         self.confirmed = self.confirmed.max(waiter.entered);
-        Some((waiter.whom, now.since(sent)))
+        let round_trip = now.since(sent);
+        self.delivery.pong(waiter.position, round_trip, now);
+        Some((waiter.whom, round_trip))
     }
 
     /// Whether a message of so many bytes can be entered.
@@ -231,6 +235,7 @@ impl Link {
         if self.step == Step::Opening {
             return false;
         }
+        let before = self.handed;
         while self.buffered < window {
             let mut buffered = 0;
             let Some(sent) = self.out.send_next(|bytes| buffered = send(bytes)) else { break };
@@ -238,6 +243,9 @@ impl Link {
             self.buffered = buffered;
         }
         let handed = self.handed;
+        if handed > before {
+            self.moves(now);
+        }
         for waiter in self.waiters.iter_mut().rev() {
             if waiter.sent.is_some() {
                 break;
@@ -250,14 +258,20 @@ impl Link {
     }
 
     /// Whether something has moved since the last look, while a PING of the selector waits for its PONG: bytes came
-    /// in, or the PING is still in the socket's buffer and that drains.
-    pub(super) fn has_progress(&mut self) -> bool {
+    /// in, or the PING is still in the socket's buffer and that drains, or it may still be behind what was handed over before it.
+    pub(super) fn has_progress(&mut self, now: Time) -> bool {
         let ping = self.waiters.iter().find(|waiter| matches!(waiter.whom, Whom::Ping(_)));
         let drained = self.handed.saturating_sub(self.buffered as u64);
         let seen = std::mem::replace(&mut self.seen, Seen { received: self.received, drained });
         ping.is_some_and(|ping| {
             self.received > seen.received || (ping.position > seen.drained && drained > seen.drained)
-        })
+        }) || self.is_under_way(now)
+    }
+
+    /// Whether the oldest PONG may still wait behind what was written.
+    pub(super) fn is_under_way(&self, now: Time) -> bool {
+        let oldest = self.waiters.front().and_then(|waiter| Some((waiter.position, waiter.sent?)));
+        oldest.is_some_and(|(position, sent)| now.since(sent) < self.delivery.queueing(position))
     }
 
     /// Operations of the user that wait for a PONG.

@@ -14,7 +14,7 @@ impl Engine {
         if let Some(link) = self.links.get_mut(&socket) {
             link.received += bytes.len() as u64;
             link.silent_wakes = None;
-            link.hears_backlog(now);
+            link.moves(now);
             // The bytes prove that it is open, whatever order the browser tells of it in.
             if link.step == Step::Opening {
                 link.step = Step::AwaitInfo;

@@ -79,3 +79,35 @@ fn a_server_that_does_not_hear_the_end_is_left_all_the_same() {
     }
     assert!(servers.is_closed(home));
 }
+
+#[test]
+fn bulk_on_a_slow_way_out_is_no_silence() {
+    let mut servers = Servers::live("");
+    let (home, now) = (servers.home(), servers.now());
+    for _ in 0..1_000 {
+        servers.engine().publish("orders", None, None, &[b'x'; 1_000], now).unwrap();
+    }
+    servers.run(4_000, |_| true);
+    assert_eq!(servers.home(), home, "a megabyte may take some seconds");
+    assert!(!servers.is_suspected());
+}
+
+#[test]
+fn bulk_on_a_fast_way_out_hides_no_silence() {
+    let mut servers = Servers::live("");
+    let home = servers.home();
+    for _ in 0..4 {
+        let now = servers.now();
+        for _ in 0..1_000 {
+            servers.engine().publish("orders", None, None, &[b'x'; 1_000], now).unwrap();
+        }
+        servers.run(500, NOTHING);
+    }
+    assert!(!servers.is_suspected());
+    let now = servers.now();
+    for _ in 0..1_000 {
+        servers.engine().publish("orders", None, None, &[b'x'; 1_000], now).unwrap();
+    }
+    servers.run(1_000, |_| true);
+    assert!(servers.is_suspected() && !servers.is_closed(home), "as soon as without bulk");
+}

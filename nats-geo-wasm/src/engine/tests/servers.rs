@@ -76,6 +76,13 @@ impl Servers {
         self.script.effects.contains(&Effect::CloseSocket { socket })
     }
 
+    /// Whether any link was suspected.
+    pub(super) fn is_suspected(&self) -> bool {
+        let is_suspicion =
+            |effect: &Effect| matches!(effect, Effect::Notice(json) if json.contains("\"suspected\""));
+        self.script.effects.iter().any(is_suspicion)
+    }
+
     pub(super) fn announce_the_end(&mut self, socket: SocketId) {
         self.script.say(socket, b"INFO {\"server_id\":\"S\",\"ldm\":true}\r\n");
     }
