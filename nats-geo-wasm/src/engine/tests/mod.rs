@@ -6,7 +6,9 @@ use nats_geo::core::Time;
 
 use super::*;
 
+mod backlog;
 mod chance;
+mod clocks;
 mod draining;
 mod memory;
 mod moving;
@@ -252,46 +254,6 @@ fn every_fatal_complaint_has_its_code() {
 }
 
 #[test]
-fn a_host_that_slept_judges_nobody() {
-    let mut script = Script::live();
-    let live = script.engine.live.unwrap();
-    script.later(600_000);
-    assert_eq!(script.engine.live, Some(live), "no verdict");
-    assert!(script.sent().ends_with("PING\r\n"), "but a question");
-    let is_resumed = |effect: &Effect| matches!(effect, Effect::Notice(json) if json.contains("\"resumed\""));
-    assert_eq!(script.effects.iter().filter(|effect| is_resumed(effect)).count(), 1);
-    let is_verdict =
-        |effect: &Effect| matches!(effect, Effect::Notice(json) if json.contains("\"disconnect\""));
-    assert!(!script.effects.iter().any(is_verdict));
-}
-
-#[test]
-fn timers_of_a_minute_still_find_a_dead_link() {
-    let mut script = Script::live();
-    let live = script.engine.live.unwrap();
-    for _ in 0..4 {
-        script.later(60_000);
-    }
-    assert_ne!(script.engine.live, Some(live), "silent over four minutes of throttled timers");
-}
-
-#[test]
-fn without_a_network_a_dial_waits_for_it() {
-    let mut script = Script::live();
-    let live = script.engine.live.unwrap();
-    script.engine.set_online(false, script.now);
-    script.engine.socket_closed(live, SocketEnd::Closed(1_006, String::new()), script.now);
-    let before = script.opened().len();
-    for _ in 0..300 {
-        script.later(100);
-    }
-    assert_eq!(script.opened().len(), before, "nothing is dialled for 30 s");
-    script.engine.set_online(true, script.now);
-    script.later(2_000);
-    assert!(script.opened().len() > before, "but within 2 s of the network");
-}
-
-#[test]
 fn losses_are_counted_one_by_one_and_noticed_together() {
     let mut script = Script::live();
     let live = script.engine.live.unwrap();
@@ -304,24 +266,6 @@ fn losses_are_counted_one_by_one_and_noticed_together() {
     let notices = script.effects.iter().filter(is_loss).count();
     assert!((2..=4).contains(&notices), "{notices} notices in 3 s");
     assert!(script.engine.counters.discarded >= 28, "{}", script.engine.counters.discarded);
-}
-
-#[test]
-fn one_nap_is_one_wake_up_however_much_comes_in_afterwards() {
-    let mut script = Script::live();
-    let live = script.engine.live.unwrap();
-    script.engine.request(7, "q", None, b"x", Duration::from_millis(10), script.now).unwrap();
-    script.sent();
-    // The timer is behind all this in the browser's queue.
-    script.now += Duration::from_secs(5);
-    for _ in 0..50 {
-        script.now += Duration::from_millis(1);
-        script.say(live, b"+OK\r\n");
-    }
-    assert!(script.sent().matches("PING").count() <= 1);
-    let is_resumed =
-        |effect: &&Effect| matches!(effect, Effect::Notice(json) if json.contains("\"resumed\""));
-    assert_eq!(script.effects.iter().filter(is_resumed).count(), 1);
 }
 
 #[test]
@@ -341,41 +285,74 @@ fn a_pong_that_nobody_can_have_asked_for_proves_nothing() {
 }
 
 #[test]
-fn without_a_network_the_first_connection_says_so() {
-    let mut options = options();
-    for timeout in [2, 20] {
-        options.connect_timeout = Duration::from_secs(timeout);
-        let mut engine = Engine::new(options.clone(), Time::ZERO).unwrap();
-        engine.set_online(false, Time::ZERO);
-        let mut script = Script::over(engine);
-        for _ in 0..210 {
-            script.later(100);
+fn a_limit_counts_from_the_start_of_the_subscription_on_every_link() {
+    let mut script = Script::live();
+    let live = script.engine.live.unwrap();
+    script.engine.subscribe(1, "a", None, None, script.now).unwrap();
+    script.sent();
+    let message = b"MSG a 1 2\r\nhi\r\n";
+    script.say(live, &message.repeat(2));
+    script.engine.unsubscribe(1, Some(5), script.now);
+    assert_eq!(script.sent(), "UNSUB 1 5\r\n");
+    script.engine.socket_closed(live, SocketEnd::Closed(1_006, String::new()), script.now);
+    while script.opened().last() == Some(&live) {
+        script.later(10);
+    }
+    let next = *script.opened().last().unwrap();
+    script.engine.socket_opened(next, script.now);
+    script.say(next, INFO);
+    script.say(next, b"PONG\r\n");
+    assert!(script.sent().contains("SUB a 1\r\nUNSUB 1 3\r\n"));
+    script.say(next, message);
+    script.engine.unsubscribe(1, Some(9), script.now);
+    assert!(script.sent().contains("UNSUB 1 7\r\n"), "one came here, and six are left");
+}
+
+#[test]
+fn only_refused_credentials_end_a_client_that_connects() {
+    let mut script = Script::new(options());
+    let probe = script.opened()[0];
+    script.engine.socket_closed(probe, SocketEnd::Closed(1_006, String::new()), script.now);
+    script.later(100);
+    assert!(!script.engine.is_closed(), "{:?}", script.effects);
+}
+
+#[test]
+fn an_end_is_blamed_on_a_complaint_only_right_after_it() {
+    for (ms, is_blamed) in [(100, true), (1_500, false)] {
+        let mut script = Script::live();
+        let live = script.engine.live.unwrap();
+        script.say(live, b"-ERR 'Slow Consumer Detected'\r\n");
+        for _ in 0..ms / 50 {
+            script.later(50);
+            script.say(live, b"PONG\r\n");
         }
-        let text = script.effects.iter().find_map(|effect| match effect {
-            Effect::Closed { text, .. } => text.clone(),
+        script.engine.socket_closed(live, SocketEnd::Closed(1_001, String::new()), script.now);
+        script.drain();
+        let lost = script.effects.iter().find_map(|effect| match effect {
+            Effect::Notice(json) if json.contains("\"disconnect\"") => Some(json),
             _ => None,
         });
-        assert!(text.as_deref().is_some_and(|text| text.contains("no network")), "{text:?}");
+        assert_eq!(lost.unwrap().contains("Slow Consumer"), is_blamed, "{lost:?}");
     }
 }
 
 #[test]
-fn a_nap_while_connecting_leaves_time_to_connect() {
-    let mut script = Script::new(options());
-    script.later(600_000);
-    assert_eq!(script.closed(), None);
-    for _ in 0..100 {
-        for socket in script.opened() {
-            script.greet(socket);
-        }
-        script.later(10);
-    }
-    assert!(script.engine.is_live(), "{:?}", script.effects);
-
-    // But timers of a hidden page, which are late each time, do not keep it from ending.
-    let mut script = Script::new(options());
-    for _ in 0..4 {
-        script.later(60_000);
-    }
-    assert_eq!(script.closed(), Some(Code::Connection));
+fn a_ping_behind_bytes_that_move_is_not_overdue_and_one_that_is_out_is() {
+    use super::link::{Purpose, Step, Whom};
+    use nats_geo::core::{EndpointId, PingId};
+    let mut link = Link::new(Purpose::Traffic(ConnId(1)), EndpointId(1), Time::ZERO);
+    link.step = Step::Live;
+    link.ping(Whom::Ping(PingId(1)), Time::ZERO);
+    link.transmit(WINDOW_BYTES, Time::ZERO, |_| 6);
+    assert!(!link.has_progress(Time::ZERO), "nothing has moved");
+    link.buffered = 3;
+    assert!(link.has_progress(Time::ZERO), "the PING moves");
+    link.buffered = 0;
+    assert!(link.has_progress(Time::ZERO), "the PING has left");
+    link.ping(Whom::RoundTrip(1), Time::ZERO);
+    link.transmit(WINDOW_BYTES, Time::ZERO, |_| 0);
+    assert!(!link.has_progress(Time::ZERO), "what else leaves proves nothing of the way back");
+    link.received += 1;
+    assert!(link.has_progress(Time::ZERO));
 }

@@ -1,6 +1,9 @@
 //! Moves that something comes in between of.
 
-use super::servers::{Ignored, NOTHING, Servers};
+use std::time::Duration;
+
+use super::super::*;
+use super::servers::{NOTHING, Servers};
 
 /// A server that has taken the subscriptions, and says no more.
 const SUBSCRIPTIONS: fn(&str) -> bool = |text| text.starts_with("SUB");
@@ -38,76 +41,108 @@ fn a_server_that_announces_its_end_during_the_handshake_is_left() {
 }
 
 #[test]
-fn what_waits_at_a_server_that_is_left_comes_in_as_long_as_it_comes() {
+fn an_old_link_stays_until_its_requests_are_answered_and_takes_on_nothing_new() {
     let mut servers = Servers::live("");
     let (home, now) = (servers.home(), servers.now());
     servers.engine().subscribe(1, "orders", None, None, now).unwrap();
+    servers.engine().request(7, "q", None, b"", Duration::from_secs(60), now).unwrap();
     servers.run(5, NOTHING);
     servers.announce_the_end(home);
-    // The answer to what is asked last waits behind the backlog.
-    let unanswered: Ignored = |text| text.starts_with("UNSUB 1");
-    while servers.count(home, "UNSUB 1") == 0 {
-        servers.run(1, unanswered);
-    }
-    let frames = servers.script.frames;
-    for _ in 0..10 {
-        servers.run(1_000, NOTHING);
-        servers.script.say(home, b"MSG orders 1 4\r\nlamp\r\n");
-    }
-    assert!(servers.script.frames > frames, "late orders are delivered");
-    assert!(!servers.is_closed(home));
-    servers.run(1_500, NOTHING);
-    assert!(!servers.is_closed(home), "it may pause");
-    servers.run(1_000, NOTHING);
-    assert!(servers.is_closed(home), "but not for longer than the drain");
-}
-
-#[test]
-fn a_server_that_does_not_hear_the_end_is_left_all_the_same() {
-    let mut servers = Servers::live("");
-    let (home, now) = (servers.home(), servers.now());
-    servers.engine().subscribe(1, "orders", None, None, now).unwrap();
+    servers.run(2_000, NOTHING);
+    assert_ne!(servers.home(), home);
+    assert_eq!(servers.count(home, "UNSUB 1"), 1, "the overlap is over");
+    let now = servers.now();
+    servers.engine().subscribe(2, "more", None, None, now).unwrap();
+    servers.engine().unsubscribe(1, None, now);
     servers.run(5, NOTHING);
-    servers.announce_the_end(home);
-    let unanswered: Ignored = |text| text.starts_with("UNSUB 1");
-    while servers.count(home, "UNSUB 1") == 0 {
-        servers.run(1, unanswered);
-    }
-    for _ in 0..21 {
-        servers.script.say(home, b"MSG orders 1 4\r\nlamp\r\n");
-        servers.run(1_000, NOTHING);
-    }
-    assert!(servers.is_closed(home));
+    assert!(servers.is_open(home), "an answer is awaited");
+    assert_eq!((servers.count(home, "SUB more 2"), servers.count(servers.home(), "SUB more 2")), (0, 1));
+    assert_eq!(servers.count(home, "UNSUB 1"), 1, "it has none any more");
+    let inbox = format!("_INBOX.2000000000000000000000.{}.7", home.0);
+    servers.script.say(home, format!("MSG {inbox} 4294967296 2\r\nok\r\n").as_bytes());
+    servers.run(5, NOTHING);
+    assert!(!servers.is_open(home));
+    assert_eq!(servers.script.failure(7), None);
 }
 
 #[test]
-fn bulk_on_a_slow_way_out_is_no_silence() {
+fn a_request_that_nobody_waits_for_keeps_no_link() {
     let mut servers = Servers::live("");
     let (home, now) = (servers.home(), servers.now());
-    for _ in 0..1_000 {
-        servers.engine().publish("orders", None, None, &[b'x'; 1_000], now).unwrap();
-    }
-    servers.run(4_000, |_| true);
-    assert_eq!(servers.home(), home, "a megabyte may take some seconds");
-    assert!(!servers.is_suspected());
+    servers.engine().request(7, "q", None, b"", Duration::from_secs(60), now).unwrap();
+    servers.announce_the_end(home);
+    servers.run(2_000, NOTHING);
+    assert!(servers.is_open(home));
+    let now = servers.now();
+    servers.engine().cancel_request(7, now);
+    servers.run(5, NOTHING);
+    assert!(!servers.is_open(home));
 }
 
 #[test]
-fn bulk_on_a_fast_way_out_hides_no_silence() {
+fn where_only_one_connection_is_allowed_publishes_wait_between_two_links() {
     let mut servers = Servers::live("");
     let home = servers.home();
-    for _ in 0..4 {
-        let now = servers.now();
-        for _ in 0..1_000 {
-            servers.engine().publish("orders", None, None, &[b'x'; 1_000], now).unwrap();
-        }
-        servers.run(500, NOTHING);
-    }
-    assert!(!servers.is_suspected());
+    servers.heard.clear();
+    servers.announce_the_end(home);
+    let refused = servers.run_until_heard("CONNECT", home, |text| text.starts_with("CONNECT"));
+    servers.script.say(refused, b"-ERR 'maximum account active connections exceeded'\r\n");
+    assert!(!servers.engine().is_live() && servers.is_open(home), "it is being left");
     let now = servers.now();
-    for _ in 0..1_000 {
-        servers.engine().publish("orders", None, None, &[b'x'; 1_000], now).unwrap();
+    servers.engine().publish("orders", None, None, b"between", now).unwrap();
+    servers.run(3_000, NOTHING);
+    assert!(!servers.is_open(home));
+    assert_eq!((servers.count(home, "PUB orders 7"), servers.count(servers.home(), "PUB orders 7")), (0, 1));
+}
+
+#[test]
+fn a_subscription_that_is_drained_gets_no_further_link() {
+    let mut servers = Servers::live("");
+    let (home, now) = (servers.home(), servers.now());
+    for sid in [1, 2] {
+        servers.engine().subscribe(sid, "orders", None, None, now).unwrap();
     }
-    servers.run(1_000, |_| true);
-    assert!(servers.is_suspected() && !servers.is_closed(home), "as soon as without bulk");
+    servers.run(5, NOTHING);
+    servers.silence(home);
+    servers.engine().drain_subscription(1, 5, now);
+    servers.run(1_200, NOTHING);
+    let refuge = servers.home();
+    assert_ne!(refuge, home, "home is silent");
+    assert_eq!((servers.count(refuge, "SUB orders 1"), servers.count(refuge, "SUB orders 2")), (0, 1));
+}
+
+#[test]
+fn a_flush_waits_for_old_links_too() {
+    let mut servers = Servers::live("");
+    let (home, now) = (servers.home(), servers.now());
+    servers.silence(home);
+    servers.engine().publish("orders", None, None, b"x", now).unwrap();
+    servers.announce_the_end(home);
+    servers.run(20, NOTHING);
+    assert_ne!(servers.home(), home);
+    let now = servers.now();
+    servers.engine().flush(5, now);
+    servers.run(20, NOTHING);
+    let is_flushed = |effect: &Effect| matches!(effect, Effect::Completed { op: 5, code: None, .. });
+    assert!(!servers.script.effects.iter().any(is_flushed));
+    servers.speak(home);
+    assert!(servers.script.effects.iter().any(is_flushed));
+}
+
+#[test]
+fn a_target_that_answers_when_another_was_chosen_gets_no_traffic() {
+    let mut servers = Servers::live("");
+    let (home, now) = (servers.home(), servers.now());
+    servers.engine().subscribe(1, "orders", None, None, now).unwrap();
+    servers.announce_the_end(home);
+    let target = servers.run_until_heard("SUB orders 1", home, SUBSCRIPTIONS);
+    // Longer than a suspicion, shorter than a verdict.
+    servers.run(800, NOTHING);
+    servers.close(home);
+    servers.run(200, NOTHING);
+    let refuge = servers.home();
+    assert_ne!(refuge, target);
+    assert!(servers.is_open(target), "it may answer yet");
+    servers.speak(target);
+    assert_eq!(servers.home(), refuge);
 }

@@ -98,3 +98,51 @@ fn what_could_not_be_sent_on_a_slow_link_is_kept_from_its_end_on() {
     }
     assert_eq!((script.engine.kept.messages(), script.engine.counters.discarded), (0, 1));
 }
+
+#[test]
+fn what_a_link_leaves_over_is_bounded_too() {
+    let mut script = Script::live();
+    script.engine.options.kept_bytes_max = 300;
+    script.drain();
+    for _ in 0..10 {
+        script.engine.publish("a", None, None, &[0; 100], script.now).unwrap();
+        script.now += Duration::from_millis(200);
+    }
+    lose(&mut script);
+    assert_eq!((script.engine.kept.messages(), script.engine.counters.discarded), (2, 8));
+}
+
+#[test]
+fn requests_that_are_cancelled_make_room() {
+    let mut script = Script::live();
+    script.engine.options.kept_bytes_max = 150;
+    lose(&mut script);
+    let ask = |script: &mut Script, op| {
+        script.engine.request(op, "q", None, &[0; 100], Duration::from_secs(9), script.now)
+    };
+    ask(&mut script, 1).unwrap();
+    assert_eq!(ask(&mut script, 2).unwrap_err().code, Code::Connection);
+    script.engine.cancel_request(1, script.now);
+    ask(&mut script, 3).unwrap();
+}
+
+#[test]
+fn a_pong_confirms_what_was_published_before_its_ping() {
+    let mut script = Script::live();
+    let live = script.engine.live.unwrap();
+    let publish = |script: &mut Script| {
+        script.engine.publish("a", None, None, b"x", script.now).unwrap();
+        script.drain();
+    };
+    publish(&mut script);
+    script.engine.flush(5, script.now);
+    publish(&mut script);
+    script.engine.flush(6, script.now);
+    script.drain();
+    let waits = script.engine.links.get(&live).unwrap().waiters.len();
+    script.say(live, &b"PONG\r\n".repeat(waits - 1));
+    lose(&mut script);
+    script.drain();
+    assert_eq!((script.failure(5), script.failure(6)), (None, Some(Code::LinkLost)));
+    assert_eq!(script.engine.counters.in_doubt, 1);
+}

@@ -11,9 +11,11 @@ pub(super) struct Servers {
     greeted: BTreeSet<SocketId>,
     /// All that was sent to each.
     pub(super) heard: BTreeMap<SocketId, String>,
+    /// How many PONGs those owe who have fallen silent.
+    silent: BTreeMap<SocketId, usize>,
 }
 
-/// What a server does not answer.
+/// What makes a server fall silent.
 pub(super) type Ignored = fn(&str) -> bool;
 
 pub(super) const NOTHING: Ignored = |_| false;
@@ -25,7 +27,8 @@ impl Servers {
             r#"{{"servers":["lon=ws://a:1","ams=ws://b:1"],"preset":"interactive","config":{{"spread":{{"lame_duck":0}}}}{more}}}"#
         );
         let script = Script::new(Options::from_json(&json, 1, [2, 0]).unwrap());
-        let mut servers = Self { script, greeted: BTreeSet::new(), heard: BTreeMap::new() };
+        let mut servers =
+            Self { script, greeted: BTreeSet::new(), heard: BTreeMap::new(), silent: BTreeMap::new() };
         servers.run(100, NOTHING);
         assert!(servers.script.engine.is_live(), "{:?}", servers.script.effects);
         servers
@@ -71,9 +74,19 @@ impl Servers {
         self.script.drain();
     }
 
-    /// Whether the engine has closed this socket.
-    pub(super) fn is_closed(&self, socket: SocketId) -> bool {
-        self.script.effects.contains(&Effect::CloseSocket { socket })
+    /// It hears everything and says nothing from now on.
+    pub(super) fn silence(&mut self, socket: SocketId) {
+        self.silent.entry(socket).or_default();
+    }
+
+    /// It says all that it owes.
+    pub(super) fn speak(&mut self, socket: SocketId) {
+        let owed = self.silent.remove(&socket).unwrap_or_default();
+        self.script.say(socket, &b"PONG\r\n".repeat(owed));
+    }
+
+    pub(super) fn is_open(&self, socket: SocketId) -> bool {
+        self.script.engine.links.contains_key(&socket)
     }
 
     /// Whether any link was suspected.
@@ -111,11 +124,14 @@ impl Servers {
             }
             for (socket, bytes) in sent {
                 let text = String::from_utf8_lossy(&bytes).into_owned();
-                let pings =
-                    if ignored(&text) { 0 } else { text.lines().filter(|line| *line == "PING").count() };
                 self.heard.entry(socket).or_default().push_str(&text);
-                for _ in 0..pings {
-                    self.script.say(socket, b"PONG\r\n");
+                if ignored(&text) {
+                    self.silence(socket);
+                }
+                let pings = text.lines().filter(|line| *line == "PING").count();
+                match self.silent.get_mut(&socket) {
+                    Some(owed) => *owed += pings,
+                    None => self.script.say(socket, &b"PONG\r\n".repeat(pings)),
                 }
             }
         }
