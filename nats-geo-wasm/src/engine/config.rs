@@ -121,11 +121,11 @@ section!(damping: penalty Number, half_life Millis, suppress Number, reuse Numbe
 section!(handover: overlap_min Millis, overlap_max Millis, drain Millis);
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// The names of the fields as the core's own `Debug` shows them.
-    fn sections(config: &Config) -> Vec<(String, Vec<String>)> {
+    pub(in super::super) fn sections(config: &Config) -> Vec<(String, Vec<String>)> {
         let mut sections: Vec<(String, Vec<String>)> = Vec::new();
         for line in format!("{config:#?}").lines() {
             let Some((name, value)) = line.trim_start().split_once(':') else { continue };

@@ -118,13 +118,15 @@ impl RttTimer {
     /// Silence for this long makes a link suspect.
     pub(crate) fn suspect_after(&self, config: &WatchConfig) -> Duration {
         let Smoothed { srtt, rttvar } = self.or_initial();
-        (Duration::from_nanos(2 * srtt + 4 * rttvar) + config.suspect_slack).max(config.suspect_min)
+        Duration::from_nanos(2 * srtt + 4 * rttvar)
+            .saturating_add(config.suspect_slack)
+            .max(config.suspect_min)
     }
 
     /// Silence for this long ends it.
     pub(crate) fn dead_after(&self, config: &WatchConfig) -> Duration {
         let Smoothed { srtt, rttvar } = self.or_initial();
-        let ladder = Duration::from_nanos(4 * srtt + 4 * rttvar) + config.dead_slack;
+        let ladder = Duration::from_nanos(4 * srtt + 4 * rttvar).saturating_add(config.dead_slack);
         ladder.clamp(config.dead_min, config.dead_max).max(self.suspect_after(config))
     }
 

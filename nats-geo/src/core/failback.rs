@@ -183,7 +183,7 @@ fn is_back_but_farther(
 fn is_faster(there: Option<Duration>, here: Here<'_>, config: &FailBackConfig) -> bool {
     let Some((there, base)) = there.zip(here.base) else { return false };
     let margin = config.gain_min.max(scale(base, config.gain_ratio)).max(2 * here.rttvar);
-    there + margin < base
+    there.saturating_add(margin) < base
 }
 
 /// Whether a region ranks ahead that is clearly faster, or would be if the live link were steadier.

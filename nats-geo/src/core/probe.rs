@@ -86,7 +86,7 @@ impl Prober {
         let is_first = !std::mem::replace(&mut slot.tried, true);
         let probe = ProbeId(self.next_id);
         self.next_id += 1;
-        self.in_flight.insert(probe, InFlight { endpoint, expires: now + 2 * config.timeout });
+        self.in_flight.insert(probe, InFlight { endpoint, expires: now + config.timeout.saturating_mul(2) });
         Some((probe, endpoint, is_first))
     }
 

@@ -328,6 +328,16 @@ mod tests {
     }
 
     #[test]
+    fn a_complaint_that_is_no_text_is_shown_as_bytes() {
+        assert_eq!(all(b"-ERR 'b\xfcg'\r\n"), Ok(vec![ServerOp::Err(r"b\xfcg".into())]));
+        let [ServerOp::Msg(message)] = &all(b"HMSG a 1 16 16\r\nNATS/1.0 +50\r\n\r\n\r\n").unwrap()[..]
+        else {
+            panic!("one message")
+        };
+        assert_eq!(message.status(), None);
+    }
+
+    #[test]
     fn errors_say_what_was_wrong() {
         let long_info = [b"INFO ".as_slice(), &[b'x'; 100_000]].concat();
         let cases: [(&[u8], &str); 9] = [

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::*;
-use super::{Script, options};
+use super::{INFO, Script, options};
 
 #[test]
 fn a_host_that_slept_judges_nobody() {
@@ -116,4 +116,22 @@ fn two_naps_are_no_verdict_and_bytes_end_the_count() {
         script.later(60_000);
     }
     assert_eq!(script.engine.live, Some(live));
+}
+
+#[test]
+fn a_nap_is_no_time_out_of_a_dial() {
+    let mut script = Script::live();
+    let live = script.engine.live.unwrap();
+    script.engine.socket_closed(live, SocketEnd::Closed(1_006, String::new()), script.now);
+    while script.opened().last() == Some(&live) {
+        script.later(10);
+    }
+    let dial = *script.opened().last().unwrap();
+    // Longer than a dial may take.
+    let limit = script.engine.options.config.dial.timeout;
+    script.later(u64::try_from(limit.as_millis()).unwrap() + 1_000);
+    script.engine.socket_opened(dial, script.now);
+    script.say(dial, INFO);
+    script.say(dial, b"PONG\r\n");
+    assert_eq!(script.engine.live, Some(dial), "{:?}", script.effects);
 }

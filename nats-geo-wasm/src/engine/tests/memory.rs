@@ -1,7 +1,9 @@
-//! What an earlier client left, when it does not fit any more.
+//! What an earlier client left, when it does not fit any more; and options that nobody can have meant.
 
 use super::super::*;
 use super::Script;
+use super::servers::{NOTHING, Servers};
+use nats_geo::core::Config;
 
 fn started_with(memory: &str) -> Script {
     let json = format!(
@@ -35,4 +37,37 @@ fn nonsense_in_memory_harms_nobody() {
         let snapshot = script.engine.snapshot(script.now);
         assert!(serde_json::from_str::<serde_json::Value>(&snapshot).is_ok(), "{rtt}: {snapshot}");
     }
+}
+
+#[test]
+fn extreme_fields_of_the_policy_are_refused_or_harmless() {
+    let mut refused = 0;
+    for (section, names) in config::tests::sections(&Config::fleet()) {
+        for (name, value) in
+            names.iter().flat_map(|name| ["0", "1e300", "4294967295"].map(|value| (name, value)))
+        {
+            let json = format!(
+                r#"{{"servers":["lon=ws://a:1","ams=ws://b:1"],"warmStandby":true,"config":{{"{section}":{{"{name}":{value}}}}}}}"#
+            );
+            let options = Options::from_json(&json, 1, [2, 0]);
+            let Some(mut servers) = options.ok().and_then(Servers::of) else {
+                refused += 1;
+                continue;
+            };
+            servers.run(300, NOTHING);
+            for _ in 0..2 {
+                if let Some(live) = servers.engine().live {
+                    servers.announce_the_end(live);
+                }
+                servers.run(150, NOTHING);
+                servers.script.later(20_000);
+                if let Some(live) = servers.engine().live {
+                    servers.close(live);
+                }
+                servers.run(150, NOTHING);
+            }
+            assert!(servers.engine().poll_timeout().is_some(), "{json}");
+        }
+    }
+    assert!((40..140).contains(&refused), "{refused} of 180");
 }

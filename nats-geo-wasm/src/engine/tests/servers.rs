@@ -34,6 +34,12 @@ impl Servers {
         servers
     }
 
+    /// As [`live`](Self::live), but nothing has happened yet.
+    pub(super) fn of(options: Options) -> Option<Self> {
+        let script = Script::over(Engine::new(options, Time::ZERO).ok()?);
+        Some(Self { script, greeted: BTreeSet::new(), heard: BTreeMap::new(), silent: BTreeMap::new() })
+    }
+
     pub(super) fn engine(&mut self) -> &mut Engine {
         &mut self.script.engine
     }

@@ -80,7 +80,8 @@ impl Selector {
         }
         if let Start::Probing(since) = self.start {
             let probe = &self.config.probe;
-            let window = (time_to_info * probe.start_window_factor)
+            let window = time_to_info
+                .saturating_mul(probe.start_window_factor)
                 .clamp(probe.start_window_min, probe.start_window_max);
             self.start = Start::ChooseAt(since + window, window);
         }

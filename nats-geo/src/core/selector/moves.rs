@@ -249,7 +249,7 @@ impl Selector {
         self.stop_race();
         if let Some(link) = self.links.get_mut(&active) {
             // Twice the drain: the driver is expected to say when it is done.
-            link.state = LinkState::Closing(self.now + 2 * self.config.handover.drain);
+            link.state = LinkState::Closing(self.now + self.config.handover.drain.saturating_mul(2));
         }
         if let Some(planned) = &mut self.planned {
             planned.phase = Phase::Breaking;

@@ -103,7 +103,7 @@ impl Selector {
         self.next_conn += 1;
         let timeout = self.config.dial.timeout;
         // The driver reports a time-out itself; this one is for a driver that does not.
-        let state = state(self.now + 2 * timeout);
+        let state = state(self.now + timeout.saturating_mul(2));
         let watch = Watch::new(None, self.now);
         self.links.insert(conn, Link { endpoint, state, watch, lame_duck: false });
         self.push(Action::Open { conn, endpoint, timeout });

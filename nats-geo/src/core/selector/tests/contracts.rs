@@ -180,3 +180,54 @@ proptest! {
         prop_assert_eq!(world.open_conns().len(), expected, "live link and standby only");
     }
 }
+
+#[test]
+fn for_ever_is_a_duration_like_any_other() {
+    const EVER: Duration = Duration::MAX;
+    let changes: [fn(&mut Config); 16] = [
+        |config| config.fail_back.gain_ratio = f64::MAX,
+        |config| config.fail_back.gain_min = EVER,
+        |config| {
+            (config.fail_back.gain_for, config.fail_back.good_for, config.fail_back.spread) =
+                (EVER, EVER, EVER)
+        },
+        |config| (config.watch.suspect_slack, config.watch.dead_slack) = (EVER, EVER),
+        |config| (config.watch.dead_min, config.watch.dead_max) = (EVER, EVER),
+        |config| (config.watch.progress_patience, config.watch.stall) = (EVER, EVER),
+        |config| config.probe.timeout = EVER,
+        |config| (config.probe.interval, config.probe.interval_max) = (EVER, EVER),
+        |config| (config.probe.away_interval, config.probe.start_window_max) = (EVER, EVER),
+        |config| config.rank.sample_age_intervals = u32::MAX,
+        |config| {
+            (config.rank.unhealthy_for, config.rank.useless_for, config.rank.tie_max) = (EVER, EVER, EVER)
+        },
+        |config| {
+            (config.dial.timeout, config.dial.attempt_delay_max, config.dial.stable_after) =
+                (EVER, EVER, EVER)
+        },
+        |config| (config.dial.next_region_after, config.dial.backoff_cap) = (EVER, EVER),
+        |config| {
+            (config.spread.server_lost, config.spread.region_lost, config.spread.lame_duck) =
+                (EVER, EVER, EVER)
+        },
+        |config| (config.damping.half_life, config.damping.suppress_max) = (EVER, EVER),
+        |config| (config.handover.overlap_max, config.handover.drain) = (EVER, EVER),
+    ];
+    for change in changes {
+        let mut config = Config { warm_standby: true, ..Config::interactive() };
+        change(&mut config);
+        let mut world = World::settled(config, 1);
+        for _ in 0..3 {
+            let Some(active) = world.active() else { break };
+            world.event(Event::LameDuck(world.active_conn()));
+            world.run_for(Duration::from_secs(20));
+            world.silence(active);
+            world.run_for(Duration::from_secs(20));
+            world.sleep(Duration::from_secs(60));
+            world.kill(active);
+            world.run_for(Duration::from_secs(90));
+            world.restart(active);
+            world.run_for(Duration::from_secs(200));
+        }
+    }
+}
