@@ -124,7 +124,7 @@ class Reader {
     const silence = new Silence(2 * HEARTBEAT_MS, () => inbox.unsubscribe());
     const statuses = this.#leaveOnReconnect(inbox);
     try {
-      let left = this.#ask(inbox);
+      let left = this.#ask(inbox, false);
       for await (const message of inbox) {
         silence.broken();
         const status = message.headers?.code ?? 0;
@@ -146,7 +146,8 @@ class Reader {
           if (place.pending === 0 && this.#options.untilCaughtUp) return true;
           left -= 1;
         }
-        if (!place || left === 0) left = this.#ask(inbox);
+        // A message that is larger than a whole pull is asked for alone.
+        if (!place || left === 0) left = this.#ask(inbox, status === 409 && left === BATCH_MESSAGES);
       }
       return false;
     } finally {
@@ -167,10 +168,12 @@ class Reader {
     return statuses;
   }
 
-  #ask(inbox: Subscription): number {
-    const wish = { batch: BATCH_MESSAGES, max_bytes: BATCH_BYTES, expires: EXPIRES_MS * NANOS_PER_MS, idle_heartbeat: HEARTBEAT_MS * NANOS_PER_MS };
+  /** Returns how many messages it asked for: a batch, or one of any size. */
+  #ask(inbox: Subscription, alone: boolean): number {
+    const batch = alone ? 1 : BATCH_MESSAGES;
+    const wish = { batch, max_bytes: alone ? undefined : BATCH_BYTES, expires: EXPIRES_MS * NANOS_PER_MS, idle_heartbeat: HEARTBEAT_MS * NANOS_PER_MS };
     this.#api.nc.publish(`${this.#api.prefix}.CONSUMER.MSG.NEXT.${this.#stream}.${this.#consumer}`, JSON.stringify(wish), { reply: inbox.getSubject() });
-    return BATCH_MESSAGES;
+    return batch;
   }
 
   /** Another consumer, however long a leader or a region takes; only what cannot mend itself ends the reading. */
@@ -226,7 +229,7 @@ class Silence {
 function isEndOfPull(status: number, message: Msg): boolean {
   if (status === 404 || status === 408) return true;
   const text = message.headers?.description.toLowerCase() ?? "";
-  return status === 409 && (text.includes("batch completed") || text.includes("exceeded maxrequestmaxbytes") || text.includes("message size exceeds"));
+  return status === 409 && (text.includes("batch completed") || text.includes("message size exceeds"));
 }
 
 /** Reads a message's place from its reply subject: `$JS.ACK.[domain.hash.]stream.consumer.delivered.seq.consumerSeq.time.pending[.token]`. */
