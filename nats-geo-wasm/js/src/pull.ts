@@ -41,6 +41,8 @@ export interface StreamMessage {
 interface ConsumerCreated {
   readonly name: string;
   readonly num_pending: number;
+  /** Before anything was delivered: what precedes its start. */
+  readonly delivered: { readonly stream_seq: number };
 }
 
 /** Begins reading. Fails when the stream does not exist. `empty`: whether there was nothing to begin with. */
@@ -56,7 +58,8 @@ class Reader {
   #options: PullOptions;
   #consumer = "";
   #consumerSeq = 0;
-  #streamSeq = 0;
+  /** Where the next consumer begins; undefined while that is a matter of the policy. */
+  #nextSeq: number | undefined;
   #inbox: Subscription | undefined;
   #isStopped = false;
 
@@ -70,7 +73,7 @@ class Reader {
   async createConsumer(): Promise<number> {
     const { filters, deliver, headersOnly } = this.#options;
     const name = randomToken();
-    const from = this.#streamSeq > 0 ? { deliver_policy: "by_start_sequence", opt_start_seq: this.#streamSeq + 1 } : { deliver_policy: deliver };
+    const from = this.#nextSeq === undefined ? { deliver_policy: deliver } : { deliver_policy: "by_start_sequence", opt_start_seq: this.#nextSeq };
     const config = {
       name,
       ...from,
@@ -86,6 +89,8 @@ class Reader {
     const created = await this.#api.call<ConsumerCreated>(`CONSUMER.CREATE.${this.#stream}.${name}`, { stream_name: this.#stream, config, action: "create" });
     this.#consumer = created.name;
     this.#consumerSeq = 0;
+    // Only the last of each subject cannot be told by a sequence, and only while there are any.
+    if (deliver !== "last_per_subject" || created.num_pending === 0) this.#nextSeq = created.delivered.stream_seq + 1;
     return created.num_pending;
   }
 
@@ -139,7 +144,7 @@ class Reader {
           // Messages that were lost on the way, or another reader's: begin again after the last good one.
           if (place.consumerSeq !== this.#consumerSeq + 1) return false;
           this.#consumerSeq = place.consumerSeq;
-          this.#streamSeq = place.seq;
+          this.#nextSeq = place.seq + 1;
           silence.pause();
           yield { message, seq: place.seq, time: place.time, pending: place.pending };
           silence.broken();
