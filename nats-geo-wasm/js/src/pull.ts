@@ -162,12 +162,12 @@ class Reader {
     }
   }
 
-  /** A link that broke took the pull with it: waiting for the silence to be noticed would only cost time. */
+  /** A link that broke, or a worker that was stopped, took the pull with it: waiting for the silence to be noticed would only cost time. */
   #leaveOnReconnect(inbox: Subscription): AsyncIterator<Status> {
     const statuses = this.#api.nc.status()[Symbol.asyncIterator]();
     void (async () => {
       for (let next = await statuses.next(); !next.done; next = await statuses.next()) {
-        if (next.value.type === "reconnect") inbox.unsubscribe();
+        if (/^(reconnect|worker)$/.test(next.value.type)) inbox.unsubscribe();
       }
     })();
     return statuses;
@@ -183,16 +183,16 @@ class Reader {
 
   /** Another consumer, however long a leader or a region takes; only what cannot mend itself ends the reading. */
   async #recover(): Promise<number> {
-    for (;;) {
+    while (!this.#isStopped) {
       try {
         return await this.createConsumer();
       } catch (error) {
         const isFinal = error instanceof JetStreamApiError && error.status >= 400 && error.status < 500;
-        if (isFinal || this.#isStopped || this.#api.nc.isClosed()) throw error;
-        if (!(error instanceof NatsError)) throw error;
+        if (isFinal || this.#api.nc.isClosed() || !(error instanceof NatsError)) throw error;
         await delay(RECOVER_WAIT_MS);
       }
     }
+    return 0;
   }
 
   /** Politeness: the server would forget the consumer by itself a minute later. */
