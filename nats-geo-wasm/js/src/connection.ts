@@ -30,7 +30,6 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
   /** Resolves when the first link is live, rejects when there will be none. */
   readonly ready: Promise<void>;
   #backend!: Backend;
-  #inboxPrefix: string | undefined;
   #checkedSubject: string | undefined;
   #state: State = NO_STATE;
   #subscriptions = new Map<number, SubscriptionImpl>();
@@ -45,9 +44,8 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
   #closed: Promise<void | Error>;
   #resolveClosed!: (error: void | Error) => void;
 
-  constructor(mode: "worker" | "page", inboxPrefix: string | undefined) {
+  constructor(mode: "worker" | "page") {
     this.mode = mode;
-    this.#inboxPrefix = inboxPrefix;
     this.#closed = new Promise((resolve) => (this.#resolveClosed = resolve));
     this.ready = new Promise((resolve, reject) => {
       this.#resolveReady = resolve;
@@ -63,6 +61,10 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
 
   get info(): ServerInfo | undefined {
     return this.#state.info;
+  }
+
+  get inboxPrefix(): string | undefined {
+    return this.#state.inboxPrefix;
   }
 
   get regions(): readonly string[] {
@@ -113,7 +115,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
   }
 
   async requestMany(subject: string, payload?: Payload, options: RequestManyOptions = {}): Promise<AsyncIterable<Msg>> {
-    return requestMany(this, subject, payload, options, this.#inboxPrefix);
+    return requestMany(this, subject, payload, options);
   }
 
   async flush(): Promise<void> {

@@ -124,7 +124,7 @@ class Reader {
 
   /** Reads until all has come (true), or the consumer is lost or the reader has left (false). */
   async *#readConsumer(): AsyncGenerator<StreamMessage, boolean> {
-    const inbox = this.#api.nc.subscribe(createInbox());
+    const inbox = this.#api.nc.subscribe(createInbox(this.#api.nc.inboxPrefix));
     this.#inbox = inbox;
     const silence = new Silence(2 * HEARTBEAT_MS, () => inbox.unsubscribe());
     const statuses = this.#leaveOnReconnect(inbox);
@@ -188,7 +188,7 @@ class Reader {
         return await this.createConsumer();
       } catch (error) {
         const isFinal = error instanceof JetStreamApiError && error.status >= 400 && error.status < 500;
-        if (isFinal || this.#api.nc.isClosed() || !(error instanceof NatsError)) throw error;
+        if (!this.#isStopped && (isFinal || this.#api.nc.isClosed() || !(error instanceof NatsError))) throw error;
         await delay(RECOVER_WAIT_MS);
       }
     }

@@ -43,6 +43,7 @@ export class Hub implements BackendEvents {
   /** Starts the engine; `key` is compared with that of later clients. */
   start(options: ParsedOptions, key: string, memory: object | undefined): void {
     this.#host = new EngineHost(options, this, memory);
+    this.#state = this.#host.state();
     this.#key = key;
     this.#host.connect();
   }

@@ -196,7 +196,7 @@ export class NatsGeoWorker {
 
   async #connectOwn(): Promise<Connection> {
     await this.#start(undefined);
-    const connection = new Connection("worker", undefined);
+    const connection = new Connection("worker");
     // The engine may be open already, and tells so while joining.
     const client = this.#hub.join(connection);
     connection.attach(client);
