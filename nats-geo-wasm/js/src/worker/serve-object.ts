@@ -1,9 +1,10 @@
 // Fetches answered from an object store: whole, or one range of it, pulled as the browser reads.
 
-import type { ObjectInfo, ObjectStore } from "../../types/jetstream.js";
+import type { ObjectInfo } from "../../types/jetstream.js";
 import type { ObjectRoute } from "../../types/sw.js";
 import type { NatsConnection } from "../../types/nats.js";
-import { Objm } from "../objects.ts";
+import { Objm, type ObjectBucket } from "../objects.ts";
+import { failure } from "./failure.ts";
 import { parseRange } from "./ranges.ts";
 
 /** For objects that do not say what they are. Browsers refuse scripts, styles and media of a wrong type. */
@@ -16,16 +17,16 @@ const TYPES: Record<string, string> = {
 /** Opens each bucket once. */
 export class ObjectServer {
   #nc: NatsConnection;
-  #stores = new Map<string, Promise<ObjectStore>>();
+  #stores = new Map<string, Promise<ObjectBucket>>();
 
   constructor(nc: NatsConnection) {
     this.#nc = nc;
   }
 
   async serve(route: ObjectRoute, name: string, request: Request): Promise<Response> {
-    const store = await this.#open(route.bucket);
-    const info = await store.info(name);
-    if (!info || info.deleted) return new Response(`no object ${name} in ${route.bucket}\n`, { status: 404 });
+    const found = await (await this.#open(route.bucket)).find(name);
+    if (!found) return failure("NOT_FOUND", `no object ${name} in ${route.bucket}`);
+    const { store, info } = found;
     const headers = headersOf(info, name, route.cacheControl ?? "no-cache");
     const etag = headers.get("etag");
     if (etag !== null && (request.headers.get("if-none-match") ?? "").split(/\s*,\s*/).includes(etag)) return new Response(null, { status: 304, headers });
@@ -47,7 +48,7 @@ export class ObjectServer {
     return new Response(data as ReadableStream<Uint8Array<ArrayBuffer>>, { status, headers });
   }
 
-  #open(bucket: string): Promise<ObjectStore> {
+  #open(bucket: string): Promise<ObjectBucket> {
     const known = this.#stores.get(bucket);
     if (known) return known;
     const opening = new Objm(this.#nc).open(bucket);
