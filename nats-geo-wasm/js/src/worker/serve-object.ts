@@ -32,7 +32,8 @@ export class ObjectServer {
     if (etag !== null && (request.headers.get("if-none-match") ?? "").split(/\s*,\s*/).includes(etag)) return new Response(null, { status: 304, headers });
     // A range of an older version would be glued to this one: If-Range asks for the whole then.
     const condition = request.headers.get("if-range");
-    const range = parseRange(condition === null || condition === etag ? request.headers.get("range") : null, info.size);
+    const hasRange = request.method === "GET" && (condition === null || condition === etag);
+    const range = parseRange(hasRange ? request.headers.get("range") : null, info.size);
     if (range.kind === "unsatisfiable") {
       headers.set("content-range", `bytes */${info.size}`);
       headers.delete("content-length");
