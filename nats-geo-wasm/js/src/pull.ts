@@ -8,9 +8,15 @@ import { JetStreamApiError, JetStreamError, NatsError } from "./errors.ts";
 import { createInbox, randomToken } from "./inbox.ts";
 import { JetStreamApi } from "./jetstream.ts";
 
-/** Messages and bytes of one pull: what may come in unasked when the reader stops reading. */
-const BATCH_MESSAGES = 100;
+/**
+ * Messages and bytes of one pull: what may come in unasked when the reader stops reading. The bytes are foreseen, from the
+ * largest message so far. The server has a limit for them, `max_bytes`; but a message that exceeds it is never sent, and
+ * nats-server 2.15.1 skips it when the consumer delivers the last of each subject.
+ */
+const BATCH_MESSAGES_MAX = 100;
 const BATCH_BYTES = 256 * 1024;
+/** Before the first message has come. */
+const BATCH_MESSAGES_START = 16;
 /** How long one pull waits at the server. Long, because asking again costs a round trip. */
 const EXPIRES_MS = 30_000;
 /** The server says this often that the consumer lives; two missed in a row mean that it does not. */
@@ -60,6 +66,7 @@ class Reader {
   #consumerSeq = 0;
   /** Where the next consumer begins; undefined while that is a matter of the policy. */
   #nextSeq: number | undefined;
+  #largestBytes = 0;
   #inbox: Subscription | undefined;
   #isStopped = false;
 
@@ -129,7 +136,7 @@ class Reader {
     const silence = new Silence(2 * HEARTBEAT_MS, () => inbox.unsubscribe());
     const statuses = this.#leaveOnReconnect(inbox);
     try {
-      let left = this.#ask(inbox, false);
+      let left = this.#ask(inbox);
       for await (const message of inbox) {
         silence.broken();
         const status = message.headers?.code ?? 0;
@@ -145,14 +152,14 @@ class Reader {
           if (place.consumerSeq !== this.#consumerSeq + 1) return false;
           this.#consumerSeq = place.consumerSeq;
           this.#nextSeq = place.seq + 1;
+          this.#largestBytes = Math.max(this.#largestBytes, message.data.byteLength, 1);
           silence.pause();
           yield { message, seq: place.seq, time: place.time, pending: place.pending };
           silence.broken();
           if (place.pending === 0 && this.#options.untilCaughtUp) return true;
           left -= 1;
         }
-        // A message that is larger than a whole pull is asked for alone.
-        if (!place || left === 0) left = this.#ask(inbox, status === 409 && left === BATCH_MESSAGES);
+        if (!place || left === 0) left = this.#ask(inbox);
       }
       return false;
     } finally {
@@ -173,10 +180,10 @@ class Reader {
     return statuses;
   }
 
-  /** Returns how many messages it asked for: a batch, or one of any size. */
-  #ask(inbox: Subscription, alone: boolean): number {
-    const batch = alone ? 1 : BATCH_MESSAGES;
-    const wish = { batch, max_bytes: alone ? undefined : BATCH_BYTES, expires: EXPIRES_MS * NANOS_PER_MS, idle_heartbeat: HEARTBEAT_MS * NANOS_PER_MS };
+  /** Returns how many messages it asked for. */
+  #ask(inbox: Subscription): number {
+    const batch = this.#largestBytes === 0 ? BATCH_MESSAGES_START : Math.ceil(Math.min(BATCH_BYTES / this.#largestBytes, BATCH_MESSAGES_MAX));
+    const wish = { batch, expires: EXPIRES_MS * NANOS_PER_MS, idle_heartbeat: HEARTBEAT_MS * NANOS_PER_MS };
     this.#api.nc.publish(`${this.#api.prefix}.CONSUMER.MSG.NEXT.${this.#stream}.${this.#consumer}`, JSON.stringify(wish), { reply: inbox.getSubject() });
     return batch;
   }
@@ -233,8 +240,7 @@ class Silence {
 /** Whether a status ends the pull but not the consumer. */
 function isEndOfPull(status: number, message: Msg): boolean {
   if (status === 404 || status === 408) return true;
-  const text = message.headers?.description.toLowerCase() ?? "";
-  return status === 409 && (text.includes("batch completed") || text.includes("message size exceeds"));
+  return status === 409 && /batch completed/i.test(message.headers?.description ?? "");
 }
 
 /** Reads a message's place from its reply subject: `$JS.ACK.[domain.hash.]stream.consumer.delivered.seq.consumerSeq.time.pending[.token]`. */
