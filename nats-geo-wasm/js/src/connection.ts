@@ -8,7 +8,7 @@ import { FLAG_NO_RESPONDERS, Kind, decodeFrame, forEachFrame, type Frame } from 
 import { encodeHeaders } from "./headers.ts";
 import { isSubject } from "./inbox.ts";
 import { MsgImpl, toBytes } from "./message.ts";
-import { parseServers } from "./options.ts";
+import { checkLimit, parseServers } from "./options.ts";
 import { Queue } from "./queue.ts";
 import { requestMany } from "./request-many.ts";
 import { SubscriptionImpl, type SubscriptionOwner } from "./subscription.ts";
@@ -95,10 +95,15 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
     this.#mayOperate();
     if (!isSubject(subject, true)) throw new InvalidSubjectError(subject);
     if (options.queue !== undefined && !isSubject(options.queue, false)) throw new InvalidSubjectError(options.queue);
-    if (options.max !== undefined && !(options.max > 0)) throw new InvalidArgumentError(`max is ${options.max}: it must be more than 0`);
-    const subscription = new SubscriptionImpl(this, ++this.#lastId, subject, options);
-    this.#subscriptions.set(subscription.sid, subscription);
-    this.#backend.subscribe(subscription.sid, subject, options.queue, options.max);
+    const { max, queue, timeout } = options;
+    checkLimit("max", max);
+    checkLimit("timeout", timeout);
+    if (max !== undefined && max % 1 > 0) throw new InvalidArgumentError(`max is ${max}: it must be a whole number`);
+    const sid = ++this.#lastId;
+    // Nothing is delivered, and no timer runs, for what the backend refuses.
+    this.#backend.subscribe(sid, subject, queue, max);
+    const subscription = new SubscriptionImpl(this, sid, subject, options);
+    this.#subscriptions.set(sid, subscription);
     return subscription;
   }
 
@@ -108,7 +113,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
     const block = encodeHeaders(options.headers);
     this.#mayCarry(data.byteLength + (block?.byteLength ?? 0));
     const timeout = options.timeout ?? REQUEST_TIMEOUT_DEFAULT_MS;
-    if (!(timeout > 0)) throw new InvalidArgumentError(`timeout is ${timeout}: it must be more than 0`);
+    checkLimit("timeout", timeout);
     this.#count(data);
     const frame = await this.#operate((id) => this.#backend.request(id, subject, block, data, timeout), subject);
     return new MsgImpl(this, frame as Frame, 0);

@@ -82,6 +82,14 @@ export function parseOptions(options: ConnectionOptions = {}, origin: Origin | u
   return { engine, authenticator: authenticators.length > 0 ? combine(authenticators) : undefined, credentials };
 }
 
+/** The longest that timers take. */
+const LIMIT_MAX = 2 ** 31 - 1;
+
+/** Throws unless a time or a count is one; `undefined` is none. */
+export function checkLimit(name: string, value: number | undefined): void {
+  if (value !== undefined && !(Number.isFinite(value) && value > 0 && value <= LIMIT_MAX)) throw new InvalidArgumentError(`${name} is ${value}: it must be more than 0, and at most ${LIMIT_MAX}`);
+}
+
 /** Checks and completes server addresses. Throws before anything is dialled. */
 export function parseServers(servers: string | string[] | undefined, origin: Origin | undefined = globalThis.location): string[] {
   const list = [servers ?? []].flat().flatMap((entry) => (typeof entry === "string" ? entry.split(",") : [entry]));
