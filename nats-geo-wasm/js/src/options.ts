@@ -103,8 +103,8 @@ function parseServer(entry: unknown, origin: Origin | undefined): string {
   const secure = origin?.protocol === "https:";
   const complete = /^[a-z][a-z0-9+.-]*:\/\//i.test(address) ? address : `${secure ? "wss" : "ws"}://${address}`;
   const url = address ? URL.parse?.(complete) ?? tryUrl(complete) : undefined;
-  // The address may hold a password, so only what is before and after it is shown.
-  const shown = JSON.stringify(entry.replace(/\/\/[^@/]*@/, "//***@"));
+  // The address may hold a password, so only what is after it is shown.
+  const shown = JSON.stringify(entry.replace(/.*@/, "***@"));
   if (!url) throw new InvalidArgumentError(`server ${shown} is no address: write "wss://host:port"`);
   if (url.protocol !== "ws:" && url.protocol !== "wss:") {
     throw new InvalidArgumentError(`server ${shown} has the scheme ${url.protocol}// which browsers cannot open: use the server's websocket port with wss:// or ws://`);
@@ -142,7 +142,7 @@ function checkNames(options: ConnectionOptions): void {
     }
     const wanted = KNOWN[name];
     if (!wanted) throw new InvalidArgumentError(`option ${name} is unknown`);
-    if (typeof value !== wanted) throw new InvalidArgumentError(`option ${name} must be a ${wanted}, not ${typeof value}`);
+    if (typeof value !== wanted || value === null || Array.isArray(value)) throw new InvalidArgumentError(`option ${name} must be a ${wanted}, not ${value === null ? value : typeof value}`);
     if (wanted === "number" && !(Number.isFinite(value) && (value as number) >= 0)) throw new InvalidArgumentError(`option ${name} is ${value}: it must be 0 or more`);
   }
 }
