@@ -16,11 +16,14 @@ const TYPES: Record<string, string> = {
 
 /** Opens each bucket once. */
 export class ObjectServer {
-  #nc: NatsConnection;
+  readonly nc: NatsConnection;
+  #onRead: (reading: Promise<unknown>) => void;
   #stores = new Map<string, Promise<ObjectBucket>>();
 
-  constructor(nc: NatsConnection) {
-    this.#nc = nc;
+  /** `onRead` is told of every body, until it has been read or left. */
+  constructor(nc: NatsConnection, onRead: (reading: Promise<unknown>) => void) {
+    this.nc = nc;
+    this.#onRead = onRead;
   }
 
   async serve(route: ObjectRoute, name: string, request: Request): Promise<Response> {
@@ -45,14 +48,15 @@ export class ObjectServer {
     }
     const status = range.kind === "part" ? 206 : 200;
     if (request.method === "HEAD" || info.size === 0) return new Response(null, { status, headers });
-    const { data } = store.read(info, range.kind === "part" ? range : undefined);
+    const { data, error } = store.read(info, range.kind === "part" ? range : undefined);
+    this.#onRead(error);
     return new Response(data as ReadableStream<Uint8Array<ArrayBuffer>>, { status, headers });
   }
 
   #open(bucket: string): Promise<ObjectBucket> {
     const known = this.#stores.get(bucket);
     if (known) return known;
-    const opening = new Objm(this.#nc).open(bucket);
+    const opening = new Objm(this.nc).open(bucket);
     this.#stores.set(bucket, opening);
     // A store that is made later is found then.
     opening.catch(() => this.#stores.delete(bucket));
