@@ -8,12 +8,18 @@ import { Objm } from "@nats-io/obj";
 import { connect } from "@nats-io/transport-node";
 import { stopWorkers } from "./lib/browser.mjs";
 import { startServer } from "./lib/server.mjs";
+import { startSite } from "./lib/site.mjs";
+import { until } from "./lib/until.mjs";
 import { MODES, startWorld } from "./lib/world.mjs";
 
 /** More than one pull asks for, and less than a message may have. */
 const LARGE_BYTES = 700_000;
 /** Their values are larger than a pull; nats-server loses some of them when it is asked to heed the size. */
 const MANY = 60;
+/** More than browsers read ahead. */
+const LONG_BYTES = 12_000_000;
+/** The worker closes its connection 25 s after the last page has gone. */
+const GRACE_MS = 25_000;
 /** Much more than any of these takes when it works. */
 const LIMIT_MS = 8000;
 
@@ -42,6 +48,7 @@ before(async () => {
   for (let index = 0; index < MANY; index++) await many.put(`k${index}`, new Uint8Array(10_000));
   const store = await new Objm(nc).create("site");
   await store.putBlob({ name: "film.txt" }, Buffer.from("twelve bytes"));
+  await store.putBlob({ name: "long.bin" }, new Uint8Array(LONG_BYTES));
   await store.link("link.txt", await store.info("film.txt"));
   await store.putBlob({ name: "damaged.txt" }, Buffer.from("these are not the bytes that were put"));
   const { revision, isFrozen, deleted, ...info } = await store.info("damaged.txt");
@@ -186,6 +193,72 @@ for (const mode of MODES) {
     });
   });
 }
+
+describe("in a worker", () => {
+  const [mode] = MODES;
+  const options = () => ({ servers: server.url, user: "all", pass: "secret", preset: "interactive", ...mode.options });
+
+  it("keeps its connection while a file is read, though no page is connected", async () => {
+    const page = await world.connected(mode, options());
+    // The web server's own page, under the worker but without a connection.
+    await page.goto(new URL("/nowhere", page.url()).href);
+    const bytes = await page.evaluate(async (graceMs) => {
+      const reader = (await fetch("/files/long.bin")).body.getReader();
+      let bytes = (await reader.read()).value.byteLength;
+      await new Promise((resolve) => setTimeout(resolve, graceMs + 2000));
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return bytes;
+        bytes += value.byteLength;
+      }
+    }, GRACE_MS);
+    assert.equal(bytes, LONG_BYTES);
+    await page.context().close();
+  });
+
+  it("is not installed with an engine that is none", async () => {
+    const [, classic] = MODES;
+    // As a web server does that answers everything with its start page.
+    const site = await startSite({ classicWasm: "/page.html" });
+    const page = await world.page(site.origin("engine"));
+    const result = await page.evaluate((options) => outcome(() => natsGeo.connect(options)), { ...options(), ...classic.options });
+    assert.equal(result.error?.code, "WORKER_UNAVAILABLE", JSON.stringify(result));
+    const kept = await page.evaluate(async () => {
+      const names = await caches.keys();
+      return (await Promise.all(names.map(async (name) => (await caches.open(name)).keys()))).flat().map(({ url }) => url);
+    });
+    assert.deepEqual(kept, []);
+    await page.context().close();
+    site.stop();
+  });
+
+  it("forgets the options of before when it may not keep those of now", async () => {
+    const page = await world.page();
+    const kept = () =>
+      page.evaluate(async () => {
+        const { name } = (await indexedDB.databases()).find(({ name }) => name.startsWith("nats-geo"));
+        return new Promise((resolve, reject) => {
+          const opening = indexedDB.open(name);
+          opening.onerror = () => reject(opening.error);
+          opening.onsuccess = () => {
+            const reading = opening.result.transaction("memory").objectStore("memory").getAllKeys();
+            reading.onsuccess = () => (opening.result.close(), resolve({ name, keys: reading.result }));
+          };
+        });
+      });
+    const open = { ...options(), user: undefined, pass: undefined };
+    // There is no such user, but that is found out later.
+    await page.evaluate((options) => outcome(() => natsGeo.connect(options)), { ...open, timeout: 1000 });
+    await until("the options are kept", async () => (await kept()).keys.includes("options"));
+    await page.evaluate(async (options) => {
+      window.nc = await natsGeo.connect(options);
+    }, options());
+    await until("they are forgotten", async () => !(await kept()).keys.includes("options"));
+    // What one application keeps is not another's on the same origin.
+    assert.ok((await kept()).name.endsWith(new URL("/", page.url()).href));
+    await page.context().close();
+  });
+});
 
 /** What `promise` gives, or a failure that says what did not happen. */
 async function within(ms, what, promise) {
