@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Status } from "../types/nats.js";
+import type { ServerInfo, Status } from "../types/nats.js";
 import type { Backend } from "../src/backend.ts";
 import { Connection } from "../src/connection.ts";
 import { LinkLostError } from "../src/errors.ts";
 import { FrameWriter } from "../src/frames.ts";
+import { headers } from "../src/headers.ts";
 import { bytes, frame } from "./helpers.ts";
 
 /** A connection over a backend that only notes what it is asked, but for what `special` says. */
@@ -106,6 +107,15 @@ test("operations under way fail when the backend has forgotten them, or the conn
   const closed = assert.rejects(nc.flush(), { code: "CLOSED" });
   await nc.close();
   await closed;
+});
+
+test("headers count as payload does", () => {
+  const { nc } = connected();
+  nc.state({ server: "", info: { max_payload: 20 } as ServerInfo, regions: [], servers: [] });
+  const hdrs = headers();
+  hdrs.set("a", "b");
+  nc.publish("a", "x".repeat(20));
+  assert.throws(() => nc.publish("a", "x".repeat(20), { headers: hdrs }), { code: "PAYLOAD_TOO_LARGE" });
 });
 
 test("many answers come to an inbox of the connection's prefix", async () => {

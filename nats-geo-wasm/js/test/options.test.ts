@@ -67,6 +67,8 @@ test("passwords and tokens are not written to disk", () => {
   assert.equal(mayKeep({ engine, answers: false }), true);
   assert.equal(mayKeep({ engine: { ...engine, user: "u", pass: "p" }, answers: false }), false);
   assert.equal(mayKeep({ engine: { ...engine, token: "t" }, answers: false }), false);
+  // Whose answers come from a page is not known without it.
+  assert.equal(mayKeep({ engine, answers: true }), false);
 });
 
 test("subjects", () => {
