@@ -6,6 +6,7 @@ import { test } from "node:test";
 import type { BackendEvents } from "../src/backend.ts";
 import { FrameWriter, decodeFrame, forEachFrame } from "../src/frames.ts";
 import type { FromWorker } from "../src/protocol.ts";
+import { WorkerBackend } from "../src/page/worker-backend.ts";
 import { Hub } from "../src/worker/hub.ts";
 import { Session } from "../src/worker/session.ts";
 import { bytes, frame, text } from "./helpers.ts";
@@ -37,6 +38,14 @@ test("each client gets what is its own, by its own numbers", () => {
   hub.deliver(batch([ids[1]!, "late"], [ids[2]!, "g"]));
   assert.deepEqual(one.got, [[1, "a"], [1, "c"]]);
   assert.deepEqual(other.got, [[1, "b"], [2, "d"], [2, "e"], [1, "f"], [2, "g"]]);
+});
+
+test("a subject that no frame can hold is refused, and not cut into another", () => {
+  const backend = new WorkerBackend("/", undefined, undefined, client().events);
+  const long = "a".repeat(70_000);
+  assert.throws(() => backend.publish(long, undefined, undefined, bytes("")), { code: "INVALID_ARGUMENT" });
+  assert.throws(() => backend.publish("a", long, undefined, bytes("")), { code: "INVALID_ARGUMENT" });
+  backend.publish("a".repeat(20_000), undefined, undefined, bytes(""));
 });
 
 test("a page that takes nothing gets 16 MiB and no more, and hears of it when it reads again", { timeout: 10_000 }, async (context) => {
