@@ -37,7 +37,7 @@ before(async () => {
         { user: all, password: secret }
         { user: private, password: secret, permissions: { publish: ["$JS.API.>", "$KV.>", "echo"], subscribe: ["_PRIVATE.me.>"] } }
       ]
-    }`);
+    }`, { withStreams: true });
   nc = await connect({ servers: server.client, user: "all", pass: "secret" });
   nc.subscribe("echo", { callback: (error, message) => message.respond("heard") });
   kv = await new Kvm(nc).create("settings", { history: 3 });
