@@ -164,7 +164,7 @@ for (const mode of MODES.filter(({ isWorker }) => isWorker)) {
       await page.waitForFunction(
         () =>
           new Promise((resolve) => {
-            const opening = indexedDB.open("nats-geo", 1);
+            const opening = indexedDB.open(`nats-geo ${location.origin}/`, 1);
             opening.onsuccess = () => {
               const reading = opening.result.transaction("memory").objectStore("memory").getAllKeys();
               reading.onsuccess = () => (opening.result.close(), resolve(reading.result.includes("options") && reading.result.includes("engine")));

@@ -17,22 +17,32 @@ const NOT_SHELL = [...worker.routes.map(({ path }) => path.replace(/\*$/, "")), 
 self.addEventListener("fetch", (event) => {
   const url = new URL(event.request.url);
   const isShell = url.origin === self.location.origin && !NOT_SHELL.some((prefix) => url.pathname.startsWith(prefix));
-  if (event.request.method === "GET" && isShell) event.respondWith(shell(event.request));
+  if (event.request.method === "GET" && isShell) event.respondWith(shell(event));
 });
 
 /** The newest there is: from the network, else as it was. */
-async function shell(request: Request): Promise<Response> {
-  const cache = await caches.open(SHELL);
+async function shell(event: FetchEvent): Promise<Response> {
   // The token is in the first address, and belongs in no cache.
-  const key = new URL(request.url);
+  const key = new URL(event.request.url);
   key.search = "";
+  let response: Response;
   try {
-    const response = await fetch(request);
-    if (response.ok) await cache.put(key, response.clone());
-    return response;
+    response = await fetch(event.request);
   } catch (error) {
-    const cached = await cache.match(key);
+    const cached = await caches.match(key, { cacheName: SHELL });
     if (cached) return cached;
     throw error;
+  }
+  if (response.status === 200) event.waitUntil(keep(key, response.clone()));
+  return response;
+}
+
+/** A full disk, or one that may not be written, is no reason to answer nothing. */
+async function keep(key: URL, response: Response): Promise<void> {
+  try {
+    const cache = await caches.open(SHELL);
+    await cache.put(key, response);
+  } catch (error) {
+    console.warn("the demo will not open offline:", error);
   }
 }

@@ -11,6 +11,8 @@ export interface State {
   readonly regions: readonly string[];
   /** `host:port` of all known servers. */
   readonly servers: readonly string[];
+  /** Prefix of inboxes: whoever joins a connection need not know its options. */
+  readonly inboxPrefix?: string;
 }
 
 export const NO_STATE: State = { server: "", info: undefined, regions: [], servers: [] };

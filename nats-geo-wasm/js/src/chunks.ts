@@ -81,7 +81,7 @@ export class ChunkReader {
     const { nc, prefix } = this.#api;
     const batchBytes = Math.min(Math.max(this.#readBytes * BATCH_PART_OF_READ, BATCH_BYTES_MIN), BATCH_BYTES_MAX);
     const chunks = Math.ceil(Math.min(this.#left + this.#skip, batchBytes) / this.#chunkBytes);
-    const inbox = nc.subscribe(createInbox());
+    const inbox = nc.subscribe(createInbox(nc.inboxPrefix));
     this.#inbox = inbox;
     let timer = setTimeout(() => inbox.unsubscribe(), stallMs);
     try {

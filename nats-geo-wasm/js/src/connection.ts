@@ -8,7 +8,7 @@ import { FLAG_NO_RESPONDERS, Kind, decodeFrame, forEachFrame, type Frame } from 
 import { encodeHeaders } from "./headers.ts";
 import { isSubject } from "./inbox.ts";
 import { MsgImpl, toBytes } from "./message.ts";
-import { parseServers } from "./options.ts";
+import { checkLimit, parseServers } from "./options.ts";
 import { Queue } from "./queue.ts";
 import { requestMany } from "./request-many.ts";
 import { SubscriptionImpl, type SubscriptionOwner } from "./subscription.ts";
@@ -30,7 +30,6 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
   /** Resolves when the first link is live, rejects when there will be none. */
   readonly ready: Promise<void>;
   #backend!: Backend;
-  #inboxPrefix: string | undefined;
   #checkedSubject: string | undefined;
   #state: State = NO_STATE;
   #subscriptions = new Map<number, SubscriptionImpl>();
@@ -45,9 +44,8 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
   #closed: Promise<void | Error>;
   #resolveClosed!: (error: void | Error) => void;
 
-  constructor(mode: "worker" | "page", inboxPrefix: string | undefined) {
+  constructor(mode: "worker" | "page") {
     this.mode = mode;
-    this.#inboxPrefix = inboxPrefix;
     this.#closed = new Promise((resolve) => (this.#resolveClosed = resolve));
     this.ready = new Promise((resolve, reject) => {
       this.#resolveReady = resolve;
@@ -63,6 +61,10 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
 
   get info(): ServerInfo | undefined {
     return this.#state.info;
+  }
+
+  get inboxPrefix(): string | undefined {
+    return this.#state.inboxPrefix;
   }
 
   get regions(): readonly string[] {
@@ -93,10 +95,15 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
     this.#mayOperate();
     if (!isSubject(subject, true)) throw new InvalidSubjectError(subject);
     if (options.queue !== undefined && !isSubject(options.queue, false)) throw new InvalidSubjectError(options.queue);
-    if (options.max !== undefined && !(options.max > 0)) throw new InvalidArgumentError(`max is ${options.max}: it must be more than 0`);
-    const subscription = new SubscriptionImpl(this, ++this.#lastId, subject, options);
-    this.#subscriptions.set(subscription.sid, subscription);
-    this.#backend.subscribe(subscription.sid, subject, options.queue, options.max);
+    const { max, queue, timeout } = options;
+    checkLimit("max", max);
+    checkLimit("timeout", timeout);
+    if (max !== undefined && max % 1 > 0) throw new InvalidArgumentError(`max is ${max}: it must be a whole number`);
+    const sid = ++this.#lastId;
+    // Nothing is delivered, and no timer runs, for what the backend refuses.
+    this.#backend.subscribe(sid, subject, queue, max);
+    const subscription = new SubscriptionImpl(this, sid, subject, options);
+    this.#subscriptions.set(sid, subscription);
     return subscription;
   }
 
@@ -106,14 +113,14 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
     const block = encodeHeaders(options.headers);
     this.#mayCarry(data.byteLength + (block?.byteLength ?? 0));
     const timeout = options.timeout ?? REQUEST_TIMEOUT_DEFAULT_MS;
-    if (!(timeout > 0)) throw new InvalidArgumentError(`timeout is ${timeout}: it must be more than 0`);
+    checkLimit("timeout", timeout);
     this.#count(data);
     const frame = await this.#operate((id) => this.#backend.request(id, subject, block, data, timeout), subject);
     return new MsgImpl(this, frame as Frame, 0);
   }
 
   async requestMany(subject: string, payload?: Payload, options: RequestManyOptions = {}): Promise<AsyncIterable<Msg>> {
-    return requestMany(this, subject, payload, options, this.#inboxPrefix);
+    return requestMany(this, subject, payload, options);
   }
 
   async flush(): Promise<void> {

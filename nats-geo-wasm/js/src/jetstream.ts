@@ -6,6 +6,8 @@ import { InvalidArgumentError, JetStreamApiError, JetStreamError, LinkLostError,
 import { delay } from "./delay.ts";
 import { headers as newHeaders } from "./headers.ts";
 
+/** Where the API is when nothing else is said. */
+export const API_PREFIX = "$JS.API";
 /** nats-core's default for JetStream requests. */
 const TIMEOUT_DEFAULT_MS = 5000;
 /** Tries after the first. */
@@ -24,7 +26,7 @@ export class JetStreamApi {
 
   constructor(nc: NatsConnection, options: JetStreamOptions = {}) {
     this.nc = nc;
-    this.prefix = options.apiPrefix ?? (options.domain ? `$JS.${options.domain}.API` : "$JS.API");
+    this.prefix = options.apiPrefix ?? (options.domain ? `$JS.${options.domain}.API` : API_PREFIX);
     this.timeout = options.timeout ?? TIMEOUT_DEFAULT_MS;
   }
 

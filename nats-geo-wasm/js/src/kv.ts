@@ -4,7 +4,7 @@ import type { JetStreamOptions, KV, KvEntry, KvWatchOptions, Pulled } from "../t
 import type { Msg, MsgHdrs, NatsConnection, Payload } from "../types/nats.js";
 import { InvalidArgumentError, JetStreamApiError, RequestError } from "./errors.ts";
 import { decodeHeaders, headers } from "./headers.ts";
-import { JetStreamApi } from "./jetstream.ts";
+import { API_PREFIX, JetStreamApi } from "./jetstream.ts";
 import { pull, type StreamMessage } from "./pull.ts";
 
 const OPERATION = "KV-Operation";
@@ -20,9 +20,14 @@ export class Kvm {
   async open(bucket: string): Promise<KV> {
     checkBucket(bucket);
     const stream = `KV_${bucket}`;
-    const { config } = await this.#api.call<{ config: { allow_direct?: boolean } }>(`STREAM.INFO.${stream}`);
-    return new Bucket(this.#api, bucket, config.allow_direct === true);
+    const { config } = await this.#api.call<{ config: StoreConfig }>(`STREAM.INFO.${stream}`);
+    return new Bucket(this.#api, bucket, config);
   }
+}
+
+interface StoreConfig {
+  readonly allow_direct?: boolean;
+  readonly mirror?: { readonly name: string; readonly external?: { readonly api: string } };
 }
 
 class Bucket implements KV {
@@ -30,12 +35,19 @@ class Bucket implements KV {
   #api: JetStreamApi;
   #stream: string;
   #isDirect: boolean;
+  /** The bucket that the subjects name: a mirror's are those of its origin. */
+  #origin: string;
+  /** Where writes go through, when the bucket is in another domain or account; with a dot at its end. */
+  #outside: string;
 
-  constructor(api: JetStreamApi, bucket: string, isDirect: boolean) {
+  constructor(api: JetStreamApi, bucket: string, { allow_direct: isDirect = false, mirror }: StoreConfig) {
     this.#api = api;
     this.bucket = bucket;
     this.#stream = `KV_${bucket}`;
     this.#isDirect = isDirect;
+    this.#origin = mirror?.name.replace(/^KV_/, "") ?? bucket;
+    const through = mirror?.external?.api || api.prefix;
+    this.#outside = through === API_PREFIX ? "" : `${through}.`;
   }
 
   async get(key: string, options: { revision?: number } = {}): Promise<KvEntry | null> {
@@ -110,7 +122,7 @@ class Bucket implements KV {
     if (operation) hdrs.set(OPERATION, operation);
     if (operation === "PURGE") hdrs.set("Nats-Rollup", "sub");
     const expect = previous === undefined ? undefined : { lastSubjectSequence: previous };
-    const { seq } = await this.#api.publish(this.#subject(key), value, { headers: hdrs, expect });
+    const { seq } = await this.#api.publish(this.#outside + this.#subject(key), value, { headers: hdrs, expect });
     return seq;
   }
 
@@ -157,11 +169,11 @@ class Bucket implements KV {
   }
 
   #subject(key: string): string {
-    return kvSubject(this.bucket, key);
+    return kvSubject(this.#origin, key);
   }
 
   #filters(keys: string | string[] = ">"): string[] {
-    return [keys].flat().map((key) => kvSubject(this.bucket, key, true));
+    return [keys].flat().map((key) => kvSubject(this.#origin, key, true));
   }
 }
 
@@ -187,7 +199,9 @@ export function checkBucket(bucket: string): void {
 
 function entry(bucket: string, stored: { subject: string; headers?: MsgHdrs; data: Uint8Array; seq: number; time: Date; delta?: number }): KvEntry {
   const { subject, data, seq, time, delta } = stored;
-  const operation = stored.headers?.get(OPERATION) || (stored.headers?.has("Nats-Marker-Reason") ? "DEL" : "PUT");
+  // What the server deletes by itself it marks with the reason.
+  const reason = stored.headers?.get("Nats-Marker-Reason");
+  const operation = stored.headers?.get(OPERATION) || (!reason ? "PUT" : reason === "Remove" ? "DEL" : "PURGE");
   return {
     bucket,
     key: subject.split(".").slice(2).join("."),

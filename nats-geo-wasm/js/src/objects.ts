@@ -20,14 +20,14 @@ export class Objm {
     this.#api = new JetStreamApi(nc, options);
   }
 
-  async open(bucket: string): Promise<ObjectStore> {
+  async open(bucket: string): Promise<ObjectBucket> {
     checkBucket(bucket);
     const stream = `OBJ_${bucket}`;
     const { config } = await this.#api.call<{ config: { allow_direct?: boolean } }>(`STREAM.INFO.${stream}`);
     if (!config.allow_direct) {
       throw new JetStreamError(`object store ${bucket} forbids direct gets, by which objects are read: allow them with \`nats stream edit ${stream} --allow-direct\``);
     }
-    return new Bucket(this.#api, bucket);
+    return new ObjectBucket(this.#api, bucket);
   }
 }
 
@@ -38,7 +38,7 @@ type StoredInfo = Omit<ObjectInfo, "headers" | "description" | "metadata"> & {
   readonly headers?: Record<string, string[]>;
 };
 
-class Bucket implements ObjectStore {
+export class ObjectBucket implements ObjectStore {
   readonly bucket: string;
   #api: JetStreamApi;
   #stream: string;
@@ -69,20 +69,32 @@ class Bucket implements ObjectStore {
   }
 
   async get(name: string, options: { range?: ByteRange } = {}): Promise<ObjectResult | null> {
+    const found = await this.find(name);
+    return found && found.store.read(found.info, options.range);
+  }
+
+  /** An object that has data, where it is; a link is followed. null when there is none. */
+  async find(name: string): Promise<{ store: ObjectBucket; info: ObjectInfo } | null> {
     const info = await this.info(name);
     if (!info || info.deleted) return null;
     const link = info.options?.link;
-    if (!link) return this.read(info, options.range);
+    if (!link) return { store: this, info };
     if (!link.name) throw new JetStreamError(`object ${JSON.stringify(name)} is a link to the whole store ${link.bucket}: open that`);
     const target = link.bucket === this.bucket ? this : await new Objm(this.#api.nc, { apiPrefix: this.#api.prefix, timeout: this.#api.timeout }).open(link.bucket);
     const linked = await target.info(link.name);
     // Links of links are forbidden, so a circle ends here.
-    return linked && !linked.deleted && !linked.options?.link ? target.read(linked, options.range) : null;
+    return linked && !linked.deleted && !linked.options?.link ? { store: target, info: linked } : null;
   }
 
   async getBlob(name: string, options: { range?: ByteRange } = {}): Promise<Uint8Array | null> {
     const result = await this.get(name, options);
-    return result && new Uint8Array(await new Response(result.data as ReadableStream<Uint8Array<ArrayBuffer>>).arrayBuffer());
+    if (!result) return null;
+    try {
+      return new Uint8Array(await new Response(result.data as ReadableStream<Uint8Array<ArrayBuffer>>).arrayBuffer());
+    } catch (error) {
+      // Browsers say no more than that it failed.
+      throw (await result.error) ?? error;
+    }
   }
 
   read(info: ObjectInfo, range?: ByteRange): ObjectResult {

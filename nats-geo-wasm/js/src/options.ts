@@ -82,6 +82,14 @@ export function parseOptions(options: ConnectionOptions = {}, origin: Origin | u
   return { engine, authenticator: authenticators.length > 0 ? combine(authenticators) : undefined, credentials };
 }
 
+/** The longest that timers take. */
+const LIMIT_MAX = 2 ** 31 - 1;
+
+/** Throws unless a time or a count is one; `undefined` is none. */
+export function checkLimit(name: string, value: number | undefined): void {
+  if (value !== undefined && !(Number.isFinite(value) && value > 0 && value <= LIMIT_MAX)) throw new InvalidArgumentError(`${name} is ${value}: it must be more than 0, and at most ${LIMIT_MAX}`);
+}
+
 /** Checks and completes server addresses. Throws before anything is dialled. */
 export function parseServers(servers: string | string[] | undefined, origin: Origin | undefined = globalThis.location): string[] {
   const list = [servers ?? []].flat().flatMap((entry) => (typeof entry === "string" ? entry.split(",") : [entry]));
@@ -95,8 +103,8 @@ function parseServer(entry: unknown, origin: Origin | undefined): string {
   const secure = origin?.protocol === "https:";
   const complete = /^[a-z][a-z0-9+.-]*:\/\//i.test(address) ? address : `${secure ? "wss" : "ws"}://${address}`;
   const url = address ? URL.parse?.(complete) ?? tryUrl(complete) : undefined;
-  // The address may hold a password, so only what is before and after it is shown.
-  const shown = JSON.stringify(entry.replace(/\/\/[^@/]*@/, "//***@"));
+  // The address may hold a password, so only what is after it is shown.
+  const shown = JSON.stringify(entry.replace(/.*@/, "***@"));
   if (!url) throw new InvalidArgumentError(`server ${shown} is no address: write "wss://host:port"`);
   if (url.protocol !== "ws:" && url.protocol !== "wss:") {
     throw new InvalidArgumentError(`server ${shown} has the scheme ${url.protocol}// which browsers cannot open: use the server's websocket port with wss:// or ws://`);
@@ -134,7 +142,7 @@ function checkNames(options: ConnectionOptions): void {
     }
     const wanted = KNOWN[name];
     if (!wanted) throw new InvalidArgumentError(`option ${name} is unknown`);
-    if (typeof value !== wanted) throw new InvalidArgumentError(`option ${name} must be a ${wanted}, not ${typeof value}`);
+    if (typeof value !== wanted || value === null || Array.isArray(value)) throw new InvalidArgumentError(`option ${name} must be a ${wanted}, not ${value === null ? value : typeof value}`);
     if (wanted === "number" && !(Number.isFinite(value) && (value as number) >= 0)) throw new InvalidArgumentError(`option ${name} is ${value}: it must be 0 or more`);
   }
 }

@@ -8,9 +8,15 @@ import { JetStreamApiError, JetStreamError, NatsError } from "./errors.ts";
 import { createInbox, randomToken } from "./inbox.ts";
 import { JetStreamApi } from "./jetstream.ts";
 
-/** Messages and bytes of one pull: what may come in unasked when the reader stops reading. */
-const BATCH_MESSAGES = 100;
+/**
+ * Messages and bytes of one pull: what may come in unasked when the reader stops reading. The bytes are foreseen, from the
+ * largest message so far. The server has a limit for them, `max_bytes`; but a message that exceeds it is never sent, and
+ * nats-server 2.15.1 skips it when the consumer delivers the last of each subject.
+ */
+const BATCH_MESSAGES_MAX = 100;
 const BATCH_BYTES = 256 * 1024;
+/** Before the first message has come. */
+const BATCH_MESSAGES_START = 16;
 /** How long one pull waits at the server. Long, because asking again costs a round trip. */
 const EXPIRES_MS = 30_000;
 /** The server says this often that the consumer lives; two missed in a row mean that it does not. */
@@ -41,6 +47,8 @@ export interface StreamMessage {
 interface ConsumerCreated {
   readonly name: string;
   readonly num_pending: number;
+  /** Before anything was delivered: what precedes its start. */
+  readonly delivered: { readonly stream_seq: number };
 }
 
 /** Begins reading. Fails when the stream does not exist. `empty`: whether there was nothing to begin with. */
@@ -56,7 +64,9 @@ class Reader {
   #options: PullOptions;
   #consumer = "";
   #consumerSeq = 0;
-  #streamSeq = 0;
+  /** Where the next consumer begins; undefined while that is a matter of the policy. */
+  #nextSeq: number | undefined;
+  #largestBytes = 0;
   #inbox: Subscription | undefined;
   #isStopped = false;
 
@@ -70,7 +80,7 @@ class Reader {
   async createConsumer(): Promise<number> {
     const { filters, deliver, headersOnly } = this.#options;
     const name = randomToken();
-    const from = this.#streamSeq > 0 ? { deliver_policy: "by_start_sequence", opt_start_seq: this.#streamSeq + 1 } : { deliver_policy: deliver };
+    const from = this.#nextSeq === undefined ? { deliver_policy: deliver } : { deliver_policy: "by_start_sequence", opt_start_seq: this.#nextSeq };
     const config = {
       name,
       ...from,
@@ -86,6 +96,8 @@ class Reader {
     const created = await this.#api.call<ConsumerCreated>(`CONSUMER.CREATE.${this.#stream}.${name}`, { stream_name: this.#stream, config, action: "create" });
     this.#consumer = created.name;
     this.#consumerSeq = 0;
+    // Only the last of each subject cannot be told by a sequence, and only while there are any.
+    if (deliver !== "last_per_subject" || created.num_pending === 0) this.#nextSeq = created.delivered.stream_seq + 1;
     return created.num_pending;
   }
 
@@ -119,7 +131,7 @@ class Reader {
 
   /** Reads until all has come (true), or the consumer is lost or the reader has left (false). */
   async *#readConsumer(): AsyncGenerator<StreamMessage, boolean> {
-    const inbox = this.#api.nc.subscribe(createInbox());
+    const inbox = this.#api.nc.subscribe(createInbox(this.#api.nc.inboxPrefix));
     this.#inbox = inbox;
     const silence = new Silence(2 * HEARTBEAT_MS, () => inbox.unsubscribe());
     const statuses = this.#leaveOnReconnect(inbox);
@@ -139,7 +151,8 @@ class Reader {
           // Messages that were lost on the way, or another reader's: begin again after the last good one.
           if (place.consumerSeq !== this.#consumerSeq + 1) return false;
           this.#consumerSeq = place.consumerSeq;
-          this.#streamSeq = place.seq;
+          this.#nextSeq = place.seq + 1;
+          this.#largestBytes = Math.max(this.#largestBytes, message.data.byteLength, 1);
           silence.pause();
           yield { message, seq: place.seq, time: place.time, pending: place.pending };
           silence.broken();
@@ -156,35 +169,37 @@ class Reader {
     }
   }
 
-  /** A link that broke took the pull with it: waiting for the silence to be noticed would only cost time. */
+  /** A link that broke, or a worker that was stopped, took the pull with it: waiting for the silence to be noticed would only cost time. */
   #leaveOnReconnect(inbox: Subscription): AsyncIterator<Status> {
     const statuses = this.#api.nc.status()[Symbol.asyncIterator]();
     void (async () => {
       for (let next = await statuses.next(); !next.done; next = await statuses.next()) {
-        if (next.value.type === "reconnect") inbox.unsubscribe();
+        if (/^(reconnect|worker)$/.test(next.value.type)) inbox.unsubscribe();
       }
     })();
     return statuses;
   }
 
+  /** Returns how many messages it asked for. */
   #ask(inbox: Subscription): number {
-    const wish = { batch: BATCH_MESSAGES, max_bytes: BATCH_BYTES, expires: EXPIRES_MS * NANOS_PER_MS, idle_heartbeat: HEARTBEAT_MS * NANOS_PER_MS };
+    const batch = this.#largestBytes === 0 ? BATCH_MESSAGES_START : Math.ceil(Math.min(BATCH_BYTES / this.#largestBytes, BATCH_MESSAGES_MAX));
+    const wish = { batch, expires: EXPIRES_MS * NANOS_PER_MS, idle_heartbeat: HEARTBEAT_MS * NANOS_PER_MS };
     this.#api.nc.publish(`${this.#api.prefix}.CONSUMER.MSG.NEXT.${this.#stream}.${this.#consumer}`, JSON.stringify(wish), { reply: inbox.getSubject() });
-    return BATCH_MESSAGES;
+    return batch;
   }
 
   /** Another consumer, however long a leader or a region takes; only what cannot mend itself ends the reading. */
   async #recover(): Promise<number> {
-    for (;;) {
+    while (!this.#isStopped) {
       try {
         return await this.createConsumer();
       } catch (error) {
         const isFinal = error instanceof JetStreamApiError && error.status >= 400 && error.status < 500;
-        if (isFinal || this.#isStopped || this.#api.nc.isClosed()) throw error;
-        if (!(error instanceof NatsError)) throw error;
+        if (!this.#isStopped && (isFinal || this.#api.nc.isClosed() || !(error instanceof NatsError))) throw error;
         await delay(RECOVER_WAIT_MS);
       }
     }
+    return 0;
   }
 
   /** Politeness: the server would forget the consumer by itself a minute later. */
@@ -225,8 +240,7 @@ class Silence {
 /** Whether a status ends the pull but not the consumer. */
 function isEndOfPull(status: number, message: Msg): boolean {
   if (status === 404 || status === 408) return true;
-  const text = message.headers?.description.toLowerCase() ?? "";
-  return status === 409 && (text.includes("batch completed") || text.includes("exceeded maxrequestmaxbytes") || text.includes("message size exceeds"));
+  return status === 409 && /batch completed/i.test(message.headers?.description ?? "");
 }
 
 /** Reads a message's place from its reply subject: `$JS.ACK.[domain.hash.]stream.consumer.delivered.seq.consumerSeq.time.pending[.token]`. */

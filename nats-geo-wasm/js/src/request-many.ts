@@ -4,21 +4,17 @@ import type { Msg, NatsConnection, Payload, RequestManyOptions } from "../types/
 import { InvalidArgumentError, NoRespondersError, RequestError } from "./errors.ts";
 import { createInbox } from "./inbox.ts";
 import { isNoResponders } from "./message.ts";
+import { checkLimit } from "./options.ts";
 import { Queue } from "./queue.ts";
 
 /** nats-core's defaults. */
 const MAX_WAIT_DEFAULT_MS = 1000;
 const STALL_DEFAULT_MS = 300;
 
-export function requestMany(
-  connection: NatsConnection,
-  subject: string,
-  payload: Payload | undefined,
-  options: RequestManyOptions,
-  inboxPrefix: string | undefined,
-): AsyncIterable<Msg> {
+export function requestMany(connection: NatsConnection, subject: string, payload: Payload | undefined, options: RequestManyOptions): AsyncIterable<Msg> {
   const { strategy = "timer", maxWait = MAX_WAIT_DEFAULT_MS, stall = STALL_DEFAULT_MS, maxMessages = -1 } = options;
-  if (!(maxWait > 0)) throw new InvalidArgumentError(`maxWait is ${maxWait}: it must be more than 0`);
+  checkLimit("maxWait", maxWait);
+  checkLimit("stall", stall);
   if (!["timer", "count", "stall", "sentinel"].includes(strategy)) throw new InvalidArgumentError(`strategy ${strategy} is unknown: use timer, count, stall or sentinel`);
   if (strategy === "count" && !(maxMessages > 0)) throw new InvalidArgumentError("strategy count needs maxMessages");
 
@@ -45,7 +41,7 @@ export function requestMany(
       stallTimer = setTimeout(stop, stall);
     }
   };
-  const subscription = connection.subscribe(createInbox(inboxPrefix), {
+  const subscription = connection.subscribe(createInbox(connection.inboxPrefix), {
     callback: (error, message) => (error ? stop(error) : take(message)),
   });
   const lastTimer = setTimeout(stop, maxWait);

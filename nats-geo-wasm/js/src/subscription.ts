@@ -35,7 +35,7 @@ export class SubscriptionImpl implements Subscription {
   #received = 0;
   #processed = 0;
   #pendingBytes = 0;
-  #isSlow = false;
+  #told: "" | "slow" | "dropped" = "";
   #firstMessageTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(owner: SubscriptionOwner, sid: number, subject: string, options: SubscriptionOptions) {
@@ -72,10 +72,11 @@ export class SubscriptionImpl implements Subscription {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#firstMessageTimer);
-    this.#owner.ended(this);
     if (error && this.#options.callback) this.#call(error, null as unknown as Msg);
     this.#messages.end(error);
     this.#resolveClosed(error);
+    // Last, because the backend may fail.
+    this.#owner.ended(this);
   }
 
   unsubscribe(max?: number): void {
@@ -116,25 +117,26 @@ export class SubscriptionImpl implements Subscription {
   #enqueue(message: Msg): void {
     const pending = this.#messages.pending;
     if (pending >= PENDING_MESSAGES_MAX || this.#pendingBytes > PENDING_BYTES_MAX) {
-      this.#reportSlow(true);
+      this.#reportSlow("dropped");
       return;
     }
-    if (this.#options.slow !== undefined && pending >= this.#options.slow) this.#reportSlow(false);
+    if (this.#options.slow !== undefined && pending >= this.#options.slow) this.#reportSlow("slow");
     this.#pendingBytes += message.data.byteLength;
     this.#messages.push(message);
   }
 
-  /** Once per time of slowness: a status per dropped message would only add to the load. */
-  #reportSlow(dropped: boolean): void {
-    if (!this.#isSlow) this.#owner.slow(this, dropped);
-    this.#isSlow = true;
+  /** Once per time of slowness, and once more when messages are dropped: a status each would only add to the load. */
+  #reportSlow(how: "slow" | "dropped"): void {
+    if (this.#told === how || this.#told === "dropped") return;
+    this.#told = how;
+    this.#owner.slow(this, how === "dropped");
   }
 
   #took(message: Msg): void {
     this.#processed += 1;
     this.#pendingBytes -= message.data.byteLength;
     if (this.#messages.pending === 0) {
-      this.#isSlow = false;
+      this.#told = "";
       this.#pendingBytes = 0;
     }
   }

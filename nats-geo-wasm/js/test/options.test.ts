@@ -22,7 +22,9 @@ test("a bad server is named, with a remedy, before anything is dialled", () => {
 });
 
 test("credentials in an address are refused and not shown", () => {
-  assert.throws(() => parseServers("wss://me:secret@a", HTTP), (error: Error) => /user and pass/.test(error.message) && !error.message.includes("secret"));
+  for (const [server, says] of [["wss://me:secret@a", /user and pass/], ["me:secret@a", /user and pass/], ["lon=me:secret@a", /user and pass/], ["wss://me:se@secret@a", /user and pass/], ["wss://me:1x/secret@a", /no address/], ["nats://me:secret@a", /nats:/]] as const) {
+    assert.throws(() => parseServers(server, HTTP), (error: Error) => says.test(error.message) && !error.message.includes("secret") && error.message.includes("@a"), server);
+  }
 });
 
 test("a secure page may open ws:// only to its own machine", () => {
@@ -36,7 +38,7 @@ test("options of nats-core are taken, mapped, or refused by name", () => {
   for (const name of ["reconnectToServer", "reconnectDelayHandler", "wsFactory", "port", "severs"]) {
     assert.throws(() => parseOptions({ servers: "a", [name]: () => {} }, HTTP), (error: Error) => error.message.includes(name), name);
   }
-  for (const wrong of [{ name: 7 }, { timeout: "5" }, { timeout: -1 }, { timeout: Number.NaN }, { noEcho: 1 }, { authenticator: "x" }]) {
+  for (const wrong of [{ name: 7 }, { timeout: "5" }, { timeout: -1 }, { timeout: Number.NaN }, { noEcho: 1 }, { authenticator: "x" }, { config: null }, { credentials: null }, { config: [] }, { timeout: Number.POSITIVE_INFINITY }]) {
     assert.throws(() => parseOptions({ servers: "a", ...wrong } as object, HTTP), { code: "INVALID_ARGUMENT" }, JSON.stringify(wrong));
   }
 });
@@ -55,6 +57,9 @@ test("what is posted to the worker is data; functions stay in the page", async (
   structuredClone(posted);
   assert.throws(() => parsePageOptions({ mode: "never" as "auto" }), { code: "INVALID_ARGUMENT" });
   assert.throws(() => parsePageOptions({ worker: { type: "shared" as "classic" } }), { code: "INVALID_ARGUMENT" });
+  // The worker's own paths would lie beside such a scope.
+  assert.throws(() => parsePageOptions({ worker: { scope: "/app" } }), { code: "INVALID_ARGUMENT", message: /"\/app\/"/ });
+  assert.equal(parsePageOptions({ worker: { scope: "/app/" } }).worker.scope, "/app/");
 });
 
 test("passwords and tokens are not written to disk", () => {
@@ -62,6 +67,8 @@ test("passwords and tokens are not written to disk", () => {
   assert.equal(mayKeep({ engine, answers: false }), true);
   assert.equal(mayKeep({ engine: { ...engine, user: "u", pass: "p" }, answers: false }), false);
   assert.equal(mayKeep({ engine: { ...engine, token: "t" }, answers: false }), false);
+  // Whose answers come from a page is not known without it.
+  assert.equal(mayKeep({ engine, answers: true }), false);
 });
 
 test("subjects", () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { chunkIndex } from "../src/chunks.ts";
+import { delay } from "../src/delay.ts";
 import { Code, JetStreamApiError, PermissionViolationError, errorFromCode, toCode } from "../src/errors.ts";
 import { headersFromRecord } from "../src/headers.ts";
 import { checkBucket, kvSubject } from "../src/kv.ts";
@@ -97,6 +98,23 @@ test("leaving a loop tells the queue's owner", async () => {
   for await (const _n of queue) break;
   assert.equal(left, 1);
   assert.equal(queue.pending, 0);
+});
+
+test("a page that slept gives answers time to come", async (context) => {
+  const missed: number[] = [];
+  const now = performance.now.bind(performance);
+  let sleptMs = 0;
+  context.mock.method(performance, "now", () => now() + sleptMs);
+  const deadlines = new Deadlines((operation) => missed.push(operation));
+  deadlines.set(1, 500);
+  deadlines.set(2, 500);
+  sleptMs = 60_000;
+  // The check comes once a second, and gives two more.
+  await delay(1500);
+  assert.deepEqual(missed, []);
+  deadlines.met(1);
+  while (missed.length === 0) await delay(100);
+  assert.deepEqual(missed, [2]);
 });
 
 test("an operation that nobody answers is given up, one that was answered is not", async () => {

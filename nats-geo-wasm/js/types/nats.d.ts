@@ -218,6 +218,8 @@ export interface NatsConnection {
   readonly info?: ServerInfo;
   /** nats-geo: whether a service worker or this page (or worker) itself holds the connection. */
   readonly mode: "worker" | "page";
+  /** nats-geo: what the subjects of answers begin with, for `createInbox()`; undefined for the default. */
+  readonly inboxPrefix?: string;
   /** nats-geo: names of the known regions, nearest first. */
   readonly regions: readonly string[];
   /** nats-geo: the ranking with reasons. */

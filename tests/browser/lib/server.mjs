@@ -10,12 +10,12 @@ import { join } from "node:path";
 import { findServer } from "./cluster.mjs";
 import { until } from "./until.mjs";
 
-/** Starts a nats-server with a WebSocket port and whatever else its configuration says. */
-export async function startServer(extra = "") {
+/** Starts a nats-server with a WebSocket port and whatever else its configuration says; JetStream stores in its own folder. */
+export async function startServer(extra = "", { withStreams = false } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "nats-geo-server-"));
   const [client, websocket, monitor] = await freePorts(3);
   const file = join(folder, "nats.conf");
-  await writeFile(file, `listen: "127.0.0.1:${client}"\nhttp: "127.0.0.1:${monitor}"\nwebsocket { listen: "127.0.0.1:${websocket}", no_tls: true }\n${extra}`);
+  await writeFile(file, `listen: "127.0.0.1:${client}"\nhttp: "127.0.0.1:${monitor}"\nwebsocket { listen: "127.0.0.1:${websocket}", no_tls: true }\n${withStreams ? `jetstream { store_dir: "${folder}" }\n` : ""}${extra}`);
   const log = [];
   const process_ = spawn(await findServer(), ["-c", file, "-D"], { stdio: ["ignore", "ignore", "pipe"] });
   process_.stderr.on("data", (text) => log.push(String(text)));

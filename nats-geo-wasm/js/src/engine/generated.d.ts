@@ -1,8 +1,10 @@
 // What the build's wrapper of the generated glue exports; see build.mjs.
 declare module "virtual:engine" {
   export interface Glue {
-    initSync(input: { module: WebAssembly.Module }): unknown;
     readonly Engine: unknown;
+    readonly imports: WebAssembly.Imports;
+    /** The glue asks for nothing but exports. */
+    start(instance: { readonly exports: object }): void;
   }
-  export function createGlue(WebAssembly: object, WebSocket: object): Glue;
+  export function createGlue(WebSocket: object): Glue;
 }

@@ -27,23 +27,15 @@ export function instantiate(module: WebAssembly.Module, onTrap: (error: WebAssem
       throw error;
     }
   };
-  const glue = createGlue(guardedWebAssembly(guard), trackedWebSocket(sockets));
-  glue.initSync({ module });
+  const glue = createGlue(trackedWebSocket(sockets));
+  const { exports } = new WebAssembly.Instance(module, glue.imports);
+  const guarded = Object.entries(exports).map(([name, value]) => [name, typeof value === "function" ? guard(value as () => unknown) : value]);
+  glue.start({ exports: Object.fromEntries(guarded) });
   const discard = (): void => {
     isDead = true;
     for (const socket of sockets) socket.close();
   };
   return { Engine: glue.Engine as EngineConstructor, discard };
-}
-
-/** The `WebAssembly` that the glue sees: its instances' exports report traps. */
-function guardedWebAssembly(guard: (call: any) => unknown): typeof WebAssembly {
-  const Instance = function (module: WebAssembly.Module, imports?: WebAssembly.Imports) {
-    const { exports } = new WebAssembly.Instance(module, imports);
-    const guarded = Object.entries(exports).map(([name, value]) => [name, typeof value === "function" ? guard(value) : value]);
-    return Object.setPrototypeOf({ exports: Object.fromEntries(guarded) }, Instance.prototype);
-  };
-  return Object.create(WebAssembly, { Instance: { value: Instance } });
 }
 
 /** The `WebSocket` that the glue sees: open ones are known. */

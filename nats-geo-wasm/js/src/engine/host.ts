@@ -95,7 +95,7 @@ export class EngineHost implements Backend {
   }
 
   state(): State {
-    return this.#call((engine) => stateOf(engine));
+    return this.#call((engine) => ({ ...stateOf(engine), inboxPrefix: this.#options.engine.inboxPrefix }));
   }
 
   close(): void {

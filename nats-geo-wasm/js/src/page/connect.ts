@@ -31,7 +31,7 @@ export async function connect(options?: PageOptions): Promise<NatsConnection> {
 }
 
 async function throughWorker(scope: string, { connection: options }: ParsedPageOptions, { posted, authenticator }: Awaited<ReturnType<typeof postable>>): Promise<NatsConnection> {
-  const connection = new Connection("worker", options.inboxPrefix);
+  const connection = new Connection("worker");
   const backend = new WorkerBackend(scope, posted, authenticator, connection);
   connection.attach(backend);
   void connection.closed().then(forwardHints(backend));

@@ -21,6 +21,7 @@ export function parsePageOptions(options: PageOptions = {}): ParsedPageOptions {
   if (!["auto", "worker", "page"].includes(mode)) throw new InvalidArgumentError(`mode is ${JSON.stringify(mode)}: use "auto", "worker" or "page"`);
   const { url = WORKER_URL_DEFAULT, type = "module", scope } = worker;
   if (type !== "module" && type !== "classic") throw new InvalidArgumentError(`worker.type is ${JSON.stringify(type)}: use "module" or "classic"`);
+  if (scope?.endsWith("/") === false) throw new InvalidArgumentError(`worker.scope is ${JSON.stringify(scope)}: it must end with "/", as in ${JSON.stringify(`${scope}/`)}`);
   return { mode, worker: { url, type, scope }, connection };
 }
 

@@ -3,7 +3,7 @@
 
 import type { Authenticator, Snapshot } from "../../types/nats.js";
 import type { Backend, BackendEvents } from "../backend.ts";
-import { Code, ConnectionError } from "../errors.ts";
+import { Code, ConnectionError, InvalidArgumentError } from "../errors.ts";
 import type { Hint } from "../engine/types.ts";
 import { FrameWriter, Kind } from "../frames.ts";
 import type { FromPage, FromWorker, PostedOptions, ToWorker } from "../protocol.ts";
@@ -14,6 +14,8 @@ import { greet, type Greeting } from "./greeting.ts";
 const BATCH_BYTES = 64 * 1024;
 /** What may wait for a worker that is being started. */
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
+/** A frame has 16 bits for the bytes of a subject, and a letter has up to three. No server takes as much by default. */
+const SUBJECT_MAX = Math.floor(0xffff / 3);
 /** Taken bytes are reported in steps: a report per batch would double the messages. */
 const REPORT_BYTES = 256 * 1024;
 /** Pause before greeting again, doubled each time. */
@@ -60,6 +62,7 @@ export class WorkerBackend implements Backend {
     if (!this.#greeting && this.#waitingBytes + payload.byteLength > WAITING_BYTES_MAX) {
       throw new ConnectionError(`${WAITING_BYTES_MAX} bytes wait for the service worker already`);
     }
+    if (subject.length > SUBJECT_MAX || (reply?.length ?? 0) > SUBJECT_MAX) throw new InvalidArgumentError(`a subject has more than ${SUBJECT_MAX} letters`);
     this.#outbox.write({ kind: Kind.Publish, id: 0, subject, reply, headers, payload });
     if (this.#outbox.byteLength >= BATCH_BYTES) return this.#flushOutbox();
     if (this.#isFlushing) return;

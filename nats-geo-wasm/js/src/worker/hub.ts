@@ -2,12 +2,16 @@
 // hub gives each a number of its own towards the engine, and hands what comes back to the right client.
 
 import { NO_STATE, type Backend, type BackendEvents, type Notice, type State } from "../backend.ts";
+import { delay } from "../delay.ts";
 import { Code } from "../errors.ts";
 import { EngineHost } from "../engine/host.ts";
 import type { Hint } from "../engine/types.ts";
 import { FrameWriter, Kind, forEachFrame, frameId, frameKind, setFrameId } from "../frames.ts";
 import type { ParsedOptions } from "../options.ts";
 import { HubClient } from "./hub-client.ts";
+
+/** While nothing is live, what waits cannot be sent; and browsers end a worker that has been idle for 30 s. */
+const DRAIN_MAX_MS = 4000;
 
 /** Who gave which number. */
 export interface Owner {
@@ -43,6 +47,7 @@ export class Hub implements BackendEvents {
   /** Starts the engine; `key` is compared with that of later clients. */
   start(options: ParsedOptions, key: string, memory: object | undefined): void {
     this.#host = new EngineHost(options, this, memory);
+    this.#state = this.#host.state();
     this.#key = key;
     this.#host.connect();
   }
@@ -68,7 +73,7 @@ export class Hub implements BackendEvents {
   async drain(): Promise<void> {
     const host = this.#host;
     if (!host) return;
-    await this.#ask((id) => host.drain(id));
+    await Promise.race([this.#ask((id) => host.drain(id)), delay(DRAIN_MAX_MS)]);
     if (host === this.#host) this.terminated(Code.Ok);
     host.close();
   }

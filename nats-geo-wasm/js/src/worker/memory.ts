@@ -1,9 +1,10 @@
 // Memory: what outlives the service worker, in IndexedDB. Distances and the last region make the next start faster; the
 // key lets a fetch be answered when no page is there to bring it. Passwords and tokens are not kept.
 
+import { delay } from "../delay.ts";
 import type { PostedOptions } from "../protocol.ts";
+import { storageName } from "./scope.ts";
 
-const DATABASE = "nats-geo";
 const STORE = "memory";
 
 export interface Remembered {
@@ -12,10 +13,14 @@ export interface Remembered {
   options?: PostedOptions;
 }
 
+/** Browsers have had days on which IndexedDB never answers; a start that has its options can do without. */
+const RECALL_MAX_MS = 2000;
+
 /** Whatever was kept; empty when there is nothing, or where storage is forbidden. */
 export async function recall(): Promise<Remembered> {
   try {
-    const [engine, options] = await transact("readonly", (store) => [store.get("engine"), store.get("options")]);
+    const reading = transact("readonly", (store) => [store.get("engine"), store.get("options")]);
+    const [engine, options] = await Promise.race([reading, delay(RECALL_MAX_MS).then(() => [])]);
     return { engine: engine as object | undefined, options: options as PostedOptions | undefined };
   } catch {
     // Private windows may forbid IndexedDB: a start without memory is only slower.
@@ -28,7 +33,8 @@ export async function remember(what: Remembered): Promise<void> {
   try {
     await transact("readwrite", (store) => [
       ...(engine ? [store.put(engine, "engine")] : []),
-      ...(options && mayKeep(options) ? [store.put(options, "options")] : []),
+      // Those that were kept are not those of this page any more.
+      ...(options ? [mayKeep(options) ? store.put(options, "options") : store.delete("options")] : []),
     ]);
   } catch {
     // As above.
@@ -57,7 +63,7 @@ async function transact(mode: IDBTransactionMode, use: (store: IDBObjectStore) =
 
 function open(): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
-    const request = indexedDB.open(DATABASE, 1);
+    const request = indexedDB.open(storageName(), 1);
     request.onupgradeneeded = () => request.result.createObjectStore(STORE);
     request.onsuccess = () => resolve(request.result);
     request.onerror = request.onblocked = () => reject(request.error);

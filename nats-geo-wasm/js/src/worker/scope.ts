@@ -1,4 +1,4 @@
-// Types of a service worker's scope: TypeScript has them only in a library that excludes the page's.
+// A service worker's scope: its types, which TypeScript has only in a library that excludes the page's, and its storage.
 
 export interface ExtendableEvent extends Event {
   waitUntil(promise: Promise<unknown>): void;
@@ -19,6 +19,13 @@ interface ScopeEvents {
   activate: ExtendableEvent;
   message: ExtendableMessageEvent;
   fetch: FetchEvent;
+}
+
+declare const self: ServiceWorkerScope;
+
+/** What this worker keeps is its own: an origin may have several applications. */
+export function storageName(): string {
+  return `nats-geo ${self.registration.scope}`;
 }
 
 export interface ServiceWorkerScope {

@@ -1,9 +1,10 @@
 // Fetches answered from an object store: whole, or one range of it, pulled as the browser reads.
 
-import type { ObjectInfo, ObjectStore } from "../../types/jetstream.js";
+import type { ObjectInfo } from "../../types/jetstream.js";
 import type { ObjectRoute } from "../../types/sw.js";
 import type { NatsConnection } from "../../types/nats.js";
-import { Objm } from "../objects.ts";
+import { Objm, type ObjectBucket } from "../objects.ts";
+import { failure } from "./failure.ts";
 import { parseRange } from "./ranges.ts";
 
 /** For objects that do not say what they are. Browsers refuse scripts, styles and media of a wrong type. */
@@ -15,23 +16,27 @@ const TYPES: Record<string, string> = {
 
 /** Opens each bucket once. */
 export class ObjectServer {
-  #nc: NatsConnection;
-  #stores = new Map<string, Promise<ObjectStore>>();
+  readonly nc: NatsConnection;
+  #onRead: (reading: Promise<unknown>) => void;
+  #stores = new Map<string, Promise<ObjectBucket>>();
 
-  constructor(nc: NatsConnection) {
-    this.#nc = nc;
+  /** `onRead` is told of every body, until it has been read or left. */
+  constructor(nc: NatsConnection, onRead: (reading: Promise<unknown>) => void) {
+    this.nc = nc;
+    this.#onRead = onRead;
   }
 
   async serve(route: ObjectRoute, name: string, request: Request): Promise<Response> {
-    const store = await this.#open(route.bucket);
-    const info = await store.info(name);
-    if (!info || info.deleted) return new Response(`no object ${name} in ${route.bucket}\n`, { status: 404 });
+    const found = await (await this.#open(route.bucket)).find(name);
+    if (!found) return failure("NOT_FOUND", `no object ${name} in ${route.bucket}`);
+    const { store, info } = found;
     const headers = headersOf(info, name, route.cacheControl ?? "no-cache");
     const etag = headers.get("etag");
     if (etag !== null && (request.headers.get("if-none-match") ?? "").split(/\s*,\s*/).includes(etag)) return new Response(null, { status: 304, headers });
     // A range of an older version would be glued to this one: If-Range asks for the whole then.
     const condition = request.headers.get("if-range");
-    const range = parseRange(condition === null || condition === etag ? request.headers.get("range") : null, info.size);
+    const hasRange = request.method === "GET" && (condition === null || condition === etag);
+    const range = parseRange(hasRange ? request.headers.get("range") : null, info.size);
     if (range.kind === "unsatisfiable") {
       headers.set("content-range", `bytes */${info.size}`);
       headers.delete("content-length");
@@ -43,14 +48,15 @@ export class ObjectServer {
     }
     const status = range.kind === "part" ? 206 : 200;
     if (request.method === "HEAD" || info.size === 0) return new Response(null, { status, headers });
-    const { data } = store.read(info, range.kind === "part" ? range : undefined);
+    const { data, error } = store.read(info, range.kind === "part" ? range : undefined);
+    this.#onRead(error);
     return new Response(data as ReadableStream<Uint8Array<ArrayBuffer>>, { status, headers });
   }
 
-  #open(bucket: string): Promise<ObjectStore> {
+  #open(bucket: string): Promise<ObjectBucket> {
     const known = this.#stores.get(bucket);
     if (known) return known;
-    const opening = new Objm(this.#nc).open(bucket);
+    const opening = new Objm(this.nc).open(bucket);
     this.#stores.set(bucket, opening);
     // A store that is made later is found then.
     opening.catch(() => this.#stores.delete(bucket));

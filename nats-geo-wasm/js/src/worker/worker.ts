@@ -36,7 +36,7 @@ export class NatsGeoWorker {
   #hub = new Hub(() => this.#rememberSoon());
   #lifelines = new Lifelines((client) => this.#pageGone(client));
   #sessions = new Map<string, Session>();
-  #starting: Promise<void> | undefined;
+  #turn = Promise.resolve();
   #own: Promise<Connection> | undefined;
   #objects: ObjectServer | undefined;
   #serving = 0;
@@ -57,16 +57,17 @@ export class NatsGeoWorker {
 
   /** The connection, for code of the worker's own and for routes. */
   async connection(): Promise<NatsConnection> {
-    this.#own ??= this.#connectOwn();
-    const own = this.#own;
-    try {
-      const connection = await own;
-      await connection.ready;
-      return connection;
-    } catch (error) {
-      if (this.#own === own) this.#own = undefined;
-      throw error;
+    if (!this.#own) {
+      const own = this.#connectOwn();
+      const forget = (): void => {
+        if (this.#own === own) this.#own = undefined;
+      };
+      own.then((connection) => connection.closed()).then(forget, forget);
+      this.#own = own;
     }
+    const connection = await this.#own;
+    await connection.ready;
+    return connection;
   }
 
   async #install(): Promise<void> {
@@ -105,27 +106,22 @@ export class NatsGeoWorker {
     const answer = async (): Promise<Response> => {
       const nc = await this.connection();
       if (match.kind === "request") return serveRequest(nc, match.route, match.subject, event.request, match.timeoutMs);
-      this.#objects ??= new ObjectServer(nc);
+      if (this.#objects?.nc !== nc) this.#objects = new ObjectServer(nc, (reading) => this.#hold(reading));
       return this.#objects.serve(match.route, match.name, event.request);
     };
-    event.respondWith(this.#serve(answer, match.timeoutMs));
+    const response = within(match.timeoutMs, answer());
+    this.#hold(response);
+    event.respondWith(response);
   }
 
-  /** Bounded: neither a page nor the browser waits for ever. */
-  async #serve(answer: () => Promise<Response>, timeoutMs: number): Promise<Response> {
+  /** Keeps the connection for an answer that is worked on, or still being read. */
+  #hold(work: Promise<unknown>): void {
     this.#serving += 1;
     clearTimeout(this.#graceTimer);
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<Response>((resolve) => (timer = setTimeout(() => resolve(failure("TIMEOUT", `no answer within ${timeoutMs} ms`)), timeoutMs)));
-    try {
-      return await Promise.race([answer(), late]);
-    } catch (error) {
-      return failure((error as { code?: string }).code ?? "", error instanceof Error ? error.message : String(error));
-    } finally {
-      clearTimeout(timer);
+    void work.then(() => {
       this.#serving -= 1;
       this.#graceWhenAlone();
-    }
+    });
   }
 
   async #greet(hello: Extract<ToWorker, { natsGeo: "hello" }>, port: MessagePort | undefined): Promise<void> {
@@ -152,11 +148,20 @@ export class NatsGeoWorker {
   }
 
   /** Starts the engine unless it runs. Everybody who comes meanwhile waits for the same start. */
-  async #start(posted: PostedOptions | undefined): Promise<void> {
-    const before = this.#starting ?? Promise.resolve();
-    const starting = before.catch(() => {}).then(() => this.#startEngine(posted));
-    this.#starting = starting;
-    await starting;
+  #start(posted: PostedOptions | undefined): Promise<void> {
+    return this.#inTurn(() => this.#startEngine(posted));
+  }
+
+  /** Starts and ends one after the other: nobody joins a connection that is being closed. */
+  #inTurn(step: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(step);
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  #end(): Promise<void> {
+    this.#own = undefined;
+    return this.#hub.drain();
   }
 
   async #startEngine(posted: PostedOptions | undefined): Promise<void> {
@@ -166,7 +171,7 @@ export class NatsGeoWorker {
       if (this.#sessions.size > 1) {
         throw new InvalidArgumentError("another page of this origin is connected with other options: pages share one connection, so give all of them the same, or use mode: \"page\"", { code: "INVALID_CONFIG" });
       }
-      await this.#hub.drain();
+      await this.#end();
     }
     const [remembered] = await Promise.all([recall(), cachedEngine(this.#wasmUrl()).then(init)]);
     const chosen = posted ?? remembered.options;
@@ -196,14 +201,10 @@ export class NatsGeoWorker {
 
   async #connectOwn(): Promise<Connection> {
     await this.#start(undefined);
-    const connection = new Connection("worker", undefined);
+    const connection = new Connection("worker");
     // The engine may be open already, and tells so while joining.
     const client = this.#hub.join(connection);
     connection.attach(client);
-    void connection.closed().then(() => {
-      this.#own = undefined;
-      this.#objects = undefined;
-    });
     return connection;
   }
 
@@ -231,10 +232,9 @@ export class NatsGeoWorker {
 
   async #leave(): Promise<void> {
     await remember({ engine: this.#hub.host?.memory() });
-    if (this.#sessions.size > 0 || this.#serving > 0) return;
-    const own = await this.#own?.catch(() => undefined);
-    await this.#hub.drain();
-    await own?.close();
+    await this.#inTurn(async () => {
+      if (this.#sessions.size === 0 && this.#serving === 0) await this.#end();
+    });
   }
 
   #rememberSoon(): void {
@@ -243,6 +243,25 @@ export class NatsGeoWorker {
       const engine = this.#hub.host?.memory();
       if (engine) void remember({ engine });
     }, REMEMBER_WAIT_MS);
+  }
+}
+
+/** Bounded, and never rejected: neither a page nor the browser waits for ever. */
+async function within(timeoutMs: number, answer: Promise<Response>): Promise<Response> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<Response>((resolve) => {
+    timer = setTimeout(() => {
+      resolve(failure("TIMEOUT", `no answer within ${timeoutMs} ms`));
+      // Nobody reads what comes now.
+      answer.then(({ body }) => body?.cancel()).catch(() => {});
+    }, timeoutMs);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } catch (error) {
+    return failure((error as { code?: string }).code ?? "", error instanceof Error ? error.message : String(error));
+  } finally {
+    clearTimeout(timer);
   }
 }
 

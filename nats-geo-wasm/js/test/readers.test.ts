@@ -1,0 +1,117 @@
+// Reading streams and objects from a server that loses, repeats and reorders.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ObjectInfo } from "../types/jetstream.js";
+import { ChunkReader } from "../src/chunks.ts";
+import { JetStreamApi } from "../src/jetstream.ts";
+import { pull } from "../src/pull.ts";
+import { block, bytes, served, text, type Answer } from "./helpers.ts";
+
+const place = (seq: number, consumerSeq: number, pending: number): string => `$JS.ACK.S.C.1.${seq}.${consumerSeq}.1700000000000000000.${pending}`;
+
+/** A stream of `last` messages, each with its sequence as text; `send` decides what a pull brings. */
+function stream(last: number, send: (from: number, answer: Answer, consumers: number) => void): { api: JetStreamApi; created: object[] } {
+  const created: { deliver_policy: string; opt_start_seq?: number }[] = [];
+  const nc = served((subject, payload, answer) => {
+    if (subject.startsWith("$JS.API.CONSUMER.CREATE")) {
+      const { config } = JSON.parse(payload);
+      created.push({ deliver_policy: config.deliver_policy, opt_start_seq: config.opt_start_seq });
+      const from = config.opt_start_seq ?? (config.deliver_policy === "new" ? last + 1 : 1);
+      answer({ payload: bytes(JSON.stringify({ name: config.name, num_pending: Math.max(0, last + 1 - from), delivered: { stream_seq: from - 1 } })) });
+    }
+    if (subject.startsWith("$JS.API.CONSUMER.MSG.NEXT")) send(created.at(-1)?.opt_start_seq ?? 1, answer, created.length);
+  });
+  return { api: new JetStreamApi(nc), created };
+}
+
+async function readAll(api: JetStreamApi): Promise<string[]> {
+  const { messages } = await pull(api, "S", { filters: [">"], deliver: "all", untilCaughtUp: true });
+  const found: string[] = [];
+  for await (const { message } of messages) found.push(text(message.data));
+  return found;
+}
+
+const sendAll = (from: number, answer: Answer): void => {
+  for (let seq = from; seq <= 5; seq += 1) answer({ payload: bytes(String(seq)), reply: place(seq, seq - from + 1, 5 - seq) });
+};
+
+test("messages that are lost on the way are read again, in order and once", async () => {
+  const { api, created } = stream(5, (from, answer, consumers) => {
+    if (consumers > 1) return sendAll(from, answer);
+    for (const seq of [1, 2, 4, 5]) answer({ payload: bytes(String(seq)), reply: place(seq, seq, 5 - seq) });
+  });
+  assert.deepEqual(await readAll(api), ["1", "2", "3", "4", "5"]);
+  assert.deepEqual(created, [{ deliver_policy: "all", opt_start_seq: undefined }, { deliver_policy: "by_start_sequence", opt_start_seq: 3 }]);
+});
+
+// Without the heartbeat it would be noticed by the silence, after ten seconds.
+test("what is lost at the end is noticed by the heartbeat", { timeout: 5000 }, async () => {
+  const { api } = stream(5, (from, answer, consumers) => {
+    if (consumers > 1) return sendAll(from, answer);
+    answer({ payload: bytes("1"), reply: place(1, 1, 4) });
+    answer({ headers: bytes("NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 5\r\n\r\n") });
+  });
+  assert.deepEqual(await readAll(api), ["1", "2", "3", "4", "5"]);
+});
+
+test("a consumer that is gone is replaced, one whose pull has ended is asked again", async () => {
+  let asked = 0;
+  const { api, created } = stream(5, (from, answer) => {
+    asked += 1;
+    if (asked === 1) return answer({ headers: bytes("NATS/1.0 408 Request Timeout\r\n\r\n") });
+    if (asked === 2) return answer({ headers: bytes("NATS/1.0 409 Consumer Deleted\r\n\r\n") });
+    sendAll(from, answer);
+  });
+  assert.deepEqual(await readAll(api), ["1", "2", "3", "4", "5"]);
+  assert.equal(created.length, 2);
+  assert.equal(asked, 3);
+});
+
+test("leaving a loop that waits ends it", async () => {
+  const { api } = stream(5, () => {});
+  const { messages } = await pull(api, "S", { filters: [">"], deliver: "new" });
+  const next = messages.next();
+  messages.stop();
+  assert.equal((await next).done, true);
+});
+
+const CHUNK = 4;
+const INFO = { name: "o", nuid: "n", size: 14, chunks: 4, revision: 50, options: { max_chunk_size: CHUNK } } as ObjectInfo;
+
+/** Chunks "0000", "1111", "2222", "33" at the sequences 11, 12, ... `order` says which of them a batch brings. */
+function chunks(order: (batch: number) => number[]): JetStreamApi {
+  let batches = 0;
+  const nc = served((_subject, payload, answer) => {
+    const { seq, batch } = JSON.parse(payload) as { seq: number; batch: number };
+    const send = (index: number): void =>
+      answer({ payload: bytes(String(index).repeat(index === 3 ? 2 : CHUNK)), headers: block({ "Nats-Num-Pending": INFO.chunks - 1 - index, "Nats-Sequence": 11 + index }) });
+    const first = Math.max(0, seq - 11);
+    // The search for the first chunk asks for one message, and gets that or word that there is none.
+    if (batch === 1 && first >= INFO.chunks) return answer({ headers: bytes("NATS/1.0 404 Message Not Found\r\n\r\n") });
+    if (batch === 1 && batches === 0) return send(first);
+    batches += 1;
+    order(batches).forEach(send);
+    answer({ headers: bytes("NATS/1.0 204 EOB\r\n\r\n") });
+  });
+  return new JetStreamApi(nc);
+}
+
+async function content(api: JetStreamApi, start = 0, end = INFO.size - 1): Promise<string> {
+  const reader = new ChunkReader(api, "S", "$O.b.C.n", INFO, start, end);
+  let found = "";
+  for (let part = await reader.next(); part; part = await reader.next()) found += text(part);
+  return found;
+}
+
+test("chunks are found wherever they are, and cut to the range", async () => {
+  const api = () => chunks((batch) => (batch === 1 ? [0, 1, 2, 3] : assert.fail("one batch holds them all")));
+  assert.equal(await content(api()), "00001111222233");
+  assert.equal(await content(api(), 3, 12), "0111122223");
+  assert.equal(await content(api(), 13, 13), "3");
+});
+
+test("a chunk that comes twice is taken once, and one that is missing is never skipped", async () => {
+  assert.equal(await content(chunks((batch) => [[], [0, 1, 1], [1, 2, 3]][batch] ?? [])), "00001111222233");
+  await assert.rejects(content(chunks(() => [1, 3])), { code: "INCOMPLETE" });
+});
