@@ -226,9 +226,20 @@ for (const mode of MODES) {
 
     it("drains and closes, and says so to everything that waits", async () => {
       const other = await world.connected(mode, { name: `closing, ${mode.name}` });
+      await page.evaluate(async () => {
+        const heard = nc.subscribe("heard", { max: 1 });
+        window.heard = (async () => {
+          for await (const message of heard) return message.string();
+        })();
+        await nc.flush();
+      });
       const result = await other.evaluate(async () => {
         const received = [];
-        const subscription = nc.subscribe("last", { callback: (error, message) => received.push(message?.string()) });
+        const callback = (error, message) => {
+          received.push(message?.string());
+          nc.publish("heard", nc.isDraining() ? "while draining" : "too early");
+        };
+        const subscription = nc.subscribe("last", { callback });
         const types = [];
         const watched = (async () => {
           for await (const status of nc.status()) types.push(status.type);
@@ -244,6 +255,7 @@ for (const mode of MODES) {
         };
       });
       assert.deepEqual(result.received, ["word"]);
+      assert.equal(await page.evaluate(() => window.heard), "while draining");
       assert.equal(result.closed, undefined);
       assert.ok(result.isClosed && result.subscription);
       assert.equal(result.last, "close");

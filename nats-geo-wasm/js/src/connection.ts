@@ -72,7 +72,8 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
   }
 
   publish(subject: string, payload?: Payload, options: PublishOptions = {}): void {
-    this.#mayOperate();
+    // Whoever drains still answers what it was asked.
+    this.#mayOperate(true);
     const data = this.#checked(subject, payload);
     if (options.reply !== undefined && !isSubject(options.reply, false)) throw new InvalidSubjectError(options.reply);
     const block = encodeHeaders(options.headers);

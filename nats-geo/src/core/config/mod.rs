@@ -245,14 +245,11 @@ pub struct WatchConfig {
     pub dead_min: Duration,
     /// Default 5 s: whatever the variance, users do not wait longer.
     pub dead_max: Duration,
-    /// With bytes coming in, but no PONG, a link is suspected after this long: the way out may be broken while the way
-    /// in works. Default 20 s, because a PONG waits behind all that the server already has for this client. nats-server
-    /// takes up to 10 s (`write_deadline`) for what it is writing, before it gives the client up, and as long for what
-    /// waits behind that. On the network itself the two ways are one: without acknowledgements, a server has nothing to
-    /// send after a window's worth.
+    /// With bytes coming in, but no PONG, a link is suspected after this long: the way out may be broken. Default
+    /// 20 s: a PONG waits behind all that the server already has for this client, and nats-server takes up to 10 s
+    /// (`write_deadline`) for what it is writing, before it gives the client up, and as long for what is behind that.
     pub progress_patience: Duration,
-    /// If our own timer fires this late, the host stalled and verdicts are void. Default 500 ms: twice
-    /// the shortest suspicion.
+    /// If our own timer fires this late, the host stalled: verdicts are void. Default 500 ms: twice the shortest suspicion.
     pub stall: Duration,
 }
 
@@ -393,8 +390,8 @@ pub struct HandoverConfig {
     pub overlap_min: Duration,
     /// Default 2 s.
     pub overlap_max: Duration,
-    /// Then requests in flight and queued deliveries may take this long since something last moved. Default 2 s: with
-    /// lame duck's spread of 5 s and the overlap that stays within the server's grace of 10 s.
+    /// Then requests in flight and queued deliveries end, unless nothing moves for this long. Default 2 s: with lame
+    /// duck's spread of 5 s and the overlap that stays within the server's grace of 10 s.
     pub drain: Duration,
 }
 
