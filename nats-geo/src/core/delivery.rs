@@ -49,8 +49,8 @@ impl DeliveryRate {
     #[must_use]
     pub fn queueing(&self, position: u64) -> Duration {
         let ahead = position.saturating_sub(self.delivered).saturating_sub(BURST_BYTES);
-        let rate = self.bytes_per_second.unwrap_or(UNKNOWN_BYTES_PER_SECOND);
-        Duration::try_from_secs_f64(MARGIN * ahead as f64 / rate).unwrap_or(Duration::MAX)
+        let at = |rate| Duration::try_from_secs_f64(MARGIN * ahead as f64 / rate).unwrap_or(Duration::MAX);
+        self.bytes_per_second.map_or_else(|| at(UNKNOWN_BYTES_PER_SECOND).min(UNKNOWN_MAX), at)
     }
 }
 
@@ -60,6 +60,10 @@ const BURST_BYTES: u64 = 16 << 10;
 
 /// Until something was measured: 1 Mbit/s, the slowest way out that anybody would send in bulk over.
 const UNKNOWN_BYTES_PER_SECOND: f64 = 128e3;
+
+/// And no longer than this: TCP's window and the kernel's buffers begin small, so the first PING among bulk comes back soon, also
+/// on a slow path; and who floods a region that has just fallen silent is not to find out late.
+const UNKNOWN_MAX: Duration = Duration::from_secs(3);
 
 /// What is measured is an average, and the path is shared.
 const MARGIN: f64 = 2.0;
@@ -107,8 +111,11 @@ mod tests {
     }
 
     #[test]
-    fn a_first_burst_is_given_the_time_of_a_slow_path() {
-        assert!(DeliveryRate::default().queueing(1 << 20) >= Duration::from_secs(8));
+    fn a_first_burst_is_given_the_time_of_a_slow_path_but_not_for_ever() {
+        let rate = DeliveryRate::default();
+        let given = rate.queueing(80 << 10);
+        assert!(given >= ms(1_000) && given < ms(1_100), "{given:?}");
+        assert_eq!(rate.queueing(1 << 30), UNKNOWN_MAX);
     }
 
     #[test]

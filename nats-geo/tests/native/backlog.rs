@@ -65,7 +65,8 @@ async fn bulk_on_a_slow_way_out_is_no_silence() {
     let direct = async_nats::connect(servers[0].url()).await.unwrap();
     let mut orders = direct.subscribe("orders").await.unwrap();
     direct.flush().await.unwrap();
-    let path = Relay::with_delays(servers[0].port, [Duration::from_millis(20), Duration::ZERO]).await;
+    // 4 MB/s: what kernels take at once on loopback, some megabytes, is then on its way for a second.
+    let path = Relay::with_delays(servers[0].port, [Duration::from_millis(4), Duration::ZERO]).await;
     let client = within("connecting", prompt().connect(&path.url())).await.unwrap();
     let publisher = client.clone();
     let publishing = tokio::spawn(async move {

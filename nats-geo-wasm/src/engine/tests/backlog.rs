@@ -52,7 +52,7 @@ fn bulk_on_a_slow_way_out_is_no_silence() {
     for _ in 0..1_000 {
         servers.engine().publish("orders", None, None, &[b'x'; 1_000], now).unwrap();
     }
-    servers.run(4_000, |_| true);
+    servers.run(2_500, |_| true);
     assert_eq!(servers.home(), home, "a megabyte may take some seconds");
     assert!(!servers.is_suspected());
 }
