@@ -128,8 +128,10 @@ impl Recorder {
     }
 
     fn end(&mut self, why: &'static str) {
-        if self.lines.take().is_some() {
+        if self.lines.is_some() {
+            // Before the channel closes: the writer looks for the reason then.
             let _ = self.why.set(why);
+            self.lines = None;
         }
     }
 }
