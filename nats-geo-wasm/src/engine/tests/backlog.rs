@@ -1,19 +1,25 @@
 //! Bulk that waits at either end of a link.
 
+use super::super::SocketId;
 use super::servers::{Ignored, NOTHING, Servers};
 
-#[test]
-fn what_waits_at_a_server_that_is_left_comes_in_as_long_as_it_comes() {
+/// A server that was told to send no more, and has not answered that yet: the answer waits behind the backlog.
+fn being_left() -> (Servers, SocketId) {
     let mut servers = Servers::live("");
     let (home, now) = (servers.home(), servers.now());
     servers.engine().subscribe(1, "orders", None, None, now).unwrap();
     servers.run(5, NOTHING);
     servers.announce_the_end(home);
-    // The answer to what is asked last waits behind the backlog.
     let unanswered: Ignored = |text| text.starts_with("UNSUB 1");
     while servers.count(home, "UNSUB 1") == 0 {
         servers.run(1, unanswered);
     }
+    (servers, home)
+}
+
+#[test]
+fn what_waits_at_a_server_that_is_left_comes_in_as_long_as_it_comes() {
+    let (mut servers, home) = being_left();
     let frames = servers.script.frames;
     for _ in 0..10 {
         servers.run(1_000, NOTHING);
@@ -29,15 +35,7 @@ fn what_waits_at_a_server_that_is_left_comes_in_as_long_as_it_comes() {
 
 #[test]
 fn a_server_that_does_not_hear_the_end_is_left_all_the_same() {
-    let mut servers = Servers::live("");
-    let (home, now) = (servers.home(), servers.now());
-    servers.engine().subscribe(1, "orders", None, None, now).unwrap();
-    servers.run(5, NOTHING);
-    servers.announce_the_end(home);
-    let unanswered: Ignored = |text| text.starts_with("UNSUB 1");
-    while servers.count(home, "UNSUB 1") == 0 {
-        servers.run(1, unanswered);
-    }
+    let (mut servers, home) = being_left();
     for _ in 0..21 {
         servers.script.say(home, b"MSG orders 1 4\r\nlamp\r\n");
         servers.run(1_000, NOTHING);
