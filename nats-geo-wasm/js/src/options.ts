@@ -58,6 +58,7 @@ export type Origin = Pick<Location, "protocol">;
 
 export function parseOptions(options: ConnectionOptions = {}, origin: Origin | undefined = globalThis.location): ParsedOptions {
   checkNames(options);
+  checkLimit("timeout", options.timeout);
   const authenticators = options.authenticator === undefined ? [] : [options.authenticator].flat();
   const credentials = options.credentials;
   const engine: EngineOptions = {

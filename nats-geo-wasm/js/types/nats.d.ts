@@ -295,7 +295,7 @@ export interface ConnectionOptions {
   authenticator?: Authenticator | Authenticator[];
   /** nats-geo: a key imported by `importNkey` or `importCredentials`; it can be posted to the service worker. */
   credentials?: NkeyCredentials;
-  /** Milliseconds within which the first link must be live; the default is 20,000. */
+  /** Milliseconds within which the first link must be live, loading and service worker included; the default is 20,000. */
   timeout?: number;
   noEcho?: boolean;
   inboxPrefix?: string;
