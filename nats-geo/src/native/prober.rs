@@ -18,7 +18,7 @@ use tokio_rustls::rustls::{ClientConfig, HandshakeKind, ProtocolVersion};
 
 use super::clock;
 use super::metered::Metered;
-use super::target::{Encryption, Target};
+use super::target::{Encryption, Target, bracketed};
 use super::tls::{self, Sessions};
 use crate::core::{ProbeError, ProbeReport, ServerIdentity};
 use crate::wire::{Decoder, Info, ServerOp};
@@ -166,7 +166,7 @@ impl<'a> Dialling<'a> {
         }
         let Target { scheme, address, .. } = self.target;
         let upgrading = tokio_websockets::ClientBuilder::new()
-            .uri(&format!("{scheme}://{}:{}", bracketed(self.target.name()), address.port))
+            .uri(&format!("{scheme}://{}:{}{}", bracketed(self.target.name()), address.port, address.path))
             .map_err(|error| ProbeError::NotNats(error.to_string()))?;
         let (socket, _response) =
             upgrading.connect_on(socket).await.map_err(|error| self.no_websocket(error))?;
@@ -268,11 +268,6 @@ fn dial_error(error: &io::Error) -> ProbeError {
         | ErrorKind::UnexpectedEof => ProbeError::Closed,
         _ => ProbeError::Unreachable(error.to_string()),
     }
-}
-
-/// As a URL wants it.
-fn bracketed(host: &str) -> String {
-    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 #[cfg(test)]

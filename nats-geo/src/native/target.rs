@@ -82,6 +82,11 @@ pub(crate) fn is_number(host: &str) -> bool {
     host.parse::<IpAddr>().is_ok()
 }
 
+/// A host as a URL wants it.
+pub(crate) fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
 /// The protocol below NATS.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Scheme {

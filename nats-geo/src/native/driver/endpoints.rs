@@ -253,7 +253,7 @@ mod tests {
         };
         let mut endpoints = Endpoints::new("listed:1".into_servers().unwrap(), vec![origin], &Auth::None);
         let found = |host: &str| Found {
-            address: Address { host: host.into(), port: 1 },
+            address: Address::new(host.into(), 1),
             held_to: None,
             resolved: vec!["127.0.0.1".parse().unwrap()],
             weight: 0,
