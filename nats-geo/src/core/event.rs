@@ -125,6 +125,12 @@ pub enum ProbeError {
     /// No TLS session came about: which certificate is wrong, and what helps.
     #[error("TLS: {0}")]
     Tls(String),
+    /// The server waits for the TLS handshake before it sends INFO, and the client for INFO.
+    #[error(
+        "the server sent nothing, because it, or a proxy in front of it, waits for the TLS handshake \
+         (`handshake_first`): connect with `Tls::first`"
+    )]
+    AwaitsTls,
 }
 
 impl ProbeError {

@@ -22,3 +22,4 @@ mod publishing;
 mod service;
 mod service_end;
 mod stores;
+mod urls;

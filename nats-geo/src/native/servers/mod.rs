@@ -162,11 +162,6 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// An address at the root, as all are but those of WebSockets behind a reverse proxy.
-    pub(crate) const fn new(host: String, port: u16) -> Self {
-        Self { host, port, path: String::new() }
-    }
-
     /// What a server advertised in `connect_urls`: `host:port` without a scheme. `None` when it is nothing
     /// that could be dialled.
     pub(crate) fn advertised(text: &str) -> Option<Self> {
