@@ -189,7 +189,8 @@ impl<'a> Dialling<'a> {
             let socket = Metered::new(TcpStream::connect(address).await.ok()?, self.bytes);
             let failure = TlsConnector::from(config).connect(name, socket).await.err();
             // A certificate that is refused is an answer in TLS, too.
-            let is_tls = failure.is_none_or(|error| tls::find_error(&error).is_some_and(|it| !tls::is_in_clear(it)));
+            let is_tls =
+                failure.is_none_or(|error| tls::find_error(&error).is_some_and(|it| !tls::is_in_clear(it)));
             is_tls.then_some(())
         };
         if handshake.await.is_none() {

@@ -74,7 +74,9 @@ pub(crate) async fn open(
         Ok((Link { conn, client, state, inbox_reader, sending_again }, info))
     };
     match tokio::time::timeout(limit, opening).await.unwrap_or(Err(OpenError::TimedOut)) {
-        Err(OpenError::TimedOut) if target.awaits_tls => Err(OpenError::Tls(ProbeError::AwaitsTls.to_string())),
+        Err(OpenError::TimedOut) if target.awaits_tls => {
+            Err(OpenError::Tls(ProbeError::AwaitsTls.to_string()))
+        }
         result => result,
     }
 }
@@ -206,7 +208,8 @@ fn transport_error(error: &io::Error) -> OpenError {
 /// What nats-server says when it closes a connection before PONG.
 fn server_error(text: &str) -> OpenError {
     match Complaint::of(text) {
-        Complaint::Connections => OpenError::ConnectionLimit,
+        Complaint::AccountConnections => OpenError::ConnectionLimit,
+        Complaint::ServerConnections => OpenError::ServerFull,
         Complaint::Overload => OpenError::Overloaded(text.to_owned()),
         Complaint::Credentials => OpenError::Auth(text.to_owned()),
         Complaint::Permissions | Complaint::Other => OpenError::Other(text.to_owned()),

@@ -70,7 +70,9 @@ fn without_password(place: &str) -> String {
     let authority = place.split(['/', '?', '#']).next().unwrap_or_default();
     match authority.rsplit_once(':') {
         // Not an IPv6 address, and not a port.
-        Some((host, port)) if !authority.ends_with(']') && !port.bytes().all(|byte| byte.is_ascii_digit()) => {
+        Some((host, port))
+            if !authority.ends_with(']') && !port.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
             format!("{host}:***")
         }
         _ => place.to_owned(),

@@ -100,7 +100,8 @@ impl std::str::FromStr for ServerUrl {
 
     fn from_str(input: &str) -> Result<Self, ServerUrlError> {
         let entry = Entry::of(input.trim());
-        let malformed = |why: &str| ServerUrlError::Malformed { input: entry.redacted(), why: why.to_owned() };
+        let malformed =
+            |why: &str| ServerUrlError::Malformed { input: entry.redacted(), why: why.to_owned() };
         if input.contains(char::is_control) {
             return Err(malformed("it contains a control character: percent-encode it"));
         }
@@ -109,11 +110,13 @@ impl std::str::FromStr for ServerUrl {
             location => format!("nats://{location}"),
         };
         let url = Url::parse(&text).map_err(|error| malformed(&error.to_string()))?;
-        let scheme = Scheme::parse(url.scheme()).ok_or_else(|| malformed("its scheme is none of `nats`, `tls`, `ws` and `wss`"))?;
+        let scheme = Scheme::parse(url.scheme())
+            .ok_or_else(|| malformed("its scheme is none of `nats`, `tls`, `ws` and `wss`"))?;
         if [Some(url.path()), url.query(), url.fragment()].iter().flatten().any(|part| part.contains('@')) {
             return Err(malformed("percent-encode `/`, `?`, `#` and `@` in a user name, password or token"));
         }
-        let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| malformed("it has no host"))?;
+        let host =
+            url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| malformed("it has no host"))?;
         let port = url.port().unwrap_or_else(|| scheme.default_port());
         if port == 0 {
             return Err(malformed("no server listens at port 0"));
