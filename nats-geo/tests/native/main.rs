@@ -19,6 +19,8 @@ mod handover;
 mod jetstream;
 mod objects;
 mod publishing;
+mod refusals;
 mod service;
 mod service_end;
 mod stores;
+mod urls;

@@ -319,6 +319,9 @@ impl Driver {
                 self.advertised(endpoint, &answer.info.connect_urls);
             }
             Err(error) => {
+                if error == ProbeError::AwaitsTls {
+                    self.endpoints.awaits_tls(endpoint);
+                }
                 self.progress.failed(self.endpoints.address(endpoint), error.clone().into());
                 self.tell(Event::Probed { probe, result: Err(error) });
             }
