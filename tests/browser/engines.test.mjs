@@ -13,6 +13,8 @@ import { MODES, wasmFile } from "./lib/world.mjs";
 const CONNECT_LIMIT_MS = 4000;
 /** Room for a busy machine, and for the engine's own word, which comes through a port. */
 const LATE_MAX_MS = 3000;
+/** Fresh clients whose first choice is looked at; `NEAREST_CONNECTS=50` is surer. */
+const CONNECTS = Number(process.env.NEAREST_CONNECTS ?? 10);
 /** A test that hangs shall say which one it is. */
 const TEST_LIMIT = { timeout: 60_000 };
 
@@ -109,7 +111,30 @@ for (const [name, launch] of Object.entries(ENGINES)) {
       assert.ok(ms < CONNECT_LIMIT_MS + LATE_MAX_MS, `only after ${ms} ms`);
       await page.close();
     });
+
+    it(`chooses the nearest region at the first try, in ${CONNECTS} of ${CONNECTS} connects`, { timeout: 30_000 + 3000 * CONNECTS }, async () => {
+      const page = await opened();
+      const choices = [];
+      for (let nth = 0; nth < CONNECTS; nth += 1) choices.push(await page.evaluate(chosen, rotated(cluster.urls(), nth)));
+      assert.deepEqual(choices.filter((choice) => choice !== "lon"), []);
+      await page.close();
+    });
   });
+}
+
+/** The region where a fresh client's first link leads. */
+async function chosen(servers) {
+  const nc = await natsGeo.connect({ servers, mode: "page", preset: "interactive" });
+  const { cluster } = nc.info;
+  await nc.close();
+  return cluster;
+}
+
+/** Another server is listed first each time, and every second time all are listed in reverse. */
+function rotated(urls, nth) {
+  const at = nth % urls.length;
+  const list = [...urls.slice(at), ...urls.slice(0, at)];
+  return nth % 2 === 0 ? list : list.reverse();
 }
 
 function loaded(page) {

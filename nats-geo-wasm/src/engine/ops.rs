@@ -16,11 +16,15 @@ impl Engine {
             link.silent_wakes = None;
             link.moves(now);
             // The bytes prove that it is open, whatever order the browser tells of it in.
-            if link.step == Step::Opening {
+            let opens = link.step == Step::Opening;
+            if opens {
                 link.step = Step::AwaitInfo;
             }
             // Messages are slices of what it keeps, so the link does without it meanwhile.
             let mut decoder = std::mem::take(&mut link.decoder);
+            if opens {
+                self.has_opened(socket);
+            }
             decoder.feed(bytes);
             self.take_in_all(socket, &mut decoder);
             if let Some(link) = self.links.get_mut(&socket) {

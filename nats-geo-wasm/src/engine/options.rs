@@ -139,11 +139,16 @@ impl Options {
     }
 }
 
-/// Browsers dial one address after the other and answer late: a probe takes its samples over one socket.
+/// Browsers dial one address after the other and answer late: a probe takes its samples over one socket, and the first
+/// choice is looked at once more.
 fn for_browsers(mut config: Config) -> Config {
     config.probe.start_samples = 1;
+    config.probe.start_review = START_REVIEW;
     config
 }
+
+/// A second probe of every server takes as long as its time limit, 2 s, and may wait behind another one.
+const START_REVIEW: Duration = Duration::from_secs(4);
 
 struct Reader<'a>(&'a Value);
 

@@ -10,6 +10,7 @@ mod backlog;
 mod chance;
 mod clocks;
 mod draining;
+mod first_choice;
 mod memory;
 mod moving;
 mod publishing;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::record::{Fingerprint, Record};
 use super::super::{Endpoint, EndpointId, ProbeError, ProbeId, ProbeReport, ServerIdentity};
+use super::afresh::Afresh;
 use super::{Selector, Start};
 
 /// What a probe learned.
@@ -68,14 +69,18 @@ impl Selector {
         let is_new_identity = self.roster.identified(endpoint, fingerprint, identity);
         let Some(record) = self.roster.get_mut(endpoint) else { return false };
         // What was measured before the choice is made again counts no more.
-        let period =
-            self.afresh.map_or(period, |since| self.now.since(since) / self.config.rank.sample_age_intervals);
+        let period = match self.afresh {
+            Some(Afresh { since, is_review: false }) => {
+                self.now.since(since) / self.config.rank.sample_age_intervals
+            }
+            _ => period,
+        };
         record.base.record(rtt, period, self.now, &self.config.rank);
         record.answered(self.now);
         let samples = record.base.samples();
         self.region_answered(endpoint);
         let is_choosing = !matches!(self.start, Start::Over) || self.afresh.is_some();
-        if is_choosing && samples < self.config.probe.start_samples {
+        if is_choosing && samples < self.samples_wanted() {
             self.prober.again(endpoint, self.now);
         }
         if let Start::Probing(since) = self.start {

@@ -35,6 +35,7 @@ use super::{
     Action, Cause, Config, ConfigError, ConnId, EndpointId, Event, NoticeKind, OpenError, PingId, Region,
     ServerIdentity, Time,
 };
+use afresh::Afresh;
 pub(crate) use measure::Answer;
 use moves::PlannedMove;
 use policy::Policy;
@@ -90,7 +91,7 @@ pub struct Selector {
     /// The live link is of no use, and that there is nothing better was said.
     stranded: bool,
     /// The choice is being made again since this moment.
-    afresh: Option<Time>,
+    afresh: Option<Afresh>,
     standby: Standby,
     start: Start,
     /// The order of regions when it was last looked at.
@@ -224,6 +225,21 @@ impl Selector {
             Event::Closed { conn, cause } => self.closed(conn, cause),
             Event::ChooseAfresh => self.choose_afresh(),
             Event::Resumed => self.resume(),
+        }
+        self.do_what_is_due();
+        self.due = self.next_due();
+    }
+
+    /// Takes in answers to probes that are to be compared with each other: no choice is made before all are in. For drivers
+    /// that cannot measure servers side by side, as browsers.
+    pub fn handle_answers(
+        &mut self,
+        answers: impl IntoIterator<Item = (super::ProbeId, super::ProbeReport)>,
+        now: Time,
+    ) {
+        self.advance(now);
+        for (probe, report) in answers {
+            self.probed(probe, Ok(Answer::of(&report)));
         }
         self.do_what_is_due();
         self.due = self.next_due();

@@ -180,7 +180,10 @@ impl Selector {
                 }
                 self.notify(NoticeKind::Moved { from, to: to.clone(), cause, overlap });
             }
-            None => self.notify(NoticeKind::Connected(to.clone())),
+            None => {
+                self.notify(NoticeKind::Connected(to.clone()));
+                self.review_first_choice();
+            }
         }
         self.review_ranks();
     }
