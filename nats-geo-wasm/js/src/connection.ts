@@ -75,10 +75,11 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
     // Whoever drains still answers what it was asked.
     this.#mayOperate(true);
     const data = this.#checked(subject, payload);
-    if (options.reply !== undefined && !isSubject(options.reply, false)) throw new InvalidSubjectError(options.reply);
+    const reply = options.reply || undefined;
+    if (reply !== undefined && !isSubject(reply, false)) throw new InvalidSubjectError(reply);
     const block = encodeHeaders(options.headers);
     this.#mayCarry(data.byteLength + (block?.byteLength ?? 0));
-    this.#backend.publish(subject, options.reply, block, data);
+    this.#backend.publish(subject, reply, block, data);
     this.#count(data);
   }
 
@@ -159,7 +160,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
   }
 
   isDraining(): boolean {
-    return this.#draining !== undefined && !this.#isClosed;
+    return this.#draining !== undefined;
   }
 
   getServer(): string {
@@ -301,7 +302,6 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
 
   #end(error?: Error): void {
     this.#isClosed = true;
-    this.#draining = undefined;
     const cause = error ?? new ClosedConnectionError();
     this.#rejectReady(cause);
     for (const operation of this.#operations.values()) operation.reject(new ClosedConnectionError(undefined, { cause: error }));

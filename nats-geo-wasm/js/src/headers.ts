@@ -70,6 +70,11 @@ export class MsgHdrsImpl implements MsgHdrs {
     return this.#values.size;
   }
 
+  /** The header block, as in nats-core; "" when there is nothing in it. */
+  toString(): string {
+    return this.size() === 0 && this.code === 0 ? "" : blockOf(this);
+  }
+
   toRecord(): Record<string, string[]> {
     return Object.fromEntries(this.#values);
   }
@@ -99,11 +104,14 @@ export function headersFromRecord(record: Record<string, string[]>): MsgHdrsImpl
 }
 
 export function encodeHeaders(hdrs: MsgHdrs | undefined): Uint8Array | undefined {
-  if (!hdrs) return undefined;
+  return hdrs && encoder.encode(blockOf(hdrs));
+}
+
+function blockOf(hdrs: MsgHdrs): string {
   const status = hdrs.code > 0 ? ` ${hdrs.status}` : "";
   let block = `${VERSION}${status}\r\n`;
   for (const [name, values] of hdrs) for (const value of values) block += `${name}: ${value}\r\n`;
-  return encoder.encode(`${block}\r\n`);
+  return `${block}\r\n`;
 }
 
 export function decodeHeaders(block: Uint8Array): MsgHdrsImpl {

@@ -10,7 +10,7 @@ const encoder = new TextEncoder();
 export class MsgImpl implements Msg {
   readonly subject: string;
   readonly sid: number;
-  readonly reply?: string;
+  readonly reply: string;
   readonly data: Uint8Array;
   #connection: Pick<NatsConnection, "publish">;
   #headers: Uint8Array | MsgHdrs | undefined;
@@ -20,7 +20,8 @@ export class MsgImpl implements Msg {
     this.#headers = frame.headers;
     this.subject = frame.subject;
     this.sid = sid;
-    this.reply = frame.reply;
+    // As in nats-core: "" when no answer is wanted.
+    this.reply = frame.reply ?? "";
     this.data = frame.payload;
   }
 

@@ -37,6 +37,8 @@ export interface MsgHdrs extends Iterable<[string, string[]]> {
   delete(name: string, match?: HeaderMatch): void;
   /** All names. */
   keys(): string[];
+  /** The header block as it is sent; "" when there is nothing in it. */
+  toString(): string;
 }
 
 /** A message. */
@@ -44,7 +46,7 @@ export interface Msg {
   readonly subject: string;
   /** The subscription it was delivered to; 0 for the answer to a request. */
   readonly sid: number;
-  /** Where an answer goes, when one is wanted. */
+  /** Where an answer goes; "" when none is wanted. */
   readonly reply?: string;
   readonly data: Uint8Array;
   readonly headers?: MsgHdrs;
@@ -76,12 +78,14 @@ export interface RequestManyOptions {
   strategy?: "timer" | "count" | "stall" | "sentinel";
   /** Milliseconds; the default is 1,000. */
   maxWait?: number;
+  /** Answers that end a "count"; other strategies ignore it. */
   maxMessages?: number;
   /** Milliseconds without an answer that end a "stall"; the default is 300. */
   stall?: number;
   headers?: MsgHdrs;
 }
 
+/** Takes a message, or the error that ended the subscription; the message then has no fields. */
 export type MsgCallback = (error: Error | null, message: Msg) => void;
 
 export interface SubscriptionOptions {
