@@ -47,6 +47,11 @@ pub struct Config {
     pub damping: DampingConfig,
     /// How a link is left that still works.
     pub handover: HandoverConfig,
+    /// The region that the client belongs to, if it is to be another one than the nearest that is known. A return to
+    /// it counts as one after a failure (30 s and the spread, not the minute of a region that only became faster), also
+    /// if it was down when the client started. It does not make a farther region preferred. Default none.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub home: Option<String>,
     /// Keep one more connection, to the best server of the next region: connected, authenticated, pinged,
     /// without subscriptions. Default off: it costs every server one idle connection more per client.
     pub warm_standby: bool,
@@ -64,6 +69,7 @@ impl Config {
             fail_back: FailBackConfig::DEFAULT,
             damping: DampingConfig::DEFAULT,
             handover: HandoverConfig::DEFAULT,
+            home: None,
             warm_standby: false,
         }
     }

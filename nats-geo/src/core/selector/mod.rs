@@ -1,11 +1,12 @@
 //! The state machine that drivers run. It owns the stages and only routes between them:
 //! `mod.rs` takes events in, `measure.rs` what probes say, `due.rs` does what time demands, `outage.rs` gets a lost client back,
 //! `refused.rs` goes on where credentials were refused, `crowd.rs` looks for others that are lost, `moves.rs` leaves a link that still works, `unusable.rs` one that works but is of no use, `afresh.rs` makes the first choice again, `standby.rs` keeps one
-//! warm, `view.rs` shows the state, `waiting.rs` keeps decisions until they are taken, `quiet.rs` lets quiet time pass in simulations.
+//! warm, `home.rs` knows where the client belongs, `view.rs` shows the state, `waiting.rs` keeps decisions until they are taken, `quiet.rs` lets quiet time pass in simulations.
 
 mod afresh;
 mod crowd;
 mod due;
+mod home;
 mod measure;
 mod moves;
 mod outage;
@@ -25,6 +26,7 @@ use super::damping::Damping;
 use super::discovery::Roster;
 use super::failback::FailBack;
 use super::failover::Outage;
+use super::name::Name;
 use super::probe::Prober;
 use super::record::Fingerprint;
 use super::rng::Rng;
@@ -121,10 +123,19 @@ enum Start {
 #[derive(Clone, Debug)]
 struct Link {
     endpoint: EndpointId,
+    /// Who its own INFO said that it leads to, once it is open: at its address, others may answer as well.
+    peer: Option<Peer>,
     state: LinkState,
     watch: Watch,
     /// The server announced its end.
     lame_duck: bool,
+}
+
+/// The server of a link.
+#[derive(Clone, Debug)]
+struct Peer {
+    server: Name,
+    region: Region,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -280,10 +291,19 @@ impl Selector {
         if !matches!(state, LinkState::Dialing(_) | LinkState::DialingStandby(_)) {
             return;
         }
-        self.roster.identified(endpoint, Fingerprint::of(&identity), &identity);
+        self.identified(endpoint, Fingerprint::of(&identity), &identity);
         self.review_is_stale();
-        let base = self.roster.get(endpoint).and_then(|record| record.base.get());
+        let region = self.roster.region(endpoint).cloned();
+        let record = self.roster.get_mut(endpoint);
+        let base = record.and_then(|record| {
+            record.is_linked();
+            record.base.get()
+        });
+        if base.is_none() {
+            self.prober.again(endpoint, self.now);
+        }
         if let Some(link) = self.links.get_mut(&conn) {
+            link.peer = region.map(|region| Peer { server: Name::new(&identity.server_name), region });
             link.watch = Watch::new(base, self.now);
             link.state = LinkState::Standby;
         }
@@ -298,6 +318,9 @@ impl Selector {
     fn open_failed(&mut self, conn: ConnId, error: &OpenError) {
         let Some(link) = self.links.get(&conn) else { return };
         let (endpoint, state) = (link.endpoint, link.state);
+        if let OpenError::OtherCluster { expected, found } = error {
+            self.disown(endpoint, expected, found);
+        }
         match state {
             LinkState::Dialing(_) => {
                 self.notify_place(conn, |place| NoticeKind::OpenFailed { place, error: error.clone() });
