@@ -143,7 +143,9 @@ impl Roster {
     /// Returns whether that is news.
     pub(crate) fn disowned(&mut self, id: EndpointId) -> bool {
         let known = self.get(id).and_then(Record::fingerprint);
-        let Some(record) = self.records.get_mut(&id).filter(|record| record.is_gossiped()) else { return false };
+        let Some(record) = self.records.get_mut(&id).filter(|record| record.is_gossiped()) else {
+            return false;
+        };
         record.forget_answerer(&mut self.regions);
         if let Some(known) = known {
             self.mark_aliases_of(known.server);

@@ -218,7 +218,10 @@ impl fmt::Display for NoticeKind {
             Self::StandbyReady(place) => write!(f, "standby at {place} is ready"),
             Self::Damped { region, until } => write!(f, "{region} failed too often: damped until {until}"),
             Self::OtherCluster { address, expected, found } => {
-                write!(f, "a server of {found} answers at {address}, which {expected} advertised: it is not used")
+                write!(
+                    f,
+                    "a server of {found} answers at {address}, which {expected} advertised: it is not used"
+                )
             }
             Self::LabelContradicted { address, label, cluster } => {
                 write!(f, "{address} is labelled `{label}`, but its server is in cluster `{cluster}`")

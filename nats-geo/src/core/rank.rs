@@ -324,7 +324,9 @@ impl Context<'_> {
     /// Usable regions inside the tie window of the nearest are ordered by hash, others by distance. Ties that even the
     /// hash leaves open are broken by the name.
     fn order(&self, a: &RegionView<'_>, b: &RegionView<'_>, tied_up_to: Option<Duration>) -> Ordering {
-        let tied = |view: &RegionView<'_>| view.standing == Standing::Usable && view.base.is_some() && view.base <= tied_up_to;
+        let tied = |view: &RegionView<'_>| {
+            view.standing == Standing::Usable && view.base.is_some() && view.base <= tied_up_to
+        };
         let by_hash = || self.score(b).total_cmp(&self.score(a)).then_with(|| a.name.cmp(b.name));
         let within_standing = || match (tied(a), tied(b)) {
             (true, true) => by_hash(),

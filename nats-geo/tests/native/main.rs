@@ -20,6 +20,7 @@ mod jetstream;
 mod objects;
 mod publishing;
 mod refusals;
+mod servers;
 mod service;
 mod service_end;
 mod stores;

@@ -111,7 +111,8 @@ fn a_useless_region_and_one_with_too_few_servers_stand_behind_usable_and_damped_
     roster.get_mut(EndpointId(20)).unwrap().failed(NOW, &config.rank);
     let ranked = |config: &Config, now| {
         let refusing = &Useless::default();
-        let context = Context { damping: &damping, useless: &useless, refusing, live: None, config, client: 1, now };
+        let context =
+            Context { damping: &damping, useless: &useless, refusing, live: None, config, client: 1, now };
         Ranking::of(&roster, &context)
     };
     assert_eq!(order(&ranked(&config, NOW)), ["ams", "dal", "fra", "lon"]);

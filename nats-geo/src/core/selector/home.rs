@@ -33,7 +33,10 @@ impl Selector {
     pub(super) fn note_regions_missed(&mut self, here: &Region) {
         let is_down = |region: &Region| {
             let mut servers = self.roster.servers_in(region).peekable();
-            servers.peek().is_some() && servers.all(|record| !record.is_healthy(self.now) || self.refusing.until(region, self.now).is_some())
+            servers.peek().is_some()
+                && servers.all(|record| {
+                    !record.is_healthy(self.now) || self.refusing.until(region, self.now).is_some()
+                })
         };
         let mut missed: Vec<_> = self.roster.regions().filter(|region| is_down(region)).cloned().collect();
         missed.extend(self.config.home.as_ref().map(Region::new));
@@ -54,7 +57,10 @@ impl Selector {
     pub(super) fn note_missed(&mut self, endpoint: EndpointId) {
         let is_unknown = self.roster.get(endpoint).is_some_and(|record| record.fingerprint().is_none());
         let here = self.active.and_then(|active| self.region_of(active));
-        let region = self.roster.region(endpoint).filter(|region| is_unknown && here.is_some_and(|here| here != *region));
+        let region = self
+            .roster
+            .region(endpoint)
+            .filter(|region| is_unknown && here.is_some_and(|here| here != *region));
         if let Some(region) = region.cloned() {
             self.fail_back.missed(region);
         }

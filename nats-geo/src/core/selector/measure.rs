@@ -93,7 +93,8 @@ impl Selector {
     pub(super) fn disown(&mut self, endpoint: EndpointId, expected: &str, found: &str) {
         if self.roster.disowned(endpoint) {
             self.dialer.skip(|candidate| candidate == endpoint);
-            let address = self.roster.get(endpoint).map(|record| record.address().to_owned()).unwrap_or_default();
+            let address =
+                self.roster.get(endpoint).map(|record| record.address().to_owned()).unwrap_or_default();
             let (expected, found) = (expected.to_owned(), found.to_owned());
             self.notify(NoticeKind::OtherCluster { address, expected, found });
         }
@@ -101,9 +102,9 @@ impl Selector {
 
     /// Whether a link lives there that is not under suspicion.
     fn is_linked(&self, endpoint: EndpointId) -> bool {
-        self.links.values().any(|link| {
-            link.endpoint == endpoint && link.state.is_open() && !link.watch.is_suspect()
-        })
+        self.links
+            .values()
+            .any(|link| link.endpoint == endpoint && link.state.is_open() && !link.watch.is_suspect())
     }
 
     /// Returns whether another server than before answered.
@@ -125,13 +126,15 @@ impl Selector {
         }
         let Some(record) = self.roster.get_mut(endpoint) else { return false };
         // What was measured before the choice is made again counts no more.
-        let period =
-            self.afresh.map_or(period, |since| self.now.since(since) / self.config.rank.sample_age_intervals);
+        let period = self
+            .afresh
+            .filter(|since| *since <= self.now)
+            .map_or(period, |since| self.now.since(since) / self.config.rank.sample_age_intervals);
         record.base.record(rtt, period, self.now, &self.config.rank);
         record.answered(self.now);
         let samples = record.base.samples();
         self.region_answered(endpoint);
-        let is_choosing = !matches!(self.start, Start::Over) || self.afresh.is_some();
+        let is_choosing = !matches!(self.start, Start::Over) || self.has_begun_afresh();
         if is_choosing && samples < self.config.probe.start_samples {
             self.prober.again(endpoint, self.now);
         }

@@ -1,8 +1,8 @@
 //! Who answers at an address, what a live link proves, and which region is home.
 
 use super::super::super::{
-    Action, Cause, Config, ConnId, Endpoint, EndpointId, Event, MoveCause, NoticeKind, ProbeError, ProbeReport, Reason,
-    ServerIdentity, Time,
+    Action, Cause, Config, ConnId, Endpoint, EndpointId, Event, MoveCause, Notice, NoticeKind, OpenError,
+    ProbeError, ProbeReport, Reason, ServerIdentity, Time,
 };
 use super::world::{Mood, Server, World};
 use super::{Selector, ms, secs};
@@ -142,6 +142,40 @@ fn a_restarted_server_is_no_sign_of_several() {
     }
     world.run_for(secs(1_200));
     assert!(world.selector.snapshot(world.now).ranking.iter().all(|server| !server.shared));
+}
+
+#[test]
+fn a_label_that_a_server_contradicts_holds_and_is_noticed_once_for_each_cluster() {
+    let mut selector = Selector::new(Config::interactive(), 1, Time::ZERO).unwrap();
+    let listed = Endpoint::new(EndpointId(0), "one:4222").with_label("lon");
+    selector.handle_event(Event::Discovered(listed), Time::ZERO);
+    let (mut now, mut noticed) = (Time::ZERO, Vec::new());
+    let mut probes = 0;
+    while probes < 12 {
+        while let Some(action) = selector.poll_action() {
+            let event = match action {
+                Action::Probe { probe, .. } => {
+                    probes += 1;
+                    let cluster = if probes < 8 { "ams" } else { "dal" };
+                    // It is restarted all the time.
+                    Event::Probed { probe, result: Ok(answer(&format!("server-{probes}"), cluster, 1)) }
+                }
+                Action::Open { conn, .. } => Event::OpenFailed { conn, error: OpenError::Refused },
+                Action::Notify(Notice {
+                    kind: NoticeKind::LabelContradicted { label, cluster, .. }, ..
+                }) => {
+                    noticed.push(format!("{label} is {cluster}"));
+                    continue;
+                }
+                _ => continue,
+            };
+            selector.handle_event(event, now);
+        }
+        now = selector.poll_timeout().unwrap();
+        selector.handle_timeout(now);
+    }
+    assert_eq!(noticed, ["lon is ams", "lon is dal"]);
+    assert_eq!(selector.snapshot(now).ranking[0].region.as_str(), "lon");
 }
 
 /// Probes failed before the server came up, and then a dial succeeded.
