@@ -47,9 +47,8 @@ pub struct Config {
     pub damping: DampingConfig,
     /// How a link is left that still works.
     pub handover: HandoverConfig,
-    /// The region that the client belongs to, if it is to be another one than the nearest that is known. A return to
-    /// it counts as one after a failure (30 s and the spread, not the minute of a region that only became faster), also
-    /// if it was down when the client started. It does not make a farther region preferred. Default none.
+    /// The region that the client belongs to, for a client to which the nearest one is not home. A return to it counts as
+    /// one after a failure, also if it was down at the start. Nearer regions are preferred all the same. Default none.
     #[cfg_attr(feature = "serde", serde(default))]
     pub home: Option<String>,
     /// Keep one more connection, to the best server of the next region: connected, authenticated, pinged,

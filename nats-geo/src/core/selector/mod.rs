@@ -1,12 +1,13 @@
 //! The state machine that drivers run. It owns the stages and only routes between them:
 //! `mod.rs` takes events in, `measure.rs` what probes say, `due.rs` does what time demands, `outage.rs` gets a lost client back,
 //! `refused.rs` goes on where credentials were refused, `crowd.rs` looks for others that are lost, `moves.rs` leaves a link that still works, `unusable.rs` one that works but is of no use, `afresh.rs` makes the first choice again, `standby.rs` keeps one
-//! warm, `home.rs` knows where the client belongs, `view.rs` shows the state, `waiting.rs` keeps decisions until they are taken, `quiet.rs` lets quiet time pass in simulations.
+//! warm, `home.rs` knows where the client belongs, `link.rs` is one connection, `view.rs` shows the state, `waiting.rs` keeps decisions until they are taken, `quiet.rs` lets quiet time pass in simulations.
 
 mod afresh;
 mod crowd;
 mod due;
 mod home;
+mod link;
 mod measure;
 mod moves;
 mod outage;
@@ -34,9 +35,10 @@ use super::sorted::SortedMap;
 use super::useless::Useless;
 use super::watch::Watch;
 use super::{
-    Action, Cause, Config, ConfigError, ConnId, EndpointId, Event, NoticeKind, OpenError, PingId, Region,
+    Action, Cause, Config, ConfigError, ConnId, Event, NoticeKind, OpenError, PingId, Region,
     ServerIdentity, Time,
 };
+use link::{Link, LinkState, Peer};
 pub(crate) use measure::Answer;
 use moves::PlannedMove;
 use policy::Policy;
@@ -117,49 +119,6 @@ enum Start {
     ChooseAt(Time, Duration),
     /// Chosen.
     Over,
-}
-
-/// A connection, from dial to end.
-#[derive(Clone, Debug)]
-struct Link {
-    endpoint: EndpointId,
-    /// Who its own INFO said that it leads to, once it is open: at its address, others may answer as well.
-    peer: Option<Peer>,
-    state: LinkState,
-    watch: Watch,
-    /// The server announced its end.
-    lame_duck: bool,
-}
-
-/// The server of a link.
-#[derive(Clone, Debug)]
-struct Peer {
-    server: Name,
-    region: Region,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum LinkState {
-    /// For new traffic. Given up at this moment even if the driver says nothing.
-    Dialing(Time),
-    /// To be the standby.
-    DialingStandby(Time),
-    /// Open, without subscriptions.
-    Standby,
-    /// Target of a planned move, waiting for its barrier, at most until this moment.
-    Activating(Time),
-    /// New traffic goes here.
-    Active,
-    /// Silent; traffic moved away, but it may answer yet.
-    Left,
-    /// Being closed before its successor is opened, at most until this moment.
-    Closing(Time),
-}
-
-impl LinkState {
-    const fn is_open(self) -> bool {
-        matches!(self, Self::Standby | Self::Activating(_) | Self::Active | Self::Left)
-    }
 }
 
 impl Selector {
