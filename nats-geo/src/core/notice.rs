@@ -81,6 +81,21 @@ pub enum NoticeKind {
     BreakBeforeMake(Place),
     /// The host slept or stalled; pending verdicts were dropped.
     Resumed,
+    /// A server refused a subscription, whose stream has ended.
+    SubscriptionRefused {
+        /// The first 48 characters of its subject.
+        subject: String,
+        /// The error that the stream ended with.
+        why: String,
+    },
+    /// A message is lost because servers do not take it: this user may not publish to its subject, or the subject is longer
+    /// than they read. One notice for each subject.
+    PublishRefused {
+        /// The first 48 characters of the subject.
+        subject: String,
+        /// The server's words.
+        why: String,
+    },
     /// A name cannot be looked up; the servers that it had are kept.
     ResolverFailed {
         /// Which name.
@@ -197,6 +212,8 @@ impl fmt::Display for NoticeKind {
                 write!(f, "connection limit: {place} is closed before the next link opens")
             }
             Self::Resumed => f.write_str("resumed after a stall: pending verdicts dropped"),
+            Self::SubscriptionRefused { why, .. } => write!(f, "a subscription ended: {why}"),
+            Self::PublishRefused { subject, why } => write!(f, "a message to `{subject}` is lost: {why}"),
             Self::ResolverFailed { name, why, kept } => {
                 write!(f, "cannot look up {name}: {why}; {kept} servers of it are kept")
             }

@@ -19,6 +19,7 @@ mod handover;
 mod jetstream;
 mod objects;
 mod publishing;
+mod refusals;
 mod service;
 mod service_end;
 mod stores;

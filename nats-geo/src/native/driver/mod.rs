@@ -20,8 +20,8 @@ use super::observe::events::TARGET;
 use super::observe::{Observed, Recorder};
 use super::prober::Answer;
 use crate::core::{
-    Call, ConnId, EndpointId, Event, Notice, OpenError, PingId, Place, ProbeError, ProbeId, Selector,
-    ServerIdentity,
+    Call, Cause, ConnId, EndpointId, Event, Notice, NoticeKind, OpenError, PingId, Place, ProbeError,
+    ProbeId, Selector, ServerIdentity,
 };
 
 mod decider;
@@ -50,6 +50,8 @@ pub(crate) struct Driver {
     reports: mpsc::Receiver<(ConnId, Report)>,
     reporter: Reports,
     findings: mpsc::Receiver<Finding>,
+    /// Notices of other parts than the selector.
+    news: mpsc::Receiver<NoticeKind>,
     /// Names that cannot be looked up, by origin.
     unresolved: BTreeSet<usize>,
     notices: broadcast::Sender<Notice>,
@@ -174,6 +176,7 @@ impl Driver {
             exporter: super::observe::Exporter::new(settings.name.as_deref()),
             selector,
             clock,
+            news: hub.take_news().unwrap_or_else(|| mpsc::channel(1).1),
             hub,
             endpoints,
             settings,
@@ -216,6 +219,7 @@ impl Driver {
                     Err(_) => {}
                 },
                 Some(finding) = self.findings.recv() => self.found(finding),
+                Some(kind) = self.news.recv() => self.notify(kind),
                 () = self.clock.sleep_until(wake) => self.timer_fired(),
             }
         }
@@ -259,7 +263,12 @@ impl Driver {
                 self.tell(Event::LameDuck(conn));
             }
             Report::Overflow => self.hub.discarded(1),
-            Report::Ended { cause, settled } => {
+            Report::Denied { denied, text } => self.hub.denied(conn, &denied, &text),
+            Report::OverLimit { text } => self.over_limit(conn, text),
+            Report::Ended { cause, settled, complaint, unconfirmed, longest_line } => {
+                if cause != Cause::Requested || complaint.is_some() {
+                    self.hub.link_ended(&unconfirmed, complaint.as_deref(), longest_line);
+                }
                 self.hub.settle(conn, settled);
                 // A killed link was taken away and acknowledged when it was killed.
                 if self.links.remove(&conn).is_some() {
@@ -269,6 +278,15 @@ impl Driver {
                 self.send_left_over();
             }
         }
+    }
+
+    fn over_limit(&mut self, conn: ConnId, text: String) {
+        let Some(entry) = self.links.get(&conn) else { return };
+        let (hub, link) = (Arc::clone(&self.hub), Arc::clone(&entry.link));
+        self.tasks.spawn(async move {
+            hub.over_limit(&link, text).await;
+            Done::Other
+        });
     }
 
     /// What a dead link had not written goes to the live one. If there is none, the next one takes it along.

@@ -19,6 +19,7 @@ use super::watch_end;
 use super::{Link, Outflow, Replies, Reports, State, Unconfirmed};
 use crate::core::{ConnId, OpenError};
 use crate::native::again::Kept;
+use crate::native::lines;
 use crate::native::target::Target;
 use crate::native::tls::{self, Sessions};
 use crate::wire::Complaint;
@@ -31,6 +32,8 @@ pub(crate) struct Settings {
     /// Where publishes are kept until they are confirmed, if they are to arrive at least once.
     pub(crate) kept: Option<Arc<Kept>>,
     pub(crate) customize: Option<Arc<dyn Fn(ConnectOptions) -> ConnectOptions + Send + Sync>>,
+    /// The longest line that servers read, in bytes.
+    pub(crate) max_control_line: usize,
 }
 
 impl fmt::Debug for Settings {
@@ -52,6 +55,8 @@ pub(crate) async fn open(
         let (client, events) = connect(target, settings, limit).await?;
         let info = client.try_server_info().ok_or_else(|| OpenError::Other(RETRIES_ITSELF.into()))?;
         let replies = Arc::new(Replies::new(&client.new_inbox()));
+        lines::check_subscription(&replies.subject(), None, settings.max_control_line)
+            .map_err(|error| OpenError::Other(format!("`custom_inbox_prefix`: {error}")))?;
         let inbox =
             client.subscribe(replies.subject()).await.map_err(|error| OpenError::Other(error.to_string()))?;
         let state = Arc::new(State {
@@ -67,6 +72,9 @@ pub(crate) async fn open(
             echoes: OnceLock::new(),
             unwritten_pings: AtomicUsize::new(0),
             outflow: Mutex::new(Outflow::new()),
+            installs: Mutex::default(),
+            over_limit: AtomicUsize::new(0),
+            longest_line: AtomicUsize::new(0),
         });
         let inbox_reader = tokio::spawn(read_inbox(inbox, replies)).abort_handle();
         tokio::spawn(watch_end::watch(conn, Arc::clone(&state), events, reports));
@@ -206,6 +214,6 @@ fn server_error(text: &str) -> OpenError {
         Complaint::Connections => OpenError::ConnectionLimit,
         Complaint::Overload => OpenError::Overloaded(text.to_owned()),
         Complaint::Credentials => OpenError::Auth(text.to_owned()),
-        Complaint::Permissions | Complaint::Other => OpenError::Other(text.to_owned()),
+        _ => OpenError::Other(text.to_owned()),
     }
 }
