@@ -4,7 +4,7 @@ use nats_geo::core::{Cause, ConnId, Event, OpenError, ProbeError, ProbeId, Time}
 use nats_geo::wire::Complaint;
 
 use super::link::{Link, Purpose, SocketId, Step, Whom};
-use super::{Code, Effect, Engine, Phase};
+use super::{Code, Effect, Engine};
 
 /// Why a link ends.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -21,8 +21,10 @@ pub(super) enum End {
     TimedOut,
     /// The credentials are refused.
     Auth(String),
-    /// No further connection is allowed.
-    Limit,
+    /// The account allows no further connection.
+    AccountLimit,
+    /// The server allows no further connection.
+    ServerFull,
     /// The server has too much to do for us.
     Overloaded(String),
     /// What came is not NATS.
@@ -104,9 +106,12 @@ impl Engine {
             End::TimedOut => ProbeError::TimedOut,
             End::Auth(text) => ProbeError::NotNats(format!("credentials refused: {text}")),
             End::Protocol(text) => ProbeError::NotNats(text.clone()),
-            End::Requested | End::Closed(_) | End::Limit | End::Overloaded(_) | End::Reset(_) => {
-                ProbeError::Closed
-            }
+            End::Requested
+            | End::Closed(_)
+            | End::AccountLimit
+            | End::ServerFull
+            | End::Overloaded(_)
+            | End::Reset(_) => ProbeError::Closed,
         };
         self.tell(Event::Probed { probe, result: Err(error) });
     }
@@ -119,7 +124,9 @@ impl Engine {
                 End::Closed(text) if text.starts_with(ABNORMAL) => Cause::Reset(text),
                 End::Closed(_) => Cause::Eof,
                 End::Reset(text) | End::Protocol(text) | End::Overloaded(text) => Cause::Reset(text),
-                End::Failed | End::Blocked | End::TimedOut | End::Limit => Cause::Eof,
+                End::Failed | End::Blocked | End::TimedOut | End::AccountLimit | End::ServerFull => {
+                    Cause::Eof
+                }
             };
             return self.tell(Event::Closed { conn, cause });
         }
@@ -128,7 +135,8 @@ impl Engine {
             End::Failed => OpenError::Unreachable(NO_NETWORK.into()),
             End::TimedOut => OpenError::TimedOut,
             End::Auth(text) => OpenError::Auth(text),
-            End::Limit => OpenError::ConnectionLimit,
+            End::AccountLimit => OpenError::ConnectionLimit,
+            End::ServerFull => OpenError::ServerFull,
             End::Overloaded(text) => OpenError::Overloaded(text),
             End::Blocked => OpenError::Other(BLOCKED.into()),
             End::Protocol(text) => OpenError::Other(format!("not a usable NATS server: {text}")),
@@ -167,7 +175,7 @@ impl Engine {
         }
     }
 
-    /// While no link has been live yet, credentials that are refused end the client: they are the same everywhere.
+    /// Refused credentials outlast what else fails: they are why the client cannot connect.
     fn remember_failure(&mut self, link: &Link, end: &End) {
         let (code, what) = match end {
             End::Requested => return,
@@ -177,14 +185,14 @@ impl Engine {
             End::TimedOut if link.parked.is_some() => (Code::Connection, NO_NETWORK),
             End::Failed => (Code::Connection, "the socket could not be opened"),
             End::TimedOut => (Code::Connection, "no answer in time"),
-            End::Limit => (Code::Connection, "connection limit reached"),
+            End::AccountLimit => (Code::Connection, "the account allows no further connection"),
+            End::ServerFull => (Code::Connection, "the server allows no further connection"),
             End::Closed(text) | End::Reset(text) | End::Overloaded(text) => (Code::Connection, text.as_str()),
         };
         let text = format!("{}: {what}", self.endpoints.shown(link.endpoint));
-        if code == Code::Authorization && matches!(self.phase, Phase::Connecting { .. }) {
-            return self.close_with(Some(code), Some(text));
+        if code == Code::Authorization || !matches!(self.last_failure, Some((Code::Authorization, _))) {
+            self.last_failure = Some((code, text));
         }
-        self.last_failure = Some((code, text));
     }
 
     pub(super) fn completed(&mut self, op: u32) {

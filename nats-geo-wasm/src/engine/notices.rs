@@ -8,7 +8,7 @@ use nats_geo::wire::Complaint;
 use super::json::Object;
 use super::link::SocketId;
 use super::view::place;
-use super::{Code, Effect, Engine};
+use super::{Code, Effect, Engine, Phase};
 
 impl Engine {
     pub(super) fn notify(&mut self, notice: &Notice) {
@@ -38,6 +38,14 @@ impl Engine {
             NoticeKind::Damped { region, until } => {
                 let object = object.text("region", region.as_str());
                 self.push_notice(object.millis("until_ms", until.since_start()));
+            }
+            NoticeKind::CredentialsRefused { .. } => {
+                self.push_notice(object);
+                // While no link has been live yet, nothing is lost with the client.
+                if matches!(self.phase, Phase::Connecting { .. }) {
+                    let (code, why) = self.last_failure.clone().unwrap_or((Code::Authorization, text));
+                    self.close_with(Some(code), Some(why));
+                }
             }
             _ => self.push_notice(object),
         }
@@ -133,6 +141,7 @@ const fn named(kind: &NoticeKind) -> (&'static str, Option<&Place>) {
         NoticeKind::BreakBeforeMake(place) => ("breakBeforeMake", Some(place)),
         NoticeKind::Moved { .. } => ("reconnect", None),
         NoticeKind::Damped { .. } => ("damped", None),
+        NoticeKind::CredentialsRefused { .. } => ("credentialsRefused", None),
         NoticeKind::Offline => ("offline", None),
         NoticeKind::Resumed => ("resumed", None),
         _ => ("other", None),

@@ -106,7 +106,8 @@ impl Engine {
         if link.step != Step::Live {
             let end = match complaint {
                 Complaint::Credentials => End::Auth(text),
-                Complaint::Connections => End::Limit,
+                Complaint::AccountConnections => End::AccountLimit,
+                Complaint::ServerConnections => End::ServerFull,
                 Complaint::Overload => End::Overloaded(text),
                 _ => {
                     link.complaint = Some((text, now));

@@ -124,6 +124,21 @@ impl Roster {
         self.records_in(region).for_each(|record| record.streak = None);
     }
 
+    /// This server refused the credentials: its siblings have their turn before it, until all of them have refused.
+    pub(crate) fn refused_by(&mut self, id: EndpointId) {
+        let Some(region) = self.get(id).map(Record::region) else { return };
+        if let Some(record) = self.records.get_mut(&id) {
+            record.refused = true;
+        }
+        let is_its = |record: &Record| record.region() == region;
+        if self.servers().filter(|record| is_its(record)).all(|record| record.refused) {
+            self.records
+                .values_mut()
+                .filter(|record| is_its(record))
+                .for_each(|record| record.refused = false);
+        }
+    }
+
     /// The region is down: its servers count as having failed.
     pub(crate) fn region_down(&mut self, region: &Region, now: Time, config: &RankConfig) {
         self.records_in(region).for_each(|record| record.failed(now, config));

@@ -125,6 +125,12 @@ pub enum ProbeError {
     /// No TLS session came about: which certificate is wrong, and what helps.
     #[error("TLS: {0}")]
     Tls(String),
+    /// The server waits for the TLS handshake before it sends INFO, and the client for INFO.
+    #[error(
+        "the server sent nothing, because it, or a proxy in front of it, waits for the TLS handshake \
+         (`handshake_first`): connect with `Tls::first`"
+    )]
+    AwaitsTls,
 }
 
 impl ProbeError {
@@ -148,12 +154,16 @@ pub enum OpenError {
     /// The network or the resolver says that there is no way to it.
     #[error("unreachable: {0}")]
     Unreachable(String),
-    /// The server refused the credentials. Never a reason to fail over: the account is the same everywhere.
+    /// The server refused the credentials. One server of each other region is asked as well: a region may not have
+    /// heard of them yet.
     #[error("credentials refused: {0}")]
     Auth(String),
-    /// The account or the server allows no further connection.
-    #[error("connection limit reached")]
+    /// The account allows no further connection: a link must be closed before another one can be opened.
+    #[error("the account allows no further connection")]
     ConnectionLimit,
+    /// The server allows no further connection, whoever asks. To close a link elsewhere makes no room there.
+    #[error("the server allows no further connection")]
+    ServerFull,
     /// The server has too much to do for another client: it limits the rate of connections (`Connection throttling is
     /// active`), or came to this one too late (`Authentication Timeout`).
     #[error("the server is overloaded: {0}")]
@@ -174,7 +184,7 @@ impl OpenError {
 
     /// Whether the server may take this client later, when it has fewer to serve.
     pub(crate) const fn is_overload(&self) -> bool {
-        matches!(self, Self::ConnectionLimit | Self::Overloaded(_))
+        matches!(self, Self::ConnectionLimit | Self::ServerFull | Self::Overloaded(_))
     }
 }
 

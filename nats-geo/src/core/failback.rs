@@ -256,7 +256,8 @@ mod tests {
         fn evaluate(&mut self, client: u64, at_ms: u64) -> Option<Pending> {
             let now = Time::from_millis(at_ms);
             let (damping, useless, config) = (&Damping::default(), &Useless::default(), &self.config);
-            let ranking = RegionOrder::of(&self.roster, &Context { damping, useless, config, client, now });
+            let context = Context { damping, useless, refusing: useless, config, client, now };
+            let ranking = RegionOrder::of(&self.roster, &context);
             let region = Region::new("ams");
             let base = base_of(&self.roster, &region);
             let here = Here { region: &region, base, rttvar: Duration::from_millis(1) };

@@ -6,7 +6,7 @@ use super::connect::Lane;
 use super::crowd::Crowd;
 use super::rank::{Ranked, Ranking};
 use super::rng::Rng;
-use super::sorted::SortedMap;
+use super::sorted::{SortedMap, SortedSet};
 use super::{Cause, Config, DialConfig, EndpointId, MoveCause, Place, Reason, Region, Time};
 
 /// The time without a live, unsuspected link.
@@ -26,6 +26,32 @@ pub(crate) struct Outage {
     pub(crate) promote_standby_at: Option<Time>,
     /// `Notice::Offline` was given.
     pub(crate) told_offline: bool,
+    /// Regions that refused the credentials.
+    pub(crate) refusals: Refusals,
+}
+
+/// Which regions refused the credentials in one outage.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusals {
+    pub(crate) regions: SortedSet<Region>,
+    /// The first one.
+    pub(crate) since: Option<Time>,
+    /// `Notice::CredentialsRefused` was given.
+    pub(crate) told: bool,
+}
+
+impl Refusals {
+    pub(crate) fn add(&mut self, region: Region, now: Time) {
+        self.regions.insert(region);
+        self.since.get_or_insert(now);
+    }
+
+    /// When those that have neither taken nor refused the credentials are not waited for any longer: two regions that
+    /// agree are believed, after the time of one dial.
+    pub(crate) fn believed_at(&self, config: &DialConfig) -> Option<Time> {
+        const ENOUGH: usize = 2;
+        self.since.filter(|_| !self.told && self.regions.len() >= ENOUGH).map(|since| since + config.timeout)
+    }
 }
 
 /// What kind of trouble an outage is.
@@ -37,7 +63,7 @@ pub(crate) enum Trouble {
     Silent,
     /// The link ended.
     Ended,
-    /// The server ended it because of the credentials: the same everywhere, so no other region helps.
+    /// The server ended it because of the credentials.
     Auth,
     /// We closed it, because a connection limit forbids to open its successor first.
     Limit(MoveCause),
@@ -65,6 +91,7 @@ impl Outage {
             others_answered: false,
             promote_standby_at: None,
             told_offline: false,
+            refusals: Refusals { regions: SortedSet::new(), since: None, told: false },
         }
     }
 
@@ -91,13 +118,6 @@ impl Outage {
         self.sibling_failures.retain(|_, at| now.since(*at) <= config.siblings_down_within);
         self.sibling_failures.insert(endpoint, now);
         self.sibling_failures.len() >= config.siblings_down
-    }
-
-    /// A server that refused the credentials, or its sibling, now fails in another way: the next round may go further.
-    pub(crate) fn not_only_credentials(&mut self) {
-        if self.trouble == Trouble::Auth {
-            self.trouble = Trouble::Ended;
-        }
     }
 
     /// An endpoint of `region` answered.
@@ -199,9 +219,17 @@ pub(crate) fn race_to_region(ranking: &Ranking, region: &Region, now: Time) -> V
     vec![Lane::new(usable.map(|server| server.endpoint), now)]
 }
 
-/// The region's servers only: where another region would not help.
-pub(crate) fn race_within_region(ranking: &Ranking, from: &Place, now: Time) -> Vec<Lane> {
-    vec![Lane::new(siblings_first(ranking, from), now)]
+/// One server of each region, then the next of each: after credentials were refused. The region that was lost comes
+/// first, and others in order of rank.
+pub(crate) fn race_by_turns(ranking: &Ranking, from: Option<&Place>, now: Time) -> Vec<Lane> {
+    let own = from.map(|from| siblings_first(ranking, from).collect());
+    let others = ranking.order().regions().filter(|region| from.is_none_or(|from| from.region != **region));
+    let others = others.map(|region| ranking.in_region(region).map(|server| server.endpoint).collect());
+    let regions: Vec<Vec<_>> = own.into_iter().chain(others).collect();
+    let turns = regions.iter().map(Vec::len).max().unwrap_or_default();
+    let queue =
+        (0..turns).flat_map(|turn| regions.iter().filter_map(move |region| region.get(turn).copied()));
+    vec![Lane::new(queue, now)]
 }
 
 /// Everybody in order of rank: at start, and when nobody of the first choice answered. Damped regions and

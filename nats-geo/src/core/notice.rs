@@ -75,6 +75,11 @@ pub enum NoticeKind {
         /// Until this moment, unless it fails again.
         until: Time,
     },
+    /// No region takes the credentials. The client goes on asking one server of each, more and more seldom.
+    CredentialsRefused {
+        /// The regions that refused them.
+        regions: Vec<Region>,
+    },
     /// Nothing is live and nothing answers.
     Offline,
     /// A connection limit forbids two links at once: the old one is closed before the new one opens.
@@ -207,6 +212,14 @@ impl fmt::Display for NoticeKind {
             Self::Moved { from, to, cause, .. } => write!(f, "moved from {from} to {to}: {cause}"),
             Self::StandbyReady(place) => write!(f, "standby at {place} is ready"),
             Self::Damped { region, until } => write!(f, "{region} failed too often: damped until {until}"),
+            Self::CredentialsRefused { regions } => {
+                let regions: Vec<_> = regions.iter().map(Region::as_str).collect();
+                write!(
+                    f,
+                    "the credentials were refused in every region that answered: {}",
+                    regions.join(", ")
+                )
+            }
             Self::Offline => f.write_str("offline: no server answers"),
             Self::BreakBeforeMake(place) => {
                 write!(f, "connection limit: {place} is closed before the next link opens")

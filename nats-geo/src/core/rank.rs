@@ -152,6 +152,8 @@ impl RegionOrder {
 pub(crate) struct Context<'a> {
     pub(crate) damping: &'a Damping,
     pub(crate) useless: &'a Useless,
+    /// Regions that refused the credentials.
+    pub(crate) refusing: &'a Useless,
     pub(crate) config: &'a Config,
     pub(crate) client: u64,
     pub(crate) now: Time,
@@ -189,6 +191,7 @@ impl ServerView<'_> {
             reason: match self.standing {
                 Standing::LameDuck => Reason::LameDuck,
                 Standing::Unhealthy => Reason::Unhealthy,
+                Standing::Refused => Reason::CredentialsRefused { until: None },
                 Standing::Unmeasured => Reason::Unmeasured,
                 _ => regions[self.record.region().place()].reason.clone(),
             },
@@ -236,13 +239,15 @@ enum Standing {
     TooFew,
     Useless,
     Unmeasured,
+    Refused,
     Unhealthy,
     LameDuck,
 }
 
 impl Standing {
     /// Those of servers: the others are of regions only.
-    const OF_SERVERS: [Self; 4] = [Self::Usable, Self::Unmeasured, Self::Unhealthy, Self::LameDuck];
+    const OF_SERVERS: [Self; 5] =
+        [Self::Usable, Self::Unmeasured, Self::Refused, Self::Unhealthy, Self::LameDuck];
 }
 
 impl Context<'_> {
@@ -278,6 +283,8 @@ impl Context<'_> {
     fn of_answering(&self, name: &Region, answering: usize) -> (Standing, Reason) {
         if let Some(until) = self.useless.until(name, self.now) {
             (Standing::Useless, Reason::Useless { until })
+        } else if let Some(until) = self.refusing.until(name, self.now) {
+            (Standing::Useless, Reason::CredentialsRefused { until: Some(until) })
         } else if answering < self.config.rank.servers_min {
             (Standing::TooFew, Reason::TooFew { answering })
         } else if let Some(until) = self.damping.suppressed_until(name, self.now, &self.config.damping) {
@@ -292,6 +299,8 @@ impl Context<'_> {
             Standing::LameDuck
         } else if !record.is_healthy(self.now) {
             Standing::Unhealthy
+        } else if record.refused {
+            Standing::Refused
         } else if record.base.get().is_none() {
             Standing::Unmeasured
         } else {

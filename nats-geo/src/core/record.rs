@@ -35,6 +35,8 @@ pub(crate) struct Record {
     pub(super) withdrawn: bool,
     /// Another endpoint leads to the same server and stands for it.
     pub(super) alias: bool,
+    /// It refused the credentials when it was last asked, and a sibling has not been asked since.
+    pub(crate) refused: bool,
     /// Announced its end. Holds until a new connection is answered: a server in lame duck mode has closed
     /// its listener, so it is another process by then, or an operator only asked this client to move.
     pub(crate) lame_duck: bool,
@@ -92,6 +94,7 @@ impl Record {
             has_label: label.is_some(),
             withdrawn: false,
             alias: false,
+            refused: false,
             lame_duck: false,
         }
     }

@@ -68,6 +68,11 @@ pub enum Reason {
         /// Until then.
         until: Time,
     },
+    /// A server of its region refused the credentials.
+    CredentialsRefused {
+        /// The region ranks behind others until then. `None`: it was this server, and its siblings are asked before it.
+        until: Option<Time>,
+    },
     /// It refused, or did not answer, lately.
     Unhealthy,
     /// It will close its clients soon.
@@ -85,6 +90,12 @@ impl fmt::Display for Reason {
             Self::Damped { until } => write!(f, "its region failed too often; damped until {until}"),
             Self::TooFew { answering } => write!(f, "only {answering} of its region answer"),
             Self::Useless { until } => write!(f, "its region is of no use; considered again at {until}"),
+            Self::CredentialsRefused { until: Some(until) } => {
+                write!(f, "its region refused the credentials; asked again at {until}")
+            }
+            Self::CredentialsRefused { until: None } => {
+                f.write_str("it refused the credentials; its siblings are asked first")
+            }
             Self::Unhealthy => f.write_str("did not answer lately"),
             Self::LameDuck => f.write_str("lame duck"),
             Self::Unmeasured => f.write_str("not measured yet"),

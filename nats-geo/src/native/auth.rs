@@ -26,7 +26,7 @@ use super::creds::{self, CredentialsError};
 ///     Ok(Auth::Token(Secret::from("a fresh token")))
 /// }));
 /// ```
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Auth {
     /// None.
@@ -66,6 +66,22 @@ pub enum Auth {
         /// Of the nonce.
         signature: Vec<u8>,
     },
+}
+
+/// The kind alone. A user is not shown either: a token with a `:` in it reads as user and password in a URL.
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::UserAndPassword { .. } => "UserAndPassword(***)",
+            Self::Token(_) => "Token(***)",
+            Self::NKey(_) => "NKey(***)",
+            Self::Jwt { .. } => "Jwt(***)",
+            Self::CredsFile(path) => return f.debug_tuple("CredsFile").field(path).finish(),
+            Self::Callback(_) => "Callback(..)",
+            Self::Signed { .. } => "Signed(***)",
+        })
+    }
 }
 
 impl Auth {

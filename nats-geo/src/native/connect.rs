@@ -38,13 +38,11 @@ pub enum ConnectError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A server refused the credentials; the others know the same account.
-    #[error("{address} refused the credentials: {text}")]
+    /// Every region refused the credentials, or two did and no other answered in the time of a dial (3 s).
+    #[error("the credentials were refused in every region that answered{}", listed(.failures))]
     Auth {
-        /// `host:port` of the server.
-        address: String,
-        /// In its words.
-        text: String,
+        /// What each server said that was asked.
+        failures: Vec<ServerFailure>,
     },
     /// No server could be used in time.
     #[error("no server could be used within {waited:?}{}", listed(.failures))]
@@ -90,19 +88,16 @@ impl fmt::Display for ServerFailure {
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     failures: Arc<Mutex<BTreeMap<String, Failure>>>,
-    refused: watch::Sender<Option<(String, String)>>,
+    refused: watch::Sender<bool>,
 }
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        Self { failures: Arc::default(), refused: watch::Sender::new(None) }
+        Self { failures: Arc::default(), refused: watch::Sender::new(false) }
     }
 
     /// A server could not be used.
     pub(crate) fn failed(&self, address: String, failure: Failure) {
-        if let Failure::Open(OpenError::Auth(text)) = &failure {
-            self.refused.send_replace(Some((address.clone(), text.clone())));
-        }
         let mut failures = lock(&self.failures);
         if failures.len() < FAILURES_MAX || failures.contains_key(&address) {
             failures.insert(address, failure);
@@ -119,23 +114,31 @@ impl Progress {
         lock(&self.failures).get(address).cloned()
     }
 
-    /// Returns once a server has refused the credentials.
+    /// No region takes the credentials.
+    pub(crate) fn credentials_refused(&self) {
+        self.refused.send_replace(true);
+    }
+
+    /// Returns once no region takes the credentials.
     pub(crate) async fn refused(&self) -> ConnectError {
-        let mut refused = self.refused.subscribe();
-        let refusal = refused.wait_for(Option::is_some).await.map(|refusal| refusal.clone());
-        match refusal {
-            Ok(Some((address, text))) => ConnectError::Auth { address, text },
-            // The sender is in `self`.
-            _ => std::future::pending().await,
-        }
+        // The sender is in `self`.
+        let _ = self.refused.subscribe().wait_for(|refused| *refused).await;
+        let mut failures = self.all();
+        failures.retain(|server| matches!(server.failure, Failure::Open(OpenError::Auth(_))));
+        ConnectError::Auth { failures }
     }
 
     pub(crate) fn timed_out(&self, waited: Duration) -> ConnectError {
-        let failures = lock(&self.failures)
-            .iter()
-            .map(|(address, failure)| ServerFailure { address: address.clone(), failure: failure.clone() })
-            .collect();
-        ConnectError::TimedOut { waited, failures }
+        ConnectError::TimedOut { waited, failures: self.all() }
+    }
+
+    fn all(&self) -> Vec<ServerFailure> {
+        let failures = lock(&self.failures);
+        let failure = |(address, failure): (&String, &Failure)| ServerFailure {
+            address: address.clone(),
+            failure: failure.clone(),
+        };
+        failures.iter().map(failure).collect()
     }
 }
 

@@ -40,6 +40,16 @@ impl Origin {
     pub(crate) fn target(&self, found: Found, auth: Auth) -> Target {
         let Found { address, held_to, resolved, weight: _ } = found;
         let scheme = self.scheme;
-        Target { address, scheme, held_to, asks_for_tls: false, resolved, reached: None, detour: false, auth }
+        Target {
+            address,
+            scheme,
+            held_to,
+            asks_for_tls: false,
+            awaits_tls: false,
+            resolved,
+            reached: None,
+            detour: false,
+            auth,
+        }
     }
 }

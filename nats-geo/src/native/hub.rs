@@ -2,9 +2,8 @@
 //! to be carried over when that changes.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 use async_nats::message::OutboundMessage;
 use futures_util::future;
@@ -15,6 +14,9 @@ use super::home::Home;
 use super::link::{Ended, Kind, Link, Refusal};
 use super::subscription::{Carriage, Feed, Route};
 use crate::core::{ConnId, NoticeKind};
+
+mod limits;
+pub(crate) use limits::{Counters, Limits};
 
 mod left_over;
 
@@ -55,44 +57,6 @@ pub(crate) enum Place {
     Live(Arc<Link>),
     /// Nowhere any more.
     Closed,
-}
-
-/// Bounds that the user may set; see [`GeoOptions`](super::GeoOptions).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) publish_wait: Duration,
-    pub(crate) request_timeout: Option<Duration>,
-    pub(crate) backlog: usize,
-    pub(crate) at_most_once: bool,
-    pub(crate) max_control_line: usize,
-}
-
-#[cfg(test)]
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            publish_wait: Duration::ZERO,
-            request_timeout: None,
-            backlog: 0,
-            at_most_once: false,
-            max_control_line: super::lines::CONTROL_LINE_MAX,
-        }
-    }
-}
-
-/// Counts since the start, for [`Stats`](super::Stats).
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) published: AtomicU64,
-    pub(crate) delivered: AtomicU64,
-    pub(crate) in_doubt: AtomicU64,
-    pub(crate) discarded: AtomicU64,
-    pub(crate) resent: AtomicU64,
-    /// Publishes for which there was no room among those that wait for confirmation.
-    pub(crate) refused: AtomicU64,
-    /// Publishes that a server did not permit.
-    pub(crate) denied: AtomicU64,
-    pub(crate) moves: AtomicU64,
 }
 
 /// Why a message was not sent.

@@ -18,7 +18,7 @@ use tokio_rustls::rustls::{ClientConfig, HandshakeKind, ProtocolVersion};
 
 use super::clock;
 use super::metered::Metered;
-use super::target::{Encryption, Target};
+use super::target::{Encryption, Target, bracketed};
 use super::tls::{self, Sessions};
 use crate::core::{ProbeError, ProbeReport, ServerIdentity};
 use crate::wire::{Decoder, Info, ServerOp};
@@ -40,7 +40,9 @@ pub(crate) async fn probe(
     limit: Duration,
     bytes: &AtomicU64,
 ) -> Result<Answer, ProbeError> {
-    let probing = resolve_and_dial(target, sessions, bytes);
+    // The other half is for the handshake that tells why.
+    let silent_after = limit / 2;
+    let probing = resolve_and_dial(target, sessions, silent_after, bytes);
     tokio::time::timeout(limit, probing).await.unwrap_or(Err(ProbeError::TimedOut))
 }
 
@@ -62,10 +64,11 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 async fn resolve_and_dial(
     target: &Target,
     sessions: &Sessions,
+    silent_after: Duration,
     bytes: &AtomicU64,
 ) -> Result<Answer, ProbeError> {
     let resolved = resolve(target).await?;
-    let dialling = &Dialling::new(target, sessions, bytes).await?;
+    let dialling = &Dialling::new(target, sessions, silent_after, bytes).await?;
     race(resolved.into_iter().map(|socket| dialling.dial(socket).boxed()))
         .await
         .unwrap_or_else(|| Err(ProbeError::Unreachable(format!("{} has no address", target.address))))
@@ -113,23 +116,37 @@ struct Dialling<'a> {
     target: &'a Target,
     encryption: Encryption,
     /// For TLS that comes before INFO. A probe that has read INFO hangs up: what follows belongs to links.
-    first: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    first: Option<Handshake>,
+    sessions: &'a Sessions,
+    /// How long a server may be silent before it is asked whether it waits for TLS.
+    silent_after: Duration,
     bytes: &'a AtomicU64,
 }
 
+/// What a TLS handshake needs.
+type Handshake = (Arc<ClientConfig>, ServerName<'static>);
+
 impl<'a> Dialling<'a> {
-    async fn new(target: &'a Target, sessions: &Sessions, bytes: &'a AtomicU64) -> Result<Self, ProbeError> {
+    async fn new(
+        target: &'a Target,
+        sessions: &'a Sessions,
+        silent_after: Duration,
+        bytes: &'a AtomicU64,
+    ) -> Result<Self, ProbeError> {
         let encryption = target.encryption(sessions);
-        let first = if encryption == Encryption::First {
-            let config = sessions.config().await.map_err(|error| ProbeError::Tls(error.to_string()))?;
-            let name = ServerName::try_from(target.name().to_owned()).map_err(|_| {
-                ProbeError::Tls(format!("`{}` is no name that a certificate could be for", target.name()))
-            })?;
-            Some((config, name))
-        } else {
-            None
-        };
-        Ok(Self { target, encryption, first, bytes })
+        let mut dialling = Self { target, encryption, first: None, sessions, silent_after, bytes };
+        if encryption == Encryption::First {
+            dialling.first = Some(dialling.handshake().await?);
+        }
+        Ok(dialling)
+    }
+
+    async fn handshake(&self) -> Result<Handshake, ProbeError> {
+        let config = self.sessions.config().await.map_err(|error| ProbeError::Tls(error.to_string()))?;
+        let name = ServerName::try_from(self.target.name().to_owned()).map_err(|_| {
+            ProbeError::Tls(format!("`{}` is no name that a certificate could be for", self.target.name()))
+        })?;
+        Ok((config, name))
     }
 
     async fn dial(&self, address: SocketAddr) -> Result<Answer, ProbeError> {
@@ -140,7 +157,12 @@ impl<'a> Dialling<'a> {
         let socket = Metered::new(socket, self.bytes);
         let is_websocket = self.target.scheme.is_websocket();
         let (info, round_trips) = match &self.first {
-            None => (self.greet(socket).await?, round_trips(is_websocket, None)),
+            None if is_websocket => (self.greet(socket).await?, round_trips(is_websocket, None)),
+            None => tokio::select! {
+                biased;
+                info = self.greet(socket) => (info?, round_trips(is_websocket, None)),
+                () = self.awaits_tls(address) => return Err(ProbeError::AwaitsTls),
+            },
             Some((config, name)) => {
                 let connector = TlsConnector::from(Arc::clone(config));
                 let session = connector.connect(name.clone(), socket).await;
@@ -159,6 +181,23 @@ impl<'a> Dialling<'a> {
         Ok(Answer { report, info, reached: address })
     }
 
+    /// Returns if the server says nothing, but answers a TLS handshake on another connection.
+    async fn awaits_tls(&self, address: SocketAddr) {
+        tokio::time::sleep(self.silent_after).await;
+        let handshake = async {
+            let (config, name) = self.handshake().await.ok()?;
+            let socket = Metered::new(TcpStream::connect(address).await.ok()?, self.bytes);
+            let failure = TlsConnector::from(config).connect(name, socket).await.err();
+            // A certificate that is refused is an answer in TLS, too.
+            let is_tls =
+                failure.is_none_or(|error| tls::find_error(&error).is_some_and(|it| !tls::is_in_clear(it)));
+            is_tls.then_some(())
+        };
+        if handshake.await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Reads INFO, after the upgrade to WebSocket if there is one.
     async fn greet(&self, socket: impl AsyncRead + AsyncWrite + Unpin) -> Result<Info, ProbeError> {
         if !self.target.scheme.is_websocket() {
@@ -166,7 +205,7 @@ impl<'a> Dialling<'a> {
         }
         let Target { scheme, address, .. } = self.target;
         let upgrading = tokio_websockets::ClientBuilder::new()
-            .uri(&format!("{scheme}://{}:{}", bracketed(self.target.name()), address.port))
+            .uri(&format!("{scheme}://{}:{}{}", bracketed(self.target.name()), address.port, address.path))
             .map_err(|error| ProbeError::NotNats(error.to_string()))?;
         let (socket, _response) =
             upgrading.connect_on(socket).await.map_err(|error| self.no_websocket(error))?;
@@ -206,7 +245,7 @@ impl<'a> Dialling<'a> {
 /// * The request for WebSocket and its answer are the last one: INFO comes right behind. Without WebSocket the last
 ///   one is what makes the server speak, and INFO: our ACK over TCP, our Finished over TLS. Over a full TLS 1.2
 ///   INFO comes right behind the server's Finished, so there the last one is none of its own.
-fn round_trips(is_websocket: bool, tls: Option<Handshake>) -> u8 {
+fn round_trips(is_websocket: bool, tls: Option<Established>) -> u8 {
     const TCP: u8 = 1;
     const LAST: u8 = 1;
     let Some((version, kind)) = tls else { return TCP + LAST };
@@ -217,7 +256,7 @@ fn round_trips(is_websocket: bool, tls: Option<Handshake>) -> u8 {
 }
 
 /// How a TLS session came about.
-type Handshake = (Option<ProtocolVersion>, Option<HandshakeKind>);
+type Established = (Option<ProtocolVersion>, Option<HandshakeKind>);
 
 /// Why there is no INFO.
 enum Unread {
@@ -268,11 +307,6 @@ fn dial_error(error: &io::Error) -> ProbeError {
         | ErrorKind::UnexpectedEof => ProbeError::Closed,
         _ => ProbeError::Unreachable(error.to_string()),
     }
-}
-
-/// As a URL wants it.
-fn bracketed(host: &str) -> String {
-    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 #[cfg(test)]

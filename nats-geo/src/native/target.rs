@@ -17,6 +17,8 @@ pub(crate) struct Target {
     pub(crate) held_to: Option<String>,
     /// The server said that it takes no connection without TLS.
     pub(crate) asks_for_tls: bool,
+    /// A probe found out that the server says nothing before the TLS handshake, which is not set so.
+    pub(crate) awaits_tls: bool,
     /// What a lookup of ours said; empty: ask the operating system.
     pub(crate) resolved: Vec<IpAddr>,
     /// Where a probe got an answer: no resolver is needed then, which may be down together with a region.
@@ -44,6 +46,7 @@ impl Target {
             scheme: server.scheme,
             held_to: None,
             asks_for_tls: false,
+            awaits_tls: false,
             resolved: Vec::new(),
             reached: None,
             detour: false,
@@ -80,6 +83,11 @@ impl Target {
 
 pub(crate) fn is_number(host: &str) -> bool {
     host.parse::<IpAddr>().is_ok()
+}
+
+/// A host as a URL wants it.
+pub(crate) fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 /// The protocol below NATS.

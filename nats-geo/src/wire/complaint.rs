@@ -14,9 +14,10 @@
 pub enum Complaint {
     /// The credentials are wrong, expired or revoked: `Authorization Violation`, `User Authentication Expired`.
     Credentials,
-    /// The server or the account allows no further connection: `maximum connections exceeded`, `maximum account active
-    /// connections exceeded`.
-    Connections,
+    /// The server allows no further connection, whoever asks: `maximum connections exceeded`.
+    ServerConnections,
+    /// The account allows no further connection, wherever: `maximum account active connections exceeded`.
+    AccountConnections,
     /// The server has too much to do for this client now: `Connection throttling is active`, and `Authentication
     /// Timeout`, which says nothing about credentials, but that nobody had time for them.
     Overload,
@@ -50,8 +51,10 @@ impl Complaint {
             || has("parser error")
         {
             Self::Protocol
+        } else if has("account active connections exceeded") {
+            Self::AccountConnections
         } else if has("connections exceeded") {
-            Self::Connections
+            Self::ServerConnections
         } else if has("authentication") || has("authorization") {
             Self::Credentials
         } else {
@@ -155,8 +158,8 @@ mod tests {
             ("Account Authentication Expired", Complaint::Credentials),
             ("Authentication Timeout", Complaint::Overload),
             ("Connection throttling is active. Please try again later.", Complaint::Overload),
-            ("maximum connections exceeded", Complaint::Connections),
-            ("maximum account active connections exceeded", Complaint::Connections),
+            ("maximum connections exceeded", Complaint::ServerConnections),
+            ("maximum account active connections exceeded", Complaint::AccountConnections),
             ("Permissions Violation for Publish to \"authorization\"", Complaint::Permissions),
             ("maximum subscriptions exceeded", Complaint::Subscriptions),
             ("maximum control line exceeded", Complaint::Protocol),

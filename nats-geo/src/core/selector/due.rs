@@ -18,6 +18,7 @@ impl Selector {
         self.planned_moves();
         self.keep_standby();
         self.promote_standby_if_due();
+        self.believe_refusal();
         self.race();
         self.probe();
     }
@@ -53,6 +54,7 @@ impl Selector {
             self.planned_due(),
             self.standby_due(),
             self.dialer.poll_timeout(&self.config.dial),
+            self.refusal_believed_at(),
         ]
         .into_iter()
         .fold(None, earliest)

@@ -1,6 +1,6 @@
 //! The state machine that drivers run. It owns the stages and only routes between them:
 //! `mod.rs` takes events in, `measure.rs` what probes say, `due.rs` does what time demands, `outage.rs` gets a lost client back,
-//! `crowd.rs` looks for others that are lost, `moves.rs` leaves a link that still works, `unusable.rs` one that works but is of no use, `afresh.rs` makes the first choice again, `standby.rs` keeps one
+//! `refused.rs` goes on where credentials were refused, `crowd.rs` looks for others that are lost, `moves.rs` leaves a link that still works, `unusable.rs` one that works but is of no use, `afresh.rs` makes the first choice again, `standby.rs` keeps one
 //! warm, `view.rs` shows the state, `waiting.rs` keeps decisions until they are taken, `quiet.rs` lets quiet time pass in simulations.
 
 mod afresh;
@@ -12,6 +12,7 @@ mod outage;
 mod policy;
 #[cfg(feature = "sim")]
 pub(crate) mod quiet;
+mod refused;
 mod standby;
 mod unusable;
 mod view;
@@ -75,6 +76,8 @@ pub struct Selector {
     dialer: Dialer,
     damping: Damping,
     useless: Useless,
+    /// Regions that refused the credentials.
+    refusing: Useless,
     fail_back: FailBack,
     links: SortedMap<ConnId, Link>,
     /// Where new traffic goes.
@@ -177,6 +180,7 @@ impl Selector {
             dialer: Dialer::new(&config.dial, now),
             damping: Damping::default(),
             useless: Useless::default(),
+            refusing: Useless::default(),
             fail_back: FailBack::new(seed),
             links: SortedMap::new(),
             active: None,
@@ -284,6 +288,7 @@ impl Selector {
             link.state = LinkState::Standby;
         }
         self.region_answered(endpoint);
+        self.credentials_taken(endpoint);
         match state {
             LinkState::DialingStandby(_) => self.standby_opened(conn),
             _ => self.candidate_opened(conn),
@@ -304,6 +309,9 @@ impl Selector {
             LinkState::DialingStandby(_) => {
                 self.links.remove(&conn);
                 self.standby_failed();
+                if matches!(error, OpenError::Auth(_)) {
+                    self.credentials_refused(endpoint);
+                }
                 if matches!(error, OpenError::Refused) || error.is_silence() {
                     self.endpoint_failed(endpoint, error.is_silence());
                 }

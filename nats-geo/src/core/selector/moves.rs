@@ -282,7 +282,8 @@ impl Selector {
     /// If no probe brings news, looking at the order of regions and at the way home again would find what it found before:
     /// nothing has changed since it was last looked at, or nothing depends on the time and no move is being considered.
     pub(super) fn is_calm(&self) -> bool {
-        self.useless.is_empty() && (self.now < self.review_holds_until || self.is_calm_for_good())
+        let nobody_is_avoided = self.useless.is_empty() && self.refusing.is_empty();
+        nobody_is_avoided && (self.now < self.review_holds_until || self.is_calm_for_good())
     }
 
     /// Nothing depends on the time and no move is being considered.

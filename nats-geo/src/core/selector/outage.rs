@@ -73,10 +73,10 @@ impl Selector {
             record.failed(self.now, &self.config.rank);
         }
         match &mut self.outage {
-            // The server was not silent after all, and no other region will take these credentials either.
-            Some(_) if trouble == Trouble::Auth => self.stop_race(),
             // Already racing since the suspicion; an end adds the siblings to it.
-            Some(outage) if trouble == Trouble::Ended => return outage.trouble = trouble,
+            Some(outage) if matches!(trouble, Trouble::Ended | Trouble::Auth) => {
+                return outage.trouble = trouble;
+            }
             Some(_) => return,
             None => {}
         }
@@ -91,7 +91,13 @@ impl Selector {
     fn race_after(&mut self, trouble: Trouble, place: &Place, lame_duck: bool) {
         let ranking = self.ranking();
         let lanes = match trouble {
-            Trouble::Auth => failover::race_within_region(&ranking, place, self.now),
+            Trouble::Auth => {
+                let promote_at = self.now + self.config.dial.next_region_after;
+                if let Some(outage) = &mut self.outage {
+                    outage.promote_standby_at = Some(promote_at);
+                }
+                failover::race_by_turns(&ranking, Some(place), self.now)
+            }
             Trouble::Silent => {
                 failover::race_on_suspicion(&ranking, place, &self.config, self.now, &mut self.rng)
             }
@@ -126,21 +132,13 @@ impl Selector {
     /// A dial for new traffic failed.
     pub(super) fn candidate_failed(&mut self, endpoint: EndpointId, error: &OpenError) {
         match error {
-            OpenError::Auth(_) => self.dialer.skip(|_| true),
+            OpenError::Auth(_) => self.credentials_refused(endpoint),
             // In a race after a loss it is a dial that failed: there is nothing to close first.
             OpenError::ConnectionLimit if self.outage.is_none() && self.planned_is_dialing() => {
                 self.break_before_make();
             }
-            _ => {
-                if let Some(outage) = &mut self.outage {
-                    outage.not_only_credentials();
-                }
-                if error.is_overload() {
-                    self.endpoint_overloaded(endpoint);
-                } else {
-                    self.endpoint_failed(endpoint, error.is_silence());
-                }
-            }
+            _ if error.is_overload() => self.endpoint_overloaded(endpoint),
+            _ => self.endpoint_failed(endpoint, error.is_silence()),
         }
     }
 
@@ -168,13 +166,15 @@ impl Selector {
                 let overlap = self.links.contains_key(&from.conn);
                 let failed = matches!(
                     outage.trouble,
-                    Trouble::Silent | Trouble::Ended | Trouble::Limit(MoveCause::Useless)
+                    Trouble::Silent | Trouble::Ended | Trouble::Auth | Trouble::Limit(MoveCause::Useless)
                 );
+                // Credentials that are refused come and go with a roll-out: that is no flapping.
+                let is_loss = outage.trouble != Trouble::Auth;
                 if failed && from.region != to.region {
                     self.fail_back.left(from.region.clone());
                     self.roster.region_failed(&from.region);
                     // While the silent link is open, the verdict is too: it may answer yet.
-                    if !overlap && !outage.may_be_local() {
+                    if is_loss && !overlap && !outage.may_be_local() {
                         self.charge(&from.region);
                     }
                 }
@@ -248,6 +248,7 @@ impl Selector {
         if !self.dialer.is_exhausted() || self.dialer.retry_at().is_some() {
             return;
         }
+        self.tell_refusal_if_certain();
         if let Some(outage) = &mut self.outage {
             if self.active.is_none() && !outage.told_offline {
                 outage.told_offline = true;
@@ -263,8 +264,8 @@ impl Selector {
     pub(super) fn next_round(&mut self) {
         let ranking = self.ranking();
         let lanes = match &self.outage {
-            Some(Outage { trouble: Trouble::Auth, from: Some(from), .. }) => {
-                failover::race_within_region(&ranking, from, self.now)
+            Some(outage) if outage.trouble == Trouble::Auth || outage.refusals.since.is_some() => {
+                failover::race_by_turns(&ranking, outage.from.as_ref(), self.now)
             }
             _ => failover::race_for_everybody(&ranking, self.now),
         };

@@ -1,7 +1,6 @@
 //! The warm standby: one more connection, in another region, without subscriptions.
 
 use super::super::backoff::Backoff;
-use super::super::failover::Trouble;
 use super::super::{ConnId, NoticeKind, Time};
 use super::moves::Phase;
 use super::{LinkState, Selector};
@@ -55,9 +54,7 @@ impl Selector {
         self.standby.retry_at = None;
         self.standby.backoff.reset();
         self.notify_place(conn, NoticeKind::StandbyReady);
-        // Refused credentials are no reason to go elsewhere, even if a server there has not heard of it yet.
-        let may_help = self.outage.as_ref().is_some_and(|outage| outage.trouble != Trouble::Auth);
-        if may_help && self.active.is_none() {
+        if self.outage.is_some() && self.active.is_none() {
             self.promote_standby();
         }
     }

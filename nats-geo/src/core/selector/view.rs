@@ -60,8 +60,8 @@ impl Selector {
     }
 
     fn rank_context(&self, now: Time) -> Context<'_> {
-        let Self { damping, useless, config, client, .. } = self;
-        Context { damping, useless, config, client: *client, now }
+        let Self { damping, useless, refusing, config, client, .. } = self;
+        Context { damping, useless, refusing, config, client: *client, now }
     }
 
     pub(super) fn place(&self, conn: ConnId) -> Option<Place> {

@@ -114,7 +114,7 @@ impl Dns {
     }
 
     fn question(&self) -> lookup::Question {
-        let Address { host, port } = self.url.address.clone();
+        let Address { host, port, .. } = self.url.address.clone();
         let service = if self.url.scheme.is_websocket() { "_nats-ws._tcp" } else { "_nats._tcp" };
         lookup::Question { service, name: host, port }
     }
@@ -126,7 +126,7 @@ impl Dns {
         let is_believed = is_own || (self.trusts_targets && !is_number(&server.host));
         let held_to = (!is_believed).then(|| name.to_owned());
         Found {
-            address: Address { host: server.host, port: server.port },
+            address: Address { host: server.host, port: server.port, path: self.url.address.path.clone() },
             held_to,
             resolved: server.addresses,
             weight: server.weight.into(),

@@ -73,8 +73,16 @@ impl Endpoints {
         if let Some(Known { target, .. }) = self.known.get_mut(&id) {
             target.reached = Some(reached);
             target.detour = false;
+            target.awaits_tls = false;
             // Never unlearned: whoever stands between could say that no TLS is needed any more.
             target.asks_for_tls |= info.tls_required;
+        }
+    }
+
+    /// A probe found out that the server waits for the TLS handshake before it says anything.
+    pub(super) fn awaits_tls(&mut self, id: EndpointId) {
+        if let Some(Known { target, .. }) = self.known.get_mut(&id) {
+            target.awaits_tls = true;
         }
     }
 
@@ -137,6 +145,7 @@ impl Endpoints {
                 resolved: Vec::new(),
                 reached: None,
                 detour: false,
+                awaits_tls: false,
                 ..advertiser.target.clone()
             };
             target.auth = self.auth.clone();
@@ -253,7 +262,7 @@ mod tests {
         };
         let mut endpoints = Endpoints::new("listed:1".into_servers().unwrap(), vec![origin], &Auth::None);
         let found = |host: &str| Found {
-            address: Address { host: host.into(), port: 1 },
+            address: Address { host: host.into(), port: 1, path: String::new() },
             held_to: None,
             resolved: vec!["127.0.0.1".parse().unwrap()],
             weight: 0,

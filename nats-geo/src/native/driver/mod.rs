@@ -13,19 +13,20 @@ use super::again;
 use super::clock::Clock;
 use super::connect::Progress;
 use super::found::Finding;
-use super::gates::{Asked, Gates, Verdict};
+use super::gates::{Gates, Verdict};
 use super::hub::{Hub, lock};
-use super::link::{self, Ended, Link, Report, Reports, Traffic};
+use super::link::{self, Ended, Link, Report, Reports};
 use super::observe::events::TARGET;
 use super::observe::{Observed, Recorder};
 use super::prober::Answer;
 use crate::core::{
-    Call, Cause, ConnId, EndpointId, Event, Notice, NoticeKind, OpenError, PingId, Place, ProbeError,
-    ProbeId, Selector, ServerIdentity,
+    Call, Cause, ConnId, EndpointId, Event, Notice, NoticeKind, OpenError, PingId, ProbeError, ProbeId,
+    Selector, ServerIdentity,
 };
 
 mod decider;
 mod endpoints;
+mod entry;
 mod finding;
 mod gates;
 mod handover;
@@ -33,6 +34,7 @@ mod perform;
 
 pub(crate) use decider::Decider;
 pub(crate) use endpoints::Endpoints;
+use entry::Entry;
 
 /// Performs the selector's decisions. Nothing it does itself ever waits: what takes time is a task, whose
 /// result comes back through `tasks`.
@@ -78,38 +80,6 @@ pub(crate) struct Parts {
     /// The decision log, if one was asked for.
     pub(crate) recorder: Option<Recorder>,
     pub(crate) gates: Gates,
-}
-
-/// A link that is open.
-#[derive(Debug)]
-struct Entry {
-    link: Arc<Link>,
-    /// Its traffic when it was last looked at.
-    traffic: Traffic,
-    /// How many PINGs are out.
-    pings: usize,
-    /// Where it leads, once that was announced.
-    place: Option<Place>,
-    /// Its server announced its end.
-    lame_duck: bool,
-    /// What the health gates said.
-    asked: Asked,
-    /// Asks them again and again.
-    watch: Option<AbortHandle>,
-}
-
-impl Entry {
-    fn new(link: Link) -> Self {
-        Self {
-            traffic: link.traffic(),
-            link: Arc::new(link),
-            pings: 0,
-            place: None,
-            lame_duck: false,
-            asked: Asked::Nobody,
-            watch: None,
-        }
-    }
 }
 
 /// The result of a task.
@@ -337,6 +307,9 @@ impl Driver {
                 self.advertised(endpoint, &answer.info.connect_urls);
             }
             Err(error) => {
+                if error == ProbeError::AwaitsTls {
+                    self.endpoints.awaits_tls(endpoint);
+                }
                 self.progress.failed(self.endpoints.address(endpoint), error.clone().into());
                 self.tell(Event::Probed { probe, result: Err(error) });
             }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use tracing::{Instrument as _, Level};
 
 use super::{Done, Driver, handover};
-use crate::core::{Action, Cause, ConnId, EndpointId, Event, Handover, Notice, OpenError, PingId, ProbeId};
+use crate::core::{
+    Action, Cause, ConnId, EndpointId, Event, Handover, Notice, NoticeKind, OpenError, PingId, ProbeId,
+};
 use crate::native::hub::lock;
 use crate::native::observe::Move;
 use crate::native::observe::events::{self, TARGET};
@@ -30,6 +32,9 @@ impl Driver {
     pub(super) fn announce(&mut self, notice: Notice) {
         events::emit(&notice);
         self.gates_noticed(&notice.kind);
+        if matches!(notice.kind, NoticeKind::CredentialsRefused { .. }) {
+            self.progress.credentials_refused();
+        }
         if let Some(entry) = home::found_by(&notice.kind).and_then(|conn| self.links.get(&conn)) {
             self.hub.home.is_at(&entry.link);
         }

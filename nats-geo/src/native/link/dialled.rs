@@ -13,7 +13,7 @@ use async_nats::ConnectOptions;
 use tokio::net::lookup_host;
 
 use crate::core::OpenError;
-use crate::native::target::{Encryption, Target};
+use crate::native::target::{Encryption, Target, bracketed};
 use crate::native::tls::Sessions;
 
 /// The URL for async-nats, and what it is to know about TLS.
@@ -35,9 +35,10 @@ impl Dialled {
         };
         let names_matter = is_websocket || encryption != Encryption::Never;
         let by_name = !target.is_number() && prefers_name(target, names_matter).await;
+        let path = &target.address.path;
         let place = match target.dial_at().filter(|_| !by_name) {
-            Some(reached) => reached.to_string(),
-            None => target.address.to_string(),
+            Some(reached) => format!("{reached}{path}"),
+            None => format!("{}:{}{path}", bracketed(&target.address.host), target.address.port),
         };
         let tls = match encryption {
             Encryption::Never => None,
@@ -107,6 +108,7 @@ mod tests {
             ("tls://localhost:1", "tls://localhost:1", "tls://127.0.0.1:9"),
             ("ws://localhost:1", "ws://localhost:1", "ws://127.0.0.1:9"),
             ("wss://localhost:1", "wss://localhost:1", "wss://127.0.0.1:9"),
+            ("ws://localhost:1/a?b=c", "ws://localhost:1/a?b=c", "ws://127.0.0.1:9/a?b=c"),
             ("tls://10.0.0.1:1", "tls://127.0.0.1:9", "tls://127.0.0.1:9"),
         ] {
             let mut target = target(listed);

@@ -17,7 +17,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::dialled::Dialled;
 use super::watch_end;
 use super::{Link, Outflow, Replies, Reports, State, Unconfirmed};
-use crate::core::{ConnId, OpenError};
+use crate::core::{ConnId, OpenError, ProbeError};
 use crate::native::again::Kept;
 use crate::native::lines;
 use crate::native::target::Target;
@@ -81,7 +81,12 @@ pub(crate) async fn open(
         let sending_again = tokio::sync::Mutex::default();
         Ok((Link { conn, client, state, inbox_reader, sending_again }, info))
     };
-    tokio::time::timeout(limit, opening).await.unwrap_or(Err(OpenError::TimedOut))
+    match tokio::time::timeout(limit, opening).await.unwrap_or(Err(OpenError::TimedOut)) {
+        Err(OpenError::TimedOut) if target.awaits_tls => {
+            Err(OpenError::Tls(ProbeError::AwaitsTls.to_string()))
+        }
+        result => result,
+    }
 }
 
 /// Commands that wait in front of async-nats' write buffer: enough to fill a write of 64 KiB with small
@@ -211,7 +216,8 @@ fn transport_error(error: &io::Error) -> OpenError {
 /// What nats-server says when it closes a connection before PONG.
 fn server_error(text: &str) -> OpenError {
     match Complaint::of(text) {
-        Complaint::Connections => OpenError::ConnectionLimit,
+        Complaint::AccountConnections => OpenError::ConnectionLimit,
+        Complaint::ServerConnections => OpenError::ServerFull,
         Complaint::Overload => OpenError::Overloaded(text.to_owned()),
         Complaint::Credentials => OpenError::Auth(text.to_owned()),
         _ => OpenError::Other(text.to_owned()),

@@ -54,6 +54,9 @@ pub(crate) fn emit(notice: &Notice) {
         NoticeKind::Damped { region, until } => tracing::event!(
             name: "nats_geo.damped", target: TARGET, Level::WARN, %at, %region, %until, "{kind}"
         ),
+        NoticeKind::CredentialsRefused { .. } => {
+            tracing::event!(name: "nats_geo.credentials_refused", target: TARGET, Level::WARN, %at, "{kind}");
+        }
         NoticeKind::Offline => {
             tracing::event!(name: "nats_geo.offline", target: TARGET, Level::WARN, %at, "{kind}");
         }

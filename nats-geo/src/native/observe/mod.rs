@@ -37,6 +37,7 @@
 //! | `nats_geo.resumed_on` | info | place, `cause`, `detect_ms`, `select_ms`, `connect_ms`, `resume_ms` | and the server has its subscriptions |
 //! | `nats_geo.standby_ready` | info | place | the standby is connected |
 //! | `nats_geo.damped` | warn | `region`, `until` | a region failed too often |
+//! | `nats_geo.credentials_refused` | warn | | every region that answered refused the credentials |
 //! | `nats_geo.offline` | warn | | nothing answers |
 //! | `nats_geo.break_before_make` | warn | place | a connection limit forbids two links |
 //! | `nats_geo.stalled` | info | | the host slept or stalled |

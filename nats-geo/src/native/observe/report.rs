@@ -129,6 +129,13 @@ pub enum Standing {
         #[serde(rename = "until_ms", serialize_with = "time_millis")]
         until: Time,
     },
+    /// A server of its region refused the credentials.
+    CredentialsRefused {
+        /// The region is asked again then, in the client's time. `null`: it was this server, and its siblings are
+        /// asked before it.
+        #[serde(rename = "until_ms", serialize_with = "optional_time_millis")]
+        until: Option<Time>,
+    },
     /// It refused, or did not answer, lately.
     Unhealthy,
     /// It will close its clients soon.
@@ -146,6 +153,7 @@ impl From<&Reason> for Standing {
             Reason::Damped { until } => Self::Damped { until },
             Reason::TooFew { answering } => Self::TooFew { answering },
             Reason::Useless { until } => Self::Useless { until },
+            Reason::CredentialsRefused { until } => Self::CredentialsRefused { until },
             Reason::Unhealthy => Self::Unhealthy,
             Reason::LameDuck => Self::LameDuck,
             Reason::Unmeasured => Self::Unmeasured,
@@ -212,7 +220,7 @@ impl Report {
             // Who was not asked yet is neither.
             let is_unhealthy = match standing {
                 Standing::Unmeasured => error.is_some(),
-                Standing::Useless { .. } => true,
+                Standing::Useless { .. } | Standing::CredentialsRefused { .. } => true,
                 _ => !standing.is_peer(),
             };
             is_unhealthy.then_some(Unhealthy { address, server, region, standing, error })
@@ -271,6 +279,13 @@ pub(super) fn optional_millis<S: Serializer>(
 
 pub(super) fn time_millis<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
     millis(&time.since_start(), serializer)
+}
+
+pub(super) fn optional_time_millis<S: Serializer>(
+    time: &Option<Time>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    optional_millis(&time.map(Time::since_start), serializer)
 }
 
 pub(super) fn millis_by_region<S: Serializer>(

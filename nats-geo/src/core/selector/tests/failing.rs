@@ -359,10 +359,9 @@ fn a_herd_does_not_race_for_the_survivors() {
     assert_eq!(asked, 1, "one handshake per client");
 }
 
-/// A silent link turns out to be refused: the race to other regions ends, since they would refuse as well. When the
-/// region then fails in another way, the client leaves it after all.
+/// A silent link turns out to be refused: every region is asked, one server at a time.
 #[test]
-fn a_suspected_link_that_ends_with_refused_credentials_stays_in_its_region_until_that_fails() {
+fn a_suspected_link_that_ends_with_refused_credentials_asks_every_region() {
     let mut world = World::settled(Config::interactive(), 7);
     let lon = world.in_region("lon");
     let (conn, start) = (world.active_conn(), world.now);
@@ -379,7 +378,13 @@ fn a_suspected_link_that_ends_with_refused_credentials_stays_in_its_region_until
     let refused_at = world.now;
     world.run_for(Duration::from_secs(120));
     let opens = world.opens(refused_at);
-    assert!(!opens.is_empty() && opens.iter().all(|(_, server)| lon.contains(server)), "{opens:?}");
+    for region in ["lon", "ams", "dal"] {
+        let tries = opens.iter().filter(|(_, server)| world.servers[*server].region == region).count();
+        assert!((3..20).contains(&tries), "{region}: {tries} in {opens:?}");
+    }
+    let told = world.notices(refused_at);
+    let refused = told.iter().filter(|(_, kind)| matches!(kind, NoticeKind::CredentialsRefused { .. }));
+    assert_eq!(refused.count(), 1, "{told:?}");
     for server in 0..world.servers.len() {
         world.servers[server].mood = if lon.contains(&server) { Mood::Down } else { Mood::Up };
     }

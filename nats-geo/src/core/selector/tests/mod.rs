@@ -112,13 +112,58 @@ fn while_nothing_answers_it_says_offline_once_and_goes_on_trying() {
 }
 
 #[test]
-fn refused_credentials_end_the_round() {
+fn refused_credentials_are_shown_to_one_server_of_each_region() {
     let mut world = World::new(Config::interactive(), 3);
     (0..9).for_each(|server| world.servers[server].mood = Mood::Locked);
-    world.run_for(ms(30));
-    assert_eq!(world.opens(Time::ZERO).len(), 1, "the other servers belong to the same account");
+    world.run_for(ms(480));
+    let regions: Vec<_> =
+        world.opens(Time::ZERO).iter().map(|(_, server)| world.servers[*server].region).collect();
+    assert_eq!(regions, ["lon", "ams", "dal"]);
+    let refused = |world: &World| {
+        let all = world.notices(Time::ZERO).into_iter();
+        all.filter(|(_, kind)| matches!(kind, NoticeKind::CredentialsRefused { .. })).collect::<Vec<_>>()
+    };
+    let [(at, NoticeKind::CredentialsRefused { regions })] = &refused(&world)[..] else {
+        panic!("one notice")
+    };
+    assert!(*at < ms(480) && regions.len() == 3, "{at:?} {regions:?}");
     world.run_for(secs(60));
-    assert!(world.opens(Time::ZERO).len() < 15, "nobody is hammered");
+    let per_region = world.opens(Time::ZERO).len() / 3;
+    assert!((3..15).contains(&per_region), "nobody is hammered: {per_region}");
+    assert_eq!(refused(&world).len(), 1, "said once");
+}
+
+#[test]
+fn where_the_nearest_server_refuses_the_credentials_another_region_takes_them() {
+    let mut world = World::new(Config::interactive(), 3);
+    (0..3).for_each(|server| world.servers[server].mood = Mood::Locked);
+    world.run_for(secs(1));
+    assert_eq!(world.region(), Some("ams"));
+    assert_eq!(world.opens(Time::ZERO).len(), 2, "lon was asked once");
+    let reason = |world: &World| {
+        let ranking = world.selector.snapshot(world.now).ranking;
+        ranking.into_iter().find(|server| server.region.as_str() == "lon").unwrap().reason
+    };
+    assert!(matches!(reason(&world), Reason::CredentialsRefused { .. }), "{:?}", reason(&world));
+    // It is asked again, more and more seldom, for as long as it refuses.
+    world.run_for(secs(1_200));
+    let tries = world.opens(Time::ZERO).len() - 2;
+    assert!((2..9).contains(&tries), "{tries} tries in 20 minutes");
+    (0..3).for_each(|server| world.servers[server].mood = Mood::Up);
+    world.run_for(secs(600));
+    assert_eq!(world.region(), Some("lon"));
+}
+
+#[test]
+fn two_regions_that_refuse_the_credentials_are_believed_when_the_third_does_not_answer() {
+    let mut world = World::new(Config::interactive(), 3);
+    (0..6).for_each(|server| world.servers[server].mood = Mood::Locked);
+    (6..9).for_each(|server| world.servers[server].mood = Mood::Silent);
+    world.run_for(secs(5));
+    let notices = world.notices(Time::ZERO);
+    let refused = notices.iter().find(|(_, kind)| matches!(kind, NoticeKind::CredentialsRefused { .. }));
+    let at = refused.unwrap().0;
+    assert!((secs(3)..secs(4)).contains(&at), "{at:?}");
 }
 
 #[test]

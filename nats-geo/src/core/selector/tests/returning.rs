@@ -297,18 +297,48 @@ fn a_connection_limit_makes_the_move_break_before_make_and_says_so() {
     assert_eq!(world.open_conns().len(), 1);
 }
 
+/// A link that works is not given up for a server that has no room for anybody.
 #[test]
-fn expired_credentials_stay_with_the_region() {
+fn a_full_region_is_not_returned_to_and_costs_no_link() {
+    let mut world = World::settled(Config::interactive(), 1);
+    for server in world.in_region("lon") {
+        world.kill(server);
+    }
+    world.run_for(secs(10));
+    assert_eq!(world.region(), Some("ams"));
+    let (since, here) = (world.now, world.active_conn());
+    for server in world.in_region("lon") {
+        world.restart(server);
+        world.servers[server].mood = Mood::Full;
+    }
+    world.run_for(secs(600));
+    assert!(world.opens(since).iter().any(|(_, server)| *server < 3), "it was tried");
+    assert_eq!(world.active_conn(), here);
+    let gave_up =
+        |(_, kind): &(std::time::Duration, NoticeKind)| matches!(kind, NoticeKind::BreakBeforeMake(_));
+    assert!(!world.notices(since).iter().any(gave_up));
+    for server in world.in_region("lon") {
+        world.servers[server].mood = Mood::Up;
+    }
+    world.run_for(secs(600));
+    assert_eq!(world.region(), Some("lon"));
+}
+
+#[test]
+fn expired_credentials_are_shown_to_every_region_and_the_own_one_is_asked_first() {
     let mut world = World::settled(Config::interactive(), 1);
     let since = world.now;
     world.servers.iter_mut().for_each(|server| server.mood = Mood::Locked);
     let conn = world.active_conn();
     world.event(Event::Closed { conn, cause: Cause::Auth("expired".into()) });
     world.run_for(secs(60));
-    let elsewhere =
-        world.opens(since).into_iter().filter(|(_, server)| world.servers[*server].region != "lon");
-    assert_eq!(elsewhere.count(), 0, "the account is the same everywhere");
-    assert!(world.opens(since).len() < 20, "and nobody is hammered");
+    let regions: Vec<_> =
+        world.opens(since).into_iter().map(|(_, server)| world.servers[server].region).collect();
+    assert_eq!(regions[..3], ["lon", "ams", "dal"]);
+    for region in ["lon", "ams", "dal"] {
+        let tries = regions.iter().filter(|asked| **asked == region).count();
+        assert!((2..15).contains(&tries), "nobody is hammered: {region} was asked {tries} times");
+    }
 }
 
 #[test]

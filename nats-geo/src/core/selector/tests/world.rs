@@ -19,6 +19,8 @@ pub(super) enum Mood {
     Locked,
     /// One connection per account.
     Limited,
+    /// Room for no other client, whoever asks.
+    Full,
     /// Too much to do for another client.
     Overloaded,
 }
@@ -269,6 +271,7 @@ impl World {
                 (3 * rtt, Event::Opened { conn, identity: identity(index, server) })
             }
             Mood::Limited => (3 * rtt, fail(OpenError::ConnectionLimit)),
+            Mood::Full => (3 * rtt, fail(OpenError::ServerFull)),
             Mood::Overloaded => (2 * rtt, fail(OpenError::Overloaded("throttling".into()))),
             Mood::Down => (rtt, fail(OpenError::Refused)),
             Mood::Silent => (timeout, fail(OpenError::TimedOut)),

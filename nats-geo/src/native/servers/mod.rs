@@ -7,12 +7,21 @@ use url::Url;
 
 use super::target::Scheme;
 use super::{Auth, Secret};
+use entry::Entry;
+
+mod entry;
 
 /// Servers as text: one string with commas, or anything that lists strings.
 ///
-/// Each entry is `[region=][scheme://][user:password@|token@]host[:port]`. The schemes are `nats` (the default;
+/// Each entry is `[region=][scheme://][user:password@|token@]host[:port][/path]`. The schemes are `nats` (the default;
 /// TLS if the server asks for it), `tls`, `ws` and `wss`; the port defaults to 4222, for `ws` to 80 and for `wss` to
-/// 443. A region before `=` labels the server with it; without one, the region is learned from the server.
+/// 443. Only `ws` and `wss` have a path, by which a reverse proxy may route. A region before `=` labels the server
+/// with it; without one, the region is learned from the server.
+///
+/// Characters of a user name, a password or a token: letters, digits and ``-._~!$&'()*+;=`` and, in passwords, `:`
+/// stand for themselves. Percent-encode all others, as RFC 3986 asks: `%2C` for a comma, `%2F` for `/`, `%40` for `@`,
+/// `%25` for `%`. A text that can be read in two ways because of them is refused.
+/// [`GeoOptions::user_and_password`](super::GeoOptions::user_and_password) takes any text as it is.
 ///
 /// ```
 /// use nats_geo::IntoServers;
@@ -33,7 +42,8 @@ pub trait IntoServers {
 
 impl IntoServers for &str {
     fn into_servers(self) -> Result<Vec<ServerUrl>, ServerUrlError> {
-        self.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::parse).collect()
+        let entries = entry::split(self).map_err(|entry| ServerUrlError::Ambiguous { entry })?;
+        entries.into_iter().map(str::parse).collect()
     }
 }
 
@@ -89,26 +99,32 @@ impl std::str::FromStr for ServerUrl {
     type Err = ServerUrlError;
 
     fn from_str(input: &str) -> Result<Self, ServerUrlError> {
-        let (region, location) = split_region(input.trim());
-        let text = if location.contains("://") { location.to_owned() } else { format!("nats://{location}") };
-        let malformed = |why: String| ServerUrlError::Malformed { input: redacted(input), why };
-        let url = Url::parse(&text).map_err(|error| malformed(error.to_string()))?;
-        let scheme = Scheme::parse(url.scheme())
-            .ok_or_else(|| malformed(format!("`{}://` is not a NATS scheme", url.scheme())))?;
-        let host = url
-            .host_str()
-            .filter(|host| !host.is_empty())
-            .ok_or_else(|| malformed("it has no host".into()))?;
-        if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-            return Err(malformed("nothing may follow the port".into()));
+        let entry = Entry::of(input.trim());
+        let malformed =
+            |why: &str| ServerUrlError::Malformed { input: entry.redacted(), why: why.to_owned() };
+        if input.contains(char::is_control) {
+            return Err(malformed("it contains a control character: percent-encode it"));
         }
+        let text = match entry.location {
+            location if location.contains("://") => location.to_owned(),
+            location => format!("nats://{location}"),
+        };
+        let url = Url::parse(&text).map_err(|error| malformed(&error.to_string()))?;
+        let scheme = Scheme::parse(url.scheme())
+            .ok_or_else(|| malformed("its scheme is none of `nats`, `tls`, `ws` and `wss`"))?;
+        if [Some(url.path()), url.query(), url.fragment()].iter().flatten().any(|part| part.contains('@')) {
+            return Err(malformed("percent-encode `/`, `?`, `#` and `@` in a user name, password or token"));
+        }
+        let host =
+            url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| malformed("it has no host"))?;
         let port = url.port().unwrap_or_else(|| scheme.default_port());
         if port == 0 {
-            return Err(malformed("no server listens at port 0".into()));
+            return Err(malformed("no server listens at port 0"));
         }
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let auth = auth_of(&url).map_err(|_| malformed("its credentials are not UTF-8".into()))?;
-        Ok(Self { address: Address { host, port }, scheme, region, auth })
+        let path = path_of(&url, scheme).map_err(malformed)?;
+        let auth = auth_of(&url).map_err(|_| malformed("its credentials are not UTF-8"))?;
+        Ok(Self { address: Address { host, port, path }, scheme, region: entry.region.map(Into::into), auth })
     }
 }
 
@@ -119,22 +135,33 @@ pub enum ServerUrlError {
     /// The list is empty.
     #[error("no server is listed: name at least one, such as nats://host:4222")]
     Empty,
+    /// An entry may be a server of its own, or the rest of a password with a comma in it.
+    #[error(
+        "entry {entry} of the list of servers is ambiguous: write `nats://` in front of each server that has \
+         credentials, and `%2C` for a comma in a password, token or query"
+    )]
+    Ambiguous {
+        /// Which entry, from 1.
+        entry: usize,
+    },
     /// An entry is not a URL of a NATS server.
     #[error("`{input}` is not a server: {why}; expected nats://host:port")]
     Malformed {
-        /// The entry.
+        /// The entry, without credentials.
         input: String,
         /// What is wrong with it.
         why: String,
     },
 }
 
-/// A host, by name or number, and a port.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+/// A host, by name or number, a port and, over WebSocket, a path.
+#[derive(Clone, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Address {
     /// Without the brackets of IPv6.
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// Path and query as in the request, from the first `/` on; empty for the root.
+    pub(crate) path: String,
 }
 
 impl Address {
@@ -145,21 +172,29 @@ impl Address {
     }
 }
 
+/// Without the query, which may hold a secret.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
-        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+        let Self { host, port, path } = self;
+        let path = path.split('?').next().unwrap_or_default();
+        if host.contains(':') { write!(f, "[{host}]:{port}{path}") } else { write!(f, "{host}:{port}{path}") }
     }
 }
 
-/// `region=rest`. A region has no colon or at sign, so a password with `=` in it is not mistaken for one.
-fn split_region(input: &str) -> (Option<String>, &str) {
-    match input.split_once('=') {
-        Some((region, rest)) if !region.is_empty() && !region.contains([':', '@', '/']) => {
-            (Some(region.trim().to_owned()), rest.trim())
-        }
-        _ => (None, input),
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({self})")
     }
+}
+
+/// Path and query. A fragment is never sent, so nobody can mean one.
+fn path_of(url: &Url, scheme: Scheme) -> Result<String, &'static str> {
+    let is_root = matches!(url.path(), "" | "/") && url.query().is_none();
+    if url.fragment().is_some() || !(is_root || scheme.is_websocket()) {
+        return Err("only a path of ws:// and wss:// may follow the port");
+    }
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    Ok(if is_root { String::new() } else { format!("{}{query}", url.path()) })
 }
 
 fn auth_of(url: &Url) -> Result<Auth, std::str::Utf8Error> {
@@ -173,15 +208,10 @@ fn auth_of(url: &Url) -> Result<Auth, std::str::Utf8Error> {
     })
 }
 
-/// The entry without what stands before the last `@`: that may be a password, well-formed or not.
-fn redacted(input: &str) -> String {
-    let Some((before, after)) = input.rsplit_once('@') else { return input.to_owned() };
-    let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
-    if scheme.is_empty() { format!("***@{after}") } else { format!("{scheme}://***@{after}") }
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(input: &str) -> Result<ServerUrl, ServerUrlError> {
@@ -201,6 +231,9 @@ mod tests {
             ("ws://h", "h:80", None),
             ("lon=wss://h", "h:443", Some("lon")),
             ("wss://h:8443", "h:8443", None),
+            ("wss://h/nats", "h:443/nats", None),
+            ("ws://h:80/path?token=s3cr3t", "h:80/path", None),
+            ("us-east-1=ws://[::1]:8080/a/b/", "[::1]:8080/a/b/", Some("us-east-1")),
         ];
         for (input, address, region) in cases {
             let server = parse(input).unwrap();
@@ -217,6 +250,37 @@ mod tests {
         assert_eq!(parse("nats://derek:s%40=x@h").unwrap().auth, user("derek", "s@=x"));
         assert_eq!(parse("derek:p=w@h:1").unwrap().auth, user("derek", "p=w"));
         assert_eq!(parse("nats://t0k3n@h").unwrap().auth, Auth::Token(Secret::from("t0k3n")));
+        assert_eq!(parse("QXzf==@h").unwrap().auth, Auth::Token(Secret::from("QXzf==")));
+        assert_eq!(parse("nats://u:p@ss@h").unwrap().auth, user("u", "p@ss"), "only the last one ends it");
+    }
+
+    proptest! {
+        /// With whatever characters: it is understood as it was meant, or refused, and nobody sees a part of it.
+        #[test]
+        fn no_part_of_a_secret_is_shown(
+            secret in "[!-~]{8,24}|[A-Za-z0-9,=@:/?#%+-]{8,24}",
+            form in prop::sample::select(vec![
+                "nats://u:{}@h:4222", "u:{}@h", "nats://{}@h:4222", "{}@h:4222", "lon=tls://u:{}@h", "ws://u:{}@h/p?q=1",
+                "nats://a:1,nats://u:{}@h,b:2", "wss://h/p?token={}",
+            ]),
+        ) {
+            let shown = |text: &str| match form.replace("{}", text).into_servers() {
+                Ok(servers) => {
+                    let addresses = servers.iter().map(|server| server.address.to_string());
+                    let regions = servers.iter().flat_map(|server| server.region.clone());
+                    let debug = servers.iter().map(|server| format!("{server:?}"));
+                    addresses.chain(regions).chain(debug).collect::<String>()
+                }
+                Err(error) => format!("{error} {error:?}"),
+            };
+            // Whatever an output says without the secret is no part of it.
+            let innocent = ["x", "1", "x,y@z", "x/y@z", "x?", "x#y@", "x://y", "\t"].map(shown).concat();
+            let shown = shown(&secret);
+            let parts = secret.as_bytes().windows(4).filter_map(|part| std::str::from_utf8(part).ok());
+            for part in parts.filter(|part| !innocent.contains(part)) {
+                prop_assert!(!shown.contains(part), "{part} of {secret} is in: {shown}");
+            }
+        }
     }
 
     #[test]
@@ -232,16 +296,38 @@ mod tests {
             ),
             (
                 "nats://h/path",
-                "`nats://h/path` is not a server: nothing may follow the port; expected nats://host:port",
+                "`nats://h/path` is not a server: only a path of ws:// and wss:// may follow the port; \
+                 expected nats://host:port",
             ),
             ("nats://", "`nats://` is not a server: it has no host; expected nats://host:port"),
             (
                 "http://h",
-                "`http://h` is not a server: `http://` is not a NATS scheme; expected nats://host:port",
+                "`http://h` is not a server: its scheme is none of `nats`, `tls`, `ws` and `wss`; expected \
+                 nats://host:port",
             ),
             (
-                "wss://u:s3cr3t@h/path",
-                "`wss://***@h/path` is not a server: nothing may follow the port; expected nats://host:port",
+                "tls://u:s3cr3t@h/path?s3cr3t",
+                "`tls://***@h/path?***` is not a server: only a path of ws:// and wss:// may follow the port; \
+                 expected nats://host:port",
+            ),
+            (
+                "ws://h/path#part",
+                "`ws://h/path#***` is not a server: only a path of ws:// and wss:// may follow the port; \
+                 expected nats://host:port",
+            ),
+            (
+                "nats://user:s3cr3t",
+                "`nats://user:***` is not a server: invalid port number; expected nats://host:port",
+            ),
+            (
+                "ws://u:12/s3@h:80",
+                "`ws://***` is not a server: percent-encode `/`, `?`, `#` and `@` in a user name, password \
+                 or token; expected nats://host:port",
+            ),
+            (
+                "nats://u:s3\tcr3t@h",
+                "`nats://***@h` is not a server: it contains a control character: percent-encode it; expected \
+                 nats://host:port",
             ),
             (
                 "u:s3cr3t@h:0",
