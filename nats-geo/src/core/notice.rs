@@ -101,6 +101,16 @@ pub enum NoticeKind {
         /// The server's words.
         why: String,
     },
+    /// Another client has published a message that cannot be read: its headers are delivered as far as they can be, or the
+    /// message is left out. One notice for each subject.
+    Unreadable {
+        /// The first 48 characters of its subject.
+        subject: String,
+        /// What is wrong with it.
+        why: String,
+        /// The message was left out.
+        is_left_out: bool,
+    },
     /// A name cannot be looked up; the servers that it had are kept.
     ResolverFailed {
         /// Which name.
@@ -227,6 +237,10 @@ impl fmt::Display for NoticeKind {
             Self::Resumed => f.write_str("resumed after a stall: pending verdicts dropped"),
             Self::SubscriptionRefused { why, .. } => write!(f, "a subscription ended: {why}"),
             Self::PublishRefused { subject, why } => write!(f, "a message to `{subject}` is lost: {why}"),
+            Self::Unreadable { subject, why, is_left_out } => {
+                let what = if *is_left_out { "a message is left out" } else { "headers are left out" };
+                write!(f, "{what}: of a message to `{subject}`, {why}")
+            }
             Self::ResolverFailed { name, why, kept } => {
                 write!(f, "cannot look up {name}: {why}; {kept} servers of it are kept")
             }

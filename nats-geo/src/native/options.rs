@@ -342,6 +342,7 @@ impl GeoOptions {
                 kept,
                 customize: self.customize,
                 max_control_line: self.max_control_line,
+                guard: Arc::default(),
             },
             findings,
             notices: notices.clone(),

@@ -24,4 +24,5 @@ mod refusals;
 mod service;
 mod service_end;
 mod stores;
+mod unreadable;
 mod urls;

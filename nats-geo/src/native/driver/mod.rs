@@ -234,6 +234,7 @@ impl Driver {
             }
             Report::Overflow => self.hub.discarded(1),
             Report::Denied { denied, text } => self.hub.denied(conn, &denied, &text),
+            Report::Scrubbed(scrubbed) => self.hub.scrubbed(&scrubbed),
             Report::OverLimit { text } => self.over_limit(conn, text),
             Report::Ended { cause, settled, complaint, unconfirmed, longest_line } => {
                 if cause != Cause::Requested || complaint.is_some() {
@@ -303,6 +304,7 @@ impl Driver {
             Ok(answer) => {
                 self.progress.succeeded(&self.endpoints.address(endpoint));
                 self.endpoints.reached(endpoint, answer.reached, &answer.info);
+                self.settings.guard.lives(&answer.info.server_id);
                 self.tell(Event::Probed { probe, result: Ok(answer.report) });
                 self.advertised(endpoint, &answer.info.connect_urls);
             }

@@ -36,6 +36,8 @@ pub(crate) struct Counters {
     pub(crate) resent: AtomicU64,
     /// Publishes for which there was no room among those that wait for confirmation.
     pub(crate) refused: AtomicU64,
+    /// Messages that were not delivered as they were published.
+    pub(crate) unreadable: AtomicU64,
     /// Publishes that a server did not permit.
     pub(crate) denied: AtomicU64,
     pub(crate) moves: AtomicU64,

@@ -9,7 +9,7 @@ use async_nats::message::OutboundMessage;
 
 use crate::core::{ConnId, NoticeKind};
 use crate::native::lines::{check_publish, shown};
-use crate::native::link::{Ended, Link};
+use crate::native::link::{Ended, Link, Scrubbed};
 use crate::native::subscription::{Feed, Route, SubscriptionError};
 use crate::wire::{Complaint, Denied};
 
@@ -20,7 +20,7 @@ pub(super) struct Refusals {
     suspects: BTreeSet<u64>,
     /// Feeds whose link ended in the same way, but without a reason: one such end is no evidence.
     involved: BTreeSet<u64>,
-    /// Subjects of denied publishes that have had their notice.
+    /// Subjects that have had their notice.
     noticed: BTreeSet<String>,
 }
 
@@ -122,6 +122,19 @@ impl Hub {
                 self.counters.denied.fetch_add(1, Ordering::Relaxed);
                 self.publish_refused(subject, text.to_owned());
             }
+        }
+    }
+
+    /// A message was changed or left out, because async-nats could not have read it.
+    pub(crate) fn scrubbed(&self, scrubbed: &Scrubbed) {
+        self.counters.unreadable.fetch_add(1, Ordering::Relaxed);
+        let Scrubbed { subject, problem, is_left_out } = scrubbed;
+        if lock(&self.refusals).is_news(&format!("unreadable {subject}")) {
+            self.notify(NoticeKind::Unreadable {
+                subject: shown(subject),
+                why: format!("{problem} cannot be read"),
+                is_left_out: *is_left_out,
+            });
         }
     }
 

@@ -22,6 +22,9 @@ pub(crate) use open::{Settings, open};
 
 mod dialled;
 
+mod guard;
+pub(crate) use guard::{Guard, Scrubbed};
+
 mod watch_end;
 
 mod replies;
@@ -84,6 +87,8 @@ struct State {
     installs: Mutex<Installs>,
     /// The longest line that was sent, in bytes.
     longest_line: AtomicUsize,
+    server_id: String,
+    guard: Arc<Guard>,
     /// How often the server has said that there are too many subscriptions, since that was acted on.
     over_limit: AtomicUsize,
 }
@@ -97,6 +102,8 @@ pub(crate) enum Report {
     Overflow,
     /// The server denies something that was not the link's own.
     Denied { denied: Denied, text: String },
+    /// A message could not be read as it was.
+    Scrubbed(Scrubbed),
     /// The server takes no further subscription, in these words.
     OverLimit { text: String },
     /// The socket is gone, or [`Link::kill`] was called. Nothing follows.

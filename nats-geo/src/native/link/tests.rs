@@ -50,8 +50,9 @@ async fn try_open_at(
 ) -> Result<Opened, OpenError> {
     let customize = customize.map(|customize| Arc::new(customize) as _);
     let sessions = Arc::new(sessions);
+    let max_control_line = CONTROL_LINE_MAX;
     let settings =
-        Settings { name: None, sessions, kept: None, customize, max_control_line: CONTROL_LINE_MAX };
+        Settings { name: None, sessions, kept: None, customize, max_control_line, guard: Arc::default() };
     let (sender, reports) = mpsc::channel(16);
     let (link, _info) = open(ConnId(1), target, &settings, Duration::from_secs(2), sender).await?;
     Ok(Opened { link, reports })

@@ -48,7 +48,11 @@ pub(super) async fn watch(
         report_to(&reports, conn, report).await;
     }
     state.end();
-    report_to(&reports, conn, ended(&state, cause(&last_error), taken(&state), &last_error)).await;
+    let cause = cause(&last_error);
+    if cause == Cause::Eof {
+        state.guard.ended_without_reason(&state.server_id);
+    }
+    report_to(&reports, conn, ended(&state, cause, taken(&state), &last_error)).await;
 }
 
 /// An error of the server, and when it came.

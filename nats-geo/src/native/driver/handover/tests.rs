@@ -23,8 +23,8 @@ async fn link_to(url: &str, conn: u64) -> Arc<Link> {
     let url = url.into_servers().unwrap().remove(0);
     let target = Target::of(url, &Auth::None);
     let sessions = Arc::new(Sessions::new(None));
-    let settings =
-        Settings { name: None, sessions, kept: None, customize: None, max_control_line: CONTROL_LINE_MAX };
+    let (max_control_line, guard) = (CONTROL_LINE_MAX, Arc::default());
+    let settings = Settings { name: None, sessions, kept: None, customize: None, max_control_line, guard };
     let (reports, _) = mpsc::channel(1);
     let opened = open(ConnId(conn), &target, &settings, Duration::from_secs(2), reports).await;
     Arc::new(opened.unwrap().0)
