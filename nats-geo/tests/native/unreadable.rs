@@ -10,7 +10,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::basics::{client, options};
-use crate::support::{Relay, Server, wait_for, within};
+use crate::failover::{home, urls};
+use crate::support::{Relay, Server, super_cluster, wait_for, within};
 
 /// Header blocks that no client of nats-geo would send, each with what can be read of it.
 const BLOCKS: [(&[u8], Option<&str>); 5] = [
@@ -99,6 +100,25 @@ async fn headers_that_cannot_be_read_cost_one_link_and_then_only_themselves() {
     assert_eq!(unreadable(&mut notices).await, ("orders.bad".into(), false));
     assert!(unreadable(&mut notices).await.1, "the message with an unreadable subject");
     assert_eq!((client.stats().unreadable, client.stats().moves), (6, 1));
+}
+
+#[tokio::test]
+async fn links_to_other_servers_are_guarded_as_well() {
+    let mut servers = super_cluster(&["lon", "ams"], "").await;
+    let client = within("connecting", options().connect(urls(&servers))).await.unwrap();
+    let mut orders = client.subscribe("orders").await.unwrap();
+    client.flush().await.unwrap();
+    let first = home(&client, &servers);
+    Careless::connect(&servers[first]).await.publish(b"orders", BLOCKS[0].0, b"x").await;
+    lost_a_link(&client).await;
+    let second = home(&client, &servers);
+    servers[second].kill();
+    wait_for("the other server", async || (client.stats().moves == 2).then_some(())).await;
+    client.flush().await.unwrap();
+    let mut careless = Careless::connect(&servers[1 - second]).await;
+    careless.publish(b"orders", BLOCKS[1].0, b"y").await;
+    assert_eq!(within("the message", orders.next()).await.unwrap().payload, "y");
+    assert_eq!(client.stats().moves, 2);
 }
 
 #[tokio::test]
