@@ -106,6 +106,31 @@ pub enum NoticeKind {
     BreakBeforeMake(Place),
     /// The host slept or stalled; pending verdicts were dropped.
     Resumed,
+    /// A server refused a subscription, whose stream has ended.
+    SubscriptionRefused {
+        /// The first 48 characters of its subject.
+        subject: String,
+        /// The error that the stream ended with.
+        why: String,
+    },
+    /// A message is lost because servers do not take it: this user may not publish to its subject, or the subject is longer
+    /// than they read. One notice for each subject.
+    PublishRefused {
+        /// The first 48 characters of the subject.
+        subject: String,
+        /// The server's words.
+        why: String,
+    },
+    /// Another client has published a message that cannot be read: its headers are delivered as far as they can be, or the
+    /// message is left out. One notice for each subject.
+    Unreadable {
+        /// The first 48 characters of its subject.
+        subject: String,
+        /// What is wrong with it.
+        why: String,
+        /// The message was left out.
+        is_left_out: bool,
+    },
     /// A name cannot be looked up; the servers that it had are kept.
     ResolverFailed {
         /// Which name.
@@ -239,6 +264,12 @@ impl fmt::Display for NoticeKind {
                 write!(f, "connection limit: {place} is closed before the next link opens")
             }
             Self::Resumed => f.write_str("resumed after a stall: pending verdicts dropped"),
+            Self::SubscriptionRefused { why, .. } => write!(f, "a subscription ended: {why}"),
+            Self::PublishRefused { subject, why } => write!(f, "a message to `{subject}` is lost: {why}"),
+            Self::Unreadable { subject, why, is_left_out } => {
+                let what = if *is_left_out { "a message is left out" } else { "headers are left out" };
+                write!(f, "{what}: of a message to `{subject}`, {why}")
+            }
             Self::ResolverFailed { name, why, kept } => {
                 write!(f, "cannot look up {name}: {why}; {kept} servers of it are kept")
             }

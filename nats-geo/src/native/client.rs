@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::clock::Clock;
 use super::connect::Progress;
 use super::hub::{Hub, NotSent, lock};
+use super::lines::{TooLong, check_subscription};
 use super::link::Link;
 use super::observe::{Observed, Report, Sources, Stats};
 use super::servers::{IntoServers, ServerUrl, ServerUrlError};
@@ -302,6 +303,7 @@ impl GeoClient {
         if !subject.is_valid() {
             return Err(SubscribeError::BadSubject { subject: subject.to_string() });
         }
+        check_subscription(&subject, queue.as_deref(), self.hub().max_control_line())?;
         if *self.handle.stop.borrow() {
             return Err(SubscribeError::Closed);
         }
@@ -360,6 +362,9 @@ pub enum SubscribeError {
         /// The queue group.
         queue: String,
     },
+    /// The subject, together with the queue group, is longer than servers read.
+    #[error(transparent)]
+    TooLong(#[from] Box<TooLong>),
     /// The client was closed.
     #[error("the client is closed")]
     Closed,

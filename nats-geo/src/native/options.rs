@@ -17,6 +17,7 @@ use super::connect::Progress;
 use super::driver::{Driver, Endpoints, Parts};
 use super::gates::Gates;
 use super::hub::{Hub, Limits, Place};
+use super::lines::CONTROL_LINE_MAX;
 use super::link::Settings;
 use super::names::Names;
 use super::notices::NOTICES_MAX;
@@ -78,6 +79,7 @@ pub struct GeoOptions {
     dead_link_buffer: usize,
     at_least_once: Option<AtLeastOnce>,
     at_most_once: bool,
+    max_control_line: usize,
     seed: Option<u64>,
     decision_log: Option<DecisionLog>,
     gates: Vec<Gate>,
@@ -104,6 +106,7 @@ impl GeoOptions {
             dead_link_buffer: DEAD_LINK_BUFFER,
             at_least_once: None,
             at_most_once: false,
+            max_control_line: CONTROL_LINE_MAX,
             seed: None,
             decision_log: None,
             gates: Vec::new(),
@@ -259,6 +262,16 @@ impl GeoOptions {
         self
     }
 
+    /// The longest protocol line that all servers read, in bytes: their `max_control_line`. Default 4096, as in nats-server,
+    /// because a server does not tell its limit.
+    ///
+    /// A server closes the connection of a client that sends a longer line. So the client refuses names that would make one
+    /// (subjects, reply subjects and queue groups, and keys and names that become part of them) with [`TooLong`](super::TooLong).
+    pub fn max_control_line(mut self, bytes: usize) -> Self {
+        self.max_control_line = bytes;
+        self
+    }
+
     /// Which client this is, among many: ties between servers and waiting times depend on it. Default
     /// random. The same seed makes the same choices, so give no two clients the same one.
     pub fn seed(mut self, seed: u64) -> Self {
@@ -352,6 +365,7 @@ impl GeoOptions {
             request_timeout: self.request_timeout,
             backlog: self.dead_link_buffer,
             at_most_once: self.at_most_once,
+            max_control_line: self.max_control_line,
         };
         let hub = Arc::new(Hub::new(limits, kept.clone()));
         let (notices, _) = broadcast::channel(NOTICES_MAX);
@@ -367,6 +381,8 @@ impl GeoOptions {
                 sessions: Arc::clone(&sessions),
                 kept,
                 customize: self.customize,
+                max_control_line: self.max_control_line,
+                guard: Arc::default(),
             },
             findings,
             lists,
@@ -414,6 +430,7 @@ impl fmt::Debug for GeoOptions {
             .field("dead_link_buffer", &self.dead_link_buffer)
             .field("at_least_once", &self.at_least_once)
             .field("at_most_once", &self.at_most_once)
+            .field("max_control_line", &self.max_control_line)
             .field("seed", &self.seed)
             .field("decision_log", &self.decision_log)
             .field("gates", &self.gates)

@@ -13,20 +13,21 @@ use super::again;
 use super::clock::Clock;
 use super::connect::Progress;
 use super::found::Finding;
-use super::gates::{Asked, Gates, Verdict};
+use super::gates::{Gates, Verdict};
 use super::hub::{Hub, lock};
-use super::link::{self, Ended, Link, Report, Reports, Traffic};
+use super::link::{self, Ended, Link, Report, Reports};
 use super::observe::events::TARGET;
 use super::observe::{Observed, Recorder};
 use super::prober::Answer;
 use super::servers::ServerUrl;
 use crate::core::{
-    Call, ConnId, EndpointId, Event, Notice, OpenError, PingId, Place, ProbeError, ProbeId, Selector,
-    ServerIdentity,
+    Call, Cause, ConnId, EndpointId, Event, Notice, NoticeKind, OpenError, PingId, ProbeError, ProbeId,
+    Selector, ServerIdentity,
 };
 
 mod decider;
 mod endpoints;
+mod entry;
 mod finding;
 mod gates;
 mod handover;
@@ -34,6 +35,7 @@ mod perform;
 
 pub(crate) use decider::Decider;
 pub(crate) use endpoints::Endpoints;
+use entry::Entry;
 
 /// Performs the selector's decisions. Nothing it does itself ever waits: what takes time is a task, whose
 /// result comes back through `tasks`.
@@ -52,6 +54,8 @@ pub(crate) struct Driver {
     reporter: Reports,
     findings: mpsc::Receiver<Finding>,
     lists: mpsc::Receiver<Vec<ServerUrl>>,
+    /// Notices of other parts than the selector.
+    news: mpsc::Receiver<NoticeKind>,
     /// Names that cannot be looked up, by origin.
     unresolved: BTreeSet<usize>,
     notices: broadcast::Sender<Notice>,
@@ -80,38 +84,6 @@ pub(crate) struct Parts {
     /// The decision log, if one was asked for.
     pub(crate) recorder: Option<Recorder>,
     pub(crate) gates: Gates,
-}
-
-/// A link that is open.
-#[derive(Debug)]
-struct Entry {
-    link: Arc<Link>,
-    /// Its traffic when it was last looked at.
-    traffic: Traffic,
-    /// How many PINGs are out.
-    pings: usize,
-    /// Where it leads, once that was announced.
-    place: Option<Place>,
-    /// Its server announced its end.
-    lame_duck: bool,
-    /// What the health gates said.
-    asked: Asked,
-    /// Asks them again and again.
-    watch: Option<AbortHandle>,
-}
-
-impl Entry {
-    fn new(link: Link) -> Self {
-        Self {
-            traffic: link.traffic(),
-            link: Arc::new(link),
-            pings: 0,
-            place: None,
-            lame_duck: false,
-            asked: Asked::Nobody,
-            watch: None,
-        }
-    }
 }
 
 /// The result of a task.
@@ -179,6 +151,7 @@ impl Driver {
             exporter: super::observe::Exporter::new(settings.name.as_deref()),
             selector,
             clock,
+            news: hub.take_news().unwrap_or_else(|| mpsc::channel(1).1),
             hub,
             endpoints,
             settings,
@@ -223,6 +196,7 @@ impl Driver {
                 },
                 Some(finding) = self.findings.recv() => self.found(finding),
                 Some(servers) = self.lists.recv() => self.relist(servers),
+                Some(kind) = self.news.recv() => self.notify(kind),
                 () = self.clock.sleep_until(wake) => self.timer_fired(),
             }
         }
@@ -266,7 +240,13 @@ impl Driver {
                 self.tell(Event::LameDuck(conn));
             }
             Report::Overflow => self.hub.discarded(1),
-            Report::Ended { cause, settled } => {
+            Report::Denied { denied, text } => self.hub.denied(conn, &denied, &text),
+            Report::Scrubbed(scrubbed) => self.hub.scrubbed(&scrubbed),
+            Report::OverLimit { text } => self.over_limit(conn, text),
+            Report::Ended { cause, settled, complaint, unconfirmed, longest_line } => {
+                if cause != Cause::Requested || complaint.is_some() {
+                    self.hub.link_ended(&unconfirmed, complaint.as_deref(), longest_line);
+                }
                 self.hub.settle(conn, settled);
                 // A killed link was taken away and acknowledged when it was killed.
                 if self.links.remove(&conn).is_some() {
@@ -276,6 +256,15 @@ impl Driver {
                 self.send_left_over();
             }
         }
+    }
+
+    fn over_limit(&mut self, conn: ConnId, text: String) {
+        let Some(entry) = self.links.get(&conn) else { return };
+        let (hub, link) = (Arc::clone(&self.hub), Arc::clone(&entry.link));
+        self.tasks.spawn(async move {
+            hub.over_limit(&link, text).await;
+            Done::Other
+        });
     }
 
     /// What a dead link had not written goes to the live one. If there is none, the next one takes it along.
@@ -328,6 +317,7 @@ impl Driver {
             Ok(answer) => {
                 self.progress.succeeded(&self.endpoints.address(endpoint));
                 self.endpoints.reached(endpoint, answer.reached, &answer.info);
+                self.settings.guard.lives(&answer.info.server_id);
                 self.tell(Event::Probed { probe, result: Ok(answer.report) });
                 self.hub.home.is_among(lock(&self.selector).home_clusters());
                 self.advertised(endpoint, answer.info.cluster.as_deref(), &answer.info.connect_urls);

@@ -72,6 +72,15 @@ pub(crate) fn emit(notice: &Notice) {
         NoticeKind::Resumed => {
             tracing::event!(name: "nats_geo.stalled", target: TARGET, Level::INFO, %at, "{kind}");
         }
+        NoticeKind::SubscriptionRefused { subject, why } => tracing::event!(
+            name: "nats_geo.subscription_refused", target: TARGET, Level::WARN, %at, subject, why, "{kind}"
+        ),
+        NoticeKind::PublishRefused { subject, why } => tracing::event!(
+            name: "nats_geo.publish_refused", target: TARGET, Level::WARN, %at, subject, why, "{kind}"
+        ),
+        NoticeKind::Unreadable { subject, why, is_left_out } => tracing::event!(
+            name: "nats_geo.unreadable", target: TARGET, Level::WARN, %at, subject, why, is_left_out, "{kind}"
+        ),
         NoticeKind::ResolverFailed { name, why, .. } => tracing::event!(
             name: "nats_geo.resolver_failed", target: TARGET, Level::WARN, %at, name, error = why, "{kind}"
         ),
