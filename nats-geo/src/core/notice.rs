@@ -75,6 +75,26 @@ pub enum NoticeKind {
         /// Until this moment, unless it fails again.
         until: Time,
     },
+    /// A server of another cluster answers at an address that was advertised: it is not used. Said once, until the right
+    /// one answers there.
+    OtherCluster {
+        /// The `host:port` that was advertised.
+        address: String,
+        /// The cluster of the server that advertised it.
+        expected: String,
+        /// The cluster of the server that answered.
+        found: String,
+    },
+    /// A server says that it is in another cluster than the label of its region. The label holds; this is said once for
+    /// each cluster, because a wrong address may be why.
+    LabelContradicted {
+        /// The server's `host:port`.
+        address: String,
+        /// The label that it was given.
+        label: Region,
+        /// The cluster that it is in.
+        cluster: Region,
+    },
     /// No region takes the credentials. The client goes on asking one server of each, more and more seldom.
     CredentialsRefused {
         /// The regions that refused them.
@@ -86,6 +106,31 @@ pub enum NoticeKind {
     BreakBeforeMake(Place),
     /// The host slept or stalled; pending verdicts were dropped.
     Resumed,
+    /// A server refused a subscription, whose stream has ended.
+    SubscriptionRefused {
+        /// The first 48 characters of its subject.
+        subject: String,
+        /// The error that the stream ended with.
+        why: String,
+    },
+    /// A message is lost because servers do not take it: this user may not publish to its subject, or the subject is longer
+    /// than they read. One notice for each subject.
+    PublishRefused {
+        /// The first 48 characters of the subject.
+        subject: String,
+        /// The server's words.
+        why: String,
+    },
+    /// Another client has published a message that cannot be read: its headers are delivered as far as they can be, or the
+    /// message is left out. One notice for each subject.
+    Unreadable {
+        /// The first 48 characters of its subject.
+        subject: String,
+        /// What is wrong with it.
+        why: String,
+        /// The message was left out.
+        is_left_out: bool,
+    },
     /// A name cannot be looked up; the servers that it had are kept.
     ResolverFailed {
         /// Which name.
@@ -197,6 +242,15 @@ impl fmt::Display for NoticeKind {
             Self::Moved { from, to, cause, .. } => write!(f, "moved from {from} to {to}: {cause}"),
             Self::StandbyReady(place) => write!(f, "standby at {place} is ready"),
             Self::Damped { region, until } => write!(f, "{region} failed too often: damped until {until}"),
+            Self::OtherCluster { address, expected, found } => {
+                write!(
+                    f,
+                    "a server of {found} answers at {address}, which {expected} advertised: it is not used"
+                )
+            }
+            Self::LabelContradicted { address, label, cluster } => {
+                write!(f, "{address} is labelled `{label}`, but its server is in cluster `{cluster}`")
+            }
             Self::CredentialsRefused { regions } => {
                 let regions: Vec<_> = regions.iter().map(Region::as_str).collect();
                 write!(
@@ -210,6 +264,12 @@ impl fmt::Display for NoticeKind {
                 write!(f, "connection limit: {place} is closed before the next link opens")
             }
             Self::Resumed => f.write_str("resumed after a stall: pending verdicts dropped"),
+            Self::SubscriptionRefused { why, .. } => write!(f, "a subscription ended: {why}"),
+            Self::PublishRefused { subject, why } => write!(f, "a message to `{subject}` is lost: {why}"),
+            Self::Unreadable { subject, why, is_left_out } => {
+                let what = if *is_left_out { "a message is left out" } else { "headers are left out" };
+                write!(f, "{what}: of a message to `{subject}`, {why}")
+            }
             Self::ResolverFailed { name, why, kept } => {
                 write!(f, "cannot look up {name}: {why}; {kept} servers of it are kept")
             }

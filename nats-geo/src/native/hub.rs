@@ -2,21 +2,26 @@
 //! to be carried over when that changes.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 use async_nats::message::OutboundMessage;
 use futures_util::future;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::again::Kept;
 use super::home::Home;
 use super::link::{Ended, Kind, Link, Refusal};
 use super::subscription::{Carriage, Feed, Route};
-use crate::core::ConnId;
+use crate::core::{ConnId, NoticeKind};
+
+mod limits;
+pub(crate) use limits::{Counters, Limits};
 
 mod left_over;
+
+mod refusals;
+use refusals::Refusals;
 
 /// Shared by all parts of one client.
 #[derive(Debug)]
@@ -34,6 +39,12 @@ pub(crate) struct Hub {
     backlog: Mutex<VecDeque<OutboundMessage>>,
     /// Publishes that are not confirmed, if they are to arrive at least once.
     kept: Option<Arc<Kept>>,
+    refusals: Mutex<Refusals>,
+    news: mpsc::Sender<NoticeKind>,
+    /// Until the driver takes it.
+    news_receiver: Mutex<Option<mpsc::Receiver<NoticeKind>>>,
+    /// The longest line that servers read, as far as known.
+    max_control_line: AtomicUsize,
     pub(crate) limits: Limits,
     pub(crate) counters: Counters,
 }
@@ -46,28 +57,6 @@ pub(crate) enum Place {
     Live(Arc<Link>),
     /// Nowhere any more.
     Closed,
-}
-
-/// Bounds that the user may set; see [`GeoOptions`](super::GeoOptions).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) publish_wait: Duration,
-    pub(crate) request_timeout: Option<Duration>,
-    pub(crate) backlog: usize,
-    pub(crate) at_most_once: bool,
-}
-
-/// Counts since the start, for [`Stats`](super::Stats).
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) published: AtomicU64,
-    pub(crate) delivered: AtomicU64,
-    pub(crate) in_doubt: AtomicU64,
-    pub(crate) discarded: AtomicU64,
-    pub(crate) resent: AtomicU64,
-    /// Publishes for which there was no room among those that wait for confirmation.
-    pub(crate) refused: AtomicU64,
-    pub(crate) moves: AtomicU64,
 }
 
 /// Why a message was not sent.
@@ -98,6 +87,7 @@ struct Feeds {
 
 impl Hub {
     pub(crate) fn new(limits: Limits, kept: Option<Arc<Kept>>) -> Self {
+        let (news, news_receiver) = mpsc::channel(NEWS_MAX);
         Self {
             place: watch::Sender::new(Place::Offline),
             aim: Mutex::default(),
@@ -107,6 +97,10 @@ impl Hub {
             one_link: tokio::sync::Mutex::default(),
             backlog: Mutex::default(),
             kept,
+            refusals: Mutex::default(),
+            news,
+            news_receiver: Mutex::new(Some(news_receiver)),
+            max_control_line: AtomicUsize::new(limits.max_control_line),
             limits,
             counters: Counters::default(),
         }
@@ -227,10 +221,12 @@ impl Hub {
         carriage: Carriage,
     ) -> Result<(), Ended> {
         let route = self.route(link);
-        for feed in self.feeds_of(carriage) {
+        let (suspects, others): (Vec<_>, Vec<_>) =
+            self.feeds_of(carriage).into_iter().partition(|feed| self.is_suspect(feed));
+        for feed in others {
             feed.install(link, &route).await?;
         }
-        Ok(())
+        self.install_suspects(link, &route, &suspects).await
     }
 
     /// Gives `feed` to all links that carry subscriptions, or to the live one: it is in their command
@@ -265,6 +261,11 @@ impl Hub {
         for feed in self.feeds() {
             self.discarded(feed.detach(conn));
         }
+    }
+
+    /// Notices of other parts of the client than the selector. For the driver alone.
+    pub(crate) fn take_news(&self) -> Option<mpsc::Receiver<NoticeKind>> {
+        lock(&self.news_receiver).take()
     }
 
     /// The live link, and all others on which publishes are not confirmed yet.
@@ -371,6 +372,9 @@ impl From<Refusal> for NotSent {
         }
     }
 }
+
+/// Notices that wait for the driver, which takes them within milliseconds.
+const NEWS_MAX: usize = 64;
 
 /// What may be waited on for as long as the client lives, without keeping it alive.
 pub(crate) type WeakHub = Weak<Hub>;

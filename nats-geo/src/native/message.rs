@@ -51,7 +51,7 @@ impl Message {
         let subject = self.inner.reply.clone().ok_or(RespondError::NoReply)?;
         let hub = self.route.hub.upgrade().ok_or(PublishError::Closed)?;
         let message = OutboundMessage { subject, reply: None, payload, headers };
-        publish::check(&message)?;
+        publish::check(&message, hub.max_control_line())?;
         let size = publish::size(&message);
         let failed = |why: NotSent| PublishError::new(why, size, hub.limits.publish_wait);
         if let Some(link) = self.route.link.upgrade().filter(|link| link.is_open()) {

@@ -29,7 +29,10 @@ mod connect;
 pub use connect::{ConnectError, Failure, ServerFailure};
 
 mod client;
-pub use client::{FlushError, GeoClient, SubscribeError};
+pub use client::{FlushError, GeoClient, SetServersError, SubscribeError};
+
+mod lines;
+pub use lines::TooLong;
 
 mod publish;
 pub use publish::PublishError;
@@ -38,7 +41,7 @@ mod request;
 pub use request::RequestError;
 
 mod subscription;
-pub use subscription::Subscription;
+pub use subscription::{Subscription, SubscriptionError};
 
 mod message;
 pub use message::{Message, RespondError};

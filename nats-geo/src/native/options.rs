@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_nats::ConnectOptions;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tracing::{Instrument as _, Level};
 
 use super::again::{AtLeastOnce, Kept};
@@ -17,6 +17,7 @@ use super::connect::Progress;
 use super::driver::{Driver, Endpoints, Parts};
 use super::gates::Gates;
 use super::hub::{Hub, Limits, Place};
+use super::lines::CONTROL_LINE_MAX;
 use super::link::Settings;
 use super::names::Names;
 use super::notices::NOTICES_MAX;
@@ -78,9 +79,12 @@ pub struct GeoOptions {
     dead_link_buffer: usize,
     at_least_once: Option<AtLeastOnce>,
     at_most_once: bool,
+    max_control_line: usize,
     seed: Option<u64>,
     decision_log: Option<DecisionLog>,
     gates: Vec<Gate>,
+    ignore_discovered_servers: bool,
+    retry_on_initial_connect: bool,
     customize: Option<Customize>,
 }
 
@@ -102,9 +106,12 @@ impl GeoOptions {
             dead_link_buffer: DEAD_LINK_BUFFER,
             at_least_once: None,
             at_most_once: false,
+            max_control_line: CONTROL_LINE_MAX,
             seed: None,
             decision_log: None,
             gates: Vec::new(),
+            ignore_discovered_servers: false,
+            retry_on_initial_connect: false,
             customize: None,
         }
     }
@@ -175,6 +182,38 @@ impl GeoOptions {
         self
     }
 
+    /// [`connect`](Self::connect) returns at once and the client connects in the background, however long that takes.
+    /// Default off. Meanwhile the client is as while it is offline: subscriptions succeed and are installed on the first
+    /// link; publishes and requests wait for [`publish_wait`](Self::publish_wait), then fail. Refused credentials are
+    /// announced by [`NoticeKind::CredentialsRefused`](crate::core::NoticeKind::CredentialsRefused) and tried again.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), nats_geo::ConnectError> {
+    /// // The servers may start after the application.
+    /// let options = nats_geo::GeoOptions::new().retry_on_initial_connect();
+    /// let client = options.connect("nats://lon-1,nats://ams-1").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn retry_on_initial_connect(mut self) -> Self {
+        self.retry_on_initial_connect = true;
+        self
+    }
+
+    /// Uses only the servers that are listed or looked up, and not those that they advertise (`connect_urls`). Default
+    /// off. For servers that advertise addresses which this client cannot reach, and for load balancers.
+    pub fn ignore_discovered_servers(mut self) -> Self {
+        self.ignore_discovered_servers = true;
+        self
+    }
+
+    /// The region that this client belongs to: see [`Config::home`]. Streams are made there, and a return to it counts
+    /// as one after a failure. Default: the nearest region that is known, also while it is down.
+    pub fn home(mut self, region: impl Into<String>) -> Self {
+        self.config.home = Some(region.into());
+        self
+    }
+
     /// A publish, or the sending of a request, waits at most this long for a live link that takes it.
     /// Default 5 s: longer than a failover, shorter than people wait.
     pub fn publish_wait(mut self, limit: Duration) -> Self {
@@ -220,6 +259,16 @@ impl GeoOptions {
     /// still come twice. Queue groups are the same either way: none lost, none doubled.
     pub fn at_most_once(mut self, at_most_once: bool) -> Self {
         self.at_most_once = at_most_once;
+        self
+    }
+
+    /// The longest protocol line that all servers read, in bytes: their `max_control_line`. Default 4096, as in nats-server,
+    /// because a server does not tell its limit.
+    ///
+    /// A server closes the connection of a client that sends a longer line. So the client refuses names that would make one
+    /// (subjects, reply subjects and queue groups, and keys and names that become part of them) with [`TooLong`](super::TooLong).
+    pub fn max_control_line(mut self, bytes: usize) -> Self {
+        self.max_control_line = bytes;
         self
     }
 
@@ -277,9 +326,12 @@ impl GeoOptions {
             // What cannot be read is told now, and not with every dial.
             let _made = sessions.config().await?;
         }
-        let waited = self.connect_timeout;
+        let (waited, in_background) = (self.connect_timeout, self.retry_on_initial_connect);
         let progress = Progress::new();
         let client = self.start(listed, sessions, progress.clone())?;
+        if in_background {
+            return Ok(client);
+        }
         let mut places = client.hub().places();
         let live = places.wait_for(|place| matches!(place, Place::Live(_)));
         let failure = tokio::select! {
@@ -313,17 +365,27 @@ impl GeoOptions {
             request_timeout: self.request_timeout,
             backlog: self.dead_link_buffer,
             at_most_once: self.at_most_once,
+            max_control_line: self.max_control_line,
         };
         let hub = Arc::new(Hub::new(limits, kept.clone()));
         let (notices, _) = broadcast::channel(NOTICES_MAX);
+        let (relist, lists) = mpsc::channel(LISTS_MAX);
         let observed = Arc::default();
         let driver = Driver::new(Parts {
             selector: Arc::clone(&selector),
             clock,
             hub: Arc::clone(&hub),
-            endpoints: Endpoints::new(servers, origins, &self.auth),
-            settings: Settings { name: self.name.clone(), sessions, kept, customize: self.customize },
+            endpoints: Endpoints::new(servers, origins, &self.auth, self.ignore_discovered_servers),
+            settings: Settings {
+                name: self.name.clone(),
+                sessions: Arc::clone(&sessions),
+                kept,
+                customize: self.customize,
+                max_control_line: self.max_control_line,
+                guard: Arc::default(),
+            },
             findings,
+            lists,
             notices: notices.clone(),
             progress: progress.clone(),
             observed: Arc::clone(&observed),
@@ -343,6 +405,8 @@ impl GeoOptions {
             name: self.name,
             progress,
             observed,
+            sessions,
+            relist,
         }))
     }
 }
@@ -366,12 +430,18 @@ impl fmt::Debug for GeoOptions {
             .field("dead_link_buffer", &self.dead_link_buffer)
             .field("at_least_once", &self.at_least_once)
             .field("at_most_once", &self.at_most_once)
+            .field("max_control_line", &self.max_control_line)
             .field("seed", &self.seed)
             .field("decision_log", &self.decision_log)
             .field("gates", &self.gates)
+            .field("ignore_discovered_servers", &self.ignore_discovered_servers)
+            .field("retry_on_initial_connect", &self.retry_on_initial_connect)
             .finish_non_exhaustive()
     }
 }
+
+/// Lists that wait for the driver, which takes them at once.
+const LISTS_MAX: usize = 4;
 
 /// Three dials into blackholes, one after the other.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -12,6 +12,7 @@ use futures_util::TryFutureExt as _;
 
 use super::GeoClient;
 use super::hub::NotSent;
+use super::lines::{TooLong, check_publish, shown};
 
 impl GeoClient {
     /// Publishes a message where traffic goes now. `Ok` says that it is queued for the server, as with
@@ -80,8 +81,8 @@ impl GeoClient {
     /// # Errors
     /// As [`publish`](Self::publish).
     pub async fn publish_message(&self, message: OutboundMessage) -> Result<(), PublishError> {
-        check(&message)?;
         let hub = self.hub();
+        check(&message, hub.max_control_line())?;
         let mut slot = Some(message);
         hub.send(&mut slot)
             .await
@@ -127,6 +128,18 @@ pub enum PublishError {
     BadSubject {
         /// The subject.
         subject: String,
+    },
+    /// The subject, together with the reply subject, is longer than servers read.
+    #[error(transparent)]
+    TooLong(#[from] Box<TooLong>),
+    /// A header that no client could read: its name is empty or has something else than visible ASCII without `:`, or its
+    /// value contains a line break.
+    #[error(
+        "the header `{name}` cannot be sent: a name has visible ASCII characters except `:`, and a value has no line break"
+    )]
+    BadHeader {
+        /// The first 48 characters of its name.
+        name: String,
     },
     /// So many publishes wait for confirmation that there is no room for another one, and was none for as long as
     /// publishing may wait. Only with [`GeoOptions::at_least_once`](super::GeoOptions::at_least_once).
@@ -177,8 +190,9 @@ impl From<PublishError> for async_nats::PublishError {
         let kind = match error {
             PublishError::Unavailable { .. }
             | PublishError::Closed
+            | PublishError::BadHeader { .. }
             | PublishError::TooManyUnconfirmed { .. } => PublishErrorKind::Send,
-            PublishError::BadSubject { .. } => PublishErrorKind::InvalidSubject,
+            PublishError::BadSubject { .. } | PublishError::TooLong(_) => PublishErrorKind::InvalidSubject,
             PublishError::TooLarge { .. } | PublishError::TooLargeToKeep { .. } => {
                 PublishErrorKind::MaxPayloadExceeded
             }
@@ -202,7 +216,7 @@ pub(crate) fn size(message: &OutboundMessage) -> usize {
 }
 
 /// As they are on the wire.
-fn headers_size(headers: &HeaderMap) -> usize {
+pub(crate) fn headers_size(headers: &HeaderMap) -> usize {
     let line = |name: &HeaderName, value: &HeaderValue| {
         let name: &[u8] = name.as_ref();
         name.len() + ": ".len() + value.as_str().len() + "\r\n".len()
@@ -211,8 +225,13 @@ fn headers_size(headers: &HeaderMap) -> usize {
     "NATS/1.0\r\n\r\n".len() + lines.sum::<usize>()
 }
 
-/// Refuses subjects that would not stay one word on the wire. Links check nothing of this kind any more.
-pub(crate) fn check(message: &OutboundMessage) -> Result<(), PublishError> {
+/// Refuses a message for which a server would close the connection, or which receivers could not read. Links check nothing
+/// of this kind any more.
+pub(crate) fn check(message: &OutboundMessage, max_control_line: usize) -> Result<(), PublishError> {
+    if let Some(name) = message.headers.as_ref().and_then(bad_header) {
+        return Err(PublishError::BadHeader { name: shown(&name) });
+    }
+    check_publish(message, max_control_line)?;
     // Without a branch per byte: this is on the fast path.
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
     let framed = |subject: &Subject| {
@@ -222,4 +241,15 @@ pub(crate) fn check(message: &OutboundMessage) -> Result<(), PublishError> {
         Some(subject) => Err(PublishError::BadSubject { subject: subject.to_string() }),
         None => Ok(()),
     }
+}
+
+/// The name of a header that breaks the header block. async-nats checks headers that are made from text, but neither names
+/// that are made by `from_static` nor what is deserialised.
+pub(crate) fn bad_header(headers: &HeaderMap) -> Option<String> {
+    let is_bad = |name: &HeaderName, values: &[HeaderValue]| {
+        let name: &[u8] = name.as_ref();
+        let is_name = !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic() && *byte != b':');
+        !is_name || values.iter().any(|value| value.as_str().contains(['\r', '\n']))
+    };
+    headers.iter().find(|(name, values)| is_bad(name, values)).map(|(name, _)| name.to_string())
 }

@@ -14,7 +14,8 @@ use tokio::sync::watch;
 use super::GeoClient;
 use super::PublishError;
 use super::hub::{Hub, NotSent};
-use super::link::{Awaited, Kind, Refusal};
+use super::lines::check_publish;
+use super::link::{Answer, Awaited, Kind, Refusal};
 use super::publish::{check, outbound, size};
 
 impl GeoClient {
@@ -114,6 +115,14 @@ pub enum RequestError {
         /// The subject.
         subject: String,
     },
+    /// The server does not permit this user to publish to the subject. The request was not executed.
+    #[error("the request to `{subject}` was not sent on: {text}; permit this user to publish there")]
+    Denied {
+        /// The subject.
+        subject: String,
+        /// The server's words.
+        text: String,
+    },
     /// No answer in time. The request may have been executed.
     #[error("no answer within {waited:?}; the request may have been executed")]
     TimedOut {
@@ -131,13 +140,16 @@ pub enum RequestError {
 impl From<RequestError> for async_nats::RequestError {
     fn from(error: RequestError) -> Self {
         let kind = match &error {
-            RequestError::NotSent(PublishError::BadSubject { .. }) => RequestErrorKind::InvalidSubject,
+            RequestError::NotSent(PublishError::BadSubject { .. } | PublishError::TooLong(_)) => {
+                RequestErrorKind::InvalidSubject
+            }
             RequestError::NotSent(PublishError::TooLarge { .. }) => RequestErrorKind::MaxPayloadExceeded,
             RequestError::NoResponders { .. } => RequestErrorKind::NoResponders,
             RequestError::TimedOut { .. } => RequestErrorKind::TimedOut,
-            RequestError::NotSent(_) | RequestError::LinkLost | RequestError::NoInbox => {
-                RequestErrorKind::Other
-            }
+            RequestError::NotSent(_)
+            | RequestError::Denied { .. }
+            | RequestError::LinkLost
+            | RequestError::NoInbox => RequestErrorKind::Other,
         };
         Self::with_source(kind, error)
     }
@@ -147,7 +159,7 @@ impl From<RequestError> for async_nats::RequestError {
 #[derive(Debug)]
 pub(crate) struct Sent {
     subject: Subject,
-    awaited: Awaited<Message>,
+    awaited: Awaited<Answer>,
     /// Whether traffic has left its link in a hurry.
     left: watch::Receiver<bool>,
 }
@@ -176,6 +188,13 @@ impl Future for Sent {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answer =
             ready!(Pin::new(&mut self.awaited.answer).poll(cx)).map_err(|_| RequestError::LinkLost)?;
+        let answer = match answer {
+            Answer::Message(answer) => answer,
+            Answer::Denied(text) => {
+                let subject = self.subject.to_string();
+                return Poll::Ready(Err(RequestError::Denied { subject, text }));
+            }
+        };
         Poll::Ready(match answer.status {
             Some(StatusCode::NO_RESPONDERS) => {
                 Err(RequestError::NoResponders { subject: self.subject.to_string() })
@@ -186,7 +205,8 @@ impl Future for Sent {
 }
 
 async fn send(hub: &Hub, mut request: OutboundMessage) -> Result<Sent, RequestError> {
-    check(&request)?;
+    let limit = hub.max_control_line();
+    check(&request, limit)?;
     let size = size(&request);
     let failed = |why: NotSent| PublishError::new(why, size, hub.limits.publish_wait);
     loop {
@@ -194,8 +214,10 @@ async fn send(hub: &Hub, mut request: OutboundMessage) -> Result<Sent, RequestEr
         if link.is_deaf() {
             return Err(RequestError::NoInbox);
         }
-        let awaited = link.await_request();
+        let awaited = link.await_request(&request.subject);
         request.reply = Some(awaited.reply.clone());
+        // The inbox is on the same line.
+        check_publish(&request, limit).map_err(PublishError::from)?;
         let sent = tokio::time::timeout(hub.limits.publish_wait, link.push(&request, Kind::Request)).await;
         match sent {
             Ok(Ok(_)) => return Ok(Sent { subject: request.subject, awaited, left: link.left() }),

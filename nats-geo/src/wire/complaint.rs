@@ -21,8 +21,15 @@ pub enum Complaint {
     /// The server has too much to do for this client now: `Connection throttling is active`, and `Authentication
     /// Timeout`, which says nothing about credentials, but that nobody had time for them.
     Overload,
-    /// The account may not publish or subscribe there; the connection stays open.
+    /// The account may not publish or subscribe there; the connection stays open. [`Denied`] says where.
     Permissions,
+    /// The connection has as many subscriptions as the account may have: `maximum subscriptions exceeded`. The server ignores
+    /// the newest one; the connection stays open.
+    Subscriptions,
+    /// The client sent something that no server of this configuration reads: `maximum control line exceeded`, `Maximum
+    /// Payload Violation`, `Unknown Protocol Operation`. The server closes the connection, and so will the next server that
+    /// gets the same.
+    Protocol,
     /// Anything else.
     Other,
 }
@@ -36,6 +43,14 @@ impl Complaint {
             Self::Permissions
         } else if has("throttling") || has("authentication timeout") {
             Self::Overload
+        } else if has("subscriptions exceeded") {
+            Self::Subscriptions
+        } else if has("control line")
+            || has("payload violation")
+            || has("protocol operation")
+            || has("parser error")
+        {
+            Self::Protocol
         } else if has("account active connections exceeded") {
             Self::AccountConnections
         } else if has("connections exceeded") {
@@ -46,6 +61,82 @@ impl Complaint {
             Self::Other
         }
     }
+}
+
+/// What an `-ERR` of [`Complaint::Permissions`] denies.
+///
+/// ```
+/// use nats_geo::wire::Denied;
+///
+/// let denied = Denied::parse("Permissions Violation for Subscription to \"orders.>\" using queue \"workers\"");
+/// let queue = Some("workers".to_owned());
+/// assert_eq!(denied, Some(Denied::Subscription { subject: "orders.>".into(), queue }));
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Denied {
+    /// A subscription.
+    Subscription {
+        /// Its subject.
+        subject: String,
+        /// Its queue group, if it has one.
+        queue: Option<String>,
+    },
+    /// A message to this subject.
+    Publish {
+        /// The subject.
+        subject: String,
+    },
+    /// A message with this reply subject.
+    Reply {
+        /// The reply subject.
+        reply: String,
+    },
+}
+
+impl Denied {
+    /// Reads the texts of nats-server 2.15; `None` for any other text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix("Permissions Violation for ")?;
+        if let Some(rest) = rest.strip_prefix("Subscription to ") {
+            let (subject, rest) = unquote(rest)?;
+            let queue = rest.strip_prefix(" using queue ").and_then(unquote).map(|(queue, _)| queue);
+            Some(Self::Subscription { subject, queue })
+        } else if let Some(rest) = rest.strip_prefix("Publish to ") {
+            unquote(rest).map(|(subject, _)| Self::Publish { subject })
+        } else {
+            unquote(rest.strip_prefix("Publish with Reply of ")?).map(|(reply, _)| Self::Reply { reply })
+        }
+    }
+}
+
+/// Reads a string that Go has quoted (`%q`), and returns what follows it.
+fn unquote(text: &str) -> Option<(String, &str)> {
+    let mut plain = String::new();
+    let mut chars = text.strip_prefix('"')?.chars();
+    loop {
+        match chars.next()? {
+            '"' => return Some((plain, chars.as_str())),
+            '\\' => plain.push(match chars.next()? {
+                digits @ ('x' | 'u' | 'U') => escaped(&mut chars, digits)?,
+                // White space and control characters cannot be in a subject: only these two are escaped by a letter.
+                other => other,
+            }),
+            other => plain.push(other),
+        }
+    }
+}
+
+/// The character of `\x41`, `\u0041` or `\U00000041`.
+fn escaped(chars: &mut std::str::Chars<'_>, kind: char) -> Option<char> {
+    let count = match kind {
+        'x' => 2,
+        'u' => 4,
+        _ => 8,
+    };
+    let code = (0..count).try_fold(0, |code, _| Some(code * 16 + chars.next()?.to_digit(16)?))?;
+    char::from_u32(code)
 }
 
 /// Whatever the case. `str::contains` brings the search of Crochemore and Perrin along, which is 3 kB of a browser's
@@ -70,11 +161,37 @@ mod tests {
             ("maximum connections exceeded", Complaint::ServerConnections),
             ("maximum account active connections exceeded", Complaint::AccountConnections),
             ("Permissions Violation for Publish to \"authorization\"", Complaint::Permissions),
+            ("maximum subscriptions exceeded", Complaint::Subscriptions),
+            ("maximum control line exceeded", Complaint::Protocol),
+            ("Maximum Payload Violation", Complaint::Protocol),
+            ("Unknown Protocol Operation", Complaint::Protocol),
             ("Slow Consumer", Complaint::Other),
             ("Stale Connection", Complaint::Other),
             ("", Complaint::Other),
         ] {
             assert_eq!(Complaint::of(text), complaint, "{text}");
         }
+    }
+
+    #[test]
+    fn a_permission_error_names_what_it_denies() {
+        let subscription = |subject: &str, queue: Option<&str>| {
+            Some(Denied::Subscription { subject: subject.into(), queue: queue.map(Into::into) })
+        };
+        for (text, denied) in [
+            (r#"Subscription to "secret.x""#, subscription("secret.x", None)),
+            (r#"Subscription to "a" using queue "q""#, subscription("a", Some("q"))),
+            (r#"Subscription to "a" using queue "q" (sid "1")"#, subscription("a", Some("q"))),
+            (r#"Subscription to "a.b.c", too many tokens"#, subscription("a.b.c", None)),
+            (r#"Subscription to "a\"b\\c\u00e9\x41\U0001f4a1""#, subscription("a\"b\\cé\u{41}💡", None)),
+            (r#"Publish to "a.b""#, Some(Denied::Publish { subject: "a.b".into() })),
+            (r#"Publish with Reply of "_INBOX.1""#, Some(Denied::Reply { reply: "_INBOX.1".into() })),
+            (r#"Subscription to "a"#, None),
+            (r#"Publish to "a\u00""#, None),
+            ("Something to \"a\"", None),
+        ] {
+            assert_eq!(Denied::parse(&format!("Permissions Violation for {text}")), denied, "{text}");
+        }
+        assert_eq!(Denied::parse("maximum subscriptions exceeded"), None);
     }
 }

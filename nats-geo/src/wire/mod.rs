@@ -18,7 +18,7 @@
 //! ```
 
 mod complaint;
-pub use complaint::Complaint;
+pub use complaint::{Complaint, Denied};
 
 mod decode;
 pub use decode::Decoder;

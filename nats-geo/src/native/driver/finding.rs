@@ -37,7 +37,7 @@ impl Driver {
         places.map(|place| place.endpoint).collect()
     }
 
-    fn notify(&mut self, kind: NoticeKind) {
+    pub(super) fn notify(&mut self, kind: NoticeKind) {
         self.announce(Notice { at: self.clock.now(), kind });
     }
 }

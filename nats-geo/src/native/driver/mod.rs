@@ -13,19 +13,21 @@ use super::again;
 use super::clock::Clock;
 use super::connect::Progress;
 use super::found::Finding;
-use super::gates::{Asked, Gates, Verdict};
+use super::gates::{Gates, Verdict};
 use super::hub::{Hub, lock};
-use super::link::{self, Ended, Link, Report, Reports, Traffic};
+use super::link::{self, Ended, Link, Report, Reports};
 use super::observe::events::TARGET;
 use super::observe::{Observed, Recorder};
 use super::prober::Answer;
+use super::servers::ServerUrl;
 use crate::core::{
-    Call, ConnId, EndpointId, Event, Notice, OpenError, PingId, Place, ProbeError, ProbeId, Selector,
-    ServerIdentity,
+    Call, Cause, ConnId, EndpointId, Event, Notice, NoticeKind, OpenError, PingId, ProbeError, ProbeId,
+    Selector, ServerIdentity,
 };
 
 mod decider;
 mod endpoints;
+mod entry;
 mod finding;
 mod gates;
 mod handover;
@@ -33,6 +35,7 @@ mod perform;
 
 pub(crate) use decider::Decider;
 pub(crate) use endpoints::Endpoints;
+use entry::Entry;
 
 /// Performs the selector's decisions. Nothing it does itself ever waits: what takes time is a task, whose
 /// result comes back through `tasks`.
@@ -50,6 +53,9 @@ pub(crate) struct Driver {
     reports: mpsc::Receiver<(ConnId, Report)>,
     reporter: Reports,
     findings: mpsc::Receiver<Finding>,
+    lists: mpsc::Receiver<Vec<ServerUrl>>,
+    /// Notices of other parts than the selector.
+    news: mpsc::Receiver<NoticeKind>,
     /// Names that cannot be looked up, by origin.
     unresolved: BTreeSet<usize>,
     notices: broadcast::Sender<Notice>,
@@ -70,44 +76,14 @@ pub(crate) struct Parts {
     pub(crate) settings: link::Settings,
     /// News about names; without any, its sender is gone.
     pub(crate) findings: mpsc::Receiver<Finding>,
+    /// Lists of servers that replace those before.
+    pub(crate) lists: mpsc::Receiver<Vec<ServerUrl>>,
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) progress: Progress,
     pub(crate) observed: Arc<Observed>,
     /// The decision log, if one was asked for.
     pub(crate) recorder: Option<Recorder>,
     pub(crate) gates: Gates,
-}
-
-/// A link that is open.
-#[derive(Debug)]
-struct Entry {
-    link: Arc<Link>,
-    /// Its traffic when it was last looked at.
-    traffic: Traffic,
-    /// How many PINGs are out.
-    pings: usize,
-    /// Where it leads, once that was announced.
-    place: Option<Place>,
-    /// Its server announced its end.
-    lame_duck: bool,
-    /// What the health gates said.
-    asked: Asked,
-    /// Asks them again and again.
-    watch: Option<AbortHandle>,
-}
-
-impl Entry {
-    fn new(link: Link) -> Self {
-        Self {
-            traffic: link.traffic(),
-            link: Arc::new(link),
-            pings: 0,
-            place: None,
-            lame_duck: false,
-            asked: Asked::Nobody,
-            watch: None,
-        }
-    }
 }
 
 /// The result of a task.
@@ -161,6 +137,7 @@ impl Driver {
             endpoints,
             settings,
             findings,
+            lists,
             notices,
             progress,
             observed,
@@ -174,6 +151,7 @@ impl Driver {
             exporter: super::observe::Exporter::new(settings.name.as_deref()),
             selector,
             clock,
+            news: hub.take_news().unwrap_or_else(|| mpsc::channel(1).1),
             hub,
             endpoints,
             settings,
@@ -183,6 +161,7 @@ impl Driver {
             reports,
             reporter,
             findings,
+            lists,
             unresolved: BTreeSet::new(),
             notices,
             progress,
@@ -216,6 +195,8 @@ impl Driver {
                     Err(_) => {}
                 },
                 Some(finding) = self.findings.recv() => self.found(finding),
+                Some(servers) = self.lists.recv() => self.relist(servers),
+                Some(kind) = self.news.recv() => self.notify(kind),
                 () = self.clock.sleep_until(wake) => self.timer_fired(),
             }
         }
@@ -259,7 +240,13 @@ impl Driver {
                 self.tell(Event::LameDuck(conn));
             }
             Report::Overflow => self.hub.discarded(1),
-            Report::Ended { cause, settled } => {
+            Report::Denied { denied, text } => self.hub.denied(conn, &denied, &text),
+            Report::Scrubbed(scrubbed) => self.hub.scrubbed(&scrubbed),
+            Report::OverLimit { text } => self.over_limit(conn, text),
+            Report::Ended { cause, settled, complaint, unconfirmed, longest_line } => {
+                if cause != Cause::Requested || complaint.is_some() {
+                    self.hub.link_ended(&unconfirmed, complaint.as_deref(), longest_line);
+                }
                 self.hub.settle(conn, settled);
                 // A killed link was taken away and acknowledged when it was killed.
                 if self.links.remove(&conn).is_some() {
@@ -269,6 +256,15 @@ impl Driver {
                 self.send_left_over();
             }
         }
+    }
+
+    fn over_limit(&mut self, conn: ConnId, text: String) {
+        let Some(entry) = self.links.get(&conn) else { return };
+        let (hub, link) = (Arc::clone(&self.hub), Arc::clone(&entry.link));
+        self.tasks.spawn(async move {
+            hub.over_limit(&link, text).await;
+            Done::Other
+        });
     }
 
     /// What a dead link had not written goes to the live one. If there is none, the next one takes it along.
@@ -311,12 +307,20 @@ impl Driver {
     }
 
     fn probed(&mut self, probe: ProbeId, endpoint: EndpointId, result: Result<Answer, ProbeError>) {
+        let result = result.and_then(|answer| {
+            match self.endpoints.contradiction(endpoint, answer.info.cluster.as_deref()) {
+                Some((expected, found)) => Err(ProbeError::OtherCluster { expected, found }),
+                None => Ok(answer),
+            }
+        });
         match result {
             Ok(answer) => {
                 self.progress.succeeded(&self.endpoints.address(endpoint));
                 self.endpoints.reached(endpoint, answer.reached, &answer.info);
+                self.settings.guard.lives(&answer.info.server_id);
                 self.tell(Event::Probed { probe, result: Ok(answer.report) });
-                self.advertised(endpoint, &answer.info.connect_urls);
+                self.hub.home.is_among(lock(&self.selector).home_clusters());
+                self.advertised(endpoint, answer.info.cluster.as_deref(), &answer.info.connect_urls);
             }
             Err(error) => {
                 if error == ProbeError::AwaitsTls {
@@ -333,6 +337,15 @@ impl Driver {
         if self.dials.remove(&conn).is_none() {
             return;
         }
+        let result = result.and_then(|(link, info)| {
+            match self.endpoints.contradiction(endpoint, info.cluster.as_deref()) {
+                Some((expected, found)) => {
+                    link.kill();
+                    Err(OpenError::OtherCluster { expected, found })
+                }
+                None => Ok((link, info)),
+            }
+        });
         match result {
             Ok((link, info)) => {
                 self.progress.succeeded(&self.endpoints.address(endpoint));
@@ -340,7 +353,7 @@ impl Driver {
                 self.confirm_publishes(&entry.link);
                 self.links.insert(conn, entry);
                 self.tell(Event::Opened { conn, identity: identity(&info) });
-                self.advertised(endpoint, &info.connect_urls);
+                self.advertised(endpoint, info.cluster.as_deref(), &info.connect_urls);
             }
             Err(error) => {
                 self.endpoints.not_opened(endpoint);
@@ -360,10 +373,18 @@ impl Driver {
         });
     }
 
-    fn advertised(&mut self, by: EndpointId, urls: &[String]) {
-        for event in self.endpoints.advertised(by, urls) {
+    fn advertised(&mut self, by: EndpointId, cluster: Option<&str>, urls: &[String]) {
+        for event in self.endpoints.advertised(by, cluster, urls) {
             self.tell(event);
         }
+    }
+
+    /// Lists other servers. The live link stays until a better one has taken over.
+    fn relist(&mut self, servers: Vec<ServerUrl>) {
+        for event in self.endpoints.relist(servers) {
+            self.tell(event);
+        }
+        self.tell(Event::ChooseAfresh);
     }
 
     async fn shut_down(&mut self) {

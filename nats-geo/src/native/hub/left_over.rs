@@ -39,6 +39,10 @@ impl Hub {
         let _sending = link.sending_again.lock().await;
         while let Some(mut next) = self.next_of_backlog() {
             let Some(message) = &next.message else { break };
+            if !self.may_send_again(message) {
+                next.message = None;
+                continue;
+            }
             match link.push(message, Kind::Publish).await {
                 Ok(_) => _ = self.counters.resent.fetch_add(1, Ordering::Relaxed),
                 Err(Refusal::Ended) => return Err(Ended),
@@ -57,6 +61,10 @@ impl Hub {
         let mut from = 0;
         while let Some(orphan) = kept.next_orphan(from) {
             from = orphan.id + 1;
+            if !self.may_send_again(&orphan.message) {
+                kept.give_up(orphan.id);
+                continue;
+            }
             match link.push(&orphan.message, Kind::Again(orphan.id)).await {
                 Ok(_) => _ = self.counters.resent.fetch_add(1, Ordering::Relaxed),
                 Err(Refusal::Ended) => return Err(Ended),
@@ -139,8 +147,7 @@ mod tests {
 
     #[test]
     fn what_no_link_has_taken_goes_back_to_where_it_was() {
-        let limits =
-            Limits { publish_wait: Duration::ZERO, request_timeout: None, backlog: 9, at_most_once: false };
+        let limits = Limits { publish_wait: Duration::ZERO, backlog: 9, ..Limits::default() };
         let hub = Hub::new(limits, None);
         let message = |payload: &'static str| OutboundMessage {
             subject: "a".into(),

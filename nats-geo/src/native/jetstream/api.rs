@@ -161,6 +161,14 @@ pub enum ApiError {
     /// The account may not subscribe to inboxes, so that no answer could arrive. Nothing was sent.
     #[error("this account may not subscribe to its inbox, so no answer could arrive; allow `_INBOX.>`")]
     NoInbox,
+    /// The server does not permit this user to ask. Nothing was executed.
+    #[error("the request to `{subject}` was not sent on: {text}; permit this user to publish there")]
+    Denied {
+        /// What was asked.
+        subject: String,
+        /// The server's words.
+        text: String,
+    },
     /// JetStream says no, and would again.
     #[error("JetStream refuses: {refused}")]
     Refused {
@@ -220,6 +228,7 @@ impl ApiError {
             | Self::BadBucket { .. }
             | Self::HistoryTooLong { .. }
             | Self::NoInbox
+            | Self::Denied { .. }
             | Self::BadAnswer { .. } => true,
         }
     }
@@ -282,6 +291,7 @@ fn last_try(error: RequestError) -> Result<LastTry, ApiError> {
         Ok(LastTry::NoStream { subject }) => Ok(LastTry::NoJetStream { subject }),
         Ok(last) => Ok(last),
         Err(PublishError::NoInbox) => Err(ApiError::NoInbox),
+        Err(PublishError::Denied { subject, text }) => Err(ApiError::Denied { subject, text }),
         Err(PublishError::NotSent(error)) => Err(ApiError::NotSent(error)),
         Err(error) => Err(ApiError::BadAnswer { subject: String::new(), why: error.to_string() }),
     }

@@ -12,9 +12,11 @@ pub enum PublishError {
     /// The message could not be sent as it is, or the client is closed. It was not stored.
     #[error(transparent)]
     NotSent(publish::PublishError),
-    /// The value of a header contains a line break. Nothing was sent.
+    /// A header that no client could read: its name is empty or has something else than visible ASCII without `:`, or its
+    /// value contains a line break. Nothing was sent.
     #[error(
-        "the value of the header `{name}` contains a line break: encode it, for example in percent-encoding"
+        "the header `{name}` cannot be sent: a name has visible ASCII characters except `:`, and a value has no line break; \
+         encode it, for example in percent-encoding"
     )]
     BadHeader {
         /// The header.
@@ -28,6 +30,14 @@ pub enum PublishError {
         "this account may not subscribe to its inbox, so no acknowledgement could arrive; allow `_INBOX.>`"
     )]
     NoInbox,
+    /// The server does not permit this user to publish to the subject. Nothing was stored.
+    #[error("the message to `{subject}` was not sent on: {text}; permit this user to publish there")]
+    Denied {
+        /// The subject.
+        subject: String,
+        /// The server's words.
+        text: String,
+    },
     /// The stream does not take the message, and would not if it were sent again.
     #[error("the stream refuses the message: {0}")]
     Refused(#[from] Refused),
@@ -83,6 +93,12 @@ pub enum LastTry {
     /// Where the client is now, no answer can arrive. It was not sent.
     #[error("this account may not subscribe to its inbox, so no answer could arrive; allow `_INBOX.>`")]
     NoInbox,
+    /// Where the client is now, this user may not publish to the subject.
+    #[error("the message to `{subject}` was not sent on; permit this user to publish there")]
+    Denied {
+        /// The subject.
+        subject: String,
+    },
     /// No answer within the time of one try.
     #[error("no answer within {waited:?}")]
     TimedOut {
@@ -108,6 +124,7 @@ impl LastTry {
                 Ok(Self::Unavailable(error))
             }
             RequestError::NotSent(error) => Err(PublishError::NotSent(error)),
+            RequestError::Denied { subject, text } => Err(PublishError::Denied { subject, text }),
             RequestError::NoInbox => Err(PublishError::NoInbox),
         }
     }
@@ -117,6 +134,7 @@ impl LastTry {
         match error {
             PublishError::Refused(refused) => Ok(Self::Refused(refused)),
             PublishError::NotSent(error) => Ok(Self::Unavailable(error)),
+            PublishError::Denied { subject, .. } => Ok(Self::Denied { subject }),
             PublishError::NoInbox => Ok(Self::NoInbox),
             error => Err(error),
         }
@@ -127,7 +145,11 @@ impl LastTry {
         match self {
             Self::TimedOut { .. } | Self::LinkLost => true,
             Self::Refused(refused) => refused.is_in_process(),
-            Self::NoStream { .. } | Self::NoJetStream { .. } | Self::Unavailable(_) | Self::NoInbox => false,
+            Self::NoStream { .. }
+            | Self::NoJetStream { .. }
+            | Self::Unavailable(_)
+            | Self::Denied { .. }
+            | Self::NoInbox => false,
         }
     }
 }

@@ -14,6 +14,7 @@ use super::question::Question;
 use super::{Ack, Context, LastTry, PublishError};
 use crate::native::RequestError;
 use crate::native::observe::events::TARGET;
+use crate::native::publish::bad_header;
 
 impl Context {
     /// Publishes a message and waits until a stream has stored it.
@@ -145,13 +146,8 @@ fn settle(
     }
 }
 
-/// async-nats checks values as they are made from text, but not as they are deserialised.
 fn check(headers: &HeaderMap) -> Result<(), PublishError> {
-    let broken = |value: &async_nats::HeaderValue| value.as_str().contains(['\r', '\n']);
-    match headers.iter().find(|(_, values)| values.iter().any(broken)) {
-        Some((name, _)) => Err(PublishError::BadHeader { name: name.to_string() }),
-        None => Ok(()),
-    }
+    bad_header(headers).map_or(Ok(()), |name| Err(PublishError::BadHeader { name }))
 }
 
 /// Doubled after each try, up to a bound; half of it is random, so that publishers do not come back in step.

@@ -51,6 +51,11 @@ impl Dialled {
         Ok(Self { url: format!("{scheme}://{place}"), tls, encryption, is_websocket })
     }
 
+    /// The way through a relay of our own, which encrypts if that is asked for.
+    pub(super) const fn relay(url: String) -> Self {
+        Self { url, tls: None, encryption: Encryption::Never, is_websocket: false }
+    }
+
     /// Whether nats-server itself, and no WebSocket before it, ends a connection that is to be encrypted.
     pub(super) const fn has_tls_of_nats(&self) -> bool {
         self.tls.is_some() && !self.is_websocket

@@ -14,25 +14,36 @@ use tokio::task::AbortHandle;
 
 use crate::core::{Cause, ConnId};
 use crate::native::again::Kept;
+use crate::native::lines;
+use crate::wire::Denied;
 
 mod open;
 pub(crate) use open::{Settings, open};
 
 mod dialled;
 
+mod guard;
+pub(crate) use guard::{Guard, Scrubbed};
+
 mod watch_end;
 
 mod replies;
-pub(crate) use replies::Awaited;
+pub(crate) use replies::{Answer, Awaited};
 use replies::{Replies, RoundTrip, USER_INFO};
 
 mod sending;
 pub(crate) use sending::{Kind, Refusal};
 
+mod installs;
+use installs::Installs;
+
 mod outflow;
 use outflow::Outflow;
 
 mod recent;
+
+mod traffic;
+pub(crate) use traffic::Traffic;
 
 mod unconfirmed;
 pub(crate) use unconfirmed::Settled;
@@ -73,6 +84,13 @@ struct State {
     /// Round trips whose PING is still in our own buffers.
     unwritten_pings: AtomicUsize,
     outflow: Mutex<Outflow>,
+    installs: Mutex<Installs>,
+    /// The longest line that was sent, in bytes.
+    longest_line: AtomicUsize,
+    server_id: String,
+    guard: Arc<Guard>,
+    /// How often the server has said that there are too many subscriptions, since that was acted on.
+    over_limit: AtomicUsize,
 }
 
 /// What a link says about itself.
@@ -82,8 +100,23 @@ pub(crate) enum Report {
     LameDuck,
     /// A subscription's buffer was full: a message was dropped.
     Overflow,
+    /// The server denies something that was not the link's own.
+    Denied { denied: Denied, text: String },
+    /// A message could not be read as it was.
+    Scrubbed(Scrubbed),
+    /// The server takes no further subscription, in these words.
+    OverLimit { text: String },
     /// The socket is gone, or [`Link::kill`] was called. Nothing follows.
-    Ended { cause: Cause, settled: Settled },
+    Ended {
+        cause: Cause,
+        settled: Settled,
+        /// The server's last words, if they came just before the end.
+        complaint: Option<String>,
+        /// The feeds whose SUB the server had not confirmed.
+        unconfirmed: Vec<u64>,
+        /// The longest line that was sent, in bytes.
+        longest_line: usize,
+    },
 }
 
 /// Reports of all links, each with the link's id.
@@ -94,6 +127,25 @@ pub(crate) type Reports = mpsc::Sender<(ConnId, Report)>;
 pub(crate) struct Ended;
 
 impl Link {
+    /// A subscription of this feed.
+    pub(crate) async fn install(
+        &self,
+        feed: u64,
+        subject: Subject,
+        queue: Option<String>,
+    ) -> Result<Subscriber, Ended> {
+        self.state.sends_line(lines::subscription_length(&subject, queue.as_deref()));
+        let subscriber = self.subscribe(subject, queue).await?;
+        self.state.installs().entered(feed);
+        Ok(subscriber)
+    }
+
+    /// The newest feeds, as many as the server has refused because there were too many, and not returned before.
+    pub(crate) fn take_excess(&self) -> Vec<u64> {
+        let count = self.state.over_limit.swap(0, Ordering::Relaxed);
+        self.state.installs().take_excess(count)
+    }
+
     /// A subscription on this link only.
     pub(crate) async fn subscribe(
         &self,
@@ -121,6 +173,7 @@ impl Link {
     pub(crate) async fn round_trip(&self) -> Result<Duration, Ended> {
         let unwritten = Unwritten::new(&self.state.unwritten_pings);
         let number = self.state.outflow().asked(self.written());
+        let installed = self.state.installs().mark();
         let mut awaited = self.state.replies.await_round_trip();
         let mut sent = crate::native::clock::now();
         let mark = self.send_question(&awaited).await?;
@@ -152,15 +205,16 @@ impl Link {
             let _known = self.state.echoes.get_or_init(|| answer == RoundTrip::Echo);
         }
         self.state.unconfirmed().confirm(mark);
+        self.state.installs().confirm(installed);
         if let Some(kept) = &self.state.kept {
             kept.confirmed(self.conn, mark.entered());
         }
         Ok(round_trip)
     }
 
-    /// Waits for the reply to one request, which is to be sent with [`Awaited::reply`].
-    pub(crate) fn await_request(&self) -> Awaited<async_nats::Message> {
-        self.state.replies.await_request()
+    /// Waits for the reply to one request to `subject`, which is to be sent with [`Awaited::reply`].
+    pub(crate) fn await_request(&self, subject: &Subject) -> Awaited<Answer> {
+        self.state.replies.await_request(subject)
     }
 
     /// Returns once no request waits for its answer on this link.
@@ -281,6 +335,18 @@ impl State {
         self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A line of this length may reach the server from now on.
+    fn sends_line(&self, length: usize) {
+        // Nearly always a comparison alone: this is on the fast path of publishing.
+        if length > self.longest_line.load(Ordering::Relaxed) {
+            self.longest_line.fetch_max(length, Ordering::Relaxed);
+        }
+    }
+
+    fn installs(&self) -> MutexGuard<'_, Installs> {
+        self.installs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn outflow(&self) -> MutexGuard<'_, Outflow> {
         self.outflow.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -294,30 +360,6 @@ impl State {
     fn end(&self) {
         self.ended.send_replace(true);
         self.replies.close();
-    }
-}
-
-/// What has moved on a link since it was opened.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Traffic {
-    /// Bytes that came in.
-    received: u64,
-    /// Messages that left the command channel for the write buffer.
-    sent: u64,
-    /// A PING has not left our own buffers.
-    ping_unwritten: bool,
-    /// The answer to one may still wait behind what was written before.
-    under_way: bool,
-}
-
-impl Traffic {
-    /// Whether the link has shown life since `earlier`. Bytes that merely entered the kernel are none: a
-    /// blackhole swallows those too. But while our own PING is queued behind others that move, or behind bulk that
-    /// may take this long, its answer cannot be expected yet.
-    pub(crate) const fn is_progress_since(self, earlier: Self) -> bool {
-        self.received > earlier.received
-            || self.under_way
-            || (self.ping_unwritten && self.sent > earlier.sent)
     }
 }
 

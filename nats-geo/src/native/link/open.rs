@@ -15,10 +15,12 @@ use futures_util::StreamExt as _;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::dialled::Dialled;
+use super::guard::{self, Guard};
 use super::watch_end;
 use super::{Link, Outflow, Replies, Reports, State, Unconfirmed};
 use crate::core::{ConnId, OpenError, ProbeError};
 use crate::native::again::Kept;
+use crate::native::lines;
 use crate::native::target::Target;
 use crate::native::tls::{self, Sessions};
 use crate::wire::Complaint;
@@ -31,6 +33,9 @@ pub(crate) struct Settings {
     /// Where publishes are kept until they are confirmed, if they are to arrive at least once.
     pub(crate) kept: Option<Arc<Kept>>,
     pub(crate) customize: Option<Arc<dyn Fn(ConnectOptions) -> ConnectOptions + Send + Sync>>,
+    /// The longest line that servers read, in bytes.
+    pub(crate) max_control_line: usize,
+    pub(crate) guard: Arc<Guard>,
 }
 
 impl fmt::Debug for Settings {
@@ -49,9 +54,11 @@ pub(crate) async fn open(
     reports: Reports,
 ) -> Result<(Link, ServerInfo), OpenError> {
     let opening = async {
-        let (client, events) = connect(target, settings, limit).await?;
+        let (client, events) = connect(target, settings, limit, (conn, &reports)).await?;
         let info = client.try_server_info().ok_or_else(|| OpenError::Other(RETRIES_ITSELF.into()))?;
         let replies = Arc::new(Replies::new(&client.new_inbox()));
+        lines::check_subscription(&replies.subject(), None, settings.max_control_line)
+            .map_err(|error| OpenError::Other(format!("`custom_inbox_prefix`: {error}")))?;
         let inbox =
             client.subscribe(replies.subject()).await.map_err(|error| OpenError::Other(error.to_string()))?;
         let state = Arc::new(State {
@@ -67,6 +74,11 @@ pub(crate) async fn open(
             echoes: OnceLock::new(),
             unwritten_pings: AtomicUsize::new(0),
             outflow: Mutex::new(Outflow::new()),
+            installs: Mutex::default(),
+            over_limit: AtomicUsize::new(0),
+            longest_line: AtomicUsize::new(0),
+            server_id: info.server_id.clone(),
+            guard: Arc::clone(&settings.guard),
         });
         let inbox_reader = tokio::spawn(read_inbox(inbox, replies)).abort_handle();
         tokio::spawn(watch_end::watch(conn, Arc::clone(&state), events, reports));
@@ -98,20 +110,47 @@ const DEAD_END: &str = "nats://127.0.0.1:0";
 const RETRIES_ITSELF: &str =
     "`customize` must not set `retry_on_initial_connect`: the driver decides on dials";
 
+/// Connects; through the guard if the client needs it.
 async fn connect(
+    target: &Target,
+    settings: &Settings,
+    limit: Duration,
+    (conn, reports): (ConnId, &Reports),
+) -> Result<(Client, mpsc::Receiver<Event>), OpenError> {
+    let guard = &settings.guard;
+    let guarded = || async {
+        let way = guard::lead(target, settings, (conn, reports.clone())).await?;
+        connect_to(Dialled::relay(way.url), Some(way.pass), target, settings, limit).await
+    };
+    let can_be_guarded = !target.scheme.is_websocket();
+    if can_be_guarded && guard.is_on() {
+        return guarded().await;
+    }
+    let dialled = Dialled::choose(target, &settings.sessions).await?;
+    let connected = connect_to(dialled, settings.name.clone(), target, settings, limit).await?;
+    let lives = connected.0.try_server_info().is_some_and(|info| guard.lives(&info.server_id));
+    if can_be_guarded && lives {
+        // If that fails, the connection without a guard has to do.
+        return guarded().await.or(Ok(connected));
+    }
+    Ok(connected)
+}
+
+async fn connect_to(
+    dialled: Dialled,
+    name: Option<String>,
     target: &Target,
     settings: &Settings,
     limit: Duration,
 ) -> Result<(Client, mpsc::Receiver<Event>), OpenError> {
     let (sender, events) = mpsc::channel(EVENTS_MAX);
-    let dialled = Dialled::choose(target, &settings.sessions).await?;
     let dials_tls = dialled.has_tls_of_nats();
     let pool = [server(&dialled.url)?, server(DEAD_END)?];
     let mut options = target.auth.options();
     if let Some(customize) = &settings.customize {
         options = customize(options);
     }
-    if let Some(name) = &settings.name {
+    if let Some(name) = name {
         options = options.name(name);
     }
     let client = dialled
@@ -194,7 +233,7 @@ fn is_end(error: &ConnectError) -> bool {
 const ENDED_BEFORE_TLS: &str =
     "it ended the connection in the handshake, as a server does that limits the rate of connections";
 
-fn transport_error(error: &io::Error) -> OpenError {
+pub(super) fn transport_error(error: &io::Error) -> OpenError {
     match error.kind() {
         ErrorKind::ConnectionRefused => OpenError::Refused,
         ErrorKind::TimedOut => OpenError::TimedOut,
@@ -212,6 +251,6 @@ fn server_error(text: &str) -> OpenError {
         Complaint::ServerConnections => OpenError::ServerFull,
         Complaint::Overload => OpenError::Overloaded(text.to_owned()),
         Complaint::Credentials => OpenError::Auth(text.to_owned()),
-        Complaint::Permissions | Complaint::Other => OpenError::Other(text.to_owned()),
+        _ => OpenError::Other(text.to_owned()),
     }
 }

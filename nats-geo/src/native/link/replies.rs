@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_nats::{Message, Subject};
 use tokio::sync::{Notify, oneshot};
 
+use crate::wire::Denied;
+
 /// The answers awaited on one link. Each has a subject of its own below the link's inbox.
 ///
 /// async-nats has the same for its own requests, but forgets no entry when a request times out
@@ -22,12 +24,27 @@ pub(crate) struct Replies {
 #[derive(Debug, Default)]
 struct Waiting {
     next: u64,
-    requests: BTreeMap<u64, oneshot::Sender<Message>>,
+    requests: BTreeMap<u64, Request>,
     round_trips: BTreeMap<u64, oneshot::Sender<RoundTrip>>,
     /// The link is dead: nobody will answer.
     closed: bool,
     /// The server refuses the subscription to the inbox: no reply can arrive here.
     deaf: bool,
+}
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+struct Request {
+    subject: Subject,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// What came back of a request: a message, or that the server denies to publish it.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Message(Message),
+    /// The server's words.
+    Denied(String),
 }
 
 /// What came back of a round trip.
@@ -61,14 +78,17 @@ impl Replies {
         format!("{}*", self.prefix)
     }
 
-    /// Waits for the answer to a request.
-    pub(crate) fn await_request(self: &Arc<Self>) -> Awaited<Message> {
-        self.register(|waiting| &mut waiting.requests)
+    /// Waits for the answer to a request to `subject`.
+    pub(crate) fn await_request(self: &Arc<Self>, subject: &Subject) -> Awaited<Answer> {
+        let subject = subject.clone();
+        self.register(|waiting, token, answer| {
+            _ = waiting.requests.insert(token, Request { subject, answer })
+        })
     }
 
     /// Waits for the end of a round trip.
     pub(crate) fn await_round_trip(self: &Arc<Self>) -> Awaited<RoundTrip> {
-        self.register(|waiting| &mut waiting.round_trips)
+        self.register(|waiting, token, answer| _ = waiting.round_trips.insert(token, answer))
     }
 
     /// Returns once no request waits for an answer.
@@ -97,30 +117,46 @@ impl Replies {
         let mut waiting = self.lock();
         if let Some(request) = waiting.requests.remove(&token) {
             // Whoever waited may have given up by now.
-            let _ = request.send(message);
+            let _ = request.answer.send(Answer::Message(message));
         } else if let Some(round_trip) = waiting.round_trips.remove(&token) {
             let echo = message.reply.as_ref() == Some(&message.subject);
             let _ = round_trip.send(if echo { RoundTrip::Echo } else { RoundTrip::Answer });
         }
     }
 
-    /// The server refused an operation. If it names a subject of a round trip, it has answered that one.
-    pub(crate) fn refused(&self, text: &str) {
-        let Some(subject) = text.strip_prefix(REFUSED_PUBLISH).and_then(quoted) else {
-            if text.strip_prefix(REFUSED_SUBSCRIBE).and_then(quoted) == Some(&self.subject()) {
-                let mut waiting = self.lock();
+    /// The server denies an operation. If it names a subject of a round trip, it has answered that one; if it names the
+    /// subject of requests, they fail. Returns whether the operation was the link's own.
+    pub(crate) fn denied(&self, denied: &Denied, text: &str) -> bool {
+        let mut waiting = self.lock();
+        match denied {
+            Denied::Subscription { subject, .. } if *subject == self.subject() => {
                 waiting.deaf = true;
                 waiting.requests.clear();
                 waiting.refuse_all();
+                true
             }
-            return;
-        };
-        if subject == USER_INFO {
-            self.lock().refuse_all();
-        } else if let Some(round_trip) =
-            self.token(subject).and_then(|token| self.lock().round_trips.remove(&token))
-        {
-            let _ = round_trip.send(RoundTrip::Refused);
+            Denied::Publish { subject } if subject == USER_INFO => {
+                waiting.refuse_all();
+                true
+            }
+            Denied::Publish { subject } => match self.token(subject) {
+                Some(token) => {
+                    if let Some(round_trip) = waiting.round_trips.remove(&token) {
+                        let _ = round_trip.send(RoundTrip::Refused);
+                    }
+                    true
+                }
+                None => {
+                    waiting.deny(text, |_, request| request.subject.as_str() == subject);
+                    false
+                }
+            },
+            Denied::Reply { reply } => {
+                let token = self.token(reply);
+                waiting.deny(text, |it, _| Some(it) == token);
+                false
+            }
+            Denied::Subscription { .. } => false,
         }
     }
 
@@ -132,17 +168,14 @@ impl Replies {
         waiting.round_trips.clear();
     }
 
-    fn register<T>(
-        self: &Arc<Self>,
-        kind: impl FnOnce(&mut Waiting) -> &mut BTreeMap<u64, oneshot::Sender<T>>,
-    ) -> Awaited<T> {
+    fn register<T>(self: &Arc<Self>, wait: impl FnOnce(&mut Waiting, u64, oneshot::Sender<T>)) -> Awaited<T> {
         let (sender, answer) = oneshot::channel();
         let mut waiting = self.lock();
         let token = waiting.next;
         waiting.next += 1;
         // On a dead link the sender is dropped here, which ends the wait.
         if !waiting.closed {
-            kind(&mut waiting).insert(token, sender);
+            wait(&mut waiting, token, sender);
         }
         drop(waiting);
         let reply = Subject::from(format!("{}{token}", self.prefix));
@@ -159,6 +192,16 @@ impl Replies {
 }
 
 impl Waiting {
+    /// Fails these requests: the server did not pass them on.
+    fn deny(&mut self, text: &str, is_denied: impl Fn(u64, &Request) -> bool) {
+        let requests = std::mem::take(&mut self.requests).into_iter();
+        let (denied, others) = requests.partition::<BTreeMap<_, _>, _>(|(token, it)| is_denied(*token, it));
+        self.requests = others;
+        for request in denied.into_values() {
+            let _ = request.answer.send(Answer::Denied(text.to_owned()));
+        }
+    }
+
     fn refuse_all(&mut self) {
         for round_trip in std::mem::take(&mut self.round_trips).into_values() {
             let _ = round_trip.send(RoundTrip::Refused);
@@ -180,14 +223,6 @@ impl<T> Drop for Awaited<T> {
 /// Answered by the server itself (2.10 and later; older ones answer 503), whoever else listens.
 pub(crate) const USER_INFO: &str = "$SYS.REQ.USER.INFO";
 
-/// How nats-server words it; the subject follows in double quotes.
-const REFUSED_PUBLISH: &str = "Permissions Violation for Publish to ";
-const REFUSED_SUBSCRIBE: &str = "Permissions Violation for Subscription to ";
-
-fn quoted(text: &str) -> Option<&str> {
-    text.strip_prefix('"')?.split('"').next()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,9 +242,11 @@ mod tests {
     #[test]
     fn an_answer_reaches_who_waits_and_nobody_else() {
         let replies = Arc::new(Replies::new("_INBOX.a"));
-        let (mut first, mut second) = (replies.await_request(), replies.await_request());
+        let (mut first, mut second) =
+            (replies.await_request(&"price".into()), replies.await_request(&"price".into()));
         replies.deliver(message(&second.reply, None));
-        assert_eq!(second.answer.try_recv().unwrap().subject, second.reply);
+        let Ok(Answer::Message(answer)) = second.answer.try_recv() else { panic!("the answer") };
+        assert_eq!(answer.subject, second.reply);
         assert!(first.answer.try_recv().is_err());
         assert_eq!(replies.requests(), 1);
         drop(first);
@@ -230,20 +267,38 @@ mod tests {
     fn a_refusal_is_an_answer_to_what_it_names() {
         let replies = Arc::new(Replies::new("_INBOX.a"));
         let (mut first, mut second) = (replies.await_round_trip(), replies.await_round_trip());
-        replies.refused(&format!("Permissions Violation for Publish to \"{}\"", first.reply));
+        let denied = |text: String| {
+            let text = format!("Permissions Violation for {text}");
+            replies.denied(&Denied::parse(&text).unwrap(), &text)
+        };
+        assert!(denied(format!("Publish to \"{}\"", first.reply)));
         assert_eq!(first.answer.try_recv(), Ok(RoundTrip::Refused));
         assert!(second.answer.try_recv().is_err());
-        replies.refused("Permissions Violation for Subscription to \"_INBOX.a.*\"");
+        assert!(denied("Subscription to \"_INBOX.a.*\"".into()));
         assert_eq!(second.answer.try_recv(), Ok(RoundTrip::Refused));
         assert!(replies.is_deaf());
     }
 
     #[test]
+    fn a_request_that_is_denied_fails_and_others_wait() {
+        let replies = Arc::new(Replies::new("_INBOX.a"));
+        let [mut price, mut stock, mut other] =
+            ["price", "stock", "stock"].map(|subject| replies.await_request(&subject.into()));
+        let denied = |denied: Denied| replies.denied(&denied, "no");
+        assert!(!denied(Denied::Publish { subject: "price".into() }));
+        assert!(!denied(Denied::Reply { reply: stock.reply.to_string() }));
+        assert!(matches!(price.answer.try_recv(), Ok(Answer::Denied(text)) if text == "no"));
+        assert!(matches!(stock.answer.try_recv(), Ok(Answer::Denied(_))));
+        assert!(other.answer.try_recv().is_err());
+        assert_eq!(replies.requests(), 1);
+    }
+
+    #[test]
     fn nobody_waits_for_a_dead_link() {
         let replies = Arc::new(Replies::new("_INBOX.a"));
-        let mut before = replies.await_request();
+        let mut before = replies.await_request(&"price".into());
         replies.close();
-        let mut after = replies.await_request();
+        let mut after = replies.await_request(&"price".into());
         assert!(matches!(before.answer.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
         assert!(matches!(after.answer.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
     }

@@ -9,6 +9,7 @@ use futures_util::StreamExt as _;
 use super::open::COMMANDS_MAX;
 use super::*;
 use crate::core::OpenError;
+use crate::native::lines::CONTROL_LINE_MAX;
 use crate::native::support::{PATIENCE, Relay, Server, wait_for, within};
 use crate::native::target::Target;
 use crate::native::tls::Sessions;
@@ -25,7 +26,7 @@ impl Opened {
     async fn ended(&mut self) -> (Cause, Settled) {
         within("the end of the link", async {
             loop {
-                if let (_, Report::Ended { cause, settled }) = self.reports.recv().await.unwrap() {
+                if let (_, Report::Ended { cause, settled, .. }) = self.reports.recv().await.unwrap() {
                     return (cause, settled);
                 }
             }
@@ -48,7 +49,10 @@ async fn try_open_at(
     customize: Option<Customize>,
 ) -> Result<Opened, OpenError> {
     let customize = customize.map(|customize| Arc::new(customize) as _);
-    let settings = Settings { name: None, sessions: Arc::new(sessions), kept: None, customize };
+    let sessions = Arc::new(sessions);
+    let max_control_line = CONTROL_LINE_MAX;
+    let settings =
+        Settings { name: None, sessions, kept: None, customize, max_control_line, guard: Arc::default() };
     let (sender, reports) = mpsc::channel(16);
     let (link, _info) = open(ConnId(1), target, &settings, Duration::from_secs(2), sender).await?;
     Ok(Opened { link, reports })
@@ -67,7 +71,7 @@ async fn a_link_ends_at_once_when_its_server_dies_and_never_comes_back() {
     let mut server = Server::start().await;
     let mut opened = opened(&server.url()).await;
     let mut subscriber = opened.link.subscribe("a".into(), None).await.unwrap();
-    let request = opened.link.await_request();
+    let request = opened.link.await_request(&"a".into());
 
     server.kill();
     let died = clock::now();
@@ -312,7 +316,7 @@ async fn an_option_that_would_break_the_seam_is_refused() {
     assert_eq!(Auth::default(), Auth::None);
 }
 
-impl Awaited<async_nats::Message> {
+impl Awaited<Answer> {
     async fn replies_end(mut self) {
         assert!((&mut self.answer).await.is_err());
     }

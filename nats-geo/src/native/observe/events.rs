@@ -54,6 +54,12 @@ pub(crate) fn emit(notice: &Notice) {
         NoticeKind::Damped { region, until } => tracing::event!(
             name: "nats_geo.damped", target: TARGET, Level::WARN, %at, %region, %until, "{kind}"
         ),
+        NoticeKind::OtherCluster { address, .. } => tracing::event!(
+            name: "nats_geo.other_cluster", target: TARGET, Level::WARN, %at, address, "{kind}"
+        ),
+        NoticeKind::LabelContradicted { address, .. } => tracing::event!(
+            name: "nats_geo.label_contradicted", target: TARGET, Level::WARN, %at, address, "{kind}"
+        ),
         NoticeKind::CredentialsRefused { .. } => {
             tracing::event!(name: "nats_geo.credentials_refused", target: TARGET, Level::WARN, %at, "{kind}");
         }
@@ -66,6 +72,15 @@ pub(crate) fn emit(notice: &Notice) {
         NoticeKind::Resumed => {
             tracing::event!(name: "nats_geo.stalled", target: TARGET, Level::INFO, %at, "{kind}");
         }
+        NoticeKind::SubscriptionRefused { subject, why } => tracing::event!(
+            name: "nats_geo.subscription_refused", target: TARGET, Level::WARN, %at, subject, why, "{kind}"
+        ),
+        NoticeKind::PublishRefused { subject, why } => tracing::event!(
+            name: "nats_geo.publish_refused", target: TARGET, Level::WARN, %at, subject, why, "{kind}"
+        ),
+        NoticeKind::Unreadable { subject, why, is_left_out } => tracing::event!(
+            name: "nats_geo.unreadable", target: TARGET, Level::WARN, %at, subject, why, is_left_out, "{kind}"
+        ),
         NoticeKind::ResolverFailed { name, why, .. } => tracing::event!(
             name: "nats_geo.resolver_failed", target: TARGET, Level::WARN, %at, name, error = why, "{kind}"
         ),

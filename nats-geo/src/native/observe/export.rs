@@ -34,6 +34,8 @@ impl Exporter {
             ("nats_geo_discarded_total", stats.discarded, before.discarded),
             ("nats_geo_resent_total", stats.resent, before.resent),
             ("nats_geo_refused_total", stats.refused, before.refused),
+            ("nats_geo_denied_total", stats.denied, before.denied),
+            ("nats_geo_unreadable_total", stats.unreadable, before.unreadable),
             ("nats_geo_dropped_unconfirmed_total", stats.dropped_unconfirmed, before.dropped_unconfirmed),
             ("nats_geo_expired_unconfirmed_total", stats.expired_unconfirmed, before.expired_unconfirmed),
             ("nats_geo_pings_total", stats.pings, before.pings),

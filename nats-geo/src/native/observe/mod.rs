@@ -37,6 +37,8 @@
 //! | `nats_geo.resumed_on` | info | place, `cause`, `detect_ms`, `select_ms`, `connect_ms`, `resume_ms` | and the server has its subscriptions |
 //! | `nats_geo.standby_ready` | info | place | the standby is connected |
 //! | `nats_geo.damped` | warn | `region`, `until` | a region failed too often |
+//! | `nats_geo.other_cluster` | warn | `address` | a server of another cluster answers at an advertised address |
+//! | `nats_geo.label_contradicted` | warn | `address` | a server is in another cluster than its label says |
 //! | `nats_geo.credentials_refused` | warn | | every region that answered refused the credentials |
 //! | `nats_geo.offline` | warn | | nothing answers |
 //! | `nats_geo.break_before_make` | warn | place | a connection limit forbids two links |
@@ -45,6 +47,9 @@
 //! | `nats_geo.resolver_recovered` | info | `name` | it can be again |
 //! | `nats_geo.srv_without_address` | warn | `host`, `error` | an SRV record leads to nothing |
 //! | `nats_geo.refused` | warn | `conn`, `text` | the server refused an operation |
+//! | `nats_geo.subscription_refused` | warn | `subject`, `why` | a server refused a subscription, which ended |
+//! | `nats_geo.publish_refused` | warn | `subject`, `why` | a server does not permit to publish to a subject |
+//! | `nats_geo.unreadable` | warn | `subject`, `why`, `is_left_out` | a message of another client cannot be read |
 //! | `nats_geo.not_acknowledged` | debug | `subject`, `tries`, `reason` | a publish to a stream is sent again |
 //! | `nats_geo.service_not_answered` | warn | `subject`, `why` | a question by which services are found got no answer |
 //! | `nats_geo.drain_unfinished` | warn | `conn`, `drain` | something was in flight when a link was closed |
@@ -68,6 +73,8 @@
 //! | `nats_geo_discarded_total` | counter | | [`Stats::discarded`]: lost for certain |
 //! | `nats_geo_resent_total` | counter | | [`Stats::resent`] |
 //! | `nats_geo_refused_total` | counter | | [`Stats::refused`] |
+//! | `nats_geo_denied_total` | counter | | [`Stats::denied`] |
+//! | `nats_geo_unreadable_total` | counter | | [`Stats::unreadable`] |
 //! | `nats_geo_dropped_unconfirmed_total` | counter | | [`Stats::dropped_unconfirmed`] |
 //! | `nats_geo_expired_unconfirmed_total` | counter | | [`Stats::expired_unconfirmed`] |
 //! | `nats_geo_pings_total` | counter | | [`Stats::pings`] |

@@ -33,6 +33,10 @@ pub struct Stats {
     /// With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once): publishes that were refused because too many
     /// were unconfirmed.
     pub refused: u64,
+    /// Publishes that a server did not permit. Each is lost.
+    pub denied: u64,
+    /// Messages of other clients that could not be read as they were: headers, or the whole message, were left out.
+    pub unreadable: u64,
     /// With [`Overflow::DropOldest`](crate::Overflow::DropOldest): publishes that will not be sent again, because others
     /// needed their room. Each may have arrived or not.
     pub dropped_unconfirmed: u64,
@@ -72,6 +76,8 @@ impl Stats {
             discarded: count(&counters.discarded),
             resent: count(&counters.resent),
             refused: count(&counters.refused),
+            denied: count(&counters.denied),
+            unreadable: count(&counters.unreadable),
             dropped_unconfirmed: forgotten.dropped,
             expired_unconfirmed: forgotten.expired,
             // The first link was none.

@@ -37,7 +37,7 @@ impl Discovery {
             subjects(verb, &registry.name, &registry.id).map(|subject| async move {
                 // Also where others are to come at most once: copies are dropped here, and nothing is lost.
                 let subscription = client.subscribe_everywhere(subject).await?;
-                Ok(Questions { verb, subscription, copies: Copies::default() })
+                Ok::<_, SubscribeError>(Questions { verb, subscription, copies: Copies::default() })
             })
         });
         let questions = try_join_all(subjects).await?;

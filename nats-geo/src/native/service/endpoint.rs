@@ -10,7 +10,7 @@ use futures_util::Stream;
 use super::Request;
 use super::registry::{Metadata, Registered, Registry};
 use super::rules::{is_name, is_queue_group, is_subject, name_of};
-use crate::native::{GeoClient, SubscribeError, Subscription};
+use crate::native::{GeoClient, SubscribeError, Subscription, SubscriptionError, TooLong};
 
 /// A stream of the requests to one subject of a service. Made by [`Service::endpoint`](super::Service::endpoint),
 /// [`Group::endpoint`] and [`EndpointBuilder::add`].
@@ -45,6 +45,11 @@ impl Endpoint {
     pub async fn stop(&mut self) {
         self.registry.remove(self.id);
         self.subscription.drain().await;
+    }
+
+    /// Why a server refused the subscription of this endpoint; see [`Subscription::error`].
+    pub fn error(&self) -> Option<SubscriptionError> {
+        self.subscription.error()
     }
 
     /// The subject that it listens to, with the prefix of its group.
@@ -196,6 +201,7 @@ impl EndpointBuilder {
         let subscription = subscription.map_err(|error| match error {
             SubscribeError::BadSubject { subject } => EndpointError::BadSubject { subject },
             SubscribeError::BadQueue { queue } => EndpointError::BadQueueGroup { queue_group: queue },
+            SubscribeError::TooLong(error) => EndpointError::TooLong(error),
             SubscribeError::Closed => EndpointError::Closed,
         })?;
         let (statistics, stopper) = (Arc::default(), subscription.stopper());
@@ -232,6 +238,9 @@ pub enum EndpointError {
         /// The queue group.
         queue_group: String,
     },
+    /// The subject, together with the queue group, is longer than servers read.
+    #[error(transparent)]
+    TooLong(#[from] Box<TooLong>),
     /// The service was stopped.
     #[error("the service was stopped; start another one")]
     Stopped,

@@ -53,7 +53,7 @@ use tokio::task::JoinHandle;
 
 use super::subscription::Stopper;
 use super::unique::unique;
-use super::{GeoClient, SubscribeError};
+use super::{GeoClient, SubscribeError, TooLong};
 use crate::native::clock::today;
 
 pub use async_nats::service::endpoint::{Info as EndpointInfo, Stats as EndpointStats};
@@ -177,6 +177,7 @@ impl ServiceBuilder {
             Registry { name, id, version, description, metadata, started, stats_handler, endpoints };
         let registry = Arc::new(registry);
         let discovery = Discovery::subscribe(&client, &registry).await.map_err(|error| match error {
+            SubscribeError::TooLong(error) => StartError::TooLong(error),
             // Made of names that were looked at.
             SubscribeError::BadSubject { .. } | SubscribeError::BadQueue { .. } | SubscribeError::Closed => {
                 StartError::Closed
@@ -313,6 +314,9 @@ pub enum StartError {
         /// The queue group.
         queue_group: String,
     },
+    /// The name is longer than servers read.
+    #[error(transparent)]
+    TooLong(#[from] Box<TooLong>),
     /// The client was closed.
     #[error("the client is closed")]
     Closed,

@@ -8,9 +8,11 @@ use async_nats::{Subject, Subscriber};
 use futures_util::{FutureExt as _, StreamExt as _, future};
 use tokio::sync::RwLock;
 
+use super::SubscriptionError;
 use crate::core::ConnId;
 use crate::native::Message;
 use crate::native::hub::{Hub, lock};
+use crate::native::lines::subscription_length;
 use crate::native::link::{Ended, Link};
 
 /// One subscription over all links that carry it.
@@ -58,6 +60,8 @@ struct State {
     draining: bool,
     /// No further input will come.
     ended: bool,
+    /// Why not, if a server refused it.
+    error: Option<SubscriptionError>,
     changes: Changes,
 }
 
@@ -100,7 +104,7 @@ impl Feed {
         if !self.claim(link.conn, route) {
             return Ok(());
         }
-        let subscriber = link.subscribe(self.subject.clone(), self.queue.clone()).await;
+        let subscriber = link.install(self.id, self.subject.clone(), self.queue.clone()).await;
         let mut state = lock(&self.state);
         // A subscriber that is left on a dead link would keep its socket open.
         let wanted = !link.has_ended() && !state.ended;
@@ -219,6 +223,38 @@ impl Feed {
             self.detach(conn);
         }
         lock(&self.state).end();
+    }
+
+    /// As [`end`](Self::end), because a server refused it. Returns `false` if it had ended before.
+    pub(crate) fn end_with(&self, error: SubscriptionError) -> bool {
+        {
+            let mut state = lock(&self.state);
+            if state.ended {
+                return false;
+            }
+            state.error = Some(error);
+        }
+        self.end();
+        true
+    }
+
+    /// Why it has ended, if a server refused it.
+    pub(crate) fn error(&self) -> Option<SubscriptionError> {
+        lock(&self.state).error.clone()
+    }
+
+    /// The length of its SUB, in bytes.
+    pub(crate) fn line_length(&self) -> usize {
+        subscription_length(&self.subject, self.queue.as_deref())
+    }
+
+    pub(crate) const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// Whether it subscribes to this.
+    pub(crate) fn is_of(&self, subject: &str, queue: Option<&str>) -> bool {
+        self.subject.as_str() == subject && self.queue.as_deref() == queue
     }
 
     /// How often the links under it have changed; whoever waits for a message is woken by that.

@@ -26,7 +26,8 @@ pub(crate) use feed::{Carriage, Changes, Feed, Route};
 /// publisher keep their order within a link, not across a move. When a link is lost, so is what was on its
 /// way.
 ///
-/// Dropping it unsubscribes; it ends by itself when the client is closed.
+/// Dropping it unsubscribes. It ends by itself when the client is closed, and when a server refuses it:
+/// [`error`](Self::error) then says why.
 #[must_use = "dropping a subscription unsubscribes"]
 pub struct Subscription {
     feed: Arc<Feed>,
@@ -57,6 +58,29 @@ impl Subscription {
     /// more will come. What has come in is still delivered, then the stream ends.
     pub async fn drain(&mut self) {
         self.stopper().drain().await;
+    }
+
+    /// Why a server refused the subscription: no permission, too many subscriptions, or a subject that it does not read.
+    /// `None` while no server does, and after any other end.
+    ///
+    /// The stream delivers what had come in, then ends. With the error there is a notice
+    /// ([`SubscriptionRefused`](crate::core::NoticeKind::SubscriptionRefused)).
+    ///
+    /// ```no_run
+    /// # use futures_util::StreamExt as _;
+    /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut orders = client.subscribe("orders.>").await?;
+    /// while let Some(order) = orders.next().await {
+    ///     println!("{}", order.subject);
+    /// }
+    /// if let Some(error) = orders.error() {
+    ///     eprintln!("no further orders: {error}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn error(&self) -> Option<SubscriptionError> {
+        self.feed.error()
     }
 
     /// Ends it from elsewhere.
@@ -96,6 +120,40 @@ impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription").field("id", &self.feed.id).finish_non_exhaustive()
     }
+}
+
+/// Why a server refused a subscription.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscriptionError {
+    /// This user has no permission to subscribe to the subject.
+    #[error("the server denies `{subject}`: {text}; permit this user to subscribe to it")]
+    Denied {
+        /// The first 48 characters of the subject.
+        subject: String,
+        /// The server's words.
+        text: String,
+    },
+    /// The connection has as many subscriptions as the account, or the server, allows.
+    #[error(
+        "the server takes no further subscription, such as `{subject}`: {text}; end others, or raise the limit"
+    )]
+    TooMany {
+        /// The first 48 characters of the subject.
+        subject: String,
+        /// The server's words.
+        text: String,
+    },
+    /// Servers closed the connection when they got the subscription, twice in a row.
+    #[error(
+        "servers close the connection when they get the subscription `{subject}`: {text}; shorten its subject and queue group"
+    )]
+    Rejected {
+        /// The first 48 characters of the subject.
+        subject: String,
+        /// The words of the last server.
+        text: String,
+    },
 }
 
 /// Ends a subscription that somebody else reads.

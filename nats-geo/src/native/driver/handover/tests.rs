@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::core::ConnId;
 use crate::native::hub::Limits;
+use crate::native::lines::CONTROL_LINE_MAX;
 use crate::native::link::{Kind, Settings, open};
 use crate::native::subscription::{Feed, Route};
 use crate::native::support::{Relay, Server, within};
@@ -14,14 +15,16 @@ use crate::native::target::Target;
 use crate::native::tls::Sessions;
 use crate::native::{Auth, IntoServers as _, Subscription};
 
-const LIMITS: Limits =
-    Limits { publish_wait: Duration::from_secs(5), request_timeout: None, backlog: 10, at_most_once: true };
+fn limits() -> Limits {
+    Limits { publish_wait: Duration::from_secs(5), backlog: 10, at_most_once: true, ..Limits::default() }
+}
 
 async fn link_to(url: &str, conn: u64) -> Arc<Link> {
     let url = url.into_servers().unwrap().remove(0);
     let target = Target::of(url, &Auth::None);
-    let settings =
-        Settings { name: None, sessions: Arc::new(Sessions::new(None)), kept: None, customize: None };
+    let sessions = Arc::new(Sessions::new(None));
+    let (max_control_line, guard) = (CONTROL_LINE_MAX, Arc::default());
+    let settings = Settings { name: None, sessions, kept: None, customize: None, max_control_line, guard };
     let (reports, _) = mpsc::channel(1);
     let opened = open(ConnId(conn), &target, &settings, Duration::from_secs(2), reports).await;
     Arc::new(opened.unwrap().0)
@@ -30,7 +33,7 @@ async fn link_to(url: &str, conn: u64) -> Arc<Link> {
 #[tokio::test]
 async fn a_link_that_ends_while_it_takes_over_gives_the_subscriptions_back() {
     let server = Server::start().await;
-    let hub = Arc::new(Hub::new(LIMITS, None));
+    let hub = Arc::new(Hub::new(limits(), None));
     let feed = hub.add_feed(|id| Feed::new(id, "a".into(), None, Carriage::OneLink));
     let mut messages = Subscription::new(Arc::clone(&feed), &hub);
     let old = link_to(&server.url(), 1).await;
@@ -54,7 +57,7 @@ async fn a_link_that_ends_while_it_takes_over_gives_the_subscriptions_back() {
 async fn a_subscription_that_drains_takes_on_no_further_link() {
     let server = Server::start().await;
     let relay = Relay::to(server.port).await;
-    let hub = Arc::new(Hub::new(LIMITS, None));
+    let hub = Arc::new(Hub::new(limits(), None));
     let feed = hub.add_feed(|id| Feed::new(id, "a".into(), Some("q".into()), Carriage::EveryLink));
     let mut messages = Subscription::new(Arc::clone(&feed), &hub);
     let old = link_to(&relay.url(), 1).await;

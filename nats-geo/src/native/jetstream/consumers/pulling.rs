@@ -19,7 +19,7 @@ use crate::native::jetstream::api::{API, check_name};
 use crate::native::jetstream::publish::pause_after;
 use crate::native::jetstream::{ApiError, Context};
 use crate::native::subscription::Copies;
-use crate::native::{PublishError, Subscription};
+use crate::native::{PublishError, SubscribeError, Subscription, SubscriptionError};
 
 /// Pulls from one consumer.
 #[derive(Debug)]
@@ -80,7 +80,8 @@ enum Input {
     Message(async_nats::Message),
     Broken,
     Silence,
-    Closed,
+    /// The client is closed, or a server refused the inbox.
+    Ended(Option<SubscriptionError>),
 }
 
 impl Pull {
@@ -94,7 +95,13 @@ impl Pull {
         check_name("consumer", consumer)?;
         let inbox = context.inbox().await?;
         let subscription = context.client().subscribe_everywhere(format!("{inbox}.*")).await;
-        let subscription = subscription.map_err(|_closed| ApiError::NotSent(PublishError::Closed))?;
+        let subscription = subscription.map_err(|error| match error {
+            SubscribeError::TooLong(error) => ApiError::NotSent(error.into()),
+            // The inbox is ours, and has no queue group.
+            SubscribeError::BadSubject { .. } | SubscribeError::BadQueue { .. } | SubscribeError::Closed => {
+                ApiError::NotSent(PublishError::Closed)
+            }
+        })?;
         let broken = subscription.changes().broken;
         Ok(Self {
             context: context.clone(),
@@ -124,7 +131,8 @@ impl Pull {
                 Err(error) => return Some(Pulled::Refused(PullRefusal::Other(error.to_string()))),
             };
             let pulled = match self.input(patience.unwrap_or(OFFLINE_PAUSE)).await {
-                Input::Closed => return None,
+                Input::Ended(None) => return None,
+                Input::Ended(Some(error)) => Some(Pulled::Refused(PullRefusal::Other(error.to_string()))),
                 Input::Silence if patience.is_none() => None,
                 Input::Message(message) => self.read(message).await,
                 Input::Broken => {
@@ -148,7 +156,7 @@ impl Pull {
         poll_fn(|cx: &mut Waking<'_>| {
             match self.subscription.poll_next_unpin(cx) {
                 Poll::Ready(Some(message)) => return Poll::Ready(Input::Message(message.into_inner())),
-                Poll::Ready(None) => return Poll::Ready(Input::Closed),
+                Poll::Ready(None) => return Poll::Ready(Input::Ended(self.subscription.error())),
                 Poll::Pending => {}
             }
             let changes = self.subscription.changes();

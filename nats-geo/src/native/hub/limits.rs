@@ -1,0 +1,44 @@
+//! What bounds a client, and what it counts.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+/// Bounds that the user may set; see [`GeoOptions`](crate::GeoOptions).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) publish_wait: Duration,
+    pub(crate) request_timeout: Option<Duration>,
+    pub(crate) backlog: usize,
+    pub(crate) at_most_once: bool,
+    pub(crate) max_control_line: usize,
+}
+
+#[cfg(test)]
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            publish_wait: Duration::ZERO,
+            request_timeout: None,
+            backlog: 0,
+            at_most_once: false,
+            max_control_line: crate::native::lines::CONTROL_LINE_MAX,
+        }
+    }
+}
+
+/// Counts since the start, for [`Stats`](crate::Stats).
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) published: AtomicU64,
+    pub(crate) delivered: AtomicU64,
+    pub(crate) in_doubt: AtomicU64,
+    pub(crate) discarded: AtomicU64,
+    pub(crate) resent: AtomicU64,
+    /// Publishes for which there was no room among those that wait for confirmation.
+    pub(crate) refused: AtomicU64,
+    /// Messages that were not delivered as they were published.
+    pub(crate) unreadable: AtomicU64,
+    /// Publishes that a server did not permit.
+    pub(crate) denied: AtomicU64,
+    pub(crate) moves: AtomicU64,
+}
