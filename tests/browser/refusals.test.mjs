@@ -192,6 +192,11 @@ for (const mode of MODES) {
           payload: await outcome(async () => nc.publish("x", huge)),
           request: await outcome(() => nc.request("x", huge)),
           subject: await outcome(async () => nc.publish("a b", "")),
+          longSubject: await outcome(async () => nc.subscribe("a".repeat(5000))),
+          longQueue: await outcome(async () => nc.subscribe("a", { queue: "q".repeat(5000) })),
+          longPublish: await outcome(async () => nc.publish("a".repeat(5000))),
+          longReply: await outcome(async () => nc.publish("a", "", { reply: "ü".repeat(3000) })),
+          longRequest: await outcome(() => nc.request("a".repeat(5000))),
           wildcard: await outcome(async () => nc.publish("a.*", "")),
           reply: await outcome(async () => nc.publish("a", "", { reply: "b c" })),
           subscription: await outcome(async () => nc.subscribe("a..b")),
@@ -209,12 +214,15 @@ for (const mode of MODES) {
       });
       const expected = {
         payload: ["PayloadTooLargeError", "PAYLOAD_TOO_LARGE"], request: ["PayloadTooLargeError", "PAYLOAD_TOO_LARGE"],
-        subject: ["InvalidSubjectError", "INVALID_SUBJECT"], wildcard: ["InvalidSubjectError", "INVALID_SUBJECT"], reply: ["InvalidSubjectError", "INVALID_SUBJECT"],
+        subject: ["InvalidSubjectError", "INVALID_SUBJECT"], wildcard: ["InvalidSubjectError", "INVALID_SUBJECT"],
+        ...Object.fromEntries(["longSubject", "longQueue", "longPublish", "longReply", "longRequest"].map((call) => [call, ["InvalidSubjectError", "INVALID_SUBJECT"]])),
+        reply: ["InvalidSubjectError", "INVALID_SUBJECT"],
         subscription: ["InvalidSubjectError", "INVALID_SUBJECT"], queue: ["InvalidSubjectError", "INVALID_SUBJECT"], iterator: ["InvalidOperationError", "INVALID_OPERATION"],
       };
       for (const [call, { error }] of Object.entries(result)) {
         assert.deepEqual([error?.name, error?.code], expected[call] ?? ["InvalidArgumentError", "INVALID_ARGUMENT"], call);
         assert.ok(error.isNatsError, call);
+        if (call.startsWith("long")) assert.match(error.message, /of up to \d{4} bytes, more than the 4096 .*`maxControlLine`/);
       }
       await page.context().close();
     });

@@ -18,6 +18,13 @@ const REQUEST_TIMEOUT_DEFAULT_MS = 20_000;
 /** A status iterator that nobody reads keeps only the latest: what happened long ago is in the snapshot. */
 const STATUS_PENDING_MAX = 1024;
 
+/** nats-server's default for `max_control_line`. */
+const CONTROL_LINE_MAX = 4096;
+/** Two blanks and two numbers, beside the names of a line. */
+const NUMBERS_BYTES = 42;
+/** Enough to recognise a name. */
+const SHOWN_LETTERS = 48;
+
 /** Something asked of the backend that has not been answered. */
 interface Operation {
   subject: string;
@@ -77,6 +84,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
     const data = this.#checked(subject, payload);
     const reply = options.reply || undefined;
     if (reply !== undefined && !isSubject(reply, false)) throw new InvalidSubjectError(reply);
+    this.#mayName(subject, reply);
     const block = encodeHeaders(options.headers);
     this.#mayCarry(data.byteLength + (block?.byteLength ?? 0));
     this.#backend.publish(subject, reply, block, data);
@@ -97,6 +105,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
     this.#mayOperate();
     if (!isSubject(subject, true)) throw new InvalidSubjectError(subject);
     if (options.queue !== undefined && !isSubject(options.queue, false)) throw new InvalidSubjectError(options.queue);
+    this.#mayName(subject, options.queue);
     const { max, queue, timeout } = options;
     checkLimit("max", max);
     checkLimit("timeout", timeout);
@@ -112,6 +121,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
   async request(subject: string, payload?: Payload, options: RequestOptions = {}): Promise<Msg> {
     this.#mayOperate();
     const data = this.#checked(subject, payload);
+    this.#mayName(subject);
     const block = encodeHeaders(options.headers);
     this.#mayCarry(data.byteLength + (block?.byteLength ?? 0));
     const timeout = options.timeout ?? REQUEST_TIMEOUT_DEFAULT_MS;
@@ -336,6 +346,18 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
       throw new InvalidArgumentError(`the payload of ${subject} must be a string or a Uint8Array`);
     }
     return toBytes(payload);
+  }
+
+  /** A server closes the connection for a line that is too long, and so does the next one. */
+  #mayName(name: string, other = ""): void {
+    const limit = this.#state.maxControlLine ?? CONTROL_LINE_MAX;
+    // A letter has up to three bytes, and most names are far shorter.
+    if (3 * (name.length + other.length) + NUMBERS_BYTES <= limit) return;
+    const bytes = toBytes(name + other).byteLength + NUMBERS_BYTES;
+    if (bytes <= limit) return;
+    const longer = (name.length < other.length ? other : name).slice(0, SHOWN_LETTERS);
+    const message = `\`${longer}...\` makes a protocol line of up to ${bytes} bytes, more than the ${limit} that servers read: shorten it, or set \`maxControlLine\` if all servers read more`;
+    throw new InvalidSubjectError(name, { message });
   }
 
   #mayCarry(bytes: number): void {

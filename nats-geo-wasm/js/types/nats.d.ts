@@ -190,10 +190,14 @@ export interface Snapshot {
   readonly suspect: boolean;
   /** Best first. */
   readonly regions: readonly RegionSnapshot[];
-  /** Publishes that the library had to drop, could not confirm, and sent again; and moves between links. */
+  /**
+   * Publishes that the library had to drop, could not confirm, and sent again, and that a server denied; and moves
+   * between links.
+   */
   readonly discarded: number;
   readonly inDoubt: number;
   readonly resent: number;
+  readonly denied: number;
   readonly moves: number;
 }
 
@@ -310,6 +314,12 @@ export interface ConnectionOptions {
   warmStandby?: boolean;
   /** nats-geo: how long publishing may wait for a live link, in milliseconds. */
   publishWait?: number;
+  /**
+   * nats-geo: the longest protocol line that servers read, in bytes: their `max_control_line`. The default is 4,096, as
+   * theirs. A subject, reply subject or queue that makes a longer line is refused at the call, because a server closes the
+   * connection for it.
+   */
+  maxControlLine?: number;
   /** nats-geo: forbids doubles during planned moves, at the price of losses. */
   atMostOnce?: boolean;
   /** nats-geo: single fields of the policy, by their names in the Rust documentation; durations in milliseconds. */

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use nats_geo::core::{Event, ProbeId, ProbeReport, SortedSet, Time};
+use nats_geo::core::{Event, ProbeId, ProbeReport, Time};
 
 use super::link::{Link, Purpose, SocketId, Step};
 use super::{Engine, Phase};
@@ -18,7 +18,7 @@ pub(super) struct HeldAnswers {
     /// When they are reported at the latest.
     until: Option<Time>,
     /// Hosts to which a socket has opened: others to them may wait for their turn.
-    hosts: SortedSet<String>,
+    hosts: Vec<String>,
     /// Until when the next socket is expected to open.
     turns_until: Time,
 }
@@ -45,7 +45,9 @@ impl Engine {
             return;
         }
         if let Some(host) = self.links.get(&socket).and_then(|link| self.endpoints.host(link.endpoint)) {
-            self.held.hosts.insert(host);
+            if !self.held.hosts.contains(&host) {
+                self.held.hosts.push(host);
+            }
             self.held.turns_until = self.now + TURN_MAX;
         }
     }

@@ -3,7 +3,8 @@
 //! The [`Selector`] decides which server the client talks to; the engine does the talking. The files follow the life of
 //! a connection: `actions.rs` does what the selector decides, `handshake.rs` opens links and takes samples, `first_choice.rs` waits for samples to compare, `ops.rs`
 //! takes in what servers say, `handover.rs` moves subscriptions and traffic, `ending.rs` settles what is left of a dead
-//! link. `publishing.rs`, `requests.rs` and `subscriptions.rs` are what users do, `drain.rs` is how it all ends,
+//! link. `publishing.rs`, `requests.rs` and `subscriptions.rs` are what users do, `refusals.rs` what servers do not want,
+//! `drain.rs` is how it all ends,
 //! `due.rs` what time demands, `view.rs` and `notices.rs` what users see.
 
 use std::collections::VecDeque;
@@ -32,6 +33,7 @@ mod ops;
 mod options;
 mod outgoing;
 mod publishing;
+mod refusals;
 mod requests;
 mod server_url;
 mod subscriptions;
@@ -80,6 +82,8 @@ pub struct Engine {
     /// The link that the selector last decided for: an activation that was overtaken must not switch any more.
     aim: Option<ConnId>,
     subscriptions: SortedMap<u32, Subscription>,
+    /// Subscriptions that links may have ended for.
+    strikes: refusals::Strikes,
     requests: Requests,
     held: HeldAnswers,
     barriers: Barriers,
@@ -147,6 +151,7 @@ impl Engine {
             live: None,
             aim: None,
             subscriptions: SortedMap::new(),
+            strikes: refusals::Strikes::default(),
             held: HeldAnswers::default(),
             barriers: Barriers::default(),
             waiting_pings: Vec::new(),

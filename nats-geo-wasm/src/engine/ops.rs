@@ -99,6 +99,7 @@ impl Engine {
             Whom::Ended => self.begin_elsewhere(socket),
             Whom::Quiet => self.quiet(socket),
             Whom::Finished => self.end_link(socket, End::Requested),
+            Whom::Installed => self.has_read(socket),
         }
     }
 
@@ -120,21 +121,11 @@ impl Engine {
             };
             return self.end_link(socket, end);
         }
-        if complaint == Complaint::Permissions {
-            self.forbidden(socket, &text);
-        } else {
-            link.complaint = Some((text.clone(), now));
+        match complaint {
+            Complaint::Permissions => self.denied(socket, &text),
+            Complaint::Subscriptions => self.too_many_subscriptions(socket, &text),
+            _ => link.complaint = Some((text.clone(), now)),
         }
         self.notify_error(socket, &text);
-    }
-
-    /// The account may not publish or subscribe there.
-    fn forbidden(&mut self, socket: SocketId, text: &str) {
-        let subject = text.split('"').nth(1).unwrap_or_default();
-        if text.starts_with("Permissions Violation for Subscription") {
-            self.inbox_forbidden(socket, subject, text);
-        } else {
-            self.request_forbidden(socket, subject, text);
-        }
     }
 }

@@ -14,6 +14,7 @@ mod first_choice;
 mod memory;
 mod moving;
 mod publishing;
+mod refusing;
 mod servers;
 
 const INFO: &[u8] =
