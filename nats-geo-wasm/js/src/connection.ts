@@ -3,7 +3,7 @@
 
 import type { Msg, NatsConnection, Payload, PublishOptions, RequestManyOptions, RequestOptions, Server, ServerInfo, Snapshot, Stats, Status, Subscription, SubscriptionOptions } from "../types/nats.js";
 import { NO_STATE, type Backend, type BackendEvents, type Notice, type State } from "./backend.ts";
-import { ClosedConnectionError, Code, DrainingConnectionError, InvalidArgumentError, InvalidSubjectError, PayloadTooLargeError, PermissionViolationError, SlowConsumerError, errorFromCode } from "./errors.ts";
+import { ClosedConnectionError, Code, DrainingConnectionError, InvalidArgumentError, InvalidSubjectError, PayloadTooLargeError, PermissionViolationError, ProtocolError, SlowConsumerError, errorFromCode } from "./errors.ts";
 import { FLAG_NO_RESPONDERS, Kind, decodeFrame, forEachFrame, type Frame } from "./frames.ts";
 import { encodeHeaders } from "./headers.ts";
 import { isSubject } from "./inbox.ts";
@@ -43,7 +43,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
   #operations = new Map<number, Operation>();
   #lastId = 0;
   #statuses = new Set<Queue<Status>>();
-  #stats = { inMsgs: 0, outMsgs: 0, inBytes: 0, outBytes: 0 };
+  #stats = { inMsgs: 0, outMsgs: 0, inBytes: 0, outBytes: 0, unreadable: 0 };
   #draining: Promise<void> | undefined;
   #isClosed = false;
   #resolveReady!: () => void;
@@ -258,6 +258,14 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
 
   state(state: State): void {
     this.#state = state;
+  }
+
+  /** A message has headers that cannot be read. All are counted, the first is told. */
+  unreadable(subject: string): void {
+    this.#stats.unreadable += 1;
+    if (this.#stats.unreadable > 1) return;
+    const text = `a message on ${JSON.stringify(subject)} has headers that cannot be read: its sender must mend them; others like it are counted in stats()`;
+    this.#emit({ type: "error", error: new ProtocolError(text) });
   }
 
   // What subscriptions ask.

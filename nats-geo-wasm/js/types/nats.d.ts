@@ -152,6 +152,8 @@ export interface Stats {
   readonly outMsgs: number;
   readonly inBytes: number;
   readonly outBytes: number;
+  /** nats-geo: messages with headers that were looked at and cannot be read, or not all of them. */
+  readonly unreadable: number;
 }
 
 /** A region in the ranking (nats-geo). */
@@ -211,7 +213,8 @@ export interface Server {
 /**
  * What happens to the connection. `type` is one of nats-core's (`disconnect`, `reconnect`, `reconnecting`, `update`,
  * `ldm`, `error`, `ping`, `staleConnection`, `forceReconnect`, `slowConsumer`, `close`) or nats-geo's own (`region`: traffic moved to another
- * region; `suspected`, `cleared`, `probe`, `offline`, `standby`, `damped`, `resumed`, `discarded`, `worker`).
+ * region; `suspected`, `cleared`, `probe`, `offline`, `standby`, `damped`, `resumed`, `discarded`, `worker`; `streamRestarted`: a stream has begun again, and
+ * its readers start over).
  */
 export interface Status {
   readonly type: string;
