@@ -15,7 +15,7 @@ export async function wsconnect(options?: ConnectionOptions): Promise<NatsConnec
   engineModule();
   const parsed = parseOptions(options);
   if (globalThis.document) parsed.engine.config = withPatience(parsed.engine.config);
-  const connection = new Connection("page");
+  const connection = new Connection("page", parsed.drainTimeoutMs);
   const host = new EngineHost(parsed, connection, undefined, chunkedCopies());
   connection.attach(host);
   const forget = forwardHints(host);

@@ -33,6 +33,7 @@ export interface ParsedOptions {
   readonly engine: EngineOptions;
   readonly authenticator?: Authenticator;
   readonly credentials?: NkeyCredentials;
+  readonly drainTimeoutMs?: number;
 }
 
 /** What decides in nats-core and would have no effect here: silence would be a lie. */
@@ -51,7 +52,7 @@ const IGNORED = [
 
 const KNOWN: Record<string, string> = {
   name: "string", user: "string", pass: "string", token: "string", timeout: "number", noEcho: "boolean", inboxPrefix: "string", ignoreClusterUpdates: "boolean",
-  preset: "string", warmStandby: "boolean", publishWait: "number", maxControlLine: "number", atMostOnce: "boolean", config: "object", seed: "number", credentials: "object",
+  preset: "string", warmStandby: "boolean", publishWait: "number", drainTimeout: "number", maxControlLine: "number", atMostOnce: "boolean", config: "object", seed: "number", credentials: "object",
 };
 
 /** The part of an URL that says whether the page itself is secure. */
@@ -60,6 +61,7 @@ export type Origin = Pick<Location, "protocol">;
 export function parseOptions(options: ConnectionOptions = {}, origin: Origin | undefined = globalThis.location): ParsedOptions {
   checkNames(options);
   checkLimit("timeout", options.timeout);
+  checkLimit("drainTimeout", options.drainTimeout);
   const authenticators = options.authenticator === undefined ? [] : [options.authenticator].flat();
   const credentials = options.credentials;
   const engine: EngineOptions = {
@@ -82,7 +84,7 @@ export function parseOptions(options: ConnectionOptions = {}, origin: Origin | u
     atMostOnce: options.atMostOnce,
   };
   for (const [name, value] of Object.entries(engine)) if (value === undefined) delete engine[name as keyof EngineOptions];
-  return { engine, authenticator: authenticators.length > 0 ? combine(authenticators) : undefined, credentials };
+  return { engine, authenticator: authenticators.length > 0 ? combine(authenticators) : undefined, credentials, drainTimeoutMs: options.drainTimeout };
 }
 
 /** The longest that timers take. */

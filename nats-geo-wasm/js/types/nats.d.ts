@@ -86,7 +86,7 @@ export interface RequestManyOptions {
 }
 
 /** Takes a message, or the error that ended the subscription; the message then has no fields. */
-export type MsgCallback = (error: Error | null, message: Msg) => void;
+export type MsgCallback = (error: Error | null, message: Msg) => void | Promise<void>;
 
 export interface SubscriptionOptions {
   /** Members of a queue share its messages. */
@@ -107,7 +107,7 @@ export interface Subscription extends AsyncIterable<Msg> {
   readonly closed: Promise<void | Error>;
   /** Ends now, or after `max` messages counted from the subscription's start. */
   unsubscribe(max?: number): void;
-  /** Ends after all messages that are under way have been handled. */
+  /** Ends when nothing more comes in, and requests that its handler works on are answered; see the connection's `drain`. */
   drain(): Promise<void>;
   isDraining(): boolean;
   isClosed(): boolean;
@@ -247,7 +247,11 @@ export interface NatsConnection {
   requestMany(subject: string, payload?: Payload, options?: RequestManyOptions): Promise<AsyncIterable<Msg>>;
   /** Resolves when the server has everything published before. */
   flush(): Promise<void>;
-  /** Ends the subscriptions in order, sends what waits, then closes. */
+  /**
+   * Ends the subscriptions in order, waits for answers to requests, sends what waits, then closes. Requests that handlers
+   * work on are answered first: those of a callback that returns a promise, and of a reader of an iterator until it asks for
+   * the next message. All of it takes at most `drainTimeout`, then it fails with a `TimeoutError` and closes.
+   */
   drain(): Promise<void>;
   close(): Promise<void>;
   /** Resolves when the connection has ended, with the error that ended it, if any. Never rejects. */
@@ -317,6 +321,8 @@ export interface ConnectionOptions {
   warmStandby?: boolean;
   /** nats-geo: how long publishing may wait for a live link, in milliseconds. */
   publishWait?: number;
+  /** nats-geo: how long a drain waits for what is under way, in milliseconds; the default is 30,000. */
+  drainTimeout?: number;
   /**
    * nats-geo: the longest protocol line that servers read, in bytes: their `max_control_line`. The default is 4,096, as
    * theirs. A subject, reply subject or queue that makes a longer line is refused at the call, because a server closes the

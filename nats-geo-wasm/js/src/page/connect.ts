@@ -39,7 +39,7 @@ export async function connect(options?: PageOptions): Promise<NatsConnection> {
 async function throughWorker(parsed: ParsedPageOptions, { posted, authenticator }: Awaited<ReturnType<typeof postable>>, attachBy: Deadline, deadline: Deadline): Promise<NatsConnection> {
   const { url, type, scope } = parsed.worker;
   const registration = await controlledBy(url, type, scope, attachBy);
-  const connection = new Connection("worker");
+  const connection = new Connection("worker", parsed.connection.drainTimeout);
   const backend = new WorkerBackend(registration.scope, posted, authenticator, connection);
   connection.attach(backend);
   void connection.closed().then(forwardHints(backend));
