@@ -21,7 +21,7 @@ export async function wsconnect(options?: ConnectionOptions): Promise<NatsConnec
   const forget = forwardHints(host);
   void connection.closed().then(forget);
   host.connect();
-  await connection.ready;
+  if (!options?.backgroundConnect) await connection.ready;
   return connection;
 }
 

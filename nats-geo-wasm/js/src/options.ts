@@ -20,6 +20,7 @@ export interface EngineOptions {
   noEcho?: boolean;
   inboxPrefix?: string;
   connectTimeoutMs: number;
+  retryInitialConnect?: boolean;
   publishWaitMs?: number;
   maxControlLine?: number;
   ignoreDiscovered?: boolean;
@@ -47,12 +48,12 @@ const REFUSED: Record<string, string> = {
 /** Accepted, without effect; listed in the documentation of `ConnectionOptions`. */
 const IGNORED = [
   "reconnect", "maxReconnectAttempts", "reconnectTimeWait", "reconnectJitter", "reconnectJitterTLS", "pingInterval", "maxPingOut", "noRandomize",
-  "waitOnFirstConnect", "ignoreAuthErrorAbort", "noAsyncTraces", "resolve", "debug", "verbose", "pedantic", "tls",
+  "ignoreAuthErrorAbort", "noAsyncTraces", "resolve", "debug", "verbose", "pedantic", "tls",
 ];
 
 const KNOWN: Record<string, string> = {
   name: "string", user: "string", pass: "string", token: "string", timeout: "number", noEcho: "boolean", inboxPrefix: "string", ignoreClusterUpdates: "boolean",
-  preset: "string", warmStandby: "boolean", publishWait: "number", drainTimeout: "number", maxControlLine: "number", atMostOnce: "boolean", config: "object", seed: "number", credentials: "object",
+  preset: "string", warmStandby: "boolean", waitOnFirstConnect: "boolean", backgroundConnect: "boolean", publishWait: "number", drainTimeout: "number", maxControlLine: "number", atMostOnce: "boolean", config: "object", seed: "number", credentials: "object",
 };
 
 /** The part of an URL that says whether the page itself is secure. */
@@ -77,6 +78,7 @@ export function parseOptions(options: ConnectionOptions = {}, origin: Origin | u
     noEcho: options.noEcho,
     inboxPrefix: options.inboxPrefix,
     connectTimeoutMs: options.timeout ?? TIMEOUT_DEFAULT_MS,
+    retryInitialConnect: options.waitOnFirstConnect || options.backgroundConnect || undefined,
     publishWaitMs: options.publishWait,
     maxControlLine: options.maxControlLine,
     ignoreDiscovered: options.ignoreClusterUpdates,

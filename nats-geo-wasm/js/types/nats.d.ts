@@ -296,8 +296,8 @@ export interface NkeyCredentials {
 
 /**
  * Options of nats-core that nats-geo decides by itself (`reconnect`, `maxReconnectAttempts`, `reconnectTimeWait`,
- * `reconnectJitter`, `reconnectJitterTLS`, `pingInterval`, `maxPingOut`, `noRandomize`, `waitOnFirstConnect`,
- * `ignoreAuthErrorAbort`, `noAsyncTraces`, `resolve`, `debug`, `verbose`, `pedantic`, `tls: null`) may be left in
+ * `reconnectJitter`, `reconnectJitterTLS`, `pingInterval`, `maxPingOut`, `noRandomize`, `ignoreAuthErrorAbort`,
+ * `noAsyncTraces`, `resolve`, `debug`, `verbose`, `pedantic`, `tls: null`) may be left in
  * place and change nothing. Those that would take the decision away from it are refused with an `InvalidArgumentError`.
  */
 export interface ConnectionOptions {
@@ -312,6 +312,13 @@ export interface ConnectionOptions {
   credentials?: NkeyCredentials;
   /** Milliseconds within which the first link must be live, loading and service worker included; the default is 20,000. */
   timeout?: number;
+  /** Waits for the first link for as long as it takes: `timeout` and refused credentials do not end the attempt. */
+  waitOnFirstConnect?: boolean;
+  /**
+   * nats-geo: as `waitOnFirstConnect`, but `connect` returns at once. Until the first link is live the connection is as while it
+   * is offline: subscriptions wait for it; publishes and requests wait for `publishWait` and their own limits.
+   */
+  backgroundConnect?: boolean;
   noEcho?: boolean;
   inboxPrefix?: string;
   ignoreClusterUpdates?: boolean;
@@ -344,7 +351,6 @@ export interface ConnectionOptions {
   pingInterval?: number;
   maxPingOut?: number;
   noRandomize?: boolean;
-  waitOnFirstConnect?: boolean;
   ignoreAuthErrorAbort?: boolean;
   noAsyncTraces?: boolean;
   resolve?: boolean;

@@ -45,7 +45,10 @@ async function throughWorker(parsed: ParsedPageOptions, { posted, authenticator 
   void connection.closed().then(forwardHints(backend));
   try {
     await backend.start(attachBy);
-    await limited(connection.ready, deadline.left() + READY_GRACE_MS, (ms) => new ConnectionError(`no server answered within ${ms} ms`));
+    const { backgroundConnect, waitOnFirstConnect } = parsed.connection;
+    const late = (ms: number): Error => new ConnectionError(`no server answered within ${ms} ms`);
+    if (waitOnFirstConnect) await connection.ready;
+    else if (!backgroundConnect) await limited(connection.ready, deadline.left() + READY_GRACE_MS, late);
     return connection;
   } catch (error) {
     await connection.close();
