@@ -199,6 +199,31 @@ for (const mode of MODES) {
       assert.equal(end.closed.code, "TIMEOUT");
     });
 
+    it("bounds what waits unread by bytes, counts what it drops, and serves others", async () => {
+      const result = await run(async () => {
+        const statuses = [];
+        const watching = nc.status()[Symbol.asyncIterator]();
+        void (async () => {
+          for (let next = await watching.next(); !next.done; next = await watching.next()) if (next.value.type === "slowConsumer") statuses.push([next.value.sub.getSubject(), next.value.dropped]);
+        })();
+        const unread = nc.subscribe("bulk", { maxPendingBytes: 4 * 2 ** 20 });
+        let others = 0;
+        const other = nc.subscribe("bulk", { callback: () => (others += 1) });
+        await nc.flush();
+        const payload = new Uint8Array(900_000);
+        for (let i = 0; i < 40; i++) {
+          nc.publish("bulk", payload);
+          await nc.flush();
+        }
+        const seen = { pending: unread.getPending(), dropped: unread.getDropped(), received: unread.getReceived(), others, isClosed: nc.isClosed() };
+        unread.unsubscribe();
+        other.unsubscribe();
+        await watching.return();
+        return { ...seen, statuses };
+      });
+      assert.deepEqual(result, { pending: 4, dropped: 36, received: 40, others: 40, isClosed: false, statuses: [["bulk", true]] });
+    });
+
     it("keeps order and loses nothing in a burst", async () => {
       const { inOrder, count, stats } = await run(async () => {
         const total = 20_000;

@@ -114,6 +114,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
     const { max, queue, timeout } = options;
     checkLimit("max", max);
     checkLimit("timeout", timeout);
+    checkLimit("maxPendingBytes", options.maxPendingBytes);
     if (max !== undefined && max % 1 > 0) throw new InvalidArgumentError(`max is ${max}: it must be a whole number`);
     const sid = ++this.#lastId;
     // Nothing is delivered, and no timer runs, for what the backend refuses.

@@ -43,6 +43,7 @@ export class SubscriptionImpl implements Subscription {
   #received = 0;
   #processed = 0;
   #pendingBytes = 0;
+  #dropped = 0;
   #told: "" | "slow" | "dropped" = "";
   #firstMessageTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -119,6 +120,7 @@ export class SubscriptionImpl implements Subscription {
   getReceived = (): number => this.#received;
   getProcessed = (): number => this.#processed;
   getPending = (): number => this.#messages.pending;
+  getDropped = (): number => this.#dropped;
   getID = (): number => this.sid;
   getMax = (): number | undefined => this.#max;
 
@@ -133,12 +135,16 @@ export class SubscriptionImpl implements Subscription {
 
   #enqueue(message: MsgImpl): void {
     const pending = this.#messages.pending;
-    if (pending >= PENDING_MESSAGES_MAX || this.#pendingBytes > PENDING_BYTES_MAX) {
+    const size = sizeOf(message);
+    // One that is larger than the bound still gets through when nothing else waits.
+    const isTooMuch = pending > 0 && this.#pendingBytes + size > (this.#options.maxPendingBytes ?? PENDING_BYTES_MAX);
+    if (pending >= PENDING_MESSAGES_MAX || isTooMuch) {
+      this.#dropped += 1;
       this.#reportSlow("dropped");
       return;
     }
     if (this.#options.slow !== undefined && pending >= this.#options.slow) this.#reportSlow("slow");
-    this.#pendingBytes += message.data.byteLength;
+    this.#pendingBytes += size;
     this.#awaitAnswer(message);
     this.#messages.push(message);
   }
@@ -167,7 +173,7 @@ export class SubscriptionImpl implements Subscription {
     this.#isDone();
     this.#read = message;
     this.#processed += 1;
-    this.#pendingBytes -= message.data.byteLength;
+    this.#pendingBytes -= sizeOf(message);
     if (this.#messages.pending === 0) {
       this.#told = "";
       this.#pendingBytes = 0;
@@ -194,3 +200,10 @@ export class SubscriptionImpl implements Subscription {
     }
   }
 }
+
+/** What a message that waits holds, about: its subject and its object beside its data. */
+function sizeOf(message: MsgImpl): number {
+  return message.data.byteLength + message.subject.length + MESSAGE_BYTES;
+}
+
+const MESSAGE_BYTES = 200;

@@ -99,6 +99,11 @@ export interface SubscriptionOptions {
   callback?: MsgCallback;
   /** Number of waiting messages from which a `slowConsumer` status is emitted. */
   slow?: number;
+  /**
+   * nats-geo: bytes that may wait in the iterator; the default is 64 MiB. What comes beyond that, or beyond 524,288 messages,
+   * is dropped and counted (`getDropped()`), and a `slowConsumer` status says so. Other subscriptions go on.
+   */
+  maxPendingBytes?: number;
 }
 
 /** Interest in a subject. Survives moves between servers and regions, and restarts of the service worker. */
@@ -118,6 +123,8 @@ export interface Subscription extends AsyncIterable<Msg> {
   getProcessed(): number;
   /** Messages waiting to be taken from the iterator. */
   getPending(): number;
+  /** nats-geo: messages that were dropped because too many waited. */
+  getDropped(): number;
   getID(): number;
   getMax(): number | undefined;
   [Symbol.asyncDispose](): Promise<void>;
