@@ -99,28 +99,36 @@ export function checkLimit(name: string, value: number | undefined): void {
 
 /** Checks and completes server addresses. Throws before anything is dialled. */
 export function parseServers(servers: string | string[] | undefined, origin: Origin | undefined = globalThis.location): string[] {
-  const list = [servers ?? []].flat().flatMap((entry) => (typeof entry === "string" ? entry.split(",") : [entry]));
+  const given = [servers ?? []].flat();
+  // Before the commas are looked at: a password may have one, and its parts would be taken for servers.
+  given.forEach(refuseCredentials);
+  const list = given.flatMap((entry) => (typeof entry === "string" ? entry.split(",") : [entry]));
   if (list.length === 0) throw new InvalidArgumentError('servers is empty: name at least one, such as "wss://nats.example.org"');
   return list.map((entry) => parseServer(entry, origin));
 }
 
+function refuseCredentials(entry: unknown): void {
+  if (typeof entry !== "string" || !entry.includes("@")) return;
+  throw new InvalidArgumentError(`server ${shown(entry)} carries credentials: browsers refuse that; use the options user and pass, or token; write an @ of a path as %40`);
+}
+
+/** An address for people: what stands before an @ or in a query may be a secret. */
+function shown(entry: string): string {
+  return JSON.stringify(entry.replace(/.*@/s, "***@").replace(/\?.*/s, "?***"));
+}
+
 function parseServer(entry: unknown, origin: Origin | undefined): string {
   if (typeof entry !== "string") throw new InvalidArgumentError(`servers holds ${JSON.stringify(entry)}, which is no string`);
-  const [, region = "", address = ""] = /^\s*(?:([^=:/]+)=)?(.*?)\s*$/.exec(entry) ?? [];
+  const [, region = "", address = ""] = /^\s*(?:([^=:/?]+)=)?(.*?)\s*$/.exec(entry) ?? [];
   const secure = origin?.protocol === "https:";
   const complete = /^[a-z][a-z0-9+.-]*:\/\//i.test(address) ? address : `${secure ? "wss" : "ws"}://${address}`;
   const url = address ? URL.parse?.(complete) ?? tryUrl(complete) : undefined;
-  // The address may hold a password, so only what is after it is shown.
-  const shown = JSON.stringify(entry.replace(/.*@/, "***@"));
-  if (!url) throw new InvalidArgumentError(`server ${shown} is no address: write "wss://host:port"`);
+  if (!url) throw new InvalidArgumentError(`server ${shown(entry)} is no address: write "wss://host:port"`);
   if (url.protocol !== "ws:" && url.protocol !== "wss:") {
-    throw new InvalidArgumentError(`server ${shown} has the scheme ${url.protocol}// which browsers cannot open: use the server's websocket port with wss:// or ws://`);
-  }
-  if (url.username || url.password) {
-    throw new InvalidArgumentError(`server ${shown} carries credentials: browsers refuse that; use the options user and pass, or token`);
+    throw new InvalidArgumentError(`server ${shown(entry)} has the scheme ${url.protocol}// which browsers cannot open: use the server's websocket port with wss:// or ws://`);
   }
   if (secure && url.protocol === "ws:" && !isLoopback(url.hostname)) {
-    throw new MixedContentError(`server ${shown}: a page loaded by https cannot open ws://; use wss://`);
+    throw new MixedContentError(`server ${shown(entry)}: a page loaded by https cannot open ws://; use wss://`);
   }
   return `${region ? `${region.trim()}=` : ""}${complete}`;
 }
