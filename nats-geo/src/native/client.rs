@@ -87,15 +87,17 @@ impl GeoClient {
     pub async fn subscribe(&self, subject: impl ToSubject) -> Result<Subscription, SubscribeError> {
         // A queue group is not doubled by two links: each message goes to one of them.
         let one_link = self.hub().limits.at_most_once;
-        self.add(subject, None, if one_link { Carriage::OneLink } else { Carriage::EveryLink }).await
+        let carriage = if one_link { Carriage::OneLink } else { Carriage::EveryLink };
+        self.add(subject, None, carriage, self.hub().limits.subscription_buffer).await
     }
 
-    /// Subscribes on every link that carries subscriptions, for whoever can tell copies apart.
+    /// Subscribes on every link that carries subscriptions, for whoever can tell copies apart. What may come is bounded by
+    /// the caller.
     pub(crate) async fn subscribe_everywhere(
         &self,
         subject: impl ToSubject,
     ) -> Result<Subscription, SubscribeError> {
-        self.add(subject, None, Carriage::EveryLink).await
+        self.add(subject, None, Carriage::EveryLink, usize::MAX).await
     }
 
     /// Subscribes as a member of a queue group: each message goes to one member. None is lost or doubled by
@@ -112,7 +114,7 @@ impl GeoClient {
         if queue.is_empty() || queue.contains([' ', '\t', '\r', '\n']) {
             return Err(SubscribeError::BadQueue { queue });
         }
-        self.add(subject, Some(queue), Carriage::EveryLink).await
+        self.add(subject, Some(queue), Carriage::EveryLink, self.hub().limits.subscription_buffer).await
     }
 
     /// Returns when servers have confirmed everything that was published before: a real round trip, which
@@ -242,6 +244,7 @@ impl GeoClient {
         subject: impl ToSubject,
         queue: Option<String>,
         carriage: Carriage,
+        max_bytes: usize,
     ) -> Result<Subscription, SubscribeError> {
         let subject = subject.to_subject();
         if !subject.is_valid() {
@@ -252,7 +255,7 @@ impl GeoClient {
             return Err(SubscribeError::Closed);
         }
         let hub = self.hub();
-        let feed = hub.add_feed(|id| Feed::new(id, subject, queue, carriage));
+        let feed = hub.add_feed(subject, queue, carriage, max_bytes);
         // Made before the wait, so that whoever gives up leaves nothing behind.
         let subscription = Subscription::new(Arc::clone(&feed), hub);
         // A channel that is full for long belongs to a link that will be left: the next one takes it along.

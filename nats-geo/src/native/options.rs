@@ -80,6 +80,7 @@ pub struct GeoOptions {
     at_least_once: Option<AtLeastOnce>,
     at_most_once: bool,
     max_control_line: usize,
+    subscription_buffer: usize,
     seed: Option<u64>,
     decision_log: Option<DecisionLog>,
     gates: Vec<Gate>,
@@ -105,6 +106,7 @@ impl GeoOptions {
             at_least_once: None,
             at_most_once: false,
             max_control_line: CONTROL_LINE_MAX,
+            subscription_buffer: SUBSCRIPTION_BUFFER,
             seed: None,
             decision_log: None,
             gates: Vec::new(),
@@ -236,6 +238,16 @@ impl GeoOptions {
         self
     }
 
+    /// How many bytes of messages one subscription keeps that the application has not read. Default 64 MiB: a second of a
+    /// link with 500 Mbit/s. It never keeps more than 65 536 messages.
+    ///
+    /// When there is no room, the newest messages are lost: [`Stats::discarded`](super::Stats::discarded) counts them, and a notice
+    /// ([`SlowConsumer`](crate::core::NoticeKind::SlowConsumer)) names the subscription. Others go on.
+    pub fn subscription_buffer(mut self, bytes: usize) -> Self {
+        self.subscription_buffer = bytes;
+        self
+    }
+
     /// Which client this is, among many: ties between servers and waiting times depend on it. Default
     /// random. The same seed makes the same choices, so give no two clients the same one.
     pub fn seed(mut self, seed: u64) -> Self {
@@ -327,6 +339,7 @@ impl GeoOptions {
             backlog: self.dead_link_buffer,
             at_most_once: self.at_most_once,
             max_control_line: self.max_control_line,
+            subscription_buffer: self.subscription_buffer,
         };
         let hub = Arc::new(Hub::new(limits, kept.clone()));
         let (notices, _) = broadcast::channel(NOTICES_MAX);
@@ -388,6 +401,7 @@ impl fmt::Debug for GeoOptions {
             .field("at_least_once", &self.at_least_once)
             .field("at_most_once", &self.at_most_once)
             .field("max_control_line", &self.max_control_line)
+            .field("subscription_buffer", &self.subscription_buffer)
             .field("seed", &self.seed)
             .field("decision_log", &self.decision_log)
             .field("gates", &self.gates)
@@ -403,6 +417,9 @@ const PUBLISH_WAIT: Duration = Duration::from_secs(5);
 
 /// The default of async-nats and most other clients.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// As much as the official clients for other languages keep for one subscription.
+const SUBSCRIPTION_BUFFER: usize = 64 << 20;
 
 /// Sixteen times what one link can have in its channel.
 const DEAD_LINK_BUFFER: usize = 4_096;

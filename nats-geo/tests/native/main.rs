@@ -23,6 +23,7 @@ mod publishing;
 mod refusals;
 mod service;
 mod service_end;
+mod slow_consumers;
 mod stores;
 mod unreadable;
 mod urls;

@@ -166,6 +166,11 @@ impl Driver {
 
     /// Runs until the last handle is dropped or the client is closed.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let hub = Arc::clone(&self.hub);
+        self.tasks.spawn(async move {
+            hub.look_after_feeds().await;
+            Done::Other
+        });
         for event in self.endpoints.listed() {
             self.tell(event);
         }

@@ -11,6 +11,7 @@ pub(crate) struct Limits {
     pub(crate) backlog: usize,
     pub(crate) at_most_once: bool,
     pub(crate) max_control_line: usize,
+    pub(crate) subscription_buffer: usize,
 }
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ impl Default for Limits {
             request_timeout: None,
             backlog: 0,
             at_most_once: false,
+            subscription_buffer: 1 << 20,
             max_control_line: crate::native::lines::CONTROL_LINE_MAX,
         }
     }

@@ -72,6 +72,9 @@ pub(crate) fn emit(notice: &Notice) {
         NoticeKind::PublishRefused { subject, why } => tracing::event!(
             name: "nats_geo.publish_refused", target: TARGET, Level::WARN, %at, subject, why, "{kind}"
         ),
+        NoticeKind::SlowConsumer { subject } => tracing::event!(
+            name: "nats_geo.slow_consumer", target: TARGET, Level::WARN, %at, subject, "{kind}"
+        ),
         NoticeKind::Unreadable { subject, why, is_left_out } => tracing::event!(
             name: "nats_geo.unreadable", target: TARGET, Level::WARN, %at, subject, why, is_left_out, "{kind}"
         ),

@@ -11,11 +11,16 @@ use futures_util::Stream;
 use super::Message;
 use super::hub::{Hub, WeakHub};
 
+mod state;
+
+mod care;
+pub(crate) use care::Care;
+
 mod copies;
 pub(crate) use copies::Copies;
 
 mod feed;
-pub(crate) use feed::{Carriage, Changes, Feed, Route};
+pub(crate) use feed::{Carriage, Changes, Feed, LookedAfter, Route};
 
 /// A stream of the messages of one subscription, over all links that the client ever uses. Made by
 /// [`GeoClient::subscribe`](super::GeoClient::subscribe).
