@@ -1,5 +1,6 @@
 //! The client that users hold.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -88,7 +89,7 @@ impl GeoClient {
         // A queue group is not doubled by two links: each message goes to one of them.
         let one_link = self.hub().limits.at_most_once;
         let carriage = if one_link { Carriage::OneLink } else { Carriage::EveryLink };
-        self.add(subject, None, carriage, self.hub().limits.subscription_buffer).await
+        self.add(subject, None, carriage, Some(self.hub().limits.subscription_buffer)).await
     }
 
     /// Subscribes on every link that carries subscriptions, for whoever can tell copies apart. What may come is bounded by
@@ -97,7 +98,7 @@ impl GeoClient {
         &self,
         subject: impl ToSubject,
     ) -> Result<Subscription, SubscribeError> {
-        self.add(subject, None, Carriage::EveryLink, usize::MAX).await
+        self.add(subject, None, Carriage::EveryLink, None).await
     }
 
     /// Subscribes as a member of a queue group: each message goes to one member. None is lost or doubled by
@@ -114,7 +115,7 @@ impl GeoClient {
         if queue.is_empty() || queue.contains([' ', '\t', '\r', '\n']) {
             return Err(SubscribeError::BadQueue { queue });
         }
-        self.add(subject, Some(queue), Carriage::EveryLink, self.hub().limits.subscription_buffer).await
+        self.add(subject, Some(queue), Carriage::EveryLink, Some(self.hub().limits.subscription_buffer)).await
     }
 
     /// Returns when servers have confirmed everything that was published before: a real round trip, which
@@ -132,28 +133,39 @@ impl GeoClient {
         self.confirm(hub.unconfirmed()).await
     }
 
-    /// Ends the client in an orderly way: subscriptions get what is on its way, what was published reaches
-    /// the server, then everything is closed. Subscriptions deliver what has come in, then end. A future that is
-    /// dropped half way, as by a time limit, closes at once.
+    /// Ends the client in an orderly way.
+    ///
+    /// * Servers send no further messages. What is on its way comes in.
+    /// * Requests that subscriptions and services have got are answered: this waits until the application has read
+    ///   them, and has dropped every [`Message`](super::Message) with a reply subject.
+    /// * Requests get their answers, and publishes to streams their acknowledgements. No others may begin.
+    /// * What was published reaches the server.
+    ///
+    /// Then everything is closed. Subscriptions deliver what has come in, then end. The waiting takes at most
+    /// [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout). A future that is dropped half way closes at once.
     ///
     /// # Errors
-    /// As [`flush`](Self::flush); everything is closed all the same.
+    /// [`FlushError::Unfinished`] after that time, and as [`flush`](Self::flush); everything is closed all the same.
     pub async fn drain(&self) -> Result<(), FlushError> {
-        let leaving = Leaving { client: self, feeds: self.hub().take_feeds() };
-        for feed in &leaving.feeds {
-            for (conn, _) in feed.routes() {
-                feed.stop(conn).await;
-            }
-        }
-        let is_live = self.hub().live_now().is_some();
-        let links = self.hub().unconfirmed();
-        self.hub().close_place();
-        // One round trip per link is the barrier behind all UNSUBs and publishes.
+        let hub = self.hub();
+        let leaving = Leaving { client: self, feeds: hub.take_feeds() };
+        let finishing = async {
+            leaving.stop_feeds().await;
+            future::join_all(leaving.feeds.iter().map(|feed| feed.handled())).await;
+            hub.operations.close();
+            hub.operations.none().await;
+        };
+        let finished = tokio::time::timeout(hub.limits.drain_timeout, finishing).await;
+        let is_live = hub.live_now().is_some();
+        let links = hub.unconfirmed();
+        hub.close_place();
+        // One round trip per link is the barrier behind all publishes.
         let confirmed = self.confirm(links).await;
         let flushed = if is_live { confirmed } else { Err(FlushError::Unavailable) };
         drop(leaving);
         self.close().await;
-        flushed
+        flushed?;
+        finished.map_err(|_elapsed| FlushError::Unfinished)
     }
 
     /// Closes all connections at once. What has come in is still delivered, then subscriptions end; waiting
@@ -244,7 +256,7 @@ impl GeoClient {
         subject: impl ToSubject,
         queue: Option<String>,
         carriage: Carriage,
-        max_bytes: usize,
+        max_bytes: Option<usize>,
     ) -> Result<Subscription, SubscribeError> {
         let subject = subject.to_subject();
         if !subject.is_valid() {
@@ -270,11 +282,32 @@ struct Leaving<'a> {
     feeds: Vec<Arc<Feed>>,
 }
 
+impl Leaving<'_> {
+    /// Returns when the servers have confirmed that nothing more will come, or as much as can be known of that.
+    async fn stop_feeds(&self) {
+        let mut links = BTreeMap::new();
+        for feed in &self.feeds {
+            for (conn, route) in feed.routes() {
+                feed.stop(conn).await;
+                links.extend(route.link.upgrade().map(|link| (conn, link)));
+            }
+        }
+        // At once: one of them may be silent. One that ends now delivers nothing more, either.
+        let barriers = links.values().map(|link| link.round_trip());
+        let limit = self.client.hub().limits.publish_wait;
+        let _ = tokio::time::timeout(limit, future::join_all(barriers)).await;
+        for feed in &self.feeds {
+            feed.end();
+        }
+    }
+}
+
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         for feed in &self.feeds {
             feed.end();
         }
+        self.client.hub().close_place();
         self.client.handle.stop.send_replace(true);
     }
 }
@@ -327,6 +360,13 @@ pub enum FlushError {
     /// The link was lost; [`Stats::in_doubt`] counts what was on it.
     #[error("the connection was lost; what was published may have arrived or not")]
     LinkLost,
+    /// The client was drained, and closed, but something had no end within
+    /// [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout): a request without an answer, or a message that the
+    /// application has not read, or not dropped.
+    #[error(
+        "the client closed before all requests were answered; answer faster, or allow more time (`drain_timeout`)"
+    )]
+    Unfinished,
     /// The client was closed.
     #[error("the client is closed")]
     Closed,

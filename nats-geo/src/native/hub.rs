@@ -23,6 +23,9 @@ pub(crate) use limits::{Counters, Limits};
 
 mod left_over;
 
+mod operations;
+pub(crate) use operations::{Operation, Operations};
+
 mod refusals;
 use refusals::Refusals;
 
@@ -43,6 +46,8 @@ pub(crate) struct Hub {
     backlog: Mutex<VecDeque<OutboundMessage>>,
     /// Publishes that are not confirmed, if they are to arrive at least once.
     kept: Option<Arc<Kept>>,
+    /// Requests, and what waits for acknowledgement by a stream.
+    pub(crate) operations: Operations,
     refusals: Mutex<Refusals>,
     news: mpsc::Sender<NoticeKind>,
     /// Until the driver takes it.
@@ -96,6 +101,7 @@ impl Hub {
             one_link: tokio::sync::Mutex::default(),
             backlog: Mutex::default(),
             kept,
+            operations: Operations::default(),
             refusals: Mutex::default(),
             news,
             news_receiver: Mutex::new(Some(news_receiver)),

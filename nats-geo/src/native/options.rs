@@ -81,6 +81,7 @@ pub struct GeoOptions {
     at_most_once: bool,
     max_control_line: usize,
     subscription_buffer: usize,
+    drain_timeout: Duration,
     seed: Option<u64>,
     decision_log: Option<DecisionLog>,
     gates: Vec<Gate>,
@@ -107,6 +108,7 @@ impl GeoOptions {
             at_most_once: false,
             max_control_line: CONTROL_LINE_MAX,
             subscription_buffer: SUBSCRIPTION_BUFFER,
+            drain_timeout: DRAIN_TIMEOUT,
             seed: None,
             decision_log: None,
             gates: Vec::new(),
@@ -248,6 +250,13 @@ impl GeoOptions {
         self
     }
 
+    /// [`GeoClient::drain`] waits at most this long for answers, acknowledgements and handlers, and
+    /// [`Subscription::drain`](super::Subscription::drain) for handlers. Default 30 s, as in the official clients.
+    pub fn drain_timeout(mut self, limit: Duration) -> Self {
+        self.drain_timeout = limit;
+        self
+    }
+
     /// Which client this is, among many: ties between servers and waiting times depend on it. Default
     /// random. The same seed makes the same choices, so give no two clients the same one.
     pub fn seed(mut self, seed: u64) -> Self {
@@ -340,6 +349,7 @@ impl GeoOptions {
             at_most_once: self.at_most_once,
             max_control_line: self.max_control_line,
             subscription_buffer: self.subscription_buffer,
+            drain_timeout: self.drain_timeout,
         };
         let hub = Arc::new(Hub::new(limits, kept.clone()));
         let (notices, _) = broadcast::channel(NOTICES_MAX);
@@ -402,6 +412,7 @@ impl fmt::Debug for GeoOptions {
             .field("at_most_once", &self.at_most_once)
             .field("max_control_line", &self.max_control_line)
             .field("subscription_buffer", &self.subscription_buffer)
+            .field("drain_timeout", &self.drain_timeout)
             .field("seed", &self.seed)
             .field("decision_log", &self.decision_log)
             .field("gates", &self.gates)
@@ -420,6 +431,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// As much as the official clients for other languages keep for one subscription.
 const SUBSCRIPTION_BUFFER: usize = 64 << 20;
+
+/// The default of the official clients.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Sixteen times what one link can have in its channel.
 const DEAD_LINK_BUFFER: usize = 4_096;

@@ -13,6 +13,7 @@ mod costs_itself;
 mod dns;
 mod dns_changes;
 mod dns_server;
+mod draining;
 mod failover;
 mod gates;
 mod gossip;

@@ -27,13 +27,13 @@ impl Hub {
         lock(&self.feeds).by_id.values().cloned().collect()
     }
 
-    /// A subscription that keeps up to `max_bytes` that are not read.
+    /// A subscription that keeps up to `max_bytes` that are not read. Without a limit, it is one that the client reads by itself.
     pub(crate) fn add_feed(
         &self,
         subject: Subject,
         queue: Option<String>,
         carriage: Carriage,
-        max_bytes: usize,
+        max_bytes: Option<usize>,
     ) -> Arc<Feed> {
         let mut feeds = lock(&self.feeds);
         let id = feeds.next;

@@ -7,14 +7,14 @@ use std::task::{Context, Poll, Waker};
 
 use async_nats::{Subject, Subscriber};
 use futures_util::{FutureExt as _, StreamExt as _, future};
-use tokio::sync::RwLock;
+use tokio::sync::{Notify, RwLock};
 
 use super::SubscriptionError;
 use super::care::{Care, FeedWaker};
 use super::state::{Input, Kept, State};
 use crate::core::ConnId;
 use crate::native::Message;
-use crate::native::hub::{Hub, lock};
+use crate::native::hub::{Hub, Operations, lock};
 use crate::native::lines::subscription_length;
 use crate::native::link::{Ended, Link};
 
@@ -27,6 +27,10 @@ pub(crate) struct Feed {
     carriage: Carriage,
     /// How many bytes may wait to be read.
     max_bytes: usize,
+    /// Messages with a reply subject that the application has, if it reads them.
+    handling: Option<Operations>,
+    /// Told when the application has read one, or will read no more.
+    read: Notify,
     state: Mutex<State>,
     /// What links wake.
     waker: Arc<FeedWaker>,
@@ -76,11 +80,22 @@ impl Feed {
         subject: Subject,
         queue: Option<String>,
         carriage: Carriage,
-        (max_bytes, care): (usize, Arc<Care>),
+        (max_bytes, care): (Option<usize>, Arc<Care>),
     ) -> Self {
         let waker = Arc::new(FeedWaker::new(id, care));
         let state = Mutex::new(State::new(Arc::clone(&waker)));
-        Self { id, subject, queue, carriage, max_bytes, state, waker, installing: RwLock::default() }
+        Self {
+            id,
+            subject,
+            queue,
+            carriage,
+            max_bytes: max_bytes.unwrap_or(usize::MAX),
+            handling: max_bytes.map(|_| Operations::default()),
+            read: Notify::new(),
+            state,
+            waker,
+            installing: RwLock::default(),
+        }
     }
 
     pub(crate) const fn carriage(&self) -> Carriage {
@@ -205,7 +220,10 @@ impl Feed {
         if let Some(message) = message {
             state.delivered += 1;
             self.waker.look_after();
-            return Poll::Ready(Some(message));
+            if state.ended {
+                self.read.notify_waiters();
+            }
+            return Poll::Ready(Some(self.handled_by_reader(message)));
         }
         if state.ended && state.inputs.is_empty() {
             return Poll::Ready(None);
@@ -275,6 +293,39 @@ impl Feed {
     pub(crate) fn changes(&self) -> Changes {
         let state = lock(&self.state);
         Changes { links: state.inputs.len(), ..state.changes }
+    }
+
+    /// Returns once the application has dropped all messages with a reply subject that it got.
+    pub(crate) async fn answered(&self) {
+        if let Some(handling) = &self.handling {
+            handling.none().await;
+        }
+    }
+
+    /// Returns once the application has read all that came in, up to the last message with a reply subject, and has
+    /// dropped these messages. To be called when nothing more can come.
+    pub(crate) async fn handled(&self) {
+        while self.handling.is_some() {
+            let read = self.read.notified();
+            if !lock(&self.state).has_questions() {
+                break;
+            }
+            read.await;
+        }
+        self.answered().await;
+    }
+
+    /// Nobody will read it any more.
+    pub(crate) fn abandon(&self) {
+        lock(&self.state).abandon();
+        self.read.notify_waiters();
+    }
+
+    fn handled_by_reader(&self, mut message: Message) -> Message {
+        if let Some(handling) = self.handling.as_ref().filter(|_| message.reply.is_some()) {
+            message.is_handled_as(handling.begin());
+        }
+        message
     }
 
     /// The links that carry it.

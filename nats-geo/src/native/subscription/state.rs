@@ -171,6 +171,17 @@ impl State {
         None
     }
 
+    pub(super) fn has_questions(&self) -> bool {
+        let inputs = self.inputs.iter().flat_map(|input| &input.buffered);
+        self.buffered.iter().chain(inputs).any(|message| message.reply.is_some())
+    }
+
+    pub(super) fn abandon(&mut self) {
+        self.end();
+        self.buffered.clear();
+        self.kept = Kept::default();
+    }
+
     pub(super) fn end(&mut self) {
         self.ended = true;
         self.inputs.clear();

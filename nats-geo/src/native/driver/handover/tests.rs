@@ -34,7 +34,7 @@ async fn link_to(url: &str, conn: u64) -> Arc<Link> {
 async fn a_link_that_ends_while_it_takes_over_gives_the_subscriptions_back() {
     let server = Server::start().await;
     let hub = Arc::new(Hub::new(limits(), None));
-    let feed = hub.add_feed("a".into(), None, Carriage::OneLink, 1 << 20);
+    let feed = hub.add_feed("a".into(), None, Carriage::OneLink, Some(1 << 20));
     let mut messages = Subscription::new(Arc::clone(&feed), &hub);
     let old = link_to(&server.url(), 1).await;
     hub.aim_at(old.conn);
@@ -58,7 +58,7 @@ async fn a_subscription_that_drains_takes_on_no_further_link() {
     let server = Server::start().await;
     let relay = Relay::to(server.port).await;
     let hub = Arc::new(Hub::new(limits(), None));
-    let feed = hub.add_feed("a".into(), Some("q".into()), Carriage::EveryLink, 1 << 20);
+    let feed = hub.add_feed("a".into(), Some("q".into()), Carriage::EveryLink, Some(1 << 20));
     let mut messages = Subscription::new(Arc::clone(&feed), &hub);
     let old = link_to(&relay.url(), 1).await;
     hub.aim_at(old.conn);
