@@ -194,7 +194,7 @@ fn lame_duck() -> Vector {
 }
 
 fn refused_credentials() -> Vector {
-    let what = "The credentials are revoked everywhere: one server is asked, then with longer and longer waits; no other region is.";
+    let what = "The credentials are revoked everywhere: one server of each region is asked, then again with longer and longer waits.";
     vector(what, Policy::interactive(), 1, secs(60), |scenario| {
         for each in 0..3 {
             scenario.at(secs(5), region(each, ServerFault::Lock));

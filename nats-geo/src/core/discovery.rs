@@ -3,7 +3,7 @@
 use super::record::{Fingerprint, Record};
 use super::region_table::{RegionNumber, RegionTable};
 use super::rng::rendezvous_score;
-use super::sorted::SortedMap;
+use super::sorted::{SortedMap, SortedSet};
 use super::{Endpoint, EndpointId, RankConfig, Region, ServerIdentity, Time};
 
 /// All known endpoints.
@@ -13,6 +13,12 @@ pub(crate) struct Roster {
     client: u64,
     records: SortedMap<EndpointId, Record>,
     regions: RegionTable,
+    /// Which server answered before the one that is known now, where another one did.
+    servers_before: SortedMap<EndpointId, u64>,
+    /// Advertised endpoints where a server of another cluster answers.
+    disowned: SortedSet<EndpointId>,
+    /// Servers that refused the credentials when they were last asked, while a sibling has not been asked since.
+    refused: SortedSet<EndpointId>,
     /// Places in `records`, the best score first: the ranking needs no sort then.
     by_score: Vec<u16>,
 }
@@ -65,6 +71,10 @@ impl Roster {
             }
             is_kept
         });
+        let records = &self.records;
+        self.servers_before.retain(|id, _| records.contains_key(id));
+        self.refused.retain(|id| records.contains_key(id));
+        self.disowned.retain(|id| records.contains_key(id));
     }
 
     /// Whether it may be dialled.
@@ -93,6 +103,11 @@ impl Roster {
     /// The region that a record of this roster is in.
     pub(crate) fn region_of(&self, record: &Record) -> &Region {
         self.regions.name(record.region())
+    }
+
+    /// What its server calls its region, if it does.
+    pub(crate) fn cluster_of(&self, record: &Record) -> Option<&Region> {
+        record.cluster().map(|cluster| self.regions.name(cluster))
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -124,19 +139,39 @@ impl Roster {
         self.records_in(region).for_each(|record| record.streak = None);
     }
 
+    /// A server of another cluster answers at this address, which was advertised: nobody is known there any more.
+    /// Returns whether that is news.
+    pub(crate) fn disowned(&mut self, id: EndpointId) -> bool {
+        let known = self.get(id).and_then(Record::fingerprint);
+        let Some(record) = self.records.get_mut(&id).filter(|record| record.is_gossiped()) else {
+            return false;
+        };
+        record.forget_answerer(&mut self.regions);
+        if let Some(known) = known {
+            self.mark_aliases_of(known.server);
+        }
+        self.disowned.insert(id)
+    }
+
     /// This server refused the credentials: its siblings have their turn before it, until all of them have refused.
     pub(crate) fn refused_by(&mut self, id: EndpointId) {
         let Some(region) = self.get(id).map(Record::region) else { return };
-        if let Some(record) = self.records.get_mut(&id) {
-            record.refused = true;
+        self.refused.insert(id);
+        let is_its = |record: &&Record| record.region() == region;
+        if self.servers().filter(is_its).all(|record| self.refused.contains(&record.id)) {
+            let records = &self.records;
+            self.refused.retain(|id| records.get(id).is_some_and(|record| record.region() != region));
         }
-        let is_its = |record: &Record| record.region() == region;
-        if self.servers().filter(|record| is_its(record)).all(|record| record.refused) {
-            self.records
-                .values_mut()
-                .filter(|record| is_its(record))
-                .for_each(|record| record.refused = false);
-        }
+    }
+
+    /// This server took the credentials.
+    pub(crate) fn taken_by(&mut self, id: EndpointId) {
+        self.refused.remove(&id);
+    }
+
+    /// Whether its siblings have their turn before it; see [`refused_by`](Self::refused_by).
+    pub(crate) fn has_refused(&self, id: EndpointId) -> bool {
+        self.refused.contains(&id)
     }
 
     /// The region is down: its servers count as having failed.
@@ -156,12 +191,30 @@ impl Roster {
             return false;
         }
         let before = record.identified(fingerprint, identity, &mut self.regions);
+        self.disowned.remove(&id);
+        if let Some(before) = before.filter(|before| *before != fingerprint.server) {
+            self.servers_before.insert(id, before);
+        }
         self.compact_regions();
         self.mark_aliases(id);
         if let Some(before) = before {
             self.mark_aliases_of(before);
         }
         true
+    }
+
+    /// Whether another server than the known one answers at this address while that one goes on to be there: certainly if
+    /// `is_linked` says that a link to it lives, or if one that was there before answers again, as no restarted server
+    /// does. What it says is not true of the known one.
+    pub(crate) fn is_answered_by_another(
+        &mut self,
+        id: EndpointId,
+        fingerprint: Fingerprint,
+        is_linked: bool,
+    ) -> bool {
+        let is_back = self.servers_before.get(&id) == Some(&fingerprint.server);
+        let record = self.records.get_mut(&id);
+        record.is_some_and(|record| record.is_answered_by_another(fingerprint, is_linked || is_back))
     }
 
     /// At start each endpoint is a region of its own, and most of those numbers are not needed for long.

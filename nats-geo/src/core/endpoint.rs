@@ -98,8 +98,38 @@ impl Region {
     /// `INFO.cluster`, unless it is none: a cluster without a name says nothing about distance, and a generated name
     /// would change with every restart.
     pub(crate) fn named_by(identity: &ServerIdentity) -> Option<Self> {
-        let cluster = identity.cluster.as_deref();
-        cluster.filter(|name| !name.is_empty() && !is_generated(name)).map(Self::new)
+        Cluster::of(identity.cluster.as_deref()).0
+    }
+}
+
+/// The cluster that a server says it is in; a name that nats-server generated says as little as none.
+///
+/// Servers of one cluster advertise each other, so an address that one of them advertised leads to this cluster, or the
+/// advertisement is wrong: addresses of container networks, for example, are the same on every host.
+///
+/// ```
+/// use nats_geo::core::Cluster;
+///
+/// assert_ne!(Cluster::of(Some("lon")), Cluster::of(Some("ams")));
+/// assert_eq!(Cluster::of(None).to_string(), "no named cluster");
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Cluster(Option<Region>);
+
+impl Cluster {
+    /// By what its INFO says.
+    #[must_use]
+    pub fn of(cluster: Option<&str>) -> Self {
+        Self(cluster.filter(|name| !name.is_empty() && !is_generated(name)).map(Region::new))
+    }
+}
+
+impl fmt::Display for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(name) => write!(f, "cluster `{name}`"),
+            None => f.write_str("no named cluster"),
+        }
     }
 }
 

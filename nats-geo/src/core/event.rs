@@ -131,6 +131,18 @@ pub enum ProbeError {
          (`handshake_first`): connect with `Tls::first`"
     )]
     AwaitsTls,
+    /// A server of another cluster answers at an address that a server had advertised for its own. It is shown no
+    /// credentials.
+    #[error(
+        "the server that answers is of {found}, but the address was advertised by {expected}: set `client_advertise` \
+         at its servers to addresses that clients reach, or ignore discovered servers"
+    )]
+    OtherCluster {
+        /// That of the server that advertised it.
+        expected: String,
+        /// That of the server that answered.
+        found: String,
+    },
 }
 
 impl ProbeError {
@@ -174,6 +186,18 @@ pub enum OpenError {
     /// Anything else, in the transport's words.
     #[error("{0}")]
     Other(String),
+    /// A server of another cluster answers at an address that a server had advertised for its own. It is shown no
+    /// credentials.
+    #[error(
+        "the server that answers is of {found}, but the address was advertised by {expected}: set `client_advertise` \
+         at its servers to addresses that clients reach, or ignore discovered servers"
+    )]
+    OtherCluster {
+        /// That of the server that advertised it.
+        expected: String,
+        /// That of the server that answered.
+        found: String,
+    },
 }
 
 impl OpenError {

@@ -61,6 +61,18 @@ impl FailBack {
         self.cancel();
     }
 
+    /// `region` was down when the client chose where it is: a return to it is one after a failure.
+    pub(crate) fn missed(&mut self, region: Region) {
+        self.left.insert(region);
+    }
+
+    /// What seemed to be a region of its own, because nobody had answered there, is in `region`.
+    pub(crate) fn turned_out(&mut self, before: &Region, region: &Region, here: Option<&Region>) {
+        if self.left.remove(before) && here != Some(region) {
+            self.left.insert(region.clone());
+        }
+    }
+
     /// Traffic now goes to `region`: nothing farther away needs to be returned to.
     pub(crate) fn arrived(&mut self, region: &Region, roster: &Roster) {
         let here = base_of(roster, region);
@@ -256,7 +268,7 @@ mod tests {
         fn evaluate(&mut self, client: u64, at_ms: u64) -> Option<Pending> {
             let now = Time::from_millis(at_ms);
             let (damping, useless, config) = (&Damping::default(), &Useless::default(), &self.config);
-            let context = Context { damping, useless, refusing: useless, config, client, now };
+            let context = Context { damping, useless, refusing: useless, live: None, config, client, now };
             let ranking = RegionOrder::of(&self.roster, &context);
             let region = Region::new("ams");
             let base = base_of(&self.roster, &region);

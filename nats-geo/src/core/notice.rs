@@ -75,6 +75,26 @@ pub enum NoticeKind {
         /// Until this moment, unless it fails again.
         until: Time,
     },
+    /// A server of another cluster answers at an address that was advertised: it is not used. Said once, until the right
+    /// one answers there.
+    OtherCluster {
+        /// The `host:port` that was advertised.
+        address: String,
+        /// The cluster of the server that advertised it.
+        expected: String,
+        /// The cluster of the server that answered.
+        found: String,
+    },
+    /// A server says that it is in another cluster than the label of its region. The label holds; this is said once for
+    /// each cluster, because a wrong address may be why.
+    LabelContradicted {
+        /// The server's `host:port`.
+        address: String,
+        /// The label that it was given.
+        label: Region,
+        /// The cluster that it is in.
+        cluster: Region,
+    },
     /// No region takes the credentials. The client goes on asking one server of each, more and more seldom.
     CredentialsRefused {
         /// The regions that refused them.
@@ -228,6 +248,15 @@ impl fmt::Display for NoticeKind {
             Self::Moved { from, to, cause, .. } => write!(f, "moved from {from} to {to}: {cause}"),
             Self::StandbyReady(place) => write!(f, "standby at {place} is ready"),
             Self::Damped { region, until } => write!(f, "{region} failed too often: damped until {until}"),
+            Self::OtherCluster { address, expected, found } => {
+                write!(
+                    f,
+                    "a server of {found} answers at {address}, which {expected} advertised: it is not used"
+                )
+            }
+            Self::LabelContradicted { address, label, cluster } => {
+                write!(f, "{address} is labelled `{label}`, but its server is in cluster `{cluster}`")
+            }
             Self::CredentialsRefused { regions } => {
                 let regions: Vec<_> = regions.iter().map(Region::as_str).collect();
                 write!(

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::damping::Damping;
 use super::discovery::Roster;
-use super::record::Record;
+use super::record::{Fingerprint, Record};
 use super::rng::{rendezvous_score, scale};
 use super::sorted::sort_few;
 use super::useless::Useless;
-use super::{Config, EndpointId, Reason, Region, Time};
+use super::{Config, EndpointId, RankConfig, Reason, Region, Time};
 
 /// Regions, best first, and the servers of each, best first.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -44,7 +44,10 @@ pub(crate) struct Ranked {
 impl Ranked {
     /// Whether it may be chosen while there is a choice.
     pub(crate) const fn is_usable(&self) -> bool {
-        matches!(self.reason, Reason::Nearest | Reason::Tied { .. } | Reason::Farther { .. })
+        matches!(
+            self.reason,
+            Reason::Nearest | Reason::Connected | Reason::Tied { .. } | Reason::Farther { .. }
+        )
     }
 }
 
@@ -154,6 +157,8 @@ pub(crate) struct Context<'a> {
     pub(crate) useless: &'a Useless,
     /// Regions that refused the credentials.
     pub(crate) refusing: &'a Useless,
+    /// The server of a link that carries traffic and is not under suspicion: that is evidence enough.
+    pub(crate) live: Option<Fingerprint>,
     pub(crate) config: &'a Config,
     pub(crate) client: u64,
     pub(crate) now: Time,
@@ -191,6 +196,7 @@ impl ServerView<'_> {
             reason: match self.standing {
                 Standing::LameDuck => Reason::LameDuck,
                 Standing::Unhealthy => Reason::Unhealthy,
+                Standing::Usable if self.record.base.get().is_none() => Reason::Connected,
                 Standing::Refused => Reason::CredentialsRefused { until: None },
                 Standing::Unmeasured => Reason::Unmeasured,
                 _ => regions[self.record.region().place()].reason.clone(),
@@ -257,7 +263,7 @@ impl Context<'_> {
         // As they come they are nearly in order as long as nothing is measured and the hash decides.
         let mut order = Vec::with_capacity(regions.len());
         for record in roster.servers_by_score() {
-            let standing = self.server_standing(record);
+            let standing = self.server_standing(roster, record);
             let place = record.region().place();
             if regions[place].servers == 0 {
                 order.push(place);
@@ -274,7 +280,7 @@ impl Context<'_> {
         }
         let usable = regions.iter().filter(|region| region.standing == Standing::Usable);
         let nearest = usable.filter_map(|region| region.base).min();
-        let tied_up_to = nearest.map(|nearest| nearest + self.tie_window(nearest));
+        let tied_up_to = nearest.map(|nearest| nearest + Self::tie_window(&self.config.rank, nearest));
         sort_few(&mut order, |a, b| self.order(&regions[*a], &regions[*b], tied_up_to));
         Look { regions, order, nearest, tied_up_to }
     }
@@ -294,12 +300,14 @@ impl Context<'_> {
         }
     }
 
-    fn server_standing(&self, record: &Record) -> Standing {
+    fn server_standing(&self, roster: &Roster, record: &Record) -> Standing {
         if record.lame_duck {
             Standing::LameDuck
+        } else if self.live.is_some() && record.fingerprint() == self.live {
+            Standing::Usable
         } else if !record.is_healthy(self.now) {
             Standing::Unhealthy
-        } else if record.refused {
+        } else if roster.has_refused(record.id) {
             Standing::Refused
         } else if record.base.get().is_none() {
             Standing::Unmeasured
@@ -308,15 +316,17 @@ impl Context<'_> {
         }
     }
 
-    fn tie_window(&self, nearest: Duration) -> Duration {
-        let rank = &self.config.rank;
+    /// How far behind the nearest a region is as near.
+    pub(crate) fn tie_window(rank: &RankConfig, nearest: Duration) -> Duration {
         scale(nearest, rank.tie_ratio).clamp(rank.tie_min, rank.tie_max)
     }
 
     /// Usable regions inside the tie window of the nearest are ordered by hash, others by distance. Ties that even the
     /// hash leaves open are broken by the name.
     fn order(&self, a: &RegionView<'_>, b: &RegionView<'_>, tied_up_to: Option<Duration>) -> Ordering {
-        let tied = |view: &RegionView<'_>| view.standing == Standing::Usable && view.base <= tied_up_to;
+        let tied = |view: &RegionView<'_>| {
+            view.standing == Standing::Usable && view.base.is_some() && view.base <= tied_up_to
+        };
         let by_hash = || self.score(b).total_cmp(&self.score(a)).then_with(|| a.name.cmp(b.name));
         let within_standing = || match (tied(a), tied(b)) {
             (true, true) => by_hash(),

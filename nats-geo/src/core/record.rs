@@ -35,8 +35,8 @@ pub(crate) struct Record {
     pub(super) withdrawn: bool,
     /// Another endpoint leads to the same server and stands for it.
     pub(super) alias: bool,
-    /// It refused the credentials when it was last asked, and a sibling has not been asked since.
-    pub(crate) refused: bool,
+    /// How many answers go by until the address counts as that of one server again; see [`Record::is_shared`].
+    shared: u8,
     /// Announced its end. Holds until a new connection is answered: a server in lame duck mode has closed
     /// its listener, so it is another process by then, or an operator only asked this client to move.
     pub(crate) lame_duck: bool,
@@ -94,7 +94,7 @@ impl Record {
             has_label: label.is_some(),
             withdrawn: false,
             alias: false,
-            refused: false,
+            shared: 0,
             lame_duck: false,
         }
     }
@@ -127,6 +127,17 @@ impl Record {
             self.enter_unlabelled(regions);
         }
         before.map(|before| before.fingerprint.server)
+    }
+
+    /// Whoever answered there is not the server that was meant.
+    pub(super) fn forget_answerer(&mut self, regions: &mut RegionTable) {
+        self.answerer = None;
+        self.alias = false;
+        self.base = BaseRtt::default();
+        self.cluster.take().into_iter().for_each(|number| regions.leave(number));
+        if !self.has_label {
+            self.enter_unlabelled(regions);
+        }
     }
 
     fn enter_unlabelled(&mut self, regions: &mut RegionTable) {
@@ -165,6 +176,21 @@ impl Record {
         !self.has_label && self.cluster.is_none()
     }
 
+    /// The number of what its server calls its region, if it does.
+    pub(super) const fn cluster(&self) -> Option<RegionNumber> {
+        self.cluster
+    }
+
+    /// Whether a server advertised it.
+    pub(crate) const fn is_gossiped(&self) -> bool {
+        matches!(self.source, Source::Gossiped)
+    }
+
+    /// Whether the user named its region.
+    pub(crate) const fn has_label(&self) -> bool {
+        self.has_label
+    }
+
     /// Its `host:port`.
     pub(crate) fn address(&self) -> &str {
         self.address.as_str()
@@ -177,6 +203,20 @@ impl Record {
 
     pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
         self.answerer.as_ref().map(|answerer| answerer.fingerprint)
+    }
+
+    /// Whether several servers answer there in turns, as behind a load balancer: what one of them says is not true of
+    /// the others.
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.shared > 0
+    }
+
+    /// Takes in that this server answered. Returns whether it is another one than the known one, which goes on to be
+    /// there: as is certain if `is_proven`, and likely for some time afterwards.
+    pub(super) fn is_answered_by_another(&mut self, fingerprint: Fingerprint, is_proven: bool) -> bool {
+        let is_other = self.fingerprint().is_some_and(|known| known.server != fingerprint.server);
+        self.shared = if is_other && is_proven { SHARED_FOR } else { self.shared.saturating_sub(1) };
+        is_other && self.is_shared()
     }
 
     /// Whether it stands for a server.
@@ -206,6 +246,11 @@ impl Record {
         self.unhealthy_until.is_none() && !self.lame_duck && self.base.is(rtt)
     }
 
+    /// A link to it is open.
+    pub(crate) const fn is_linked(&mut self) {
+        self.unhealthy_until = None;
+    }
+
     pub(crate) fn answered(&mut self, now: Time) {
         self.unhealthy_until = None;
         self.lame_duck = false;
@@ -231,6 +276,9 @@ impl Record {
         !self.lame_duck && self.streak.is_some_and(steady)
     }
 }
+
+/// Of two servers in turns by chance, the same one answers so often in a row once in a thousand times.
+const SHARED_FOR: u8 = 10;
 
 #[cfg(test)]
 mod tests {

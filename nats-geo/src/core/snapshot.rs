@@ -33,6 +33,9 @@ pub struct RankedServer {
     pub region: Region,
     /// The RTT that ranks: the minimum of recent samples.
     pub base_rtt: Option<Duration>,
+    /// Several servers answer at this address in turns, as behind a load balancer. What stands here is true of the one
+    /// that the client is connected to, or was last.
+    pub shared: bool,
     /// Why it stands at this place.
     pub reason: Reason,
 }
@@ -43,6 +46,8 @@ pub struct RankedServer {
 pub enum Reason {
     /// Its region is the nearest.
     Nearest,
+    /// The client is connected to it; no probe has measured it yet.
+    Connected,
     /// Its region is as near as the nearest, within the tie window; the hash decided.
     Tied {
         /// How far behind the nearest region.
@@ -85,6 +90,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nearest => f.write_str("nearest region"),
+            Self::Connected => f.write_str("connected; not measured yet"),
             Self::Tied { behind } => write!(f, "tied with the nearest ({:.1} ms behind)", millis(*behind)),
             Self::Farther { behind } => write!(f, "{:.1} ms behind the nearest", millis(*behind)),
             Self::Damped { until } => write!(f, "its region failed too often; damped until {until}"),
@@ -116,9 +122,10 @@ impl fmt::Display for Snapshot {
         for (place, server) in self.ranking.iter().enumerate() {
             let name = server.server.as_deref().unwrap_or(&server.address);
             let rtt = server.base_rtt.map_or_else(|| "-".into(), |rtt| format!("{:.1} ms", millis(rtt)));
+            let shared = if server.shared { "; other servers answer at its address, too" } else { "" };
             writeln!(
                 f,
-                "{:>3}. {:<12} {:<22} {rtt:>10}  {}",
+                "{:>3}. {:<12} {:<22} {rtt:>10}  {}{shared}",
                 place + 1,
                 server.region.as_str(),
                 name,

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use async_nats::subject::ToSubject;
 use futures_util::future;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::clock::Clock;
@@ -16,8 +16,10 @@ use super::hub::{Hub, NotSent, lock};
 use super::lines::{TooLong, check_subscription};
 use super::link::Link;
 use super::observe::{Observed, Report, Sources, Stats};
+use super::servers::{IntoServers, ServerUrl, ServerUrlError};
 use super::subscription::{Carriage, Feed};
-use super::{Notices, Subscription};
+use super::tls::Sessions;
+use super::{Notices, Subscription, TlsError};
 use crate::core::{Notice, Selector, Snapshot};
 
 /// A client of a super-cluster: talks to the nearest healthy region, leaves a failing one, and comes back.
@@ -40,6 +42,8 @@ struct Handle {
     name: Option<String>,
     progress: Progress,
     observed: Arc<Observed>,
+    sessions: Arc<Sessions>,
+    relist: mpsc::Sender<Vec<ServerUrl>>,
 }
 
 /// What a client is made of.
@@ -54,13 +58,39 @@ pub(crate) struct ClientParts {
     pub(crate) name: Option<String>,
     pub(crate) progress: Progress,
     pub(crate) observed: Arc<Observed>,
+    pub(crate) sessions: Arc<Sessions>,
+    /// To the driver.
+    pub(crate) relist: mpsc::Sender<Vec<ServerUrl>>,
 }
 
 impl GeoClient {
     pub(crate) fn new(parts: ClientParts) -> Self {
-        let ClientParts { hub, selector, clock, notices, stop, driver, name, progress, observed } = parts;
-        let driver = tokio::sync::Mutex::new(Some(driver));
-        let handle = Handle { hub, selector, clock, notices, stop, driver, name, progress, observed };
+        let ClientParts {
+            hub,
+            selector,
+            clock,
+            notices,
+            stop,
+            driver,
+            name,
+            progress,
+            observed,
+            sessions,
+            relist,
+        } = parts;
+        let handle = Handle {
+            hub,
+            selector,
+            clock,
+            notices,
+            stop,
+            driver: tokio::sync::Mutex::new(Some(driver)),
+            name,
+            progress,
+            observed,
+            sessions,
+            relist,
+        };
         Self { handle: Arc::new(handle) }
     }
 
@@ -176,6 +206,32 @@ impl GeoClient {
             // It only fails if the driver panicked, which has been reported.
             let _ = driver.await;
         }
+    }
+
+    /// Replaces the servers that were listed, those of
+    /// [`server_with_region`](super::GeoOptions::server_with_region) included; names of
+    /// [`dns`](super::GeoOptions::dns) stay. If the server that the client is connected to is not in the new list, the
+    /// client moves in an orderly way as soon as another one can take over; until then the link stays. Servers without
+    /// credentials in their URL get those of the options.
+    ///
+    /// ```no_run
+    /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::SetServersError> {
+    /// client.set_servers("nats://lon-3,nats://lon-4,nats://ams-1").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A list that cannot be used, or a closed client; nothing changes then.
+    pub async fn set_servers(&self, servers: impl IntoServers) -> Result<(), SetServersError> {
+        let listed = servers.into_servers()?;
+        if listed.is_empty() {
+            return Err(ServerUrlError::Empty.into());
+        }
+        if listed.iter().any(|server| server.scheme.has_tls()) {
+            let _made = self.handle.sessions.config().await?;
+        }
+        self.handle.relist.send(listed).await.map_err(|_driver_ended| SetServersError::Closed)
     }
 
     /// What happens to the client, from now on.
@@ -345,6 +401,21 @@ pub enum SubscribeError {
     /// The subject, together with the queue group, is longer than servers read.
     #[error(transparent)]
     TooLong(#[from] Box<TooLong>),
+    /// The client was closed.
+    #[error("the client is closed")]
+    Closed,
+}
+
+/// Why the list of servers was not replaced.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetServersError {
+    /// The list cannot be used.
+    #[error(transparent)]
+    Servers(#[from] ServerUrlError),
+    /// It has servers with TLS, and the TLS options cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The client was closed.
     #[error("the client is closed")]
     Closed,

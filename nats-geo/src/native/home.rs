@@ -3,10 +3,9 @@
 use std::sync::Mutex;
 
 use super::hub::lock;
-use super::link::Link;
 use crate::core::{ConnId, MoveCause, NoticeKind};
 
-/// The cluster of the region that was the nearest last, also while it is lost.
+/// The cluster of the nearest region that is known, also while it is down.
 #[derive(Debug, Default)]
 pub(crate) struct Home(Mutex<Option<String>>);
 
@@ -16,9 +15,20 @@ impl Home {
         lock(&self.0).clone()
     }
 
-    /// The server of this link is at home.
-    pub(crate) fn is_at(&self, link: &Link) {
-        *lock(&self.0) = link.client().try_server_info().and_then(|info| info.cluster);
+    /// These clusters are as near as the nearest; see [`Selector::home_clusters`](crate::core::Selector::home_clusters).
+    /// Home stays where it is if it is among them.
+    pub(crate) fn is_among(&self, nearest: Vec<String>) {
+        let mut home = lock(&self.0);
+        if home.as_ref().is_none_or(|home| !nearest.contains(home)) {
+            *home = nearest.into_iter().next().or_else(|| home.take());
+        }
+    }
+
+    /// The client chose this cluster freely: of those that are as near, it is home.
+    pub(crate) fn is_at(&self, cluster: String, nearest: &[String]) {
+        if nearest.is_empty() || nearest.contains(&cluster) {
+            *lock(&self.0) = Some(cluster);
+        }
     }
 }
 

@@ -29,7 +29,7 @@ mod connect;
 pub use connect::{ConnectError, Failure, ServerFailure};
 
 mod client;
-pub use client::{FlushError, GeoClient, SubscribeError};
+pub use client::{FlushError, GeoClient, SetServersError, SubscribeError};
 
 mod lines;
 pub use lines::TooLong;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_nats::ConnectOptions;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tracing::{Instrument as _, Level};
 
 use super::again::{AtLeastOnce, Kept};
@@ -85,6 +85,8 @@ pub struct GeoOptions {
     seed: Option<u64>,
     decision_log: Option<DecisionLog>,
     gates: Vec<Gate>,
+    ignore_discovered_servers: bool,
+    retry_on_initial_connect: bool,
     customize: Option<Customize>,
 }
 
@@ -112,6 +114,8 @@ impl GeoOptions {
             seed: None,
             decision_log: None,
             gates: Vec::new(),
+            ignore_discovered_servers: false,
+            retry_on_initial_connect: false,
             customize: None,
         }
     }
@@ -179,6 +183,38 @@ impl GeoOptions {
     /// blackhole takes 3 s, and there is time for a round of others.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
+        self
+    }
+
+    /// [`connect`](Self::connect) returns at once and the client connects in the background, however long that takes.
+    /// Default off. Meanwhile the client is as while it is offline: subscriptions succeed and are installed on the first
+    /// link; publishes and requests wait for [`publish_wait`](Self::publish_wait), then fail. Refused credentials are
+    /// announced by [`NoticeKind::CredentialsRefused`](crate::core::NoticeKind::CredentialsRefused) and tried again.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), nats_geo::ConnectError> {
+    /// // The servers may start after the application.
+    /// let options = nats_geo::GeoOptions::new().retry_on_initial_connect();
+    /// let client = options.connect("nats://lon-1,nats://ams-1").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn retry_on_initial_connect(mut self) -> Self {
+        self.retry_on_initial_connect = true;
+        self
+    }
+
+    /// Uses only the servers that are listed or looked up, and not those that they advertise (`connect_urls`). Default
+    /// off. For servers that advertise addresses which this client cannot reach, and for load balancers.
+    pub fn ignore_discovered_servers(mut self) -> Self {
+        self.ignore_discovered_servers = true;
+        self
+    }
+
+    /// The region that this client belongs to: see [`Config::home`]. Streams are made there, and a return to it counts
+    /// as one after a failure. Default: the nearest region that is known, also while it is down.
+    pub fn home(mut self, region: impl Into<String>) -> Self {
+        self.config.home = Some(region.into());
         self
     }
 
@@ -311,9 +347,12 @@ impl GeoOptions {
             // What cannot be read is told now, and not with every dial.
             let _made = sessions.config().await?;
         }
-        let waited = self.connect_timeout;
+        let (waited, in_background) = (self.connect_timeout, self.retry_on_initial_connect);
         let progress = Progress::new();
         let client = self.start(listed, sessions, progress.clone())?;
+        if in_background {
+            return Ok(client);
+        }
         let mut places = client.hub().places();
         let live = places.wait_for(|place| matches!(place, Place::Live(_)));
         let failure = tokio::select! {
@@ -353,21 +392,23 @@ impl GeoOptions {
         };
         let hub = Arc::new(Hub::new(limits, kept.clone()));
         let (notices, _) = broadcast::channel(NOTICES_MAX);
+        let (relist, lists) = mpsc::channel(LISTS_MAX);
         let observed = Arc::default();
         let driver = Driver::new(Parts {
             selector: Arc::clone(&selector),
             clock,
             hub: Arc::clone(&hub),
-            endpoints: Endpoints::new(servers, origins, &self.auth),
+            endpoints: Endpoints::new(servers, origins, &self.auth, self.ignore_discovered_servers),
             settings: Settings {
                 name: self.name.clone(),
-                sessions,
+                sessions: Arc::clone(&sessions),
                 kept,
                 customize: self.customize,
                 max_control_line: self.max_control_line,
                 guard: Arc::default(),
             },
             findings,
+            lists,
             notices: notices.clone(),
             progress: progress.clone(),
             observed: Arc::clone(&observed),
@@ -387,6 +428,8 @@ impl GeoOptions {
             name: self.name,
             progress,
             observed,
+            sessions,
+            relist,
         }))
     }
 }
@@ -416,9 +459,14 @@ impl fmt::Debug for GeoOptions {
             .field("seed", &self.seed)
             .field("decision_log", &self.decision_log)
             .field("gates", &self.gates)
+            .field("ignore_discovered_servers", &self.ignore_discovered_servers)
+            .field("retry_on_initial_connect", &self.retry_on_initial_connect)
             .finish_non_exhaustive()
     }
 }
+
+/// Lists that wait for the driver, which takes them at once.
+const LISTS_MAX: usize = 4;
 
 /// Three dials into blackholes, one after the other.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -22,6 +22,7 @@ mod jetstream;
 mod objects;
 mod publishing;
 mod refusals;
+mod servers;
 mod service;
 mod service_end;
 mod slow_consumers;

@@ -10,7 +10,7 @@ use crate::basics::options;
 use crate::support::{PATIENCE, Relay, Server, wait_for, within};
 
 /// Tries to return as soon as a region answers.
-fn impatient() -> Config {
+pub(crate) fn impatient() -> Config {
     let mut config = Config::interactive();
     config.probe.away_interval = Duration::from_millis(100);
     config.probe.interval = Duration::from_millis(200);
@@ -25,11 +25,11 @@ fn impatient() -> Config {
     config
 }
 
-fn region(client: &GeoClient) -> Option<String> {
+pub(crate) fn region(client: &GeoClient) -> Option<String> {
     client.snapshot().active.map(|place| place.region.as_str().to_owned())
 }
 
-async fn next_matching(notices: &mut Notices, mut wanted: impl FnMut(&NoticeKind) -> bool) {
+pub(crate) async fn next_matching(notices: &mut Notices, mut wanted: impl FnMut(&NoticeKind) -> bool) {
     let waiting = async { while !wanted(&notices.next().await.unwrap().unwrap().kind) {} };
     within("the notice", waiting).await;
 }

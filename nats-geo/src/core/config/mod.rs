@@ -47,6 +47,10 @@ pub struct Config {
     pub damping: DampingConfig,
     /// How a link is left that still works.
     pub handover: HandoverConfig,
+    /// The region that the client belongs to, for a client to which the nearest one is not home. A return to it counts as
+    /// one after a failure, also if it was down at the start. Nearer regions are preferred all the same. Default none.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub home: Option<String>,
     /// Keep one more connection, to the best server of the next region: connected, authenticated, pinged,
     /// without subscriptions. Default off: it costs every server one idle connection more per client.
     pub warm_standby: bool,
@@ -64,6 +68,7 @@ impl Config {
             fail_back: FailBackConfig::DEFAULT,
             damping: DampingConfig::DEFAULT,
             handover: HandoverConfig::DEFAULT,
+            home: None,
             warm_standby: false,
         }
     }

@@ -23,7 +23,7 @@ fn roster(regions: &[(&str, u64)]) -> Roster {
 
 fn ranking(roster: &Roster, client: u64) -> Ranking {
     let (damping, useless, config) = (&Damping::default(), &Useless::default(), &Config::fleet());
-    let context = Context { damping, useless, refusing: useless, config, client, now: NOW };
+    let context = Context { damping, useless, refusing: useless, live: None, config, client, now: NOW };
     Ranking::of(&roster.seen_by(client), &context)
 }
 
@@ -91,7 +91,7 @@ fn a_damped_region_stands_behind_usable_ones() {
         damping.charge(&Region::new("lon"), NOW, &config.damping);
     }
     let (damping, useless, config) = (&damping, &Useless::default(), &config);
-    let context = Context { damping, useless, refusing: useless, config, client: 1, now: NOW };
+    let context = Context { damping, useless, refusing: useless, live: None, config, client: 1, now: NOW };
     let ranking = Ranking::of(&roster, &context);
     assert_eq!(order(&ranking), ["ams", "lon"]);
     assert!(matches!(ranking.servers[3].reason, Reason::Damped { .. }));
@@ -111,7 +111,8 @@ fn a_useless_region_and_one_with_too_few_servers_stand_behind_usable_and_damped_
     roster.get_mut(EndpointId(20)).unwrap().failed(NOW, &config.rank);
     let ranked = |config: &Config, now| {
         let refusing = &Useless::default();
-        let context = Context { damping: &damping, useless: &useless, refusing, config, client: 1, now };
+        let context =
+            Context { damping: &damping, useless: &useless, refusing, live: None, config, client: 1, now };
         Ranking::of(&roster, &context)
     };
     assert_eq!(order(&ranked(&config, NOW)), ["ams", "dal", "fra", "lon"]);

@@ -1,6 +1,7 @@
 //! The first choice made again, because the user asks for it: after a change of place, or of the servers.
 
-use super::super::{MoveCause, Time};
+use super::super::record::Record;
+use super::super::{ConnId, MoveCause, Time};
 use super::Selector;
 
 impl Selector {
@@ -19,7 +20,8 @@ impl Selector {
 
     /// Chooses once all endpoints have been measured, or have had their time.
     pub(super) fn choose_if_measured(&mut self) {
-        let is_time = self.afresh_due().is_some_and(|due| due <= self.now || self.prober.is_idle(self.now));
+        let has_measured = self.has_begun_afresh() && self.prober.is_idle(self.now);
+        let is_time = self.afresh_due().is_some_and(|due| due <= self.now || has_measured);
         if !is_time {
             return;
         }
@@ -27,8 +29,30 @@ impl Selector {
         let ranking = self.ranking();
         let here = self.active.and_then(|active| self.region_of(active));
         let best = ranking.order().regions().find(|region| ranking.order().base(region).is_some());
-        if let Some(best) = best.filter(|best| Some(*best) != here).cloned() {
-            self.plan(best, MoveCause::Requested);
+        let may_stay = self.active.is_none_or(|active| self.leads_to_offered_server(active));
+        match best.filter(|best| !may_stay || Some(*best) != here).cloned() {
+            Some(best) => self.plan(best, MoveCause::Requested),
+            None => self.leave_withdrawn_later(),
         }
+    }
+
+    /// A link to a server that is no longer on offer is kept until another one has taken over.
+    pub(super) fn leave_withdrawn_later(&mut self) {
+        if self.active.is_some_and(|active| !self.leads_to_offered_server(active)) {
+            self.afresh = Some(self.now + self.config.dial.timeout);
+        }
+    }
+
+    /// Whether the choice is being made again, and not put off.
+    pub(super) fn has_begun_afresh(&self) -> bool {
+        self.afresh.is_some_and(|since| since <= self.now)
+    }
+
+    /// The server of this link may be listed by another address.
+    fn leads_to_offered_server(&self, conn: ConnId) -> bool {
+        let Some(endpoint) = self.links.get(&conn).map(|link| link.endpoint) else { return false };
+        let server = self.roster.get(endpoint).and_then(Record::fingerprint).map(|its| its.server);
+        let is_same = |record: &Record| record.fingerprint().map(|its| its.server) == server;
+        self.roster.is_offered(endpoint) || self.roster.servers().any(is_same)
     }
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::super::discovery::Roster;
 use super::super::record::{Fingerprint, Record};
-use super::super::{Endpoint, EndpointId, ProbeError, ProbeId, ProbeReport, ServerIdentity};
+use super::super::{Endpoint, EndpointId, NoticeKind, ProbeError, ProbeId, ProbeReport, ServerIdentity};
 use super::{Selector, Start};
 
 /// What a probe learned.
@@ -52,6 +53,9 @@ impl Selector {
         let is_new_identity = match result {
             Ok(answer) => self.probe_answered(endpoint, answer, period),
             Err(error) => {
+                if let ProbeError::OtherCluster { expected, found } = &error {
+                    self.disown(endpoint, expected, found);
+                }
                 self.endpoint_failed(endpoint, error.is_silence());
                 false
             }
@@ -62,19 +66,75 @@ impl Selector {
         }
     }
 
+    /// Takes in who answers at an endpoint. Returns whether that is news.
+    pub(super) fn identified(
+        &mut self,
+        endpoint: EndpointId,
+        fingerprint: Fingerprint,
+        identity: &ServerIdentity,
+    ) -> bool {
+        let cluster = |roster: &Roster| {
+            let labelled = roster.get(endpoint).filter(|record| record.has_label() && !record.is_gossiped());
+            labelled.and_then(|record| roster.cluster_of(record)).cloned()
+        };
+        let before = cluster(&self.roster);
+        let is_news = self.roster.identified(endpoint, fingerprint, identity);
+        let now = cluster(&self.roster).filter(|now| is_news && before.as_ref() != Some(now));
+        if let (Some(cluster), Some(record)) = (now, self.roster.get(endpoint)) {
+            let (label, address) = (self.roster.region_of(record).clone(), record.address().to_owned());
+            if label != cluster {
+                self.notify(NoticeKind::LabelContradicted { address, label, cluster });
+            }
+        }
+        is_news
+    }
+
+    /// A server of another cluster answers there: it is no candidate, and no source of advice.
+    pub(super) fn disown(&mut self, endpoint: EndpointId, expected: &str, found: &str) {
+        if self.roster.disowned(endpoint) {
+            self.dialer.skip(|candidate| candidate == endpoint);
+            let address =
+                self.roster.get(endpoint).map(|record| record.address().to_owned()).unwrap_or_default();
+            let (expected, found) = (expected.to_owned(), found.to_owned());
+            self.notify(NoticeKind::OtherCluster { address, expected, found });
+        }
+    }
+
+    /// Whether a link lives there that is not under suspicion.
+    fn is_linked(&self, endpoint: EndpointId) -> bool {
+        self.links
+            .values()
+            .any(|link| link.endpoint == endpoint && link.state.is_open() && !link.watch.is_suspect())
+    }
+
     /// Returns whether another server than before answered.
     fn probe_answered(&mut self, endpoint: EndpointId, answer: Answer<'_>, period: Duration) -> bool {
         let Answer { time_to_info, rtt, fingerprint, identity } = answer;
-        let is_new_identity = self.roster.identified(endpoint, fingerprint, identity);
+        let is_linked = self.is_linked(endpoint);
+        if self.roster.is_answered_by_another(endpoint, fingerprint, is_linked) {
+            // How far that one is, and where, says nothing about the one that is known.
+            if let Some(record) = self.roster.get_mut(endpoint) {
+                record.answered(self.now);
+            }
+            return false;
+        }
+        let may_turn_out = self.fail_back.regions_left() > 0;
+        let before = self.roster.region(endpoint).filter(|_| may_turn_out).cloned();
+        let is_new_identity = self.identified(endpoint, fingerprint, identity);
+        if let Some(before) = before.filter(|_| is_new_identity) {
+            self.turned_out(&before, endpoint);
+        }
         let Some(record) = self.roster.get_mut(endpoint) else { return false };
         // What was measured before the choice is made again counts no more.
-        let period =
-            self.afresh.map_or(period, |since| self.now.since(since) / self.config.rank.sample_age_intervals);
+        let period = self
+            .afresh
+            .filter(|since| *since <= self.now)
+            .map_or(period, |since| self.now.since(since) / self.config.rank.sample_age_intervals);
         record.base.record(rtt, period, self.now, &self.config.rank);
         record.answered(self.now);
         let samples = record.base.samples();
         self.region_answered(endpoint);
-        let is_choosing = !matches!(self.start, Start::Over) || self.afresh.is_some();
+        let is_choosing = !matches!(self.start, Start::Over) || self.has_begun_afresh();
         if is_choosing && samples < self.config.probe.start_samples {
             self.prober.again(endpoint, self.now);
         }

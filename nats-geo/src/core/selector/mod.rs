@@ -1,11 +1,13 @@
 //! The state machine that drivers run. It owns the stages and only routes between them:
 //! `mod.rs` takes events in, `measure.rs` what probes say, `due.rs` does what time demands, `outage.rs` gets a lost client back,
 //! `refused.rs` goes on where credentials were refused, `crowd.rs` looks for others that are lost, `moves.rs` leaves a link that still works, `unusable.rs` one that works but is of no use, `afresh.rs` makes the first choice again, `standby.rs` keeps one
-//! warm, `view.rs` shows the state, `waiting.rs` keeps decisions until they are taken, `quiet.rs` lets quiet time pass in simulations.
+//! warm, `home.rs` knows where the client belongs, `link.rs` is one connection, `view.rs` shows the state, `waiting.rs` keeps decisions until they are taken, `quiet.rs` lets quiet time pass in simulations.
 
 mod afresh;
 mod crowd;
 mod due;
+mod home;
+mod link;
 mod measure;
 mod moves;
 mod outage;
@@ -25,6 +27,7 @@ use super::damping::Damping;
 use super::discovery::Roster;
 use super::failback::FailBack;
 use super::failover::Outage;
+use super::name::Name;
 use super::probe::Prober;
 use super::record::Fingerprint;
 use super::rng::Rng;
@@ -32,9 +35,10 @@ use super::sorted::SortedMap;
 use super::useless::Useless;
 use super::watch::Watch;
 use super::{
-    Action, Cause, Config, ConfigError, ConnId, EndpointId, Event, NoticeKind, OpenError, PingId, Region,
+    Action, Cause, Config, ConfigError, ConnId, Event, NoticeKind, OpenError, PingId, Region,
     ServerIdentity, Time,
 };
+use link::{Link, LinkState, Peer};
 pub(crate) use measure::Answer;
 use moves::PlannedMove;
 use policy::Policy;
@@ -115,40 +119,6 @@ enum Start {
     ChooseAt(Time, Duration),
     /// Chosen.
     Over,
-}
-
-/// A connection, from dial to end.
-#[derive(Clone, Debug)]
-struct Link {
-    endpoint: EndpointId,
-    state: LinkState,
-    watch: Watch,
-    /// The server announced its end.
-    lame_duck: bool,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum LinkState {
-    /// For new traffic. Given up at this moment even if the driver says nothing.
-    Dialing(Time),
-    /// To be the standby.
-    DialingStandby(Time),
-    /// Open, without subscriptions.
-    Standby,
-    /// Target of a planned move, waiting for its barrier, at most until this moment.
-    Activating(Time),
-    /// New traffic goes here.
-    Active,
-    /// Silent; traffic moved away, but it may answer yet.
-    Left,
-    /// Being closed before its successor is opened, at most until this moment.
-    Closing(Time),
-}
-
-impl LinkState {
-    const fn is_open(self) -> bool {
-        matches!(self, Self::Standby | Self::Activating(_) | Self::Active | Self::Left)
-    }
 }
 
 impl Selector {
@@ -280,10 +250,19 @@ impl Selector {
         if !matches!(state, LinkState::Dialing(_) | LinkState::DialingStandby(_)) {
             return;
         }
-        self.roster.identified(endpoint, Fingerprint::of(&identity), &identity);
+        self.identified(endpoint, Fingerprint::of(&identity), &identity);
         self.review_is_stale();
-        let base = self.roster.get(endpoint).and_then(|record| record.base.get());
+        let region = self.roster.region(endpoint).cloned();
+        let record = self.roster.get_mut(endpoint);
+        let base = record.and_then(|record| {
+            record.is_linked();
+            record.base.get()
+        });
+        if base.is_none() {
+            self.prober.again(endpoint, self.now);
+        }
         if let Some(link) = self.links.get_mut(&conn) {
+            link.peer = region.map(|region| Peer { server: Name::new(&identity.server_name), region });
             link.watch = Watch::new(base, self.now);
             link.state = LinkState::Standby;
         }
@@ -298,6 +277,9 @@ impl Selector {
     fn open_failed(&mut self, conn: ConnId, error: &OpenError) {
         let Some(link) = self.links.get(&conn) else { return };
         let (endpoint, state) = (link.endpoint, link.state);
+        if let OpenError::OtherCluster { expected, found } = error {
+            self.disown(endpoint, expected, found);
+        }
         match state {
             LinkState::Dialing(_) => {
                 self.notify_place(conn, |place| NoticeKind::OpenFailed { place, error: error.clone() });

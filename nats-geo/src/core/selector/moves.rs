@@ -199,7 +199,10 @@ impl Selector {
                     None => self.planned = None,
                 }
             }
-            _ => self.planned = None,
+            _ => {
+                self.planned = None;
+                self.leave_withdrawn_later();
+            }
         }
     }
 

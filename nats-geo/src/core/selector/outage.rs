@@ -180,7 +180,10 @@ impl Selector {
                 }
                 self.notify(NoticeKind::Moved { from, to: to.clone(), cause, overlap });
             }
-            None => self.notify(NoticeKind::Connected(to.clone())),
+            None => {
+                self.note_regions_missed(&to.region);
+                self.notify(NoticeKind::Connected(to.clone()));
+            }
         }
         self.review_ranks();
     }
@@ -217,6 +220,7 @@ impl Selector {
             return;
         }
         self.review_is_stale();
+        self.note_missed(endpoint);
         let Some(record) = self.roster.get_mut(endpoint) else { return };
         record.failed(self.now, &self.config.rank);
         let Some(outage) = &mut self.outage else { return };

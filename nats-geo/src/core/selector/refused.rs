@@ -22,9 +22,7 @@ impl Selector {
 
     /// A server of this region took the credentials.
     pub(super) fn credentials_taken(&mut self, endpoint: EndpointId) {
-        if let Some(record) = self.roster.get_mut(endpoint) {
-            record.refused = false;
-        }
+        self.roster.taken_by(endpoint);
         if let Some(region) = self.roster.region(endpoint) {
             self.refusing.clear(region);
         }

@@ -27,6 +27,7 @@ impl Selector {
                 server: record.server_name().map(Into::into),
                 region: region.clone(),
                 base_rtt: ranked.base,
+                shared: record.is_shared(),
                 reason: ranked.reason.clone(),
             })
         };
@@ -61,23 +62,31 @@ impl Selector {
 
     fn rank_context(&self, now: Time) -> Context<'_> {
         let Self { damping, useless, refusing, config, client, .. } = self;
-        Context { damping, useless, refusing, config, client: *client, now }
+        let active = self.active.and_then(|active| self.links.get(&active));
+        let live = active.filter(|link| !link.watch.is_suspect());
+        let live = live.and_then(|link| self.roster.get(link.endpoint)?.fingerprint());
+        Context { damping, useless, refusing, live, config, client: *client, now }
     }
 
     pub(super) fn place(&self, conn: ConnId) -> Option<Place> {
-        let endpoint = self.links.get(&conn)?.endpoint;
-        let record = self.roster.get(endpoint)?;
+        let Link { endpoint, peer, .. } = self.links.get(&conn)?;
+        let record = self.roster.get(*endpoint)?;
+        let server = peer.as_ref().map(|peer| peer.server.as_str()).or_else(|| record.server_name());
         Some(Place {
             conn,
-            endpoint,
+            endpoint: *endpoint,
             address: record.address().to_owned(),
-            server: record.server_name().filter(|name| !name.is_empty()).map(Into::into),
-            region: self.roster.region_of(record).clone(),
+            server: server.filter(|name| !name.is_empty()).map(Into::into),
+            region: self.region_of(conn)?.clone(),
         })
     }
 
+    /// As its label says, else its server, else what is known of its endpoint.
     pub(super) fn region_of(&self, conn: ConnId) -> Option<&Region> {
-        self.roster.region(self.links.get(&conn)?.endpoint)
+        let Link { endpoint, peer, .. } = self.links.get(&conn)?;
+        let record = self.roster.get(*endpoint)?;
+        let said = peer.as_ref().filter(|_| !record.has_label()).map(|peer| &peer.region);
+        Some(said.unwrap_or_else(|| self.roster.region_of(record)))
     }
 
     pub(super) fn set_active(&mut self, conn: ConnId) {
@@ -105,7 +114,7 @@ impl Selector {
         // The driver reports a time-out itself; this one is for a driver that does not.
         let state = state(self.now + timeout.saturating_mul(2));
         let watch = Watch::new(None, self.now);
-        self.links.insert(conn, Link { endpoint, state, watch, lame_duck: false });
+        self.links.insert(conn, Link { endpoint, peer: None, state, watch, lame_duck: false });
         self.push(Action::Open { conn, endpoint, timeout });
         conn
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crate::core::{Endpoint, EndpointId, Event};
+use crate::core::{Cluster, Endpoint, EndpointId, Event};
 use crate::native::Auth;
 use crate::native::found::{Found, Origin};
 use crate::native::servers::{Address, ServerUrl};
@@ -15,8 +15,12 @@ use crate::wire::Info;
 pub(crate) struct Endpoints {
     known: BTreeMap<EndpointId, Known>,
     next: u64,
+    /// As the options say, for servers that have none in their URL.
+    default_auth: Auth,
     /// For endpoints that were advertised: those carry no credentials.
     auth: Auth,
+    /// Whether only listed servers are used, and those of names.
+    ignores_advertised: bool,
     /// Names whose servers are looked up.
     origins: Vec<Origin>,
 }
@@ -27,6 +31,10 @@ struct Known {
     target: Target,
     /// For those that were advertised: when last, in calls of `advertised`.
     seen: Option<u64>,
+    /// The cluster that advertised it, for as long as its server is of that cluster or is not known.
+    cluster: Option<Cluster>,
+    /// A server of another cluster answered.
+    is_contradicted: bool,
     /// For those that were looked up: under which name.
     origin: Option<usize>,
     /// Its share of clients among servers that are equally near.
@@ -36,23 +44,70 @@ struct Known {
 impl Endpoints {
     /// The listed servers; one that is listed twice counts once. `auth` is for all that have none in their
     /// URL.
-    pub(crate) fn new(servers: Vec<ServerUrl>, origins: Vec<Origin>, auth: &Auth) -> Self {
-        let in_urls =
-            servers.iter().map(|server| &server.auth).chain(origins.iter().map(|origin| &origin.auth));
-        let inherited = in_urls.into_iter().find(|auth| **auth != Auth::None);
-        let default = if *auth == Auth::None { inherited.cloned().unwrap_or_default() } else { auth.clone() };
-        let mut endpoints = Self { known: BTreeMap::new(), next: 0, auth: default, origins };
+    pub(crate) fn new(
+        servers: Vec<ServerUrl>,
+        origins: Vec<Origin>,
+        auth: &Auth,
+        ignores_advertised: bool,
+    ) -> Self {
+        let mut endpoints = Self {
+            known: BTreeMap::new(),
+            next: 0,
+            default_auth: auth.clone(),
+            auth: Auth::None,
+            ignores_advertised,
+            origins,
+        };
+        endpoints.inherit_auth(&servers);
         for server in servers {
-            let region = server.region.clone();
-            endpoints.add(Known {
-                region,
-                target: Target::of(server, auth),
-                seen: None,
-                origin: None,
-                weight: 1,
-            });
+            endpoints.add(Known::listed(server, auth));
         }
         endpoints
+    }
+
+    /// Lists these servers instead of those that were listed before. What servers advertised is forgotten; those of the
+    /// new list advertise theirs.
+    pub(super) fn relist(&mut self, servers: Vec<ServerUrl>) -> Vec<Event> {
+        self.inherit_auth(&servers);
+        let is_listed = |known: &Known| servers.iter().any(|server| server.address == known.target.address);
+        let gone = self.known.iter().filter(|(_, known)| known.origin.is_none() && !is_listed(known));
+        let gone: Vec<_> = gone.map(|(id, _)| *id).collect();
+        self.known.retain(|id, _| !gone.contains(id));
+        let mut events: Vec<_> = gone.into_iter().map(Event::Withdrawn).collect();
+        for server in servers {
+            let listed = Known::listed(server, &self.default_auth);
+            let same = self.known.iter_mut().find(|(_, known)| known.target.address == listed.target.address);
+            events.extend(match same {
+                Some((id, known)) => {
+                    *known = listed;
+                    Some(Event::Discovered(known.endpoint(*id)))
+                }
+                None => self.add(listed).map(Event::Discovered),
+            });
+        }
+        events
+    }
+
+    /// Advertised servers know the credentials of the listed ones.
+    fn inherit_auth(&mut self, servers: &[ServerUrl]) {
+        let of_origins = self.origins.iter().map(|origin| &origin.auth);
+        let in_urls = servers.iter().map(|server| &server.auth).chain(of_origins);
+        let inherited = in_urls.into_iter().find(|auth| **auth != Auth::None).cloned();
+        let own = Some(self.default_auth.clone()).filter(|auth| *auth != Auth::None);
+        self.auth = own.or(inherited).unwrap_or_default();
+    }
+
+    /// Whether the server that answered at this address is of another cluster than the one that advertised it: then the
+    /// names of both.
+    pub(super) fn contradiction(
+        &mut self,
+        id: EndpointId,
+        cluster: Option<&str>,
+    ) -> Option<(String, String)> {
+        let known = self.known.get_mut(&id)?;
+        let (expected, found) = (known.cluster.as_ref()?, Cluster::of(cluster));
+        known.is_contradicted = *expected != found;
+        known.is_contradicted.then(|| (expected.to_string(), found.to_string()))
     }
 
     /// What to tell the core at start.
@@ -122,21 +177,34 @@ impl Endpoints {
             }
             let auth = if origin.auth == Auth::None { self.auth.clone() } else { origin.auth.clone() };
             let target = origin.target(found, auth);
-            let known = Known { region: origin.region.clone(), target, seen: None, origin: Some(of), weight };
+            let known =
+                Known { region: origin.region.clone(), origin: Some(of), weight, ..Known::at(target) };
             events.extend(self.add(known).map(Event::Discovered));
         }
         events
     }
 
-    /// The server behind `by` advertised these addresses of its cluster. They are spoken to as `by` is, and if
-    /// they are numbers, their certificates must be for the name of `by`.
-    pub(super) fn advertised(&mut self, by: EndpointId, urls: &[String]) -> Vec<Event> {
-        let Some(advertiser) = self.known.get(&by).cloned() else { return Vec::new() };
+    /// The server behind `by`, which is of `cluster`, advertised these addresses of its cluster. They are spoken to as
+    /// `by` is, and if they are numbers, their certificates must be for the name of `by`.
+    pub(super) fn advertised(
+        &mut self,
+        by: EndpointId,
+        cluster: Option<&str>,
+        urls: &[String],
+    ) -> Vec<Event> {
+        let Some(advertiser) = self.known.get(&by).filter(|_| !self.ignores_advertised).cloned() else {
+            return Vec::new();
+        };
+        let cluster = Cluster::of(cluster);
         let round = self.next;
         let mut events = Vec::new();
         for address in urls.iter().take(GOSSIPED_MAX).filter_map(|url| Address::advertised(url)) {
             if let Some(known) = self.known.values_mut().find(|known| known.target.address == address) {
                 known.seen = known.seen.map(|_| round);
+                // Two clusters may advertise one address, of which one is wrong.
+                if known.is_contradicted {
+                    known.cluster = Some(cluster.clone());
+                }
                 continue;
             }
             events.extend(self.make_room());
@@ -155,10 +223,9 @@ impl Endpoints {
                 .filter(|name| !is_number(name));
             let known = Known {
                 region: advertiser.region.clone(),
-                target,
                 seen: Some(round),
-                origin: None,
-                weight: 1,
+                cluster: Some(cluster.clone()),
+                ..Known::at(target)
             };
             events.extend(self.add(known).map(|endpoint| Event::Discovered(endpoint.gossiped())));
         }
@@ -189,6 +256,24 @@ impl Endpoints {
 }
 
 impl Known {
+    /// Of which nothing else is known.
+    const fn at(target: Target) -> Self {
+        Self {
+            region: None,
+            target,
+            seen: None,
+            cluster: None,
+            is_contradicted: false,
+            origin: None,
+            weight: 1,
+        }
+    }
+
+    fn listed(server: ServerUrl, auth: &Auth) -> Self {
+        let region = server.region.clone();
+        Self { region, ..Self::at(Target::of(server, auth)) }
+    }
+
     fn endpoint(&self, id: EndpointId) -> Endpoint {
         let mut endpoint = Endpoint::new(id, self.target.address.to_string());
         endpoint.weight = self.weight;
@@ -204,92 +289,4 @@ impl Known {
 const GOSSIPED_MAX: usize = 64;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::native::target::Scheme;
-    use crate::native::{IntoServers as _, Secret};
-
-    fn endpoints(list: &str) -> Endpoints {
-        Endpoints::new(list.into_servers().unwrap(), Vec::new(), &Auth::None)
-    }
-
-    #[test]
-    fn what_is_known_already_is_not_discovered_again() {
-        let mut endpoints = endpoints("lon=a:1,b:1,a:1");
-        assert_eq!(endpoints.listed().len(), 2);
-        let events = endpoints.advertised(EndpointId(0), &["a:1".into(), "c:1".into(), "c:1".into()]);
-        let expected = Endpoint::new(EndpointId(2), "c:1").with_label("lon").gossiped();
-        assert_eq!(events, [Event::Discovered(expected)]);
-        assert!(endpoints.advertised(EndpointId(0), &["c:1".into()]).is_empty());
-    }
-
-    #[test]
-    fn advertised_endpoints_are_bounded_and_nonsense_is_skipped() {
-        let mut endpoints = endpoints("a:1");
-        assert!(endpoints.advertised(EndpointId(0), &["".into(), "b:0".into(), "x y".into()]).is_empty());
-        for port in 1..=200 {
-            endpoints.advertised(EndpointId(0), &[format!("b:{port}")]);
-        }
-        assert_eq!(endpoints.known.len(), 1 + GOSSIPED_MAX);
-        assert!(endpoints.target(EndpointId(0)).is_some(), "what the user listed stays");
-    }
-
-    #[test]
-    fn advertised_endpoints_inherit_the_credentials_of_the_listed_ones() {
-        let mut endpoints = endpoints("nats://t0k3n@a:1");
-        endpoints.advertised(EndpointId(0), &["b:1".into()]);
-        assert_eq!(endpoints.target(EndpointId(1)).unwrap().auth, Auth::Token(Secret::from("t0k3n")));
-    }
-
-    #[test]
-    fn advertised_numbers_are_held_to_the_name_that_was_listed() {
-        let mut endpoints = endpoints("wss://lon.test:1");
-        endpoints.advertised(EndpointId(0), &["10.0.0.1:1".into(), "lon-2.test:1".into()]);
-        let target = |id| endpoints.target(EndpointId(id)).unwrap();
-        assert_eq!((target(1).name(), target(1).scheme), ("lon.test", Scheme::Wss));
-        assert_eq!((target(2).name(), target(2).scheme), ("lon-2.test", Scheme::Wss));
-        endpoints.advertised(EndpointId(1), &["[::1]:1".into()]);
-        assert_eq!(endpoints.target(EndpointId(3)).unwrap().name(), "lon.test", "at second hand");
-    }
-
-    #[test]
-    fn found_servers_come_and_go_but_for_those_in_use_and_those_listed() {
-        let origin = Origin {
-            name: "nats.test".into(),
-            scheme: Scheme::Tls,
-            region: None,
-            auth: Auth::Token(Secret::from("t")),
-        };
-        let mut endpoints = Endpoints::new("listed:1".into_servers().unwrap(), vec![origin], &Auth::None);
-        let found = |host: &str| Found {
-            address: Address { host: host.into(), port: 1, path: String::new() },
-            held_to: None,
-            resolved: vec!["127.0.0.1".parse().unwrap()],
-            weight: 0,
-        };
-        let events = endpoints.found(0, vec![found("a"), found("b"), found("listed")], &[]);
-        assert_eq!(events.len(), 2, "{events:?}");
-        let heavier = vec![Found { weight: 7, ..found("a") }, found("b")];
-        let events = endpoints.found(0, heavier, &[]);
-        assert!(matches!(&events[..], [Event::Discovered(a)] if a.weight == 7), "{events:?}");
-        let a = endpoints.target(EndpointId(1)).unwrap();
-        assert_eq!((a.scheme, a.auth, a.resolved.len()), (Scheme::Tls, Auth::Token(Secret::from("t")), 1));
-        assert_eq!(endpoints.origin(0), ("nats.test".into(), 2));
-
-        let in_use = [EndpointId(2)];
-        assert_eq!(endpoints.found(0, vec![], &in_use), [Event::Withdrawn(EndpointId(1))]);
-        assert_eq!(endpoints.found(0, vec![], &[]), [Event::Withdrawn(EndpointId(2))]);
-        assert!(endpoints.target(EndpointId(0)).is_some(), "what the user listed stays");
-    }
-
-    #[test]
-    fn what_asked_for_tls_once_is_never_spoken_to_in_clear_again() {
-        let mut endpoints = endpoints("a:1");
-        let reached = "127.0.0.1:1".parse().unwrap();
-        let mut info = Info { tls_required: true, ..Info::default() };
-        endpoints.reached(EndpointId(0), reached, &info);
-        info.tls_required = false;
-        endpoints.reached(EndpointId(0), reached, &info);
-        assert!(endpoints.target(EndpointId(0)).unwrap().asks_for_tls);
-    }
-}
+mod tests;

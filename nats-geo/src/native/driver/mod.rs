@@ -19,6 +19,7 @@ use super::link::{self, Ended, Link, Report, Reports};
 use super::observe::events::TARGET;
 use super::observe::{Observed, Recorder};
 use super::prober::Answer;
+use super::servers::ServerUrl;
 use crate::core::{
     Call, Cause, ConnId, EndpointId, Event, Notice, NoticeKind, OpenError, PingId, ProbeError, ProbeId,
     Selector, ServerIdentity,
@@ -52,6 +53,7 @@ pub(crate) struct Driver {
     reports: mpsc::Receiver<(ConnId, Report)>,
     reporter: Reports,
     findings: mpsc::Receiver<Finding>,
+    lists: mpsc::Receiver<Vec<ServerUrl>>,
     /// Notices of other parts than the selector.
     news: mpsc::Receiver<NoticeKind>,
     /// Names that cannot be looked up, by origin.
@@ -74,6 +76,8 @@ pub(crate) struct Parts {
     pub(crate) settings: link::Settings,
     /// News about names; without any, its sender is gone.
     pub(crate) findings: mpsc::Receiver<Finding>,
+    /// Lists of servers that replace those before.
+    pub(crate) lists: mpsc::Receiver<Vec<ServerUrl>>,
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) progress: Progress,
     pub(crate) observed: Arc<Observed>,
@@ -133,6 +137,7 @@ impl Driver {
             endpoints,
             settings,
             findings,
+            lists,
             notices,
             progress,
             observed,
@@ -156,6 +161,7 @@ impl Driver {
             reports,
             reporter,
             findings,
+            lists,
             unresolved: BTreeSet::new(),
             notices,
             progress,
@@ -194,6 +200,7 @@ impl Driver {
                     Err(_) => {}
                 },
                 Some(finding) = self.findings.recv() => self.found(finding),
+                Some(servers) = self.lists.recv() => self.relist(servers),
                 Some(kind) = self.news.recv() => self.notify(kind),
                 () = self.clock.sleep_until(wake) => self.timer_fired(),
             }
@@ -305,13 +312,20 @@ impl Driver {
     }
 
     fn probed(&mut self, probe: ProbeId, endpoint: EndpointId, result: Result<Answer, ProbeError>) {
+        let result = result.and_then(|answer| {
+            match self.endpoints.contradiction(endpoint, answer.info.cluster.as_deref()) {
+                Some((expected, found)) => Err(ProbeError::OtherCluster { expected, found }),
+                None => Ok(answer),
+            }
+        });
         match result {
             Ok(answer) => {
                 self.progress.succeeded(&self.endpoints.address(endpoint));
                 self.endpoints.reached(endpoint, answer.reached, &answer.info);
                 self.settings.guard.lives(&answer.info.server_id);
                 self.tell(Event::Probed { probe, result: Ok(answer.report) });
-                self.advertised(endpoint, &answer.info.connect_urls);
+                self.hub.home.is_among(lock(&self.selector).home_clusters());
+                self.advertised(endpoint, answer.info.cluster.as_deref(), &answer.info.connect_urls);
             }
             Err(error) => {
                 if error == ProbeError::AwaitsTls {
@@ -328,6 +342,15 @@ impl Driver {
         if self.dials.remove(&conn).is_none() {
             return;
         }
+        let result = result.and_then(|(link, info)| {
+            match self.endpoints.contradiction(endpoint, info.cluster.as_deref()) {
+                Some((expected, found)) => {
+                    link.kill();
+                    Err(OpenError::OtherCluster { expected, found })
+                }
+                None => Ok((link, info)),
+            }
+        });
         match result {
             Ok((link, info)) => {
                 self.progress.succeeded(&self.endpoints.address(endpoint));
@@ -335,7 +358,7 @@ impl Driver {
                 self.confirm_publishes(&entry.link);
                 self.links.insert(conn, entry);
                 self.tell(Event::Opened { conn, identity: identity(&info) });
-                self.advertised(endpoint, &info.connect_urls);
+                self.advertised(endpoint, info.cluster.as_deref(), &info.connect_urls);
             }
             Err(error) => {
                 self.endpoints.not_opened(endpoint);
@@ -355,10 +378,18 @@ impl Driver {
         });
     }
 
-    fn advertised(&mut self, by: EndpointId, urls: &[String]) {
-        for event in self.endpoints.advertised(by, urls) {
+    fn advertised(&mut self, by: EndpointId, cluster: Option<&str>, urls: &[String]) {
+        for event in self.endpoints.advertised(by, cluster, urls) {
             self.tell(event);
         }
+    }
+
+    /// Lists other servers. The live link stays until a better one has taken over.
+    fn relist(&mut self, servers: Vec<ServerUrl>) {
+        for event in self.endpoints.relist(servers) {
+            self.tell(event);
+        }
+        self.tell(Event::ChooseAfresh);
     }
 
     async fn shut_down(&mut self) {

@@ -36,7 +36,12 @@ impl Driver {
             self.progress.credentials_refused();
         }
         if let Some(entry) = home::found_by(&notice.kind).and_then(|conn| self.links.get(&conn)) {
-            self.hub.home.is_at(&entry.link);
+            let cluster = entry.link.client().try_server_info().and_then(|info| info.cluster);
+            let nearest = lock(&self.selector).home_clusters();
+            if let Some(cluster) = cluster {
+                self.hub.home.is_at(cluster, &nearest);
+            }
+            self.hub.home.is_among(nearest);
         }
         let complete = lock(&self.observed.history).noticed(&notice);
         // Nobody may be listening.

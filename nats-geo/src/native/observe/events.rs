@@ -54,6 +54,12 @@ pub(crate) fn emit(notice: &Notice) {
         NoticeKind::Damped { region, until } => tracing::event!(
             name: "nats_geo.damped", target: TARGET, Level::WARN, %at, %region, %until, "{kind}"
         ),
+        NoticeKind::OtherCluster { address, .. } => tracing::event!(
+            name: "nats_geo.other_cluster", target: TARGET, Level::WARN, %at, address, "{kind}"
+        ),
+        NoticeKind::LabelContradicted { address, .. } => tracing::event!(
+            name: "nats_geo.label_contradicted", target: TARGET, Level::WARN, %at, address, "{kind}"
+        ),
         NoticeKind::CredentialsRefused { .. } => {
             tracing::event!(name: "nats_geo.credentials_refused", target: TARGET, Level::WARN, %at, "{kind}");
         }

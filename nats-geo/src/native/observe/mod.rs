@@ -37,6 +37,8 @@
 //! | `nats_geo.resumed_on` | info | place, `cause`, `detect_ms`, `select_ms`, `connect_ms`, `resume_ms` | and the server has its subscriptions |
 //! | `nats_geo.standby_ready` | info | place | the standby is connected |
 //! | `nats_geo.damped` | warn | `region`, `until` | a region failed too often |
+//! | `nats_geo.other_cluster` | warn | `address` | a server of another cluster answers at an advertised address |
+//! | `nats_geo.label_contradicted` | warn | `address` | a server is in another cluster than its label says |
 //! | `nats_geo.credentials_refused` | warn | | every region that answered refused the credentials |
 //! | `nats_geo.offline` | warn | | nothing answers |
 //! | `nats_geo.break_before_make` | warn | place | a connection limit forbids two links |

@@ -88,6 +88,8 @@ pub struct Member {
     /// The RTT that ranks.
     #[serde(rename = "base_rtt_ms", serialize_with = "optional_millis")]
     pub base_rtt: Option<Duration>,
+    /// Several servers answer at this address in turns; see [`RankedServer::shared`].
+    pub shared: bool,
     /// Why it stands at its place.
     #[serde(flatten)]
     pub standing: Standing,
@@ -100,6 +102,8 @@ pub struct Member {
 pub enum Standing {
     /// Its region is the nearest.
     Nearest,
+    /// The client is connected to it; no probe has measured it yet.
+    Connected,
     /// Its region is as near as the nearest.
     Tied {
         /// How far behind.
@@ -148,6 +152,7 @@ impl From<&Reason> for Standing {
     fn from(reason: &Reason) -> Self {
         match *reason {
             Reason::Nearest => Self::Nearest,
+            Reason::Connected => Self::Connected,
             Reason::Tied { behind } => Self::Tied { behind },
             Reason::Farther { behind } => Self::Farther { behind },
             Reason::Damped { until } => Self::Damped { until },
@@ -245,7 +250,7 @@ impl Report {
 fn regions(ranking: &[RankedServer]) -> Vec<RegionReport> {
     let mut regions: Vec<RegionReport> = Vec::new();
     let mut seen = BTreeSet::new();
-    for RankedServer { address, server, region, base_rtt, reason } in ranking.iter().cloned() {
+    for RankedServer { address, server, region, base_rtt, shared, reason } in ranking.iter().cloned() {
         if seen.insert(region.clone()) {
             regions.push(RegionReport { region, base_rtt: None, peers: 0, members: Vec::new() });
         }
@@ -256,7 +261,7 @@ fn regions(ranking: &[RankedServer]) -> Vec<RegionReport> {
             its.peers += 1;
             its.base_rtt = its.base_rtt.into_iter().chain(base_rtt).min();
         }
-        its.members.push(Member { address, server, base_rtt, standing });
+        its.members.push(Member { address, server, base_rtt, shared, standing });
     }
     regions
 }

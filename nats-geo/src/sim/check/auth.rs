@@ -1,18 +1,19 @@
-//! Refused credentials are no reason to move: the account is the same everywhere.
+//! A region that refuses the credentials is not hammered: accounts are locked for that.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use super::{Checker, per_client};
-use crate::core::{Action, Call, Cause, Event, Notice, NoticeKind, OpenError};
+use crate::core::{Action, Notice, NoticeKind, OpenError, Region, Time};
 use crate::sim::{Seen, World};
 
+/// When each region refused lately, by client.
 #[derive(Debug)]
-pub(crate) struct Auth(Vec<Client>);
+pub(crate) struct Auth(Vec<BTreeMap<Region, VecDeque<Time>>>);
 
-#[derive(Debug, Default)]
-struct Client {
-    active: Option<crate::core::ConnId>,
-    /// The active link was ended because of its credentials, and nothing has been live since.
-    refused: bool,
-}
+/// One try per race, and a back-off of up to 30 s with full jitter: 10 in a minute on average, and seldom twice that.
+const REFUSALS_MAX: usize = 20;
+const WINDOW: Duration = Duration::from_secs(60);
 
 impl Auth {
     pub(crate) fn new(world: &World) -> Self {
@@ -22,34 +23,25 @@ impl Auth {
 
 impl Checker for Auth {
     fn rule(&self) -> &'static str {
-        "refused credentials never cause a move to another region"
+        "a region that refuses the credentials is asked 20 times a minute at most"
     }
 
     fn see(&mut self, seen: &Seen, _: &World) -> Result<(), String> {
-        match seen {
-            Seen::Called { client, call: Call::Event(Event::Closed { conn, cause: Cause::Auth(_) }) } => {
-                let client = &mut self.0[*client];
-                client.refused |= client.active == Some(*conn);
-            }
-            // It fails for another reason as well, which may cause a move.
-            Seen::Called { client, call: Call::Event(Event::OpenFailed { error, .. }) } => {
-                self.0[*client].refused &= matches!(error, OpenError::Auth(_));
-            }
-            Seen::Decided { client, action: Action::Notify(Notice { kind, .. }), .. } => {
-                let state = &mut self.0[*client];
-                let was_refused = state.refused;
-                match kind {
-                    NoticeKind::Connected(to) => *state = Client { active: Some(to.conn), refused: false },
-                    NoticeKind::Moved { from, to, cause, .. } => {
-                        *state = Client { active: Some(to.conn), refused: false };
-                        if was_refused && !cause.is_planned() && from.region != to.region {
-                            return Err(format!("client {client} moved from {from} to {to}"));
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            _ => {}
+        let Seen::Decided { client, action: Action::Notify(Notice { at, kind }), .. } = seen else {
+            return Ok(());
+        };
+        let NoticeKind::OpenFailed { place, error: OpenError::Auth(_) } = kind else { return Ok(()) };
+        let refusals = self.0[*client].entry(place.region.clone()).or_default();
+        refusals.push_back(*at);
+        while refusals.front().is_some_and(|first| at.since(*first) > WINDOW) {
+            refusals.pop_front();
+        }
+        if refusals.len() > REFUSALS_MAX {
+            return Err(format!(
+                "client {client} asked {} {} times in a minute",
+                place.region,
+                refusals.len()
+            ));
         }
         Ok(())
     }

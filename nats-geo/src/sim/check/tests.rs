@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::core::{
-    Action, Call, CapacityHint, Cause, Config, ConnId, EndpointId, Event, Handover, MoveCause, Notice,
-    NoticeKind, PingId, Place, ProbeId, Region, Time,
+    Action, Call, CapacityHint, Config, ConnId, EndpointId, Event, Handover, MoveCause, Notice, NoticeKind,
+    OpenError, PingId, Place, ProbeId, Region, Time,
 };
 use crate::sim::{Fault, Scenario, ServerFault};
 
@@ -90,17 +90,16 @@ fn a_carrying_link_may_be_cut_off_only_when_it_is_silent() {
 }
 
 #[test]
-fn a_move_after_refused_credentials_is_found() {
+fn a_region_that_refuses_the_credentials_may_be_asked_twenty_times_a_minute() {
     let world = world(Config::fleet());
-    let closed = |cause| told(Event::Closed { conn: ConnId(1), cause });
-    let connected = noticed(NoticeKind::Connected(place(1, "lon")));
-    let away = moved("lon", "ams", MoveCause::RegionLost);
-    let rule = || auth::Auth::new(&world);
-    let refused = closed(Cause::Auth("no".into()));
-    assert_eq!(complaints(&mut rule(), &[connected.clone(), refused.clone(), away.clone()], &world), [2]);
-    assert_eq!(complaints(&mut rule(), &[connected.clone(), closed(Cause::Eof), away], &world), [0; 0]);
-    let sibling = moved("lon", "lon", MoveCause::ServerLost);
-    assert_eq!(complaints(&mut rule(), &[connected, refused, sibling], &world), [0; 0]);
+    let refused_at = |second: u64, region: &str| {
+        let kind = NoticeKind::OpenFailed { place: place(1, region), error: OpenError::Auth("no".into()) };
+        let at = Time::from_millis(second * 1_000);
+        decided_at(at, Action::Notify(Notice { at, kind }))
+    };
+    let mut refusals: Vec<_> = (0..20).map(|second| refused_at(second, "lon")).collect();
+    refusals.extend([refused_at(20, "ams"), refused_at(59, "lon"), refused_at(120, "lon")]);
+    assert_eq!(complaints(&mut auth::Auth::new(&world), &refusals, &world), [21]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod contracts;
 mod failing;
+mod identity;
 mod returning;
 mod useless;
 mod world;
