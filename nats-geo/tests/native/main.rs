@@ -10,6 +10,7 @@ mod backlog;
 mod basics;
 mod consumers;
 mod costs_itself;
+mod customized;
 mod dns;
 mod dns_changes;
 mod dns_server;

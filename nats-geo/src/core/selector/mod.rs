@@ -35,8 +35,8 @@ use super::sorted::SortedMap;
 use super::useless::Useless;
 use super::watch::Watch;
 use super::{
-    Action, Cause, Config, ConfigError, ConnId, Event, NoticeKind, OpenError, PingId, Region,
-    ServerIdentity, Time,
+    Action, Cause, Config, ConfigError, ConnId, Event, NoticeKind, OpenError, PingId, Region, ServerIdentity,
+    Time,
 };
 use link::{Link, LinkState, Peer};
 pub(crate) use measure::Answer;
