@@ -8,6 +8,7 @@ mod asked_again;
 mod at_least_once;
 mod backlog;
 mod basics;
+mod began_again;
 mod consumers;
 mod costs_itself;
 mod customized;
