@@ -120,4 +120,19 @@ mod tests {
         }
         assert!(!mark(5, 9).is_not_of(&info(1, 4, 8, true)), "a mirror may be behind");
     }
+
+    #[test]
+    fn a_later_message_with_a_lower_sequence_is_of_another_stream() {
+        let delivery = |stream_sequence, second| Delivery {
+            delivered: 1,
+            stream_sequence,
+            consumer_sequence: 1,
+            pending: 0,
+            published: mark(0, second).stored,
+        };
+        let mark = mark(5, 20);
+        assert!(mark.is_passed_by(&delivery(5, 21)) && mark.is_passed_by(&delivery(1, 30)));
+        assert!(!mark.is_passed_by(&delivery(6, 21)), "the next one");
+        assert!(!mark.is_passed_by(&delivery(5, 20)) && !mark.is_passed_by(&delivery(1, 11)), "copies");
+    }
 }
