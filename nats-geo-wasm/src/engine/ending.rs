@@ -80,6 +80,7 @@ impl Engine {
             Purpose::Probe(probe) => self.probe_failed(probe, &end),
             Purpose::Traffic(conn) => {
                 let was_live = link.step == Step::Live;
+                self.find_culprit(&link, &end);
                 self.settle(socket, &mut link);
                 self.traffic_ended(conn, end, was_live);
             }

@@ -65,6 +65,11 @@ impl Endpoints {
         Some(self.known.get(&id)?.url.url())
     }
 
+    /// Its host, without the port.
+    pub(super) fn host(&self, id: EndpointId) -> Option<String> {
+        self.known.get(&id)?.url.address.rsplit_once(':').map(|(host, _)| host.into())
+    }
+
     /// As [`url`](Self::url), for people.
     pub(super) fn shown(&self, id: EndpointId) -> String {
         self.known.get(&id).map(|known| known.url.shown()).unwrap_or_default()

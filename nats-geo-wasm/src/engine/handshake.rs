@@ -39,6 +39,7 @@ impl Engine {
         self.advance(now);
         if let Some(link) = self.links.get_mut(&socket).filter(|link| link.step == Step::Opening) {
             link.step = Step::AwaitInfo;
+            self.has_opened(socket);
         }
         self.pump();
     }
@@ -135,7 +136,7 @@ impl Engine {
         self.notify_probe(endpoint, rtt, &identity);
         let report =
             ProbeReport { time_to_info: rtt * u32::from(ROUND_TRIPS), round_trips: ROUND_TRIPS, identity };
-        self.tell(Event::Probed { probe, result: Ok(report) });
+        self.report_answer(probe, report);
         self.advertised(endpoint, &info);
     }
 

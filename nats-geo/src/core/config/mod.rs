@@ -122,6 +122,10 @@ pub struct ProbeConfig {
     pub start_window_min: Duration,
     /// ... and not after this much. Default 50 ms: the user waits.
     pub start_window_max: Duration,
+    /// When the first link is live, every endpoint is measured a second time. Then, after this long at most, the client
+    /// moves if another region turned out to be nearer. Default zero, which leaves it out: `start_samples` come before
+    /// the choice. Browsers choose after one sample, and set 4 s, which is twice the probe's time limit.
+    pub start_review: Duration,
 }
 
 impl ProbeConfig {
@@ -137,6 +141,7 @@ impl ProbeConfig {
         start_window_factor: 3,
         start_window_min: ms(20),
         start_window_max: ms(50),
+        start_review: Duration::ZERO,
     };
 }
 
