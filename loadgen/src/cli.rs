@@ -19,7 +19,7 @@ pub struct Opts {
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// The regions, 2 to 8; the first is the one that is broken. Known cities bring their RTTs along
+    /// The regions, 2 to 16; the first is the one that is broken. Known cities bring their RTTs along
     #[arg(long, value_delimiter = ',', required_unless_present = "config", value_name = "NAMES")]
     pub regions: Vec<String>,
 
@@ -27,9 +27,10 @@ pub struct Opts {
     #[command(flatten)]
     pub cluster: ClusterOpts,
 
-    /// Clients per region and population
-    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=200), value_name = "N")]
-    pub clients: u16,
+    /// Clients in each region that is broken, one population after the other; others have 2 at most. By default as many
+    /// as the machine can serve with half of it idle, up to 6
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=200), value_name = "N")]
+    pub clients: Option<u16>,
 
     /// What to break, in this order
     #[arg(long, value_delimiter = ',', value_enum, default_values_t = FaultKind::ALL, value_name = "KINDS")]
@@ -39,7 +40,7 @@ pub struct Opts {
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub fault_regions: Vec<String>,
 
-    /// How often each fault is injected, each time at another phase of the clients' PINGs
+    /// How often each fault is injected, each time at another phase of the clients' PINGs; half as often for async-nats, and a lame duck a quarter as often
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
     pub rounds: u16,
 
@@ -51,9 +52,10 @@ pub struct Opts {
     #[arg(long)]
     pub warm_standby: bool,
 
-    /// Requests per second and client, open loop
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000), value_name = "PER_SECOND")]
-    pub rate: u16,
+    /// Requests per second and client, open loop; 20 at most in regions that are not broken. By default as many as the
+    /// machine can serve with half of it idle, up to 100
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000), value_name = "PER_SECOND")]
+    pub rate: Option<u16>,
 
     /// Makes client choices and fault phases repeatable; random, and printed, by default
     #[arg(long)]
@@ -75,7 +77,7 @@ pub struct Opts {
 /// The super-cluster that is started.
 #[derive(Args, Clone, Debug)]
 pub struct ClusterOpts {
-    /// Round-trip time between two regions, such as `lon-mars=300`; may be repeated
+    /// Round-trip time between two regions, such as `lon-mars=300`, or "us-east-1 eu-west=80"; may be repeated
     #[arg(long, value_name = "A-B=MS")]
     pub rtt: Vec<RttOverride>,
 
@@ -106,7 +108,7 @@ pub enum Command {
     /// Compares failure detectors on the same traces of PINGs: how fast they are, and how often they are wrong
     Detectors(DetectorsOpts),
     /// Looks a name up with several resolvers: how fast they are, what they say, and where it leads
-    Dns(DnsOpts),
+    Dns(Box<DnsOpts>),
 }
 
 /// Options of `loadgen dns`.
@@ -129,7 +131,7 @@ pub struct DnsOpts {
 /// Options of `loadgen up`.
 #[derive(Args, Clone, Debug)]
 pub struct UpOpts {
-    /// The regions, 2 to 8. Known cities bring their RTTs along
+    /// The regions, 2 to 16. Known cities bring their RTTs along
     #[arg(long, value_delimiter = ',', required = true, value_name = "NAMES")]
     pub regions: Vec<String>,
 
@@ -190,7 +192,7 @@ pub struct SimulateOpts {
     #[arg(long, default_value_t = 480, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
     pub after_s: u32,
 
-    /// Round-trip time between two regions, such as `lon-mars=300`; may be repeated
+    /// Round-trip time between two regions, such as `lon-mars=300`, or "us-east-1 eu-west=80"; may be repeated
     #[arg(long, value_name = "A-B=MS")]
     pub rtt: Vec<RttOverride>,
 

@@ -46,13 +46,13 @@ impl ConfigFile {
         take("servers_per_region", &mut |opts| {
             set(&mut opts.cluster.servers_per_region, self.servers_per_region)
         });
-        take("clients", &mut |opts| set(&mut opts.clients, self.clients));
+        take("clients", &mut |opts| opts.clients = self.clients);
         take("faults", &mut |opts| set(&mut opts.faults, self.faults.clone()));
         take("fault_regions", &mut |opts| set(&mut opts.fault_regions, self.fault_regions.clone()));
         take("rounds", &mut |opts| set(&mut opts.rounds, self.rounds));
         take("preset", &mut |opts| set(&mut opts.preset, self.preset));
         take("warm_standby", &mut |opts| set(&mut opts.warm_standby, self.warm_standby));
-        take("rate", &mut |opts| set(&mut opts.rate, self.rate));
+        take("rate", &mut |opts| opts.rate = self.rate);
         take("seed", &mut |opts| opts.seed = self.seed);
         opts
     }

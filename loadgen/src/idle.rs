@@ -33,7 +33,7 @@ pub async fn measure(plan: &Plan, cluster: &SuperCluster) -> Result<(Idle, Durat
     let farthest = plan.regions_by_distance(region).last().copied().unwrap_or_default();
     let before = cluster.client_traffic(region, farthest)?;
     let mut clients = Vec::new();
-    for number in 0..plan.clients {
+    for number in 0..CLIENTS {
         clients.push(Client::connect(spec(plan, cluster, region, number)?).await?);
     }
     let policy = plan.policy();
@@ -46,7 +46,7 @@ pub async fn measure(plan: &Plan, cluster: &SuperCluster) -> Result<(Idle, Durat
     let (from, start) = (total(plan, cluster, region)?, clock::now());
     tokio::time::sleep(window).await;
     let bytes = total(plan, cluster, region)? - from;
-    let ping_bytes_per_s = bytes as f64 / start.elapsed().as_secs_f64() / f64::from(plan.clients);
+    let ping_bytes_per_s = bytes as f64 / start.elapsed().as_secs_f64() / f64::from(CLIENTS);
 
     let home_rtt = clients[0].base_rtt(region).ok_or_else(|| IdleError::Unmeasured(region.clone()))?;
     let endpoints = plan.topology.servers().count() as f64;
@@ -76,6 +76,9 @@ fn total(plan: &Plan, cluster: &SuperCluster, from: &str) -> Result<u64, Unknown
     let regions = plan.topology.regions().iter();
     regions.map(|to| Ok(cluster.client_traffic(from, to)?.bytes)).sum()
 }
+
+/// A mean of some: each has its own phase.
+const CLIENTS: u16 = 4;
 
 /// Enough PINGs that one more or less at the edge of the window is below 15 %.
 const PINGS: u32 = 8;

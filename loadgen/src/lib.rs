@@ -1,8 +1,9 @@
 //! Starts a real NATS super-cluster on one machine, breaks it, and measures failover.
 //!
-//! The flow: [`cli`] -> [`plan`] -> [`run`] -> for every fault and repetition a [`round`] (fresh [`clients`],
+//! The flow: [`cli`] -> [`plan`] -> [`run`] -> the [`capacity`] of the [`machine`] -> for every fault and repetition a [`round`] (fresh [`clients`],
 //! [`load`], a fault of the [`cluster`], all over the emulated [`wan`]) -> [`record`] -> [`report`].
 
+pub mod capacity;
 pub mod cli;
 pub mod clients;
 pub mod clock;
@@ -12,6 +13,7 @@ pub mod detectors;
 pub mod dns;
 pub mod idle;
 pub mod load;
+pub mod machine;
 pub mod out_folder;
 pub mod plan;
 pub mod progress;

@@ -12,7 +12,7 @@ use crate::config_file::with_config_file;
 use crate::detectors::plan::DetectorsPlan;
 use crate::dns::DnsPlan;
 use crate::simulate::plan::SimulatePlan;
-use crate::wan::{RttTable, UnknownPairError};
+use crate::wan::{ParseRttError, RttTable, UnknownPairError};
 
 /// A run that can be carried out.
 #[derive(Clone, Debug)]
@@ -21,8 +21,8 @@ pub struct Plan {
     pub topology: Topology,
     /// How far apart.
     pub rtt: RttTable,
-    /// Clients per region and population.
-    pub clients: u16,
+    /// Clients in each region that is broken; `None`: see [`capacity`](crate::capacity).
+    pub clients: Option<u16>,
     /// What to break, and where, in order.
     pub faults: Vec<(FaultKind, String)>,
     /// How often each.
@@ -31,8 +31,8 @@ pub struct Plan {
     pub preset: Preset,
     /// Whether they keep a warm standby.
     pub warm_standby: bool,
-    /// Requests per second and client.
-    pub rate: u16,
+    /// Requests per second and client; `None`: see [`capacity`](crate::capacity).
+    pub rate: Option<u16>,
     /// Of everything random.
     pub seed: u64,
     /// Where reports go.
@@ -52,6 +52,9 @@ pub enum PlanError {
     /// A distance is missing.
     #[error(transparent)]
     UnknownPair(#[from] UnknownPairError),
+    /// A distance is between regions that there are not.
+    #[error(transparent)]
+    Rtt(#[from] ParseRttError),
     /// `--fault-regions` names a region that there is not.
     #[error("--fault-regions names `{name}`, which is not among --regions {}", known.join(","))]
     UnknownFaultRegion {
@@ -207,7 +210,7 @@ impl UpPlan {
 
 fn start_options(regions: Vec<String>, opts: ClusterOpts) -> Result<StartOptions, PlanError> {
     let topology = Topology::new(regions, opts.servers_per_region)?;
-    let rtt = RttTable::new(opts.rtt);
+    let rtt = RttTable::new(opts.rtt, topology.regions())?;
     check_distances(&topology, &rtt)?;
     let mut start = StartOptions::new(topology);
     start.rtt = rtt;
@@ -310,13 +313,13 @@ mod tests {
         let faults: Vec<_> = plan.faults.iter().map(|(fault, region)| format!("{fault} {region}")).collect();
         assert_eq!(faults, ["server-kill lon", "region-kill lon", "blackhole lon", "lame-duck lon"]);
         assert_eq!(plan.regions_by_distance("dal"), ["dal", "lon", "ams"]);
-        assert_eq!((plan.clients, plan.rounds, plan.preset), (6, 4, Preset::Interactive));
+        assert_eq!((plan.clients, plan.rounds, plan.preset), (None, 4, Preset::Interactive));
     }
 
     #[test]
     fn errors_name_the_input_and_the_remedy() {
         assert!(error(&[]).contains("--regions"));
-        assert!(error(&["--regions", "lon"]).contains("2 to 8"));
+        assert!(error(&["--regions", "lon"]).contains("2 to 16"));
         assert!(error(&["--regions", "lon,mars"]).contains("--rtt lon-mars=MS"));
         assert!(error(&["--regions", "lon,ams", "--servers-per-region", "0"]).contains("choose 1 to 9"));
         assert!(error(&["--regions", "lon,ams", "--clients", "0"]).contains("1..=200"));
@@ -335,7 +338,7 @@ mod tests {
         std::fs::write(&path, r#"{"regions": ["lon", "ams"], "clients": 2, "preset": "fleet"}"#).unwrap();
         let path = path.to_str().unwrap();
         let opts_of = opts(&["--config", path, "--clients", "9"]).unwrap();
-        assert_eq!((opts_of.regions.len(), opts_of.clients, opts_of.preset), (2, 9, Preset::Fleet));
+        assert_eq!((opts_of.regions.len(), opts_of.clients, opts_of.preset), (2, Some(9), Preset::Fleet));
         std::fs::write(path, r#"{"region": ["lon"]}"#).unwrap();
         assert!(error(&["--config", path]).contains("unknown field `region`"));
     }

@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 use futures_util::future::{join_all, try_join_all};
 use nats_geo::core::Config;
 
+use crate::capacity::Load;
 use crate::cli::FaultKind;
 use crate::clients::{Client, ConnectError, Outcome, Population, Seat, Sign, Spec};
 use crate::clock;
 use crate::cluster::faults::FaultError;
 use crate::cluster::{CheckLeaksError, SuperCluster, UnknownNameError};
 use crate::load::flow::{Flow, FlowError, Kind};
-use crate::load::requests::{ECHO, Op, Requests};
+use crate::load::requests::{self, ECHO, Op, Requests};
 use crate::load::responder::{ResponderError, Responders};
+use crate::machine::ProcessorTime;
 use crate::plan::Plan;
 use crate::record::failover::{Record, Trace};
 use crate::report::summary::{Connected, FlowRecord};
@@ -21,6 +23,8 @@ use crate::report::summary::{Connected, FlowRecord};
 /// What one round does.
 #[derive(Clone, Debug)]
 pub struct Round {
+    /// Whose clients. One population after the other, so that neither measures how busy the other one is.
+    pub population: Population,
     /// What is broken.
     pub fault: FaultKind,
     /// Where.
@@ -44,6 +48,8 @@ pub struct Seen {
     pub ops: Vec<(Population, String, Vec<Op>)>,
     /// Connections that bypassed the emulation.
     pub leaks: Vec<String>,
+    /// Share of the processor time that was idle while the load ran.
+    pub idle: Option<f64>,
 }
 
 /// Why a round could not be carried out.
@@ -80,12 +86,13 @@ impl Round {
     pub async fn run(
         &self,
         plan: &Plan,
+        load: &Load,
         cluster: &mut SuperCluster,
         responders: &mut Responders,
     ) -> Result<Seen, RoundError> {
         let mut seen = Seen::default();
-        responders.complete(&home_urls(cluster)?).await?;
-        let clients = self.connect_all(plan, cluster, &mut seen.connected).await?;
+        responders.complete(&cluster.server_urls()).await?;
+        let clients = self.connect_all(plan, load, cluster, &mut seen.connected).await?;
         settle(plan, &clients).await?;
         seen.leaks = cluster.leaks().await?;
 
@@ -94,13 +101,17 @@ impl Round {
             responders.withdraw(&target).await;
         }
         let flows = self.start_flows(plan, cluster, &clients, &target).await?;
-        let requests = start_requests(plan, &clients);
+        let rate = |client: &Client| load.rate_in(plan, &client.region);
+        let requests = requests::start_all(clients.iter().map(|client| (client.clone(), rate(client))));
+        let before = ProcessorTime::now();
         tokio::time::sleep(WARM_UP + self.phase).await;
 
         let homes: Vec<_> = clients.iter().map(Client::seat).collect();
         let fault_at = self.inject(cluster, &target)?;
         tokio::time::sleep_until((fault_at + self.observed_for(&plan.policy())).into()).await;
 
+        let after = ProcessorTime::now();
+        seen.idle = after.zip(before).and_then(|(after, before)| after.idle_share_since(before));
         let landed: Vec<_> = clients.iter().map(Client::seat).collect();
         let ops = join_all(requests.into_iter().map(Requests::finish)).await;
         let tallies = self.finish_flows(flows, &mut seen.flows).await;
@@ -125,24 +136,28 @@ impl Round {
     async fn connect_all(
         &self,
         plan: &Plan,
+        load: &Load,
         cluster: &SuperCluster,
         connected: &mut Vec<Connected>,
     ) -> Result<Vec<Client>, RoundError> {
+        let at_once = match self.population {
+            Population::NatsGeo => 1,
+            Population::Stock => STOCK_CONNECTS_AT_ONCE,
+        };
         let mut clients = Vec::new();
-        for (population, at_once) in [(Population::NatsGeo, 1), (Population::Stock, STOCK_CONNECTS_AT_ONCE)] {
-            let numbers: Vec<_> = (0..plan.clients).collect();
-            for numbers in numbers.chunks(at_once) {
-                let mut wave = Vec::new();
-                for region in plan.topology.regions() {
-                    for number in numbers {
-                        wave.push(connect(self.spec(plan, cluster, population, region, *number)?));
-                    }
+        let numbers: Vec<_> = (0..load.clients.max(load.bystanders)).collect();
+        for numbers in numbers.chunks(at_once) {
+            let mut wave = Vec::new();
+            for region in plan.topology.regions() {
+                let count = load.clients_in(plan, region);
+                for number in numbers.iter().filter(|number| **number < count) {
+                    wave.push(connect(self.spec(plan, cluster, region, *number)?));
                 }
-                for result in join_all(wave).await {
-                    let (client, how) = result?;
-                    connected.extend(how);
-                    clients.push(client);
-                }
+            }
+            for result in join_all(wave).await {
+                let (client, how) = result?;
+                connected.extend(how);
+                clients.push(client);
             }
         }
         Ok(clients)
@@ -152,10 +167,10 @@ impl Round {
         &self,
         plan: &Plan,
         cluster: &SuperCluster,
-        population: Population,
         region: &str,
         number: u16,
     ) -> Result<Spec, UnknownNameError> {
+        let population = self.population;
         let endpoints = cluster.endpoints(region)?;
         let urls = endpoints.into_iter().map(|endpoint| endpoint.tcp_url).collect();
         let which = u64::from(number) + 1_000 * u64::from(self.number) + 1_000_000 * self.fault as u64;
@@ -169,10 +184,11 @@ impl Round {
         if !self.fault.hits_one_server() {
             return self.region.clone();
         }
-        let of_region = clients
+        // Clients of async-nats may sit anywhere, wherever they come from.
+        let candidates = clients
             .iter()
-            .filter(|client| client.population == Population::NatsGeo && client.region == self.region);
-        let seats: Vec<_> = of_region.filter_map(Client::seat).map(|seat| seat.server).collect();
+            .filter(|client| self.population == Population::Stock || client.region == self.region);
+        let seats: Vec<_> = candidates.filter_map(Client::seat).map(|seat| seat.server).collect();
         let count = |server: &String| seats.iter().filter(|seat| *seat == server).count();
         let servers = plan.topology.servers_of(&self.region).map(|server| server.to_string());
         servers.max_by_key(count).unwrap_or_default()
@@ -197,22 +213,14 @@ impl Round {
             endpoint.server.region() == feeder_region && endpoint.server.to_string() != target
         });
         let feeder_url = &spared.map(|endpoint| endpoint.tcp_url).unwrap_or_default();
-        let mut flows = Vec::new();
-        for population in Population::ALL {
-            let of_region =
-                |client: &&Client| client.population == population && client.region == self.region;
-            let members: Vec<_> = clients.iter().filter(of_region).cloned().collect();
-            let is_member = |index: &usize| of_region(&&clients[*index]);
-            let indices: Vec<_> = (0..clients.len()).filter(is_member).collect();
-            for kind in [Kind::Plain, Kind::Queue] {
-                let (members, indices) = (members.clone(), indices.clone());
-                flows.push(async move {
-                    let name = format!("loadgen.{population}.{kind:?}");
-                    let flow = Flow::start(kind, &name, &members, feeder_url, flow_rate(self.fault)).await?;
-                    Ok(RunningFlow { population, kind, indices, flow })
-                });
-            }
-        }
+        let of_region: Vec<_> =
+            (0..clients.len()).filter(|index| clients[*index].region == self.region).collect();
+        let members: Vec<_> = of_region.iter().map(|index| clients[*index].clone()).collect();
+        let flows = [Kind::Plain, Kind::Queue].map(async |kind| {
+            let name = format!("loadgen.{}.{kind:?}", self.population);
+            let flow = Flow::start(kind, &name, &members, feeder_url, flow_rate(self.fault)).await?;
+            Ok(RunningFlow { population: self.population, kind, indices: of_region.clone(), flow })
+        });
         try_join_all(flows).await
     }
 
@@ -323,24 +331,11 @@ async fn connect(spec: Spec) -> Result<(Client, Option<Connected>), ConnectError
     Ok((client, how))
 }
 
-/// Starts the load of all clients, each at its own phase of the period: in step, they would queue behind each
-/// other.
-fn start_requests(plan: &Plan, clients: &[Client]) -> Vec<Requests> {
-    let start = clock::now();
-    let step = Duration::from_secs(1) / u32::from(plan.rate) / clients.len().max(1) as u32;
-    let starts = (0..).map(|number| start + step * number);
-    clients
-        .iter()
-        .zip(starts)
-        .map(|(client, start)| Requests::start(client.clone(), start, plan.rate))
-        .collect()
-}
-
 /// Messages per second of each flow: many where none may be lost, few where the loss of a dead link is measured
 /// and the machine has other things to do.
 pub const fn flow_rate(fault: FaultKind) -> u16 {
     match fault {
-        FaultKind::LameDuck => 1_000,
+        FaultKind::LameDuck => 500,
         FaultKind::ServerKill | FaultKind::RegionKill | FaultKind::Blackhole => 200,
     }
 }

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::capacity::{self, Capacity, CapacityError};
+use crate::cli::FaultKind;
+use crate::clients::Population;
 use crate::clock;
 use crate::cluster::{CheckLeaksError, MoveLeaderError, StartError, SuperCluster};
 use crate::idle::{self, IdleError};
-use crate::load::responder::Responders;
+use crate::load::responder::{ResponderError, Responders};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::record::histograms::{Histograms, WriteHistogramError};
@@ -28,6 +31,12 @@ pub enum RunError {
     /// The emulation cannot be checked.
     #[error(transparent)]
     Leaks(#[from] CheckLeaksError),
+    /// The load cannot be chosen.
+    #[error(transparent)]
+    Capacity(#[from] CapacityError),
+    /// Nobody answers at a server.
+    #[error(transparent)]
+    Responder(#[from] ResponderError),
     /// The idle cost cannot be measured.
     #[error(transparent)]
     Idle(#[from] IdleError),
@@ -37,7 +46,7 @@ pub enum RunError {
         /// Which repetition, from 1.
         number: u16,
         /// What was broken.
-        fault: crate::cli::FaultKind,
+        fault: FaultKind,
         /// Where.
         region: String,
         /// What happened.
@@ -66,7 +75,7 @@ pub async fn run(plan: Plan) -> Result<Report, RunError> {
     // Before the work, so that a wrong folder does not cost four minutes.
     std::fs::create_dir_all(&plan.out).map_err(out_failed)?;
     let rounds = rounds(&plan);
-    let progress = Progress::new(rounds.len() as u64 + 2);
+    let progress = Progress::new(rounds.len() as u64 + 3);
 
     progress.doing("starting the super-cluster");
     let mut cluster = SuperCluster::start(plan.start.clone()).await?;
@@ -80,30 +89,39 @@ pub async fn run(plan: Plan) -> Result<Report, RunError> {
     progress.step();
 
     let mut responders = Responders::default();
+    responders.complete(&cluster.server_urls()).await?;
+    progress.doing("measuring what this machine can serve");
+    let capacity = capacity::choose(&plan, &cluster).await?;
+    let load = capacity.load;
+    progress.note(&format!("{} clients with {} requests/s each where it breaks", load.clients, load.rate));
+    progress.step();
+
     let mut total = Total::default();
     for round in rounds {
         progress.doing(&format!(
-            "{} in {}, round {} of {}",
+            "{} in {}, {}, round {} of {}",
             round.fault,
             round.region,
+            round.population,
             round.number + 1,
-            plan.rounds
+            rounds_of(round.population, round.fault, &plan)
         ));
         cluster.move_meta_leader(&plan.fault_regions()).await?;
-        let seen =
-            round.run(&plan, &mut cluster, &mut responders).await.map_err(|error| RunError::Round {
+        let seen = round.run(&plan, &load, &mut cluster, &mut responders).await.map_err(|error| {
+            RunError::Round {
                 number: round.number + 1,
                 fault: round.fault,
                 region: round.region.clone(),
                 error,
-            })?;
+            }
+        })?;
         total.add(&round, seen, started);
         progress.step();
     }
     cluster.shutdown().await;
     progress.finish();
 
-    let report = total.report(&plan, nats_server, idle, home_rtt, started.elapsed());
+    let report = total.report(&plan, &capacity, nats_server, idle, home_rtt, started.elapsed());
     std::fs::write(plan.out.join("report.json"), to_json(&report)).map_err(out_failed)?;
     total.histograms.write(&plan.out, wall_clock)?;
     Ok(report)
@@ -124,15 +142,29 @@ fn rounds(plan: &Plan) -> Vec<Round> {
         for (fault, region) in &plan.faults {
             random = random.wrapping_mul(LCG_MULTIPLIER).wrapping_add(LCG_INCREMENT);
             let share = f64::from((random >> 32) as u32) / f64::from(u32::MAX);
-            rounds.push(Round {
+            let phase = ping_interval.mul_f64(share);
+            let is_played = |which: &Population| number < rounds_of(*which, *fault, plan);
+            let played = Population::ALL.into_iter().filter(is_played);
+            rounds.extend(played.map(|population| Round {
+                population,
                 fault: *fault,
                 region: region.clone(),
                 number,
-                phase: ping_interval.mul_f64(share),
-            });
+                phase,
+            }));
         }
     }
     rounds
+}
+
+/// The clients of async-nats are there for comparison, and take seconds where those of nats-geo take milliseconds: half
+/// as many rounds tell as much of them. A lame duck takes four times as long as other faults.
+const fn rounds_of(population: Population, fault: FaultKind, plan: &Plan) -> u16 {
+    match (population, fault) {
+        (Population::NatsGeo, _) => plan.rounds,
+        (Population::Stock, FaultKind::LameDuck) => plan.rounds.div_ceil(4),
+        (Population::Stock, _) => plan.rounds.div_ceil(2),
+    }
 }
 
 /// Knuth's MMIX generator: phases need to differ, no more.
@@ -147,6 +179,8 @@ struct Total {
     flows: Vec<summary::FlowRecord>,
     histograms: Histograms,
     leaks: Vec<String>,
+    /// Share of the processor time that was idle during the load of each round.
+    idle: Vec<f64>,
 }
 
 impl Total {
@@ -155,6 +189,7 @@ impl Total {
         self.records.extend(seen.records);
         self.flows.extend(seen.flows);
         self.leaks.extend(seen.leaks);
+        self.idle.extend(seen.idle);
         for (population, region, ops) in seen.ops {
             let tag = format!("{}-{}-{}-from-{region}", round.number + 1, round.fault, round.region);
             self.histograms.record(population, &tag, started, &ops);
@@ -164,6 +199,7 @@ impl Total {
     fn report(
         &self,
         plan: &Plan,
+        capacity: &Capacity,
         nats_server: String,
         idle: Idle,
         home_rtt: Duration,
@@ -179,6 +215,9 @@ impl Total {
             requests: self.histograms.requests(),
             schedule_lag_p99_ms: millis(self.histograms.schedule_lag_p99()),
             leaks: self.leaks.len(),
+            idle_share_before: capacity.idle_before,
+            idle_share_median: self.idle_share_at(0.5),
+            idle_share_min: self.idle_share_at(0.0),
         };
         let (verdict, mut reasons) = verdict(&limits, &generator);
         reasons.extend(self.leaks.iter().cloned());
@@ -190,9 +229,11 @@ impl Total {
             nats_server,
             regions: plan.topology.regions().to_vec(),
             servers_per_region: plan.topology.servers_per_region(),
-            clients: plan.clients,
+            clients: capacity.load.clients,
+            bystanders: capacity.load.bystanders,
             rounds: plan.rounds,
-            rate_per_s: plan.rate,
+            rate_per_s: capacity.load.rate,
+            bystander_rate_per_s: capacity.load.bystander_rate,
             preset: plan.preset,
             warm_standby: plan.warm_standby,
             rtt_ms: rtt_ms(plan),
@@ -206,6 +247,15 @@ impl Total {
             notes: NOTES.iter().map(|note| (*note).to_owned()).collect(),
             wall_s: wall.as_secs_f64(),
         }
+    }
+}
+
+impl Total {
+    fn idle_share_at(&self, quantile: f64) -> Option<f64> {
+        let mut shares = self.idle.clone();
+        shares.sort_by(f64::total_cmp);
+        let rank = (shares.len().saturating_sub(1) as f64 * quantile).round() as usize;
+        shares.get(rank).copied()
     }
 }
 

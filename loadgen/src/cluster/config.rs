@@ -85,7 +85,7 @@ impl ServerConfig<'_> {
     /// The configuration in nats-server's syntax.
     pub(super) fn render(&self) -> String {
         let Self { name, ports, settings, .. } = self;
-        let region = name.region();
+        let (name, region) = (escape(&name.to_string()), escape(name.region()));
         let ping_ms = settings.ping_interval.as_millis();
         let grace_ms = settings.lame_duck_grace.as_millis();
         let accounts = self.accounts();
@@ -140,7 +140,7 @@ lame_duck_grace_period: "{grace_ms}ms"
     fn gateways(&self) -> String {
         join(self.gateways.iter().map(|(region, ports)| {
             let urls = join(ports.iter().map(|port| format!("\"nats://[::ffff:127.0.0.1%25wan]:{port}\"")));
-            format!("{{ name: \"{region}\", urls: [{urls}] }}")
+            format!("{{ name: \"{}\", urls: [{urls}] }}", escape(region))
         }))
     }
 

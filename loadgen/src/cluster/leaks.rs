@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::meta::ADMIN_NAME;
+use super::meta::OWN_NAME;
 use super::monitor::{Connection, Connz, Gatewayz, Monitor, MonitorError};
 use super::paths::Paths;
 use super::topology::ServerName;
@@ -72,8 +72,8 @@ fn leaking_gateways(server: &ServerName, gateways: &Gatewayz, paths: &Paths) -> 
 fn leaking_clients(server: &ServerName, clients: &Connz, paths: &Paths) -> Vec<String> {
     let carried: BTreeSet<u16> = paths.clients_of(server).flat_map(Path::upstream_ports).collect();
     let leaking = clients.connections.iter().filter(|client| {
-        // loadgen steers the servers from outside of the emulated world.
-        client.name != ADMIN_NAME && !carried.contains(&client.port)
+        // loadgen steers the servers, and answers, from outside of the emulated world.
+        client.name != OWN_NAME && !carried.contains(&client.port)
     });
     leaking.map(|client| describe(server, "client", client)).collect()
 }

@@ -32,7 +32,7 @@ pub enum MoveLeaderError {
 }
 
 /// A connection's name that tells loadgen's own from those of clients.
-pub(super) const ADMIN_NAME: &str = "loadgen-admin";
+pub(crate) const OWN_NAME: &str = "loadgen-own";
 
 /// Moves the meta leader out of `avoid`, into the first other region of `servers`.
 pub(super) async fn move_leader(
@@ -76,7 +76,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(300);
 
 async fn connect(urls: &[String], password: &Secret) -> Result<async_nats::Client, MoveLeaderError> {
     async_nats::ConnectOptions::with_user_and_password(SYSTEM_USER.to_owned(), password.expose().to_owned())
-        .name(ADMIN_NAME)
+        .name(OWN_NAME)
         .connect(urls)
         .await
         .map_err(|error| MoveLeaderError::Ask(error.to_string()))

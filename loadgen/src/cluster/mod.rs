@@ -36,6 +36,7 @@ pub use config::{Auth, ServerSettings, ServerTls};
 pub use fetch::FetchError;
 pub use leaks::CheckLeaksError;
 pub use meta::MoveLeaderError;
+pub(crate) use meta::OWN_NAME;
 pub use monitor::{
     Connection, Connz, Gateway, Gatewayz, Healthz, Jsz, MetaCluster, Monitor, MonitorError, Replica, Route,
     Routez, Varz,
@@ -139,6 +140,14 @@ impl SuperCluster {
             websocket_url: format!("ws://{}", paths.websocket.addr()),
         });
         Ok(paths.collect())
+    }
+
+    /// The address of every server, past the emulation: for what does not belong to the world that is measured.
+    pub fn server_urls(&self) -> BTreeMap<String, String> {
+        self.servers
+            .iter()
+            .map(|(name, server)| (name.to_string(), format!("nats://{}", server.client_addr())))
+            .collect()
     }
 
     /// What has passed between clients in `from` and the servers of `to` so far.

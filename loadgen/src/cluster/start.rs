@@ -131,7 +131,7 @@ fn prepare(options: &StartOptions, nats_server: NatsServer) -> Result<SuperClust
     let plan = Plan { topology: &topology, ports: &ports, paths: &paths, settings: &options.settings };
     let configs = plan.write(folder.path(), &system_password)?;
     let servers = ports.into_iter().zip(configs).map(|((name, ports), config)| {
-        let log = folder.path().join(format!("{name}.log"));
+        let log = config.with_extension("log");
         (name, Server::new(ports, config, log))
     });
     let guard = Guard::start((!options.keep).then_some(folder.path()));
@@ -163,7 +163,8 @@ impl Plan<'_> {
     /// Writes one file per server, in the order of `ports`.
     fn write(&self, folder: &Path, system_password: &Secret) -> Result<Vec<PathBuf>, StartError> {
         let mut files = Vec::new();
-        for (name, own) in self.ports {
+        for (number, (name, own)) in self.ports.iter().enumerate() {
+            let stem = name.file_stem(number);
             let region_ports = self.ports.iter().filter(|(peer, _)| peer.region() == name.region());
             let others = self.topology.regions().iter().filter(|region| *region != name.region());
             let config = ServerConfig {
@@ -173,11 +174,11 @@ impl Plan<'_> {
                 gateways: others
                     .map(|region| (region.as_str(), self.paths.gateway_ports(name.region(), region)))
                     .collect(),
-                store_dir: &folder.join(name.to_string()),
+                store_dir: &folder.join(&stem),
                 settings: self.settings,
                 system_password,
             };
-            let file = folder.join(format!("{name}.conf"));
+            let file = folder.join(format!("{stem}.conf"));
             std::fs::write(&file, config.render())
                 .map_err(io_error(|| format!("write {}", file.display())))?;
             files.push(file);

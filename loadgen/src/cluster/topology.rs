@@ -13,10 +13,13 @@ pub struct Topology {
 #[derive(Debug, thiserror::Error)]
 pub enum TopologyError {
     /// Failover needs somewhere to go, and a machine has limits.
-    #[error("{0} regions: name 2 to 8, as in `--regions lon,ams,dal`")]
+    #[error("{0} regions: name 2 to 16, as in `--regions lon,ams,dal`")]
     RegionCount(usize),
-    /// The name would not survive as part of a server name, a file name or a `--rtt` pair.
-    #[error("region name `{0}`: use 1 to 12 lower-case letters and digits, a letter first")]
+    /// nats-server would refuse the name.
+    #[error(
+        "region name `{}`: nats-server takes 1 to 255 characters without white space and control characters",
+        .0.escape_debug()
+    )]
     RegionName(String),
     /// Twice the same name.
     #[error("region `{0}` is named twice")]
@@ -33,7 +36,7 @@ impl Topology {
         servers_per_region: u16,
     ) -> Result<Self, TopologyError> {
         let regions: Vec<String> = regions.into_iter().map(Into::into).collect();
-        if !(2..=8).contains(&regions.len()) {
+        if !(2..=16).contains(&regions.len()) {
             return Err(TopologyError::RegionCount(regions.len()));
         }
         if !(1..=9).contains(&servers_per_region) {
@@ -86,6 +89,20 @@ impl ServerName {
     pub fn region(&self) -> &str {
         &self.region
     }
+
+    /// What its files are called, without their endings: its name, if any file system takes it, else its number in the
+    /// super-cluster and what can be taken of its name.
+    pub(super) fn file_stem(&self, number: usize) -> String {
+        const LONGEST: usize = 40;
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
+        let name = self.to_string();
+        if name.len() <= LONGEST && name.chars().all(is_plain) {
+            return name;
+        }
+        let plain =
+            name.chars().map(|letter| if is_plain(letter) { letter } else { '_' }).collect::<String>();
+        format!("{number}.{}", &plain[plain.len().saturating_sub(LONGEST)..])
+    }
 }
 
 impl fmt::Display for ServerName {
@@ -94,11 +111,11 @@ impl fmt::Display for ServerName {
     }
 }
 
+/// The rule of nats-server for names of clusters and gateways, which both are the region's, and of servers.
 fn is_region_name(name: &str) -> bool {
-    let allowed = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
-    name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.len() <= 12
-        && name.chars().all(allowed)
+    const LONGEST: usize = 255;
+    let is_taken = |letter: char| !letter.is_whitespace() && !letter.is_control();
+    (1..=LONGEST).contains(&name.len()) && name.chars().all(is_taken)
 }
 
 #[cfg(test)]
@@ -115,11 +132,26 @@ mod tests {
     }
 
     #[test]
+    fn regions_are_named_as_in_the_field() {
+        let regions = ["us-east-1", "eu_west", "Ams", "zürich", "a.b/c:d=e", "'\"\\"];
+        let topology = Topology::new(regions, 1).unwrap();
+        let files: Vec<_> =
+            topology.servers().enumerate().map(|(number, server)| server.file_stem(number)).collect();
+        assert_eq!(files, ["us-east-1-1", "eu_west-1", "Ams-1", "3.z_rich-1", "4.a_b_c_d_e-1", "5.___-1"]);
+        let long = "x".repeat(255);
+        let of_long = Topology::new(["a", &long], 1).unwrap().servers().last().unwrap().file_stem(1);
+        assert_eq!(of_long.len(), 42);
+        assert!(Topology::new((0..16).map(|number| format!("region-{number}")), 1).is_ok());
+        assert!(Topology::new((0..17).map(|number| format!("region-{number}")), 1).is_err());
+    }
+
+    #[test]
     fn what_cannot_work_is_refused_by_name() {
         let error =
             |regions: &[&str], servers| Topology::new(regions.to_vec(), servers).unwrap_err().to_string();
         assert!(error(&["lon"], 3).contains("1 regions"));
-        assert!(error(&["lon", "Ams"], 3).contains("`Ams`"));
+        assert!(error(&["lon", "a ms"], 3).contains("`a ms`"));
+        assert!(error(&["lon", "a\u{7}"], 3).contains("`a\\u{7}`"));
         assert!(error(&["lon", ""], 3).contains("``"));
         assert!(error(&["lon", "ams", "lon"], 3).contains("`lon` is named twice"));
         assert!(error(&["lon", "ams"], 0).contains("0 servers"));

@@ -56,6 +56,17 @@ impl Requests {
     }
 }
 
+/// Starts the load of all these clients, each at its own rate and its own phase of the period: in step, they would queue
+/// behind each other.
+pub fn start_all(clients: impl ExactSizeIterator<Item = (Client, u16)>) -> Vec<Requests> {
+    let (start, count) = (clock::now(), clients.len().max(1) as u32);
+    let started = clients.zip(0..).map(|((client, rate), number)| {
+        let phase = Duration::from_secs(1) / u32::from(rate.max(1)) / count * number;
+        Requests::start(client, start + phase, rate)
+    });
+    started.collect()
+}
+
 async fn run(
     client: Client,
     mut pacer: Pacer,

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::requests::ECHO;
 use crate::clients::prove_subscribed;
+use crate::cluster::OWN_NAME;
 
 /// The responders of a super-cluster, by server.
 #[derive(Debug, Default)]
@@ -65,7 +66,8 @@ impl Responders {
 
 impl Responder {
     async fn start(url: &str) -> Result<Self, String> {
-        let options = ConnectOptions::new().ping_interval(PING_INTERVAL).connection_timeout(CONNECT_TIMEOUT);
+        let options = ConnectOptions::new().name(OWN_NAME).ping_interval(PING_INTERVAL);
+        let options = options.connection_timeout(CONNECT_TIMEOUT);
         let client = options.connect(url).await.map_err(|error| error.to_string())?;
         let subscribed = client.queue_subscribe(ECHO, "loadgen".to_owned()).await;
         let mut requests = subscribed.map_err(|error| error.to_string())?;

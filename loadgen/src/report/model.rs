@@ -9,7 +9,7 @@ use crate::clients::Population;
 use crate::load::flow::Tally;
 
 /// The version of the format.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A whole run.
 #[derive(Clone, Debug, Serialize)]
@@ -28,12 +28,16 @@ pub struct Report {
     pub regions: Vec<String>,
     /// Servers per region.
     pub servers_per_region: u16,
-    /// Clients per region and population.
+    /// Clients in each region that is broken, of the population that is played.
     pub clients: u16,
-    /// Rounds per fault.
+    /// Clients in each other region.
+    pub bystanders: u16,
+    /// Rounds per fault; of async-nats half as many, and a quarter of lame ducks.
     pub rounds: u16,
-    /// Requests per second and client.
+    /// Requests per second and client in a region that is broken.
     pub rate_per_s: u16,
+    /// Requests per second and client elsewhere.
+    pub bystander_rate_per_s: u16,
     /// Policy of the nats-geo clients.
     pub preset: Preset,
     /// Whether they kept a warm standby.
@@ -234,4 +238,10 @@ pub struct Generator {
     pub schedule_lag_p99_ms: f64,
     /// Connections that bypassed the emulated WAN.
     pub leaks: usize,
+    /// Share of the processor time that was idle before there was load; `None` where that was not measured.
+    pub idle_share_before: Option<f64>,
+    /// The same while the load of a round ran: the median of the rounds.
+    pub idle_share_median: Option<f64>,
+    /// And the least.
+    pub idle_share_min: Option<f64>,
 }

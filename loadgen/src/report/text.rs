@@ -17,7 +17,7 @@ pub fn render(report: &Report) -> String {
     let _ = writeln!(text, "\nConnect: from connect() to the first answered request\n{}", connects(report));
     let _ = writeln!(text, "\nMessages of plain subscriptions and queue groups\n{}", flows(report));
     let _ = writeln!(text, "\nClients that were not hit\n{}", controls(report));
-    let _ = writeln!(text, "\n{}", idle(report));
+    let _ = writeln!(text, "\n{}\n{}", idle(report), load(report));
     for note in &report.notes {
         let _ = writeln!(text, "* {note}");
     }
@@ -111,6 +111,23 @@ fn idle(report: &Report) -> String {
         idle.probe_bytes_per_s_at_first,
         idle.probe_bytes_per_s_settled,
         idle.bytes_per_probe,
+    )
+}
+
+fn load(report: &Report) -> String {
+    let generator = &report.generator;
+    let percent =
+        |share: Option<f64>| share.map_or_else(|| "-".into(), |share| format!("{:.0} %", share * 100.0));
+    format!(
+        "Load: {} clients with {} requests/s each where it breaks, {} with {} elsewhere; processors idle: {} before, {} \
+         under load (median of the rounds), at least {}",
+        report.clients,
+        report.rate_per_s,
+        report.bystanders,
+        report.bystander_rate_per_s,
+        percent(generator.idle_share_before),
+        percent(generator.idle_share_median),
+        percent(generator.idle_share_min),
     )
 }
 

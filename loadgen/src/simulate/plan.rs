@@ -33,7 +33,7 @@ impl SimulatePlan {
     /// The first one that makes no sense.
     pub fn new(opts: SimulateOpts) -> Result<Self, PlanError> {
         let regions = regions(&opts.regions)?;
-        let rtt = distances(&regions, &RttTable::new(opts.rtt))?;
+        let rtt = distances(&regions, &RttTable::new(opts.rtt, &regions)?)?;
         let lose = match &opts.lose {
             None => 0,
             Some(name) => regions

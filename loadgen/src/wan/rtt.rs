@@ -21,10 +21,16 @@ pub struct UnknownPairError {
 }
 
 impl RttTable {
-    /// The table with `overrides` on top of it; the last one for a pair wins.
-    pub fn new(overrides: impl IntoIterator<Item = RttOverride>) -> Self {
-        let entries = overrides.into_iter().map(|entry| (pair(&entry.from, &entry.to), entry.rtt));
-        Self { overrides: entries.collect() }
+    /// The table with `overrides` between these regions on top of it; the last one for a pair wins.
+    ///
+    /// # Errors
+    /// An override whose regions are not among these.
+    pub fn new(
+        overrides: impl IntoIterator<Item = RttOverride>,
+        regions: &[String],
+    ) -> Result<Self, ParseRttError> {
+        let entry = |entry: RttOverride| entry.between(regions).map(|(from, to)| (pair(from, to), entry.rtt));
+        Ok(Self { overrides: overrides.into_iter().map(entry).collect::<Result<_, _>>()? })
     }
 
     /// Changes the round-trip time between two regions.
@@ -62,12 +68,34 @@ impl RttTable {
     }
 }
 
-/// One `--rtt lon-dal=113`: milliseconds, fractions allowed.
+/// One `--rtt lon-dal=113`: milliseconds, fractions allowed. Names of regions may contain `-`, so where the first one ends
+/// is only known once the regions are.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RttOverride {
-    from: String,
-    to: String,
+    /// `A-B` or `A B`.
+    regions: String,
     rtt: Duration,
+}
+
+impl RttOverride {
+    /// Which two of these regions are meant.
+    fn between<'a>(&self, known: &'a [String]) -> Result<(&'a str, &'a str), ParseRttError> {
+        let find = |name: &str| known.iter().find(|region| *region == name).map(String::as_str);
+        let is_between = |letter: char| letter == '-' || letter.is_whitespace();
+        let split = |(at, separator): (usize, &str)| {
+            let (from, to) = (&self.regions[..at], &self.regions[at + separator.len()..]);
+            Some((find(from.trim())?, find(to.trim())?))
+        };
+        let mut pairs = self.regions.match_indices(is_between).filter_map(split);
+        match (pairs.next(), pairs.next()) {
+            (Some((from, to)), None) if from == to => Err(ParseRttError::SameRegion(self.regions.clone())),
+            (Some(pair), None) => Ok(pair),
+            (Some(_), Some(_)) => Err(ParseRttError::Ambiguous(self.regions.clone())),
+            (None, _) => {
+                Err(ParseRttError::UnknownRegion { input: self.regions.clone(), known: known.to_vec() })
+            }
+        }
+    }
 }
 
 /// Why an [`RttOverride`] was not understood.
@@ -84,6 +112,19 @@ pub enum ParseRttError {
         /// The part that is wrong.
         value: String,
     },
+    /// One of its regions is not among those that there are.
+    #[error("`--rtt {input}=MS` does not name two of the regions {}", known.join(","))]
+    UnknownRegion {
+        /// The pair.
+        input: String,
+        /// The regions.
+        known: Vec<String>,
+    },
+    /// More than one pair of regions is called so.
+    #[error(
+        "`--rtt {0}=MS` may mean several pairs of regions: write a space between the two, as in \"us-east eu-west=80\""
+    )]
+    Ambiguous(String),
     /// A region and itself.
     #[error("`{0}` names one region twice: inside a region there is no emulated delay")]
     SameRegion(String),
@@ -98,19 +139,16 @@ impl FromStr for RttOverride {
 
     fn from_str(input: &str) -> Result<Self, ParseRttError> {
         let shape = || ParseRttError::Shape(input.to_owned());
-        let (regions, value) = input.split_once('=').ok_or_else(shape)?;
-        let (from, to) = regions.split_once('-').ok_or_else(shape)?;
-        if from.is_empty() || to.is_empty() {
+        let (regions, value) = input.rsplit_once('=').ok_or_else(shape)?;
+        let is_pair = |at: usize| at > 0 && at + 1 < regions.len();
+        if !regions.match_indices(['-', ' ']).any(|(at, _)| is_pair(at)) {
             return Err(shape());
-        }
-        if from == to {
-            return Err(ParseRttError::SameRegion(input.to_owned()));
         }
         let millis = value.trim_end_matches("ms").parse().ok().filter(|ms| (0.0..=MAX_RTT_MS).contains(ms));
         let millis: f64 = millis
             .ok_or_else(|| ParseRttError::Millis { input: input.to_owned(), value: value.to_owned() })?;
         let rtt = Duration::from_secs_f64(millis / 1000.0);
-        Ok(Self { from: from.to_owned(), to: to.to_owned(), rtt })
+        Ok(Self { regions: regions.trim().to_owned(), rtt })
     }
 }
 
@@ -147,7 +185,9 @@ mod tests {
 
     #[test]
     fn an_override_wins_in_both_directions() {
-        let table = RttTable::new(["dal-lon=50".parse().unwrap(), "lon-moon=200.5ms".parse().unwrap()]);
+        let regions = ["lon", "dal", "moon"].map(str::to_owned);
+        let overrides = ["dal-lon=50", "lon-moon=200.5ms"].map(|text| text.parse().unwrap());
+        let table = RttTable::new(overrides, &regions).unwrap();
         assert_eq!(table.rtt("lon", "dal").unwrap(), Duration::from_millis(50));
         assert_eq!(table.rtt("moon", "lon").unwrap(), Duration::from_micros(200_500));
     }
@@ -160,11 +200,26 @@ mod tests {
 
     #[test]
     fn a_wrong_override_is_named() {
-        for input in
-            ["lon", "lon-dal", "lon=3", "-dal=3", "lon-dal=x", "lon-dal=-1", "lon-dal=NaN", "lon-lon=1"]
+        for input in ["lon", "lon-dal", "lon=3", "-dal=3", "lon-=3", "lon-dal=x", "lon-dal=-1", "lon-dal=NaN"]
         {
             let error = input.parse::<RttOverride>().unwrap_err().to_string();
             assert!(error.contains(input), "{error}");
         }
+    }
+
+    #[test]
+    fn names_with_hyphens_are_told_apart_by_the_regions_that_there_are() {
+        let regions = ["us-east-1", "us-east", "eu-west", "1-eu", "west"].map(str::to_owned);
+        let between = |text: &str| {
+            let entry: RttOverride = format!("{text}=80").parse().unwrap();
+            entry.between(&regions).map_err(|error| error.to_string())
+        };
+        assert_eq!(between("us-east-1-eu-west"), Ok(("us-east-1", "eu-west")));
+        assert_eq!(between("us-east 1-eu"), Ok(("us-east", "1-eu")));
+        assert!(between("us-east-eu").unwrap_err().contains("does not name two"));
+        assert!(between("us-east-us-east").unwrap_err().contains("twice"));
+        let regions = ["a", "a-b", "b-c", "c"].map(str::to_owned);
+        let entry: RttOverride = "a-b-c=1".parse().unwrap();
+        assert!(entry.between(&regions).unwrap_err().to_string().contains("a space"));
     }
 }

@@ -185,7 +185,16 @@ export interface ServerSnapshot {
 }
 
 /** Why a region or server stands where it stands (nats-geo). */
-export type RankReason = "nearest" | "tied" | "farther" | "damped" | "unhealthy" | "lameDuck" | "unmeasured";
+export type RankReason =
+  | "nearest"
+  | "connected"
+  | "tied"
+  | "farther"
+  | "damped"
+  | "credentialsRefused"
+  | "unhealthy"
+  | "lameDuck"
+  | "unmeasured";
 
 /** The ranking and where traffic goes (nats-geo). */
 export interface Snapshot {
@@ -220,7 +229,8 @@ export interface Server {
 /**
  * What happens to the connection. `type` is one of nats-core's (`disconnect`, `reconnect`, `reconnecting`, `update`,
  * `ldm`, `error`, `ping`, `staleConnection`, `forceReconnect`, `slowConsumer`, `close`) or nats-geo's own (`region`: traffic moved to another
- * region; `suspected`, `cleared`, `probe`, `offline`, `standby`, `damped`, `resumed`, `discarded`, `worker`; `streamRestarted`: a stream has begun again, and
+ * region; `credentialsRefused`: every region that answered refused the credentials; `otherCluster`: a server of another cluster answers at an
+ * advertised address, which is not used; `labelContradicted`: a server is in another cluster than the label of its URL; `suspected`, `cleared`, `probe`, `offline`, `standby`, `damped`, `resumed`, `discarded`, `worker`; `streamRestarted`: a stream has begun again, and
  * its readers start over).
  */
 export interface Status {

@@ -58,7 +58,12 @@ impl Engine {
 
     /// The first INFO: who are we to be?
     pub(super) fn greeted(&mut self, socket: SocketId) {
-        let nonce = self.links.get(&socket).map(|link| link.info.nonce.clone()).unwrap_or_default();
+        let Some(link) = self.links.get(&socket) else { return };
+        let (nonce, cluster) = (link.info.nonce.clone(), link.info.cluster.as_deref());
+        // Before it is shown any credentials.
+        if let Some((expected, found)) = self.endpoints.contradiction(link.endpoint, cluster) {
+            return self.end_link(socket, End::OtherCluster { expected, found });
+        }
         match self.options.auth.clone() {
             Auth::None => self.introduce(socket, Credentials::default()),
             Auth::Token(token) => {
@@ -145,7 +150,7 @@ impl Engine {
         if self.options.ignore_discovered {
             return;
         }
-        for event in self.endpoints.advertised(by, &info.connect_urls) {
+        for event in self.endpoints.advertised(by, info.cluster.as_deref(), &info.connect_urls) {
             self.tell(event);
         }
     }

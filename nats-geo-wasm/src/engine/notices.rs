@@ -147,6 +147,8 @@ const fn named(kind: &NoticeKind) -> (&'static str, Option<&Place>) {
         NoticeKind::BreakBeforeMake(place) => ("breakBeforeMake", Some(place)),
         NoticeKind::Moved { .. } => ("reconnect", None),
         NoticeKind::Damped { .. } => ("damped", None),
+        NoticeKind::OtherCluster { .. } => ("otherCluster", None),
+        NoticeKind::LabelContradicted { .. } => ("labelContradicted", None),
         NoticeKind::CredentialsRefused { .. } => ("credentialsRefused", None),
         NoticeKind::Offline => ("offline", None),
         NoticeKind::Resumed => ("resumed", None),

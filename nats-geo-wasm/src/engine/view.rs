@@ -144,6 +144,8 @@ fn reason(object: Object, reason: &Reason) -> Object {
         Reason::Tied { behind } => object.text("reason", "tied").millis("behind_ms", *behind),
         Reason::Farther { behind } => object.text("reason", "farther").millis("behind_ms", *behind),
         Reason::Damped { until } => object.text("reason", "damped").millis("until_ms", until.since_start()),
+        Reason::Connected => object.text("reason", "connected"),
+        Reason::CredentialsRefused { .. } => object.text("reason", "credentialsRefused"),
         Reason::Unhealthy => object.text("reason", "unhealthy"),
         Reason::LameDuck => object.text("reason", "lameDuck"),
         _ => object.text("reason", "unmeasured"),

@@ -121,6 +121,20 @@ pub enum NoticeKind {
         /// The server's words.
         why: String,
     },
+    /// The application does not read a subscription as fast as messages come, and its buffer is full: the newest are lost.
+    /// One notice until the subscription has been read to its end.
+    SlowConsumer {
+        /// The first 48 characters of its subject.
+        subject: String,
+    },
+    /// A stream that is being read began again: it was in memory and its server started again, or it was deleted and made
+    /// again. Watches and ordered readers start over; consumers that acknowledge end with an error.
+    StreamBeganAgain {
+        /// The stream.
+        stream: String,
+        /// The last sequence that was read before.
+        last_sequence: u64,
+    },
     /// Another client has published a message that cannot be read: its headers are delivered as far as they can be, or the
     /// message is left out. One notice for each subject.
     Unreadable {
@@ -266,6 +280,12 @@ impl fmt::Display for NoticeKind {
             Self::Resumed => f.write_str("resumed after a stall: pending verdicts dropped"),
             Self::SubscriptionRefused { why, .. } => write!(f, "a subscription ended: {why}"),
             Self::PublishRefused { subject, why } => write!(f, "a message to `{subject}` is lost: {why}"),
+            Self::SlowConsumer { subject } => {
+                write!(f, "subscription `{subject}` is not read fast enough: the newest messages are lost")
+            }
+            Self::StreamBeganAgain { stream, last_sequence } => {
+                write!(f, "stream `{stream}` began again after message {last_sequence} was read")
+            }
             Self::Unreadable { subject, why, is_left_out } => {
                 let what = if *is_left_out { "a message is left out" } else { "headers are left out" };
                 write!(f, "{what}: of a message to `{subject}`, {why}")

@@ -16,10 +16,12 @@ use super::lines::{TooLong, check_subscription};
 use super::link::Link;
 use super::observe::{Observed, Report, Sources, Stats};
 use super::servers::{IntoServers, ServerUrl, ServerUrlError};
-use super::subscription::{Carriage, Feed};
+use super::subscription::Carriage;
 use super::tls::Sessions;
 use super::{Notices, Subscription, TlsError};
 use crate::core::{Notice, Selector, Snapshot};
+
+mod drain;
 
 /// A client of a super-cluster: talks to the nearest healthy region, leaves a failing one, and comes back.
 /// Made by [`connect`](super::connect) or [`GeoOptions`](super::GeoOptions).
@@ -117,15 +119,17 @@ impl GeoClient {
     pub async fn subscribe(&self, subject: impl ToSubject) -> Result<Subscription, SubscribeError> {
         // A queue group is not doubled by two links: each message goes to one of them.
         let one_link = self.hub().limits.at_most_once;
-        self.add(subject, None, if one_link { Carriage::OneLink } else { Carriage::EveryLink }).await
+        let carriage = if one_link { Carriage::OneLink } else { Carriage::EveryLink };
+        self.add(subject, None, carriage, Some(self.hub().limits.subscription_buffer)).await
     }
 
-    /// Subscribes on every link that carries subscriptions, for whoever can tell copies apart.
+    /// Subscribes on every link that carries subscriptions, for whoever can tell copies apart. What may come is bounded by
+    /// the caller.
     pub(crate) async fn subscribe_everywhere(
         &self,
         subject: impl ToSubject,
     ) -> Result<Subscription, SubscribeError> {
-        self.add(subject, None, Carriage::EveryLink).await
+        self.add(subject, None, Carriage::EveryLink, None).await
     }
 
     /// Subscribes as a member of a queue group: each message goes to one member. None is lost or doubled by
@@ -142,7 +146,7 @@ impl GeoClient {
         if queue.is_empty() || queue.contains([' ', '\t', '\r', '\n']) {
             return Err(SubscribeError::BadQueue { queue });
         }
-        self.add(subject, Some(queue), Carriage::EveryLink).await
+        self.add(subject, Some(queue), Carriage::EveryLink, Some(self.hub().limits.subscription_buffer)).await
     }
 
     /// Returns when servers have confirmed everything that was published before: a real round trip, which
@@ -158,30 +162,6 @@ impl GeoClient {
             _ => FlushError::Unavailable,
         })?;
         self.confirm(hub.unconfirmed()).await
-    }
-
-    /// Ends the client in an orderly way: subscriptions get what is on its way, what was published reaches
-    /// the server, then everything is closed. Subscriptions deliver what has come in, then end. A future that is
-    /// dropped half way, as by a time limit, closes at once.
-    ///
-    /// # Errors
-    /// As [`flush`](Self::flush); everything is closed all the same.
-    pub async fn drain(&self) -> Result<(), FlushError> {
-        let leaving = Leaving { client: self, feeds: self.hub().take_feeds() };
-        for feed in &leaving.feeds {
-            for (conn, _) in feed.routes() {
-                feed.stop(conn).await;
-            }
-        }
-        let is_live = self.hub().live_now().is_some();
-        let links = self.hub().unconfirmed();
-        self.hub().close_place();
-        // One round trip per link is the barrier behind all UNSUBs and publishes.
-        let confirmed = self.confirm(links).await;
-        let flushed = if is_live { confirmed } else { Err(FlushError::Unavailable) };
-        drop(leaving);
-        self.close().await;
-        flushed
     }
 
     /// Closes all connections at once. What has come in is still delivered, then subscriptions end; waiting
@@ -298,6 +278,7 @@ impl GeoClient {
         subject: impl ToSubject,
         queue: Option<String>,
         carriage: Carriage,
+        max_bytes: Option<usize>,
     ) -> Result<Subscription, SubscribeError> {
         let subject = subject.to_subject();
         if !subject.is_valid() {
@@ -308,27 +289,12 @@ impl GeoClient {
             return Err(SubscribeError::Closed);
         }
         let hub = self.hub();
-        let feed = hub.add_feed(|id| Feed::new(id, subject, queue, carriage));
+        let feed = hub.add_feed(subject, queue, carriage, max_bytes);
         // Made before the wait, so that whoever gives up leaves nothing behind.
         let subscription = Subscription::new(Arc::clone(&feed), hub);
         // A channel that is full for long belongs to a link that will be left: the next one takes it along.
         let _ = tokio::time::timeout(hub.limits.publish_wait, hub.carry(&feed)).await;
         Ok(subscription)
-    }
-}
-
-/// Subscriptions that no link will carry any more, and the end of their client.
-struct Leaving<'a> {
-    client: &'a GeoClient,
-    feeds: Vec<Arc<Feed>>,
-}
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        for feed in &self.feeds {
-            feed.end();
-        }
-        self.client.handle.stop.send_replace(true);
     }
 }
 
@@ -395,6 +361,13 @@ pub enum FlushError {
     /// The link was lost; [`Stats::in_doubt`] counts what was on it.
     #[error("the connection was lost; what was published may have arrived or not")]
     LinkLost,
+    /// The client was drained, and closed, but something had no end within
+    /// [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout): a request without an answer, or a message that the
+    /// application has not read, or not dropped.
+    #[error(
+        "the client closed before all requests were answered; answer faster, or allow more time (`drain_timeout`)"
+    )]
+    Unfinished,
     /// The client was closed.
     #[error("the client is closed")]
     Closed,

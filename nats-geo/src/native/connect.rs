@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::hub::lock;
-use super::{CredentialsError, ServerUrlError, TlsError};
+use super::{CredentialsError, ServerUrlError, TlsError, WithoutEffect};
 use crate::core::{ConfigError, OpenError, ProbeError};
 
 /// Why no client could be made.
@@ -21,6 +21,9 @@ pub enum ConnectError {
     /// The configuration cannot work.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// An option in [`GeoOptions::customize`](super::GeoOptions::customize) cannot have its effect.
+    #[error(transparent)]
+    WithoutEffect(#[from] WithoutEffect),
     /// The credentials cannot be used.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),

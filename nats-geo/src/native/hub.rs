@@ -12,13 +12,19 @@ use tokio::sync::{mpsc, watch};
 use super::again::Kept;
 use super::home::Home;
 use super::link::{Ended, Kind, Link, Refusal};
-use super::subscription::{Carriage, Feed, Route};
+use super::subscription::{Care, Carriage, Feed, Route};
 use crate::core::{ConnId, NoticeKind};
+
+mod feeds;
+use feeds::Feeds;
 
 mod limits;
 pub(crate) use limits::{Counters, Limits};
 
 mod left_over;
+
+mod operations;
+pub(crate) use operations::{Operation, Operations};
 
 mod refusals;
 use refusals::Refusals;
@@ -33,12 +39,15 @@ pub(crate) struct Hub {
     /// Links that carry the subscriptions, or are being given them.
     carriers: Mutex<BTreeMap<ConnId, Arc<Link>>>,
     feeds: Mutex<Feeds>,
+    care: Arc<Care>,
     /// Held while subscriptions of [one link](Carriage::OneLink) change it.
     pub(crate) one_link: tokio::sync::Mutex<()>,
     /// Publishes of dead links that are to be sent on the next one, oldest first.
     backlog: Mutex<VecDeque<OutboundMessage>>,
     /// Publishes that are not confirmed, if they are to arrive at least once.
     kept: Option<Arc<Kept>>,
+    /// Requests, and what waits for acknowledgement by a stream.
+    pub(crate) operations: Operations,
     refusals: Mutex<Refusals>,
     news: mpsc::Sender<NoticeKind>,
     /// Until the driver takes it.
@@ -79,12 +88,6 @@ pub(crate) enum NotSent {
     },
 }
 
-#[derive(Debug, Default)]
-struct Feeds {
-    next: u64,
-    by_id: BTreeMap<u64, Arc<Feed>>,
-}
-
 impl Hub {
     pub(crate) fn new(limits: Limits, kept: Option<Arc<Kept>>) -> Self {
         let (news, news_receiver) = mpsc::channel(NEWS_MAX);
@@ -94,9 +97,11 @@ impl Hub {
             home: Home::default(),
             carriers: Mutex::default(),
             feeds: Mutex::default(),
+            care: Arc::default(),
             one_link: tokio::sync::Mutex::default(),
             backlog: Mutex::default(),
             kept,
+            operations: Operations::default(),
             refusals: Mutex::default(),
             news,
             news_receiver: Mutex::new(Some(news_receiver)),
@@ -280,34 +285,6 @@ impl Hub {
     /// The links that carry subscriptions, or are being given them.
     pub(crate) fn carriers(&self) -> Vec<Arc<Link>> {
         lock(&self.carriers).values().cloned().collect()
-    }
-
-    pub(crate) fn feeds_of(&self, carriage: Carriage) -> Vec<Arc<Feed>> {
-        let mut feeds = self.feeds();
-        feeds.retain(|feed| feed.carriage() == carriage);
-        feeds
-    }
-
-    pub(crate) fn feeds(&self) -> Vec<Arc<Feed>> {
-        lock(&self.feeds).by_id.values().cloned().collect()
-    }
-
-    pub(crate) fn add_feed(&self, make: impl FnOnce(u64) -> Feed) -> Arc<Feed> {
-        let mut feeds = lock(&self.feeds);
-        let id = feeds.next;
-        feeds.next += 1;
-        let feed = Arc::new(make(id));
-        feeds.by_id.insert(id, Arc::clone(&feed));
-        feed
-    }
-
-    /// All feeds, which no further link will carry.
-    pub(crate) fn take_feeds(&self) -> Vec<Arc<Feed>> {
-        std::mem::take(&mut lock(&self.feeds).by_id).into_values().collect()
-    }
-
-    pub(crate) fn remove_feed(&self, id: u64) {
-        lock(&self.feeds).by_id.remove(&id);
     }
 
     /// These messages are lost, and we know it.

@@ -7,7 +7,7 @@ use async_nats::HeaderMap;
 use async_nats::message::OutboundMessage;
 use bytes::Bytes;
 
-use super::hub::NotSent;
+use super::hub::{NotSent, Operation};
 use super::link::{Kind, Refusal};
 use super::subscription::Route;
 use super::{PublishError, publish};
@@ -18,11 +18,18 @@ use super::{PublishError, publish};
 pub struct Message {
     inner: async_nats::Message,
     route: Arc<Route>,
+    /// Ends when the last copy is dropped: a drain waits for that, as the application may be about to answer.
+    handling: Option<Arc<Operation>>,
 }
 
 impl Message {
     pub(crate) fn new(inner: async_nats::Message, route: &Arc<Route>) -> Self {
-        Self { inner, route: Arc::clone(route) }
+        Self { inner, route: Arc::clone(route), handling: None }
+    }
+
+    /// The application has it from now on.
+    pub(crate) fn is_handled_as(&mut self, operation: Option<Operation>) {
+        self.handling = operation.map(Arc::new);
     }
 
     /// Answers a request. If the link on which it came is gone, the answer takes the live one.

@@ -17,7 +17,7 @@ mod servers;
 pub use servers::{IntoServers, ServerUrl, ServerUrlError};
 
 mod options;
-pub use options::{GeoOptions, connect};
+pub use options::{ConnectionOptions, GeoOptions, WithoutEffect, connect};
 
 mod again;
 pub use again::{AtLeastOnce, Overflow};

@@ -1,31 +1,21 @@
 //! How a client is set up.
 
 use std::fmt;
-use std::hash::{BuildHasher as _, RandomState};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::ConnectOptions;
-use tokio::sync::{broadcast, mpsc, watch};
-use tracing::{Instrument as _, Level};
-
-use super::again::{AtLeastOnce, Kept};
-use super::client::ClientParts;
-use super::clock::Clock;
-use super::connect::Progress;
-use super::driver::{Driver, Endpoints, Parts};
-use super::gates::Gates;
-use super::hub::{Hub, Limits, Place};
+use super::again::AtLeastOnce;
 use super::lines::CONTROL_LINE_MAX;
-use super::link::Settings;
 use super::names::Names;
-use super::notices::NOTICES_MAX;
 use super::observe::DecisionLog;
-use super::observe::events::TARGET;
-use super::tls::Sessions;
-use super::{Auth, ConnectError, Gate, GeoClient, IntoServers, Secret, ServerUrl, ServerUrlError, Tls};
-use crate::core::{Config, Selector};
+use super::{Auth, ConnectError, Gate, GeoClient, IntoServers, Secret, Tls};
+use crate::core::Config;
+
+mod connection;
+pub use connection::{ConnectionOptions, WithoutEffect};
+
+mod start;
 
 /// Connects to the nearest of these servers with the defaults of [`GeoOptions`]. For the ways to list
 /// servers see [`IntoServers`].
@@ -80,6 +70,8 @@ pub struct GeoOptions {
     at_least_once: Option<AtLeastOnce>,
     at_most_once: bool,
     max_control_line: usize,
+    subscription_buffer: usize,
+    drain_timeout: Duration,
     seed: Option<u64>,
     decision_log: Option<DecisionLog>,
     gates: Vec<Gate>,
@@ -88,7 +80,8 @@ pub struct GeoOptions {
     customize: Option<Customize>,
 }
 
-type Customize = Arc<dyn Fn(ConnectOptions) -> ConnectOptions + Send + Sync>;
+/// See [`GeoOptions::customize`].
+pub(crate) type Customize = Arc<dyn Fn(ConnectionOptions) -> ConnectionOptions + Send + Sync>;
 
 impl GeoOptions {
     /// The defaults: [`Config::fleet`], no credentials.
@@ -107,6 +100,8 @@ impl GeoOptions {
             at_least_once: None,
             at_most_once: false,
             max_control_line: CONTROL_LINE_MAX,
+            subscription_buffer: SUBSCRIPTION_BUFFER,
+            drain_timeout: DRAIN_TIMEOUT,
             seed: None,
             decision_log: None,
             gates: Vec::new(),
@@ -272,6 +267,23 @@ impl GeoOptions {
         self
     }
 
+    /// How many bytes of messages one subscription keeps that the application has not read. Default 64 MiB: a second of a
+    /// link with 500 Mbit/s. It never keeps more than 65 536 messages.
+    ///
+    /// When there is no room, the newest messages are lost: [`Stats::discarded`](super::Stats::discarded) counts them, and a notice
+    /// ([`SlowConsumer`](crate::core::NoticeKind::SlowConsumer)) names the subscription. Others go on.
+    pub fn subscription_buffer(mut self, bytes: usize) -> Self {
+        self.subscription_buffer = bytes;
+        self
+    }
+
+    /// [`GeoClient::drain`] waits at most this long for answers, acknowledgements and handlers, and
+    /// [`Subscription::drain`](super::Subscription::drain) for handlers. Default 30 s, as in the official clients.
+    pub fn drain_timeout(mut self, limit: Duration) -> Self {
+        self.drain_timeout = limit;
+        self
+    }
+
     /// Which client this is, among many: ties between servers and waiting times depend on it. Default
     /// random. The same seed makes the same choices, so give no two clients the same one.
     pub fn seed(mut self, seed: u64) -> Self {
@@ -293,121 +305,20 @@ impl GeoOptions {
         self
     }
 
-    /// Changes what is set for each connection of async-nats, such as `no_echo` or `custom_inbox_prefix`. Of
-    /// no effect are: the event callback, the capacity of the client, timeouts of connecting and pinging, all about
-    /// reconnecting, and the TLS configuration, as these belong to the driver; `retry_on_initial_connect` makes every dial
-    /// fail, with an error that says so.
+    /// Changes what is set for each connection of async-nats, such as `no_echo` or `custom_inbox_prefix`. An option that
+    /// belongs to the client makes [`connect`](Self::connect) fail; see [`ConnectionOptions`].
+    ///
+    /// ```
+    /// use nats_geo::GeoOptions;
+    ///
+    /// let options = GeoOptions::new().customize(|connection| connection.no_echo().custom_inbox_prefix("_INBOX_shop"));
+    /// ```
     pub fn customize(
         mut self,
-        customize: impl Fn(ConnectOptions) -> ConnectOptions + Send + Sync + 'static,
+        customize: impl Fn(ConnectionOptions) -> ConnectionOptions + Send + Sync + 'static,
     ) -> Self {
         self.customize = Some(Arc::new(customize));
         self
-    }
-
-    /// Connects to the nearest of these servers, and those of
-    /// [`server_with_region`](Self::server_with_region). Returns when the first link is live.
-    ///
-    /// # Errors
-    /// A list or a configuration that cannot be used; refused credentials, at once; or no live link within
-    /// [`connect_timeout`](Self::connect_timeout), with what went wrong at each server.
-    pub async fn connect(self, servers: impl IntoServers) -> Result<GeoClient, ConnectError> {
-        let mut listed = servers.into_servers()?;
-        for (url, region) in &self.labelled {
-            listed.push(ServerUrl { region: Some(region.clone()), ..url.parse()? });
-        }
-        if listed.is_empty() && self.names.is_empty() {
-            return Err(ServerUrlError::Empty.into());
-        }
-        self.auth.check().await?;
-        let sessions = Arc::new(Sessions::new(self.tls.clone()));
-        let asked_for = listed.iter().any(|server| server.scheme.has_tls()) || self.names.have_tls();
-        if sessions.is_demanded() || asked_for {
-            // What cannot be read is told now, and not with every dial.
-            let _made = sessions.config().await?;
-        }
-        let (waited, in_background) = (self.connect_timeout, self.retry_on_initial_connect);
-        let progress = Progress::new();
-        let client = self.start(listed, sessions, progress.clone())?;
-        if in_background {
-            return Ok(client);
-        }
-        let mut places = client.hub().places();
-        let live = places.wait_for(|place| matches!(place, Place::Live(_)));
-        let failure = tokio::select! {
-            biased;
-            _ = live => None,
-            refused = progress.refused() => Some(refused),
-            () = tokio::time::sleep(waited) => Some(progress.timed_out(waited)),
-        };
-        failure.map_or(Ok(client), Err)
-    }
-
-    fn start(
-        self,
-        servers: Vec<ServerUrl>,
-        sessions: Arc<Sessions>,
-        progress: Progress,
-    ) -> Result<GeoClient, ConnectError> {
-        let clock = Clock::start();
-        let (origins, findings) = self.names.watch();
-        // Keyed anew by the operating system in every process, and differently at every call.
-        let seed = self.seed.unwrap_or_else(|| RandomState::new().hash_one(servers.len()));
-        let gates = Gates::new(self.gates, &self.config)?;
-        let started = clock.now();
-        let selector = Selector::new(self.config.clone(), seed, started)?;
-        let log = self.decision_log.map(|log| log.start(self.config, seed, started));
-        let recorder = log.transpose()?;
-        let selector = Arc::new(Mutex::new(selector));
-        let kept = self.at_least_once.map(|it| Arc::new(Kept::new(it.limits())));
-        let limits = Limits {
-            publish_wait: self.publish_wait,
-            request_timeout: self.request_timeout,
-            backlog: self.dead_link_buffer,
-            at_most_once: self.at_most_once,
-            max_control_line: self.max_control_line,
-        };
-        let hub = Arc::new(Hub::new(limits, kept.clone()));
-        let (notices, _) = broadcast::channel(NOTICES_MAX);
-        let (relist, lists) = mpsc::channel(LISTS_MAX);
-        let observed = Arc::default();
-        let driver = Driver::new(Parts {
-            selector: Arc::clone(&selector),
-            clock,
-            hub: Arc::clone(&hub),
-            endpoints: Endpoints::new(servers, origins, &self.auth, self.ignore_discovered_servers),
-            settings: Settings {
-                name: self.name.clone(),
-                sessions: Arc::clone(&sessions),
-                kept,
-                customize: self.customize,
-                max_control_line: self.max_control_line,
-                guard: Arc::default(),
-            },
-            findings,
-            lists,
-            notices: notices.clone(),
-            progress: progress.clone(),
-            observed: Arc::clone(&observed),
-            recorder,
-            gates,
-        });
-        let stop = watch::Sender::new(false);
-        let span = tracing::span!(target: TARGET, Level::INFO, "nats_geo.client", client = self.name);
-        let driver = tokio::spawn(driver.run(stop.subscribe()).instrument(span));
-        Ok(GeoClient::new(ClientParts {
-            hub,
-            selector,
-            clock,
-            notices,
-            stop,
-            driver,
-            name: self.name,
-            progress,
-            observed,
-            sessions,
-            relist,
-        }))
     }
 }
 
@@ -431,6 +342,8 @@ impl fmt::Debug for GeoOptions {
             .field("at_least_once", &self.at_least_once)
             .field("at_most_once", &self.at_most_once)
             .field("max_control_line", &self.max_control_line)
+            .field("subscription_buffer", &self.subscription_buffer)
+            .field("drain_timeout", &self.drain_timeout)
             .field("seed", &self.seed)
             .field("decision_log", &self.decision_log)
             .field("gates", &self.gates)
@@ -440,9 +353,6 @@ impl fmt::Debug for GeoOptions {
     }
 }
 
-/// Lists that wait for the driver, which takes them at once.
-const LISTS_MAX: usize = 4;
-
 /// Three dials into blackholes, one after the other.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -451,6 +361,12 @@ const PUBLISH_WAIT: Duration = Duration::from_secs(5);
 
 /// The default of async-nats and most other clients.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// As much as the official clients for other languages keep for one subscription.
+const SUBSCRIPTION_BUFFER: usize = 64 << 20;
+
+/// The default of the official clients.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Sixteen times what one link can have in its channel.
 const DEAD_LINK_BUFFER: usize = 4_096;

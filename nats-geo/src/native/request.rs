@@ -66,6 +66,8 @@ impl GeoClient {
     }
 
     async fn ask(&self, request: OutboundMessage, limit: Option<Duration>) -> Result<Message, RequestError> {
+        // A drain waits for the answer.
+        let _operation = self.hub().operations.begin().ok_or(PublishError::Closed)?;
         let answer = async { send(self.hub(), request).await?.answer().await };
         match limit {
             Some(waited) => {

@@ -70,3 +70,51 @@ fn no_subscription_is_blamed_for_the_end_of_links_that_have_read_it() {
     assert!(refused(&script).is_empty());
     assert!(script.engine.strikes.are_none());
 }
+
+/// Docker networks have the same addresses on every host.
+#[test]
+fn a_server_of_another_cluster_at_an_advertised_address_is_shown_no_credentials() {
+    let json = r#"{"servers":["ws://a:1"],"preset":"interactive","user":"u","pass":"s3cr3t"}"#;
+    let mut script = Script::new(Options::from_json(json, 1, [2, 0]).unwrap());
+    let listed = br#"INFO {"server_id":"A","cluster":"lon","connect_urls":["b:1"]}"#;
+    let mut asked = Vec::new();
+    for _ in 0..50 {
+        let opens: Vec<_> = script
+            .effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::OpenSocket { socket, url } => Some((*socket, url.clone())),
+                _ => None,
+            })
+            .collect();
+        for (socket, url) in
+            opens.into_iter().filter(|(socket, _)| !asked.contains(socket)).collect::<Vec<_>>()
+        {
+            asked.push(socket);
+            script.engine.socket_opened(socket, script.now);
+            if url.contains("//b:1") {
+                script.say(socket, b"INFO {\"server_id\":\"E\",\"cluster\":\"evil\"}\r\n");
+                let sent = script.sent.remove(&socket).unwrap_or_default();
+                assert!(sent.is_empty(), "it was told {}", String::from_utf8_lossy(&sent));
+            } else {
+                script.say(socket, &[listed, &b"\r\n"[..]].concat());
+            }
+        }
+        let pinged: Vec<_> = std::mem::take(&mut script.sent).into_iter().collect();
+        for (socket, bytes) in pinged {
+            let pings = String::from_utf8_lossy(&bytes).matches("PING\r\n").count();
+            script.say(socket, &b"PONG\r\n".repeat(pings));
+        }
+        script.later(10);
+    }
+    assert!(script.engine.is_live());
+    let noticed =
+        |effect: &&Effect| matches!(effect, Effect::Notice(json) if json.contains("\"otherCluster\""));
+    assert_eq!(script.effects.iter().filter(noticed).count(), 1, "{:?}", script.effects);
+    assert!(
+        script
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::OpenSocket { url, .. } if url.contains("//b:1")))
+    );
+}

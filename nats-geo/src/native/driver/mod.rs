@@ -21,8 +21,8 @@ use super::observe::{Observed, Recorder};
 use super::prober::Answer;
 use super::servers::ServerUrl;
 use crate::core::{
-    Call, Cause, ConnId, EndpointId, Event, Notice, NoticeKind, OpenError, PingId, ProbeError, ProbeId,
-    Selector, ServerIdentity,
+    Call, ConnId, EndpointId, Event, Notice, NoticeKind, OpenError, PingId, ProbeError, ProbeId, Selector,
+    ServerIdentity,
 };
 
 mod decider;
@@ -32,6 +32,7 @@ mod finding;
 mod gates;
 mod handover;
 mod perform;
+mod reported;
 
 pub(crate) use decider::Decider;
 pub(crate) use endpoints::Endpoints;
@@ -172,6 +173,11 @@ impl Driver {
 
     /// Runs until the last handle is dropped or the client is closed.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let hub = Arc::clone(&self.hub);
+        self.tasks.spawn(async move {
+            hub.look_after_feeds().await;
+            Done::Other
+        });
         for event in self.endpoints.listed() {
             self.tell(event);
         }
@@ -228,54 +234,6 @@ impl Driver {
         while let Some(action) = self.decider.next_action() {
             tracing::event!(name: "nats_geo.decided", target: TARGET, Level::DEBUG, ?action);
             self.perform(action);
-        }
-    }
-
-    fn reported(&mut self, conn: ConnId, report: Report) {
-        match report {
-            Report::LameDuck => {
-                if let Some(entry) = self.links.get_mut(&conn) {
-                    entry.lame_duck = true;
-                }
-                self.tell(Event::LameDuck(conn));
-            }
-            Report::Overflow => self.hub.discarded(1),
-            Report::Denied { denied, text } => self.hub.denied(conn, &denied, &text),
-            Report::Scrubbed(scrubbed) => self.hub.scrubbed(&scrubbed),
-            Report::OverLimit { text } => self.over_limit(conn, text),
-            Report::Ended { cause, settled, complaint, unconfirmed, longest_line } => {
-                if cause != Cause::Requested || complaint.is_some() {
-                    self.hub.link_ended(&unconfirmed, complaint.as_deref(), longest_line);
-                }
-                self.hub.settle(conn, settled);
-                // A killed link was taken away and acknowledged when it was killed.
-                if self.links.remove(&conn).is_some() {
-                    self.hub.detach(conn);
-                    self.tell(Event::Closed { conn, cause });
-                }
-                self.send_left_over();
-            }
-        }
-    }
-
-    fn over_limit(&mut self, conn: ConnId, text: String) {
-        let Some(entry) = self.links.get(&conn) else { return };
-        let (hub, link) = (Arc::clone(&self.hub), Arc::clone(&entry.link));
-        self.tasks.spawn(async move {
-            hub.over_limit(&link, text).await;
-            Done::Other
-        });
-    }
-
-    /// What a dead link had not written goes to the live one. If there is none, the next one takes it along.
-    fn send_left_over(&mut self) {
-        if let Some(link) = self.hub.live_now() {
-            let hub = Arc::clone(&self.hub);
-            self.tasks.spawn(async move {
-                // If it ends, the rest is kept for the next one.
-                let _ = hub.send_left_over(&link).await;
-                Done::Other
-            });
         }
     }
 

@@ -11,6 +11,8 @@ pub(crate) struct Limits {
     pub(crate) backlog: usize,
     pub(crate) at_most_once: bool,
     pub(crate) max_control_line: usize,
+    pub(crate) subscription_buffer: usize,
+    pub(crate) drain_timeout: Duration,
 }
 
 #[cfg(test)]
@@ -21,6 +23,8 @@ impl Default for Limits {
             request_timeout: None,
             backlog: 0,
             at_most_once: false,
+            subscription_buffer: 1 << 20,
+            drain_timeout: Duration::from_secs(5),
             max_control_line: crate::native::lines::CONTROL_LINE_MAX,
         }
     }

@@ -10,14 +10,17 @@ use bytes::Bytes;
 use super::Context;
 use super::api::Repeat;
 use super::publish::{Way, pause_after};
-use crate::native::RequestError;
 use crate::native::clock::{now, since};
+use crate::native::hub::Operation;
 use crate::native::request::Sent;
+use crate::native::{PublishError, RequestError};
 
 /// One question, and what became of it so far.
 #[derive(Debug)]
 pub(crate) struct Question<'a, W> {
     context: &'a Context,
+    /// A drain waits for the end of it; `None` if it was begun too late.
+    operation: Option<Operation>,
     way: W,
     /// Of the last try.
     subject: Subject,
@@ -42,6 +45,7 @@ impl<'a, W: Way> Question<'a, W> {
         repeat: Repeat,
     ) -> Self {
         Self {
+            operation: context.client().hub().operations.begin(),
             context,
             way,
             subject: Subject::from_static(""),
@@ -72,6 +76,9 @@ impl<'a, W: Way> Question<'a, W> {
     /// link in a hurry, because that is probably silent; and after a pause that doubles, because a gateway that was cut
     /// takes questions and answers along. Whichever answer comes first counts.
     pub(crate) async fn ask(&mut self) -> Result<Message, RequestError> {
+        if self.operation.is_none() {
+            return Err(PublishError::Closed.into());
+        }
         let mut left_behind = std::mem::take(&mut self.left_behind);
         let answer = loop {
             match self.try_once(&mut left_behind).await {

@@ -22,6 +22,7 @@ pub(super) struct Dialled {
     tls: Option<Arc<tokio_rustls::rustls::ClientConfig>>,
     encryption: Encryption,
     is_websocket: bool,
+    is_relay: bool,
 }
 
 impl Dialled {
@@ -48,12 +49,17 @@ impl Dialled {
             _ => Some(sessions.config_held_to(target.name()).await),
         };
         let tls = tls.transpose().map_err(|error| OpenError::Tls(error.to_string()))?;
-        Ok(Self { url: format!("{scheme}://{place}"), tls, encryption, is_websocket })
+        Ok(Self { url: format!("{scheme}://{place}"), tls, encryption, is_websocket, is_relay: false })
     }
 
     /// The way through a relay of our own, which encrypts if that is asked for.
     pub(super) const fn relay(url: String) -> Self {
-        Self { url, tls: None, encryption: Encryption::Never, is_websocket: false }
+        Self { url, tls: None, encryption: Encryption::Never, is_websocket: false, is_relay: true }
+    }
+
+    /// Whether it leads to a relay of our own.
+    pub(super) const fn is_relay(&self) -> bool {
+        self.is_relay
     }
 
     /// Whether nats-server itself, and no WebSocket before it, ends a connection that is to be encrypted.

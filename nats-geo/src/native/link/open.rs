@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -19,8 +20,10 @@ use super::guard::{self, Guard};
 use super::watch_end;
 use super::{Link, Outflow, Replies, Reports, State, Unconfirmed};
 use crate::core::{ConnId, OpenError, ProbeError};
+use crate::native::ConnectionOptions;
 use crate::native::again::Kept;
 use crate::native::lines;
+use crate::native::options::Customize;
 use crate::native::target::Target;
 use crate::native::tls::{self, Sessions};
 use crate::wire::Complaint;
@@ -32,10 +35,22 @@ pub(crate) struct Settings {
     pub(crate) sessions: Arc<Sessions>,
     /// Where publishes are kept until they are confirmed, if they are to arrive at least once.
     pub(crate) kept: Option<Arc<Kept>>,
-    pub(crate) customize: Option<Arc<dyn Fn(ConnectOptions) -> ConnectOptions + Send + Sync>>,
+    pub(crate) customize: Option<Customize>,
     /// The longest line that servers read, in bytes.
     pub(crate) max_control_line: usize,
     pub(crate) guard: Arc<Guard>,
+}
+
+impl Settings {
+    /// The options of a connection, and the address to dial from.
+    pub(super) fn connection(&self, options: ConnectOptions) -> (ConnectOptions, Option<SocketAddr>) {
+        let options = ConnectionOptions::new(options);
+        match &self.customize {
+            Some(customize) => customize(options),
+            None => options,
+        }
+        .into_parts()
+    }
 }
 
 impl fmt::Debug for Settings {
@@ -55,7 +70,8 @@ pub(crate) async fn open(
 ) -> Result<(Link, ServerInfo), OpenError> {
     let opening = async {
         let (client, events) = connect(target, settings, limit, (conn, &reports)).await?;
-        let info = client.try_server_info().ok_or_else(|| OpenError::Other(RETRIES_ITSELF.into()))?;
+        // It has read INFO before it was connected.
+        let info = client.try_server_info().unwrap_or_default();
         let replies = Arc::new(Replies::new(&client.new_inbox()));
         lines::check_subscription(&replies.subject(), None, settings.max_control_line)
             .map_err(|error| OpenError::Other(format!("`custom_inbox_prefix`: {error}")))?;
@@ -107,9 +123,6 @@ const EVENTS_MAX: usize = 128;
 /// Nobody listens at port 0, so a dial fails at once, without a packet.
 const DEAD_END: &str = "nats://127.0.0.1:0";
 
-const RETRIES_ITSELF: &str =
-    "`customize` must not set `retry_on_initial_connect`: the driver decides on dials";
-
 /// Connects; through the guard if the client needs it.
 async fn connect(
     target: &Target,
@@ -146,9 +159,9 @@ async fn connect_to(
     let (sender, events) = mpsc::channel(EVENTS_MAX);
     let dials_tls = dialled.has_tls_of_nats();
     let pool = [server(&dialled.url)?, server(DEAD_END)?];
-    let mut options = target.auth.options();
-    if let Some(customize) = &settings.customize {
-        options = customize(options);
+    let (mut options, local_address) = settings.connection(target.auth.options());
+    if let Some(local_address) = local_address.filter(|_| !dialled.is_relay()) {
+        options = options.local_address(local_address);
     }
     if let Some(name) = name {
         options = options.name(name);

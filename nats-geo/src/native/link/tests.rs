@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::ConnectOptions;
 use futures_util::StreamExt as _;
 
 use super::open::COMMANDS_MAX;
@@ -13,9 +12,9 @@ use crate::native::lines::CONTROL_LINE_MAX;
 use crate::native::support::{PATIENCE, Relay, Server, wait_for, within};
 use crate::native::target::Target;
 use crate::native::tls::Sessions;
-use crate::native::{Auth, IntoServers as _, Secret, Tls, clock};
+use crate::native::{Auth, ConnectionOptions, IntoServers as _, Tls, clock};
 
-type Customize = fn(ConnectOptions) -> ConnectOptions;
+type Customize = fn(ConnectionOptions) -> ConnectionOptions;
 
 struct Opened {
     link: Link,
@@ -304,17 +303,6 @@ async fn a_server_that_limits_the_rate_of_connections_is_overloaded() {
 
 const ONE_PER_ACCOUNT: &str = r#"
 accounts { ONE { limits { max_connections: 1 }, users = [{ user: a, password: x }] } }"#;
-
-#[tokio::test]
-async fn an_option_that_would_break_the_seam_is_refused() {
-    let server = Server::start().await;
-    let error =
-        try_open(&server.url(), Some(|options| options.retry_on_initial_connect())).await.err().unwrap();
-    assert!(error.to_string().contains("retry_on_initial_connect"), "{error}");
-    wait_for("no connection", async || (server.connections().await == 0).then_some(())).await;
-    drop(Secret::from("x"));
-    assert_eq!(Auth::default(), Auth::None);
-}
 
 impl Awaited<Answer> {
     async fn replies_end(mut self) {

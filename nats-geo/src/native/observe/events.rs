@@ -78,6 +78,12 @@ pub(crate) fn emit(notice: &Notice) {
         NoticeKind::PublishRefused { subject, why } => tracing::event!(
             name: "nats_geo.publish_refused", target: TARGET, Level::WARN, %at, subject, why, "{kind}"
         ),
+        NoticeKind::SlowConsumer { subject } => tracing::event!(
+            name: "nats_geo.slow_consumer", target: TARGET, Level::WARN, %at, subject, "{kind}"
+        ),
+        NoticeKind::StreamBeganAgain { stream, last_sequence } => tracing::event!(
+            name: "nats_geo.stream_began_again", target: TARGET, Level::WARN, %at, stream, last_sequence, "{kind}"
+        ),
         NoticeKind::Unreadable { subject, why, is_left_out } => tracing::event!(
             name: "nats_geo.unreadable", target: TARGET, Level::WARN, %at, subject, why, is_left_out, "{kind}"
         ),
@@ -117,7 +123,7 @@ mod tests {
             include_str!("../dns/lookup.rs"),
             include_str!("../jetstream/publish.rs"),
             include_str!("../link/watch_end.rs"),
-            include_str!("../options.rs"),
+            include_str!("../options/start.rs"),
             include_str!("../service/discovery.rs"),
             #[cfg(feature = "metrics")]
             include_str!("export.rs"),

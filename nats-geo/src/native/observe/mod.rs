@@ -49,6 +49,8 @@
 //! | `nats_geo.refused` | warn | `conn`, `text` | the server refused an operation |
 //! | `nats_geo.subscription_refused` | warn | `subject`, `why` | a server refused a subscription, which ended |
 //! | `nats_geo.publish_refused` | warn | `subject`, `why` | a server does not permit to publish to a subject |
+//! | `nats_geo.slow_consumer` | warn | `subject` | a subscription is not read in time, and messages are lost |
+//! | `nats_geo.stream_began_again` | warn | `stream`, `last_sequence` | a stream that is read lost what it had |
 //! | `nats_geo.unreadable` | warn | `subject`, `why`, `is_left_out` | a message of another client cannot be read |
 //! | `nats_geo.not_acknowledged` | debug | `subject`, `tries`, `reason` | a publish to a stream is sent again |
 //! | `nats_geo.service_not_answered` | warn | `subject`, `why` | a question by which services are found got no answer |

@@ -1,17 +1,20 @@
 //! The inner side of a subscription: what the links deliver, and in which order it goes to the user.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 
 use async_nats::{Subject, Subscriber};
 use futures_util::{FutureExt as _, StreamExt as _, future};
-use tokio::sync::RwLock;
+use tokio::sync::{Notify, RwLock};
 
 use super::SubscriptionError;
+use super::care::{Care, FeedWaker};
+use super::state::{Input, Kept, State};
 use crate::core::ConnId;
 use crate::native::Message;
-use crate::native::hub::{Hub, lock};
+use crate::native::hub::{Hub, Operations, lock};
 use crate::native::lines::subscription_length;
 use crate::native::link::{Ended, Link};
 
@@ -22,7 +25,15 @@ pub(crate) struct Feed {
     subject: Subject,
     queue: Option<String>,
     carriage: Carriage,
+    /// How many bytes may wait to be read.
+    max_bytes: usize,
+    /// Messages with a reply subject that the application has, if it reads them.
+    handling: Option<Operations>,
+    /// Told when the application has read one, or will read no more.
+    read: Notify,
     state: Mutex<State>,
+    /// What links wake.
+    waker: Arc<FeedWaker>,
     /// Read while a link is given the subscription, written by who drains: so that waits for the end of it.
     installing: RwLock<()>,
 }
@@ -43,28 +54,6 @@ pub(crate) struct Route {
     pub(crate) hub: Weak<Hub>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    /// Oldest link first.
-    inputs: Vec<Input>,
-    /// What had come in on links that are gone.
-    buffered: VecDeque<Message>,
-    waker: Option<Waker>,
-    /// Messages given to the user.
-    delivered: u64,
-    /// End after this many.
-    limit: Option<u64>,
-    /// The input to look at first; moves on in a queue group.
-    first: usize,
-    /// No further link is taken on.
-    draining: bool,
-    /// No further input will come.
-    ended: bool,
-    /// Why not, if a server refused it.
-    error: Option<SubscriptionError>,
-    changes: Changes,
-}
-
 /// How often the links under a subscription have changed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Changes {
@@ -76,21 +65,37 @@ pub(crate) struct Changes {
     pub(crate) links: usize,
 }
 
-#[derive(Debug)]
-struct Input {
-    conn: ConnId,
-    route: Arc<Route>,
-    /// `None` while it is being installed, or someone has [taken](Feed::take) it.
-    subscriber: Option<Subscriber>,
-    delivered: u64,
-    /// Nothing is expected of it any more: its server was told to send no more, or traffic was moved away from it
-    /// because it is silent.
-    given_up: bool,
+/// What happened when a subscription was looked after.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct LookedAfter {
+    /// Messages that are lost because the subscription is not read.
+    pub(crate) dropped: u64,
+    /// They are the first ones since it was read to its end.
+    pub(crate) is_news: bool,
 }
 
 impl Feed {
-    pub(crate) fn new(id: u64, subject: Subject, queue: Option<String>, carriage: Carriage) -> Self {
-        Self { id, subject, queue, carriage, state: Mutex::default(), installing: RwLock::default() }
+    pub(crate) fn new(
+        id: u64,
+        subject: Subject,
+        queue: Option<String>,
+        carriage: Carriage,
+        (max_bytes, care): (Option<usize>, Arc<Care>),
+    ) -> Self {
+        let waker = Arc::new(FeedWaker::new(id, care));
+        let state = Mutex::new(State::new(Arc::clone(&waker)));
+        Self {
+            id,
+            subject,
+            queue,
+            carriage,
+            max_bytes: max_bytes.unwrap_or(usize::MAX),
+            handling: max_bytes.map(|_| Operations::default()),
+            read: Notify::new(),
+            state,
+            waker,
+            installing: RwLock::default(),
+        }
     }
 
     pub(crate) const fn carriage(&self) -> Carriage {
@@ -110,7 +115,10 @@ impl Feed {
         let wanted = !link.has_ended() && !state.ended;
         let input = state.inputs.iter_mut().find(|input| input.conn == link.conn);
         match (input, subscriber) {
-            (Some(input), Ok(subscriber)) if wanted => input.subscriber = Some(subscriber),
+            (Some(input), Ok(subscriber)) if wanted => {
+                input.subscriber = Some(subscriber);
+                self.waker.look_after();
+            }
             (_, result) => {
                 state.inputs.retain(|input| input.conn != link.conn);
                 state.wake();
@@ -165,36 +173,60 @@ impl Feed {
         let Some(index) = state.inputs.iter().position(|input| input.conn == conn) else { return 0 };
         let mut input = state.inputs.remove(index);
         state.changes.broken += u64::from(!input.given_up);
+        state.buffered.append(&mut input.buffered);
+        let mut excess = 0;
         let come_in = async {
             while let Some(Some(message)) = input.subscriber.as_mut().and_then(|it| it.next().now_or_never())
             {
-                state.buffered.push_back(Message::new(message, &input.route));
+                match state.kept.has_room_for(&message, self.max_bytes) {
+                    true => state.buffered.push_back(Message::new(message, &input.route)),
+                    false => excess += 1,
+                }
             }
         };
         // Tokio would otherwise make the channel look empty after 128 messages.
         tokio::task::unconstrained(come_in).now_or_never();
-        let excess = state.buffered.len().saturating_sub(BUFFERED_MAX);
-        state.buffered.drain(..excess);
         state.wake();
-        excess as u64
+        excess
+    }
+
+    /// Moves what has come in to buffers, unless the subscription is being read. To be called when it is
+    /// [due](Care::due).
+    pub(crate) async fn look_after(&self) -> LookedAfter {
+        self.waker.looked_after();
+        let moving = poll_fn(|_| Poll::Ready(lock(&self.state).look_after(self.max_bytes, &self.waker)));
+        tokio::task::unconstrained(moving).await
     }
 
     /// The next message, or the end.
-    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Option<Message>> {
         let mut state = lock(&self.state);
         if state.limit.is_some_and(|limit| state.delivered >= limit) {
             state.end();
             state.buffered.clear();
+            state.kept = Kept::default();
         }
-        if let Some(message) = state.next(cx, self.queue.is_some()) {
+        state.reads[0] += 1;
+        let waker = Waker::from(Arc::clone(&self.waker));
+        let waking = &mut Context::from_waker(&waker);
+        let in_turn = self.queue.is_some();
+        let mut message = state.next(waking, in_turn);
+        if message.is_none() {
+            // One may have come before anybody could be woken.
+            self.waker.read_by(cx.waker());
+            message = state.next(waking, in_turn);
+        }
+        state.is_waiting = message.is_none();
+        if let Some(message) = message {
             state.delivered += 1;
-            return Poll::Ready(Some(message));
+            self.waker.look_after();
+            if state.ended {
+                self.read.notify_waiters();
+            }
+            return Poll::Ready(Some(self.handled_by_reader(message)));
         }
         if state.ended && state.inputs.is_empty() {
             return Poll::Ready(None);
-        }
-        if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            state.waker = Some(cx.waker().clone());
         }
         Poll::Pending
     }
@@ -205,7 +237,7 @@ impl Feed {
             let mut state = lock(&self.state);
             state.limit = Some(limit);
             state.wake();
-            let left = limit.saturating_sub(state.delivered + state.buffered.len() as u64);
+            let left = limit.saturating_sub(state.delivered + state.kept.messages as u64);
             // With two links it is not known which of them delivers how much: the count is then kept here.
             let [input] = state.inputs.as_slice() else { return };
             (input.conn, input.delivered + left)
@@ -263,6 +295,39 @@ impl Feed {
         Changes { links: state.inputs.len(), ..state.changes }
     }
 
+    /// Returns once the application has dropped all messages with a reply subject that it got.
+    pub(crate) async fn answered(&self) {
+        if let Some(handling) = &self.handling {
+            handling.none().await;
+        }
+    }
+
+    /// Returns once the application has read all that came in, up to the last message with a reply subject, and has
+    /// dropped these messages. To be called when nothing more can come.
+    pub(crate) async fn handled(&self) {
+        while self.handling.is_some() {
+            let read = self.read.notified();
+            if !lock(&self.state).has_questions() {
+                break;
+            }
+            read.await;
+        }
+        self.answered().await;
+    }
+
+    /// Nobody will read it any more.
+    pub(crate) fn abandon(&self) {
+        lock(&self.state).abandon();
+        self.read.notify_waiters();
+    }
+
+    fn handled_by_reader(&self, mut message: Message) -> Message {
+        if let Some(handling) = self.handling.as_ref().filter(|_| message.reply.is_some()) {
+            message.is_handled_as(handling.begin());
+        }
+        message
+    }
+
     /// The links that carry it.
     pub(crate) fn routes(&self) -> Vec<(ConnId, Arc<Route>)> {
         lock(&self.state).inputs.iter().map(|input| (input.conn, Arc::clone(&input.route))).collect()
@@ -273,7 +338,15 @@ impl Feed {
         let free = !state.draining && !state.ended && state.inputs.iter().all(|input| input.conn != conn);
         if free {
             let route = Arc::clone(route);
-            state.inputs.push(Input { conn, route, subscriber: None, delivered: 0, given_up: false });
+            let buffered = VecDeque::new();
+            state.inputs.push(Input {
+                conn,
+                route,
+                subscriber: None,
+                buffered,
+                delivered: 0,
+                given_up: false,
+            });
             state.changes.joined += 1;
         }
         free
@@ -306,52 +379,6 @@ impl Drop for Taken<'_> {
     }
 }
 
-impl State {
-    fn next(&mut self, cx: &mut Context<'_>, in_turn: bool) -> Option<Message> {
-        if let Some(message) = self.buffered.pop_front() {
-            return Some(message);
-        }
-        // A plain subscription drains the oldest link first; a queue group takes from each in turn.
-        let mut index = if in_turn { self.first } else { 0 };
-        for _ in 0..self.inputs.len() {
-            index %= self.inputs.len();
-            let input = &mut self.inputs[index];
-            match input.subscriber.as_mut().map(|subscriber| subscriber.poll_next_unpin(cx)) {
-                Some(Poll::Ready(Some(message))) => {
-                    input.delivered += 1;
-                    self.first = index + 1;
-                    return Some(Message::new(message, &input.route));
-                }
-                // The link has ended, or has delivered what it was limited to.
-                Some(Poll::Ready(None)) => {
-                    let input = self.inputs.remove(index);
-                    self.changes.broken += u64::from(!input.given_up);
-                }
-                Some(Poll::Pending) | None => index += 1,
-            }
-            if self.inputs.is_empty() {
-                return None;
-            }
-        }
-        None
-    }
-
-    fn end(&mut self) {
-        self.ended = true;
-        self.inputs.clear();
-        self.wake();
-    }
-
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-}
-
 /// A limit that no subscription reaches: the server forgets it at once if it has delivered as much, and
 /// async-nats goes on delivering. Its `drain` would drop what is still on its way.
 const NEVER_REACHED: u64 = 9_999_999_999;
-
-/// As many as async-nats buffers for one subscription by default.
-const BUFFERED_MAX: usize = 64 << 10;

@@ -11,11 +11,16 @@ use futures_util::Stream;
 use super::Message;
 use super::hub::{Hub, WeakHub};
 
+mod state;
+
+mod care;
+pub(crate) use care::Care;
+
 mod copies;
 pub(crate) use copies::Copies;
 
 mod feed;
-pub(crate) use feed::{Carriage, Changes, Feed, Route};
+pub(crate) use feed::{Carriage, Changes, Feed, LookedAfter, Route};
 
 /// A stream of the messages of one subscription, over all links that the client ever uses. Made by
 /// [`GeoClient::subscribe`](super::GeoClient::subscribe).
@@ -56,8 +61,14 @@ impl Subscription {
 
     /// Unsubscribes without losing what is on its way: returns when the servers have confirmed that nothing
     /// more will come. What has come in is still delivered, then the stream ends.
+    ///
+    /// It also waits until all messages with a reply subject that were read are dropped: other tasks may be answering
+    /// them. That takes at most [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout).
     pub async fn drain(&mut self) {
+        let limit = self.hub.upgrade().map(|hub| hub.limits.drain_timeout).unwrap_or_default();
         self.stopper().drain().await;
+        // After that, the subscription ends all the same.
+        let _ = tokio::time::timeout(limit, self.feed.answered()).await;
     }
 
     /// Why a server refused the subscription: no permission, too many subscriptions, or a subject that it does not read.
@@ -113,6 +124,7 @@ impl Stream for Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.stopper().stop();
+        self.feed.abandon();
     }
 }
 

@@ -9,7 +9,7 @@ use crate::core::ConnId;
 use crate::native::hub::Limits;
 use crate::native::lines::CONTROL_LINE_MAX;
 use crate::native::link::{Kind, Settings, open};
-use crate::native::subscription::{Feed, Route};
+use crate::native::subscription::Route;
 use crate::native::support::{Relay, Server, within};
 use crate::native::target::Target;
 use crate::native::tls::Sessions;
@@ -34,7 +34,7 @@ async fn link_to(url: &str, conn: u64) -> Arc<Link> {
 async fn a_link_that_ends_while_it_takes_over_gives_the_subscriptions_back() {
     let server = Server::start().await;
     let hub = Arc::new(Hub::new(limits(), None));
-    let feed = hub.add_feed(|id| Feed::new(id, "a".into(), None, Carriage::OneLink));
+    let feed = hub.add_feed("a".into(), None, Carriage::OneLink, Some(1 << 20));
     let mut messages = Subscription::new(Arc::clone(&feed), &hub);
     let old = link_to(&server.url(), 1).await;
     hub.aim_at(old.conn);
@@ -58,7 +58,7 @@ async fn a_subscription_that_drains_takes_on_no_further_link() {
     let server = Server::start().await;
     let relay = Relay::to(server.port).await;
     let hub = Arc::new(Hub::new(limits(), None));
-    let feed = hub.add_feed(|id| Feed::new(id, "a".into(), Some("q".into()), Carriage::EveryLink));
+    let feed = hub.add_feed("a".into(), Some("q".into()), Carriage::EveryLink, Some(1 << 20));
     let mut messages = Subscription::new(Arc::clone(&feed), &hub);
     let old = link_to(&relay.url(), 1).await;
     hub.aim_at(old.conn);

@@ -10,7 +10,7 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt as _};
 use serde_json::json;
 
-use super::{Pull, PullOptions, PullRefusal, Pulled};
+use super::{Mark, Pull, PullOptions, PullRefusal, Pulled};
 use crate::native::jetstream::api::API;
 use crate::native::jetstream::{ApiError, Context, Message, Refused};
 
@@ -47,6 +47,19 @@ pub enum MessagesError {
         /// The consumer.
         consumer: String,
     },
+    /// The stream has begun again: it was in memory and its server started again, or it was deleted and made again. What
+    /// it had is lost, so it is for the application to say where to go on.
+    #[error(
+        "stream `{stream}` began again after message {last_sequence}, and consumer `{consumer}` with it; make the consumer again"
+    )]
+    StreamBeganAgain {
+        /// The stream.
+        stream: String,
+        /// The consumer.
+        consumer: String,
+        /// The highest sequence that came before.
+        last_sequence: u64,
+    },
     /// The consumer gives none.
     #[error("consumer `{consumer}` of stream `{stream}` gives no messages: {refusal}")]
     Refused {
@@ -64,6 +77,10 @@ struct State {
     stream: String,
     consumer: String,
     pull: Pull,
+    /// The highest sequence that came.
+    mark: Option<Mark>,
+    /// A link was lost, and no sign of life has come since.
+    was_broken: bool,
     has_ended: bool,
 }
 
@@ -85,6 +102,8 @@ impl Messages {
             context: context.clone(),
             stream: stream.to_owned(),
             consumer: consumer.to_owned(),
+            mark: None,
+            was_broken: false,
             has_ended: false,
         };
         let next = async |mut state: State| Some((state.next().await?, state));
@@ -96,14 +115,35 @@ impl State {
     async fn next(&mut self) -> Option<Result<Message, MessagesError>> {
         while !self.has_ended {
             let error = match self.pull.next().await? {
-                Pulled::Message(message, delivery) => {
-                    return Some(Ok(Message::new(message, delivery, self.context.clone())));
-                }
+                Pulled::Message(message, delivery) => match self.mark {
+                    Some(mark) if mark.is_passed_by(&delivery) => {
+                        mark.notify(&self.context, &self.stream);
+                        self.stream_began_again(mark)
+                    }
+                    mark => {
+                        let came = Mark::of(&delivery);
+                        if mark.is_none_or(|mark| mark.sequence < came.sequence) {
+                            self.mark = Some(came);
+                        }
+                        return Some(Ok(Message::new(message, delivery, self.context.clone())));
+                    }
+                },
                 // What was lost comes again by itself.
-                Pulled::Alive { .. } | Pulled::Broken => continue,
-                Pulled::Silent => match self.gone().await {
+                Pulled::Broken => {
+                    self.was_broken = true;
+                    continue;
+                }
+                Pulled::Alive { .. } if !std::mem::take(&mut self.was_broken) => continue,
+                Pulled::Alive { .. } => match self.at_another_stream().await {
                     Some(error) => error,
                     None => continue,
+                },
+                Pulled::Silent => match self.gone().await {
+                    Some(error) => error,
+                    None => match self.at_another_stream().await {
+                        Some(error) => error,
+                        None => continue,
+                    },
                 },
                 Pulled::Refused(PullRefusal::Deleted) => self.consumer_gone(),
                 Pulled::Refused(refusal) => {
@@ -136,6 +176,17 @@ impl State {
             refused if Refused::is_not_found(refused) => Some(self.consumer_gone()),
             _ => None,
         }
+    }
+
+    async fn at_another_stream(&self) -> Option<MessagesError> {
+        let mark = self.mark?;
+        let is_lost = mark.is_lost(&self.context, &self.stream).await;
+        is_lost.then(|| self.stream_began_again(mark))
+    }
+
+    fn stream_began_again(&self, mark: Mark) -> MessagesError {
+        let (stream, consumer) = (self.stream.clone(), self.consumer.clone());
+        MessagesError::StreamBeganAgain { stream, consumer, last_sequence: mark.sequence }
     }
 
     fn consumer_gone(&self) -> MessagesError {

@@ -16,6 +16,9 @@ pub use status::PullRefusal;
 mod pulling;
 pub(crate) use pulling::{Pull, Pulled};
 
+mod mark;
+pub(crate) use mark::Mark;
+
 mod messages;
 pub(crate) use messages::GONE_FOR;
 pub use messages::{Messages, MessagesError};

@@ -9,7 +9,7 @@ use async_nats::jetstream::consumer::{AckPolicy, Config, DeliverPolicy, Info, Re
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 
-use super::{Delivery, GONE_FOR, OrderedError, OrderedOptions, Pull, PullRefusal, Pulled};
+use super::{Delivery, GONE_FOR, Mark, OrderedError, OrderedOptions, Pull, PullRefusal, Pulled};
 use crate::native::PublishError;
 use crate::native::jetstream::api::{API, Patience};
 use crate::native::jetstream::publish::pause_after;
@@ -33,7 +33,11 @@ pub(crate) struct Reader {
     /// The number of the last delivery by this consumer.
     delivered: u64,
     /// Reading goes on behind this message; `None` while it has to begin as it began.
-    last_sequence: Option<u64>,
+    mark: Option<Mark>,
+    /// How many heartbeats in a row spoke of fewer deliveries than came.
+    behind: u8,
+    /// A link was lost, and no heartbeat has come since.
+    was_broken: bool,
     has_ended: bool,
 }
 
@@ -73,7 +77,9 @@ impl Reader {
             context,
             streams,
             current,
-            last_sequence: begins_behind(&options, &info),
+            mark: begins_behind(&options, &info),
+            behind: 0,
+            was_broken: false,
             options,
             consumer: info.name,
             pull,
@@ -91,30 +97,39 @@ impl Reader {
                 Pulled::Message(message, delivery) => {
                     if delivery.consumer_sequence == self.delivered + 1 {
                         self.delivered += 1;
-                        self.last_sequence = Some(delivery.stream_sequence);
+                        self.mark = Some(Mark::of(&delivery));
+                        self.behind = 0;
                         // Whatever is written meanwhile adds to those that the delivery speaks of.
                         self.pending = self.pending.saturating_sub(1).min(delivery.pending);
                         self.is_idle = false;
                         return Some(Ok(Read::Message(message, delivery)));
                     }
-                    // Else a copy, or something is missing before it.
-                    delivery.consumer_sequence <= self.delivered
+                    // Else a copy, or something is missing before it, or the consumer began again with its stream.
+                    let is_new = self.mark.is_some_and(|mark| mark.is_passed_by(&delivery));
+                    delivery.consumer_sequence <= self.delivered && !is_new
                 }
                 Pulled::Alive { last_consumer_sequence: Some(last) } if last == self.delivered => {
+                    self.behind = 0;
                     // Twice in a row: between two messages there may be a moment for one.
                     if self.pending > 0 && std::mem::replace(&mut self.is_idle, true) {
                         // What was to come was removed.
                         self.pending = 0;
                         return Some(Ok(Read::CaughtUp));
                     }
-                    true
+                    !(std::mem::take(&mut self.was_broken) && self.is_at_another_stream().await)
                 }
+                // One heartbeat may have been overtaken by messages on another link.
                 Pulled::Alive { last_consumer_sequence } => {
-                    last_consumer_sequence.is_none_or(|last| last <= self.delivered)
+                    let is_behind = last_consumer_sequence.is_some_and(|last| last < self.delivered);
+                    self.behind = if is_behind { self.behind.saturating_add(1) } else { 0 };
+                    last_consumer_sequence.is_none_or(|last| last <= self.delivered) && self.behind < 2
                 }
                 // The consumer lives elsewhere; what was lost shows in the next delivery or heartbeat. To make another one
                 // needs JetStream's leader, which may be lost as well, and a region has many readers.
-                Pulled::Broken => true,
+                Pulled::Broken => {
+                    self.was_broken = true;
+                    true
+                }
                 Pulled::Refused(PullRefusal::Deleted) | Pulled::Silent => false,
                 Pulled::Refused(refusal) => {
                     self.has_ended = true;
@@ -144,6 +159,22 @@ impl Reader {
         &self.context
     }
 
+    /// Whether the stream has begun again since the last message came.
+    async fn is_at_another_stream(&self) -> bool {
+        match self.mark {
+            Some(mark) => mark.is_lost(&self.context, self.stream()).await,
+            None => false,
+        }
+    }
+
+    /// Everything that the stream has now came after what was read.
+    fn start_over(&mut self) {
+        self.mark = None;
+        if self.options.from != DeliverPolicy::LastPerSubject {
+            self.options.from = DeliverPolicy::All;
+        }
+    }
+
     fn stream(&self) -> &str {
         self.streams.get(self.current).map_or("", String::as_str)
     }
@@ -158,12 +189,20 @@ impl Reader {
         self.current = 0;
         loop {
             let name = (self.stream(), self.consumer.as_str());
-            let made = make(&self.context, name, &self.options, self.last_sequence, Patience::Once).await;
+            let behind = self.mark.map(|mark| mark.sequence);
+            let made = make(&self.context, name, &self.options, behind, Patience::Once).await;
             let error = match made {
+                Ok(_) if self.is_at_another_stream().await => {
+                    self.start_over();
+                    forget(&self.context, self.stream(), &self.consumer);
+                    self.consumer = self.context.fresh_name();
+                    continue;
+                }
                 Ok((info, pull)) => {
                     self.pending = info.num_pending;
                     self.pull = pull;
                     self.delivered = 0;
+                    (self.behind, self.was_broken) = (0, false);
                     self.is_idle = false;
                     return Ok(());
                 }
@@ -173,7 +212,7 @@ impl Reader {
             final_errors += usize::from(error.is_final());
             if final_errors == self.streams.len() {
                 if is_confirmed || matches!(error, ApiError::NotSent(PublishError::Closed)) {
-                    let last_sequence = self.last_sequence.unwrap_or_default();
+                    let last_sequence = self.mark.map_or(0, |mark| mark.sequence);
                     return Err(OrderedError::Lost {
                         stream: self.stream().to_owned(),
                         last_sequence,
@@ -201,10 +240,10 @@ impl Drop for Reader {
 }
 
 /// Where reading began, if that is not where it would begin later: new messages are those behind the end as it was then.
-const fn begins_behind(options: &OrderedOptions, info: &Info) -> Option<u64> {
+const fn begins_behind(options: &OrderedOptions, info: &Info) -> Option<Mark> {
     match options.from {
         DeliverPolicy::New | DeliverPolicy::Last | DeliverPolicy::ByStartTime { .. } => {
-            Some(info.delivered.stream_sequence)
+            Some(Mark { sequence: info.delivered.stream_sequence, stored: info.created })
         }
         DeliverPolicy::All | DeliverPolicy::ByStartSequence { .. } | DeliverPolicy::LastPerSubject => None,
     }

@@ -1,13 +1,14 @@
 //! The way to a server through this process.
 
 use std::io::{self, ErrorKind};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::ConnectOptions;
 use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
-use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
@@ -67,7 +68,8 @@ async fn dial(target: &Target, settings: &Settings) -> Result<(BoxedSocket, Vec<
             first.ok_or_else(|| OpenError::Unreachable(format!("{} has no address", target.address)))?
         }
     };
-    let socket = TcpStream::connect(address).await.map_err(failed)?;
+    let (_, local_address) = settings.connection(ConnectOptions::new());
+    let socket = connect(address, local_address).await.map_err(failed)?;
     socket.set_nodelay(true).map_err(failed)?;
     let encryption = target.encryption(&settings.sessions);
     let mut socket: BoxedSocket = Box::new(socket);
@@ -82,6 +84,13 @@ async fn dial(target: &Target, settings: &Settings) -> Result<(BoxedSocket, Vec<
         socket = encrypted(socket, target, settings).await?.map_err(failed)?;
     }
     Ok((socket, info))
+}
+
+async fn connect(address: SocketAddr, local_address: Option<SocketAddr>) -> io::Result<TcpStream> {
+    let Some(local_address) = local_address else { return TcpStream::connect(address).await };
+    let socket = if local_address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.bind(local_address)?;
+    socket.connect(address).await
 }
 
 async fn encrypted(

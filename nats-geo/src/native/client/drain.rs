@@ -1,0 +1,82 @@
+//! The orderly end of a client.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future;
+
+use super::{FlushError, GeoClient};
+use crate::native::subscription::Feed;
+
+impl GeoClient {
+    /// Ends the client in an orderly way.
+    ///
+    /// * Servers send no further messages. What is on its way comes in.
+    /// * Requests that subscriptions and services have got are answered: this waits until the application has read
+    ///   them, and has dropped every [`Message`](super::Message) with a reply subject.
+    /// * Requests get their answers, and publishes to streams their acknowledgements. No others may begin.
+    /// * What was published reaches the server.
+    ///
+    /// Then everything is closed. Subscriptions deliver what has come in, then end. The waiting takes at most
+    /// [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout). A future that is dropped half way closes at once.
+    ///
+    /// # Errors
+    /// [`FlushError::Unfinished`] after that time, and as [`flush`](Self::flush); everything is closed all the same.
+    pub async fn drain(&self) -> Result<(), FlushError> {
+        let hub = self.hub();
+        let leaving = Leaving { client: self, feeds: hub.take_feeds() };
+        let finishing = async {
+            leaving.stop_feeds().await;
+            future::join_all(leaving.feeds.iter().map(|feed| feed.handled())).await;
+            hub.operations.close();
+            hub.operations.none().await;
+        };
+        let finished = tokio::time::timeout(hub.limits.drain_timeout, finishing).await;
+        let is_live = hub.live_now().is_some();
+        let links = hub.unconfirmed();
+        hub.close_place();
+        // One round trip per link is the barrier behind all publishes.
+        let confirmed = self.confirm(links).await;
+        let flushed = if is_live { confirmed } else { Err(FlushError::Unavailable) };
+        drop(leaving);
+        self.close().await;
+        flushed?;
+        finished.map_err(|_elapsed| FlushError::Unfinished)
+    }
+}
+
+/// Subscriptions that no link will carry any more, and the end of their client.
+struct Leaving<'a> {
+    client: &'a GeoClient,
+    feeds: Vec<Arc<Feed>>,
+}
+
+impl Leaving<'_> {
+    /// Returns when the servers have confirmed that nothing more will come, or as much as can be known of that.
+    async fn stop_feeds(&self) {
+        let mut links = BTreeMap::new();
+        for feed in &self.feeds {
+            for (conn, route) in feed.routes() {
+                feed.stop(conn).await;
+                links.extend(route.link.upgrade().map(|link| (conn, link)));
+            }
+        }
+        // At once: one of them may be silent. One that ends now delivers nothing more, either.
+        let barriers = links.values().map(|link| link.round_trip());
+        let limit = self.client.hub().limits.publish_wait;
+        let _ = tokio::time::timeout(limit, future::join_all(barriers)).await;
+        for feed in &self.feeds {
+            feed.end();
+        }
+    }
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        for feed in &self.feeds {
+            feed.end();
+        }
+        self.client.hub().close_place();
+        self.client.handle.stop.send_replace(true);
+    }
+}
