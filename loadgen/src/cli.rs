@@ -40,7 +40,7 @@ pub struct Opts {
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub fault_regions: Vec<String>,
 
-    /// How often each fault is injected, each time at another phase of the clients' PINGs; half as often for async-nats
+    /// How often each fault is injected, each time at another phase of the clients' PINGs; half as often for async-nats, and a lame duck a quarter as often
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
     pub rounds: u16,
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::capacity::{self, Capacity, CapacityError};
+use crate::cli::FaultKind;
 use crate::clients::Population;
 use crate::clock;
 use crate::cluster::{CheckLeaksError, MoveLeaderError, StartError, SuperCluster};
@@ -45,7 +46,7 @@ pub enum RunError {
         /// Which repetition, from 1.
         number: u16,
         /// What was broken.
-        fault: crate::cli::FaultKind,
+        fault: FaultKind,
         /// Where.
         region: String,
         /// What happened.
@@ -103,7 +104,7 @@ pub async fn run(plan: Plan) -> Result<Report, RunError> {
             round.region,
             round.population,
             round.number + 1,
-            rounds_of(round.population, &plan)
+            rounds_of(round.population, round.fault, &plan)
         ));
         cluster.move_meta_leader(&plan.fault_regions()).await?;
         let seen = round.run(&plan, &load, &mut cluster, &mut responders).await.map_err(|error| {
@@ -142,7 +143,8 @@ fn rounds(plan: &Plan) -> Vec<Round> {
             random = random.wrapping_mul(LCG_MULTIPLIER).wrapping_add(LCG_INCREMENT);
             let share = f64::from((random >> 32) as u32) / f64::from(u32::MAX);
             let phase = ping_interval.mul_f64(share);
-            let played = Population::ALL.into_iter().filter(|which| number < rounds_of(*which, plan));
+            let is_played = |which: &Population| number < rounds_of(*which, *fault, plan);
+            let played = Population::ALL.into_iter().filter(is_played);
             rounds.extend(played.map(|population| Round {
                 population,
                 fault: *fault,
@@ -156,11 +158,12 @@ fn rounds(plan: &Plan) -> Vec<Round> {
 }
 
 /// The clients of async-nats are there for comparison, and take seconds where those of nats-geo take milliseconds: half
-/// as many rounds tell as much of them.
-const fn rounds_of(population: Population, plan: &Plan) -> u16 {
-    match population {
-        Population::NatsGeo => plan.rounds,
-        Population::Stock => plan.rounds.div_ceil(2),
+/// as many rounds tell as much of them. A lame duck takes four times as long as other faults.
+const fn rounds_of(population: Population, fault: FaultKind, plan: &Plan) -> u16 {
+    match (population, fault) {
+        (Population::NatsGeo, _) => plan.rounds,
+        (Population::Stock, FaultKind::LameDuck) => plan.rounds.div_ceil(4),
+        (Population::Stock, _) => plan.rounds.div_ceil(2),
     }
 }
 

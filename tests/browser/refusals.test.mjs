@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -184,6 +185,30 @@ for (const mode of MODES) {
       await page.context().close();
     });
 
+    it("gets messages whose headers cannot be read, as far as they can be", async () => {
+      const { page } = await attempt({ servers: open.url });
+      await page.evaluate(async () => {
+        window.got = [];
+        window.told = [];
+        void (async () => {
+          for await (const status of nc.status()) window.told.push(status.error?.name ?? status.type);
+        })();
+        nc.subscribe("odd", { callback: (error, message) => window.got.push([message.string(), message.headers?.get("A")]) });
+        await nc.flush();
+      });
+      const blocks = ["NATS/1.0\r\nMy Key: x\r\nA: 1\r\n\r\n", "NATS/1.0\r\nno colon\r\nA: 1\r\n\r\n", "NATS/1.0\r\nL: \xff\r\nA: 1\r\n\r\n", "nonsense"];
+      await sendRaw(open.client, blocks.map((block) => ["odd", Buffer.from(block, "latin1"), "x"]));
+      await until("all have come", async () => (await page.evaluate(() => window.got.length)) === blocks.length);
+      const { got, told, stats, live } = await page.evaluate(async () => {
+        await nc.flush();
+        return { got: window.got, told: window.told, stats: nc.stats(), live: (await nc.snapshot()).moves };
+      });
+      assert.deepEqual(got, [["x", "1"], ["x", "1"], ["x", "1"], ["x", ""]]);
+      assert.deepEqual([stats.unreadable, live], [3, 0]);
+      assert.deepEqual(told.filter((type) => /Error$/.test(type)), ["ProtocolError"], "told once");
+      await page.context().close();
+    });
+
     it("refuses bad calls with codes, and goes on", async () => {
       const { page } = await attempt({ servers: open.url });
       const result = await page.evaluate(async () => {
@@ -192,6 +217,11 @@ for (const mode of MODES) {
           payload: await outcome(async () => nc.publish("x", huge)),
           request: await outcome(() => nc.request("x", huge)),
           subject: await outcome(async () => nc.publish("a b", "")),
+          longSubject: await outcome(async () => nc.subscribe("a".repeat(5000))),
+          longQueue: await outcome(async () => nc.subscribe("a", { queue: "q".repeat(5000) })),
+          longPublish: await outcome(async () => nc.publish("a".repeat(5000))),
+          longReply: await outcome(async () => nc.publish("a", "", { reply: "ü".repeat(3000) })),
+          longRequest: await outcome(() => nc.request("a".repeat(5000))),
           wildcard: await outcome(async () => nc.publish("a.*", "")),
           reply: await outcome(async () => nc.publish("a", "", { reply: "b c" })),
           subscription: await outcome(async () => nc.subscribe("a..b")),
@@ -209,16 +239,37 @@ for (const mode of MODES) {
       });
       const expected = {
         payload: ["PayloadTooLargeError", "PAYLOAD_TOO_LARGE"], request: ["PayloadTooLargeError", "PAYLOAD_TOO_LARGE"],
-        subject: ["InvalidSubjectError", "INVALID_SUBJECT"], wildcard: ["InvalidSubjectError", "INVALID_SUBJECT"], reply: ["InvalidSubjectError", "INVALID_SUBJECT"],
+        subject: ["InvalidSubjectError", "INVALID_SUBJECT"], wildcard: ["InvalidSubjectError", "INVALID_SUBJECT"],
+        ...Object.fromEntries(["longSubject", "longQueue", "longPublish", "longReply", "longRequest"].map((call) => [call, ["InvalidSubjectError", "INVALID_SUBJECT"]])),
+        reply: ["InvalidSubjectError", "INVALID_SUBJECT"],
         subscription: ["InvalidSubjectError", "INVALID_SUBJECT"], queue: ["InvalidSubjectError", "INVALID_SUBJECT"], iterator: ["InvalidOperationError", "INVALID_OPERATION"],
       };
       for (const [call, { error }] of Object.entries(result)) {
         assert.deepEqual([error?.name, error?.code], expected[call] ?? ["InvalidArgumentError", "INVALID_ARGUMENT"], call);
         assert.ok(error.isNatsError, call);
+        if (call.startsWith("long")) assert.match(error.message, /of up to \d{4} bytes, more than the 4096 .*`maxControlLine`/);
       }
       await page.context().close();
     });
   });
+}
+
+/** Publishes as no client would: `[subject, header block, payload]` each. */
+async function sendRaw(address, messages) {
+  const [host, port] = address.split(":");
+  const socket = net.connect(Number(port), host);
+  const answered = new Promise((resolve, reject) => {
+    socket.on("data", (bytes) => String(bytes).includes("PONG") && resolve());
+    socket.on("error", reject);
+  });
+  socket.write('CONNECT {"verbose":false,"headers":true}\r\n');
+  for (const [subject, block, payload] of messages) {
+    socket.write(`HPUB ${subject} ${block.length} ${block.length + payload.length}\r\n`);
+    socket.write(Buffer.concat([block, Buffer.from(`${payload}\r\n`)]));
+  }
+  socket.write("PING\r\n");
+  await answered;
+  socket.destroy();
 }
 
 describe("in any mode", () => {

@@ -32,7 +32,7 @@ pub struct Report {
     pub clients: u16,
     /// Clients in each other region.
     pub bystanders: u16,
-    /// Rounds per fault; of async-nats half as many.
+    /// Rounds per fault; of async-nats half as many, and a quarter of lame ducks.
     pub rounds: u16,
     /// Requests per second and client in a region that is broken.
     pub rate_per_s: u16,

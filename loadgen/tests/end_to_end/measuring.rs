@@ -149,7 +149,9 @@ async fn with_json_the_report_is_all_that_is_printed() {
 #[tokio::test]
 async fn an_interrupt_ends_everything_at_any_stage() {
     let _turn = TURN.lock().await;
-    for (stage, servers) in [("starting the super-cluster", 0), ("server-kill in lon, round 1 of 1", 3)] {
+    for (stage, servers) in
+        [("starting the super-cluster", 0), ("server-kill in lon, nats-geo, round 1 of 1", 3)]
+    {
         let place = Place::new();
         let mut running = place.command(&[&SMALL[..], &["--faults=server-kill"]].concat()).spawn().unwrap();
         let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
@@ -191,11 +193,16 @@ async fn bad_input_is_named_and_starts_nothing() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().port().to_string();
     let (usage, error) = (2, 1);
-    let cases: [(i32, &[&str], &str); 17] = [
+    let cases: [(i32, &[&str], &str); 18] = [
         (usage, &[], "--regions"),
         (usage, &["--regions=lon"], "1 regions"),
         (usage, &["--regions=lon,lon"], "region `lon` is named twice"),
-        (usage, &["--regions=lon,Ams"], "`Ams`"),
+        (usage, &["--regions=lon,a ms"], "`a ms`"),
+        (
+            usage,
+            &["--regions=lon,ams", "--rtt=lon-dal=9"],
+            "`--rtt lon-dal=MS` does not name two of the regions",
+        ),
         (usage, &["--regions=lon,moon"], "--rtt lon-moon=MS"),
         (usage, &["--regions=lon,ams", "--rtt=lon-ams=far"], "lon-ams=far"),
         (usage, &["--regions=lon,ams", "--servers-per-region=0"], "0 servers per region"),

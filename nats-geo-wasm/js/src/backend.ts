@@ -13,6 +13,8 @@ export interface State {
   readonly servers: readonly string[];
   /** Prefix of inboxes: whoever joins a connection need not know its options. */
   readonly inboxPrefix?: string;
+  /** The longest line that servers read, in bytes, when the options name it. */
+  readonly maxControlLine?: number;
 }
 
 export const NO_STATE: State = { server: "", info: undefined, regions: [], servers: [] };

@@ -3,7 +3,7 @@
 
 import type { Msg, NatsConnection, Payload, PublishOptions, RequestManyOptions, RequestOptions, Server, ServerInfo, Snapshot, Stats, Status, Subscription, SubscriptionOptions } from "../types/nats.js";
 import { NO_STATE, type Backend, type BackendEvents, type Notice, type State } from "./backend.ts";
-import { ClosedConnectionError, Code, DrainingConnectionError, InvalidArgumentError, InvalidSubjectError, PayloadTooLargeError, PermissionViolationError, SlowConsumerError, errorFromCode } from "./errors.ts";
+import { ClosedConnectionError, Code, DrainingConnectionError, InvalidArgumentError, InvalidSubjectError, PayloadTooLargeError, PermissionViolationError, ProtocolError, SlowConsumerError, errorFromCode } from "./errors.ts";
 import { FLAG_NO_RESPONDERS, Kind, decodeFrame, forEachFrame, type Frame } from "./frames.ts";
 import { encodeHeaders } from "./headers.ts";
 import { isSubject } from "./inbox.ts";
@@ -17,6 +17,13 @@ import { SubscriptionImpl, type SubscriptionOwner } from "./subscription.ts";
 const REQUEST_TIMEOUT_DEFAULT_MS = 20_000;
 /** A status iterator that nobody reads keeps only the latest: what happened long ago is in the snapshot. */
 const STATUS_PENDING_MAX = 1024;
+
+/** nats-server's default for `max_control_line`. */
+const CONTROL_LINE_MAX = 4096;
+/** Two blanks and two numbers, beside the names of a line. */
+const NUMBERS_BYTES = 42;
+/** Enough to recognise a name. */
+const SHOWN_LETTERS = 48;
 
 /** Something asked of the backend that has not been answered. */
 interface Operation {
@@ -36,7 +43,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
   #operations = new Map<number, Operation>();
   #lastId = 0;
   #statuses = new Set<Queue<Status>>();
-  #stats = { inMsgs: 0, outMsgs: 0, inBytes: 0, outBytes: 0 };
+  #stats = { inMsgs: 0, outMsgs: 0, inBytes: 0, outBytes: 0, unreadable: 0 };
   #draining: Promise<void> | undefined;
   #isClosed = false;
   #resolveReady!: () => void;
@@ -75,10 +82,12 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
     // Whoever drains still answers what it was asked.
     this.#mayOperate(true);
     const data = this.#checked(subject, payload);
-    if (options.reply !== undefined && !isSubject(options.reply, false)) throw new InvalidSubjectError(options.reply);
+    const reply = options.reply || undefined;
+    if (reply !== undefined && !isSubject(reply, false)) throw new InvalidSubjectError(reply);
+    this.#mayName(subject, reply);
     const block = encodeHeaders(options.headers);
     this.#mayCarry(data.byteLength + (block?.byteLength ?? 0));
-    this.#backend.publish(subject, options.reply, block, data);
+    this.#backend.publish(subject, reply, block, data);
     this.#count(data);
   }
 
@@ -96,6 +105,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
     this.#mayOperate();
     if (!isSubject(subject, true)) throw new InvalidSubjectError(subject);
     if (options.queue !== undefined && !isSubject(options.queue, false)) throw new InvalidSubjectError(options.queue);
+    this.#mayName(subject, options.queue);
     const { max, queue, timeout } = options;
     checkLimit("max", max);
     checkLimit("timeout", timeout);
@@ -111,6 +121,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
   async request(subject: string, payload?: Payload, options: RequestOptions = {}): Promise<Msg> {
     this.#mayOperate();
     const data = this.#checked(subject, payload);
+    this.#mayName(subject);
     const block = encodeHeaders(options.headers);
     this.#mayCarry(data.byteLength + (block?.byteLength ?? 0));
     const timeout = options.timeout ?? REQUEST_TIMEOUT_DEFAULT_MS;
@@ -159,7 +170,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
   }
 
   isDraining(): boolean {
-    return this.#draining !== undefined && !this.#isClosed;
+    return this.#draining !== undefined;
   }
 
   getServer(): string {
@@ -249,6 +260,14 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
     this.#state = state;
   }
 
+  /** A message has headers that cannot be read. All are counted, the first is told. */
+  unreadable(subject: string): void {
+    this.#stats.unreadable += 1;
+    if (this.#stats.unreadable > 1) return;
+    const text = `a message on ${JSON.stringify(subject)} has headers that cannot be read: its sender must mend them; others like it are counted in stats()`;
+    this.#emit({ type: "error", error: new ProtocolError(text) });
+  }
+
   // What subscriptions ask.
 
   limit(subscription: SubscriptionImpl, max: number): void {
@@ -301,7 +320,6 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
 
   #end(error?: Error): void {
     this.#isClosed = true;
-    this.#draining = undefined;
     const cause = error ?? new ClosedConnectionError();
     this.#rejectReady(cause);
     for (const operation of this.#operations.values()) operation.reject(new ClosedConnectionError(undefined, { cause: error }));
@@ -336,6 +354,18 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
       throw new InvalidArgumentError(`the payload of ${subject} must be a string or a Uint8Array`);
     }
     return toBytes(payload);
+  }
+
+  /** A server closes the connection for a line that is too long, and so does the next one. */
+  #mayName(name: string, other = ""): void {
+    const limit = this.#state.maxControlLine ?? CONTROL_LINE_MAX;
+    // A letter has up to three bytes, and most names are far shorter.
+    if (3 * (name.length + other.length) + NUMBERS_BYTES <= limit) return;
+    const bytes = toBytes(name + other).byteLength + NUMBERS_BYTES;
+    if (bytes <= limit) return;
+    const longer = (name.length < other.length ? other : name).slice(0, SHOWN_LETTERS);
+    const message = `\`${longer}...\` makes a protocol line of up to ${bytes} bytes, more than the ${limit} that servers read: shorten it, or set \`maxControlLine\` if all servers read more`;
+    throw new InvalidSubjectError(name, { message });
   }
 
   #mayCarry(bytes: number): void {

@@ -20,8 +20,8 @@ export class InvalidArgumentError extends NatsError {
 
 export class InvalidSubjectError extends NatsError {
   override name = "InvalidSubjectError";
-  constructor(subject: string, options?: ErrorOptions) {
-    super("INVALID_SUBJECT", `illegal subject: ${JSON.stringify(subject)}; it must be non-empty, without spaces or empty tokens`, options);
+  constructor(subject: string, options?: ErrorOptions & { message?: string }) {
+    super("INVALID_SUBJECT", options?.message ?? `illegal subject: ${JSON.stringify(subject)}; it must be non-empty, without spaces or empty tokens`, options);
   }
 }
 
@@ -200,7 +200,7 @@ export function errorFromCode(code: number, text?: string, subject = ""): NatsEr
     case Code.InvalidArgument:
       return new InvalidArgumentError(text ?? "invalid argument");
     case Code.InvalidSubject:
-      return new InvalidSubjectError(subject || (text ?? ""));
+      return new InvalidSubjectError(subject, { message: text });
     case Code.Closed:
       return new ClosedConnectionError(text);
     case Code.Draining:

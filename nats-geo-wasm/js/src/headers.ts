@@ -1,7 +1,7 @@
 // Headers: the `NATS/1.0` block and its map of names to values.
 
 import type { HeaderMatch, MsgHdrs } from "../types/nats.js";
-import { InvalidArgumentError, ProtocolError } from "./errors.ts";
+import { InvalidArgumentError } from "./errors.ts";
 
 const VERSION = "NATS/1.0";
 /** RFC 9110 token, without which a name could not be told from its value or the next line. */
@@ -70,6 +70,11 @@ export class MsgHdrsImpl implements MsgHdrs {
     return this.#values.size;
   }
 
+  /** The header block, as in nats-core; "" when there is nothing in it. */
+  toString(): string {
+    return this.size() === 0 && this.code === 0 ? "" : blockOf(this);
+  }
+
   toRecord(): Record<string, string[]> {
     return Object.fromEntries(this.#values);
   }
@@ -99,25 +104,34 @@ export function headersFromRecord(record: Record<string, string[]>): MsgHdrsImpl
 }
 
 export function encodeHeaders(hdrs: MsgHdrs | undefined): Uint8Array | undefined {
-  if (!hdrs) return undefined;
+  return hdrs && encoder.encode(blockOf(hdrs));
+}
+
+function blockOf(hdrs: MsgHdrs): string {
   const status = hdrs.code > 0 ? ` ${hdrs.status}` : "";
   let block = `${VERSION}${status}\r\n`;
   for (const [name, values] of hdrs) for (const value of values) block += `${name}: ${value}\r\n`;
-  return encoder.encode(`${block}\r\n`);
+  return `${block}\r\n`;
 }
 
-export function decodeHeaders(block: Uint8Array): MsgHdrsImpl {
-  const lines = decoder.decode(block).split("\r\n");
-  const first = lines[0] ?? "";
-  if (!first.startsWith(VERSION)) throw new ProtocolError(`a header block begins with ${JSON.stringify(first.slice(0, 20))}, not ${VERSION}`);
-  const status = first.slice(VERSION.length).trim();
-  const code = Number.parseInt(status, 10) || 0;
-  const result = new MsgHdrsImpl(code, status.replace(/^\d+\s*/, ""));
-  for (const line of lines.slice(1)) {
+/**
+ * Reads what others sent, as far as it can be read: what is wrong there is theirs to mend, and costs its line only.
+ * `onUnreadable` is told once of a block that has such lines.
+ */
+export function decodeHeaders(block: Uint8Array, onUnreadable: () => void = () => {}): MsgHdrsImpl {
+  const [first = "", ...lines] = decoder.decode(block).split(/\r?\n/);
+  const isVersion = first.startsWith(VERSION);
+  const status = isVersion ? first.slice(VERSION.length).trim() : "";
+  const result = new MsgHdrsImpl(Number.parseInt(status, 10) || 0, status.replace(/^\d+\s*/, ""));
+  let isReadable = isVersion;
+  for (const line of lines) {
     const colon = line.indexOf(":");
-    // Only what others sent comes here: a line without a name is theirs to mend, the other headers are still good.
-    if (colon > 0 && NAME.test(line.slice(0, colon))) result.append(line.slice(0, colon), line.slice(colon + 1).trim());
+    const name = line.slice(0, Math.max(colon, 0));
+    const value = line.slice(colon + 1).trim();
+    if (NAME.test(name) && !/\r/.test(value)) result.append(name, value);
+    else isReadable &&= line === "";
   }
+  if (!isReadable) onUnreadable();
   return result;
 }
 

@@ -7,26 +7,33 @@ import { decodeHeaders } from "./headers.ts";
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
+/** What a message asks of its connection. */
+export interface MessageOwner extends Pick<NatsConnection, "publish"> {
+  /** It has headers that cannot be read, or not all of them. */
+  unreadable?(subject: string): void;
+}
+
 export class MsgImpl implements Msg {
   readonly subject: string;
   readonly sid: number;
-  readonly reply?: string;
+  readonly reply: string;
   readonly data: Uint8Array;
-  #connection: Pick<NatsConnection, "publish">;
+  #connection: MessageOwner;
   #headers: Uint8Array | MsgHdrs | undefined;
 
-  constructor(connection: Pick<NatsConnection, "publish">, frame: Frame, sid: number) {
+  constructor(connection: MessageOwner, frame: Frame, sid: number) {
     this.#connection = connection;
     this.#headers = frame.headers;
     this.subject = frame.subject;
     this.sid = sid;
-    this.reply = frame.reply;
+    // As in nats-core: "" when no answer is wanted.
+    this.reply = frame.reply ?? "";
     this.data = frame.payload;
   }
 
   /** Parsed when first looked at: most readers never do. */
   get headers(): MsgHdrs | undefined {
-    if (this.#headers instanceof Uint8Array) this.#headers = decodeHeaders(this.#headers);
+    if (this.#headers instanceof Uint8Array) this.#headers = decodeHeaders(this.#headers, () => this.#connection.unreadable?.(this.subject));
     return this.#headers;
   }
 

@@ -1,7 +1,7 @@
 // NKeys: user seeds become non-extractable WebCrypto keys at once; the seed is wiped and never kept.
 
 import type { NkeyCredentials } from "../types/nats.js";
-import { InvalidArgumentError } from "./errors.ts";
+import { InvalidArgumentError, InvalidOperationError } from "./errors.ts";
 
 const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 /** Prefixes of nkeys: 5 bits of kind, shifted into place. */
@@ -30,6 +30,9 @@ export async function importNkey(seed: Uint8Array | string, jwt?: string): Promi
     const key = await crypto.subtle.importKey("pkcs8", pkcs8, "Ed25519", false, ["sign"]);
     const nkey = encodeKey(PREFIX_USER, fromBase64Url(x ?? ""));
     return jwt === undefined ? { nkey, key } : { nkey, key, jwt };
+  } catch (cause) {
+    if (cause instanceof InvalidArgumentError) throw cause;
+    throw new InvalidOperationError("this browser cannot sign with Ed25519 keys: use a password, a token, or an authenticator of your own", { cause });
   } finally {
     pkcs8.fill(0);
   }

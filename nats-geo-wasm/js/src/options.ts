@@ -21,6 +21,7 @@ export interface EngineOptions {
   inboxPrefix?: string;
   connectTimeoutMs: number;
   publishWaitMs?: number;
+  maxControlLine?: number;
   ignoreDiscovered?: boolean;
   seed?: number;
   memory?: object;
@@ -50,7 +51,7 @@ const IGNORED = [
 
 const KNOWN: Record<string, string> = {
   name: "string", user: "string", pass: "string", token: "string", timeout: "number", noEcho: "boolean", inboxPrefix: "string", ignoreClusterUpdates: "boolean",
-  preset: "string", warmStandby: "boolean", publishWait: "number", atMostOnce: "boolean", config: "object", seed: "number", credentials: "object",
+  preset: "string", warmStandby: "boolean", publishWait: "number", maxControlLine: "number", atMostOnce: "boolean", config: "object", seed: "number", credentials: "object",
 };
 
 /** The part of an URL that says whether the page itself is secure. */
@@ -58,6 +59,7 @@ export type Origin = Pick<Location, "protocol">;
 
 export function parseOptions(options: ConnectionOptions = {}, origin: Origin | undefined = globalThis.location): ParsedOptions {
   checkNames(options);
+  checkLimit("timeout", options.timeout);
   const authenticators = options.authenticator === undefined ? [] : [options.authenticator].flat();
   const credentials = options.credentials;
   const engine: EngineOptions = {
@@ -74,6 +76,7 @@ export function parseOptions(options: ConnectionOptions = {}, origin: Origin | u
     inboxPrefix: options.inboxPrefix,
     connectTimeoutMs: options.timeout ?? TIMEOUT_DEFAULT_MS,
     publishWaitMs: options.publishWait,
+    maxControlLine: options.maxControlLine,
     ignoreDiscovered: options.ignoreClusterUpdates,
     seed: options.seed,
     atMostOnce: options.atMostOnce,

@@ -3,8 +3,9 @@
 
 import type { Pulled } from "../types/jetstream.js";
 import type { Msg, Status, Subscription } from "../types/nats.js";
+import type { BackendEvents } from "./backend.ts";
 import { delay } from "./delay.ts";
-import { JetStreamApiError, JetStreamError, NatsError } from "./errors.ts";
+import { JetStreamApiError, JetStreamError, NatsError, PermissionViolationError } from "./errors.ts";
 import { createInbox, randomToken } from "./inbox.ts";
 import { JetStreamApi } from "./jetstream.ts";
 
@@ -51,6 +52,9 @@ interface ConsumerCreated {
   readonly delivered: { readonly stream_seq: number };
 }
 
+/** What the reply subject of a stored message begins with. */
+const PLACE_PREFIX = "$JS.ACK.";
+
 /** Begins reading. Fails when the stream does not exist. `empty`: whether there was nothing to begin with. */
 export async function pull(api: JetStreamApi, stream: string, options: PullOptions): Promise<{ messages: Pulled<StreamMessage>; isEmpty: boolean }> {
   const reader = new Reader(api, stream, options);
@@ -66,6 +70,9 @@ class Reader {
   #consumerSeq = 0;
   /** Where the next consumer begins; undefined while that is a matter of the policy. */
   #nextSeq: number | undefined;
+  /** When the last message that was read was stored. */
+  #lastTime: Date | undefined;
+  #hasRestarted = false;
   #largestBytes = 0;
   #inbox: Subscription | undefined;
   #isStopped = false;
@@ -80,7 +87,7 @@ class Reader {
   async createConsumer(): Promise<number> {
     const { filters, deliver, headersOnly } = this.#options;
     const name = randomToken();
-    const from = this.#nextSeq === undefined ? { deliver_policy: deliver } : { deliver_policy: "by_start_sequence", opt_start_seq: this.#nextSeq };
+    const from = this.#nextSeq === undefined ? { deliver_policy: this.#hasRestarted && deliver === "new" ? "all" : deliver } : { deliver_policy: "by_start_sequence", opt_start_seq: this.#nextSeq };
     const config = {
       name,
       ...from,
@@ -139,7 +146,8 @@ class Reader {
       let left = this.#ask(inbox);
       for await (const message of inbox) {
         silence.broken();
-        const status = message.headers?.code ?? 0;
+        // A stored message may have a status in its headers too; it has a place in the stream.
+        const status = message.reply?.startsWith(PLACE_PREFIX) ? 0 : (message.headers?.code ?? 0);
         if (status === 100) {
           // What the server has sent and never came is noticed here, when nothing follows it.
           if (Number(message.headers?.get("Nats-Last-Consumer") || 0) > this.#consumerSeq) return false;
@@ -152,6 +160,7 @@ class Reader {
           if (place.consumerSeq !== this.#consumerSeq + 1) return false;
           this.#consumerSeq = place.consumerSeq;
           this.#nextSeq = place.seq + 1;
+          this.#lastTime = place.time;
           this.#largestBytes = Math.max(this.#largestBytes, message.data.byteLength, 1);
           silence.pause();
           yield { message, seq: place.seq, time: place.time, pending: place.pending };
@@ -192,6 +201,7 @@ class Reader {
   async #recover(): Promise<number> {
     while (!this.#isStopped) {
       try {
+        await this.#startOverIfRestarted();
         return await this.createConsumer();
       } catch (error) {
         const isFinal = error instanceof JetStreamApiError && error.status >= 400 && error.status < 500;
@@ -202,12 +212,48 @@ class Reader {
     return 0;
   }
 
+  /**
+   * A stream that has begun again (its memory was lost, or it was deleted and made again) counts from 1: a reader that waits
+   * for its next sequence would see nothing. Everything in it is new, so reading starts over.
+   */
+  async #startOverIfRestarted(): Promise<void> {
+    if (this.#nextSeq === undefined) return;
+    const info = await this.#api.call<StreamInfo>(`STREAM.INFO.${this.#stream}`).catch((error: unknown) => {
+      // Who may read a stream need not be allowed to look at it.
+      if (!(error instanceof PermissionViolationError)) throw error;
+    });
+    if (!info || !hasRestarted(info.state, this.#nextSeq - 1, this.#lastTime)) return;
+    this.#nextSeq = undefined;
+    this.#lastTime = undefined;
+    this.#hasRestarted = true;
+    const text = `stream ${this.#stream} has begun again: it is read from its start`;
+    (this.#api.nc as Partial<BackendEvents>).notice?.({ type: "streamRestarted", stream: this.#stream, text });
+  }
+
   /** Politeness: the server would forget the consumer by itself a minute later. */
   #forget(): void {
     if (this.#consumer === "" || this.#api.nc.isClosed() || this.#api.nc.isDraining()) return;
     this.#api.nc.request(`${this.#api.prefix}.CONSUMER.DELETE.${this.#stream}.${this.#consumer}`).catch(() => {});
     this.#consumer = "";
   }
+}
+
+interface StreamInfo {
+  readonly state: StreamState;
+}
+
+interface StreamState {
+  readonly first_seq: number;
+  readonly first_ts: string;
+  readonly last_seq: number;
+}
+
+/** Whether a stream is not the one in which `lastSeq`, stored at `lastTime`, was read. */
+export function hasRestarted(state: StreamState, lastSeq: number, lastTime: Date | undefined): boolean {
+  if (state.last_seq < lastSeq) return true;
+  // In one stream, what has a lower sequence is not younger.
+  const isBefore = state.first_seq <= lastSeq && state.last_seq > 0;
+  return isBefore && lastTime !== undefined && Date.parse(state.first_ts) > lastTime.getTime();
 }
 
 /** Acts when nothing has come for too long. */
@@ -246,7 +292,7 @@ function isEndOfPull(status: number, message: Msg): boolean {
 /** Reads a message's place from its reply subject: `$JS.ACK.[domain.hash.]stream.consumer.delivered.seq.consumerSeq.time.pending[.token]`. */
 export function placeOf(message: Pick<Msg, "reply">): { seq: number; consumerSeq: number; time: Date; pending: number } {
   const tokens = message.reply?.split(".") ?? [];
-  if (tokens[0] !== "$JS" || tokens[1] !== "ACK" || tokens.length < 9) throw new JetStreamError(`${JSON.stringify(message.reply)} is no place in a stream`);
+  if (!message.reply?.startsWith(PLACE_PREFIX) || tokens.length < 9) throw new JetStreamError(`${JSON.stringify(message.reply)} is no place in a stream`);
   const first = tokens.length === 9 ? 5 : 7;
   const [seq, consumerSeq, nanos, pending] = tokens.slice(first, first + 4);
   return { seq: Number(seq), consumerSeq: Number(consumerSeq), time: new Date(Number(nanos) / NANOS_PER_MS), pending: Number(pending) };

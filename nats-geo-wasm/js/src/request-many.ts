@@ -35,7 +35,7 @@ export function requestMany(connection: NatsConnection, subject: string, payload
     answers.push(message);
     received += 1;
     if (strategy === "sentinel" && message.data.byteLength === 0) return stop();
-    if (maxMessages > 0 && received >= maxMessages) return stop();
+    if (strategy === "count" && received >= maxMessages) return stop();
     if (strategy === "stall") {
       clearTimeout(stallTimer);
       stallTimer = setTimeout(stop, stall);

@@ -72,7 +72,8 @@ export class SubscriptionImpl implements Subscription {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#firstMessageTimer);
-    if (error && this.#options.callback) this.#call(error, null as unknown as Msg);
+    // As in nats-core, whose type promises a message: one without anything.
+    if (error && this.#options.callback) this.#call(error, {} as Msg);
     this.#messages.end(error);
     this.#resolveClosed(error);
     // Last, because the backend may fail.
@@ -96,7 +97,7 @@ export class SubscriptionImpl implements Subscription {
     return this.#draining;
   }
 
-  isDraining = (): boolean => this.#draining !== undefined && !this.#ended;
+  isDraining = (): boolean => this.#draining !== undefined;
   isClosed = (): boolean => this.#ended;
   getSubject = (): string => this.subject;
   getReceived = (): number => this.#received;

@@ -5,10 +5,13 @@ import { test } from "node:test";
 import type { ObjectInfo } from "../types/jetstream.js";
 import { ChunkReader } from "../src/chunks.ts";
 import { JetStreamApi } from "../src/jetstream.ts";
-import { pull } from "../src/pull.ts";
+import { hasRestarted, pull } from "../src/pull.ts";
 import { block, bytes, served, text, type Answer } from "./helpers.ts";
 
 const place = (seq: number, consumerSeq: number, pending: number): string => `$JS.ACK.S.C.1.${seq}.${consumerSeq}.1700000000000000000.${pending}`;
+
+/** When every message was stored, as in `place`. */
+const FIRST = "2023-11-14T22:13:20Z";
 
 /** A stream of `last` messages, each with its sequence as text; `send` decides what a pull brings. */
 function stream(last: number, send: (from: number, answer: Answer, consumers: number) => void): { api: JetStreamApi; created: object[] } {
@@ -20,6 +23,7 @@ function stream(last: number, send: (from: number, answer: Answer, consumers: nu
       const from = config.opt_start_seq ?? (config.deliver_policy === "new" ? last + 1 : 1);
       answer({ payload: bytes(JSON.stringify({ name: config.name, num_pending: Math.max(0, last + 1 - from), delivered: { stream_seq: from - 1 } })) });
     }
+    if (subject.startsWith("$JS.API.STREAM.INFO")) answer({ payload: bytes(JSON.stringify({ state: { first_seq: 1, first_ts: FIRST, last_seq: last } })) });
     if (subject.startsWith("$JS.API.CONSUMER.MSG.NEXT")) send(created.at(-1)?.opt_start_seq ?? 1, answer, created.length);
   });
   return { api: new JetStreamApi(nc), created };
@@ -53,6 +57,25 @@ test("what is lost at the end is noticed by the heartbeat", { timeout: 5000 }, a
     answer({ headers: bytes("NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 5\r\n\r\n") });
   });
   assert.deepEqual(await readAll(api), ["1", "2", "3", "4", "5"]);
+});
+
+test("a stored message with a status in its headers is a message", async () => {
+  const { api, created } = stream(5, (from, answer) => {
+    for (let seq = from; seq <= 5; seq += 1) answer({ payload: bytes(String(seq)), headers: bytes("NATS/1.0 409 Consumer Deleted\r\n\r\n"), reply: place(seq, seq, 5 - seq) });
+  });
+  assert.deepEqual(await readAll(api), ["1", "2", "3", "4", "5"]);
+  assert.equal(created.length, 1);
+});
+
+test("a stream that has begun again is told by its last sequence, or by the age of what precedes", () => {
+  const read = new Date("2024-01-02");
+  const state = (first_seq: number, last_seq: number, first_ts: string) => ({ first_seq, last_seq, first_ts });
+  assert.equal(hasRestarted(state(1, 9, "2024-01-01"), 9, read), false);
+  assert.equal(hasRestarted(state(1, 8, "2024-01-01"), 9, read), true);
+  assert.equal(hasRestarted(state(0, 0, "0001-01-01T00:00:00Z"), 9, read), true);
+  assert.equal(hasRestarted(state(0, 0, "0001-01-01T00:00:00Z"), 0, undefined), false);
+  assert.equal(hasRestarted(state(1, 20, "2024-01-03"), 9, read), true);
+  assert.equal(hasRestarted(state(15, 20, "2024-01-03"), 9, read), false, "older ones were removed");
 });
 
 test("a consumer that is gone is replaced, one whose pull has ended is asked again", async () => {

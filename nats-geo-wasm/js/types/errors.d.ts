@@ -9,7 +9,7 @@ export class InvalidArgumentError extends NatsError {
   constructor(message: string, options?: ErrorOptions & { code?: string });
 }
 export class InvalidSubjectError extends NatsError {
-  constructor(subject: string, options?: ErrorOptions);
+  constructor(subject: string, options?: ErrorOptions & { message?: string });
 }
 export class InvalidOperationError extends NatsError {
   constructor(message: string, options?: ErrorOptions);

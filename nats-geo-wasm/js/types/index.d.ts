@@ -15,7 +15,8 @@ export interface WorkerOptions {
 export interface PageOptions extends ConnectionOptions {
   /**
    * "worker": only through the service worker. "page": only in this page. "auto" (the default): in this page when no
-   * service worker can be had, as after a hard reload.
+   * service worker can be had, as after a hard reload. The service worker gets half of `timeout` to take the page, so that
+   * the page has the other half to connect by itself.
    */
   mode?: "auto" | "worker" | "page";
   worker?: WorkerOptions;

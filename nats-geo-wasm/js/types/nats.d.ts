@@ -37,6 +37,8 @@ export interface MsgHdrs extends Iterable<[string, string[]]> {
   delete(name: string, match?: HeaderMatch): void;
   /** All names. */
   keys(): string[];
+  /** The header block as it is sent; "" when there is nothing in it. */
+  toString(): string;
 }
 
 /** A message. */
@@ -44,7 +46,7 @@ export interface Msg {
   readonly subject: string;
   /** The subscription it was delivered to; 0 for the answer to a request. */
   readonly sid: number;
-  /** Where an answer goes, when one is wanted. */
+  /** Where an answer goes; "" when none is wanted. */
   readonly reply?: string;
   readonly data: Uint8Array;
   readonly headers?: MsgHdrs;
@@ -76,12 +78,14 @@ export interface RequestManyOptions {
   strategy?: "timer" | "count" | "stall" | "sentinel";
   /** Milliseconds; the default is 1,000. */
   maxWait?: number;
+  /** Answers that end a "count"; other strategies ignore it. */
   maxMessages?: number;
   /** Milliseconds without an answer that end a "stall"; the default is 300. */
   stall?: number;
   headers?: MsgHdrs;
 }
 
+/** Takes a message, or the error that ended the subscription; the message then has no fields. */
 export type MsgCallback = (error: Error | null, message: Msg) => void;
 
 export interface SubscriptionOptions {
@@ -148,6 +152,8 @@ export interface Stats {
   readonly outMsgs: number;
   readonly inBytes: number;
   readonly outBytes: number;
+  /** nats-geo: messages with headers that were looked at and cannot be read, or not all of them. */
+  readonly unreadable: number;
 }
 
 /** A region in the ranking (nats-geo). */
@@ -172,7 +178,16 @@ export interface ServerSnapshot {
 }
 
 /** Why a region or server stands where it stands (nats-geo). */
-export type RankReason = "nearest" | "tied" | "farther" | "damped" | "unhealthy" | "lameDuck" | "unmeasured";
+export type RankReason =
+  | "nearest"
+  | "connected"
+  | "tied"
+  | "farther"
+  | "damped"
+  | "credentialsRefused"
+  | "unhealthy"
+  | "lameDuck"
+  | "unmeasured";
 
 /** The ranking and where traffic goes (nats-geo). */
 export interface Snapshot {
@@ -186,10 +201,14 @@ export interface Snapshot {
   readonly suspect: boolean;
   /** Best first. */
   readonly regions: readonly RegionSnapshot[];
-  /** Publishes that the library had to drop, could not confirm, and sent again; and moves between links. */
+  /**
+   * Publishes that the library had to drop, could not confirm, and sent again, and that a server denied; and moves
+   * between links.
+   */
   readonly discarded: number;
   readonly inDoubt: number;
   readonly resent: number;
+  readonly denied: number;
   readonly moves: number;
 }
 
@@ -203,7 +222,9 @@ export interface Server {
 /**
  * What happens to the connection. `type` is one of nats-core's (`disconnect`, `reconnect`, `reconnecting`, `update`,
  * `ldm`, `error`, `ping`, `staleConnection`, `forceReconnect`, `slowConsumer`, `close`) or nats-geo's own (`region`: traffic moved to another
- * region; `suspected`, `cleared`, `probe`, `offline`, `standby`, `damped`, `resumed`, `discarded`, `worker`).
+ * region; `credentialsRefused`: every region that answered refused the credentials; `otherCluster`: a server of another cluster answers at an
+ * advertised address, which is not used; `labelContradicted`: a server is in another cluster than the label of its URL; `suspected`, `cleared`, `probe`, `offline`, `standby`, `damped`, `resumed`, `discarded`, `worker`; `streamRestarted`: a stream has begun again, and
+ * its readers start over).
  */
 export interface Status {
   readonly type: string;
@@ -295,7 +316,7 @@ export interface ConnectionOptions {
   authenticator?: Authenticator | Authenticator[];
   /** nats-geo: a key imported by `importNkey` or `importCredentials`; it can be posted to the service worker. */
   credentials?: NkeyCredentials;
-  /** Milliseconds within which the first link must be live; the default is 20,000. */
+  /** Milliseconds within which the first link must be live, loading and service worker included; the default is 20,000. */
   timeout?: number;
   noEcho?: boolean;
   inboxPrefix?: string;
@@ -306,6 +327,12 @@ export interface ConnectionOptions {
   warmStandby?: boolean;
   /** nats-geo: how long publishing may wait for a live link, in milliseconds. */
   publishWait?: number;
+  /**
+   * nats-geo: the longest protocol line that servers read, in bytes: their `max_control_line`. The default is 4,096, as
+   * theirs. A subject, reply subject or queue that makes a longer line is refused at the call, because a server closes the
+   * connection for it.
+   */
+  maxControlLine?: number;
   /** nats-geo: forbids doubles during planned moves, at the price of losses. */
   atMostOnce?: boolean;
   /** nats-geo: single fields of the policy, by their names in the Rust documentation; durations in milliseconds. */

@@ -106,7 +106,7 @@ macro_rules! section {
 
 section!(probe: timeout Millis, in_flight_max Count, interval Millis, interval_max Millis, away_interval Millis,
     jitter Number, budget_per_minute Count32, start_samples Count, start_window_factor Count32,
-    start_window_min Millis, start_window_max Millis);
+    start_window_min Millis, start_window_max Millis, start_review Millis);
 section!(rank: samples Count, sample_age_intervals Count32, tie_ratio Number, tie_min Millis, tie_max Millis,
     unhealthy_for Millis, servers_min Count, useless_for Millis);
 section!(dial: timeout Millis, in_flight_max Count, attempt_delay_min Millis, attempt_delay_max Millis,
@@ -151,7 +151,7 @@ pub(super) mod tests {
                 set += 1;
             }
         }
-        assert_eq!(set, 60);
+        assert_eq!(set, 61);
         assert_eq!(config.watch.ping_interval, Duration::from_millis(3));
         assert_eq!(config.spread.capacity, Some(CapacityHint { clients: 9, accepts_per_second: 1.5 }));
         assert_eq!((config.rank.samples, config.damping.reuse, config.fail_back.good_probes), (3, 3.0, 3));

@@ -29,6 +29,7 @@ impl Engine {
             clogged,
             offline,
             self.kept_until(),
+            self.held.due(self.now),
             self.requests.next_deadline(),
             self.selector.poll_timeout(),
         ]

@@ -21,6 +21,8 @@ pub(super) enum End {
     TimedOut,
     /// The credentials are refused.
     Auth(String),
+    /// A server of another cluster answers at an advertised address.
+    OtherCluster { expected: String, found: String },
     /// The account allows no further connection.
     AccountLimit,
     /// The server allows no further connection.
@@ -80,6 +82,7 @@ impl Engine {
             Purpose::Probe(probe) => self.probe_failed(probe, &end),
             Purpose::Traffic(conn) => {
                 let was_live = link.step == Step::Live;
+                self.find_culprit(&link, &end);
                 self.settle(socket, &mut link);
                 self.traffic_ended(conn, end, was_live);
             }
@@ -106,6 +109,9 @@ impl Engine {
             End::TimedOut => ProbeError::TimedOut,
             End::Auth(text) => ProbeError::NotNats(format!("credentials refused: {text}")),
             End::Protocol(text) => ProbeError::NotNats(text.clone()),
+            End::OtherCluster { expected, found } => {
+                ProbeError::OtherCluster { expected: expected.clone(), found: found.clone() }
+            }
             End::Requested
             | End::Closed(_)
             | End::AccountLimit
@@ -124,9 +130,12 @@ impl Engine {
                 End::Closed(text) if text.starts_with(ABNORMAL) => Cause::Reset(text),
                 End::Closed(_) => Cause::Eof,
                 End::Reset(text) | End::Protocol(text) | End::Overloaded(text) => Cause::Reset(text),
-                End::Failed | End::Blocked | End::TimedOut | End::AccountLimit | End::ServerFull => {
-                    Cause::Eof
-                }
+                End::Failed
+                | End::Blocked
+                | End::TimedOut
+                | End::OtherCluster { .. }
+                | End::AccountLimit
+                | End::ServerFull => Cause::Eof,
             };
             return self.tell(Event::Closed { conn, cause });
         }
@@ -135,6 +144,7 @@ impl Engine {
             End::Failed => OpenError::Unreachable(NO_NETWORK.into()),
             End::TimedOut => OpenError::TimedOut,
             End::Auth(text) => OpenError::Auth(text),
+            End::OtherCluster { expected, found } => OpenError::OtherCluster { expected, found },
             End::AccountLimit => OpenError::ConnectionLimit,
             End::ServerFull => OpenError::ServerFull,
             End::Overloaded(text) => OpenError::Overloaded(text),
@@ -185,6 +195,7 @@ impl Engine {
             End::TimedOut if link.parked.is_some() => (Code::Connection, NO_NETWORK),
             End::Failed => (Code::Connection, "the socket could not be opened"),
             End::TimedOut => (Code::Connection, "no answer in time"),
+            End::OtherCluster { .. } => (Code::Connection, "a server of another cluster answers there"),
             End::AccountLimit => (Code::Connection, "the account allows no further connection"),
             End::ServerFull => (Code::Connection, "the server allows no further connection"),
             End::Closed(text) | End::Reset(text) | End::Overloaded(text) => (Code::Connection, text.as_str()),

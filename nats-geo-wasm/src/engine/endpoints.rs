@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nats_geo::core::{Endpoint, EndpointId, Event, ServerIdentity, SortedMap};
+use nats_geo::core::{Advertisement, Endpoint, EndpointId, Event, ServerIdentity, SortedMap};
 
 use super::code::{Code, Refusal};
 use super::memory::{Memory, Remembered};
@@ -20,6 +20,8 @@ struct Known {
     url: ServerUrl,
     /// For those that a server told of: when last, in calls of [`Endpoints::advertised`].
     seen: Option<u64>,
+    /// For those: by which cluster.
+    advertised: Option<Advertisement>,
     measured: Option<(Duration, ServerIdentity)>,
 }
 
@@ -35,27 +37,51 @@ impl Endpoints {
         }
         for url in urls {
             if let Some(known) = self.known.values_mut().find(|known| known.url.url() == url.url()) {
-                known.seen = None;
+                (known.seen, known.advertised) = (None, None);
                 continue;
             }
-            events.push(Event::Discovered(self.add(Known { url, seen: None, measured: None })));
+            events.push(Event::Discovered(self.add(Known {
+                url,
+                seen: None,
+                advertised: None,
+                measured: None,
+            })));
         }
         Ok(events)
     }
 
-    /// The server behind `by` told of these addresses of its cluster. A server that is reached by WebSocket tells of
+    /// Whether a server of this cluster must not be used at this address: then the cluster that was expected, and the one
+    /// that was found.
+    pub(super) fn contradiction(
+        &mut self,
+        id: EndpointId,
+        cluster: Option<&str>,
+    ) -> Option<(String, String)> {
+        self.known.get_mut(&id)?.advertised.as_mut()?.contradiction(cluster)
+    }
+
+    /// The server behind `by`, which is of `cluster`, told of these addresses of it. A server that is reached by WebSocket tells of
     /// WebSocket ports, never of those for other clients.
-    pub(super) fn advertised(&mut self, by: EndpointId, addresses: &[String]) -> Vec<Event> {
+    pub(super) fn advertised(
+        &mut self,
+        by: EndpointId,
+        cluster: Option<&str>,
+        addresses: &[String],
+    ) -> Vec<Event> {
         let Some(by) = self.known.get(&by).map(|known| known.url.clone()) else { return Vec::new() };
         let round = self.next;
         let mut events = Vec::new();
         for url in addresses.iter().take(GOSSIPED_MAX).filter_map(|address| by.advertised(address)) {
             if let Some(known) = self.known.values_mut().find(|known| known.url.url() == url.url()) {
                 known.seen = known.seen.map(|_| round);
+                if let Some(advertised) = &mut known.advertised {
+                    advertised.repeated_by(cluster);
+                }
                 continue;
             }
             events.extend(self.make_room());
-            let endpoint = self.add(Known { url, seen: Some(round), measured: None });
+            let advertised = Some(Advertisement::by(cluster));
+            let endpoint = self.add(Known { url, seen: Some(round), advertised, measured: None });
             events.push(Event::Discovered(endpoint.gossiped()));
         }
         events
@@ -63,6 +89,11 @@ impl Endpoints {
 
     pub(super) fn url(&self, id: EndpointId) -> Option<String> {
         Some(self.known.get(&id)?.url.url())
+    }
+
+    /// Its host, without the port.
+    pub(super) fn host(&self, id: EndpointId) -> Option<String> {
+        self.known.get(&id)?.url.address.rsplit_once(':').map(|(host, _)| host.into())
     }
 
     /// As [`url`](Self::url), for people.
@@ -162,12 +193,13 @@ mod tests {
     fn advertised_endpoints_inherit_scheme_and_region_and_are_bounded() {
         let mut endpoints = Endpoints::default();
         listed(&mut endpoints, &["lon=wss://a:1"]);
-        let events = endpoints.advertised(EndpointId(0), &["a:1".into(), "b:9".into(), "nonsense:0".into()]);
+        let events =
+            endpoints.advertised(EndpointId(0), None, &["a:1".into(), "b:9".into(), "nonsense:0".into()]);
         let expected = Endpoint::new(EndpointId(1), "b:9").with_label("lon").gossiped();
         assert_eq!(events, [Event::Discovered(expected)]);
         assert_eq!(endpoints.url(EndpointId(1)).as_deref(), Some("wss://b:9"));
         for port in 1..=200 {
-            endpoints.advertised(EndpointId(0), &[format!("c:{port}")]);
+            endpoints.advertised(EndpointId(0), None, &[format!("c:{port}")]);
         }
         assert_eq!(endpoints.known.len(), 1 + GOSSIPED_MAX);
         assert!(endpoints.url(EndpointId(0)).is_some(), "what the user listed stays");

@@ -39,6 +39,7 @@ impl Engine {
         self.advance(now);
         if let Some(link) = self.links.get_mut(&socket).filter(|link| link.step == Step::Opening) {
             link.step = Step::AwaitInfo;
+            self.has_opened(socket);
         }
         self.pump();
     }
@@ -57,7 +58,12 @@ impl Engine {
 
     /// The first INFO: who are we to be?
     pub(super) fn greeted(&mut self, socket: SocketId) {
-        let nonce = self.links.get(&socket).map(|link| link.info.nonce.clone()).unwrap_or_default();
+        let Some(link) = self.links.get(&socket) else { return };
+        let (nonce, cluster) = (link.info.nonce.clone(), link.info.cluster.as_deref());
+        // Before it is shown any credentials.
+        if let Some((expected, found)) = self.endpoints.contradiction(link.endpoint, cluster) {
+            return self.end_link(socket, End::OtherCluster { expected, found });
+        }
         match self.options.auth.clone() {
             Auth::None => self.introduce(socket, Credentials::default()),
             Auth::Token(token) => {
@@ -135,7 +141,7 @@ impl Engine {
         self.notify_probe(endpoint, rtt, &identity);
         let report =
             ProbeReport { time_to_info: rtt * u32::from(ROUND_TRIPS), round_trips: ROUND_TRIPS, identity };
-        self.tell(Event::Probed { probe, result: Ok(report) });
+        self.report_answer(probe, report);
         self.advertised(endpoint, &info);
     }
 
@@ -144,7 +150,7 @@ impl Engine {
         if self.options.ignore_discovered {
             return;
         }
-        for event in self.endpoints.advertised(by, &info.connect_urls) {
+        for event in self.endpoints.advertised(by, info.cluster.as_deref(), &info.connect_urls) {
             self.tell(event);
         }
     }

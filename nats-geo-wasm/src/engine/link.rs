@@ -8,6 +8,7 @@ use nats_geo::core::{ConnId, DeliveryRate, EndpointId, Handover, PingId, ProbeId
 use nats_geo::wire::{ClientOp, Decoder, Info};
 
 use super::outgoing::Outgoing;
+use super::refusals::line_length;
 use super::{Code, Refusal};
 
 /// The engine's name for a socket. Never given out twice, so that late news of a closed one is recognised.
@@ -41,6 +42,10 @@ pub(super) struct Link {
     pub(super) confirmed: u64,
     /// Subscriptions installed here, and what each has delivered here.
     pub(super) carried: SortedMap<u32, u64>,
+    /// Subscriptions that the server may not have read yet, oldest first, and where the SUB ends in the stream.
+    pub(super) unread: Vec<(u64, u64)>,
+    /// The longest line that was sent here, in bytes.
+    pub(super) longest_line: usize,
     /// New subscriptions are to be installed here.
     pub(super) is_carrier: bool,
     /// The inbox for replies is subscribed to.
@@ -106,6 +111,8 @@ pub(super) enum Whom {
     Quiet,
     /// Everything that was published here has arrived.
     Finished,
+    /// The server has read a subscription.
+    Installed,
 }
 
 /// A link that is being left.
@@ -158,6 +165,8 @@ impl Link {
             entered: 0,
             confirmed: 0,
             carried: SortedMap::new(),
+            unread: Vec::new(),
+            longest_line: 0,
             is_carrier: false,
             has_inbox: false,
             retiring: None,
@@ -181,6 +190,18 @@ impl Link {
         let _ = self.out.push(op, now);
     }
 
+    /// Sends a SUB, which is unread until a PONG proves otherwise.
+    pub(super) fn subscribe(&mut self, subject: &str, queue: Option<&str>, sid: u64, now: Time) {
+        self.sends_line(subject, queue);
+        self.send(&ClientOp::Sub { subject, queue, sid }, now);
+        self.unread.push((sid, self.handed + self.out.queued_bytes() as u64));
+    }
+
+    /// A line with these names may reach the server from now on.
+    pub(super) fn sends_line(&mut self, name: &str, other: Option<&str>) {
+        self.longest_line = self.longest_line.max(line_length(name, other));
+    }
+
     /// Sends a PING; `whom` is told of its PONG.
     pub(super) fn ping(&mut self, whom: Whom, now: Time) {
         self.send(&ClientOp::Ping, now);
@@ -193,6 +214,7 @@ impl Link {
         let sent = self.waiters.front()?.sent?;
         let waiter = self.waiters.pop_front()?;
         self.confirmed = self.confirmed.max(waiter.entered);
+        self.unread.retain(|(_, position)| *position > waiter.position);
         let round_trip = now.since(sent);
         self.delivery.pong(waiter.position, round_trip, now);
         Some((waiter.whom, round_trip))

@@ -1,9 +1,10 @@
 //! A whole NATS client without a socket or a clock: facts and commands go in with the time, effects come out.
 //!
 //! The [`Selector`] decides which server the client talks to; the engine does the talking. The files follow the life of
-//! a connection: `actions.rs` does what the selector decides, `handshake.rs` opens links and takes samples, `ops.rs`
+//! a connection: `actions.rs` does what the selector decides, `handshake.rs` opens links and takes samples, `first_choice.rs` waits for samples to compare, `ops.rs`
 //! takes in what servers say, `handover.rs` moves subscriptions and traffic, `ending.rs` settles what is left of a dead
-//! link. `publishing.rs`, `requests.rs` and `subscriptions.rs` are what users do, `drain.rs` is how it all ends,
+//! link. `publishing.rs`, `requests.rs` and `subscriptions.rs` are what users do, `refusals.rs` what servers do not want,
+//! `drain.rs` is how it all ends,
 //! `due.rs` what time demands, `view.rs` and `notices.rs` what users see.
 
 use std::collections::VecDeque;
@@ -20,6 +21,7 @@ mod due;
 mod effect;
 mod ending;
 mod endpoints;
+mod first_choice;
 mod frames;
 mod handover;
 mod handshake;
@@ -31,6 +33,7 @@ mod ops;
 mod options;
 mod outgoing;
 mod publishing;
+mod refusals;
 mod requests;
 mod server_url;
 mod subscriptions;
@@ -50,6 +53,7 @@ pub use options::{Auth, Options};
 use barrier::Barriers;
 use drain::Draining;
 use endpoints::Endpoints;
+use first_choice::HeldAnswers;
 use link::Link;
 use outgoing::Outgoing;
 use requests::Requests;
@@ -78,7 +82,10 @@ pub struct Engine {
     /// The link that the selector last decided for: an activation that was overtaken must not switch any more.
     aim: Option<ConnId>,
     subscriptions: SortedMap<u32, Subscription>,
+    /// Subscriptions that links may have ended for.
+    strikes: refusals::Strikes,
     requests: Requests,
+    held: HeldAnswers,
     barriers: Barriers,
     /// Flushes and round trips that wait for a link: the operation, whether it is a round trip, and until when.
     waiting_pings: Vec<(u32, bool, Time)>,
@@ -144,6 +151,8 @@ impl Engine {
             live: None,
             aim: None,
             subscriptions: SortedMap::new(),
+            strikes: refusals::Strikes::default(),
+            held: HeldAnswers::default(),
             barriers: Barriers::default(),
             waiting_pings: Vec::new(),
             kept: Outgoing::default(),
@@ -303,6 +312,7 @@ impl Engine {
 
     /// Does what the selector has decided since the last time.
     fn pump(&mut self) {
+        self.release_answers();
         while !matches!(self.phase, Phase::New | Phase::Closed) {
             let Some(action) = self.selector.poll_action() else { break };
             self.perform(action);

@@ -77,6 +77,12 @@ impl Engine {
         );
     }
 
+    /// A subscription has ended, because servers refuse it.
+    pub(super) fn notify_refused(&mut self, sid: u32, code: Code, text: &str) {
+        let object = self.notice("error", text).number("code", code.number().into());
+        self.push_notice(object.number("sid", sid.into()));
+    }
+
     /// Publishes are lost, and we know it. They are noticed at once, and then together from time to time.
     pub(super) fn discarded(&mut self, messages: u64, why: &'static str) {
         if messages == 0 {
@@ -141,6 +147,8 @@ const fn named(kind: &NoticeKind) -> (&'static str, Option<&Place>) {
         NoticeKind::BreakBeforeMake(place) => ("breakBeforeMake", Some(place)),
         NoticeKind::Moved { .. } => ("reconnect", None),
         NoticeKind::Damped { .. } => ("damped", None),
+        NoticeKind::OtherCluster { .. } => ("otherCluster", None),
+        NoticeKind::LabelContradicted { .. } => ("labelContradicted", None),
         NoticeKind::CredentialsRefused { .. } => ("credentialsRefused", None),
         NoticeKind::Offline => ("offline", None),
         NoticeKind::Resumed => ("resumed", None),

@@ -16,11 +16,15 @@ impl Engine {
             link.silent_wakes = None;
             link.moves(now);
             // The bytes prove that it is open, whatever order the browser tells of it in.
-            if link.step == Step::Opening {
+            let opens = link.step == Step::Opening;
+            if opens {
                 link.step = Step::AwaitInfo;
             }
             // Messages are slices of what it keeps, so the link does without it meanwhile.
             let mut decoder = std::mem::take(&mut link.decoder);
+            if opens {
+                self.has_opened(socket);
+            }
             decoder.feed(bytes);
             self.take_in_all(socket, &mut decoder);
             if let Some(link) = self.links.get_mut(&socket) {
@@ -95,6 +99,7 @@ impl Engine {
             Whom::Ended => self.begin_elsewhere(socket),
             Whom::Quiet => self.quiet(socket),
             Whom::Finished => self.end_link(socket, End::Requested),
+            Whom::Installed => self.has_read(socket),
         }
     }
 
@@ -116,21 +121,11 @@ impl Engine {
             };
             return self.end_link(socket, end);
         }
-        if complaint == Complaint::Permissions {
-            self.forbidden(socket, &text);
-        } else {
-            link.complaint = Some((text.clone(), now));
+        match complaint {
+            Complaint::Permissions => self.denied(socket, &text),
+            Complaint::Subscriptions => self.too_many_subscriptions(socket, &text),
+            _ => link.complaint = Some((text.clone(), now)),
         }
         self.notify_error(socket, &text);
-    }
-
-    /// The account may not publish or subscribe there.
-    fn forbidden(&mut self, socket: SocketId, text: &str) {
-        let subject = text.split('"').nth(1).unwrap_or_default();
-        if text.starts_with("Permissions Violation for Subscription") {
-            self.inbox_forbidden(socket, subject, text);
-        } else {
-            self.request_forbidden(socket, subject, text);
-        }
     }
 }

@@ -32,6 +32,9 @@ pub struct Options {
     pub publish_wait: Duration,
     /// At most so many bytes are kept while nothing is live. Default 8 MiB, as in other NATS clients.
     pub kept_bytes_max: usize,
+    /// The longest line that servers read, in bytes: their `max_control_line`. Default 4096, as theirs. Names that make a
+    /// longer line are refused at the call, because a server closes the connection for them.
+    pub max_control_line: usize,
     /// Do not use the servers that servers tell of.
     pub ignore_discovered: bool,
     /// At a planned move, plain subscriptions end on the old link before they begin on the new one.
@@ -92,6 +95,7 @@ impl Options {
             connect_timeout: Duration::from_secs(20),
             publish_wait: Duration::from_secs(5),
             kept_bytes_max: 8 << 20,
+            max_control_line: 4_096,
             ignore_discovered: false,
             at_most_once: false,
             seed,
@@ -130,6 +134,9 @@ impl Options {
         if let Some(bytes) = reader.number("keptBytesMax")? {
             options.kept_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
         }
+        if let Some(bytes) = reader.number("maxControlLine")? {
+            options.max_control_line = usize::try_from(bytes).unwrap_or(usize::MAX);
+        }
         options.ignore_discovered = reader.flag("ignoreDiscovered")?.unwrap_or_default();
         options.at_most_once = reader.flag("atMostOnce")?.unwrap_or_default();
         options.seed = reader.number("seed")?.unwrap_or(seed);
@@ -139,11 +146,16 @@ impl Options {
     }
 }
 
-/// Browsers dial one address after the other and answer late: a probe takes its samples over one socket.
+/// Browsers dial one address after the other and answer late: a probe takes its samples over one socket, and the first
+/// choice is looked at once more.
 fn for_browsers(mut config: Config) -> Config {
     config.probe.start_samples = 1;
+    config.probe.start_review = START_REVIEW;
     config
 }
+
+/// A second probe of every server takes as long as its time limit, 2 s, and may wait behind another one.
+const START_REVIEW: Duration = Duration::from_secs(4);
 
 struct Reader<'a>(&'a Value);
 
@@ -233,7 +245,7 @@ mod tests {
         let options = read(
             r#"{"servers":["ws://a:1"],"preset":"interactive","warmStandby":true,"name":"n","token":"t",
             "noEcho":true,"inboxPrefix":"_I.x","connectTimeoutMs":50,"publishWaitMs":60.5,"ignoreDiscovered":true,
-            "seed":9,"atMostOnce":true,"keptBytesMax":10,"verbose":false,"user":null,
+            "seed":9,"atMostOnce":true,"keptBytesMax":10,"maxControlLine":9,"verbose":false,"user":null,
             "config":{"watch":{"ping_interval":750},"fail_back":{"cohort":0.5}}}"#,
         )
         .unwrap();
@@ -243,6 +255,7 @@ mod tests {
         assert_eq!(options.config.spread.region_lost, Duration::ZERO, "interactive");
         assert!(options.config.warm_standby && options.no_echo && options.ignore_discovered);
         assert!(options.at_most_once);
+        assert_eq!(options.max_control_line, 9);
         assert_eq!(options.publish_wait, Duration::from_micros(60_500));
         assert_eq!((options.inbox_prefix.as_str(), options.kept_bytes_max), ("_I.x", 10));
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use nats_geo::core::Time;
 use nats_geo::wire::{ClientOp, EncodeError};
 
+use super::refusals::line_length;
+
 /// What may become of an operation whose link dies before it was sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
@@ -24,6 +26,8 @@ pub(super) struct Segment {
     pub(super) messages: u64,
     /// The largest of them, headers included, in bytes.
     pub(super) largest: usize,
+    /// The longest line of a message, in bytes.
+    pub(super) longest_line: usize,
     /// When its first operation came; of what a dead link left over, when that was.
     since: Time,
     /// A dead link left it over.
@@ -32,7 +36,7 @@ pub(super) struct Segment {
 
 impl Segment {
     /// Drops the publishes that a server does not accept; returns how many those are.
-    pub(super) fn drop_unacceptable(&mut self, limit: usize, takes_headers: bool) -> u64 {
+    pub(super) fn drop_unacceptable(&mut self, limit: usize, takes_headers: bool, line_max: usize) -> u64 {
         let bytes = std::mem::take(&mut self.bytes);
         let (mut rest, mut dropped) = (&bytes[..], 0);
         // The last word of each line is the size of what follows.
@@ -40,7 +44,7 @@ impl Segment {
             let digits = rest[..end].trim_ascii_end().rsplit(|byte| *byte == b' ').next().unwrap_or_default();
             let size = digits.iter().fold(0, |size, digit| size * 10 + usize::from(digit & 15));
             let (op, behind) = rest.split_at((end + size + LINE_ENDS).min(rest.len()));
-            match size > limit || !takes_headers && op.starts_with(b"H") {
+            match size > limit || end > line_max || !takes_headers && op.starts_with(b"H") {
                 true => dropped += 1,
                 false => self.bytes.extend_from_slice(op),
             }
@@ -133,7 +137,7 @@ impl Outgoing {
         let last = if self.segments.back().is_some_and(fits) { self.segments.pop_back() } else { None };
         let mut segment = last.unwrap_or_else(|| {
             let bytes = std::mem::take(&mut self.spare);
-            Segment { bytes, kind, messages: 0, largest: 0, since: now, is_left_over: false }
+            Segment { bytes, kind, messages: 0, largest: 0, longest_line: 0, since: now, is_left_over: false }
         });
         let before = segment.bytes.len();
         let result = op.encode(&mut segment.bytes);
@@ -141,6 +145,9 @@ impl Outgoing {
             self.queued_bytes += segment.bytes.len() - before;
             segment.messages += u64::from(kind == Kind::Publish);
             segment.largest = segment.largest.max(size);
+            if let ClientOp::Pub { subject, reply, .. } = op {
+                segment.longest_line = segment.longest_line.max(line_length(subject, *reply));
+            }
         }
         if segment.bytes.is_empty() {
             self.spare = segment.bytes;

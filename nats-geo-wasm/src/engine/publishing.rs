@@ -25,12 +25,14 @@ impl Engine {
             Phase::Draining(draining) if !draining.may_publish() => return Err(Refusal::draining()),
             _ => {}
         }
+        self.check_line(subject, reply)?;
         let size = payload.len() + headers.map_or(0, <[u8]>::len);
         let op = ClientOp::Pub { subject, reply, headers, payload };
         match self.live.and_then(|live| self.links.get_mut(&live)) {
             Some(link) => {
                 link.check_message(size, headers.is_some())?;
                 link.out.publish(&op, size, now)?;
+                link.sends_line(subject, reply);
                 link.entered += 1;
             }
             None => {
@@ -107,19 +109,24 @@ impl Engine {
         let Some(link) = self.live.and_then(|live| self.links.get_mut(&live)) else { return };
         let limit = Some(link.info.max_payload).filter(|limit| *limit > 0).unwrap_or(usize::MAX);
         let takes_headers = link.info.headers;
+        let line_max = self.options.max_control_line;
         let mut discarded = 0;
         while let Some(mut segment) = self.kept.take_next() {
             // This server may accept less than the one before, and would end the connection.
-            if segment.largest > limit || !takes_headers {
-                discarded += segment.drop_unacceptable(limit, takes_headers);
+            if segment.largest > limit || !takes_headers || segment.longest_line > line_max {
+                discarded += segment.drop_unacceptable(limit, takes_headers, line_max);
             }
+            link.longest_line = link.longest_line.max(segment.longest_line.min(line_max));
             if segment.messages > 0 {
                 self.counters.resent += if segment.is_left_over { segment.messages } else { 0 };
                 link.entered += segment.messages;
                 link.out.put(segment);
             }
         }
-        self.discarded(discarded, "larger than the server accepts, or with headers that it does not take");
+        self.discarded(
+            discarded,
+            "larger than the server accepts, with a longer subject, or with headers that it does not take",
+        );
     }
 
     /// What a dead link left over may be more than is kept: the oldest goes.

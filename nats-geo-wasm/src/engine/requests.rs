@@ -112,6 +112,7 @@ impl Engine {
                 // As the link would check it.
                 let probe = ClientOp::Pub { subject, reply: None, headers, payload: b"" };
                 probe.encode(&mut Vec::new())?;
+                self.check_line(subject, Some(&self.requests.inbox_of(SocketId(u32::MAX), &op.to_string())))?;
                 if self.requests.waiting_bytes + size > self.options.kept_bytes_max {
                     return Err(Refusal::new(
                         Code::Connection,
@@ -146,12 +147,15 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let reply = self.requests.inbox_of(socket, &op.to_string());
         let inbox = self.requests.inbox_of(socket, "*");
+        self.check_line(subject, Some(&reply))?;
+        self.check_line(&inbox, None)?;
         let Some(link) = self.links.get_mut(&socket) else { return Ok(()) };
         link.check_message(size(headers, payload), headers.is_some())?;
         if !link.has_inbox {
-            link.out.push(&ClientOp::Sub { subject: &inbox, queue: None, sid: INBOX_SID }, now)?;
+            link.subscribe(&inbox, None, INBOX_SID, now);
             link.has_inbox = true;
         }
+        link.sends_line(subject, Some(&reply));
         link.out.push(&ClientOp::Pub { subject, reply: Some(&reply), headers, payload }, now)?;
         Ok(())
     }
@@ -221,9 +225,13 @@ impl Engine {
 
     /// Replies cannot arrive: the account may not subscribe to the inbox.
     pub(super) fn inbox_forbidden(&mut self, socket: SocketId, subject: &str, text: &str) {
-        if subject != self.requests.inbox_of(socket, "*") {
-            return;
+        if subject == self.requests.inbox_of(socket, "*") {
+            self.inbox_refused(socket, text);
         }
+    }
+
+    /// The server does not take the subscription for replies.
+    pub(super) fn inbox_refused(&mut self, socket: SocketId, text: &str) {
         // The next request asks for it again.
         if let Some(link) = self.links.get_mut(&socket) {
             link.has_inbox = false;
@@ -239,6 +247,14 @@ impl Engine {
             pending.subject == subject && matches!(pending.place, Place::Asked(at) if at == socket)
         };
         for op in self.requests.filtered(&meant) {
+            self.fail_request(op, Code::PermissionViolation, text);
+        }
+    }
+
+    /// The account may not ask for an answer to this reply subject.
+    pub(super) fn reply_forbidden(&mut self, reply: &str, text: &str) {
+        let op = reply.strip_prefix(&self.requests.inbox).and_then(|rest| rest.split_once('.'));
+        if let Some(op) = op.and_then(|(_, op)| op.parse().ok()) {
             self.fail_request(op, Code::PermissionViolation, text);
         }
     }

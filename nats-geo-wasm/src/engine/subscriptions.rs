@@ -46,6 +46,7 @@ impl Engine {
         }
         check_subject(subject)?;
         ClientOp::Sub { subject, queue, sid: sid.into() }.encode(&mut Vec::new())?;
+        self.check_line(subject, queue)?;
         let subscription = Subscription {
             subject: subject.into(),
             queue: queue.map(Into::into),
@@ -149,12 +150,16 @@ impl Engine {
         }
         link.carried.insert(sid, 0);
         let Subscription { subject, queue, max, delivered, .. } = subscription;
-        link.send(&ClientOp::Sub { subject, queue: queue.as_deref(), sid: sid.into() }, now);
+        link.subscribe(subject, queue.as_deref(), sid.into(), now);
         // On two links at once it is not known which delivers how much: then it is counted here alone, and what one
         // of them sends beyond is dropped.
         if let Some(max) = max {
             let left = max.saturating_sub(*delivered);
             link.send(&ClientOp::Unsub { sid: sid.into(), max: Some(left) }, now);
+        }
+        // Of those that a link may have ended for, the server says how far it has read.
+        if self.strikes.contain(sid) {
+            link.ping(Whom::Installed, now);
         }
     }
 
@@ -172,6 +177,7 @@ impl Engine {
     pub(super) fn end_subscription(&mut self, sid: u32) {
         let now = self.now;
         self.subscriptions.remove(&sid);
+        self.strikes.forget(sid);
         for socket in self.carriers_of(sid) {
             if let Some(link) = self.links.get_mut(&socket) {
                 link.carried.remove(&sid);

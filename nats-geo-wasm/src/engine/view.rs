@@ -16,6 +16,8 @@ pub(super) struct Counters {
     pub(super) discarded: u64,
     pub(super) in_doubt: u64,
     pub(super) resent: u64,
+    /// Publishes that a server refused because the account may not send them.
+    pub(super) denied: u64,
     pub(super) moves: u64,
 }
 
@@ -35,7 +37,7 @@ impl Engine {
     /// Counts since the start, as JSON.
     #[must_use]
     pub fn stats(&self) -> String {
-        let Counters { in_msgs, in_bytes, out_msgs, out_bytes, discarded, in_doubt, resent, moves } =
+        let Counters { in_msgs, in_bytes, out_msgs, out_bytes, discarded, in_doubt, resent, denied, moves } =
             self.counters;
         let counts = [
             ("in_msgs", in_msgs),
@@ -45,6 +47,7 @@ impl Engine {
             ("discarded", discarded),
             ("in_doubt", in_doubt),
             ("resent", resent),
+            ("denied", denied),
             // The first link is no move.
             ("moves", moves.saturating_sub(1)),
         ];
@@ -141,6 +144,8 @@ fn reason(object: Object, reason: &Reason) -> Object {
         Reason::Tied { behind } => object.text("reason", "tied").millis("behind_ms", *behind),
         Reason::Farther { behind } => object.text("reason", "farther").millis("behind_ms", *behind),
         Reason::Damped { until } => object.text("reason", "damped").millis("until_ms", until.since_start()),
+        Reason::Connected => object.text("reason", "connected"),
+        Reason::CredentialsRefused { .. } => object.text("reason", "credentialsRefused"),
         Reason::Unhealthy => object.text("reason", "unhealthy"),
         Reason::LameDuck => object.text("reason", "lameDuck"),
         _ => object.text("reason", "unmeasured"),

@@ -6,5 +6,6 @@ mod basics;
 mod driver;
 mod failing;
 mod moving;
+mod refusing;
 #[path = "../../../nats-geo/tests/support/mod.rs"]
 mod support;

@@ -102,24 +102,53 @@ impl Region {
     }
 }
 
-/// The cluster that a server says it is in; a name that nats-server generated says as little as none.
-///
-/// Servers of one cluster advertise each other, so an address that one of them advertised leads to this cluster, or the
-/// advertisement is wrong: addresses of container networks, for example, are the same on every host.
+/// What a server says about an address in its `connect_urls`: that a server of its own cluster answers there. If another
+/// one answers, the advertisement is wrong: addresses of container networks, for example, are the same on every host.
 ///
 /// ```
-/// use nats_geo::core::Cluster;
+/// use nats_geo::core::Advertisement;
 ///
-/// assert_ne!(Cluster::of(Some("lon")), Cluster::of(Some("ams")));
-/// assert_eq!(Cluster::of(None).to_string(), "no named cluster");
+/// let mut advertised = Advertisement::by(Some("lon"));
+/// assert_eq!(advertised.contradiction(Some("lon")), None);
+/// let names = advertised.contradiction(Some("ams"));
+/// assert_eq!(names, Some(("cluster `lon`".into(), "cluster `ams`".into())));
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Cluster(Option<Region>);
+pub struct Advertisement {
+    cluster: Cluster,
+    is_contradicted: bool,
+}
+
+impl Advertisement {
+    /// A server whose INFO names this cluster advertised the address.
+    #[must_use]
+    pub fn by(cluster: Option<&str>) -> Self {
+        Self { cluster: Cluster::of(cluster), is_contradicted: false }
+    }
+
+    /// A server of this cluster advertised it as well. Two clusters may do that, of which one is wrong.
+    pub fn repeated_by(&mut self, cluster: Option<&str>) {
+        if self.is_contradicted {
+            self.cluster = Cluster::of(cluster);
+        }
+    }
+
+    /// A server whose INFO names this cluster answers at the address. If it must not be used: the cluster that was
+    /// expected, and the one that was found.
+    #[must_use]
+    pub fn contradiction(&mut self, cluster: Option<&str>) -> Option<(String, String)> {
+        let found = Cluster::of(cluster);
+        self.is_contradicted = self.cluster != found;
+        self.is_contradicted.then(|| (self.cluster.to_string(), found.to_string()))
+    }
+}
+
+/// A cluster as its servers name it; a name that nats-server generated says as little as none.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Cluster(Option<Region>);
 
 impl Cluster {
-    /// By what its INFO says.
-    #[must_use]
-    pub fn of(cluster: Option<&str>) -> Self {
+    fn of(cluster: Option<&str>) -> Self {
         Self(cluster.filter(|name| !name.is_empty() && !is_generated(name)).map(Region::new))
     }
 }

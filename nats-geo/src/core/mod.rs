@@ -9,7 +9,7 @@ mod name;
 pub(crate) mod rng;
 mod sorted;
 mod time;
-pub use endpoint::{Cluster, Endpoint, Region, ServerIdentity, Source};
+pub use endpoint::{Advertisement, Endpoint, Region, ServerIdentity, Source};
 pub use id::{ConnId, EndpointId, PingId, ProbeId};
 pub use sorted::{SortedMap, SortedSet};
 pub use time::Time;

@@ -129,9 +129,10 @@ impl Default for Decoder {
 /// The largest `max_payload` that nats-server accepts in its configuration.
 const PAYLOAD_MAX: usize = 64 << 20;
 
-/// nats-server's `max_control_line` limits what a client publishes to 4 KiB; as MSG the same line gains a
-/// subscription id of up to 20 digits.
-const LINE_MAX: usize = 4_096 + 32;
+/// nats-server's `max_control_line` limits what a client publishes, by default to 4 KiB. An operator may allow more, and
+/// then any client may publish what would end the connections of all that read it, again and again. A subject of more than
+/// 64 KiB serves nobody.
+const LINE_MAX: usize = 64 << 10;
 
 /// An INFO that lists a thousand servers has about 30 KiB. Whoever sends more than twice that is not a NATS
 /// server, or one that would cost more memory than it is worth.

@@ -22,10 +22,11 @@ const READY_WAIT_MS = 60_000;
 // Only a process that exits runs its exit handlers, and a signal does not make it exit but end.
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
+/** `oneAddress`: all servers behind one IP address, by ports; browsers open WebSockets to one address one after the other. */
 export async function startCluster(options = {}) {
   const binary = await findServer();
   const folder = await mkdtemp(join(tmpdir(), "nats-geo-browser-"));
-  const servers = await plan();
+  const servers = await plan(options.oneAddress);
   const cluster = new Cluster(binary, folder, servers, options);
   try {
     await Promise.all(servers.map((server) => cluster.start(server)));
@@ -149,7 +150,7 @@ class Cluster {
 }
 
 /** Ports are held until all are chosen: one that was let go may be given out again at once. */
-async function plan() {
+async function plan(oneAddress) {
   const servers = [];
   const held = [];
   for (const region of REGIONS) {
@@ -159,7 +160,7 @@ async function plan() {
       const [client, monitor, route, gateway, websocket] = sockets.map((socket) => socket.address().port);
       const server = { region, name: `${region.name}-${index}`, client, monitor, route, gateway, websocket };
       // Browsers dial one socket after the other to one IP address, so each server has its own, as in the world.
-      const host = process.platform === "linux" ? `127.0.0.${servers.length + 2}` : "127.0.0.1";
+      const host = process.platform === "linux" && !oneAddress ? `127.0.0.${servers.length + 2}` : "127.0.0.1";
       server.proxy = await startProxy(host, websocket, region.rttMs);
       servers.push(server);
     }

@@ -19,6 +19,8 @@ export async function startSite(configuration, { tls, csp, root, first } = {}) {
   const answer = async (request, response) => {
     const { pathname } = new URL(request.url, "http://site");
     const headers = { "cache-control": "no-store", ...(csp ? { "content-security-policy": csp } : {}) };
+    // A server that accepts and then says nothing.
+    if (pathname.startsWith("/never/")) return;
     if (pathname === "/configuration.js") {
       return response.writeHead(200, { ...headers, "content-type": "text/javascript" }).end(`${preamble}\nself.CONFIGURATION = ${JSON.stringify(configuration)};`);
     }

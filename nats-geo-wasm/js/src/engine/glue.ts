@@ -43,9 +43,31 @@ function trackedWebSocket(sockets: Set<WebSocket>): typeof WebSocket {
   return new Proxy(WebSocket, {
     construct(target, values: ConstructorParameters<typeof WebSocket>) {
       const socket = new target(...values);
+      closesWhenOpen(socket);
       sockets.add(socket);
       socket.addEventListener("close", () => sockets.delete(socket));
       return socket;
     },
   });
+}
+
+/** The engine gives a dial or a probe up after 2 s. Until then a socket that nobody wants any more may still open. */
+const OPENING_MAX_MS = 2000;
+
+/**
+ * Firefox takes a socket that is closed before it has opened for one that has failed, and delays the next ones to that
+ * server by 200 ms and more. So such a socket is closed once it has opened, or when it has taken too long.
+ */
+function closesWhenOpen(socket: WebSocket): void {
+  const createdMs = performance.now();
+  const close = socket.close.bind(socket);
+  socket.close = (): void => {
+    const leftMs = createdMs + OPENING_MAX_MS - performance.now();
+    if (socket.readyState !== socket.CONNECTING || leftMs <= 0) return close();
+    const timer = setTimeout(close, leftMs);
+    socket.addEventListener("open", () => {
+      clearTimeout(timer);
+      close();
+    });
+  };
 }

@@ -95,7 +95,8 @@ export class EngineHost implements Backend {
   }
 
   state(): State {
-    return this.#call((engine) => ({ ...stateOf(engine), inboxPrefix: this.#options.engine.inboxPrefix }));
+    const { inboxPrefix, maxControlLine } = this.#options.engine;
+    return this.#call((engine) => ({ ...stateOf(engine), inboxPrefix, maxControlLine }));
   }
 
   close(): void {
@@ -217,7 +218,7 @@ function stateOf(engine: Engine): State {
 }
 
 function describe(snapshot: EngineSnapshot, engine: Engine): Snapshot {
-  const { discarded, in_doubt, resent, moves } = engine.stats();
+  const { discarded, in_doubt, resent, denied, moves } = engine.stats();
   return {
     live: snapshot.live?.address,
     liveRegion: snapshot.live?.region,
@@ -233,6 +234,7 @@ function describe(snapshot: EngineSnapshot, engine: Engine): Snapshot {
     discarded,
     inDoubt: in_doubt,
     resent,
+    denied,
     moves,
   };
 }

@@ -33,6 +33,9 @@ export function engineModule(): WebAssembly.Module {
 }
 
 async function load(given?: InitInput | Promise<InitInput>): Promise<void> {
+  if (typeof WebAssembly === "undefined") {
+    throw new ConnectionError("this browser has no WebAssembly, which the engine needs: modes of higher security switch it off", { code: "ENGINE_NOT_LOADED" });
+  }
   const input = (await given) ?? wasmUrl();
   if (input instanceof WebAssembly.Module) {
     loaded = input;

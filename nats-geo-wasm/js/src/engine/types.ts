@@ -45,6 +45,7 @@ export interface EngineStats {
   readonly discarded: number;
   readonly in_doubt: number;
   readonly resent: number;
+  readonly denied: number;
   readonly moves: number;
 }
 

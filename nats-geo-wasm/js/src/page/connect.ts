@@ -3,6 +3,7 @@
 import type { PageOptions } from "../../types/index.js";
 import type { NatsConnection } from "../../types/nats.js";
 import { Connection } from "../connection.ts";
+import { Deadline, limited } from "../deadline.ts";
 import { ConnectionError } from "../errors.ts";
 import { TIMEOUT_DEFAULT_MS } from "../options.ts";
 import { parsePageOptions, postable, type ParsedPageOptions } from "./options.ts";
@@ -13,31 +14,38 @@ import { WorkerBackend } from "./worker-backend.ts";
 const BEAT_EVERY_MS = 12_000;
 /** The engine keeps the limit of the first connection; this much later the page stops waiting for its word. */
 const READY_GRACE_MS = 2000;
+/** Part of the time limit within which a worker must take the page, when the page can connect by itself in the rest. */
+const WORKER_SHARE = 0.5;
 
 export async function connect(options?: PageOptions): Promise<NatsConnection> {
   const parsed = parsePageOptions(options);
-  if (parsed.mode === "page") return inPage(options);
   // Bad options are the same in every mode, so they are found before a worker is asked.
   const prepared = await postable(parsed.connection);
+  const limitMs = parsed.connection.timeout ?? TIMEOUT_DEFAULT_MS;
+  const deadline = new Deadline(limitMs);
+  if (parsed.mode === "page") return inPage(options, deadline);
+  const mayFallBack = parsed.mode === "auto" && parsed.connection.servers !== undefined;
   try {
-    const registration = await controlledBy(parsed.worker.url, parsed.worker.type, parsed.worker.scope);
-    return await throughWorker(registration.scope, parsed, prepared);
+    return await throughWorker(parsed, prepared, new Deadline(mayFallBack ? limitMs * WORKER_SHARE : limitMs), deadline);
   } catch (error) {
     const hasNoWorker = error instanceof ConnectionError && error.code === "WORKER_UNAVAILABLE";
-    if (parsed.mode === "worker" || !hasNoWorker || !parsed.connection.servers) throw error;
+    if (!mayFallBack || !hasNoWorker) throw error;
     console.warn(`nats-geo: this page connects by itself: ${error.message}`);
-    return inPage(options);
+    return inPage(options, deadline);
   }
 }
 
-async function throughWorker(scope: string, { connection: options }: ParsedPageOptions, { posted, authenticator }: Awaited<ReturnType<typeof postable>>): Promise<NatsConnection> {
+/** `attachBy`: when the worker must have taken the page; `deadline`: when a link must be live. */
+async function throughWorker(parsed: ParsedPageOptions, { posted, authenticator }: Awaited<ReturnType<typeof postable>>, attachBy: Deadline, deadline: Deadline): Promise<NatsConnection> {
+  const { url, type, scope } = parsed.worker;
+  const registration = await controlledBy(url, type, scope, attachBy);
   const connection = new Connection("worker");
-  const backend = new WorkerBackend(scope, posted, authenticator, connection);
+  const backend = new WorkerBackend(registration.scope, posted, authenticator, connection);
   connection.attach(backend);
   void connection.closed().then(forwardHints(backend));
   try {
-    await backend.start();
-    await limited(connection.ready, (options.timeout ?? TIMEOUT_DEFAULT_MS) + READY_GRACE_MS);
+    await backend.start(attachBy);
+    await limited(connection.ready, deadline.left() + READY_GRACE_MS, (ms) => new ConnectionError(`no server answered within ${ms} ms`));
     return connection;
   } catch (error) {
     await connection.close();
@@ -45,24 +53,19 @@ async function throughWorker(scope: string, { connection: options }: ParsedPageO
   }
 }
 
-/** The engine is only loaded when it is needed here. */
-async function inPage(options: PageOptions | undefined): Promise<NatsConnection> {
-  const { init, wsconnect } = await import("../core.ts");
+/** The engine is only loaded when it is needed here. What is left of the time limit is the engine's. */
+async function inPage(options: PageOptions | undefined, deadline: Deadline): Promise<NatsConnection> {
   const { mode: _mode, worker: _worker, wasm, ...connection } = options ?? {};
-  await init(wasm);
-  return wsconnect(connection);
-}
-
-async function limited<T>(promise: Promise<T>, ms: number): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new ConnectionError(`no server answered within ${ms} ms`)), ms);
+  const notLoaded = (why: string, cause?: unknown): ConnectionError => new ConnectionError(`the engine could not be loaded: ${why}`, { cause, code: "ENGINE_NOT_LOADED" });
+  const loading = import("../core.ts").catch((cause: unknown) => {
+    throw notLoaded(String(cause), cause);
   });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  const loaded = loading.then(async ({ init, wsconnect }) => {
+    await init(wasm);
+    return wsconnect;
+  });
+  const wsconnect = await limited(loaded, deadline.left(), (ms) => notLoaded(`its file did not come within ${ms} ms`));
+  return wsconnect({ ...connection, timeout: Math.max(1, Math.round(deadline.left())) });
 }
 
 /** Network and visibility are known to pages only; the worker is told. */

@@ -1,6 +1,7 @@
 // Greeting: one meeting of this page with one run of the service worker.
 
-import { ConnectionError } from "../errors.ts";
+import { limited } from "../deadline.ts";
+import { unavailable } from "./registration.ts";
 import { randomToken } from "../inbox.ts";
 import { LIFELINE_HEADER, LIFELINE_PATH, PROTOCOL_VERSION, type FromPage, type FromWorker, type PostedOptions, type ToWorker } from "../protocol.ts";
 
@@ -15,51 +16,58 @@ export interface Greeting {
   end(): void;
 }
 
-/** Resolves when the worker takes calls. `take` gets what it says. */
-export async function greet(scope: string, options: PostedOptions | undefined, take: (message: FromWorker) => void): Promise<Greeting> {
-  const controller = navigator.serviceWorker.controller;
-  if (!controller) throw new ConnectionError("no service worker controls this page", { code: "WORKER_UNAVAILABLE" });
+/**
+ * Resolves when the worker takes calls. `take` gets what it says. The time limit, at most `ATTACH_WAIT_MS`, holds for all
+ * of it, the fetch included: what a browser or a worker never answers ends here.
+ */
+export async function greet(scope: string, options: PostedOptions | undefined, take: (message: FromWorker) => void, limitMs = ATTACH_WAIT_MS): Promise<Greeting> {
   const client = randomToken();
   const abort = new AbortController();
-  const lifeline = await openLifeline(scope, client, abort.signal);
-  const { port1: port, port2 } = new MessageChannel();
-  const lost = ended(lifeline).then(() => {
+  const meeting = meet(scope, { natsGeo: "hello", protocol: PROTOCOL_VERSION, client, options }, take, abort.signal);
+  try {
+    const { port, lost } = await limited(meeting, Math.min(limitMs, ATTACH_WAIT_MS), (ms) => unavailable(`the service worker did not take this page within ${ms} ms`));
+    return { client, lost, post: (message, transfer = []) => port.postMessage(message, transfer), end: () => abort.abort() };
+  } catch (error) {
     abort.abort();
-    port.close();
-  });
-  let timer: ReturnType<typeof setTimeout> | undefined;
+    throw error;
+  }
+}
+
+type Hello = Extract<ToWorker, { natsGeo: "hello" }>;
+
+async function meet(scope: string, hello: Hello, take: (message: FromWorker) => void, signal: AbortSignal): Promise<{ port: MessagePort; lost: Promise<void> }> {
+  const controller = navigator.serviceWorker.controller;
+  if (!controller) throw unavailable("no service worker controls this page");
+  const lifeline = await openLifeline(scope, hello.client, signal);
+  const { port1: port, port2 } = new MessageChannel();
+  const lost = ended(lifeline).then(() => port.close());
   const attached = new Promise<void>((resolve, reject) => {
-    const fail = (text: string): void => reject(new ConnectionError(text, { code: "WORKER_UNAVAILABLE" }));
-    timer = setTimeout(() => fail(`the service worker did not take this page within ${ATTACH_WAIT_MS} ms`), ATTACH_WAIT_MS);
-    void lost.then(() => fail("the service worker was stopped while it was greeted"));
+    const stopped = (): void => reject(unavailable("the service worker was stopped while it was greeted"));
+    void lost.then(stopped);
     port.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-      if (data[0] === "unknown") return fail("the service worker was stopped while it was greeted");
+      if (data[0] === "unknown") return stopped();
       take(data);
       // A refusal is told by `take`; this meeting is over, and not to be repeated.
       if (data[0] === "attached" || data[0] === "terminated") resolve();
     };
   });
-  const hello: ToWorker = { natsGeo: "hello", protocol: PROTOCOL_VERSION, client, options };
-  controller.postMessage(hello, [port2]);
   try {
-    await attached;
-  } catch (error) {
-    abort.abort();
-    throw error;
-  } finally {
-    clearTimeout(timer);
+    controller.postMessage(hello, [port2]);
+  } catch (cause) {
+    throw unavailable(`the options cannot be handed to the service worker: ${String(cause)}`, cause);
   }
-  return { client, lost, post: (message, transfer = []) => port.postMessage(message, transfer), end: () => abort.abort() };
+  await attached;
+  return { port, lost };
 }
 
 async function openLifeline(scope: string, client: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
   const url = new URL(LIFELINE_PATH, scope);
   url.searchParams.set("client", client);
   const response = await fetch(url, { signal, cache: "no-store" }).catch((cause: unknown) => {
-    throw new ConnectionError(`the service worker did not answer ${url.pathname}`, { cause, code: "WORKER_UNAVAILABLE" });
+    throw unavailable(`the service worker did not answer ${url.pathname}`, cause);
   });
   if (response.headers.get(LIFELINE_HEADER) !== "keepalive" || !response.body) {
-    throw new ConnectionError("the service worker that controls this page is not nats-geo's: its script must create a NatsGeoWorker", { code: "WORKER_UNAVAILABLE" });
+    throw unavailable("the service worker that controls this page is not nats-geo's: its script must create a NatsGeoWorker");
   }
   return response.body;
 }

@@ -1,5 +1,6 @@
 // Registration: from a script's address to a worker that controls this page.
 
+import { limited, type Deadline } from "../deadline.ts";
 import { ConnectionError } from "../errors.ts";
 
 /**
@@ -10,53 +11,60 @@ const CONTROL_WAIT_MS = 2000;
 /** Installing loads a script and the engine; beyond this the page is better off by itself. */
 const ACTIVE_WAIT_MS = 10_000;
 
-/** Registers the worker and waits until it controls this page. */
-export async function controlledBy(url: string | URL, type: "module" | "classic", scope: string | undefined): Promise<ServiceWorkerRegistration> {
-  const container = globalThis.navigator?.serviceWorker;
-  if (!container) throw unavailable("this page has no service workers: they need https or localhost, and a browser that allows them");
-  let registration: ServiceWorkerRegistration;
-  try {
-    registration = await container.register(url, { type, scope });
-  } catch (cause) {
+/** Registers the worker and waits until it controls this page, at most until `deadline`. */
+export async function controlledBy(url: string | URL, type: "module" | "classic", scope: string | undefined, deadline: Deadline): Promise<ServiceWorkerRegistration> {
+  const container = serviceWorkers();
+  const registering = container.register(url, { type, scope }).catch((cause: unknown) => {
     throw unavailable(`the service worker ${url} could not be registered: ${String(cause)}`, cause);
-  }
-  await active(registration, url);
-  if (!container.controller) await control(container, registration, url);
+  });
+  const registration = await limited(registering, deadline.left(), late(`the script of the service worker ${url} did not come`));
+  await active(registration, url, deadline);
+  if (!container.controller) await control(container, registration, url, deadline);
   return registration;
 }
 
-async function active(registration: ServiceWorkerRegistration, url: string | URL): Promise<void> {
-  if (registration.active) return;
-  const worker = registration.installing ?? registration.waiting;
-  if (!worker) throw unavailable(`the service worker ${url} was not installed: its script or the engine could not be loaded`);
-  await within(ACTIVE_WAIT_MS, `the service worker ${url} was not active`, (resolve, reject) => {
-    worker.addEventListener("statechange", () => {
-      if (worker.state === "activated") resolve();
-      if (worker.state === "redundant") reject(unavailable(`the service worker ${url} was not installed: its script or the engine could not be loaded`));
-    });
-  });
+function serviceWorkers(): ServiceWorkerContainer {
+  let container: ServiceWorkerContainer | undefined;
+  try {
+    container = globalThis.navigator?.serviceWorker;
+  } catch {
+    // A sandboxed frame forbids even the question.
+  }
+  if (!container) throw unavailable("this page has no service workers: they need https or localhost, and a browser that allows them");
+  return container;
 }
 
-async function control(container: ServiceWorkerContainer, registration: ServiceWorkerRegistration, url: string | URL): Promise<void> {
-  await within(CONTROL_WAIT_MS, `the service worker ${url} does not control this page (a hard reload, or outside of its scope)`, (resolve) => {
+async function active(registration: ServiceWorkerRegistration, url: string | URL, deadline: Deadline): Promise<void> {
+  if (registration.active) return;
+  const worker = registration.installing ?? registration.waiting;
+  const failed = (): ConnectionError => unavailable(`the service worker ${url} was not installed: its script or the engine could not be loaded`);
+  if (!worker) throw failed();
+  const activated = new Promise<void>((resolve, reject) => {
+    const look = (): void => {
+      if (worker.state === "activated") resolve();
+      if (worker.state === "redundant") reject(failed());
+    };
+    worker.addEventListener("statechange", look);
+    look();
+  });
+  await limited(activated, deadline.left(ACTIVE_WAIT_MS), late(`the service worker ${url} was not active`));
+}
+
+async function control(container: ServiceWorkerContainer, registration: ServiceWorkerRegistration, url: string | URL, deadline: Deadline): Promise<void> {
+  const controlled = new Promise<void>((resolve) => {
     container.addEventListener("controllerchange", () => resolve(), { once: true });
     // It claims pages when it is activated; one that was loaded later past it is claimed on request.
     registration.active?.postMessage({ natsGeo: "claim" });
     if (container.controller) resolve();
   });
+  await limited(controlled, deadline.left(CONTROL_WAIT_MS), late(`the service worker ${url} does not control this page (a hard reload, or outside of its scope)`));
 }
 
-function within(ms: number, what: string, wait: (resolve: () => void, reject: (error: Error) => void) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(unavailable(`${what} within ${ms} ms`)), ms);
-    const settle = (): void => clearTimeout(timer);
-    wait(
-      () => (settle(), resolve()),
-      (error) => (settle(), reject(error)),
-    );
-  });
+function late(what: string): (ms: number) => ConnectionError {
+  return (ms) => unavailable(`${what} within ${ms} ms`);
 }
 
-function unavailable(text: string, cause?: unknown): ConnectionError {
+/** The error by which `connect` knows that it must do without a service worker. */
+export function unavailable(text: string, cause?: unknown): ConnectionError {
   return new ConnectionError(text, { cause, code: "WORKER_UNAVAILABLE" });
 }

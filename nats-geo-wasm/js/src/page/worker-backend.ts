@@ -3,6 +3,7 @@
 
 import type { Authenticator, Snapshot } from "../../types/nats.js";
 import type { Backend, BackendEvents } from "../backend.ts";
+import type { Deadline } from "../deadline.ts";
 import { Code, ConnectionError, InvalidArgumentError } from "../errors.ts";
 import type { Hint } from "../engine/types.ts";
 import { FrameWriter, Kind } from "../frames.ts";
@@ -53,8 +54,8 @@ export class WorkerBackend implements Backend {
   }
 
   /** Greets workers for as long as the connection lives. Rejects when the first greeting shows that there is none of ours. */
-  async start(): Promise<void> {
-    const first = await this.#greet();
+  async start(deadline: Deadline): Promise<void> {
+    const first = await this.#greet(deadline.left());
     void this.#keepGreeting(first);
   }
 
@@ -173,8 +174,8 @@ export class WorkerBackend implements Backend {
     this.#post(["ping"]);
   }
 
-  async #greet(): Promise<Greeting> {
-    const greeting = await greet(this.#scope, this.#options, (message) => this.#take(message));
+  async #greet(limitMs?: number): Promise<Greeting> {
+    const greeting = await greet(this.#scope, this.#options, (message) => this.#take(message), limitMs);
     if (this.#isClosed) greeting.end();
     this.#greeting = greeting;
     for (const message of this.#waiting.splice(0)) greeting.post(message);

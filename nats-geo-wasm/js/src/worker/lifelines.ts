@@ -19,6 +19,8 @@ export class Lifelines {
   respond(client: string): Response {
     const body = new ReadableStream({
       start: (controller) => {
+        // Firefox withholds the headers of a streamed response until its first chunk.
+        controller.enqueue(new Uint8Array(1));
         this.#open.set(client, controller);
       },
       cancel: () => {

@@ -10,9 +10,11 @@ mod backlog;
 mod chance;
 mod clocks;
 mod draining;
+mod first_choice;
 mod memory;
 mod moving;
 mod publishing;
+mod refusing;
 mod servers;
 
 const INFO: &[u8] =

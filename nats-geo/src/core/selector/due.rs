@@ -15,6 +15,7 @@ impl Selector {
         self.watch_links();
         self.choose_first();
         self.choose_if_measured();
+        self.review_if_measured();
         self.planned_moves();
         self.keep_standby();
         self.promote_standby_if_due();
@@ -51,6 +52,7 @@ impl Selector {
             start,
             promote.filter(|_| self.standby_conn().is_some()),
             self.afresh_due(),
+            self.review_due(),
             self.planned_due(),
             self.standby_due(),
             self.dialer.poll_timeout(&self.config.dial),

@@ -135,7 +135,8 @@ impl Selector {
         let samples = record.base.samples();
         self.region_answered(endpoint);
         let is_choosing = !matches!(self.start, Start::Over) || self.has_begun_afresh();
-        if is_choosing && samples < self.config.probe.start_samples {
+        let is_choice_poor = is_choosing && samples < self.config.probe.start_samples;
+        if is_choice_poor || self.review_wants_another_of(samples) {
             self.prober.again(endpoint, self.now);
         }
         if let Start::Probing(since) = self.start {

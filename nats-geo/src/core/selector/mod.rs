@@ -1,6 +1,6 @@
 //! The state machine that drivers run. It owns the stages and only routes between them:
 //! `mod.rs` takes events in, `measure.rs` what probes say, `due.rs` does what time demands, `outage.rs` gets a lost client back,
-//! `refused.rs` goes on where credentials were refused, `crowd.rs` looks for others that are lost, `moves.rs` leaves a link that still works, `unusable.rs` one that works but is of no use, `afresh.rs` makes the first choice again, `standby.rs` keeps one
+//! `refused.rs` goes on where credentials were refused, `crowd.rs` looks for others that are lost, `moves.rs` leaves a link that still works, `unusable.rs` one that works but is of no use, `afresh.rs` makes the first choice again, `review.rs` looks at it once more, `standby.rs` keeps one
 //! warm, `home.rs` knows where the client belongs, `link.rs` is one connection, `view.rs` shows the state, `waiting.rs` keeps decisions until they are taken, `quiet.rs` lets quiet time pass in simulations.
 
 mod afresh;
@@ -15,6 +15,7 @@ mod policy;
 #[cfg(feature = "sim")]
 pub(crate) mod quiet;
 mod refused;
+mod review;
 mod standby;
 mod unusable;
 mod view;
@@ -95,6 +96,8 @@ pub struct Selector {
     stranded: bool,
     /// The choice is being made again since this moment.
     afresh: Option<Time>,
+    /// The first choice is looked at once more, since this moment.
+    review: Option<Time>,
     standby: Standby,
     start: Start,
     /// The order of regions when it was last looked at.
@@ -159,6 +162,7 @@ impl Selector {
             planned: None,
             stranded: false,
             afresh: None,
+            review: None,
             standby: Standby::default(),
             start: Start::Empty,
             region_order: Vec::new(),
@@ -194,6 +198,21 @@ impl Selector {
             Event::Closed { conn, cause } => self.closed(conn, cause),
             Event::ChooseAfresh => self.choose_afresh(),
             Event::Resumed => self.resume(),
+        }
+        self.do_what_is_due();
+        self.due = self.next_due();
+    }
+
+    /// Takes in answers to probes that are to be compared with each other: no choice is made before all are in. For drivers
+    /// that cannot measure servers side by side, as browsers.
+    pub fn handle_answers(
+        &mut self,
+        answers: impl IntoIterator<Item = (super::ProbeId, super::ProbeReport)>,
+        now: Time,
+    ) {
+        self.advance(now);
+        for (probe, report) in answers {
+            self.probed(probe, Ok(Answer::of(&report)));
         }
         self.do_what_is_due();
         self.due = self.next_due();

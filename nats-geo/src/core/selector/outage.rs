@@ -183,6 +183,7 @@ impl Selector {
             None => {
                 self.note_regions_missed(&to.region);
                 self.notify(NoticeKind::Connected(to.clone()));
+                self.review_first_choice();
             }
         }
         self.review_ranks();

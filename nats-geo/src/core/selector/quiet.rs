@@ -83,6 +83,7 @@ impl Selector {
             && self.outage.is_none()
             && self.planned.is_none()
             && self.afresh.is_none()
+            && self.review.is_none()
             && self.actions.is_empty()
             && self.links.values().all(|link| works(link.state) && link.watch.is_idle())
     }

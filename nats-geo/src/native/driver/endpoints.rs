@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crate::core::{Cluster, Endpoint, EndpointId, Event};
+use crate::core::{Advertisement, Endpoint, EndpointId, Event};
 use crate::native::Auth;
 use crate::native::found::{Found, Origin};
 use crate::native::servers::{Address, ServerUrl};
@@ -31,10 +31,8 @@ struct Known {
     target: Target,
     /// For those that were advertised: when last, in calls of `advertised`.
     seen: Option<u64>,
-    /// The cluster that advertised it, for as long as its server is of that cluster or is not known.
-    cluster: Option<Cluster>,
-    /// A server of another cluster answered.
-    is_contradicted: bool,
+    /// For those that were advertised: by which cluster.
+    advertised: Option<Advertisement>,
     /// For those that were looked up: under which name.
     origin: Option<usize>,
     /// Its share of clients among servers that are equally near.
@@ -104,10 +102,7 @@ impl Endpoints {
         id: EndpointId,
         cluster: Option<&str>,
     ) -> Option<(String, String)> {
-        let known = self.known.get_mut(&id)?;
-        let (expected, found) = (known.cluster.as_ref()?, Cluster::of(cluster));
-        known.is_contradicted = *expected != found;
-        known.is_contradicted.then(|| (expected.to_string(), found.to_string()))
+        self.known.get_mut(&id)?.advertised.as_mut()?.contradiction(cluster)
     }
 
     /// What to tell the core at start.
@@ -195,15 +190,13 @@ impl Endpoints {
         let Some(advertiser) = self.known.get(&by).filter(|_| !self.ignores_advertised).cloned() else {
             return Vec::new();
         };
-        let cluster = Cluster::of(cluster);
         let round = self.next;
         let mut events = Vec::new();
         for address in urls.iter().take(GOSSIPED_MAX).filter_map(|url| Address::advertised(url)) {
             if let Some(known) = self.known.values_mut().find(|known| known.target.address == address) {
                 known.seen = known.seen.map(|_| round);
-                // Two clusters may advertise one address, of which one is wrong.
-                if known.is_contradicted {
-                    known.cluster = Some(cluster.clone());
+                if let Some(advertised) = &mut known.advertised {
+                    advertised.repeated_by(cluster);
                 }
                 continue;
             }
@@ -224,7 +217,7 @@ impl Endpoints {
             let known = Known {
                 region: advertiser.region.clone(),
                 seen: Some(round),
-                cluster: Some(cluster.clone()),
+                advertised: Some(Advertisement::by(cluster)),
                 ..Known::at(target)
             };
             events.extend(self.add(known).map(|endpoint| Event::Discovered(endpoint.gossiped())));
@@ -258,15 +251,7 @@ impl Endpoints {
 impl Known {
     /// Of which nothing else is known.
     const fn at(target: Target) -> Self {
-        Self {
-            region: None,
-            target,
-            seen: None,
-            cluster: None,
-            is_contradicted: false,
-            origin: None,
-            weight: 1,
-        }
+        Self { region: None, target, seen: None, advertised: None, origin: None, weight: 1 }
     }
 
     fn listed(server: ServerUrl, auth: &Auth) -> Self {

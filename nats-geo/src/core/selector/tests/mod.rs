@@ -9,9 +9,11 @@ mod world;
 
 use std::time::Duration;
 
-use super::super::{Action, Config, ConfigError, Endpoint, EndpointId, Event, NoticeKind, Reason, Time};
+use super::super::{
+    Action, Config, ConfigError, Endpoint, EndpointId, Event, MoveCause, NoticeKind, Reason, Time,
+};
 use super::Selector;
-use world::{Mood, World};
+use world::{Mood, Server, World};
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -88,6 +90,64 @@ fn a_late_first_sample_does_not_decide() {
         let mut world = World::busy_at_start(&regions, 3, Config::interactive(), seed, ms(14));
         world.run_for(secs(1));
         assert_eq!(world.region(), Some("ams"));
+    }
+}
+
+/// As in browsers, which open sockets one after the other: the nearest region answers after the choice.
+fn chosen_before_lon_answered(config: Config) -> World {
+    let mut world = World::busy_at_start(&[("lon", 1)], 2, config, 1, ms(90));
+    for (index, region) in ["ams", "ams"].into_iter().enumerate() {
+        world.servers.push(Server { region, rtt: ms(9), mood: Mood::Up, life: 0 });
+        let id = EndpointId(2 + index as u64);
+        world.event(Event::Discovered(Endpoint::new(id, format!("{region}-{id}:4222"))));
+    }
+    world.run_for(ms(89));
+    assert_eq!(world.region(), Some("ams"), "it does not wait for whoever may be nearer");
+    world
+}
+
+#[test]
+fn a_first_choice_on_poor_evidence_is_corrected_within_the_review() {
+    let mut config = Config::interactive();
+    config.probe.start_samples = 1;
+    config.probe.start_review = secs(4);
+    let mut world = chosen_before_lon_answered(config.clone());
+    world.run_for(ms(200));
+    assert_eq!(world.region(), Some("lon"));
+    let moves = world.notices(Time::ZERO).into_iter().filter_map(|(_, kind)| match kind {
+        NoticeKind::Moved { cause, .. } => Some(cause),
+        _ => None,
+    });
+    assert_eq!(moves.collect::<Vec<_>>(), [MoveCause::Faster]);
+
+    config.probe.start_review = Duration::ZERO;
+    let mut world = chosen_before_lon_answered(config);
+    world.run_for(secs(10));
+    assert_eq!(world.region(), Some("ams"), "without a review it is a faster region like any other");
+}
+
+#[test]
+fn a_review_moves_nobody_for_a_tie_or_to_a_region_that_failed() {
+    let mut config = Config::interactive();
+    config.probe.start_samples = 1;
+    config.probe.start_review = secs(4);
+    for seed in 0..50 {
+        let mut world = World::busy_at_start(&[("lon", 7)], 2, config.clone(), seed, ms(90));
+        for id in [2, 3] {
+            world.servers.push(Server { region: "ams", rtt: ms(9), mood: Mood::Up, life: 0 });
+            world.event(Event::Discovered(Endpoint::new(EndpointId(id), format!("ams-{id}:4222"))));
+        }
+        world.run_for(secs(10));
+        assert_eq!(world.region(), Some("ams"), "2 ms are a tie");
+
+        let mut world = World::of(&[("lon", 1), ("ams", 9), ("syd", 250)], 1, config.clone(), seed);
+        world.run_for(ms(100));
+        assert_eq!(world.region(), Some("lon"));
+        world.kill(0);
+        world.run_for(ms(100));
+        world.restart(0);
+        world.run_for(secs(5));
+        assert_eq!(world.region(), Some("ams"), "what failed is returned to with care");
     }
 }
 

@@ -1,0 +1,142 @@
+// The other browser engines: what must work in each of them. Each test is written once, see lib/engines.mjs.
+
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { startCluster } from "./lib/cluster.mjs";
+import { ENGINES } from "./lib/engines.mjs";
+import { startResponders } from "./lib/responders.mjs";
+import { startSite } from "./lib/site.mjs";
+import { until } from "./lib/until.mjs";
+import { MODES, wasmFile } from "./lib/world.mjs";
+
+/** Time limit of `connect` where a step of it hangs. */
+const CONNECT_LIMIT_MS = 4000;
+/** Room for a busy machine, and for the engine's own word, which comes through a port. */
+const LATE_MAX_MS = 3000;
+/** Fresh clients whose first choice is looked at; `NEAREST_CONNECTS=50` is surer. */
+const CONNECTS = Number(process.env.NEAREST_CONNECTS ?? 10);
+/** A test that hangs shall say which one it is. */
+const TEST_LIMIT = { timeout: 60_000 };
+
+let cluster;
+let site;
+let responders;
+let origins = 0;
+
+before(async () => {
+  cluster = await startCluster({ oneAddress: true });
+  responders = await startResponders(cluster);
+  site = await startSite({ routes: [], classicWasm: `/nats-geo/${await wasmFile()}` });
+});
+
+after(async () => {
+  await responders?.stop();
+  site?.stop();
+  await cluster?.stop();
+});
+
+for (const [name, launch] of Object.entries(ENGINES)) {
+  describe(name, () => {
+    let browser;
+
+    before(async () => {
+      browser = await launch();
+    });
+    after(() => browser?.close());
+
+    /** A page that has loaded the package, on an origin that no other test uses. */
+    const opened = async () => {
+      origins += 1;
+      const page = await browser.open(`${site.origin(`e${origins}`)}/page.html`);
+      await loaded(page);
+      return page;
+    };
+    const connected = async (page, options) =>
+      page.evaluate(async (options) => {
+        window.nc = await natsGeo.connect(options);
+        return [nc.mode, (await nc.request("echo", "", { timeout: 5000 })).string()];
+      }, { servers: cluster.urls(), preset: "interactive", ...options });
+
+    for (const mode of MODES) {
+      it(`connects, asks, survives the loss of a region and a reload: ${mode.name}`, TEST_LIMIT, async () => {
+        const page = await opened();
+        const [held, answered] = await connected(page, mode.options);
+        assert.equal(held, mode.isWorker ? "worker" : "page");
+        assert.match(answered, /^lon-/);
+
+        await until("the regions rank by distance", () => page.evaluate(() => nc.regions.join() === "lon,ams,dal"), 30_000);
+        const killed = cluster.in("lon");
+        await Promise.all(killed.map((server) => cluster.kill(server)));
+        try {
+          await until("ams answers", async () => {
+            const answer = await page.evaluate(async () => (await nc.request("echo", "", { timeout: 1000 }).catch(() => undefined))?.string());
+            return /^ams-/.test(answer ?? "");
+          });
+          await page.reload();
+          await loaded(page);
+          const [, again] = await connected(page, mode.options);
+          assert.match(again, /^ams-/);
+        } finally {
+          await page.close();
+          await Promise.all(killed.map((server) => cluster.start(server)));
+          await cluster.ready();
+        }
+      });
+    }
+
+    for (const [what, worker, wasm] of [
+      ["whose script never comes", { url: "/never/sw.js" }],
+      ["that never answers the page", { url: "/sw-mute.js", type: "classic" }],
+    ]) {
+      it(`connects by itself beside a service worker ${what}, and within its limit`, TEST_LIMIT, async () => {
+        const page = await opened();
+        const options = { servers: cluster.urls(), worker, wasm, timeout: CONNECT_LIMIT_MS };
+        const result = await page.evaluate(async (options) => {
+          const auto = await outcome(async () => (await natsGeo.connect(options)).mode);
+          const strict = await outcome(() => natsGeo.connect({ ...options, mode: "worker" }));
+          return { auto, strict };
+        }, options);
+        assert.equal(result.auto.value, "page", JSON.stringify(result.auto));
+        assert.deepEqual([result.strict.error?.name, result.strict.error?.code], ["ConnectionError", "WORKER_UNAVAILABLE"]);
+        for (const { ms } of [result.auto, result.strict]) assert.ok(ms < CONNECT_LIMIT_MS + LATE_MAX_MS, `only after ${ms} ms`);
+        await page.close();
+      });
+    }
+
+    it("says within its limit that the engine's file never comes", TEST_LIMIT, async () => {
+      const page = await opened();
+      const options = { servers: cluster.urls(), mode: "page", wasm: "/never/engine.wasm", timeout: CONNECT_LIMIT_MS };
+      const { error, ms } = await page.evaluate((options) => outcome(() => natsGeo.connect(options)), options);
+      assert.deepEqual([error?.name, error?.code], ["ConnectionError", "ENGINE_NOT_LOADED"]);
+      assert.ok(ms < CONNECT_LIMIT_MS + LATE_MAX_MS, `only after ${ms} ms`);
+      await page.close();
+    });
+
+    it(`chooses the nearest region at the first try, in ${CONNECTS} of ${CONNECTS} connects`, { timeout: 30_000 + 3000 * CONNECTS }, async () => {
+      const page = await opened();
+      const choices = [];
+      for (let nth = 0; nth < CONNECTS; nth += 1) choices.push(await page.evaluate(chosen, rotated(cluster.urls(), nth)));
+      assert.deepEqual(choices.filter((choice) => choice !== "lon"), []);
+      await page.close();
+    });
+  });
+}
+
+/** The region where a fresh client's first link leads. */
+async function chosen(servers) {
+  const nc = await natsGeo.connect({ servers, mode: "page", preset: "interactive" });
+  const { cluster } = nc.info;
+  await nc.close();
+  return cluster;
+}
+
+/** Another server is listed first each time, and every second time all are listed in reverse. */
+function rotated(urls, nth) {
+  const at = nth % urls.length;
+  const list = [...urls.slice(at), ...urls.slice(0, at)];
+  return nth % 2 === 0 ? list : list.reverse();
+}
+
+function loaded(page) {
+  return until("the page has loaded the package", () => page.evaluate(() => window.ready));
+}
