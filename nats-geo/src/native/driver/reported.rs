@@ -1,4 +1,4 @@
-//! What links say about themselves.
+//! Handles the reports of links.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What servers refuse: a subscription or a publish that costs only itself, and a subscription that costs the link.
+//! Handles refusals by servers. A subscription or a publish that is refused costs itself, and no link.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::native::link::{Ended, Link, Scrubbed};
 use crate::native::subscription::{Feed, Route, SubscriptionError};
 use crate::wire::{Complaint, Denied};
 
-/// What the hub remembers of refusals.
+/// The refusals that the hub remembers.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     /// Feeds whose link ended before its server had confirmed them.

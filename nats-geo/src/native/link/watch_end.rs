@@ -71,7 +71,7 @@ fn ended(state: &State, cause: Cause, taken: u64, last_error: &LastError) -> Rep
     }
 }
 
-/// What is to be done about an error of the server.
+/// The consequence of an error of the server.
 enum Refused {
     Reported(Report),
     Done,

@@ -33,7 +33,7 @@ pub(crate) struct Feed {
     read: Notify,
     state: Mutex<State>,
     waker: Arc<FeedWaker>,
-    /// What links wake: the same.
+    /// The same, as links wake it.
     woken_by_links: Waker,
     /// Read while a link is given the subscription, written by who drains: so that waits for the end of it.
     installing: RwLock<()>,
@@ -66,7 +66,7 @@ pub(crate) struct Changes {
     pub(crate) links: usize,
 }
 
-/// What happened when a subscription was looked after.
+/// The outcome of looking after a subscription.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct LookedAfter {
     /// Messages that are lost because the subscription is not read.

@@ -1,4 +1,4 @@
-//! What the links of a subscription have delivered, and what of it waits to be read.
+//! Messages that the links of a subscription have delivered, and those of them that wait to be read.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(super) struct State {
     pub(super) inputs: Vec<Input>,
     /// What had come in on links that are gone.
     pub(super) buffered: VecDeque<Message>,
-    /// Of all that is buffered, here and for each input.
+    /// Counts all that is buffered, here and for each input.
     pub(super) kept: Kept,
     pub(super) waker: Arc<FeedWaker>,
     /// How it was read since it was last looked after.
@@ -48,7 +48,7 @@ pub(super) struct Input {
     pub(super) route: Arc<Route>,
     /// `None` while it is being installed, or someone has [taken](Feed::take) it.
     pub(super) subscriber: Option<Subscriber>,
-    /// What was taken from the subscriber before it could be read.
+    /// Messages that were taken from the subscriber before they could be read.
     pub(super) buffered: VecDeque<Message>,
     /// How many messages the subscriber has given.
     pub(super) delivered: u64,
@@ -65,7 +65,7 @@ pub(super) struct Reading {
     bytes: usize,
 }
 
-/// What waits in buffers.
+/// Counts of buffered messages.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Kept {
     pub(super) messages: usize,
@@ -101,7 +101,7 @@ impl Kept {
     }
 }
 
-/// What a message takes up.
+/// The memory that a message takes up, in bytes.
 fn size(message: &async_nats::Message) -> usize {
     size_of::<Message>() + message.length
 }
