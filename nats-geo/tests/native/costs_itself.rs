@@ -1,4 +1,4 @@
-//! What servers refuse costs itself, and nothing else.
+//! A refusal by a server costs the refused operation, and nothing else.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the driver knows of an open link.
+//! The driver's record of an open link.
 
 use std::sync::Arc;
 

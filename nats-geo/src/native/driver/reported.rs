@@ -1,4 +1,4 @@
-//! What links say about themselves.
+//! Handles the reports of links.
 
 use std::sync::Arc;
 
@@ -19,9 +19,9 @@ impl Driver {
             Report::Denied { denied, text } => self.hub.denied(conn, &denied, &text),
             Report::Scrubbed(scrubbed) => self.hub.scrubbed(&scrubbed),
             Report::OverLimit { text } => self.over_limit(conn, text),
-            Report::Ended { cause, settled, complaint, unconfirmed, longest_line } => {
+            Report::Ended { cause, settled, complaint, unconfirmed, longest_names } => {
                 if cause != Cause::Requested || complaint.is_some() {
-                    self.hub.link_ended(&unconfirmed, complaint.as_deref(), longest_line);
+                    self.hub.link_ended(&unconfirmed, complaint.as_deref(), longest_names);
                 }
                 self.hub.settle(conn, settled);
                 // A killed link was taken away and acknowledged when it was killed.

@@ -85,8 +85,8 @@ struct State {
     unwritten_pings: AtomicUsize,
     outflow: Mutex<Outflow>,
     installs: Mutex<Installs>,
-    /// The longest line that was sent, in bytes.
-    longest_line: AtomicUsize,
+    /// The length of the longest names on one line that was sent, in bytes.
+    longest_names: AtomicUsize,
     server_id: String,
     guard: Arc<Guard>,
     /// How often the server has said that there are too many subscriptions, since that was acted on.
@@ -114,8 +114,8 @@ pub(crate) enum Report {
         complaint: Option<String>,
         /// The feeds whose SUB the server had not confirmed.
         unconfirmed: Vec<u64>,
-        /// The longest line that was sent, in bytes.
-        longest_line: usize,
+        /// The length of the longest names on one line that was sent, in bytes.
+        longest_names: usize,
     },
 }
 
@@ -134,7 +134,7 @@ impl Link {
         subject: Subject,
         queue: Option<String>,
     ) -> Result<Subscriber, Ended> {
-        self.state.sends_line(lines::subscription_length(&subject, queue.as_deref()));
+        self.state.sends_names(lines::names_length(&subject, queue.as_deref()));
         let subscriber = self.subscribe(subject, queue).await?;
         self.state.installs().entered(feed);
         Ok(subscriber)
@@ -335,11 +335,11 @@ impl State {
         self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A line of this length may reach the server from now on.
-    fn sends_line(&self, length: usize) {
+    /// A line with names of this length may reach the server from now on.
+    fn sends_names(&self, length: usize) {
         // Nearly always a comparison alone: this is on the fast path of publishing.
-        if length > self.longest_line.load(Ordering::Relaxed) {
-            self.longest_line.fetch_max(length, Ordering::Relaxed);
+        if length > self.longest_names.load(Ordering::Relaxed) {
+            self.longest_names.fetch_max(length, Ordering::Relaxed);
         }
     }
 

@@ -92,7 +92,7 @@ pub(crate) async fn open(
             outflow: Mutex::new(Outflow::new()),
             installs: Mutex::default(),
             over_limit: AtomicUsize::new(0),
-            longest_line: AtomicUsize::new(0),
+            longest_names: AtomicUsize::new(0),
             server_id: info.server_id.clone(),
             guard: Arc::clone(&settings.guard),
         });
