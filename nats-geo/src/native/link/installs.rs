@@ -46,6 +46,11 @@ impl Installs {
         unconfirmed.map(|install| install.feed).collect()
     }
 
+    /// The feeds whose SUB entered since `mark`.
+    pub(super) fn since(&self, mark: u64) -> Vec<u64> {
+        self.recent.iter().filter(|install| install.number >= mark).map(|install| install.feed).collect()
+    }
+
     /// The newest feeds, as many as the server has refused because there were too many. A server at its limit refuses
     /// every further SUB, and names none.
     pub(super) fn take_excess(&mut self, count: usize) -> Vec<u64> {
@@ -67,7 +72,7 @@ mod tests {
         installs.entered(7);
         let mark = installs.mark();
         installs.entered(8);
-        assert_eq!(installs.unconfirmed(), [7, 8]);
+        assert_eq!((installs.unconfirmed(), installs.since(mark)), (vec![7, 8], vec![8]));
         installs.confirm(mark);
         assert_eq!(installs.unconfirmed(), [8]);
         installs.confirm(0);
