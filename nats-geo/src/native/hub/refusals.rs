@@ -128,18 +128,13 @@ impl Hub {
 
     /// Asks the server again whether it permits the feeds that were installed lately, some at a time.
     pub(crate) async fn ask_again(&self, link: &Link) {
-        // Who asks already goes on until there are no others.
-        let Ok(mut asked_before) = link.asking_again.try_lock() else { return };
-        loop {
-            let (feeds, mark) = link.installed_since(*asked_before);
-            if feeds.is_empty() {
+        // One after the other: each begins with the feeds that are left.
+        let _asking = link.asking_again.lock().await;
+        let mut feeds = link.installed_lately();
+        feeds.retain(|id| lock(&self.feeds).by_id.contains_key(id));
+        for group in feeds.chunks(ASKED_AT_ONCE) {
+            if self.ask_about(link, group).await.is_err() {
                 return;
-            }
-            *asked_before = mark;
-            for group in feeds.chunks(ASKED_AT_ONCE) {
-                if self.ask_about(link, group).await.is_err() {
-                    return;
-                }
             }
         }
     }

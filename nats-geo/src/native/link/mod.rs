@@ -61,8 +61,8 @@ pub(crate) struct Link {
     client: Client,
     state: Arc<State>,
     inbox_reader: AbortHandle,
-    /// Held by who asks the server again about subscriptions: those before this mark are done.
-    pub(crate) asking_again: tokio::sync::Mutex<u64>,
+    /// Held by who asks the server again about subscriptions.
+    pub(crate) asking_again: tokio::sync::Mutex<()>,
     /// Held by who sends on this link what other links have left over.
     pub(crate) sending_again: tokio::sync::Mutex<()>,
 }
@@ -143,10 +143,9 @@ impl Link {
         Ok(subscriber)
     }
 
-    /// The feeds that were installed since `mark`, and the mark of now.
-    pub(crate) fn installed_since(&self, mark: u64) -> (Vec<u64>, u64) {
-        let installs = self.state.installs();
-        (installs.since(mark), installs.mark())
+    /// The feeds that were installed a short time ago.
+    pub(crate) fn installed_lately(&self) -> Vec<u64> {
+        self.state.installs().lately()
     }
 
     /// The newest feeds, as many as the server has refused because there were too many, and not returned before.
