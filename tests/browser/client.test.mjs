@@ -199,6 +199,31 @@ for (const mode of MODES) {
       assert.equal(end.closed.code, "TIMEOUT");
     });
 
+    it("bounds what waits unread by bytes, counts what it drops, and serves others", async () => {
+      const result = await run(async () => {
+        const statuses = [];
+        const watching = nc.status()[Symbol.asyncIterator]();
+        void (async () => {
+          for (let next = await watching.next(); !next.done; next = await watching.next()) if (next.value.type === "slowConsumer") statuses.push([next.value.sub.getSubject(), next.value.dropped]);
+        })();
+        const unread = nc.subscribe("bulk", { maxPendingBytes: 4 * 2 ** 20 });
+        let others = 0;
+        const other = nc.subscribe("bulk", { callback: () => (others += 1) });
+        await nc.flush();
+        const payload = new Uint8Array(900_000);
+        for (let i = 0; i < 40; i++) {
+          nc.publish("bulk", payload);
+          await nc.flush();
+        }
+        const seen = { pending: unread.getPending(), dropped: unread.getDropped(), received: unread.getReceived(), others, isClosed: nc.isClosed() };
+        unread.unsubscribe();
+        other.unsubscribe();
+        await watching.return();
+        return { ...seen, statuses };
+      });
+      assert.deepEqual(result, { pending: 4, dropped: 36, received: 40, others: 40, isClosed: false, statuses: [["bulk", true]] });
+    });
+
     it("keeps order and loses nothing in a burst", async () => {
       const { inOrder, count, stats } = await run(async () => {
         const total = 20_000;
@@ -222,6 +247,65 @@ for (const mode of MODES) {
       assert.equal(count, 20_000);
       assert.ok(inOrder);
       assert.deepEqual(stats, { in: 20_000, out: 20_000, bytes: 20_000 * 64 });
+    });
+
+    it("drains when what it was asked, and what it asked, is answered", async () => {
+      const other = await world.connected(mode, { name: `draining, ${mode.name}` });
+      // It answers half a second later.
+      await run(async () => {
+        window.slow = nc.subscribe("slow", { callback: (error, message) => void setTimeout(() => message.respond(message.string()), 500) });
+        await nc.flush();
+      });
+      await other.evaluate(async () => {
+        const later = () => new Promise((resolve) => setTimeout(resolve, 500));
+        nc.subscribe("by.callback", {
+          callback: async (error, message) => {
+            await later();
+            message.respond("callback");
+          },
+        });
+        const read = nc.subscribe("by.iterator");
+        void (async () => {
+          for await (const message of read) {
+            await later();
+            message.respond("iterator");
+          }
+        })();
+        // Nobody reads this one, so nobody answers.
+        nc.subscribe("unread");
+        await nc.flush();
+      });
+      await run(async () => {
+        nc.publish("unread", "x", { reply: "nobody" });
+        const ask = (subject) => nc.request(subject, "", { timeout: 5000 }).then((answer) => answer.string(), (error) => error.name);
+        window.answers = Promise.all(["by.callback", "by.callback", "by.iterator", "by.iterator"].map(ask));
+        await nc.flush();
+      });
+      const result = await other.evaluate(async () => {
+        const asked = Promise.all(Array.from({ length: 100 }, (_, i) => nc.request("slow", String(i), { timeout: 5000 }).then((answer) => answer.string(), (error) => error.name)));
+        const drained = await outcome(() => nc.drain());
+        return { drained, asked: await asked };
+      });
+      assert.equal(result.drained.error, undefined);
+      assert.deepEqual(result.asked, Array.from({ length: 100 }, (_, i) => String(i)));
+      assert.deepEqual(await run(() => window.answers), ["callback", "callback", "iterator", "iterator"]);
+      assert.ok(result.drained.ms >= 490 && result.drained.ms < 5000, `after ${result.drained.ms} ms`);
+      await run(() => window.slow.unsubscribe());
+      await other.context().close();
+    });
+
+    it("drains for as long as it may, and no longer", async () => {
+      const other = await world.connected(mode, { drainTimeout: 300 });
+      const { error, ms } = await other.evaluate(async () => {
+        nc.subscribe("never", { callback: () => new Promise(() => {}) });
+        await nc.flush();
+        nc.publish("never", "", { reply: "nobody" });
+        await nc.flush();
+        return { ...(await outcome(() => nc.drain())), isClosed: nc.isClosed() };
+      });
+      assert.deepEqual([error?.name, error?.code], ["TimeoutError", "TIMEOUT"]);
+      assert.ok(ms >= 290 && ms < 3000, `after ${ms} ms`);
+      await other.context().close();
     });
 
     it("drains and closes, and says so to everything that waits", async () => {

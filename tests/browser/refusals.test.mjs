@@ -185,6 +185,30 @@ for (const mode of MODES) {
       await page.context().close();
     });
 
+    it("waits for servers that start later, if it is told to", async () => {
+      const port = await closedPort();
+      const page = await world.page();
+      const options = { servers: `ws://127.0.0.1:${port}`, timeout: 500, preset: "interactive", ...mode.options };
+      const early = await page.evaluate(async (options) => {
+        window.nc = await natsGeo.connect({ ...options, backgroundConnect: true });
+        window.got = [];
+        nc.subscribe("early", { callback: (error, message) => window.got.push(message.string()) });
+        window.waited = natsGeo.connect({ ...options, mode: "page", waitOnFirstConnect: true }).then((other) => other.close());
+        const first = await Promise.race([window.waited.then(() => "connected"), new Promise((resolve) => setTimeout(() => resolve("waits"), 1000))]);
+        return [nc.isClosed(), nc.getServer(), first];
+      }, options);
+      assert.deepEqual(early, [false, "", "waits"]);
+      const late = await startServer("", { port });
+      await page.evaluate(async () => {
+        await nc.flush();
+        nc.publish("early", "now");
+        await window.waited;
+      });
+      await until("the subscription hears", async () => (await page.evaluate(() => window.got)).includes("now"));
+      await page.context().close();
+      await late.stop();
+    });
+
     it("gets messages whose headers cannot be read, as far as they can be", async () => {
       const { page } = await attempt({ servers: open.url });
       await page.evaluate(async () => {

@@ -3,7 +3,8 @@
 
 import type { Msg, NatsConnection, Payload, PublishOptions, RequestManyOptions, RequestOptions, Server, ServerInfo, Snapshot, Stats, Status, Subscription, SubscriptionOptions } from "../types/nats.js";
 import { NO_STATE, type Backend, type BackendEvents, type Notice, type State } from "./backend.ts";
-import { ClosedConnectionError, Code, DrainingConnectionError, InvalidArgumentError, InvalidSubjectError, PayloadTooLargeError, PermissionViolationError, ProtocolError, SlowConsumerError, errorFromCode } from "./errors.ts";
+import { Deadline, limited } from "./deadline.ts";
+import { ClosedConnectionError, Code, DrainingConnectionError, InvalidArgumentError, InvalidSubjectError, PayloadTooLargeError, PermissionViolationError, ProtocolError, SlowConsumerError, TimeoutError, errorFromCode } from "./errors.ts";
 import { FLAG_NO_RESPONDERS, Kind, decodeFrame, forEachFrame, type Frame } from "./frames.ts";
 import { encodeHeaders } from "./headers.ts";
 import { isSubject } from "./inbox.ts";
@@ -18,6 +19,8 @@ const REQUEST_TIMEOUT_DEFAULT_MS = 20_000;
 /** A status iterator that nobody reads keeps only the latest: what happened long ago is in the snapshot. */
 const STATUS_PENDING_MAX = 1024;
 
+/** As in other NATS clients: longer than most requests wait for their answers. */
+const DRAIN_TIMEOUT_DEFAULT_MS = 30_000;
 /** nats-server's default for `max_control_line`. */
 const CONTROL_LINE_MAX = 4096;
 /** Two blanks and two numbers, beside the names of a line. */
@@ -34,6 +37,7 @@ interface Operation {
 
 export class Connection implements NatsConnection, BackendEvents, SubscriptionOwner {
   readonly mode: "worker" | "page";
+  readonly drainTimeoutMs: number;
   /** Resolves when the first link is live, rejects when there will be none. */
   readonly ready: Promise<void>;
   #backend!: Backend;
@@ -51,8 +55,9 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
   #closed: Promise<void | Error>;
   #resolveClosed!: (error: void | Error) => void;
 
-  constructor(mode: "worker" | "page") {
+  constructor(mode: "worker" | "page", drainTimeoutMs = DRAIN_TIMEOUT_DEFAULT_MS) {
     this.mode = mode;
+    this.drainTimeoutMs = drainTimeoutMs;
     this.#closed = new Promise((resolve) => (this.#resolveClosed = resolve));
     this.ready = new Promise((resolve, reject) => {
       this.#resolveReady = resolve;
@@ -109,6 +114,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
     const { max, queue, timeout } = options;
     checkLimit("max", max);
     checkLimit("timeout", timeout);
+    checkLimit("maxPendingBytes", options.maxPendingBytes);
     if (max !== undefined && max % 1 > 0) throw new InvalidArgumentError(`max is ${max}: it must be a whole number`);
     const sid = ++this.#lastId;
     // Nothing is delivered, and no timer runs, for what the backend refuses.
@@ -147,12 +153,20 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
 
   async drain(): Promise<void> {
     this.#mayOperate();
-    this.#draining = this.#operate((id) => this.#backend.drain(id)).then(() => {});
+    this.#draining = this.#drain();
     try {
       await this.#draining;
     } finally {
       await this.close();
     }
+  }
+
+  /** Subscriptions first, whose handlers may still ask and answer; then what was asked and published. */
+  async #drain(): Promise<void> {
+    const deadline = new Deadline(this.drainTimeoutMs);
+    const late = (): Error => new TimeoutError(`the connection was not drained within ${this.drainTimeoutMs} ms: what was under way is given up`);
+    await limited(Promise.all([...this.#subscriptions.values()].map((one) => one.drain())), deadline.left(), late);
+    await limited(this.#operate((id) => this.#backend.drain(id)), deadline.left(), late);
   }
 
   async close(): Promise<void> {

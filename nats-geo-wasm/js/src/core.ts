@@ -15,13 +15,13 @@ export async function wsconnect(options?: ConnectionOptions): Promise<NatsConnec
   engineModule();
   const parsed = parseOptions(options);
   if (globalThis.document) parsed.engine.config = withPatience(parsed.engine.config);
-  const connection = new Connection("page");
+  const connection = new Connection("page", parsed.drainTimeoutMs);
   const host = new EngineHost(parsed, connection, undefined, chunkedCopies());
   connection.attach(host);
   const forget = forwardHints(host);
   void connection.closed().then(forget);
   host.connect();
-  await connection.ready;
+  if (!options?.backgroundConnect) await connection.ready;
   return connection;
 }
 

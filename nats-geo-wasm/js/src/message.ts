@@ -18,6 +18,8 @@ export class MsgImpl implements Msg {
   readonly sid: number;
   readonly reply: string;
   readonly data: Uint8Array;
+  /** Called when it is responded to. */
+  onAnswered: (() => void) | undefined;
   #connection: MessageOwner;
   #headers: Uint8Array | MsgHdrs | undefined;
 
@@ -40,6 +42,7 @@ export class MsgImpl implements Msg {
   respond(payload?: Payload, options?: PublishOptions): boolean {
     if (!this.reply) return false;
     this.#connection.publish(this.reply, payload, options);
+    this.onAnswered?.();
     return true;
   }
 

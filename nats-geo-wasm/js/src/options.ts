@@ -20,6 +20,7 @@ export interface EngineOptions {
   noEcho?: boolean;
   inboxPrefix?: string;
   connectTimeoutMs: number;
+  retryInitialConnect?: boolean;
   publishWaitMs?: number;
   maxControlLine?: number;
   ignoreDiscovered?: boolean;
@@ -33,6 +34,7 @@ export interface ParsedOptions {
   readonly engine: EngineOptions;
   readonly authenticator?: Authenticator;
   readonly credentials?: NkeyCredentials;
+  readonly drainTimeoutMs?: number;
 }
 
 /** What decides in nats-core and would have no effect here: silence would be a lie. */
@@ -46,12 +48,12 @@ const REFUSED: Record<string, string> = {
 /** Accepted, without effect; listed in the documentation of `ConnectionOptions`. */
 const IGNORED = [
   "reconnect", "maxReconnectAttempts", "reconnectTimeWait", "reconnectJitter", "reconnectJitterTLS", "pingInterval", "maxPingOut", "noRandomize",
-  "waitOnFirstConnect", "ignoreAuthErrorAbort", "noAsyncTraces", "resolve", "debug", "verbose", "pedantic", "tls",
+  "ignoreAuthErrorAbort", "noAsyncTraces", "resolve", "debug", "verbose", "pedantic", "tls",
 ];
 
 const KNOWN: Record<string, string> = {
   name: "string", user: "string", pass: "string", token: "string", timeout: "number", noEcho: "boolean", inboxPrefix: "string", ignoreClusterUpdates: "boolean",
-  preset: "string", warmStandby: "boolean", publishWait: "number", maxControlLine: "number", atMostOnce: "boolean", config: "object", seed: "number", credentials: "object",
+  preset: "string", warmStandby: "boolean", waitOnFirstConnect: "boolean", backgroundConnect: "boolean", publishWait: "number", drainTimeout: "number", maxControlLine: "number", atMostOnce: "boolean", config: "object", seed: "number", credentials: "object",
 };
 
 /** The part of an URL that says whether the page itself is secure. */
@@ -60,6 +62,7 @@ export type Origin = Pick<Location, "protocol">;
 export function parseOptions(options: ConnectionOptions = {}, origin: Origin | undefined = globalThis.location): ParsedOptions {
   checkNames(options);
   checkLimit("timeout", options.timeout);
+  checkLimit("drainTimeout", options.drainTimeout);
   const authenticators = options.authenticator === undefined ? [] : [options.authenticator].flat();
   const credentials = options.credentials;
   const engine: EngineOptions = {
@@ -75,6 +78,7 @@ export function parseOptions(options: ConnectionOptions = {}, origin: Origin | u
     noEcho: options.noEcho,
     inboxPrefix: options.inboxPrefix,
     connectTimeoutMs: options.timeout ?? TIMEOUT_DEFAULT_MS,
+    retryInitialConnect: options.waitOnFirstConnect || options.backgroundConnect || undefined,
     publishWaitMs: options.publishWait,
     maxControlLine: options.maxControlLine,
     ignoreDiscovered: options.ignoreClusterUpdates,
@@ -82,7 +86,7 @@ export function parseOptions(options: ConnectionOptions = {}, origin: Origin | u
     atMostOnce: options.atMostOnce,
   };
   for (const [name, value] of Object.entries(engine)) if (value === undefined) delete engine[name as keyof EngineOptions];
-  return { engine, authenticator: authenticators.length > 0 ? combine(authenticators) : undefined, credentials };
+  return { engine, authenticator: authenticators.length > 0 ? combine(authenticators) : undefined, credentials, drainTimeoutMs: options.drainTimeout };
 }
 
 /** The longest that timers take. */
@@ -95,28 +99,36 @@ export function checkLimit(name: string, value: number | undefined): void {
 
 /** Checks and completes server addresses. Throws before anything is dialled. */
 export function parseServers(servers: string | string[] | undefined, origin: Origin | undefined = globalThis.location): string[] {
-  const list = [servers ?? []].flat().flatMap((entry) => (typeof entry === "string" ? entry.split(",") : [entry]));
+  const given = [servers ?? []].flat();
+  // Before the commas are looked at: a password may have one, and its parts would be taken for servers.
+  given.forEach(refuseCredentials);
+  const list = given.flatMap((entry) => (typeof entry === "string" ? entry.split(",") : [entry]));
   if (list.length === 0) throw new InvalidArgumentError('servers is empty: name at least one, such as "wss://nats.example.org"');
   return list.map((entry) => parseServer(entry, origin));
 }
 
+function refuseCredentials(entry: unknown): void {
+  if (typeof entry !== "string" || !entry.includes("@")) return;
+  throw new InvalidArgumentError(`server ${shown(entry)} carries credentials: browsers refuse that; use the options user and pass, or token; write an @ of a path as %40`);
+}
+
+/** An address for people: what stands before an @ or in a query may be a secret. */
+function shown(entry: string): string {
+  return JSON.stringify(entry.replace(/.*@/s, "***@").replace(/\?.*/s, "?***"));
+}
+
 function parseServer(entry: unknown, origin: Origin | undefined): string {
   if (typeof entry !== "string") throw new InvalidArgumentError(`servers holds ${JSON.stringify(entry)}, which is no string`);
-  const [, region = "", address = ""] = /^\s*(?:([^=:/]+)=)?(.*?)\s*$/.exec(entry) ?? [];
+  const [, region = "", address = ""] = /^\s*(?:([^=:/?]+)=)?(.*?)\s*$/.exec(entry) ?? [];
   const secure = origin?.protocol === "https:";
   const complete = /^[a-z][a-z0-9+.-]*:\/\//i.test(address) ? address : `${secure ? "wss" : "ws"}://${address}`;
   const url = address ? URL.parse?.(complete) ?? tryUrl(complete) : undefined;
-  // The address may hold a password, so only what is after it is shown.
-  const shown = JSON.stringify(entry.replace(/.*@/, "***@"));
-  if (!url) throw new InvalidArgumentError(`server ${shown} is no address: write "wss://host:port"`);
+  if (!url) throw new InvalidArgumentError(`server ${shown(entry)} is no address: write "wss://host:port"`);
   if (url.protocol !== "ws:" && url.protocol !== "wss:") {
-    throw new InvalidArgumentError(`server ${shown} has the scheme ${url.protocol}// which browsers cannot open: use the server's websocket port with wss:// or ws://`);
-  }
-  if (url.username || url.password) {
-    throw new InvalidArgumentError(`server ${shown} carries credentials: browsers refuse that; use the options user and pass, or token`);
+    throw new InvalidArgumentError(`server ${shown(entry)} has the scheme ${url.protocol}// which browsers cannot open: use the server's websocket port with wss:// or ws://`);
   }
   if (secure && url.protocol === "ws:" && !isLoopback(url.hostname)) {
-    throw new MixedContentError(`server ${shown}: a page loaded by https cannot open ws://; use wss://`);
+    throw new MixedContentError(`server ${shown(entry)}: a page loaded by https cannot open ws://; use wss://`);
   }
   return `${region ? `${region.trim()}=` : ""}${complete}`;
 }

@@ -8,11 +8,13 @@ export class Queue<T> implements AsyncIterableIterator<T> {
   #end: { error?: Error } | undefined;
   #onReturn: () => void;
   #onTake: ((item: T) => void) | undefined;
+  #onNext: (() => void) | undefined;
 
-  /** `onReturn`: the reader has left its loop. `onTake`: it has taken an item. */
-  constructor(onReturn: () => void = () => {}, onTake?: (item: T) => void) {
+  /** `onReturn`: the reader has left its loop. `onTake`: it has taken an item. `onNext`: it is done with the one before. */
+  constructor(onReturn: () => void = () => {}, onTake?: (item: T) => void, onNext?: () => void) {
     this.#onReturn = onReturn;
     this.#onTake = onTake;
+    this.#onNext = onNext;
   }
 
   /** Items that nobody has taken yet. */
@@ -47,6 +49,7 @@ export class Queue<T> implements AsyncIterableIterator<T> {
   }
 
   next(): Promise<IteratorResult<T>> {
+    this.#onNext?.();
     return new Promise((resolve, reject) => {
       if (this.pending > 0) {
         const value = this.#shift();

@@ -1,7 +1,10 @@
 // Subscription: the messages of one interest, by iterator or callback.
 
 import type { Msg, Subscription, SubscriptionOptions } from "../types/nats.js";
+import { Answers } from "./answers.ts";
+import { limited } from "./deadline.ts";
 import { InvalidOperationError, TimeoutError } from "./errors.ts";
+import type { MsgImpl } from "./message.ts";
 import { Queue } from "./queue.ts";
 
 /**
@@ -13,6 +16,8 @@ export const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 
 /** What a subscription asks of its connection. */
 export interface SubscriptionOwner {
+  /** How long a drain waits for what is under way. */
+  readonly drainTimeoutMs: number;
   limit(subscription: SubscriptionImpl, max: number): void;
   /** Resolves when no message is under way any more. */
   drainSubscription(subscription: SubscriptionImpl): Promise<void>;
@@ -27,7 +32,10 @@ export class SubscriptionImpl implements Subscription {
   readonly queue: string | undefined;
   #owner: SubscriptionOwner;
   #options: SubscriptionOptions;
-  #messages: Queue<Msg>;
+  #messages: Queue<MsgImpl>;
+  #answers = new Answers();
+  /** The message that the iterator's reader works on; null before the first one was asked for. */
+  #read: MsgImpl | null | undefined = null;
   #resolveClosed!: (error: void | Error) => void;
   #ended = false;
   #draining: Promise<void> | undefined;
@@ -35,6 +43,7 @@ export class SubscriptionImpl implements Subscription {
   #received = 0;
   #processed = 0;
   #pendingBytes = 0;
+  #dropped = 0;
   #told: "" | "slow" | "dropped" = "";
   #firstMessageTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -46,7 +55,7 @@ export class SubscriptionImpl implements Subscription {
     this.queue = options.queue;
     this.#max = options.max;
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
-    this.#messages = new Queue<Msg>(() => this.unsubscribe(), (message) => this.#took(message));
+    this.#messages = new Queue<MsgImpl>(() => this.unsubscribe(), (message) => this.#took(message), () => this.#isDone());
     if (options.timeout !== undefined) {
       const late = () => this.end(new TimeoutError(`no message on ${subject} within ${options.timeout} ms`));
       this.#firstMessageTimer = setTimeout(late, options.timeout);
@@ -54,13 +63,13 @@ export class SubscriptionImpl implements Subscription {
   }
 
   /** Hands a message over. */
-  deliver(message: Msg): void {
+  deliver(message: MsgImpl): void {
     if (this.#ended) return;
     if (this.#received === 0) clearTimeout(this.#firstMessageTimer);
     this.#received += 1;
     if (this.#options.callback) {
       this.#processed += 1;
-      this.#call(null, message);
+      this.#handle(message);
     } else {
       this.#enqueue(message);
     }
@@ -93,8 +102,16 @@ export class SubscriptionImpl implements Subscription {
 
   drain(): Promise<void> {
     if (this.#ended) return Promise.resolve();
-    this.#draining ??= this.#owner.drainSubscription(this).finally(() => this.end());
+    this.#draining ??= this.#drain().finally(() => this.end());
     return this.#draining;
+  }
+
+  /** Nothing more comes in; then, in bounds of time, requests that handlers work on are answered. */
+  async #drain(): Promise<void> {
+    await this.#owner.drainSubscription(this);
+    // Whoever reads nothing answers nothing.
+    if (this.#read === null && !this.#options.callback) return;
+    await limited(this.#answers.settled(), this.#owner.drainTimeoutMs, (ms) => new TimeoutError(`requests on ${this.subject} were not answered within ${ms} ms`));
   }
 
   isDraining = (): boolean => this.#draining !== undefined;
@@ -103,6 +120,7 @@ export class SubscriptionImpl implements Subscription {
   getReceived = (): number => this.#received;
   getProcessed = (): number => this.#processed;
   getPending = (): number => this.#messages.pending;
+  getDropped = (): number => this.#dropped;
   getID = (): number => this.sid;
   getMax = (): number | undefined => this.#max;
 
@@ -115,14 +133,19 @@ export class SubscriptionImpl implements Subscription {
     await this.drain();
   }
 
-  #enqueue(message: Msg): void {
+  #enqueue(message: MsgImpl): void {
     const pending = this.#messages.pending;
-    if (pending >= PENDING_MESSAGES_MAX || this.#pendingBytes > PENDING_BYTES_MAX) {
+    const size = sizeOf(message);
+    // One that is larger than the bound still gets through when nothing else waits.
+    const isTooMuch = pending > 0 && this.#pendingBytes + size > (this.#options.maxPendingBytes ?? PENDING_BYTES_MAX);
+    if (pending >= PENDING_MESSAGES_MAX || isTooMuch) {
+      this.#dropped += 1;
       this.#reportSlow("dropped");
       return;
     }
     if (this.#options.slow !== undefined && pending >= this.#options.slow) this.#reportSlow("slow");
-    this.#pendingBytes += message.data.byteLength;
+    this.#pendingBytes += size;
+    this.#awaitAnswer(message);
     this.#messages.push(message);
   }
 
@@ -133,18 +156,42 @@ export class SubscriptionImpl implements Subscription {
     this.#owner.slow(this, how === "dropped");
   }
 
-  #took(message: Msg): void {
+  #awaitAnswer(message: MsgImpl): void {
+    // A message of a stream is acknowledged, not answered.
+    if (!message.reply || message.reply.startsWith("$JS.")) return;
+    this.#answers.begin(message);
+    message.onAnswered = () => this.#answers.end(message);
+  }
+
+  /** The iterator's reader is done with the message before. */
+  #isDone(): void {
+    if (this.#read) this.#answers.end(this.#read);
+    this.#read = undefined;
+  }
+
+  #took(message: MsgImpl): void {
+    this.#isDone();
+    this.#read = message;
     this.#processed += 1;
-    this.#pendingBytes -= message.data.byteLength;
+    this.#pendingBytes -= sizeOf(message);
     if (this.#messages.pending === 0) {
       this.#told = "";
       this.#pendingBytes = 0;
     }
   }
 
-  #call(error: Error | null, message: Msg): void {
+  /** A handler that returns a promise works until that settles. */
+  #handle(message: MsgImpl): void {
+    this.#awaitAnswer(message);
+    const work = this.#call(null, message);
+    const done = (): void => this.#answers.end(message);
+    if (work instanceof Promise) void work.then(done, done);
+    else done();
+  }
+
+  #call(error: Error | null, message: Msg): unknown {
     try {
-      this.#options.callback?.(error, message);
+      return this.#options.callback?.(error, message);
     } catch (thrown) {
       // The user's bug must not stop the other subscriptions of the batch, and must not be silent.
       queueMicrotask(() => {
@@ -153,3 +200,10 @@ export class SubscriptionImpl implements Subscription {
     }
   }
 }
+
+/** What a message that waits holds, about: its subject and its object beside its data. */
+function sizeOf(message: MsgImpl): number {
+  return message.data.byteLength + message.subject.length + MESSAGE_BYTES;
+}
+
+const MESSAGE_BYTES = 200;

@@ -22,9 +22,40 @@ test("a bad server is named, with a remedy, before anything is dialled", () => {
 });
 
 test("credentials in an address are refused and not shown", () => {
-  for (const [server, says] of [["wss://me:secret@a", /user and pass/], ["me:secret@a", /user and pass/], ["lon=me:secret@a", /user and pass/], ["wss://me:se@secret@a", /user and pass/], ["wss://me:1x/secret@a", /no address/], ["nats://me:secret@a", /nats:/]] as const) {
+  for (const [server, says] of [["wss://me:secret@a", /user and pass/], ["me:secret@a", /user and pass/], ["lon=me:secret@a", /user and pass/], ["wss://me:se@secret@a", /user and pass/], ["wss://me:1x/secret@a", /user and pass/], ["nats://me:secret@a", /user and pass/]] as const) {
     assert.throws(() => parseServers(server, HTTP), (error: Error) => says.test(error.message) && !error.message.includes("secret") && error.message.includes("@a"), server);
   }
+});
+
+test("no part of a secret is in an error, whatever it is made of", () => {
+  const letters = Array.from({ length: 94 }, (_, index) => String.fromCharCode(33 + index)).join("");
+  const secretOf = (seed: number): string => {
+    let state = seed;
+    return Array.from({ length: 12 }, () => letters[(state = (state * 48_271) % 0x7fffffff) % letters.length]).join("");
+  };
+  const parts = (secret: string): string[] => Array.from({ length: secret.length - 3 }, (_, at) => secret.slice(at, at + 4));
+  for (let seed = 1; seed <= 2000; seed += 1) {
+    const secret = secretOf(seed * 7919);
+    const forms = [`wss://u:${secret}@h:1`, `nats://u:${secret}@h`, `${secret}@h`, `wss://${secret}@h:1`, `lon=wss://u:${secret}@h`, `wss://a,ws://u:${secret}@h`];
+    for (const servers of [...forms, [...forms.slice(0, 1)], `wss://h/x?token=${secret.replaceAll(/[#@,]/g, "x")} y:z:`]) {
+      let message = "";
+      try {
+        parseServers(servers, HTTP);
+      } catch (error) {
+        message = (error as Error).message;
+      }
+      // The text of the error itself has some of these letters too.
+      for (const part of parts(secret)) assert.ok(!message.includes(part) || /^[a-z:/ @*]+$/.test(part), `${JSON.stringify(part)} of ${JSON.stringify(servers)} is in ${message}`);
+    }
+  }
+  for (const servers of ["nats://u:s3cr,3t@h:4222", "nats://u:12345,abc@h:4222", "QXzf==@h:4222"]) {
+    assert.throws(() => parseServers(servers, HTTP), (error: Error) => !/s3cr|3t@|12345|abc|QXzf/.test(error.message), servers);
+  }
+});
+
+test("addresses have paths and queries, as reverse proxies want them", () => {
+  const servers = ["wss://host/nats", "ws://host:80/path?x=1", "lon=wss://host/a?region=b", "host?x=1"];
+  assert.deepEqual(parseServers(servers, HTTP), ["wss://host/nats", "ws://host:80/path?x=1", "lon=wss://host/a?region=b", "ws://host?x=1"]);
 });
 
 test("a secure page may open ws:// only to its own machine", () => {

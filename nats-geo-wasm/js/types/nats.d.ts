@@ -86,7 +86,7 @@ export interface RequestManyOptions {
 }
 
 /** Takes a message, or the error that ended the subscription; the message then has no fields. */
-export type MsgCallback = (error: Error | null, message: Msg) => void;
+export type MsgCallback = (error: Error | null, message: Msg) => void | Promise<void>;
 
 export interface SubscriptionOptions {
   /** Members of a queue share its messages. */
@@ -99,6 +99,11 @@ export interface SubscriptionOptions {
   callback?: MsgCallback;
   /** Number of waiting messages from which a `slowConsumer` status is emitted. */
   slow?: number;
+  /**
+   * nats-geo: bytes that may wait in the iterator; the default is 64 MiB. What comes beyond that, or beyond 524,288 messages,
+   * is dropped and counted (`getDropped()`), and a `slowConsumer` status says so. Other subscriptions go on.
+   */
+  maxPendingBytes?: number;
 }
 
 /** Interest in a subject. Survives moves between servers and regions, and restarts of the service worker. */
@@ -107,7 +112,7 @@ export interface Subscription extends AsyncIterable<Msg> {
   readonly closed: Promise<void | Error>;
   /** Ends now, or after `max` messages counted from the subscription's start. */
   unsubscribe(max?: number): void;
-  /** Ends after all messages that are under way have been handled. */
+  /** Ends when nothing more comes in, and requests that its handler works on are answered; see the connection's `drain`. */
   drain(): Promise<void>;
   isDraining(): boolean;
   isClosed(): boolean;
@@ -118,6 +123,8 @@ export interface Subscription extends AsyncIterable<Msg> {
   getProcessed(): number;
   /** Messages waiting to be taken from the iterator. */
   getPending(): number;
+  /** nats-geo: messages that were dropped because too many waited. */
+  getDropped(): number;
   getID(): number;
   getMax(): number | undefined;
   [Symbol.asyncDispose](): Promise<void>;
@@ -257,7 +264,11 @@ export interface NatsConnection {
   requestMany(subject: string, payload?: Payload, options?: RequestManyOptions): Promise<AsyncIterable<Msg>>;
   /** Resolves when the server has everything published before. */
   flush(): Promise<void>;
-  /** Ends the subscriptions in order, sends what waits, then closes. */
+  /**
+   * Ends the subscriptions in order, waits for answers to requests, sends what waits, then closes. Requests that handlers
+   * work on are answered first: those of a callback that returns a promise, and of a reader of an iterator until it asks for
+   * the next message. All of it takes at most `drainTimeout`, then it fails with a `TimeoutError` and closes.
+   */
   drain(): Promise<void>;
   close(): Promise<void>;
   /** Resolves when the connection has ended, with the error that ended it, if any. Never rejects. */
@@ -302,8 +313,8 @@ export interface NkeyCredentials {
 
 /**
  * Options of nats-core that nats-geo decides by itself (`reconnect`, `maxReconnectAttempts`, `reconnectTimeWait`,
- * `reconnectJitter`, `reconnectJitterTLS`, `pingInterval`, `maxPingOut`, `noRandomize`, `waitOnFirstConnect`,
- * `ignoreAuthErrorAbort`, `noAsyncTraces`, `resolve`, `debug`, `verbose`, `pedantic`, `tls: null`) may be left in
+ * `reconnectJitter`, `reconnectJitterTLS`, `pingInterval`, `maxPingOut`, `noRandomize`, `ignoreAuthErrorAbort`,
+ * `noAsyncTraces`, `resolve`, `debug`, `verbose`, `pedantic`, `tls: null`) may be left in
  * place and change nothing. Those that would take the decision away from it are refused with an `InvalidArgumentError`.
  */
 export interface ConnectionOptions {
@@ -318,6 +329,13 @@ export interface ConnectionOptions {
   credentials?: NkeyCredentials;
   /** Milliseconds within which the first link must be live, loading and service worker included; the default is 20,000. */
   timeout?: number;
+  /** Waits for the first link for as long as it takes: `timeout` and refused credentials do not end the attempt. */
+  waitOnFirstConnect?: boolean;
+  /**
+   * nats-geo: as `waitOnFirstConnect`, but `connect` returns at once. Until the first link is live the connection is as while it
+   * is offline: subscriptions wait for it; publishes and requests wait for `publishWait` and their own limits.
+   */
+  backgroundConnect?: boolean;
   noEcho?: boolean;
   inboxPrefix?: string;
   ignoreClusterUpdates?: boolean;
@@ -327,6 +345,8 @@ export interface ConnectionOptions {
   warmStandby?: boolean;
   /** nats-geo: how long publishing may wait for a live link, in milliseconds. */
   publishWait?: number;
+  /** nats-geo: how long a drain waits for what is under way, in milliseconds; the default is 30,000. */
+  drainTimeout?: number;
   /**
    * nats-geo: the longest protocol line that servers read, in bytes: their `max_control_line`. The default is 4,096, as
    * theirs. A subject, reply subject or queue that makes a longer line is refused at the call, because a server closes the
@@ -348,7 +368,6 @@ export interface ConnectionOptions {
   pingInterval?: number;
   maxPingOut?: number;
   noRandomize?: boolean;
-  waitOnFirstConnect?: boolean;
   ignoreAuthErrorAbort?: boolean;
   noAsyncTraces?: boolean;
   resolve?: boolean;

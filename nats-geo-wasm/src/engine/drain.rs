@@ -124,7 +124,7 @@ impl Engine {
     /// The first link did not become live in time.
     pub(super) fn give_up_connecting(&mut self, now: Time) {
         let Phase::Connecting { until, .. } = self.phase else { return };
-        if until > now {
+        if until > now || self.options.retry_initial_connect {
             return;
         }
         let waited = u64::try_from(self.options.connect_timeout.as_millis()).unwrap_or(u64::MAX);

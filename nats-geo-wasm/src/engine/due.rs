@@ -14,7 +14,7 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<Time> {
         let connecting = match self.phase {
             Phase::New | Phase::Closed => return None,
-            Phase::Connecting { until, .. } => Some(until),
+            Phase::Connecting { until, .. } => Some(until).filter(|_| !self.options.retry_initial_connect),
             Phase::Running | Phase::Draining(_) => None,
         };
         let links = self.links.values().filter_map(link_due).min();

@@ -42,7 +42,7 @@ impl Engine {
             NoticeKind::CredentialsRefused { .. } => {
                 self.push_notice(object);
                 // While no link has been live yet, nothing is lost with the client.
-                if matches!(self.phase, Phase::Connecting { .. }) {
+                if matches!(self.phase, Phase::Connecting { .. }) && !self.options.retry_initial_connect {
                     let (code, why) = self.last_failure.clone().unwrap_or((Code::Authorization, text));
                     self.close_with(Some(code), Some(why));
                 }

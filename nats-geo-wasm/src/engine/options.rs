@@ -28,6 +28,8 @@ pub struct Options {
     pub inbox_prefix: String,
     /// The first link must be live within this. Default 20 s, as in nats-core.
     pub connect_timeout: Duration,
+    /// The first link may be live whenever it can: neither `connect_timeout` nor refused credentials end the client before.
+    pub retry_initial_connect: bool,
     /// While nothing is live, publishes are kept for this long. Default 5 s, as natively.
     pub publish_wait: Duration,
     /// At most so many bytes are kept while nothing is live. Default 8 MiB, as in other NATS clients.
@@ -93,6 +95,7 @@ impl Options {
             no_echo: false,
             inbox_prefix: "_INBOX".into(),
             connect_timeout: Duration::from_secs(20),
+            retry_initial_connect: false,
             publish_wait: Duration::from_secs(5),
             kept_bytes_max: 8 << 20,
             max_control_line: 4_096,
@@ -130,6 +133,7 @@ impl Options {
         options.no_echo = reader.flag("noEcho")?.unwrap_or_default();
         options.inbox_prefix = reader.inbox_prefix()?.unwrap_or(options.inbox_prefix);
         options.connect_timeout = reader.millis("connectTimeoutMs")?.unwrap_or(options.connect_timeout);
+        options.retry_initial_connect = reader.flag("retryInitialConnect")?.unwrap_or_default();
         options.publish_wait = reader.millis("publishWaitMs")?.unwrap_or(options.publish_wait);
         if let Some(bytes) = reader.number("keptBytesMax")? {
             options.kept_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -245,7 +249,7 @@ mod tests {
         let options = read(
             r#"{"servers":["ws://a:1"],"preset":"interactive","warmStandby":true,"name":"n","token":"t",
             "noEcho":true,"inboxPrefix":"_I.x","connectTimeoutMs":50,"publishWaitMs":60.5,"ignoreDiscovered":true,
-            "seed":9,"atMostOnce":true,"keptBytesMax":10,"maxControlLine":9,"verbose":false,"user":null,
+            "seed":9,"atMostOnce":true,"keptBytesMax":10,"maxControlLine":9,"retryInitialConnect":true,"verbose":false,"user":null,
             "config":{"watch":{"ping_interval":750},"fail_back":{"cohort":0.5}}}"#,
         )
         .unwrap();
@@ -255,7 +259,7 @@ mod tests {
         assert_eq!(options.config.spread.region_lost, Duration::ZERO, "interactive");
         assert!(options.config.warm_standby && options.no_echo && options.ignore_discovered);
         assert!(options.at_most_once);
-        assert_eq!(options.max_control_line, 9);
+        assert_eq!((options.max_control_line, options.retry_initial_connect), (9, true));
         assert_eq!(options.publish_wait, Duration::from_micros(60_500));
         assert_eq!((options.inbox_prefix.as_str(), options.kept_bytes_max), ("_I.x", 10));
     }

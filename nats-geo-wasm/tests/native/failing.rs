@@ -61,6 +61,25 @@ async fn a_silent_server_is_left_and_given_up() {
 }
 
 #[tokio::test]
+async fn a_client_may_be_there_before_its_server() {
+    let mut server = Server::with_websocket("authorization { user: u, password: p }").await;
+    server.kill();
+    let mut options = options(&[server.ws_url()]);
+    options.retry_initial_connect = true;
+    options.connect_timeout = Duration::from_millis(200);
+    options.auth = nats_geo_wasm::engine::Auth::UserPass("u".into(), "p".into());
+    let mut client = Client::new(options).unwrap();
+    client.call(Engine::connect);
+    client.call(|engine, now| engine.subscribe(1, "early", None, None, now)).unwrap();
+    client.run_for(Duration::from_millis(600)).await;
+    assert_eq!((client.is_open, client.closed.clone()), (false, None), "{:?}", client.notices);
+    let _server = server.restarted_with_websocket().await;
+    client.publish("early", "kept");
+    client.until("the first link", |client| client.is_open).await;
+    client.until("the message", |client| client.payloads() == ["kept"]).await;
+}
+
+#[tokio::test]
 async fn publishes_wait_for_a_link_in_bounds_of_time_and_bytes() {
     let mut server = Server::with_websocket("").await;
     let mut options = options(&[server.ws_url()]);

@@ -10,10 +10,11 @@ import { join } from "node:path";
 import { findServer } from "./cluster.mjs";
 import { until } from "./until.mjs";
 
-/** Starts a nats-server with a WebSocket port and whatever else its configuration says; JetStream stores in its own folder. */
-export async function startServer(extra = "", { withStreams = false } = {}) {
+/** Starts a nats-server with a WebSocket port (`port`, else any) and whatever else its configuration says; JetStream stores in its own folder. */
+export async function startServer(extra = "", { withStreams = false, port } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "nats-geo-server-"));
-  const [client, websocket, monitor] = await freePorts(3);
+  const [client, anyPort, monitor] = await freePorts(3);
+  const websocket = port ?? anyPort;
   const file = join(folder, "nats.conf");
   await writeFile(file, `listen: "127.0.0.1:${client}"\nhttp: "127.0.0.1:${monitor}"\nwebsocket { listen: "127.0.0.1:${websocket}", no_tls: true }\n${withStreams ? `jetstream { store_dir: "${folder}" }\n` : ""}${extra}`);
   const log = [];

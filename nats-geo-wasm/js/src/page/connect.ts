@@ -39,13 +39,16 @@ export async function connect(options?: PageOptions): Promise<NatsConnection> {
 async function throughWorker(parsed: ParsedPageOptions, { posted, authenticator }: Awaited<ReturnType<typeof postable>>, attachBy: Deadline, deadline: Deadline): Promise<NatsConnection> {
   const { url, type, scope } = parsed.worker;
   const registration = await controlledBy(url, type, scope, attachBy);
-  const connection = new Connection("worker");
+  const connection = new Connection("worker", parsed.connection.drainTimeout);
   const backend = new WorkerBackend(registration.scope, posted, authenticator, connection);
   connection.attach(backend);
   void connection.closed().then(forwardHints(backend));
   try {
     await backend.start(attachBy);
-    await limited(connection.ready, deadline.left() + READY_GRACE_MS, (ms) => new ConnectionError(`no server answered within ${ms} ms`));
+    const { backgroundConnect, waitOnFirstConnect } = parsed.connection;
+    const late = (ms: number): Error => new ConnectionError(`no server answered within ${ms} ms`);
+    if (waitOnFirstConnect) await connection.ready;
+    else if (!backgroundConnect) await limited(connection.ready, deadline.left() + READY_GRACE_MS, late);
     return connection;
   } catch (error) {
     await connection.close();

@@ -101,7 +101,8 @@ export class WorkerBackend implements Backend {
   }
 
   drain(operation: number): void {
-    this.#operate(operation, OPERATION_WAIT_MS, ["drain", operation]);
+    // The connection limits it, and the loss of the worker ends it.
+    this.#post(["drain", operation]);
   }
 
   reconnect(): void {

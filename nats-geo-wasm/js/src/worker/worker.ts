@@ -201,7 +201,7 @@ export class NatsGeoWorker {
 
   async #connectOwn(): Promise<Connection> {
     await this.#start(undefined);
-    const connection = new Connection("worker");
+    const connection = new Connection("worker", this.#configured?.drainTimeoutMs);
     // The engine may be open already, and tells so while joining.
     const client = this.#hub.join(connection);
     connection.attach(client);
