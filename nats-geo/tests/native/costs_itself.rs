@@ -310,6 +310,21 @@ async fn a_subscription_without_permission_ends_with_the_reason() {
 }
 
 #[tokio::test]
+async fn hundreds_of_subscriptions_without_permission_all_end() {
+    let server = Server::with(SECRETS).await;
+    let clerk = options().user_and_password("clerk", "x").connect(server.url());
+    let client = within("connecting", clerk).await.unwrap();
+    let mut secrets = Vec::new();
+    for n in 0..600 {
+        secrets.push(client.subscribe(format!("secret.{n}")).await.unwrap());
+    }
+    for secret in &mut secrets {
+        assert!(within("the end", secret.next()).await.is_none());
+        assert!(matches!(secret.error(), Some(SubscriptionError::Denied { .. })));
+    }
+}
+
+#[tokio::test]
 async fn subscriptions_beyond_the_limit_end_with_the_reason() {
     let server = Server::with("max_subscriptions: 5").await;
     let client = client(&server.url()).await;

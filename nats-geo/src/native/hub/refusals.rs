@@ -126,6 +126,37 @@ impl Hub {
         }
     }
 
+    /// Asks the server again whether it permits the feeds that were installed lately, some at a time.
+    pub(crate) async fn ask_again(&self, link: &Link) {
+        // One after the other: each begins with the feeds that are left.
+        let _asking = link.asking_again.lock().await;
+        let mut feeds = link.installed_lately();
+        feeds.retain(|id| lock(&self.feeds).by_id.contains_key(id));
+        for group in feeds.chunks(ASKED_AT_ONCE) {
+            if self.ask_about(link, group).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn ask_about(&self, link: &Link, feeds: &[u64]) -> Result<(), Ended> {
+        let mut asked = Vec::new();
+        for id in feeds {
+            let feed = lock(&self.feeds).by_id.get(id).map(Arc::clone);
+            let Some(feed) = feed else { continue };
+            let subscriber = feed.ask(link).await?;
+            asked.push((feed, subscriber));
+        }
+        if !asked.is_empty() {
+            // A refusal comes before that.
+            link.round_trip().await?;
+        }
+        for (feed, subscriber) in asked {
+            self.discarded(feed.keep(link.conn, subscriber));
+        }
+        Ok(())
+    }
+
     /// A message was changed or left out, because async-nats could not have read it.
     pub(crate) fn scrubbed(&self, scrubbed: &Scrubbed) {
         self.counters.unreadable.fetch_add(1, Ordering::Relaxed);
@@ -208,6 +239,9 @@ const LEARNED_MIN: usize = 128;
 /// Each lost link divides the suspects by this: four links find one among 65 536 subscriptions. Each group costs one round
 /// trip.
 const GROUPS: usize = 16;
+
+/// async-nats keeps twice as many errors that wait for the client.
+const ASKED_AT_ONCE: usize = 64;
 
 /// A client that publishes to more subjects than this without permission has had enough notices.
 const NOTICED_MAX: usize = 256;

@@ -44,6 +44,7 @@ mod recent;
 
 mod traffic;
 pub(crate) use traffic::Traffic;
+use traffic::Unwritten;
 
 mod unconfirmed;
 pub(crate) use unconfirmed::Settled;
@@ -60,6 +61,8 @@ pub(crate) struct Link {
     client: Client,
     state: Arc<State>,
     inbox_reader: AbortHandle,
+    /// Held by who asks the server again about subscriptions.
+    pub(crate) asking_again: tokio::sync::Mutex<()>,
     /// Held by who sends on this link what other links have left over.
     pub(crate) sending_again: tokio::sync::Mutex<()>,
 }
@@ -138,6 +141,11 @@ impl Link {
         let subscriber = self.subscribe(subject, queue).await?;
         self.state.installs().entered(feed);
         Ok(subscriber)
+    }
+
+    /// The feeds that were installed a short time ago.
+    pub(crate) fn installed_lately(&self) -> Vec<u64> {
+        self.state.installs().lately()
     }
 
     /// The newest feeds, as many as the server has refused because there were too many, and not returned before.
@@ -366,22 +374,6 @@ impl State {
 /// Before the first answer we do not know whether echo is on. No echo for this long, and we ask in the other
 /// way as well; on a path that is slower than this, that costs one needless question per link.
 const ECHO_PATIENCE: Duration = Duration::from_millis(100);
-
-/// Counts a PING that has not left our own buffers.
-struct Unwritten<'a>(&'a AtomicUsize);
-
-impl<'a> Unwritten<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Unwritten<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 fn question(subject: Subject, awaited: &Awaited<RoundTrip>) -> OutboundMessage {
     OutboundMessage {

@@ -98,8 +98,8 @@ pub(crate) async fn open(
         });
         let inbox_reader = tokio::spawn(read_inbox(inbox, replies)).abort_handle();
         tokio::spawn(watch_end::watch(conn, Arc::clone(&state), events, reports));
-        let sending_again = tokio::sync::Mutex::default();
-        Ok((Link { conn, client, state, inbox_reader, sending_again }, info))
+        let (sending_again, asking_again) = Default::default();
+        Ok((Link { conn, client, state, inbox_reader, sending_again, asking_again }, info))
     };
     match tokio::time::timeout(limit, opening).await.unwrap_or(Err(OpenError::TimedOut)) {
         Err(OpenError::TimedOut) if target.awaits_tls => {

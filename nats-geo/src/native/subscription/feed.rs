@@ -18,6 +18,10 @@ use crate::native::hub::{Hub, Operations, lock};
 use crate::native::lines::names_length;
 use crate::native::link::{Ended, Link};
 
+mod asked;
+
+mod handled;
+
 /// One subscription over all links that carry it.
 #[derive(Debug)]
 pub(crate) struct Feed {
@@ -295,39 +299,6 @@ impl Feed {
     pub(crate) fn changes(&self) -> Changes {
         let state = lock(&self.state);
         Changes { links: state.inputs.len(), ..state.changes }
-    }
-
-    /// Returns once the application has dropped all messages with a reply subject that it got.
-    pub(crate) async fn answered(&self) {
-        if let Some(handling) = &self.handling {
-            handling.none().await;
-        }
-    }
-
-    /// Returns once the application has read all that came in, up to the last message with a reply subject, and has
-    /// dropped these messages. To be called when nothing more can come.
-    pub(crate) async fn handled(&self) {
-        while self.handling.is_some() {
-            let read = self.read.notified();
-            if !lock(&self.state).has_questions() {
-                break;
-            }
-            read.await;
-        }
-        self.answered().await;
-    }
-
-    /// Nobody will read it any more.
-    pub(crate) fn abandon(&self) {
-        lock(&self.state).abandon();
-        self.read.notify_waiters();
-    }
-
-    fn handled_by_reader(&self, mut message: Message) -> Message {
-        if let Some(handling) = self.handling.as_ref().filter(|_| message.reply.is_some()) {
-            message.is_handled_as(handling.begin());
-        }
-        message
     }
 
     /// The links that carry it.
