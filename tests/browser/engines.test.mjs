@@ -10,7 +10,7 @@ import { until } from "./lib/until.mjs";
 import { MODES, wasmFile } from "./lib/world.mjs";
 
 /** Time limit of `connect` where a step of it hangs. */
-const CONNECT_LIMIT_MS = 4000;
+const CONNECT_LIMIT_MS = 3000;
 /** Room for a busy machine, and for the engine's own word, which comes through a port. */
 const LATE_MAX_MS = 3000;
 /** Fresh clients whose first choice is looked at; `NEAREST_CONNECTS=50` is surer. */

@@ -5,18 +5,20 @@ import { byId, html, ms } from "./dom.ts";
 
 const WHY: Readonly<Record<RankReason, string>> = {
   nearest: "nearest",
+  connected: "connected",
   tied: "as near as the nearest",
   farther: "farther",
   damped: "left too often, resting",
   unhealthy: "does not answer",
   lameDuck: "is shutting down",
+  credentialsRefused: "refuses the credentials",
   unmeasured: "not measured yet",
 };
 
 export function drawRanking(snapshot: Snapshot): void {
   byId("ranking").querySelector("tbody")?.replaceChildren(...snapshot.regions.map((region) => row(region, snapshot.liveRegion)));
-  const { moves, discarded, inDoubt, resent } = snapshot;
-  byId("counters").textContent = `${moves} ${moves === 1 ? "move" : "moves"} · publishes: ${inDoubt} in doubt, ${resent} sent again, ${discarded} dropped`;
+  const { moves, discarded, inDoubt, resent, denied } = snapshot;
+  byId("counters").textContent = `${moves} ${moves === 1 ? "move" : "moves"} · publishes: ${inDoubt} in doubt, ${resent} sent again, ${discarded} dropped, ${denied} denied`;
 }
 
 function row(region: RegionSnapshot, live: string | undefined): HTMLElement {

@@ -85,8 +85,11 @@ export interface RequestManyOptions {
   headers?: MsgHdrs;
 }
 
-/** Takes a message, or the error that ended the subscription; the message then has no fields. */
-export type MsgCallback = (error: Error | null, message: Msg) => void | Promise<void>;
+/**
+ * Takes a message, or the error that ended the subscription; the message then has no fields. While a promise that it returns is
+ * pending, a drain waits for the answer to the message.
+ */
+export type MsgCallback = (error: Error | null, message: Msg) => unknown;
 
 export interface SubscriptionOptions {
   /** Members of a queue share its messages. */

@@ -122,7 +122,11 @@ impl Engine {
             return self.end_link(socket, end);
         }
         match complaint {
-            Complaint::Permissions => self.denied(socket, &text),
+            Complaint::Permissions => {
+                if self.denied(socket, &text) {
+                    return;
+                }
+            }
             Complaint::Subscriptions => self.too_many_subscriptions(socket, &text),
             _ => link.complaint = Some((text.clone(), now)),
         }

@@ -64,10 +64,13 @@ impl Engine {
         }
     }
 
-    /// The account may not publish or subscribe there.
-    pub(super) fn denied(&mut self, socket: SocketId, text: &str) {
+    /// The account may not publish or subscribe there. Returns whether this was a subscription, whose reader is told.
+    pub(super) fn denied(&mut self, socket: SocketId, text: &str) -> bool {
         match Denied::parse(text) {
-            Some(Denied::Subscription { subject, .. }) => self.inbox_forbidden(socket, &subject, text),
+            Some(Denied::Subscription { subject, queue }) => {
+                self.inbox_forbidden(socket, &subject, text);
+                return self.subscription_denied(socket, &subject, queue.as_deref(), text);
+            }
             Some(Denied::Publish { subject }) => {
                 self.counters.denied += 1;
                 self.request_forbidden(socket, &subject, text);
@@ -78,6 +81,26 @@ impl Engine {
             }
             _ => {}
         }
+        false
+    }
+
+    fn subscription_denied(
+        &mut self,
+        socket: SocketId,
+        subject: &str,
+        queue: Option<&str>,
+        text: &str,
+    ) -> bool {
+        let Some(link) = self.links.get(&socket) else { return false };
+        let is_meant = |sid: &u32| {
+            let its = self.subscriptions.get(sid);
+            its.is_some_and(|it| it.subject == subject && it.queue.as_deref() == queue)
+        };
+        let meant: Vec<u32> = link.carried.keys().copied().filter(is_meant).collect();
+        for sid in &meant {
+            self.refuse_subscription(*sid, Code::PermissionViolation, text);
+        }
+        !meant.is_empty()
     }
 
     /// The server takes no further subscription. It refuses the newest ones, and names none.

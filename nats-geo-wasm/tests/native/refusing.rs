@@ -134,3 +134,28 @@ async fn denied_publishes_are_counted_and_told() {
     client.flush().await;
     assert_eq!((client.stat("denied"), client.noticed("error").len()), (2, 2));
 }
+
+#[tokio::test]
+async fn a_subscription_that_the_next_server_denies_ends_there() {
+    let allowed = "authorization { users: [{user: u, password: p}] }";
+    let denied =
+        r#"authorization { users: [{user: u, password: p, permissions: {subscribe: {deny: "secret.>"}}}] }"#;
+    let mut here = Server::with_websocket(&format!("cluster {{ name: lon }}\n{allowed}")).await;
+    let there = Server::with_websocket(&format!("cluster {{ name: ams }}\n{denied}")).await;
+    let mut options = options(&[format!("lon={}", here.ws_url())]);
+    options.auth = nats_geo_wasm::engine::Auth::UserPass("u".into(), "p".into());
+    let mut client = Client::new(options).unwrap();
+    client.connect().await;
+    subscribe(&mut client, 1, "secret.a");
+    subscribe(&mut client, 2, "news");
+    client.flush().await;
+    assert_eq!(ended(&client, 1), None);
+    let servers = [format!("lon={}", here.ws_url()), format!("ams={}", there.ws_url())];
+    client.call(|engine, now| engine.set_servers(&servers, now)).unwrap();
+    client.until("the other server", |client| !client.noticed("probe").is_empty()).await;
+    here.kill();
+    client.until("its end", |client| ended(client, 1).is_some()).await;
+    assert_eq!(ended(&client, 1).unwrap().0, u64::from(Code::PermissionViolation.number()));
+    client.publish("news", "hi");
+    client.until("the message", |client| client.payloads() == ["hi"]).await;
+}
