@@ -1,6 +1,6 @@
 # Every command that checks this repository, each in one place. `make help` lists them; .ci/run calls them.
 
-.PHONY: help test test-rust test-web test-js test-browser check fmt clippy doc wasm package web wasm32 deny private bench bench-overhead bench-browser lifetime sweep fuzz endurance
+.PHONY: help hostile test test-rust test-web test-js test-browser check fmt clippy doc wasm package web wasm32 deny private bench bench-overhead bench-browser lifetime sweep fuzz endurance
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +78,11 @@ sweep: ## Simulate SEEDS runs of every family of scenarios (SEEDS=200)
 
 fuzz: ## Fuzz each target for SECONDS, guided by coverage (SECONDS=60); needs a C++ compiler
 	tests/fuzz/run $(or $(SECONDS),60)
+
+# Not part of `make test` at this length: some minutes. For a nightly run.
+hostile: ## Feed a real client the bytes of CASES hostile servers (CASES=5000, HOSTILE_SEED repeats a run)
+	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
+	HOSTILE_CASES=$(or $(CASES),5000) cargo test -p nats-geo-tests --test hostile -- --nocapture
 
 # Not part of `make test`: it takes a quarter of an hour. For a nightly run.
 endurance: ## Minutes of load through many faults, and an outage of ten minutes (ONLY=queue for one of them)

@@ -60,6 +60,22 @@ async fn a_small_run_reports_what_it_saw_and_leaves_nothing_else() {
     }
 }
 
+#[tokio::test]
+async fn regions_are_named_as_in_the_field() {
+    let _turn = TURN.lock().await;
+    let place = Place::new();
+    let named = ["--regions=us-east-1,EU_west.é", "--rtt=us-east-1-EU_west.é=9", "--servers-per-region=1"];
+    let done = place.run(&[&SMALL[2..], &named[..], &["--faults=region-kill"]].concat()).await;
+    println!("{}{}", done.stderr, done.stdout);
+    place.assert_nothing_is_left().await;
+    let report = report(&place);
+    assert_verdict(&done, &report);
+    assert_valid(&report);
+    let rows = report["failover"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["population"] == "nats-geo").unwrap();
+    assert_eq!(row["landed"], serde_json::json!({ "EU_west.é": 1 }), "{row}");
+}
+
 /// The verdict is that of the exit code, and has reasons unless it is PASS. Which one it is depends on the machine.
 fn assert_verdict(done: &Done, report: &Value) {
     let expected = match report["verdict"].as_str().unwrap() {

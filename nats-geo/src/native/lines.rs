@@ -28,18 +28,19 @@ pub(crate) fn check_subscription(
     queue: Option<&str>,
     limit: usize,
 ) -> Result<(), Box<TooLong>> {
-    let length = subscription_length(subject, queue) + DIGITS_MAX - 1;
+    let length = names_length(subject, queue) + 1 + DIGITS_MAX;
     check(subject, queue, length, limit)
 }
 
-/// The length of `SUB <subject> [queue] <sid>` with the shortest id, in bytes.
-pub(crate) fn subscription_length(subject: &str, queue: Option<&str>) -> usize {
-    subject.len() + queue.map_or(0, |queue| queue.len() + 1) + " 1".len()
+/// The length of the names on a line and the blank between them, in bytes. Every line is longer than its names, by two
+/// bytes at least.
+pub(crate) fn names_length(subject: &str, other: Option<&str>) -> usize {
+    subject.len() + other.map_or(0, |other| other.len() + 1)
 }
 
 /// The length of `PUB <subject> [reply] <size>` and `HPUB <subject> [reply] <headers> <size>`, in bytes.
-pub(crate) fn publish_length(message: &OutboundMessage) -> usize {
-    let names = message.subject.len() + message.reply.as_ref().map_or(0, |reply| reply.len() + 1);
+fn publish_length(message: &OutboundMessage) -> usize {
+    let names = names_length(&message.subject, message.reply.as_deref());
     let headers = message.headers.as_ref().filter(|headers| !headers.is_empty());
     let headers = headers.map_or(0, |headers| digits(publish::headers_size(headers)) + 1);
     names + 1 + headers + digits(publish::size(message))
@@ -49,7 +50,7 @@ pub(crate) fn publish_length(message: &OutboundMessage) -> usize {
 pub(crate) fn check_publish(message: &OutboundMessage, limit: usize) -> Result<(), Box<TooLong>> {
     let (subject, reply) = (message.subject.as_str(), message.reply.as_deref());
     // Publishing is the fast path, and nearly every line is far shorter.
-    if subject.len() + reply.map_or(0, str::len) + NUMBERS_MAX <= limit {
+    if names_length(subject, reply) + NUMBERS_MAX <= limit {
         return Ok(());
     }
     check(subject, reply, publish_length(message), limit)
@@ -69,8 +70,8 @@ pub(crate) const CONTROL_LINE_MAX: usize = 4_096;
 /// Digits of the longest subscription id.
 const DIGITS_MAX: usize = 20;
 
-/// Two numbers, and the blanks between two names and them.
-const NUMBERS_MAX: usize = 2 * DIGITS_MAX + 3;
+/// Two numbers, and the blanks before them.
+const NUMBERS_MAX: usize = 2 * (1 + DIGITS_MAX);
 
 /// Enough to recognise a name.
 const SHOWN_MAX: usize = 48;

@@ -63,7 +63,7 @@ impl Complaint {
     }
 }
 
-/// What an `-ERR` of [`Complaint::Permissions`] denies.
+/// The operation that an `-ERR` of [`Complaint::Permissions`] denies.
 ///
 /// ```
 /// use nats_geo::wire::Denied;

@@ -322,6 +322,24 @@ mod tests {
     }
 
     #[test]
+    fn headers_that_are_no_headers_cost_nothing_else() {
+        for block in [
+            b"NATS/1.0\r\nMy Key: x\r\n\r\n".as_slice(),
+            b"NATS/1.0\r\nno colon\r\n\r\n",
+            b"NATS/1.0\r\nLatin: caf\xe9\r\n\r\n",
+            b"NATS/1.0 teapot\r\n\r\n",
+            b"nonsense",
+            b"",
+        ] {
+            let line = format!("HMSG caf 9 {} {}\r\n", block.len(), block.len() + 2);
+            let input = [line.as_bytes(), block, b"hi\r\nPING\r\n"].concat();
+            let ops = all(&input).unwrap();
+            let [ServerOp::Msg(message), ServerOp::Ping] = ops.as_slice() else { panic!("{ops:?}") };
+            assert_eq!((message.headers, message.payload, message.status()), (Some(block), &b"hi"[..], None));
+        }
+    }
+
+    #[test]
     fn no_responders_is_a_status_of_503() {
         let ops = all(b"HMSG a 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n").unwrap();
         let [ServerOp::Msg(message)] = &ops[..] else { panic!("one message: {ops:?}") };

@@ -1,4 +1,4 @@
-//! What servers refuse costs itself, and nothing else.
+//! A refusal by a server costs the refused operation, and nothing else.
 
 use std::time::Duration;
 
@@ -307,6 +307,21 @@ async fn a_subscription_without_permission_ends_with_the_reason() {
     is_served(&client, "shared.x", &mut honest).await;
     is_served(&client, "others", &mut others).await;
     assert_eq!((others.error(), client.stats().moves), (None, 0));
+}
+
+#[tokio::test]
+async fn hundreds_of_subscriptions_without_permission_all_end() {
+    let server = Server::with(SECRETS).await;
+    let clerk = options().user_and_password("clerk", "x").connect(server.url());
+    let client = within("connecting", clerk).await.unwrap();
+    let mut secrets = Vec::new();
+    for n in 0..600 {
+        secrets.push(client.subscribe(format!("secret.{n}")).await.unwrap());
+    }
+    for secret in &mut secrets {
+        assert!(within("the end", secret.next()).await.is_none());
+        assert!(matches!(secret.error(), Some(SubscriptionError::Denied { .. })));
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What a drain waits for.
+//! Drains wait for answers, handlers and acknowledgements.
 
 use std::time::Duration;
 

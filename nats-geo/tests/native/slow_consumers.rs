@@ -99,6 +99,36 @@ async fn a_reader_that_stops_in_the_middle_keeps_what_came_before() {
 }
 
 #[tokio::test]
+async fn a_reader_that_is_slower_than_messages_come_is_bounded_too() {
+    let server = Server::start().await;
+    let options = options().subscription_buffer(4 * MIB);
+    let client = within("connecting", options.connect(server.url())).await.unwrap();
+    let publisher = within("connecting", crate::basics::options().connect(server.url())).await.unwrap();
+    let mut bulk = client.subscribe("bulk").await.unwrap();
+    client.flush().await.unwrap();
+    let publishing = tokio::spawn(async move {
+        for _ in 0..100 {
+            publisher.publish("bulk", vec![7; MIB / 2].into()).await.unwrap();
+        }
+        publisher.publish("bulk", "end".into()).await.unwrap();
+        publisher.flush().await.unwrap();
+    });
+    let mut read = 0;
+    while read + client.stats().discarded < 101 {
+        if tokio::time::timeout(Duration::from_millis(100), bulk.next())
+            .await
+            .is_ok_and(|next| next.is_some())
+        {
+            read += 1;
+            // The work on one message.
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    }
+    publishing.await.unwrap();
+    assert!(client.stats().discarded > 20, "{:?}", client.stats());
+}
+
+#[tokio::test]
 async fn a_limit_counts_what_waits_unread() {
     let server = Server::start().await;
     let client =

@@ -6,6 +6,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 mod decode;
+mod hostile;
+pub use hostile::server_bytes;
 mod ledger;
 mod scenario;
 mod selector;

@@ -11,6 +11,7 @@ mod chance;
 mod clocks;
 mod draining;
 mod first_choice;
+mod hostile;
 mod memory;
 mod moving;
 mod publishing;

@@ -13,12 +13,12 @@ impl GeoClient {
     ///
     /// * Servers send no further messages. What is on its way comes in.
     /// * Requests that subscriptions and services have got are answered: this waits until the application has read
-    ///   them, and has dropped every [`Message`](super::Message) with a reply subject.
+    ///   them, and has dropped every [`Message`](crate::Message) with a reply subject.
     /// * Requests get their answers, and publishes to streams their acknowledgements. No others may begin.
     /// * What was published reaches the server.
     ///
     /// Then everything is closed. Subscriptions deliver what has come in, then end. The waiting takes at most
-    /// [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout). A future that is dropped half way closes at once.
+    /// [`GeoOptions::drain_timeout`](crate::GeoOptions::drain_timeout). A future that is dropped half way closes at once.
     ///
     /// # Errors
     /// [`FlushError::Unfinished`] after that time, and as [`flush`](Self::flush); everything is closed all the same.

@@ -1,4 +1,4 @@
-//! What the driver knows of an open link.
+//! The driver's record of an open link.
 
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ pub(super) struct Entry {
     pub(super) lame_duck: bool,
     /// What the health gates said.
     pub(super) asked: Asked,
+    /// How many operations the server has denied since it was asked again.
+    pub(super) denials: usize,
     /// Asks them again and again.
     pub(super) watch: Option<AbortHandle>,
 }
@@ -34,6 +36,7 @@ impl Entry {
             pings: 0,
             place: None,
             lame_duck: false,
+            denials: 0,
             asked: Asked::Nobody,
             watch: None,
         }

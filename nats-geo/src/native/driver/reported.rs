@@ -1,4 +1,4 @@
-//! What links say about themselves.
+//! Handles the reports of links.
 
 use std::sync::Arc;
 
@@ -16,12 +16,15 @@ impl Driver {
                 self.tell(Event::LameDuck(conn));
             }
             Report::Overflow => self.hub.discarded(1),
-            Report::Denied { denied, text } => self.hub.denied(conn, &denied, &text),
+            Report::Denied { denied, text } => {
+                self.hub.denied(conn, &denied, &text);
+                self.may_have_missed_some(conn);
+            }
             Report::Scrubbed(scrubbed) => self.hub.scrubbed(&scrubbed),
             Report::OverLimit { text } => self.over_limit(conn, text),
-            Report::Ended { cause, settled, complaint, unconfirmed, longest_line } => {
+            Report::Ended { cause, settled, complaint, unconfirmed, longest_names } => {
                 if cause != Cause::Requested || complaint.is_some() {
-                    self.hub.link_ended(&unconfirmed, complaint.as_deref(), longest_line);
+                    self.hub.link_ended(&unconfirmed, complaint.as_deref(), longest_names);
                 }
                 self.hub.settle(conn, settled);
                 // A killed link was taken away and acknowledged when it was killed.
@@ -32,6 +35,22 @@ impl Driver {
                 self.send_left_over();
             }
         }
+    }
+
+    /// async-nats drops errors that come too fast. So many of them have come that others may be lost: the server is asked
+    /// again about the subscriptions that were installed lately.
+    fn may_have_missed_some(&mut self, conn: ConnId) {
+        let Some(entry) = self.links.get_mut(&conn) else { return };
+        entry.denials += 1;
+        if entry.denials < DENIALS_MAX {
+            return;
+        }
+        entry.denials = 0;
+        let (hub, link) = (Arc::clone(&self.hub), Arc::clone(&entry.link));
+        self.tasks.spawn(async move {
+            hub.ask_again(&link).await;
+            Done::Other
+        });
     }
 
     fn over_limit(&mut self, conn: ConnId, text: String) {
@@ -55,3 +74,6 @@ impl Driver {
         }
     }
 }
+
+/// Fewer than the 128 events that async-nats keeps: it has dropped none before so many have come.
+const DENIALS_MAX: usize = 100;

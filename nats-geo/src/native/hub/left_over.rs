@@ -10,6 +10,7 @@ use super::{Hub, NotSent, lock};
 use crate::core::ConnId;
 use crate::native::again::{Forgotten, Kept, size};
 use crate::native::link::{Ended, Kind, Link, Refusal, Settled};
+use crate::native::publish;
 
 impl Hub {
     /// A link is dead: what it had not written is kept for the next one; the rest is in doubt.
@@ -47,7 +48,7 @@ impl Hub {
                 Ok(_) => _ = self.counters.resent.fetch_add(1, Ordering::Relaxed),
                 Err(Refusal::Ended) => return Err(Ended),
                 // This server accepts less than the one before.
-                Err(Refusal::TooLarge { .. }) => self.discarded(1),
+                Err(Refusal::TooLarge { limit }) => self.is_too_large(message, limit),
             }
             next.message = None;
         }
@@ -68,13 +69,23 @@ impl Hub {
             match link.push(&orphan.message, Kind::Again(orphan.id)).await {
                 Ok(_) => _ = self.counters.resent.fetch_add(1, Ordering::Relaxed),
                 Err(Refusal::Ended) => return Err(Ended),
-                Err(Refusal::TooLarge { .. }) => {
+                Err(Refusal::TooLarge { limit }) => {
                     kept.give_up(orphan.id);
-                    self.discarded(1);
+                    self.is_too_large(&orphan.message, limit);
                 }
             }
         }
         Ok(())
+    }
+
+    /// This server takes less than the one that the message was published to: it is lost.
+    fn is_too_large(&self, message: &OutboundMessage, limit: usize) {
+        self.discarded(1);
+        let size = publish::size(message);
+        self.publish_refused(
+            &message.subject,
+            format!("it has {size} bytes, and the server takes {limit} (`max_payload`)"),
+        );
     }
 
     /// Whether publishes wait for confirmation by this link, and no other.

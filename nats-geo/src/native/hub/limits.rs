@@ -1,4 +1,4 @@
-//! What bounds a client, and what it counts.
+//! The limits of a client, and its counters.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;

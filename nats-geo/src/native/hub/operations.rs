@@ -1,4 +1,4 @@
-//! What a client has begun and a drain waits for.
+//! Operations that a drain waits for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

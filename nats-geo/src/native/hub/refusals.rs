@@ -1,4 +1,4 @@
-//! What servers refuse: a subscription or a publish that costs only itself, and a subscription that costs the link.
+//! Handles refusals by servers. A subscription or a publish that is refused costs itself, and no link.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::native::link::{Ended, Link, Scrubbed};
 use crate::native::subscription::{Feed, Route, SubscriptionError};
 use crate::wire::{Complaint, Denied};
 
-/// What the hub remembers of refusals.
+/// The refusals that the hub remembers.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     /// Feeds whose link ended before its server had confirmed them.
@@ -46,8 +46,8 @@ impl Refusals {
 }
 
 impl Hub {
-    /// A server ended a link with `complaint` as its last words, and had not confirmed these feeds. The longest line that it
-    /// got has `longest_line` bytes.
+    /// A server ended a link with `complaint` as its last words, and had not confirmed these feeds. The longest names on
+    /// one line that it got have `longest_names` bytes.
     ///
     /// A line that was too long was this one. If it subscribed a feed, the feed ends with an error. The client sends no line
     /// of this length again.
@@ -55,10 +55,10 @@ impl Hub {
     /// After any other complaint, it is not known which feed caused it.
     /// The next link gets them one group after the other, so the one that ends links is found. It then ends with an error.
     /// A server that closes a connection with unread input resets it, and its last words can get lost.
-    pub(crate) fn link_ended(&self, unconfirmed: &[u64], complaint: Option<&str>, longest_line: usize) {
+    pub(crate) fn link_ended(&self, unconfirmed: &[u64], complaint: Option<&str>, longest_names: usize) {
         let reason = complaint.filter(|text| Complaint::of(text) == Complaint::Protocol);
         if let Some(text) = reason.filter(|text| text.contains(LINE_TOO_LONG)) {
-            return self.line_was_too_long(unconfirmed, longest_line, text);
+            return self.line_was_too_long(unconfirmed, longest_names, text);
         }
         if unconfirmed.is_empty() || complaint.is_some() && reason.is_none() {
             return;
@@ -75,11 +75,12 @@ impl Hub {
         }
     }
 
-    fn line_was_too_long(&self, unconfirmed: &[u64], length: usize, text: &str) {
-        let learned = length.saturating_sub(1).max(LEARNED_MIN);
+    fn line_was_too_long(&self, unconfirmed: &[u64], names: usize, text: &str) {
+        // A line with these names is longer.
+        let learned = (names + 1).max(LEARNED_MIN);
         self.max_control_line.fetch_min(learned, Ordering::Relaxed);
         let feeds = self.feeds();
-        for feed in feeds.iter().filter(|feed| unconfirmed.contains(&feed.id) && feed.line_length() >= length)
+        for feed in feeds.iter().filter(|feed| unconfirmed.contains(&feed.id) && feed.names_length() >= names)
         {
             self.refuse(feed, |subject| SubscriptionError::Rejected { subject, text: text.to_owned() });
         }
@@ -98,7 +99,7 @@ impl Hub {
         false
     }
 
-    fn publish_refused(&self, subject: &str, why: String) {
+    pub(super) fn publish_refused(&self, subject: &str, why: String) {
         if lock(&self.refusals).is_news(subject) {
             self.notify(NoticeKind::PublishRefused { subject: shown(subject), why });
         }
@@ -123,6 +124,37 @@ impl Hub {
                 self.publish_refused(subject, text.to_owned());
             }
         }
+    }
+
+    /// Asks the server again whether it permits the feeds that were installed lately, some at a time.
+    pub(crate) async fn ask_again(&self, link: &Link) {
+        // One after the other: each begins with the feeds that are left.
+        let _asking = link.asking_again.lock().await;
+        let mut feeds = link.installed_lately();
+        feeds.retain(|id| lock(&self.feeds).by_id.contains_key(id));
+        for group in feeds.chunks(ASKED_AT_ONCE) {
+            if self.ask_about(link, group).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn ask_about(&self, link: &Link, feeds: &[u64]) -> Result<(), Ended> {
+        let mut asked = Vec::new();
+        for id in feeds {
+            let feed = lock(&self.feeds).by_id.get(id).map(Arc::clone);
+            let Some(feed) = feed else { continue };
+            let subscriber = feed.ask(link).await?;
+            asked.push((feed, subscriber));
+        }
+        if !asked.is_empty() {
+            // A refusal comes before that.
+            link.round_trip().await?;
+        }
+        for (feed, subscriber) in asked {
+            self.discarded(feed.keep(link.conn, subscriber));
+        }
+        Ok(())
     }
 
     /// A message was changed or left out, because async-nats could not have read it.
@@ -207,6 +239,9 @@ const LEARNED_MIN: usize = 128;
 /// Each lost link divides the suspects by this: four links find one among 65 536 subscriptions. Each group costs one round
 /// trip.
 const GROUPS: usize = 16;
+
+/// async-nats keeps twice as many errors that wait for the client.
+const ASKED_AT_ONCE: usize = 64;
 
 /// A client that publishes to more subjects than this without permission has had enough notices.
 const NOTICED_MAX: usize = 256;

@@ -93,7 +93,7 @@ pub enum LastTry {
     /// Where the client is now, no answer can arrive. It was not sent.
     #[error("this account may not subscribe to its inbox, so no answer could arrive; allow `_INBOX.>`")]
     NoInbox,
-    /// Where the client is now, this user may not publish to the subject.
+    /// The server that the client talks to now does not permit this user to publish to the subject.
     #[error("the message to `{subject}` was not sent on; permit this user to publish there")]
     Denied {
         /// The subject.

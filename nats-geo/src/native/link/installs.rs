@@ -1,6 +1,9 @@
 //! Which subscriptions a link was given, and whether its server has taken them.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::native::clock::{now, since};
 
 /// The newest subscriptions of one link, oldest first.
 #[derive(Debug, Default)]
@@ -16,6 +19,7 @@ pub(super) struct Installs {
 struct Install {
     number: u64,
     feed: u64,
+    at: Instant,
     /// The server has said that it takes no more, and this one was counted for that.
     is_excess: bool,
 }
@@ -26,7 +30,7 @@ impl Installs {
         if self.recent.len() == RECENT_MAX {
             self.recent.pop_front();
         }
-        self.recent.push_back(Install { number: self.next, feed, is_excess: false });
+        self.recent.push_back(Install { number: self.next, feed, at: now(), is_excess: false });
         self.next += 1;
     }
 
@@ -46,6 +50,12 @@ impl Installs {
         unconfirmed.map(|install| install.feed).collect()
     }
 
+    /// The feeds whose SUB entered a short time ago.
+    pub(super) fn lately(&self) -> Vec<u64> {
+        let lately = self.recent.iter().rev().take_while(|install| since(install.at) < LATELY);
+        lately.map(|install| install.feed).collect()
+    }
+
     /// The newest feeds, as many as the server has refused because there were too many. A server at its limit refuses
     /// every further SUB, and names none.
     pub(super) fn take_excess(&mut self, count: usize) -> Vec<u64> {
@@ -53,6 +63,9 @@ impl Installs {
         newest.map(|install| (install.is_excess = true, install.feed).1).collect()
     }
 }
+
+/// Longer than it takes until the server has refused a SUB, and the driver knows.
+const LATELY: Duration = Duration::from_secs(10);
 
 /// More than an application subscribes to between two PINGs; of more, the oldest are taken for confirmed.
 const RECENT_MAX: usize = 64 << 10;
@@ -67,7 +80,7 @@ mod tests {
         installs.entered(7);
         let mark = installs.mark();
         installs.entered(8);
-        assert_eq!(installs.unconfirmed(), [7, 8]);
+        assert_eq!((installs.unconfirmed(), installs.lately()), (vec![7, 8], vec![8, 7]));
         installs.confirm(mark);
         assert_eq!(installs.unconfirmed(), [8]);
         installs.confirm(0);

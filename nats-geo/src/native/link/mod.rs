@@ -44,6 +44,7 @@ mod recent;
 
 mod traffic;
 pub(crate) use traffic::Traffic;
+use traffic::Unwritten;
 
 mod unconfirmed;
 pub(crate) use unconfirmed::Settled;
@@ -60,6 +61,8 @@ pub(crate) struct Link {
     client: Client,
     state: Arc<State>,
     inbox_reader: AbortHandle,
+    /// Held by who asks the server again about subscriptions.
+    pub(crate) asking_again: tokio::sync::Mutex<()>,
     /// Held by who sends on this link what other links have left over.
     pub(crate) sending_again: tokio::sync::Mutex<()>,
 }
@@ -85,8 +88,8 @@ struct State {
     unwritten_pings: AtomicUsize,
     outflow: Mutex<Outflow>,
     installs: Mutex<Installs>,
-    /// The longest line that was sent, in bytes.
-    longest_line: AtomicUsize,
+    /// The length of the longest names on one line that was sent, in bytes.
+    longest_names: AtomicUsize,
     server_id: String,
     guard: Arc<Guard>,
     /// How often the server has said that there are too many subscriptions, since that was acted on.
@@ -114,8 +117,8 @@ pub(crate) enum Report {
         complaint: Option<String>,
         /// The feeds whose SUB the server had not confirmed.
         unconfirmed: Vec<u64>,
-        /// The longest line that was sent, in bytes.
-        longest_line: usize,
+        /// The length of the longest names on one line that was sent, in bytes.
+        longest_names: usize,
     },
 }
 
@@ -134,10 +137,15 @@ impl Link {
         subject: Subject,
         queue: Option<String>,
     ) -> Result<Subscriber, Ended> {
-        self.state.sends_line(lines::subscription_length(&subject, queue.as_deref()));
+        self.state.sends_names(lines::names_length(&subject, queue.as_deref()));
         let subscriber = self.subscribe(subject, queue).await?;
         self.state.installs().entered(feed);
         Ok(subscriber)
+    }
+
+    /// The feeds that were installed a short time ago.
+    pub(crate) fn installed_lately(&self) -> Vec<u64> {
+        self.state.installs().lately()
     }
 
     /// The newest feeds, as many as the server has refused because there were too many, and not returned before.
@@ -335,11 +343,11 @@ impl State {
         self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A line of this length may reach the server from now on.
-    fn sends_line(&self, length: usize) {
+    /// A line with names of this length may reach the server from now on.
+    fn sends_names(&self, length: usize) {
         // Nearly always a comparison alone: this is on the fast path of publishing.
-        if length > self.longest_line.load(Ordering::Relaxed) {
-            self.longest_line.fetch_max(length, Ordering::Relaxed);
+        if length > self.longest_names.load(Ordering::Relaxed) {
+            self.longest_names.fetch_max(length, Ordering::Relaxed);
         }
     }
 
@@ -366,22 +374,6 @@ impl State {
 /// Before the first answer we do not know whether echo is on. No echo for this long, and we ask in the other
 /// way as well; on a path that is slower than this, that costs one needless question per link.
 const ECHO_PATIENCE: Duration = Duration::from_millis(100);
-
-/// Counts a PING that has not left our own buffers.
-struct Unwritten<'a>(&'a AtomicUsize);
-
-impl<'a> Unwritten<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Unwritten<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 fn question(subject: Subject, awaited: &Awaited<RoundTrip>) -> OutboundMessage {
     OutboundMessage {

@@ -92,14 +92,14 @@ pub(crate) async fn open(
             outflow: Mutex::new(Outflow::new()),
             installs: Mutex::default(),
             over_limit: AtomicUsize::new(0),
-            longest_line: AtomicUsize::new(0),
+            longest_names: AtomicUsize::new(0),
             server_id: info.server_id.clone(),
             guard: Arc::clone(&settings.guard),
         });
         let inbox_reader = tokio::spawn(read_inbox(inbox, replies)).abort_handle();
         tokio::spawn(watch_end::watch(conn, Arc::clone(&state), events, reports));
-        let sending_again = tokio::sync::Mutex::default();
-        Ok((Link { conn, client, state, inbox_reader, sending_again }, info))
+        let (sending_again, asking_again) = Default::default();
+        Ok((Link { conn, client, state, inbox_reader, sending_again, asking_again }, info))
     };
     match tokio::time::timeout(limit, opening).await.unwrap_or(Err(OpenError::TimedOut)) {
         Err(OpenError::TimedOut) if target.awaits_tls => {

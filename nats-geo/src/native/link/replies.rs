@@ -39,7 +39,7 @@ struct Request {
     answer: oneshot::Sender<Answer>,
 }
 
-/// What came back of a request: a message, or that the server denies to publish it.
+/// The outcome of a request: a message, or the server's refusal to publish it.
 #[derive(Debug)]
 pub(crate) enum Answer {
     Message(Message),

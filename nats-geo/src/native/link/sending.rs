@@ -11,7 +11,7 @@ use super::unconfirmed::{Entered, Mark};
 use super::{Link, State};
 use crate::core::ConnId;
 use crate::native::again::Kept;
-use crate::native::lines::publish_length;
+use crate::native::lines::names_length;
 
 /// Why a link did not take a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,7 +52,7 @@ impl Link {
         let Some(message) = slot.take_if(|message| kept.is_none_or(|kept| kept.has_room_for(message))) else {
             return Ok(None);
         };
-        self.state.sends_line(publish_length(&message));
+        self.state.sends_names(names_length(&message.subject, message.reply.as_deref()));
         // The books have a copy of what is in them only.
         let copy = (kind != Kind::Publish || kept.is_some()).then(|| message.clone());
         let before = unconfirmed.mark();
@@ -103,7 +103,7 @@ impl Link {
                     return Poll::Ready(Ok(None));
                 }
                 ready!(publish.as_mut().poll(cx)).map_err(|error| self.refusal(error.kind()))?;
-                self.state.sends_line(publish_length(message));
+                self.state.sends_names(names_length(&message.subject, message.reply.as_deref()));
                 unconfirmed.enter(self.state.entered(kind, message));
                 let mark = unconfirmed.mark();
                 self.state.keep(Some(message.clone()), kind, self.conn, mark.entered());

@@ -1,5 +1,7 @@
 //! Signs of life on a link.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 /// What has moved on a link since it was opened.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Traffic {
@@ -21,5 +23,21 @@ impl Traffic {
         self.received > earlier.received
             || self.under_way
             || (self.ping_unwritten && self.sent > earlier.sent)
+    }
+}
+
+/// Counts a PING that has not left our own buffers.
+pub(super) struct Unwritten<'a>(&'a AtomicUsize);
+
+impl<'a> Unwritten<'a> {
+    pub(super) fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Unwritten<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

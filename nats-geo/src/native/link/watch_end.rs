@@ -67,11 +67,11 @@ fn ended(state: &State, cause: Cause, taken: u64, last_error: &LastError) -> Rep
             other => other.to_string(),
         }),
         unconfirmed: state.installs().unconfirmed(),
-        longest_line: state.longest_line.load(Ordering::Relaxed),
+        longest_names: state.longest_names.load(Ordering::Relaxed),
     }
 }
 
-/// What is to be done about an error of the server.
+/// The consequence of an error of the server.
 enum Refused {
     Reported(Report),
     Done,

@@ -1,4 +1,4 @@
-//! What may be set for each connection of async-nats.
+//! Options of each connection of async-nats.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -30,9 +30,9 @@ pub struct ConnectionOptions {
 pub struct WithoutEffect {
     /// The option of async-nats.
     pub option: &'static str,
-    /// What the client does by itself.
+    /// The reason: the client does this by itself.
     reason: &'static str,
-    /// What to use instead.
+    /// The API to use instead.
     pub instead: &'static str,
 }
 

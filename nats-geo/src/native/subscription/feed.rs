@@ -15,8 +15,12 @@ use super::state::{Input, Kept, State};
 use crate::core::ConnId;
 use crate::native::Message;
 use crate::native::hub::{Hub, Operations, lock};
-use crate::native::lines::subscription_length;
+use crate::native::lines::names_length;
 use crate::native::link::{Ended, Link};
+
+mod asked;
+
+mod handled;
 
 /// One subscription over all links that carry it.
 #[derive(Debug)]
@@ -32,8 +36,9 @@ pub(crate) struct Feed {
     /// Told when the application has read one, or will read no more.
     read: Notify,
     state: Mutex<State>,
-    /// What links wake.
     waker: Arc<FeedWaker>,
+    /// The same, as links wake it.
+    woken_by_links: Waker,
     /// Read while a link is given the subscription, written by who drains: so that waits for the end of it.
     installing: RwLock<()>,
 }
@@ -65,7 +70,7 @@ pub(crate) struct Changes {
     pub(crate) links: usize,
 }
 
-/// What happened when a subscription was looked after.
+/// The outcome of looking after a subscription.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct LookedAfter {
     /// Messages that are lost because the subscription is not read.
@@ -84,6 +89,7 @@ impl Feed {
     ) -> Self {
         let waker = Arc::new(FeedWaker::new(id, care));
         let state = Mutex::new(State::new(Arc::clone(&waker)));
+        let woken_by_links = Waker::from(Arc::clone(&waker));
         Self {
             id,
             subject,
@@ -94,6 +100,7 @@ impl Feed {
             read: Notify::new(),
             state,
             waker,
+            woken_by_links,
             installing: RwLock::default(),
         }
     }
@@ -194,7 +201,8 @@ impl Feed {
     /// [due](Care::due).
     pub(crate) async fn look_after(&self) -> LookedAfter {
         self.waker.looked_after();
-        let moving = poll_fn(|_| Poll::Ready(lock(&self.state).look_after(self.max_bytes, &self.waker)));
+        let moving =
+            poll_fn(|_| Poll::Ready(lock(&self.state).look_after(self.max_bytes, &self.woken_by_links)));
         tokio::task::unconstrained(moving).await
     }
 
@@ -206,9 +214,8 @@ impl Feed {
             state.buffered.clear();
             state.kept = Kept::default();
         }
-        state.reads[0] += 1;
-        let waker = Waker::from(Arc::clone(&self.waker));
-        let waking = &mut Context::from_waker(&waker);
+        state.reading.polls += 1;
+        let waking = &mut Context::from_waker(&self.woken_by_links);
         let in_turn = self.queue.is_some();
         let mut message = state.next(waking, in_turn);
         if message.is_none() {
@@ -218,7 +225,6 @@ impl Feed {
         }
         state.is_waiting = message.is_none();
         if let Some(message) = message {
-            state.delivered += 1;
             self.waker.look_after();
             if state.ended {
                 self.read.notify_waiters();
@@ -275,9 +281,9 @@ impl Feed {
         lock(&self.state).error.clone()
     }
 
-    /// The length of its SUB, in bytes.
-    pub(crate) fn line_length(&self) -> usize {
-        subscription_length(&self.subject, self.queue.as_deref())
+    /// The length of the names in its SUB, in bytes.
+    pub(crate) fn names_length(&self) -> usize {
+        names_length(&self.subject, self.queue.as_deref())
     }
 
     pub(crate) const fn subject(&self) -> &Subject {
@@ -293,39 +299,6 @@ impl Feed {
     pub(crate) fn changes(&self) -> Changes {
         let state = lock(&self.state);
         Changes { links: state.inputs.len(), ..state.changes }
-    }
-
-    /// Returns once the application has dropped all messages with a reply subject that it got.
-    pub(crate) async fn answered(&self) {
-        if let Some(handling) = &self.handling {
-            handling.none().await;
-        }
-    }
-
-    /// Returns once the application has read all that came in, up to the last message with a reply subject, and has
-    /// dropped these messages. To be called when nothing more can come.
-    pub(crate) async fn handled(&self) {
-        while self.handling.is_some() {
-            let read = self.read.notified();
-            if !lock(&self.state).has_questions() {
-                break;
-            }
-            read.await;
-        }
-        self.answered().await;
-    }
-
-    /// Nobody will read it any more.
-    pub(crate) fn abandon(&self) {
-        lock(&self.state).abandon();
-        self.read.notify_waiters();
-    }
-
-    fn handled_by_reader(&self, mut message: Message) -> Message {
-        if let Some(handling) = self.handling.as_ref().filter(|_| message.reply.is_some()) {
-            message.is_handled_as(handling.begin());
-        }
-        message
     }
 
     /// The links that carry it.

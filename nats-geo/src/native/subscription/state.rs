@@ -1,4 +1,4 @@
-//! What the links of a subscription have delivered, and what of it waits to be read.
+//! Messages that the links of a subscription have delivered, and those of them that wait to be read.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,11 +20,11 @@ pub(super) struct State {
     pub(super) inputs: Vec<Input>,
     /// What had come in on links that are gone.
     pub(super) buffered: VecDeque<Message>,
-    /// Of all that is buffered, here and for each input.
+    /// Counts all that is buffered, here and for each input.
     pub(super) kept: Kept,
     pub(super) waker: Arc<FeedWaker>,
-    /// How often it was read, now and when it was last looked after.
-    pub(super) reads: [u64; 2],
+    /// How it was read since it was last looked after.
+    pub(super) reading: Reading,
     /// The last read found nothing: a message will wake the reader.
     pub(super) is_waiting: bool,
     /// Messages given to the user.
@@ -48,7 +48,7 @@ pub(super) struct Input {
     pub(super) route: Arc<Route>,
     /// `None` while it is being installed, or someone has [taken](Feed::take) it.
     pub(super) subscriber: Option<Subscriber>,
-    /// What was taken from the subscriber before it could be read.
+    /// Messages that were taken from the subscriber before they could be read.
     pub(super) buffered: VecDeque<Message>,
     /// How many messages the subscriber has given.
     pub(super) delivered: u64,
@@ -57,13 +57,28 @@ pub(super) struct Input {
     pub(super) given_up: bool,
 }
 
-/// What waits in buffers.
+/// How a subscription is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reading {
+    pub(super) polls: usize,
+    messages: usize,
+    bytes: usize,
+}
+
+/// Counts of buffered messages.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Kept {
     pub(super) messages: usize,
     pub(super) bytes: usize,
     /// Some did not fit since the buffers were last empty.
     pub(super) is_full: bool,
+}
+
+impl Reading {
+    /// Whether messages are read so fast, and are so small, that the bound on their number is one on their bytes, too.
+    const fn bounds_itself(self, max_bytes: usize) -> bool {
+        self.messages >= FAST && self.bytes / self.messages <= max_bytes / BUFFERED_MAX
+    }
 }
 
 impl Kept {
@@ -79,14 +94,14 @@ impl Kept {
     }
 
     pub(super) fn taken(&mut self, message: Message) -> Message {
-        self.messages -= 1;
-        self.bytes -= size(&message);
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(size(&message));
         self.is_full &= self.messages > 0;
         message
     }
 }
 
-/// What a message takes up.
+/// The memory that a message takes up, in bytes.
 fn size(message: &async_nats::Message) -> usize {
     size_of::<Message>() + message.length
 }
@@ -98,7 +113,7 @@ impl State {
             buffered: VecDeque::new(),
             kept: Kept::default(),
             waker,
-            reads: [0, 0],
+            reading: Reading::default(),
             is_waiting: false,
             delivered: 0,
             limit: None,
@@ -110,18 +125,17 @@ impl State {
         }
     }
 
-    pub(super) fn look_after(&mut self, max_bytes: usize, waker: &Arc<FeedWaker>) -> LookedAfter {
-        let [reads, before] = self.reads;
-        self.reads[1] = reads;
-        if reads != before {
-            if !self.is_waiting {
-                // It may stop reading at any time.
-                waker.look_after();
-            }
+    pub(super) fn look_after(&mut self, max_bytes: usize, woken: &Waker) -> LookedAfter {
+        let reading = std::mem::take(&mut self.reading);
+        if reading.polls > 0 && self.is_waiting {
             return LookedAfter::default();
         }
-        let waking = Waker::from(Arc::clone(waker));
-        let cx = &mut Context::from_waker(&waking);
+        if reading.bounds_itself(max_bytes) {
+            // It may stop reading at any time.
+            self.waker.look_after();
+            return LookedAfter::default();
+        }
+        let cx = &mut Context::from_waker(woken);
         let (kept, mut dropped) = (&mut self.kept, 0);
         for input in &mut self.inputs {
             let Some(subscriber) = &mut input.subscriber else { continue };
@@ -139,6 +153,14 @@ impl State {
     }
 
     pub(super) fn next(&mut self, cx: &mut Context<'_>, in_turn: bool) -> Option<Message> {
+        let message = self.take(cx, in_turn)?;
+        self.delivered += 1;
+        self.reading.messages += 1;
+        self.reading.bytes = self.reading.bytes.saturating_add(size(&message));
+        Some(message)
+    }
+
+    fn take(&mut self, cx: &mut Context<'_>, in_turn: bool) -> Option<Message> {
         if let Some(message) = self.buffered.pop_front() {
             return Some(self.kept.taken(message));
         }
@@ -192,6 +214,10 @@ impl State {
         self.waker.wake_reader();
     }
 }
+
+/// Messages between two looks, of a reader that is hardly slower than a link. To move messages for it would cost more than they
+/// take up.
+const FAST: usize = 1_000;
 
 /// As many as async-nats buffers for one subscription by default.
 const BUFFERED_MAX: usize = 64 << 10;

@@ -101,6 +101,11 @@ impl Balanced {
                     action => panic!("nothing is to be done, but: {action:?}"),
                 };
                 self.selector.handle_event(event, self.now);
+                let snapshot = self.selector.snapshot(self.now);
+                if let Some(active) = snapshot.active {
+                    let names = [active.server.as_deref(), snapshot.ranking[0].server.as_deref()];
+                    assert_eq!(names, [Some("lon-1"); 2], "at {}", self.now);
+                }
             }
             match self.selector.poll_timeout().filter(|due| *due <= end) {
                 Some(due) => self.now = due,

@@ -20,7 +20,7 @@ use crate::native::target::{Encryption, Target};
 use crate::native::tls;
 use crate::native::unique::unique;
 
-/// Where async-nats is to connect, and the connection name by which the relay recognises it.
+/// The address for async-nats, and the connection name by which the relay recognises it.
 pub(in crate::native::link) struct Way {
     pub(in crate::native::link) url: String,
     pub(in crate::native::link) pass: String,

@@ -7,7 +7,7 @@ use std::ops::Range;
 /// Reads what a server sends, in pieces of any size, and returns it with unreadable headers, or whole messages, left out.
 #[derive(Debug, Default)]
 pub(super) struct Scrubber {
-    /// What has come and cannot be passed on yet: an incomplete line, or the incomplete headers of a message.
+    /// Input that cannot be passed on yet: an incomplete line, or the incomplete headers of a message.
     waiting: Vec<u8>,
     /// So many bytes of a payload follow, with its line end.
     payload: usize,
@@ -15,12 +15,12 @@ pub(super) struct Scrubber {
     is_left_out: bool,
 }
 
-/// What was changed.
+/// A change to a message.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Scrubbed {
     /// The subject, as far as it is text.
     pub(crate) subject: String,
-    /// What could not be read.
+    /// The part that could not be read.
     pub(crate) problem: &'static str,
     /// The whole message was left out.
     pub(crate) is_left_out: bool,
@@ -123,7 +123,7 @@ impl Scrubber {
 struct Head {
     subject: Range<usize>,
     words: usize,
-    /// Where the sizes begin.
+    /// The position of the sizes.
     sizes: usize,
     /// Bytes of headers, for HMSG.
     headers: Option<usize>,
