@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { headers } from "@nats-io/transport-node";
 import { until } from "./lib/until.mjs";
-import { MODES, startWorld } from "./lib/world.mjs";
+import { MODES, regionsRank, startWorld } from "./lib/world.mjs";
 
 let world;
 
@@ -39,7 +39,7 @@ for (const mode of MODES) {
     });
 
     it("ranks the regions by distance", async () => {
-      await page.waitForFunction(() => ["lon", "ams", "dal"].every((name) => nc.regions.includes(name)));
+      await regionsRank(page);
       const regions = await run(() => nc.regions);
       assert.deepEqual(regions, ["lon", "ams", "dal"]);
     });
