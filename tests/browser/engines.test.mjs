@@ -15,6 +15,10 @@ const CONNECT_LIMIT_MS = 3000;
 const LATE_MAX_MS = 3000;
 /** Fresh clients whose first choice is looked at; `NEAREST_CONNECTS=50` is surer. */
 const CONNECTS = Number(process.env.NEAREST_CONNECTS ?? 10);
+/** The review of the first choice ends 4 s after it, and a move takes a moment. */
+const CORRECT_WITHIN_MS = 6000;
+/** A machine that is busy with other things measures itself: so many first choices may be wrong. */
+const CORRECTED_MAX = 0.2;
 /** A test that hangs shall say which one it is. */
 const TEST_LIMIT = { timeout: 60_000 };
 
@@ -112,22 +116,30 @@ for (const [name, launch] of Object.entries(ENGINES)) {
       await page.close();
     });
 
-    it(`chooses the nearest region at the first try, in ${CONNECTS} of ${CONNECTS} connects`, { timeout: 30_000 + 3000 * CONNECTS }, async () => {
+    it(`is in the nearest region at the first try, in ${CONNECTS} connects, or corrects that within seconds`, { timeout: 30_000 + 4000 * CONNECTS }, async () => {
       const page = await opened();
-      const choices = [];
-      for (let nth = 0; nth < CONNECTS; nth += 1) choices.push(await page.evaluate(chosen, rotated(cluster.urls(), nth)));
-      assert.deepEqual(choices.filter((choice) => choice !== "lon"), []);
+      const corrected = [];
+      for (let nth = 0; nth < CONNECTS; nth += 1) {
+        const { first, last, ms } = await page.evaluate(chosen, [rotated(cluster.urls(), nth), CORRECT_WITHIN_MS]);
+        assert.equal(last, "lon", `connect ${nth} stays in ${last}`);
+        if (first !== "lon") corrected.push(`${first}, for ${Math.round(ms)} ms`);
+      }
+      console.log(`# ${name}: ${CONNECTS - corrected.length} of ${CONNECTS} at the first try; corrected: ${corrected.join("; ") || "none"}`);
+      assert.ok(corrected.length <= CONNECTS * CORRECTED_MAX, corrected.join("; "));
       await page.close();
     });
   });
 }
 
-/** The region where a fresh client's first link leads. */
-async function chosen(servers) {
+/** The region where a fresh client's first link leads, and where it is once it is in lon, or after `withinMs`. */
+async function chosen([servers, withinMs]) {
   const nc = await natsGeo.connect({ servers, mode: "page", preset: "interactive" });
-  const { cluster } = nc.info;
+  const first = nc.info.cluster;
+  const startMs = performance.now();
+  while (nc.info?.cluster !== "lon" && performance.now() - startMs < withinMs) await new Promise((resolve) => setTimeout(resolve, 10));
+  const result = { first, last: nc.info?.cluster, ms: performance.now() - startMs };
   await nc.close();
-  return cluster;
+  return result;
 }
 
 /** Another server is listed first each time, and every second time all are listed in reverse. */

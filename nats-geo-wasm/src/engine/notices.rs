@@ -78,8 +78,8 @@ impl Engine {
     }
 
     /// A subscription has ended, because servers refuse it.
-    pub(super) fn notify_refused(&mut self, sid: u32, code: Code, text: &str) {
-        let object = self.notice("error", text).number("code", code.number().into());
+    pub(super) fn notify_refused(&mut self, sid: u32, subject: &str, code: Code, text: &str) {
+        let object = self.notice("error", text).number("code", code.number().into()).text("subject", subject);
         self.push_notice(object.number("sid", sid.into()));
     }
 

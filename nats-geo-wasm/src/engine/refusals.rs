@@ -57,11 +57,9 @@ impl Engine {
 
     /// Ends a subscription that servers refuse. Its own reader is told why.
     pub(super) fn refuse_subscription(&mut self, sid: u32, code: Code, text: &str) {
-        if self.subscriptions.contains_key(&sid) {
-            self.end_subscription(sid);
-            self.strikes.forget(sid);
-            self.notify_refused(sid, code, text);
-        }
+        let Some(subject) = self.subscriptions.get(&sid).map(|it| it.subject.clone()) else { return };
+        self.end_subscription(sid);
+        self.notify_refused(sid, &subject, code, text);
     }
 
     /// The account may not publish or subscribe there. Returns whether this was a subscription, whose reader is told.
