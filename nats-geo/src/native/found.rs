@@ -45,6 +45,7 @@ impl Origin {
             scheme,
             held_to,
             asks_for_tls: false,
+            unproven: None,
             awaits_tls: false,
             resolved,
             reached: None,

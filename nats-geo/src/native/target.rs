@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::Auth;
 use super::servers::{Address, ServerUrl};
 use super::tls::Sessions;
+use crate::core::Advertisement;
 
 /// Where probes and links of one endpoint lead.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct Target {
     pub(crate) held_to: Option<String>,
     /// The server said that it takes no connection without TLS.
     pub(crate) asks_for_tls: bool,
+    /// For an address that a server advertised, and where no probe has just met the right cluster: who is to answer there.
+    pub(crate) unproven: Option<Advertisement>,
     /// A probe found out that the server says nothing before the TLS handshake, which is not set so.
     pub(crate) awaits_tls: bool,
     /// What a lookup of ours said; empty: ask the operating system.
@@ -46,6 +49,7 @@ impl Target {
             scheme: server.scheme,
             held_to: None,
             asks_for_tls: false,
+            unproven: None,
             awaits_tls: false,
             resolved: Vec::new(),
             reached: None,
@@ -67,6 +71,11 @@ impl Target {
             Scheme::Nats if !sessions.is_demanded() && !self.asks_for_tls => Encryption::Never,
             Scheme::Nats | Scheme::Tls => Encryption::AfterInfo,
         }
+    }
+
+    /// Whether credentials would go out in clear to a server that may be somebody else's.
+    pub(crate) fn must_prove_itself(&self, sessions: &Sessions) -> bool {
+        self.unproven.is_some() && self.auth != Auth::None && self.encryption(sessions) == Encryption::Never
     }
 
     /// The number to dial, as far as known.

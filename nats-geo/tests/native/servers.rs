@@ -73,8 +73,59 @@ async fn an_advertised_address_where_another_cluster_answers_is_never_used() {
     })
     .await;
     assert!(client.snapshot().active.is_none());
+    saw_no_connect(&evil).await;
+}
+
+/// Forwards to the server that is named last; returns its port and where to name it.
+async fn switch(upstream: u16) -> (u16, tokio::sync::watch::Sender<u16>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (named, upstream) = tokio::sync::watch::channel(upstream);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let upstream = *upstream.borrow();
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(("127.0.0.1", upstream)).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    });
+    (port, named)
+}
+
+/// Where containers come and go, a server of another cluster soon has the address of one that is gone.
+#[tokio::test]
+async fn an_address_that_changed_hands_since_the_last_probe_is_shown_no_credentials() {
+    let evil = Server::with("server_name: evil-1\ncluster { name: evil, listen: \"127.0.0.1:-1\" }").await;
+    let (port, named) = switch(0).await;
+    let address = format!("127.0.0.1:{port}");
+    let [first, mut second] = lon(&format!("client_advertise: \"{address}\"")).await;
+    named.send_replace(first.port);
+    let mut config = Config::interactive();
+    config.probe.interval = Duration::from_secs(4);
+    config.probe.interval_max = config.probe.interval;
+    let options = options().config(config).user_and_password("derek", "s3cr3t");
+    let connecting = options.connect(second.url());
+    let client = within("connecting", connecting).await.unwrap();
+    measured(&client, &address).await;
+    // A probe that is not a second old still counts. The time itself is what is waited for.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    named.send_replace(evil.port);
+    let mut notices = client.notices();
+    second.kill();
+    next_matching(&mut notices, |kind| matches!(kind, NoticeKind::OtherCluster { .. })).await;
+    saw_no_connect(&evil).await;
+
+    // The right server is back: it is taken, and messages pass.
+    named.send_replace(first.port);
+    wait_for("lon-1", async || client.snapshot().active).await;
+    within("a round trip", client.flush()).await.unwrap();
+}
+
+/// Nobody has sent this server a CONNECT.
+async fn saw_no_connect(server: &Server) {
     for state in ["open", "closed"] {
-        let connections = evil.monitor(&format!("connz?state={state}&auth=1")).await["connections"].clone();
+        let connections = server.monitor(&format!("connz?state={state}&auth=1")).await["connections"].clone();
         for connection in connections.as_array().unwrap() {
             assert!(connection.get("lang").is_none(), "a CONNECT was sent: {connection}");
         }

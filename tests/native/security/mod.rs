@@ -58,7 +58,10 @@ async fn refused(world: &World, scheme: &str, options: GeoOptions) -> String {
     assert!(matches!(error, ConnectError::Auth { .. }), "{error}");
     assert!(took < VERDICT, "refused after {took:?}");
     let asked = refusals(world) - before;
-    assert!(asked <= 3, "{asked} of 6 servers refused the same credentials: one of each region is to be asked");
+    assert!(
+        asked <= 3,
+        "{asked} of 6 servers refused the same credentials: one of each region is to be asked"
+    );
     format!("{error} {error:?}")
 }
 

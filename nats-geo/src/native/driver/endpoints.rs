@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use crate::core::{Advertisement, Endpoint, EndpointId, Event};
 use crate::native::Auth;
+use crate::native::clock;
 use crate::native::found::{Found, Origin};
 use crate::native::servers::{Address, ServerUrl};
 use crate::native::target::{Target, is_number};
@@ -33,6 +35,8 @@ struct Known {
     seen: Option<u64>,
     /// For those that were advertised: by which cluster.
     advertised: Option<Advertisement>,
+    /// When a probe last met the right server there.
+    proven_at: Option<Instant>,
     /// For those that were looked up: under which name.
     origin: Option<usize>,
     /// Its share of clients among servers that are equally near.
@@ -111,7 +115,10 @@ impl Endpoints {
     }
 
     pub(super) fn target(&self, id: EndpointId) -> Option<Target> {
-        self.known.get(&id).map(|known| known.target.clone())
+        let known = self.known.get(&id)?;
+        let is_proven = known.proven_at.is_some_and(|at| clock::since(at) < PROVEN_FOR);
+        let unproven = known.advertised.clone().filter(|_| !is_proven);
+        Some(Target { unproven, ..known.target.clone() })
     }
 
     pub(super) fn address(&self, id: EndpointId) -> String {
@@ -120,7 +127,8 @@ impl Endpoints {
 
     /// Remembers where a probe got an answer, and what the server asks for.
     pub(super) fn reached(&mut self, id: EndpointId, reached: SocketAddr, info: &Info) {
-        if let Some(Known { target, .. }) = self.known.get_mut(&id) {
+        if let Some(Known { target, proven_at, .. }) = self.known.get_mut(&id) {
+            *proven_at = Some(clock::now());
             target.reached = Some(reached);
             target.detour = false;
             target.awaits_tls = false;
@@ -251,7 +259,7 @@ impl Endpoints {
 impl Known {
     /// Of which nothing else is known.
     const fn at(target: Target) -> Self {
-        Self { region: None, target, seen: None, advertised: None, origin: None, weight: 1 }
+        Self { region: None, target, seen: None, advertised: None, proven_at: None, origin: None, weight: 1 }
     }
 
     fn listed(server: ServerUrl, auth: &Auth) -> Self {
@@ -268,6 +276,9 @@ impl Known {
         }
     }
 }
+
+/// Addresses are given to other servers within seconds, where containers come and go.
+const PROVEN_FOR: Duration = Duration::from_secs(1);
 
 /// A server that listens on all interfaces advertises each of its addresses: nine servers of three addresses
 /// each, twice over.

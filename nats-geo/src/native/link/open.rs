@@ -136,7 +136,7 @@ async fn connect(
         connect_to(Dialled::relay(way.url), Some(way.pass), target, settings, limit).await
     };
     let can_be_guarded = !target.scheme.is_websocket();
-    if can_be_guarded && guard.is_on() {
+    if can_be_guarded && (guard.is_on() || target.must_prove_itself(&settings.sessions)) {
         return guarded().await;
     }
     let dialled = Dialled::choose(target, &settings.sessions).await?;

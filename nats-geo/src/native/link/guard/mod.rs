@@ -4,6 +4,11 @@
 //! without a reason although its server lives, this may be the cause. For a while, links then lead through a
 //! [relay](relay::lead) in this process that leaves out what cannot be read. It costs a copy of all traffic, so links
 //! do without it otherwise. WebSocket links always do without it.
+//!
+//! The relay reads INFO before async-nats sends CONNECT. So credentials in clear go through it to a server at an address
+//! that was advertised, if no probe has just met the right server there: see [`Target::must_prove_itself`].
+//!
+//! [`Target::must_prove_itself`]: crate::native::target::Target::must_prove_itself
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -19,6 +19,7 @@ use crate::native::link::{Report, Reports};
 use crate::native::target::{Encryption, Target};
 use crate::native::tls;
 use crate::native::unique::unique;
+use crate::wire::{Decoder, ServerOp};
 
 /// The address for async-nats, and the connection name by which the relay recognises it.
 pub(in crate::native::link) struct Way {
@@ -36,6 +37,7 @@ pub(in crate::native::link) async fn lead(
     (conn, reports): (ConnId, Reports),
 ) -> Result<Way, OpenError> {
     let (server, info) = dial(target, settings).await?;
+    check_cluster(target, &info)?;
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|error| transport_error(&error))?;
     let port = listener.local_addr().map_err(|error| transport_error(&error))?.port();
@@ -46,6 +48,20 @@ pub(in crate::native::link) async fn lead(
         let _ = relay.run(listener, info).await;
     });
     Ok(Way { url: format!("nats://{}:{port}", Ipv4Addr::LOCALHOST), pass })
+}
+
+/// Before credentials are shown to whoever answers at an advertised address.
+fn check_cluster(target: &Target, info: &[u8]) -> Result<(), OpenError> {
+    let Some(mut advertised) = target.unproven.clone() else { return Ok(()) };
+    let mut decoder = Decoder::with_max_payload(0);
+    decoder.feed(info);
+    let Ok(Some(ServerOp::Info(info))) = decoder.next_op() else {
+        return Err(OpenError::Other("the server did not begin with INFO".into()));
+    };
+    match advertised.contradiction(info.cluster.as_deref()) {
+        Some((expected, found)) => Err(OpenError::OtherCluster { expected, found }),
+        None => Ok(()),
+    }
 }
 
 trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
