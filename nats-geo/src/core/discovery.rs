@@ -206,7 +206,7 @@ impl Roster {
     /// Whether another server than the known one answers at this address while that one goes on to be there: certainly if
     /// `is_linked` says that a link to it lives, or if one that was there before answers again, as no restarted server
     /// does. What it says is not true of the known one.
-    pub(crate) fn is_answered_by_another(
+    pub(crate) fn answered_by_another(
         &mut self,
         id: EndpointId,
         fingerprint: Fingerprint,
@@ -214,7 +214,7 @@ impl Roster {
     ) -> bool {
         let is_back = self.servers_before.get(&id) == Some(&fingerprint.server);
         let record = self.records.get_mut(&id);
-        record.is_some_and(|record| record.is_answered_by_another(fingerprint, is_linked || is_back))
+        record.is_some_and(|record| record.answered_by_another(fingerprint, is_linked || is_back))
     }
 
     /// At start each endpoint is a region of its own, and most of those numbers are not needed for long.

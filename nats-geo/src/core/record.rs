@@ -213,7 +213,7 @@ impl Record {
 
     /// Takes in that this server answered. Returns whether it is another one than the known one, which goes on to be
     /// there: as is certain if `is_proven`, and likely for some time afterwards.
-    pub(super) fn is_answered_by_another(&mut self, fingerprint: Fingerprint, is_proven: bool) -> bool {
+    pub(super) fn answered_by_another(&mut self, fingerprint: Fingerprint, is_proven: bool) -> bool {
         let is_other = self.fingerprint().is_some_and(|known| known.server != fingerprint.server);
         self.shared = if is_other && is_proven { SHARED_FOR } else { self.shared.saturating_sub(1) };
         is_other && self.is_shared()
@@ -247,7 +247,7 @@ impl Record {
     }
 
     /// A link to it is open.
-    pub(crate) const fn is_linked(&mut self) {
+    pub(crate) const fn link_opened(&mut self) {
         self.unhealthy_until = None;
     }
 

@@ -1,6 +1,7 @@
 //! Which region the client belongs to: the nearest that is known, also while it is down.
 
 use super::super::rank::Context;
+use super::super::record::Record;
 use super::super::{EndpointId, Region};
 use super::Selector;
 
@@ -55,7 +56,9 @@ impl Selector {
 
     /// Nobody has ever answered there, and now somebody was asked in vain.
     pub(super) fn note_missed(&mut self, endpoint: EndpointId) {
-        let is_unknown = self.roster.get(endpoint).is_some_and(|record| record.fingerprint().is_none());
+        // Servers advertise addresses that clients cannot reach: those are of no region.
+        let is_unknown = |record: &Record| record.fingerprint().is_none() && !record.is_gossiped();
+        let is_unknown = self.roster.get(endpoint).is_some_and(is_unknown);
         let here = self.active.and_then(|active| self.region_of(active));
         let region = self
             .roster

@@ -111,7 +111,7 @@ impl Selector {
     fn probe_answered(&mut self, endpoint: EndpointId, answer: Answer<'_>, period: Duration) -> bool {
         let Answer { time_to_info, rtt, fingerprint, identity } = answer;
         let is_linked = self.is_linked(endpoint);
-        if self.roster.is_answered_by_another(endpoint, fingerprint, is_linked) {
+        if self.roster.answered_by_another(endpoint, fingerprint, is_linked) {
             // How far that one is, and where, says nothing about the one that is known.
             if let Some(record) = self.roster.get_mut(endpoint) {
                 record.answered(self.now);

@@ -274,7 +274,7 @@ impl Selector {
         let region = self.roster.region(endpoint).cloned();
         let record = self.roster.get_mut(endpoint);
         let base = record.and_then(|record| {
-            record.is_linked();
+            record.link_opened();
             record.base.get()
         });
         if base.is_none() {

@@ -57,6 +57,23 @@ fn the_home_that_is_set_is_returned_to_and_kept() {
     assert_eq!(world.region(), Some("lon"), "home is no reason to go farther");
 }
 
+/// Servers advertise private addresses: to ask for those all the time would use up the budget.
+#[test]
+fn an_advertised_address_where_nobody_answers_is_not_asked_more_often() {
+    let mut world = World::settled(Config::interactive(), 1);
+    let server = Server { region: "nowhere", rtt: ms(1), mood: Mood::Down, life: 0 };
+    world.servers.push(server);
+    let id = EndpointId(world.servers.len() as u64 - 1);
+    world.event(Event::Discovered(Endpoint::new(id, "172.17.0.1:4222").gossiped()));
+    let since = world.now;
+    world.run_for(secs(600));
+    let is_probe = |(at, action): &&(Time, Action)| {
+        *at >= since && matches!(action, Action::Probe { endpoint, .. } if *endpoint == id)
+    };
+    let probes = world.actions.iter().filter(is_probe).count();
+    assert!((2..20).contains(&probes), "{probes} probes in ten minutes");
+}
+
 /// A client of one address, behind which two servers answer.
 struct Balanced {
     selector: Selector,
