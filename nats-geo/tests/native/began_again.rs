@@ -6,11 +6,12 @@ use futures_util::StreamExt as _;
 use nats_geo::core::NoticeKind;
 use nats_geo::jetstream::consumer::pull;
 use nats_geo::jetstream::stream::{Config, StorageType};
-use nats_geo::jetstream::{MessagesError, OrderedOptions, PullOptions, kv};
+use nats_geo::jetstream::{MessagesError, OrderedOptions, PullOptions, kv, object};
 use nats_geo::{GeoClient, Notices};
 use std::time::Duration;
 
 use crate::basics::{client, options};
+use crate::stores::{film, films, write};
 use crate::support::{Server, wait_for, within};
 
 fn in_memory() -> kv::Config {
@@ -153,6 +154,31 @@ async fn an_ordered_reader_starts_over_and_reads_what_is_there_now() {
         assert_eq!(within("a message", ordered.next()).await.unwrap().unwrap().payload, payload);
     }
     assert_eq!(began_again(&mut notices).await, ("ORDERS".into(), 3));
+}
+
+/// The bytes of another life of the store would be a film that nobody made.
+#[tokio::test]
+async fn reading_an_object_ends_with_an_error() {
+    let (_server, _dir, client, films) = films().await;
+    write(&films, "film", &film(3_000_000)).await;
+    let mut object = within("the object", films.get("film")).await.unwrap();
+    within("its first part", object.next()).await.unwrap().unwrap();
+    client.jetstream().delete_object_store("films").await.unwrap();
+    let config = object::Config { bucket: "films".into(), ..Default::default() };
+    let again = client.jetstream().create_object_store(config).await.unwrap();
+    write(&again, "another film", &film(100_000)).await;
+    let end = async {
+        loop {
+            match object.next().await {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return error,
+                None => panic!("an end without an error"),
+            }
+        }
+    };
+    // Two heartbeats, and two questions about the stream.
+    let error = tokio::time::timeout(Duration::from_secs(30), end).await.expect("the end");
+    assert!(error.to_string().contains("is not complete"), "{error}");
 }
 
 #[tokio::test]
