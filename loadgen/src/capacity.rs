@@ -74,7 +74,7 @@ impl Load {
     }
 }
 
-/// What is asked for on the command line, and for the rest what the machine can serve.
+/// Chooses the load: as the command line says, and for the rest as much as the machine serves.
 ///
 /// # Errors
 /// The clients that try it do not connect.
@@ -101,7 +101,8 @@ pub async fn choose(plan: &Plan, cluster: &SuperCluster) -> Result<Capacity, Cap
     Ok(Capacity { load, idle_before: Some(idle_before), cost_per_request: Some(cost_per_request) })
 }
 
-/// What is idle without load, and what one request per second costs. `None` where the operating system does not tell.
+/// Measures the idle share without load, and the share that one request per second costs. `None` where the operating
+/// system does not tell.
 async fn try_out(plan: &Plan, cluster: &SuperCluster) -> Result<Option<(f64, f64)>, CapacityError> {
     let region = &plan.topology.regions()[0];
     let urls: Vec<_> = cluster.endpoints(region)?.into_iter().map(|endpoint| endpoint.tcp_url).collect();

@@ -90,8 +90,8 @@ impl ServerName {
         &self.region
     }
 
-    /// What its files are called, without their endings: its name, if any file system takes it, else its number in the
-    /// super-cluster and what can be taken of its name.
+    /// Returns the name of its files, without their endings: its own name, if any file system takes it, else its number in
+    /// the super-cluster and the plain part of its name.
     pub(super) fn file_stem(&self, number: usize) -> String {
         const LONGEST: usize = 40;
         let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');

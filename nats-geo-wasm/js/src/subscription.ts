@@ -109,7 +109,7 @@ export class SubscriptionImpl implements Subscription {
   /** Nothing more comes in; then, in bounds of time, requests that handlers work on are answered. */
   async #drain(): Promise<void> {
     await this.#owner.drainSubscription(this);
-    // Whoever reads nothing answers nothing.
+    // A handler that reads nothing answers nothing.
     if (this.#read === null && !this.#options.callback) return;
     await limited(this.#answers.settled(), this.#owner.drainTimeoutMs, (ms) => new TimeoutError(`requests on ${this.subject} were not answered within ${ms} ms`));
   }

@@ -103,8 +103,8 @@ export interface SubscriptionOptions {
   /** Number of waiting messages from which a `slowConsumer` status is emitted. */
   slow?: number;
   /**
-   * nats-geo: bytes that may wait in the iterator; the default is 64 MiB. What comes beyond that, or beyond 524,288 messages,
-   * is dropped and counted (`getDropped()`), and a `slowConsumer` status says so. Other subscriptions go on.
+   * nats-geo: bytes that may wait in the iterator; the default is 64 MiB. Messages beyond that, or beyond 524,288 of them,
+   * are dropped and counted (`getDropped()`), and a `slowConsumer` status says so. Other subscriptions go on.
    */
   maxPendingBytes?: number;
 }

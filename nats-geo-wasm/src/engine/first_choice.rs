@@ -1,7 +1,7 @@
 //! The first choice waits for servers that a browser has not dialled yet.
 //!
-//! A browser may open sockets to one address one after the other (RFC 6455, section 4.1), in any order. Whoever has the
-//! first turn then answers first, however far away. A dial would wait behind those sockets too, so waiting for the other
+//! A browser may open sockets to one address one after the other (RFC 6455, section 4.1), in any order. The server with the
+//! first turn then answers first, however far away it is. A dial would wait behind those sockets too, so waiting for the other
 //! answers costs little.
 
 use std::time::Duration;

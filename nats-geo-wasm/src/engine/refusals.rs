@@ -1,4 +1,4 @@
-//! What servers refuse costs itself: a name that is too long at the call, a subscription with an error of its own.
+//! Handles refusals by servers: a name that is too long fails at the call, a refused subscription ends with an error.
 
 use nats_geo::wire::{Complaint, Denied};
 

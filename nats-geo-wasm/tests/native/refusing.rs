@@ -1,4 +1,4 @@
-//! What a server refuses costs itself, and nothing else.
+//! Servers that refuse a name, a subscription or a publish: the link and the others go on.
 
 use std::time::Duration;
 

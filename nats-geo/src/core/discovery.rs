@@ -105,7 +105,7 @@ impl Roster {
         self.regions.name(record.region())
     }
 
-    /// What its server calls its region, if it does.
+    /// Returns the cluster of its server, if that names one.
     pub(crate) fn cluster_of(&self, record: &Record) -> Option<&Region> {
         record.cluster().map(|cluster| self.regions.name(cluster))
     }
@@ -205,7 +205,7 @@ impl Roster {
 
     /// Whether another server than the known one answers at this address while that one goes on to be there: certainly if
     /// `is_linked` says that a link to it lives, or if one that was there before answers again, as no restarted server
-    /// does. What it says is not true of the known one.
+    /// does. Its distance and cluster say nothing about the known one.
     pub(crate) fn answered_by_another(
         &mut self,
         id: EndpointId,

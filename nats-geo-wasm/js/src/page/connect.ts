@@ -56,7 +56,7 @@ async function throughWorker(parsed: ParsedPageOptions, { posted, authenticator 
   }
 }
 
-/** The engine is only loaded when it is needed here. What is left of the time limit is the engine's. */
+/** Loads the engine, which a page only needs when it connects by itself. The engine gets the rest of the time limit. */
 async function inPage(options: PageOptions | undefined, deadline: Deadline): Promise<NatsConnection> {
   const { mode: _mode, worker: _worker, wasm, ...connection } = options ?? {};
   const notLoaded = (why: string, cause?: unknown): ConnectionError => new ConnectionError(`the engine could not be loaded: ${why}`, { cause, code: "ENGINE_NOT_LOADED" });
