@@ -102,7 +102,7 @@ impl Region {
     }
 }
 
-/// What a server says about an address in its `connect_urls`: that a server of its own cluster answers there. If another
+/// The claim of a server's `connect_urls` about one address: a server of its own cluster answers there. If another
 /// one answers, the advertisement is wrong: addresses of container networks, for example, are the same on every host.
 ///
 /// ```

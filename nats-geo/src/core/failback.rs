@@ -66,7 +66,7 @@ impl FailBack {
         self.left.insert(region);
     }
 
-    /// What seemed to be a region of its own, because nobody had answered there, is in `region`.
+    /// The first server to answer at an endpoint is in `region`. Before, the endpoint counted as the region `before`.
     pub(crate) fn turned_out(&mut self, before: &Region, region: &Region, here: Option<&Region>) {
         if self.left.remove(before) && here != Some(region) {
             self.left.insert(region.clone());

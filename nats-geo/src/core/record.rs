@@ -129,7 +129,7 @@ impl Record {
         before.map(|before| before.fingerprint.server)
     }
 
-    /// Whoever answered there is not the server that was meant.
+    /// Forgets the server that answered: it is not the one that was meant.
     pub(super) fn forget_answerer(&mut self, regions: &mut RegionTable) {
         self.answerer = None;
         self.alias = false;

@@ -33,7 +33,7 @@ pub struct RankedServer {
     pub region: Region,
     /// The RTT that ranks: the minimum of recent samples.
     pub base_rtt: Option<Duration>,
-    /// Several servers answer at this address in turns, as behind a load balancer. What stands here is true of the one
+    /// Several servers answer at this address in turns, as behind a load balancer. The other fields describe the one
     /// that the client is connected to, or was last.
     pub shared: bool,
     /// Why it stands at this place.

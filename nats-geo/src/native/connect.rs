@@ -44,7 +44,7 @@ pub enum ConnectError {
     /// Every region refused the credentials, or two did and no other answered in the time of a dial (3 s).
     #[error("the credentials were refused in every region that answered{}", listed(.failures))]
     Auth {
-        /// What each server said that was asked.
+        /// The refusal of each server that the client asked.
         failures: Vec<ServerFailure>,
     },
     /// No server could be used in time.

@@ -46,7 +46,7 @@ impl Selector {
         }
     }
 
-    /// What seemed to be a region of its own answers for the first time, and says which one it is in.
+    /// A server answers for the first time at an endpoint that counted as the region `before`.
     pub(super) fn turned_out(&mut self, before: &Region, endpoint: EndpointId) {
         let here = self.active.and_then(|active| self.region_of(active)).cloned();
         if let Some(region) = self.roster.region(endpoint).filter(|region| *region != before) {

@@ -12,7 +12,7 @@ impl Selector {
         let roster = &self.roster;
         self.dialer.skip(|candidate| roster.region(candidate) == Some(&region));
         self.roster.refused_by(endpoint);
-        // What has to be steady before a return is that the credentials are taken, and only a try can show that.
+        // Before a return the region must be steady anew: probes do not show whether it takes the credentials.
         self.roster.region_failed(&region);
         self.refusing.mark(&region, self.now, &self.config);
         if let Some(outage) = &mut self.outage {

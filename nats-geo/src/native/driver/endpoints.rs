@@ -67,7 +67,7 @@ impl Endpoints {
         endpoints
     }
 
-    /// Lists these servers instead of those that were listed before. What servers advertised is forgotten; those of the
+    /// Lists these servers instead of those that were listed before. Advertised servers are forgotten; those of the
     /// new list advertise theirs.
     pub(super) fn relist(&mut self, servers: Vec<ServerUrl>) -> Vec<Event> {
         self.inherit_auth(&servers);
