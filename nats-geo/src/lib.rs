@@ -62,3 +62,6 @@ pub use native::*;
 #[cfg(all(doctest, feature = "native"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+#[cfg(all(doctest, feature = "dns"))]
+mod book;
