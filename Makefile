@@ -1,6 +1,6 @@
 # Every command that checks this repository, each in one place. `make help` lists them; .ci/run calls them.
 
-.PHONY: help hostile test test-rust test-web test-js test-browser check fmt clippy doc wasm package web wasm32 deny private bench bench-overhead bench-browser lifetime sweep fuzz endurance
+.PHONY: help hostile test test-rust test-web test-js test-browser check fmt clippy doc wasm package web wasm32 deny private bench bench-overhead bench-browser benchmarks docs lifetime sweep fuzz endurance
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,9 @@ package: wasm ## Build the npm package, into nats-geo-wasm/js/dist
 web: package ## Build the demo, into web/dist
 	cd web && npm ci --no-audit --no-fund && npm run build
 
+docs: ## Build the book, into target/book; warnings are errors
+	docs/build
+
 wasm32: ## Check that the pure layers build for browsers
 	.ci/wasm32
 
@@ -61,6 +64,10 @@ deny: ## Check licences, sources and advisories of dependencies (needs cargo-den
 
 bench: ## Run the benchmarks (BENCH=--quick for a first look)
 	cargo bench -p nats-geo-benches --bench nats-geo -- $(BENCH)
+
+benchmarks: ## Measure what the book shows (ONLY="failover herd"), and write it into the book; 20 minutes
+	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
+	benches/record $(ONLY) && BOOK=write cargo test -p nats-geo-tests --test book generated
 
 bench-overhead: ## Compare nats-geo with raw async-nats on one server (BENCH=--quick for a first look)
 	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \

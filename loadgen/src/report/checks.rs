@@ -37,7 +37,7 @@ pub fn checks(plan: &Plan, measured: Measured<'_>) -> Vec<Check> {
     for row in measured.flows.iter().filter(|row| row.population == Population::NatsGeo) {
         if row.fault == FaultKind::LameDuck && row.subscription == "queue" {
             checks.push(none("lame duck: queue group, lost", row.tally.lost));
-            checks.push(none("lame duck: queue group, doubled", row.tally.doubled));
+            checks.push(none("lame duck: queue group, duplicated", row.tally.doubled));
         }
     }
     let fault_regions = plan.fault_regions();

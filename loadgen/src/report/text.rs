@@ -16,7 +16,7 @@ pub fn render(report: &Report) -> String {
     let _ = writeln!(text, "\nFailover: from the fault to the first answered request\n{}", failovers(report));
     let _ = writeln!(text, "\nConnect: from connect() to the first answered request\n{}", connects(report));
     let _ = writeln!(text, "\nMessages of plain subscriptions and queue groups\n{}", flows(report));
-    let _ = writeln!(text, "\nClients that were not hit\n{}", controls(report));
+    let _ = writeln!(text, "\nClients that no fault hit\n{}", controls(report));
     let _ = writeln!(text, "\n{}\n{}", idle(report), load(report));
     for note in &report.notes {
         let _ = writeln!(text, "* {note}");
@@ -43,7 +43,7 @@ fn failovers(report: &Report) -> Table {
         "landed",
         "failed",
         "lost",
-        "doubled",
+        "duplicated",
     ]);
     for row in &report.failover {
         let phases = &row.phases_ms;
@@ -80,7 +80,7 @@ fn connects(report: &Report) -> Table {
 }
 
 fn flows(report: &Report) -> Table {
-    let mut table = table(&["fault", "clients", "subscription", "per s", "sent", "lost", "doubled"]);
+    let mut table = table(&["fault", "clients", "subscription", "per s", "sent", "lost", "duplicated"]);
     for row in &report.flows {
         let numbers = [row.tally.sent, row.tally.lost, row.tally.doubled].map(|number| number.to_string());
         let mut cells = vec![row.fault.to_string(), row.population.to_string(), row.subscription.to_owned()];
@@ -104,8 +104,8 @@ fn controls(report: &Report) -> Table {
 fn idle(report: &Report) -> String {
     let idle = &report.idle;
     format!(
-        "Idle nats-geo client ({}): {:.0} bytes/s for PINGs, {:.0} bytes/s for probes at first, {:.0} once ranks hold \
-         ({:.0} bytes per probe)",
+        "An idle nats-geo client ({}) sends and receives {:.0} bytes/s for PINGs, {:.0} bytes/s for probes at first, and \
+         {:.0} once the ranking is stable ({:.0} bytes per probe)",
         report.preset,
         idle.ping_bytes_per_s,
         idle.probe_bytes_per_s_at_first,
@@ -119,8 +119,8 @@ fn load(report: &Report) -> String {
     let percent =
         |share: Option<f64>| share.map_or_else(|| "-".into(), |share| format!("{:.0} %", share * 100.0));
     format!(
-        "Load: {} clients with {} requests/s each where it breaks, {} with {} elsewhere; processors idle: {} before, {} \
-         under load (median of the rounds), at least {}",
+        "Load: {} clients with {} requests/s each in the region that breaks, {} with {} in other regions; processors idle: {} \
+         before, {} under load (median of the rounds), {} at least",
         report.clients,
         report.rate_per_s,
         report.bystanders,

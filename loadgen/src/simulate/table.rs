@@ -32,7 +32,8 @@ pub fn render(simulation: &Simulation) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "{} clients in {} regions lose {} for {} s; a region can do {} handshakes/s; N/C is {:.1} s",
+        "{} clients in {} regions lose {} for {} s; a region accepts {} handshakes/s, so the clients that it held need {:.1} s at \
+         least",
         simulation.clients,
         simulation.regions.len(),
         simulation.lost,
@@ -43,10 +44,10 @@ pub fn render(simulation: &Simulation) -> String {
     let _ = writeln!(text, "{table}");
     let _ = write!(
         text,
-        "back: a place for their traffic again before the region returned. dials and handshakes (at survivors): per hit \
-         client.\npeak: most handshakes asked of a survivor in a second over what it can do; the second one, of the lost \
-         region at its return.\nnearest: in the nearest survivor. skew: busiest server over its region's average. home: \
-         back home after the return. Memory: {:.2} GB at most. Seed {}.",
+        "hit: clients of the lost region. back: those that connected again before it returned. dials and handshakes (at \
+         survivors): per hit client.\npeak: the most handshakes per second at a survivor, compared with its capacity; the \
+         second one: at the lost region after its return.\nnearest: share in the nearest survivor. skew: the busiest \
+         server compared with its region's average. home: share that returned. Memory: {:.2} GB at most. Seed {}.",
         simulation.memory_max_bytes as f64 / 1e9,
         simulation.seed,
     );

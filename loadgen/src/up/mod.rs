@@ -56,7 +56,11 @@ pub async fn run(plan: UpPlan) -> Result<(), UpError> {
     };
     eprintln!("starting the super-cluster");
     let mut cluster = SuperCluster::start(plan.start.clone()).await?;
-    eprintln!("{} servers of {} are linked", plan.start.topology.servers().count(), cluster.nats_server());
+    eprintln!(
+        "{} servers of {} form the super-cluster",
+        plan.start.topology.servers().count(),
+        cluster.nats_server()
+    );
     eprintln!("{}", addresses(&cluster, &plan.start)?);
     let _site = match &plan.serve {
         Some(serve) => {

@@ -5,65 +5,84 @@ export class NatsError extends Error {
   readonly code: string;
   constructor(code: string, message: string, options?: ErrorOptions);
 }
+/** `INVALID_ARGUMENT`, or `INVALID_CONFIG` for a constant in `config`: a value cannot work. The message names the value and the remedy. */
 export class InvalidArgumentError extends NatsError {
   constructor(message: string, options?: ErrorOptions & { code?: string });
 }
+/** `INVALID_SUBJECT`: the subject is empty, or has spaces or empty tokens. */
 export class InvalidSubjectError extends NatsError {
   constructor(subject: string, options?: ErrorOptions & { message?: string });
 }
+/** `INVALID_OPERATION`: the object does not allow this call in its state, such as two iterators over one subscription. */
 export class InvalidOperationError extends NatsError {
   constructor(message: string, options?: ErrorOptions);
 }
+/** `PAYLOAD_TOO_LARGE`: the message is larger than the server accepts (`max_payload`). */
 export class PayloadTooLargeError extends InvalidArgumentError {
   constructor(message: string, options?: ErrorOptions);
 }
+/** `NOT_INITIALIZED`: the WebAssembly is not loaded. Wait for `init()` first. */
 export class NotInitializedError extends NatsError {
   constructor(message?: string);
 }
+/** `CLOSED`: the connection is closed. Connect again. */
 export class ClosedConnectionError extends NatsError {
   constructor(message?: string, options?: ErrorOptions);
 }
+/** `DRAINING`: the application has called `drain()`, so the connection accepts nothing new. */
 export class DrainingConnectionError extends NatsError {
   constructor(message?: string, options?: ErrorOptions);
 }
+/** `CONNECTION`: no listed server could be used. `cause` and the message say why. */
 export class ConnectionError extends NatsError {
   constructor(message: string, options?: ErrorOptions & { code?: string });
 }
+/** `MIXED_CONTENT`: a page from `https://` may not use `ws://`. Use `wss://`. */
 export class MixedContentError extends ConnectionError {
   constructor(message: string, options?: ErrorOptions);
 }
+/** `PROTOCOL`: a server sent what is not the NATS protocol. */
 export class ProtocolError extends NatsError {
   constructor(message: string, options?: ErrorOptions);
 }
+/** `AUTHORIZATION`: servers refused the credentials. Check user, password, token or key. */
 export class AuthorizationError extends NatsError {
   constructor(message: string, options?: ErrorOptions);
 }
+/** `PERMISSION_VIOLATION`: the user may not publish or subscribe to `subject`. Permit it at the server. */
 export class PermissionViolationError extends NatsError {
   readonly operation: "publish" | "subscription";
   readonly subject: string;
   readonly queue?: string;
   constructor(message: string, options?: ErrorOptions);
 }
+/** `TIMEOUT`: no answer arrived in time. */
 export class TimeoutError extends NatsError {
   constructor(message?: string, options?: ErrorOptions);
 }
+/** `NO_RESPONDERS`: nobody subscribes to the subject of the request. */
 export class NoRespondersError extends NatsError {
   readonly subject: string;
   constructor(subject: string, options?: ErrorOptions);
 }
+/** `REQUEST`: a request failed. `cause` says why. */
 export class RequestError extends NatsError {
   isNoResponders(): boolean;
   constructor(message: string, options?: ErrorOptions & { code?: string });
 }
+/** `LINK_LOST`: the link was lost while the request waited. The request may have been executed. */
 export class LinkLostError extends RequestError {
   constructor(message?: string, options?: ErrorOptions);
 }
+/** `SLOW_CONSUMER`: the application reads a subscription too slowly, and its buffer is full. The newest messages are lost. */
 export class SlowConsumerError extends NatsError {
   constructor(message: string, options?: ErrorOptions);
 }
+/** `JETSTREAM`: a stream, bucket or object store could not do what was asked. The message says why. */
 export class JetStreamError extends NatsError {
   constructor(message: string, options?: ErrorOptions & { code?: string });
 }
+/** `JETSTREAM_API`: JetStream refused. `NOT_FOUND`: there is no such stream or message. `WRONG_LAST_SEQUENCE`: another client wrote first. `status`, `apiCode` and the message are the server's own. */
 export class JetStreamApiError extends JetStreamError {
   /** HTTP-like status. */
   readonly status: number;

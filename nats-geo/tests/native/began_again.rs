@@ -6,6 +6,7 @@ use futures_util::StreamExt as _;
 use nats_geo::core::NoticeKind;
 use nats_geo::jetstream::consumer::pull;
 use nats_geo::jetstream::stream::{Config, StorageType};
+use nats_geo::jetstream::virtual_stream::{self, Position};
 use nats_geo::jetstream::{MessagesError, OrderedOptions, PullOptions, kv, object};
 use nats_geo::{GeoClient, Notices};
 use std::time::Duration;
@@ -237,4 +238,57 @@ async fn the_messages_of_a_durable_consumer_end_with_an_error_that_says_so() {
     };
     assert_eq!(ended, expected);
     assert_eq!(began_again(&mut notices).await, ("ORDERS".into(), 3));
+}
+
+/// The numbers of a region's messages begin again with its write stream: those that come are not those that were read.
+#[tokio::test]
+async fn readers_of_a_virtual_stream_go_on_when_a_write_stream_was_deleted_and_made_again() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let servers = cluster(dir.path()).await;
+    let urls: Vec<_> = servers.iter().map(Server::url).collect();
+    let client = within("connecting", options().connect(urls)).await.unwrap();
+    let mut notices = client.notices();
+    let jetstream = client.jetstream();
+    let config = virtual_stream::Config::new("orders", ["lon"]);
+    let make = async || jetstream.create_virtual_stream(config.clone()).await.ok();
+    let orders = wait_for("the virtual stream", make).await;
+    let publish = async |payloads: [&'static str; 3]| {
+        for payload in payloads {
+            orders.publish("orders.new", payload.into()).await.unwrap();
+        }
+    };
+    publish(["1", "2", "3"]).await;
+    let workers = pull::Config { durable_name: Some("workers".into()), ..Default::default() };
+    let mut durable = orders.create_consumer(workers).await.unwrap().messages().await.unwrap();
+    let mut ordered = orders.ordered(Position::first()).await.unwrap();
+    let mut in_hand = None;
+    for payload in ["1", "2", "3"] {
+        assert_eq!(within("a message", ordered.next()).await.unwrap().unwrap().payload, payload);
+        let message = within("a message", durable.next()).await.unwrap().unwrap();
+        assert_eq!(message.payload, payload);
+        if payload == "2" { in_hand = Some(message) } else { message.double_ack().await.unwrap() }
+    }
+    jetstream.delete_stream("orders-write-lon").await.unwrap();
+    wait_for("the write stream", make).await;
+    publish(["4", "5", "6"]).await;
+    // It was number 2, and so is another message now.
+    in_hand.unwrap().double_ack().await.unwrap();
+    let reading = async {
+        for payload in ["4", "5", "6"] {
+            let message = ordered.next().await.unwrap().unwrap();
+            assert_eq!(message.payload, payload);
+            let message = durable.next().await.unwrap().unwrap();
+            assert_eq!(message.payload, payload);
+            message.double_ack().await.unwrap();
+        }
+    };
+    // The server looks for a source that it has lost every 10 s, and later more seldom.
+    tokio::time::timeout(Duration::from_secs(60), reading).await.expect("the new messages");
+    let position = ordered.position();
+    assert_eq!(position.sequence("lon"), Some(3));
+    assert_eq!(began_again(&mut notices).await, ("orders-write-lon".into(), 3));
+    // Whoever goes on from here later reads what comes later, and nothing again.
+    let mut later = orders.ordered(position).await.unwrap();
+    publish(["7", "8", "9"]).await;
+    assert_eq!(within("a message", later.next()).await.unwrap().unwrap().payload, "7");
 }

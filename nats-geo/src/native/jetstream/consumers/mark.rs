@@ -34,15 +34,20 @@ impl Mark {
     ///
     /// A leader that has just taken over may know less than it will in a moment, so this asks twice.
     pub(crate) async fn is_lost(self, context: &Context, stream: &str) -> bool {
-        if !self.seems_lost(context, stream).await {
-            return false;
-        }
-        tokio::time::sleep(GONE_FOR).await;
-        let is_lost = self.seems_lost(context, stream).await;
+        let is_lost = self.check(context, stream).await == Some(true);
         if is_lost {
             self.notify(context, stream);
         }
         is_lost
+    }
+
+    /// As [`is_lost`](Self::is_lost), without a notice; `None` if nobody answers, or may answer.
+    pub(crate) async fn check(self, context: &Context, stream: &str) -> Option<bool> {
+        if !self.seems_lost(context, stream).await? {
+            return Some(false);
+        }
+        tokio::time::sleep(GONE_FOR).await;
+        self.seems_lost(context, stream).await
     }
 
     /// Sends the notice that the stream began again.
@@ -51,12 +56,13 @@ impl Mark {
         context.client().hub().notify(NoticeKind::StreamBeganAgain { stream, last_sequence });
     }
 
-    async fn seems_lost(self, context: &Context, stream: &str) -> bool {
+    async fn seems_lost(self, context: &Context, stream: &str) -> Option<bool> {
         let info = context.call_once::<Info>(format!("{API}.STREAM.INFO.{stream}"), &json!({})).await;
-        info.is_ok_and(|info| self.is_not_of(&info))
+        Some(self.is_not_of(&info.ok()?))
     }
 
-    /// A mirror may be behind what was read elsewhere, and was made after the messages that it has.
+    /// A mirror has the times and sequences of its origin, but may be behind it, and was made after the messages that it
+    /// has.
     fn is_not_of(self, info: &Info) -> bool {
         let state = &info.state;
         let was_made_later = info.created > self.stored;
@@ -64,7 +70,7 @@ impl Mark {
         let has_others = state.messages > 0
             && state.first_sequence <= self.sequence
             && state.first_timestamp > self.stored;
-        info.config.mirror.is_none() && (was_made_later || has_less || has_others)
+        has_others || (info.config.mirror.is_none() && (was_made_later || has_less))
     }
 }
 
@@ -119,6 +125,7 @@ mod tests {
             assert!(mark.is_not_of(&info), "{mark:?} {info:?}");
         }
         assert!(!mark(5, 9).is_not_of(&info(1, 4, 8, true)), "a mirror may be behind");
+        assert!(mark(5, 20).is_not_of(&info(1, 9, 21, true)), "the mirror of an origin that began again");
     }
 
     #[test]

@@ -1,28 +1,51 @@
 //! What a reader has acknowledged, whichever region's consumer it was told.
+//!
+//! A write stream that begins again numbers its messages anew. What was acknowledged before is forgotten then, and an
+//! acknowledgement of a message from before does not count for the new message of the same number.
 
 use std::collections::BTreeMap;
 
 use super::Origin;
 
-/// Sequences by region, as ranges: a single reader acknowledges nearly all in a row.
+/// Sequences by region.
 #[derive(Debug, Default)]
-pub(super) struct Acknowledged(BTreeMap<String, Ranges>);
+pub(super) struct Acknowledged(BTreeMap<String, Region>);
+
+#[derive(Debug, Default)]
+struct Region {
+    /// How often its write stream has begun again.
+    restarts: u64,
+    /// A single reader acknowledges nearly all in a row.
+    ranges: Ranges,
+}
 
 /// (First, last) of each range.
 type Ranges = BTreeMap<u64, u64>;
 
 impl Acknowledged {
     pub(super) fn contains(&self, origin: &Origin) -> bool {
-        let below =
-            self.0.get(&origin.region).and_then(|ranges| ranges.range(..=origin.sequence).next_back());
+        let region = self.0.get(&origin.region);
+        let below = region.and_then(|region| region.ranges.range(..=origin.sequence).next_back());
         below.is_some_and(|(_, last)| *last >= origin.sequence)
     }
 
-    pub(super) fn add(&mut self, origin: &Origin) {
-        if self.contains(origin) {
+    /// How often the write stream of `region` has begun again.
+    pub(super) fn restarts(&self, region: &str) -> u64 {
+        self.0.get(region).map_or(0, |region| region.restarts)
+    }
+
+    /// Forgets what was acknowledged of `region`: its write stream began again.
+    pub(super) fn restart(&mut self, region: &str) {
+        let region = self.0.entry(region.to_owned()).or_default();
+        *region = Region { restarts: region.restarts + 1, ranges: Ranges::new() };
+    }
+
+    /// Adds a message that was delivered after its write stream had begun again `restarts` times.
+    pub(super) fn add(&mut self, origin: &Origin, restarts: u64) {
+        if self.contains(origin) || restarts != self.restarts(&origin.region) {
             return;
         }
-        let ranges = self.0.entry(origin.region.clone()).or_default();
+        let Region { ranges, .. } = self.0.entry(origin.region.clone()).or_default();
         let (mut first, mut last) = (origin.sequence, origin.sequence);
         if let Some((below, _)) = ranges.range(..first).next_back().filter(|(_, end)| **end + 1 == first) {
             first = *below;
@@ -54,15 +77,15 @@ mod tests {
         for order in [[1, 2, 3, 5], [5, 3, 2, 1], [1, 3, 2, 5], [3, 5, 1, 2]] {
             let mut acknowledged = Acknowledged::default();
             for sequence in order.into_iter().chain(order) {
-                acknowledged.add(&origin(sequence));
+                acknowledged.add(&origin(sequence), 0);
             }
-            assert_eq!(acknowledged.0["lon"], Ranges::from([(1, 3), (5, 5)]), "{order:?}");
+            assert_eq!(acknowledged.0["lon"].ranges, Ranges::from([(1, 3), (5, 5)]), "{order:?}");
             let known: Vec<_> =
                 (0..=6).filter(|sequence| acknowledged.contains(&origin(*sequence))).collect();
             assert_eq!(known, [1, 2, 3, 5]);
         }
         let mut acknowledged = Acknowledged::default();
-        acknowledged.add(&origin(u64::MAX));
+        acknowledged.add(&origin(u64::MAX), 0);
         assert!(acknowledged.contains(&origin(u64::MAX)));
         assert!(!acknowledged.contains(&Origin { region: "ams".into(), sequence: u64::MAX }));
     }
@@ -71,8 +94,20 @@ mod tests {
     fn memory_is_bounded_and_the_oldest_goes_first() {
         let mut acknowledged = Acknowledged::default();
         let last = 2 * RANGES_MAX as u64;
-        (0..=last).step_by(2).for_each(|sequence| acknowledged.add(&origin(sequence)));
-        assert_eq!(acknowledged.0["lon"].len(), RANGES_MAX);
+        (0..=last).step_by(2).for_each(|sequence| acknowledged.add(&origin(sequence), 0));
+        assert_eq!(acknowledged.0["lon"].ranges.len(), RANGES_MAX);
         assert!(!acknowledged.contains(&origin(0)) && acknowledged.contains(&origin(last)));
+    }
+
+    #[test]
+    fn a_write_stream_that_began_again_has_nothing_acknowledged() {
+        let mut acknowledged = Acknowledged::default();
+        acknowledged.add(&origin(1), 0);
+        acknowledged.restart("lon");
+        assert!(!acknowledged.contains(&origin(1)));
+        acknowledged.add(&origin(2), 0);
+        assert!(!acknowledged.contains(&origin(2)), "the message from before had this number");
+        acknowledged.add(&origin(2), acknowledged.restarts("lon"));
+        assert!(acknowledged.contains(&origin(2)));
     }
 }

@@ -1,5 +1,6 @@
 //! Durable consumers: one of the same name in every region.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 use std::pin::Pin;
@@ -13,10 +14,12 @@ use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::acknowledged::Acknowledged;
 use super::following::{Following, not_yet};
+use super::restarted::WriteStreams;
 use super::set_up::Parts;
 use super::{CreateError, Origin, VirtualStream};
 use crate::native::hub::lock;
 use crate::native::jetstream::api::Patience;
+use crate::native::jetstream::consumers::Mark;
 use crate::native::jetstream::{self, AckError, ApiError, MessagesError, PullOptions};
 
 /// A consumer of a virtual stream: one of the same name in every region. Made by [`VirtualStream::create_consumer`] and
@@ -99,6 +102,8 @@ impl Consumer {
             consumer: self.clone(),
             options,
             acknowledged: Arc::default(),
+            write_streams: WriteStreams::default(),
+            delivered: BTreeMap::new(),
         };
         let next = async |mut state: State| Some((state.next().await?, state));
         Ok(Messages(stream::unfold(state, next).boxed()))
@@ -140,14 +145,18 @@ struct State {
     consumer: Consumer,
     options: PullOptions,
     acknowledged: Arc<Mutex<Acknowledged>>,
+    write_streams: WriteStreams,
+    /// The message of each region with the highest sequence.
+    delivered: BTreeMap<String, Mark>,
 }
 
 impl State {
     async fn next(&mut self) -> Option<Result<Message, MessagesError>> {
-        let Self { following, consumer, options, acknowledged } = self;
+        let Self { following, consumer, options, acknowledged, write_streams, delivered } = self;
         let join = |region: &str| consumer.join(region, *options);
         loop {
-            let inner = match following.as_mut()?.next(&join).await? {
+            let reading = following.as_mut()?;
+            let inner = match reading.next(&join).await? {
                 Ok(inner) => inner,
                 Err(error) => {
                     *following = None;
@@ -155,8 +164,23 @@ impl State {
                 }
             };
             let origin = consumer.stream.origin(&inner);
+            let mut restarts = 0;
+            if let Some(origin) = &origin {
+                let (region, stored) = (&origin.region, inner.delivery().published);
+                let (read_in, last) = (reading.region(), delivered.get(region).copied());
+                if write_streams.has_restarted(&consumer.stream, read_in, origin, stored, last).await {
+                    lock(acknowledged).restart(region);
+                    delivered.remove(region);
+                }
+                let highest = delivered.entry(region.clone()).or_insert(Mark { sequence: 0, stored });
+                if origin.sequence > highest.sequence {
+                    *highest = Mark { sequence: origin.sequence, stored };
+                }
+                restarts = lock(acknowledged).restarts(region);
+            }
             if !origin.as_ref().is_some_and(|origin| lock(acknowledged).contains(origin)) {
-                return Some(Ok(Message { inner, origin, acknowledged: Arc::clone(acknowledged) }));
+                let acknowledged = Arc::clone(acknowledged);
+                return Some(Ok(Message { inner, origin, restarts, acknowledged }));
             }
             if let Err(error) = inner.ack().await {
                 // It comes again, and is passed over again.
@@ -172,6 +196,8 @@ impl State {
 pub struct Message {
     inner: jetstream::Message,
     origin: Option<Origin>,
+    /// How often the write stream of its region had begun again when it was delivered.
+    restarts: u64,
     acknowledged: Arc<Mutex<Acknowledged>>,
 }
 
@@ -209,7 +235,7 @@ impl Message {
     /// Who was told that it failed may count on another delivery.
     fn note(&self, done: Result<(), AckError>) -> Result<(), AckError> {
         if let (Ok(()), Some(origin)) = (&done, &self.origin) {
-            lock(&self.acknowledged).add(origin);
+            lock(&self.acknowledged).add(origin, self.restarts);
         }
         done
     }

@@ -25,6 +25,11 @@ impl<S: Stream + Send + Unpin> Following<S> {
         Self { stream, places, region, current, joining: None }
     }
 
+    /// The region that gave what came last.
+    pub(super) fn region(&self) -> &str {
+        &self.region
+    }
+
     /// What comes next; `None` when the client is closed, or what is read has ended.
     pub(super) async fn next(
         &mut self,

@@ -46,9 +46,14 @@
 //!   does not show again.
 //! * **Without a leader of JetStream**, which more than half of all servers choose, a region that is cut off goes on
 //!   publishing, and reading with consumers that exist. New consumers are refused with an error that says so.
-//! * A write stream must not be deleted and made again under its readers: its sequences would begin anew.
+//! * **A write stream that begins again** numbers its messages anew: somebody deletes it and makes it again, or it was in
+//!   memory and its servers restart. Readers find that out, send [`NoticeKind::StreamBeganAgain`], and read the new
+//!   messages. They ask `$JS.API.STREAM.INFO` of the write stream, so permit that. Without an answer a reader believes
+//!   what it sees: a lower sequence later in the same read stream.
 
 use super::{ApiError, Context, Stream};
+#[cfg(doc)]
+use crate::core::NoticeKind;
 use crate::native::hub::Place;
 
 mod config;
@@ -64,6 +69,8 @@ mod position;
 pub use position::{Origin, Position};
 
 mod following;
+
+mod restarted;
 
 mod ordered;
 pub use ordered::Ordered;

@@ -10,6 +10,7 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::following::{Following, not_yet};
+use super::restarted::WriteStreams;
 use super::{CreateError, Position, VirtualStream};
 use crate::native::hub::lock;
 use crate::native::jetstream::consumers::Reader;
@@ -73,7 +74,13 @@ impl VirtualStream {
         parts.finish()?;
         let position = Arc::new(Mutex::new(position));
         let following = reader.map(|reader| Following::new(self.clone(), region, reader));
-        let state = State { stream: self.clone(), options, position: Arc::clone(&position), following };
+        let state = State {
+            stream: self.clone(),
+            options,
+            position: Arc::clone(&position),
+            write_streams: WriteStreams::default(),
+            following,
+        };
         let next = async |mut state: State| Some((state.next().await?, state));
         Ok(Ordered { messages: stream::unfold(state, next).boxed(), position })
     }
@@ -83,22 +90,32 @@ struct State {
     stream: VirtualStream,
     options: OrderedOptions,
     position: Arc<Mutex<Position>>,
+    write_streams: WriteStreams,
     following: Option<Following<Regional>>,
 }
 
 impl State {
     async fn next(&mut self) -> Option<Result<Message, OrderedError>> {
-        let Self { stream, options, position, following } = self;
+        let Self { stream, options, position, write_streams, following } = self;
         let join = |region: &str| join(stream.clone(), region, Arc::clone(position), options.clone());
         loop {
-            let message = match following.as_mut()?.next(&join).await? {
+            let reading = following.as_mut()?;
+            let message = match reading.next(&join).await? {
                 Ok(message) => message,
                 Err(error) => {
                     *following = None;
                     return Some(Err(error));
                 }
             };
-            if lock(position).take(stream.origin(&message), message.delivery().published) {
+            let (origin, stored) = (stream.origin(&message), message.delivery().published);
+            if let Some(origin) = &origin {
+                let last = lock(position).mark(&origin.region);
+                let read_in = reading.region();
+                if write_streams.has_restarted(stream, read_in, origin, stored, last).await {
+                    lock(position).restart(&origin.region);
+                }
+            }
+            if lock(position).take(origin, stored) {
                 return Some(Ok(message));
             }
         }

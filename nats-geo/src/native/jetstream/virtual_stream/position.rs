@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Config;
 use crate::native::jetstream::DateTime;
+use crate::native::jetstream::consumers::Mark;
 
 /// Where a message was published: the same in all read streams.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -36,6 +37,12 @@ pub struct Position {
     /// When the last message was stored in the read stream that gave it.
     last: Option<DateTime>,
     sequences: BTreeMap<String, u64>,
+    /// When the message with the last sequence of each region was stored in the read stream that gave it.
+    #[serde(default)]
+    stored: BTreeMap<String, DateTime>,
+    /// Of a region whose write stream began again: what was stored no later than this had another numbering.
+    #[serde(default)]
+    restarted: BTreeMap<String, DateTime>,
 }
 
 impl Position {
@@ -67,14 +74,28 @@ impl Position {
         }
     }
 
+    /// The last message of `region` that was read.
+    pub(super) fn mark(&self, region: &str) -> Option<Mark> {
+        Some(Mark { sequence: self.sequence(region)?, stored: *self.stored.get(region)? })
+    }
+
+    /// Expects the sequences of `region` from 1 on: its write stream began again behind the last message that was read.
+    pub(super) fn restart(&mut self, region: &str) {
+        self.sequences.remove(region);
+        if let Some((region, stored)) = self.stored.remove_entry(region) {
+            self.restarted.insert(region, stored);
+        }
+    }
+
     /// Takes a message, unless it was taken before.
     pub(super) fn take(&mut self, origin: Option<Origin>, stored: DateTime) -> bool {
         if let Some(Origin { region, sequence }) = origin {
-            let last = self.sequences.entry(region).or_default();
-            if sequence <= *last {
+            let is_of_before = self.restarted.get(&region).is_some_and(|until| stored <= *until);
+            if is_of_before || self.sequence(&region).is_some_and(|last| sequence <= last) {
                 return false;
             }
-            *last = sequence;
+            self.stored.insert(region.clone(), stored);
+            self.sequences.insert(region, sequence);
         }
         self.last = self.last.max(Some(stored));
         true
@@ -98,7 +119,7 @@ impl Origin {
 
 /// By how much the clocks of servers may differ. They are kept by NTP, mostly within milliseconds; a minute is what
 /// certificates and tokens allow for.
-const CLOCK_SKEW: Duration = Duration::from_secs(60);
+pub(super) const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -121,6 +142,25 @@ mod tests {
         assert!(!position.take(origin("lon", 1), at(12)) && !position.take(origin("ams", 3), at(13)));
         assert!(position.take(origin("lon", 2), at(9)));
         assert_eq!((position.sequence("lon"), position.sequence("dal")), (Some(2), None));
+    }
+
+    #[test]
+    fn a_region_that_began_again_is_read_from_its_new_beginning_on() {
+        let mut position = Position::first();
+        assert!(position.take(origin("lon", 7), at(10)) && position.take(origin("ams", 7), at(11)));
+        assert_eq!(position.mark("lon"), Some(Mark { sequence: 7, stored: at(10) }));
+        position.restart("lon");
+        assert_eq!((position.sequence("lon"), position.sequence("ams")), (None, Some(7)));
+        assert!(position.take(origin("lon", 1), at(12)));
+        assert!(!position.take(origin("lon", 5), at(9)), "another read stream has what was before");
+        assert!(position.take(origin("lon", 2), at(13)) && !position.take(origin("lon", 2), at(14)));
+    }
+
+    #[test]
+    fn a_position_that_an_earlier_version_stored_can_be_read() {
+        let stored = r#"{"since":null,"last":[1970,1,0,16,20,0,0,0,0],"sequences":{"lon":7}}"#;
+        let position: Position = serde_json::from_str(stored).unwrap();
+        assert_eq!((position.sequence("lon"), position.mark("lon")), (Some(7), None));
     }
 
     #[test]

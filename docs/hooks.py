@@ -1,0 +1,30 @@
+"""Links from the book to files of the repository, written as `[text]({{repo}}/path)`.
+
+A file that does not exist fails the build. Where the repository can be browsed is known when the book is published
+(`REPO_URL`); elsewhere the link becomes its text and the path.
+"""
+
+import os
+import re
+from pathlib import Path
+
+from mkdocs.exceptions import PluginError
+
+ROOT = Path(__file__).resolve().parent.parent
+LINK = re.compile(r"\[([^\]]*)\]\(\{\{repo\}\}/([^)#]+)(#[^)]*)?\)")
+
+
+def on_page_markdown(markdown, page, **_):
+    def link(match):
+        text, path, anchor = match.group(1), match.group(2), match.group(3) or ""
+        if not (ROOT / path).exists():
+            raise PluginError(f"{page.file.src_uri}: the repository has no `{path}`: mend the link")
+        address = os.environ.get("REPO_URL")
+        if address:
+            return f"[{text}]({address}/{path}{anchor})"
+        return text if text.strip("`") == path else f"{text} (`{path}`)"
+
+    replaced = LINK.sub(link, markdown)
+    if "{{repo}}" in replaced:
+        raise PluginError(f"{page.file.src_uri}: write links to the repository as `[text]({{{{repo}}}}/path)`")
+    return replaced

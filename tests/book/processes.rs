@@ -1,0 +1,83 @@
+//! Shell commands: run to their end, or started and ended by Ctrl-C.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+/// Runs a script to its end. Returns whether every command succeeded, and what they printed.
+pub(crate) fn run(script: &str, folder: &Path) -> (bool, String) {
+    let output = shell(script, folder).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+/// A script that goes on until it is dropped.
+pub(crate) struct Started {
+    child: Child,
+    printed: Receiver<String>,
+    lines: Vec<String>,
+}
+
+impl Started {
+    pub(crate) fn new(script: &str, folder: &Path) -> Self {
+        let mut child =
+            shell(&format!("exec 2>&1\n{script}"), folder).stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (send, printed) = channel();
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if send.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { child, printed, lines: Vec::new() }
+    }
+
+    /// Waits until a line with this text is printed.
+    #[track_caller]
+    pub(crate) fn await_line(&mut self, page: &str, text: &str) {
+        while !self.lines.iter().any(|line| line.contains(text)) {
+            match self.printed.recv_timeout(LIMIT) {
+                Ok(line) => self.lines.push(line),
+                Err(error) => {
+                    panic!("{page}: waiting for {text:?}: {error}; printed:\n{}", self.lines.join("\n"))
+                }
+            }
+        }
+    }
+
+    /// What was printed up to the last line that was waited for.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let group = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or_default());
+            let _ = killpg(group, Signal::SIGINT);
+        }
+        let _ = self.child.wait();
+    }
+}
+
+fn shell(script: &str, folder: &Path) -> Command {
+    let mut command = Command::new("bash");
+    // A group of its own: Ctrl-C reaches all processes of a terminal's group.
+    command.args(["-euo", "pipefail", "-c", script]).current_dir(folder).process_group(0);
+    // A reader has none of what cargo tells a test.
+    command.env_remove("CARGO_MANIFEST_DIR").env_remove("CARGO_TARGET_TMPDIR");
+    command
+}
+
+/// Between two lines: a first build without any cache.
+const LIMIT: Duration = Duration::from_secs(600);
