@@ -151,7 +151,7 @@ const fn named(kind: &NoticeKind) -> (&'static str, Option<&Place>) {
         NoticeKind::LabelContradicted { .. } => ("labelContradicted", None),
         NoticeKind::CredentialsRefused { .. } => ("credentialsRefused", None),
         NoticeKind::Offline => ("offline", None),
-        NoticeKind::Resumed => ("resumed", None),
+        NoticeKind::Stalled => ("resumed", None),
         _ => ("other", None),
     }
 }
