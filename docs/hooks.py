@@ -11,6 +11,8 @@ from pathlib import Path
 from mkdocs.exceptions import PluginError
 
 ROOT = Path(__file__).resolve().parent.parent
+# rustdoc reads more than the language there, such as `no_run`.
+RUST = re.compile(r"^( *)```rust,\S+", re.MULTILINE)
 LINK = re.compile(r"\[([^\]]*)\]\(\{\{repo\}\}/([^)#]+)(#[^)]*)?\)")
 
 
@@ -27,4 +29,4 @@ def on_page_markdown(markdown, page, **_):
     replaced = LINK.sub(link, markdown)
     if "{{repo}}" in replaced:
         raise PluginError(f"{page.file.src_uri}: write links to the repository as `[text]({{{{repo}}}}/path)`")
-    return replaced
+    return RUST.sub(r"\1```rust", replaced)

@@ -32,7 +32,7 @@ pub(crate) fn failover(name: &str) -> String {
             table,
             "| {} | {} | {} | {back:.0} | {} | {} | {} | {} | {} | {} | {} | {} | {} of {} |",
             text(&row["fault"]),
-            text(&row["population"]),
+            population(row),
             row["n"],
             millis(&row["p50_ms"]),
             millis(&row["p90_ms"]),
@@ -56,12 +56,12 @@ pub(crate) fn summary() -> String {
     let broken = text(&failovers[0]["fault_region"]);
     let cell = |fault: &str, population: &str| {
         let row =
-            rows(failovers, &broken).find(|row| row["fault"] == fault && row["population"] == population);
+            rows(failovers, &broken).find(|row| row["fault"] == fault && self::population(row) == population);
         let Some(row) = row else { return "no client was hit".to_owned() };
         match fault {
             "lame-duck" => format!("{} of {} requests failed", row["failed_requests"], row["requests"]),
             _ if row["p50_ms"].is_null() => "no answer before the region was healed".to_owned(),
-            _ => format!("{} ms", millis(&row["p50_ms"])),
+            _ => format!("{} ms (p90 {} ms)", millis(&row["p50_ms"]), millis(&row["p90_ms"])),
         }
     };
     let mut table = format!(
@@ -160,6 +160,15 @@ impl Result {
 
 fn rows<'a>(failovers: &'a Value, broken: &'a str) -> impl Iterator<Item = &'a Value> {
     failovers.as_array().unwrap().iter().filter(move |row| row["client_region"] == broken)
+}
+
+/// The report says "stock" of clients without nats-geo.
+fn population(row: &Value) -> &'static str {
+    match row["population"].as_str() {
+        Some("nats-geo") => "nats-geo",
+        Some("stock") => "async-nats",
+        other => panic!("no population: {other:?}"),
+    }
 }
 
 fn text(value: &Value) -> String {
