@@ -10,6 +10,7 @@ mod figures;
 mod pages;
 mod processes;
 mod results;
+mod vocabulary;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,11 @@ fn generated() -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("constants", constants::markdown()),
         ("command line", command_line::markdown()),
+        ("troubleshooting", vocabulary::troubleshooting()),
+        ("events", vocabulary::events()),
+        ("causes", vocabulary::causes()),
+        ("spans", vocabulary::spans()),
+        ("metrics", vocabulary::metrics()),
         ("errors", errors::markdown()),
         ("browser errors", errors::browser()),
         ("summary", results::summary()),

@@ -116,7 +116,7 @@ events! {
         STALLED = Stalled "stalled" "stalled", Both Info []
         meaning "The host slept or stalled. The client discards pending suspicions, and measures anew."
         cause "A timer fired much later than due: a laptop slept, a machine was paused, or a thread was blocked."
-        remedy "If it repeats on a server, look for blocking code in async tasks, or for too little CPU time."
+        remedy "If it repeats on a server, look for blocking code in tasks, or for too little CPU time."
         example "the host slept or stalled: the client discarded pending suspicions"
 
         SUBSCRIPTION_REFUSED = SubscriptionRefused "subscription_refused" "subscriptionRefused" and "error",
