@@ -110,7 +110,7 @@ pub enum LogError {
         number: usize,
         /// The version that wrote it.
         version: String,
-        /// What is wrong with it.
+        /// The error of the JSON parser.
         error: serde_json::Error,
     },
 }

@@ -1,11 +1,11 @@
-//! A client of NATS super-clusters that talks to the nearest healthy region, leaves a failing one about one round trip
-//! after the failure can be known, and comes home again. No load balancer: the client decides.
+//! A client for NATS super-clusters. It connects to the nearest healthy region, moves away when the region fails, and
+//! fails back when the region is healthy again. It needs no load balancer: each client decides for itself.
 //!
 //! ```no_run
 //! use futures_util::StreamExt;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! // One address per region is enough to begin with; regions are learned from `INFO.cluster`.
+//! // One address per region is enough: servers advertise the others, and INFO names their region.
 //! let client = nats_geo::connect("nats://lon-1:4222,nats://ams-1:4222,nats://dal-1:4222").await?;
 //!
 //! let mut orders = client.subscribe("orders.>").await?; // a stream that survives moves
@@ -18,33 +18,34 @@
 //! ```
 //!
 //! # Map
-//! * [`connect`] and [`GeoOptions`] make a [`GeoClient`]: publish, subscribe, request, notices, snapshot.
-//! * [`jetstream`]: streams, consumers, key-value and object stores that outlive the link under them, and virtual streams
-//!   that outlive the loss of regions.
-//! * [`service`]: services that any NATS client finds and asks, at home in the nearest region, with the same id after moves.
-//! * [`core`] is what decides: a state machine without clock, sockets or randomness. Its
-//!   [`Config`](core::Config) holds every constant of the policy, with its why; start from a preset.
+//! * [`connect`] and [`GeoOptions`] create a [`GeoClient`]: publish, subscribe, request, notices, snapshot.
+//! * [`jetstream`] has streams, consumers, key-value and object stores that continue across moves. Its virtual streams
+//!   survive the loss of regions.
+//! * [`service`] has services (ADR-32) that any NATS client can find and call. A service keeps its id across moves.
+//! * [`observe`] lists the data that a client reports: report, counters, `tracing` and metrics.
+//! * [`async_nats`] is the crate that this one builds on. Use its types from here, so that versions cannot differ.
+//! * [`core`] makes the decisions: a state machine without clock, sockets or randomness. Its [`Config`](core::Config) holds
+//!   every constant of the policy, with the reason; start from a preset. [`core::vocabulary`] names all events.
 //! * [`wire`] is the NATS client protocol as a pure codec.
-//! * [`observe`] lists what a client tells of itself: report, counters, `tracing` names, metrics.
-//! * `decision_log` reads what a selector was told and decided, in the field too; `core::Log` plays it again.
-//! * `sim` (feature `sim`) is a world of model servers and paths in which the decisions are tested.
+//! * `decision_log` (feature `serde`) reads the recorded inputs and decisions of a client; `core::Log` replays them.
+//! * `sim` (feature `sim`) is a simulated world of servers and networks, in which the decisions are tested.
 //!
-//! # What can be lost or doubled
-//! * **Orderly moves** (lame duck, fail back, a faster region): requests, publishes and queue groups lose and double
-//!   nothing; a plain subscription loses nothing and may see a message twice while the links overlap.
-//! * **A dead link** loses what core NATS must lose: messages on their way, and publishes that were written but not
-//!   confirmed, which [`GeoClient::stats`] counts ([`GeoOptions::at_least_once`] sends them again). Requests that wait on it fail at once
-//!   with an error that says that they may have been executed; they are never repeated unasked. Publishes to streams are,
-//!   because a stream stores a message id once. Consumers lose nothing: what was on its way comes again, as JetStream
-//!   does it.
-//! * **While nothing is live**, publishing and requesting wait up to a bound, then fail with an error that says so.
+//! # Delivery guarantees
+//! * **Planned moves** (lame duck, fail back, a faster region): requests, publishes and queue groups lose nothing and get no
+//!   duplicates. A plain subscription loses nothing, and may receive duplicates while two links overlap.
+//! * **A dead link** loses what core NATS must lose: messages in flight, and publishes that the server had not confirmed.
+//!   [`GeoClient::stats`] counts them, and [`GeoOptions::at_least_once`] resends them. Requests that wait on the link fail
+//!   at once. Their error says that they may have been executed, and the client does not resend them.
+//! * **JetStream**: the client resends publishes to streams, because a stream stores a message id once. Consumers lose
+//!   nothing: JetStream redelivers messages that were in flight.
+//! * **While the client is offline**, publishes and requests wait up to a limit, then fail with an error that says so.
 //!
 //! # Features
 //! * `native` (default): the tokio driver over async-nats. Without it, the crate is pure and builds for wasm32.
-//! * `dns` (default): servers that are found by name.
+//! * `dns` (default): finds servers by name.
 //! * `metrics`: counters and times for the recorder of the crate `metrics`; names in [`observe`].
 //! * `serde` (part of `native`): decision logs as text.
-//! * `sim`: the simulator. Pure too.
+//! * `sim`: the simulator. It is pure too.
 
 pub mod core;
 #[cfg(feature = "serde")]

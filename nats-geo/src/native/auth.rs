@@ -95,9 +95,9 @@ impl Auth {
         Ok(Self::Jwt { jwt, seed })
     }
 
-    /// Credentials that are asked for before every connection, with the nonce that the server wants to see
-    /// signed: for tokens that change, for auth callout, and for keys that are kept elsewhere. What is not
-    /// answered in time makes the dial fail; an error counts as refused credentials.
+    /// A callback that gives credentials before every connection. It gets the nonce that the server wants signed. Use it for
+    /// tokens that change, for auth callout, and for keys in another place. If it does not answer in time, the dial fails. An
+    /// error of the callback counts as refused credentials.
     pub fn callback<F, Answer>(callback: F) -> Self
     where
         F: Fn(Vec<u8>) -> Answer + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! The client that users hold.
+//! The client that the application holds.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -23,11 +23,11 @@ use crate::core::{Notice, Selector, Snapshot};
 
 mod drain;
 
-/// A client of a super-cluster: talks to the nearest healthy region, leaves a failing one, and comes back.
-/// Made by [`connect`](super::connect) or [`GeoOptions`](super::GeoOptions).
+/// A client of a super-cluster. It talks to the nearest healthy region, leaves a failing one, and fails back.
+/// [`connect`](super::connect) and [`GeoOptions`](super::GeoOptions) create it.
 ///
-/// Clones are cheap and share everything. Dropping the last one ends all tasks and connections at once;
-/// [`drain`](Self::drain) ends them in an orderly way.
+/// Clones are cheap and share one connection. When the application drops the last one, all tasks and connections end at
+/// once; [`drain`](Self::drain) ends them without losing anything.
 #[derive(Clone)]
 pub struct GeoClient {
     handle: Arc<Handle>,
@@ -99,7 +99,7 @@ impl GeoClient {
         &self.handle.hub
     }
 
-    /// Subscribes; the stream survives moves from server to server.
+    /// Subscribes. The stream continues when the client moves to another server.
     ///
     /// ```no_run
     /// use futures_util::StreamExt as _;
@@ -114,17 +114,17 @@ impl GeoClient {
     /// ```
     ///
     /// # Errors
-    /// A subject that cannot be subscribed to, or a closed client. While nothing is live it succeeds: the
-    /// next link takes it along.
+    /// The subject is not valid, or the client is closed. While the client is offline, the call succeeds: the client
+    /// installs the subscription on its next link.
     pub async fn subscribe(&self, subject: impl ToSubject) -> Result<Subscription, SubscribeError> {
-        // A queue group is not doubled by two links: each message goes to one of them.
+        // A queue group gets no duplicates from two links: each message goes to one of them.
         let one_link = self.hub().limits.at_most_once;
         let carriage = if one_link { Carriage::OneLink } else { Carriage::EveryLink };
         self.add(subject, None, carriage, Some(self.hub().limits.subscription_buffer)).await
     }
 
-    /// Subscribes on every link that carries subscriptions, for whoever can tell copies apart. What may come is bounded by
-    /// the caller.
+    /// Subscribes on every link that carries subscriptions. The caller recognises duplicates, and bounds the number of
+    /// messages.
     pub(crate) async fn subscribe_everywhere(
         &self,
         subject: impl ToSubject,
@@ -132,11 +132,11 @@ impl GeoClient {
         self.add(subject, None, Carriage::EveryLink, None).await
     }
 
-    /// Subscribes as a member of a queue group: each message goes to one member. None is lost or doubled by
-    /// an orderly move.
+    /// Subscribes as a member of a queue group: each message goes to one member. A planned move loses no message and
+    /// duplicates none.
     ///
     /// # Errors
-    /// As [`subscribe`](Self::subscribe), and a queue group that is empty or contains white space.
+    /// As [`subscribe`](Self::subscribe), or the queue group is empty or contains white space.
     pub async fn queue_subscribe(
         &self,
         subject: impl ToSubject,
@@ -149,12 +149,12 @@ impl GeoClient {
         self.add(subject, Some(queue), Carriage::EveryLink, Some(self.hub().limits.subscription_buffer)).await
     }
 
-    /// Returns when servers have confirmed everything that was published before: a real round trip, which
-    /// async-nats' `flush` is not.
+    /// Waits until servers have confirmed everything that was published before. It makes a round trip to the server;
+    /// async-nats' `flush` does not.
     ///
     /// # Errors
-    /// Nothing is live within the bound, a link is lost meanwhile, or a server does not answer. What was
-    /// published before may have arrived or not.
+    /// No link is live within [`publish_wait`](super::GeoOptions::publish_wait), a link is lost meanwhile, or a server does
+    /// not answer. Earlier publishes may or may not have arrived.
     pub async fn flush(&self) -> Result<(), FlushError> {
         let hub = self.hub();
         hub.live().await.map_err(|why| match why {
@@ -164,8 +164,8 @@ impl GeoClient {
         self.confirm(hub.unconfirmed()).await
     }
 
-    /// Closes all connections at once. What has come in is still delivered, then subscriptions end; waiting
-    /// requests fail.
+    /// Closes all connections at once. Subscriptions deliver the messages that have arrived, then end. Waiting requests
+    /// fail.
     pub async fn close(&self) {
         self.handle.stop.send_replace(true);
         if let Some(driver) = self.handle.driver.lock().await.take() {
@@ -174,11 +174,9 @@ impl GeoClient {
         }
     }
 
-    /// Replaces the servers that were listed, those of
-    /// [`server_with_region`](super::GeoOptions::server_with_region) included; names of
-    /// [`dns`](super::GeoOptions::dns) stay. If the server that the client is connected to is not in the new list, the
-    /// client moves in an orderly way as soon as another one can take over; until then the link stays. Servers without
-    /// credentials in their URL get those of the options.
+    /// Replaces the list of servers, those of [`server_with_region`](super::GeoOptions::server_with_region) included. Names
+    /// of [`dns`](super::GeoOptions::dns) stay. If the current server is not in the new list, the client moves without loss
+    /// as soon as another server can take over. Servers without credentials in their URL get those of the options.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::SetServersError> {
@@ -188,7 +186,7 @@ impl GeoClient {
     /// ```
     ///
     /// # Errors
-    /// A list that cannot be used, or a closed client; nothing changes then.
+    /// The list is not valid, or the client is closed. Nothing changes then.
     pub async fn set_servers(&self, servers: impl IntoServers) -> Result<(), SetServersError> {
         let listed = servers.into_servers()?;
         if listed.is_empty() {
@@ -200,12 +198,12 @@ impl GeoClient {
         self.handle.relist.send(listed).await.map_err(|_driver_ended| SetServersError::Closed)
     }
 
-    /// What happens to the client, from now on.
+    /// Returns the events of the client from now on.
     pub fn notices(&self) -> Notices {
         Notices::new(self.handle.notices.subscribe())
     }
 
-    /// The state: where traffic goes, and all servers in order with the reason for each place.
+    /// Returns the state: where traffic goes, and the ranking of all servers with the reason for each place.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) {
@@ -216,13 +214,13 @@ impl GeoClient {
         lock(&self.handle.selector).snapshot(self.handle.clock.now())
     }
 
-    /// What was counted since the start.
+    /// Returns the counters since the start.
     pub fn stats(&self) -> Stats {
         Stats::of(self.hub(), &self.handle.observed, self.handle.clock.now())
     }
 
-    /// The state as facts, for JSON: members, peers, who is unhealthy and why, the ranking, the last moves with their
-    /// phases, counters. No secrets.
+    /// Returns the state for JSON: servers, unhealthy servers with their errors, the ranking, the last moves with their
+    /// phases, and counters. It contains no secret.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
@@ -240,14 +238,16 @@ impl GeoClient {
         })
     }
 
-    /// The moment at which the client's [`Time`](crate::core::Time), that of notices and snapshots, was zero.
+    /// Returns the moment at which the client's [`Time`](crate::core::Time) was zero: that of notices and snapshots.
     pub fn started(&self) -> Instant {
         self.handle.clock.started()
     }
 
-    /// The connection that traffic goes to now, for what is not wrapped here (push consumers);
-    /// `None` while nothing is live. It is one connection to one server: it never moves and never reconnects,
-    /// so ask again after a [`Moved`](crate::core::NoticeKind::Moved). Keeping it keeps the connection open.
+    /// Returns the connection of async-nats that traffic goes to now; `None` while the client is offline.
+    ///
+    /// Use it for features that nats-geo does not wrap, such as push consumers. It is one connection to one server: it never
+    /// moves and never reconnects. So call this again after a [`Moved`](crate::core::NoticeKind::Moved). A clone of it
+    /// keeps the connection open.
     pub fn nats(&self) -> Option<async_nats::Client> {
         self.hub().live_now().map(|link| link.client().clone())
     }
@@ -273,7 +273,7 @@ impl GeoClient {
     async fn confirm(&self, links: Vec<Arc<Link>>) -> Result<(), FlushError> {
         let hub = self.hub();
         let round_trips = async {
-            // What other links have left over was published before, too.
+            // Publishes that other links left over were published before, too.
             if let Some(live) = hub.live_now() {
                 hub.send_left_over(&live).await?;
             }
@@ -303,7 +303,7 @@ impl GeoClient {
         }
         let hub = self.hub();
         let feed = hub.add_feed(subject, queue, carriage, max_bytes);
-        // Made before the wait, so that whoever gives up leaves nothing behind.
+        // Made before the wait, so that a caller that gives up leaves nothing behind.
         let subscription = Subscription::new(Arc::clone(&feed), hub);
         // A channel that is full for long belongs to a link that will be left: the next one takes it along.
         let _ = tokio::time::timeout(hub.limits.publish_wait, hub.carry(&feed)).await;
@@ -323,20 +323,20 @@ impl Drop for Handle {
     }
 }
 
-/// Why a subscription was not made.
+/// An error of [`GeoClient::subscribe`] and [`GeoClient::queue_subscribe`].
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
     /// The subject is empty, contains white space, or has an empty token.
     #[error(
-        "`{subject}` is not a subject to subscribe to: it is empty, contains white space or an empty token"
+        "`{subject}` is not a valid subject: it is empty, or has white space or an empty token; correct it"
     )]
     BadSubject {
         /// The subject.
         subject: String,
     },
     /// The queue group is empty, or contains white space.
-    #[error("`{queue}` is not a queue group: it is empty or contains white space")]
+    #[error("`{queue}` is not a valid queue group: it is empty or has white space; correct it")]
     BadQueue {
         /// The queue group.
         queue: String,
@@ -349,14 +349,14 @@ pub enum SubscribeError {
     Closed,
 }
 
-/// Why the list of servers was not replaced.
+/// An error of [`GeoClient::set_servers`].
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetServersError {
-    /// The list cannot be used.
+    /// The list is not valid.
     #[error(transparent)]
     Servers(#[from] ServerUrlError),
-    /// It has servers with TLS, and the TLS options cannot be used.
+    /// The list has servers with TLS, and the TLS options are not valid.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The client was closed.
@@ -364,19 +364,18 @@ pub enum SetServersError {
     Closed,
 }
 
-/// Why it is not known whether everything has reached the server.
+/// An error of [`GeoClient::flush`] and [`GeoClient::drain`]: the server has not confirmed all publishes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlushError {
-    /// No link was live, or its server did not answer, for as long as publishing may wait.
-    #[error("no server confirmed in time")]
+    /// No link was live, or its server did not answer, for the whole `publish_wait`.
+    #[error("no server confirmed the publishes within `publish_wait`; they may or may not have arrived")]
     Unavailable,
-    /// The link was lost; [`Stats::in_doubt`] counts what was on it.
-    #[error("the connection was lost; what was published may have arrived or not")]
+    /// The link was lost. [`Stats::in_doubt`] counts the unconfirmed publishes on it.
+    #[error("the connection was lost; the unconfirmed publishes may or may not have arrived")]
     LinkLost,
-    /// The client was drained, and closed, but something had no end within
-    /// [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout): a request without an answer, or a message that the
-    /// application has not read, or not dropped.
+    /// Something did not end within [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout): a request without an
+    /// answer, or a message that the application has not read or not dropped. The client is closed.
     #[error(
         "the client closed before all requests were answered; answer faster, or allow more time (`drain_timeout`)"
     )]

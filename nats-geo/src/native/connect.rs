@@ -1,4 +1,4 @@
-//! How connecting goes, and why it may fail.
+//! Connecting, and its errors.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,72 +11,72 @@ use super::hub::lock;
 use super::{CredentialsError, ServerUrlError, TlsError, WithoutEffect};
 use crate::core::{ConfigError, OpenError, ProbeError};
 
-/// Why no client could be made.
+/// An error of [`GeoOptions::connect`](super::GeoOptions::connect).
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The list of servers cannot be used.
+    /// The list of servers is not valid.
     #[error(transparent)]
     Servers(#[from] ServerUrlError),
-    /// The configuration cannot work.
+    /// The configuration has a value that is out of bounds.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// An option in [`GeoOptions::customize`](super::GeoOptions::customize) cannot have its effect.
+    /// An option in [`GeoOptions::customize`](super::GeoOptions::customize) would have no effect.
     #[error(transparent)]
     WithoutEffect(#[from] WithoutEffect),
-    /// The credentials cannot be used.
+    /// The credentials are not valid.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
-    /// The TLS options cannot be used.
+    /// The TLS options are not valid.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// A decision log is for one client, and another one has it.
-    #[error("the decision log is in use: give every client a `DecisionLog` of its own")]
+    /// Another client uses the decision log.
+    #[error("another client uses the decision log: give each client a `DecisionLog` of its own")]
     DecisionLogInUse,
-    /// A health gate cannot work.
-    #[error("the gate `{gate}` cannot work: {problem}")]
+    /// A health check is not valid.
+    #[error("the health check `{gate}` is not valid: {problem}")]
     Gate {
         /// Its name.
         gate: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// Every region refused the credentials, or two did and no other answered in the time of a dial (3 s).
-    #[error("the credentials were refused in every region that answered{}", listed(.failures))]
+    #[error("every region that answered refused the credentials{}", listed(.failures))]
     Auth {
         /// The refusal of each server that the client asked.
         failures: Vec<ServerFailure>,
     },
-    /// No server could be used in time.
-    #[error("no server could be used within {waited:?}{}", listed(.failures))]
+    /// No server accepted the client in time.
+    #[error("no server accepted the client within {waited:?}{}", listed(.failures))]
     TimedOut {
         /// The limit of [`GeoOptions::connect_timeout`](super::GeoOptions::connect_timeout).
         waited: Duration,
-        /// What went wrong last, for each server that was tried.
+        /// The last failure of each server that was tried.
         failures: Vec<ServerFailure>,
     },
 }
 
-/// What went wrong at one server.
+/// A failure of one server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServerFailure {
     /// Its `host:port`.
     pub address: String,
-    /// What went wrong last.
+    /// The last failure.
     pub failure: Failure,
 }
 
-/// What went wrong with a probe or a dial.
+/// A failure of a probe or of a dial.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// It did not answer a probe.
+    /// The server did not answer a probe.
     #[error(transparent)]
     Probe(#[from] ProbeError),
-    /// It could not be connected to.
+    /// A dial failed.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// A name could not be looked up.
+    /// The lookup of a name failed.
     #[error("{0}")]
     Resolver(String),
 }
@@ -87,7 +87,7 @@ impl fmt::Display for ServerFailure {
     }
 }
 
-/// What the driver tells whoever waits for the first link.
+/// Progress of the driver, for the task that waits for the first link.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     failures: Arc<Mutex<BTreeMap<String, Failure>>>,

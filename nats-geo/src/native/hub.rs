@@ -1,5 +1,5 @@
-//! What the handles of a client, its subscriptions and its driver share: where traffic goes now, and what is
-//! to be carried over when that changes.
+//! State that the handles of a client, its subscriptions and its driver share: where traffic goes now, and the
+//! subscriptions that move along when that changes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -11,8 +11,8 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::core::Notice;
 
-/// What happens to a client, from the moment when it was asked for. Made by
-/// [`GeoClient::notices`](super::GeoClient::notices); ends when the client is closed.
+/// A stream of the events of a client, from the moment of the call of [`GeoClient::notices`](super::GeoClient::notices). It
+/// ends when the client is closed.
 pub struct Notices(BoxStream<'static, Result<Notice, NoticesMissed>>);
 
 impl Notices {

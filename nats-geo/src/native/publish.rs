@@ -15,11 +15,10 @@ use super::hub::NotSent;
 use super::lines::{TooLong, check_publish, shown};
 
 impl GeoClient {
-    /// Publishes a message where traffic goes now. `Ok` says that it is queued for the server, as with
-    /// async-nats; [`flush`](Self::flush) says that it has arrived there.
+    /// Publishes a message on the active link. `Ok` means that the message is in the queue to the server, as in async-nats.
+    /// [`flush`](Self::flush) waits until the server has it.
     ///
-    /// While nothing is live it waits, at most for
-    /// [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait).
+    /// While the client is offline, the call waits for at most [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait).
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -31,12 +30,12 @@ impl GeoClient {
     /// ```
     ///
     /// # Errors
-    /// A subject or payload that the server would not take, or nowhere to send it within the bound.
+    /// The server would not accept the subject or the payload, or no link had room in time.
     pub async fn publish(&self, subject: impl ToSubject, payload: Bytes) -> Result<(), PublishError> {
         self.publish_message(outbound(subject, None, None, payload)).await
     }
 
-    /// As [`publish`](Self::publish), with a subject for answers.
+    /// Publishes as [`publish`](Self::publish), with a reply subject.
     ///
     /// # Errors
     /// As [`publish`](Self::publish).
@@ -49,7 +48,7 @@ impl GeoClient {
         self.publish_message(outbound(subject, Some(reply.to_subject()), None, payload)).await
     }
 
-    /// As [`publish`](Self::publish), with headers.
+    /// Publishes as [`publish`](Self::publish), with headers.
     ///
     /// # Errors
     /// As [`publish`](Self::publish).
@@ -62,7 +61,7 @@ impl GeoClient {
         self.publish_message(outbound(subject, None, Some(headers), payload)).await
     }
 
-    /// As [`publish`](Self::publish), with a subject for answers and headers.
+    /// Publishes as [`publish`](Self::publish), with a reply subject and headers.
     ///
     /// # Errors
     /// As [`publish`](Self::publish).
@@ -76,7 +75,7 @@ impl GeoClient {
         self.publish_message(outbound(subject, Some(reply.to_subject()), Some(headers), payload)).await
     }
 
-    /// As [`publish`](Self::publish), of a message made before.
+    /// Publishes a complete message as [`publish`](Self::publish).
     ///
     /// # Errors
     /// As [`publish`](Self::publish).
@@ -110,12 +109,12 @@ impl traits::Publisher for GeoClient {
     }
 }
 
-/// Why a message was not published. It was not sent, not even in part.
+/// An error of [`GeoClient::publish`](super::GeoClient::publish) and its variants. The client did not send the message.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// No link was live, or the live one took nothing, for as long as publishing may wait.
-    #[error("no server took the message within {waited:?}; try again later, or wait longer (`publish_wait`)")]
+    /// No link was live, or the live one had no room, for the whole `publish_wait`.
+    #[error("no server accepted the message within {waited:?}; try later, or wait longer (`publish_wait`)")]
     Unavailable {
         /// The bound of [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait).
         waited: Duration,
@@ -124,7 +123,7 @@ pub enum PublishError {
     #[error("the client is closed")]
     Closed,
     /// The subject is empty, or contains white space.
-    #[error("`{subject}` is not a subject to publish to: it is empty or contains white space")]
+    #[error("`{subject}` is not a valid subject to publish to: it is empty or has white space; correct it")]
     BadSubject {
         /// The subject.
         subject: String,
@@ -132,17 +131,16 @@ pub enum PublishError {
     /// The subject, together with the reply subject, is longer than servers read.
     #[error(transparent)]
     TooLong(#[from] Box<TooLong>),
-    /// A header that no client could read: its name is empty or has something else than visible ASCII without `:`, or its
-    /// value contains a line break.
+    /// No client could read the header. A name must have visible ASCII characters except `:`, and a value no line break.
     #[error(
-        "the header `{name}` cannot be sent: a name has visible ASCII characters except `:`, and a value has no line break"
+        "the header `{name}` is not valid: a name must have visible ASCII characters except `:`, and a value no line break"
     )]
     BadHeader {
         /// The first 48 characters of its name.
         name: String,
     },
-    /// So many publishes wait for confirmation that there is no room for another one, and was none for as long as
-    /// publishing may wait. Only with [`GeoOptions::at_least_once`](super::GeoOptions::at_least_once).
+    /// The buffer of unconfirmed publishes stayed full for the whole `publish_wait`. Only with
+    /// [`GeoOptions::at_least_once`](super::GeoOptions::at_least_once).
     #[error(
         "{max_bytes} bytes of publishes are unconfirmed, and were for {waited:?}; publish less, allow more \
          (`AtLeastOnce::max_bytes`), or drop the oldest (`Overflow::DropOldest`)"
@@ -153,18 +151,21 @@ pub enum PublishError {
         /// The bound of [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait).
         waited: Duration,
     },
-    /// The message alone is larger than all that may be unconfirmed.
+    /// The message alone is larger than the buffer of unconfirmed publishes.
     #[error(
-        "a message of {size} bytes is too large to be kept until it is confirmed: `AtLeastOnce::max_bytes` is {max_bytes}"
+        "a message of {size} bytes is larger than the buffer of unconfirmed publishes, {max_bytes}: raise \
+         `AtLeastOnce::max_bytes`"
     )]
     TooLargeToKeep {
-        /// Of headers and payload, in bytes.
+        /// The size of headers and payload, in bytes.
         size: usize,
         /// [`AtLeastOnce::max_bytes`](super::AtLeastOnce::max_bytes).
         max_bytes: usize,
     },
     /// Headers and payload are larger than the server accepts.
-    #[error("a message of {size} bytes is larger than the {limit} that the server accepts (`max_payload`)")]
+    #[error(
+        "a message of {size} bytes is larger than the {limit} that the server accepts: split it, or raise `max_payload`"
+    )]
     TooLarge {
         /// Of headers and payload, in bytes.
         size: usize,
@@ -210,7 +211,7 @@ pub(crate) fn outbound(
     OutboundMessage { subject: subject.to_subject(), reply, headers, payload }
 }
 
-/// What counts against the server's `max_payload`, for messages to people.
+/// The bytes that count against the server's `max_payload`, for messages to people.
 pub(crate) fn size(message: &OutboundMessage) -> usize {
     message.payload.len() + message.headers.as_ref().map_or(0, headers_size)
 }

@@ -1,4 +1,4 @@
-//! What a server says about itself.
+//! INFO: how a server describes itself.
 
 use super::json::{SyntaxError, Value};
 
@@ -26,7 +26,7 @@ pub struct Info {
     pub tls_available: bool,
     /// CONNECT must carry credentials.
     pub auth_required: bool,
-    /// What NKey and JWT credentials sign. Not a secret: it is sent in clear.
+    /// The nonce that NKey and JWT credentials sign. It is no secret: the server sends it in clear.
     pub nonce: String,
     /// The server understands headers.
     pub headers: bool,

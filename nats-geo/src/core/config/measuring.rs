@@ -81,8 +81,8 @@ pub struct RankConfig {
     /// A region is not entered, while there is another, before this many of its servers answer. Default 1; more keeps
     /// clients off the first servers of a region that comes up. It must not exceed what is listed or advertised.
     pub servers_min: usize,
-    /// A region of no use is not chosen for this long, while there is another; twice as long each time that it is tried in
-    /// vain, up to `probe.interval_max`. Default 30 s: `fail_back.good_for`.
+    /// How long the client avoids a region that failed a health check, while there is another. The time doubles with each
+    /// attempt that fails, up to `probe.interval_max`. Default 30 s: `fail_back.good_for`.
     pub useless_for: Duration,
 }
 

@@ -118,8 +118,8 @@ pub struct DialConfig {
     pub backoff_base: Duration,
     /// Default 30 s: an operator waits no longer than that for clients to notice that servers are back.
     pub backoff_cap: Duration,
-    /// The back-off starts afresh once a link has been live for this long. Default 30 s: a server that
-    /// accepts and dies must not reset it.
+    /// The back-off starts from its beginning once a link has been live for this long. Default 30 s: a server that
+    /// accepts a client and then dies must not reset it.
     pub stable_after: Duration,
     /// Attempts that may be made in a burst. Default 10: a whole pass over nine servers.
     pub budget_burst: u32,
@@ -197,8 +197,8 @@ pub struct SpreadConfig {
     pub region_lost: Duration,
     /// Leaving a lame duck. Default 5 s for both: half the server's default grace of 10 s, to leave room for drains.
     pub lame_duck: Duration,
-    /// What the surviving regions can take; replaces `region_lost`. Default unknown: a client that finds them
-    /// overloaded (by a dial that waits, or in a server's words) asks more and more seldom, up to 8 s apart.
+    /// How many clients the surviving regions can accept; replaces `region_lost`. Default unknown: a client that finds them
+    /// overloaded (a dial waits, or a server says so) asks less and less often, up to 8 s apart.
     pub capacity: Option<CapacityHint>,
 }
 

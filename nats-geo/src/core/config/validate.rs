@@ -13,7 +13,7 @@ pub struct ConfigError {
     pub field: &'static str,
     /// Its value.
     pub value: String,
-    /// What it must be.
+    /// The bound that it must keep.
     pub bound: String,
 }
 

@@ -1,4 +1,4 @@
-//! What was published and is not confirmed, on whichever link.
+//! Publishes that are not confirmed, on any link.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! Publishes that are sent again until a server has confirmed them.
+//! Publishes that the client resends until a server has confirmed them.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub struct AtLeastOnce {
     overflow: Overflow,
 }
 
-/// What happens to a publish when the publishes that wait for confirmation leave no room for it.
+/// The reaction to a publish for which the buffer of unconfirmed publishes has no room.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Overflow {
@@ -37,7 +37,7 @@ pub enum Overflow {
     /// with [`PublishError::TooManyUnconfirmed`](super::PublishError::TooManyUnconfirmed). So nothing is forgotten
     /// without an error.
     Refuse,
-    /// The oldest are forgotten: if they were sent and arrived, nothing is lost, but they are not sent again.
+    /// The client forgets the oldest ones. It does not resend them, so they are lost unless they arrived.
     DropOldest,
 }
 
@@ -55,14 +55,15 @@ impl AtLeastOnce {
         self
     }
 
-    /// How long after it was published a message may be sent again. Default 30 s: longer than any failover takes, and
-    /// shorter than what subscribers would call yesterday's news.
+    /// How long after its publish the client may resend a message. Default 30 s: longer than a failover takes, and short
+    /// enough that subscribers do not receive outdated messages.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
         self
     }
 
-    /// What happens when there is no room. Default [`Overflow::Refuse`]: whoever asks for at least once wants to know.
+    /// The reaction when there is no room. Default [`Overflow::Refuse`]: an application that asks for at least once needs
+    /// to know.
     pub fn on_overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
         self

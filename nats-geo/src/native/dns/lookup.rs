@@ -36,7 +36,7 @@ pub struct DnsAnswer {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct DnsServer {
-    /// What the SRV record names, or the number of an A or AAAA record.
+    /// The name in the SRV record, or the address in the A or AAAA record.
     pub host: String,
     /// Its port.
     pub port: u16,
@@ -58,7 +58,7 @@ pub enum DnsError {
     /// The name has no records that lead to servers.
     #[error("the name has no SRV record `{service}`, no A and no AAAA record")]
     NoServers {
-        /// What was looked for.
+        /// The name of the lookup.
         service: String,
     },
     /// The SRV records say that the service is not offered (RFC 2782: a target of `.`).
@@ -67,7 +67,7 @@ pub enum DnsError {
     /// None of the SRV targets has an address.
     #[error("none of the servers that its SRV records name has an address: {}", targets.join(", "))]
     Lame {
-        /// What they name.
+        /// The hosts in the records.
         targets: Vec<String>,
     },
     /// The resolver answered that it cannot tell.
@@ -77,13 +77,13 @@ pub enum DnsError {
     #[error("the resolver did not answer in time")]
     TimedOut,
     /// There is no way to the resolver.
-    #[error("the resolver cannot be reached: {0}")]
+    #[error("the resolver did not answer: {0}")]
     Unreachable(String),
     /// No TLS session with the resolver.
     #[error("TLS with the resolver: {0}")]
     Tls(String),
     /// The resolver cannot be used at all.
-    #[error("the resolver cannot be used: {0}")]
+    #[error("the resolver does not work: {0}")]
     Unusable(String),
 }
 

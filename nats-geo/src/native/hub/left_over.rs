@@ -1,5 +1,4 @@
-//! What is to be sent again: publishes that dead links have not written, or, if they are to arrive at least once, that no
-//! server has confirmed.
+//! Publishes to resend: those that dead links have not written, or, with at least once, that no server has confirmed.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-//! What a stream answers to a publish.
+//! The answer of a stream to a publish.
 
 use serde::Deserialize;
 
@@ -19,7 +19,7 @@ pub struct Ack {
     pub tries: u32,
 }
 
-/// What a stream says when it does not store a message.
+/// An error of the JetStream API, such as the refusal to store a message.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, thiserror::Error)]
 #[error("{description} (code {code}, JetStream error {error_code})")]
 #[non_exhaustive]

@@ -146,16 +146,16 @@ pub enum ApiError {
         name: String,
     },
     /// More entries of each key than any client may ask to be kept. Nothing was sent.
-    #[error("bucket `{bucket}` cannot keep {history} entries of each key: {limit} are the most")]
+    #[error("bucket `{bucket}` has a history of {history} entries of each key: at most {limit} are possible")]
     HistoryTooLong {
         /// The bucket.
         bucket: String,
-        /// What was asked for.
+        /// The requested number.
         history: i64,
         /// The most.
         limit: i64,
     },
-    /// What was asked cannot be sent as it is, or the client is closed.
+    /// The client did not send the request: it is not valid, or the client is closed.
     #[error(transparent)]
     NotSent(publish::PublishError),
     /// The account may not subscribe to inboxes, so that no answer could arrive. Nothing was sent.
@@ -164,7 +164,7 @@ pub enum ApiError {
     /// The server does not permit this user to ask. Nothing was executed.
     #[error("the request to `{subject}` was not sent on: {text}; permit this user to publish there")]
     Denied {
-        /// What was asked.
+        /// The subject of the request.
         subject: String,
         /// The server's words.
         text: String,
@@ -172,7 +172,7 @@ pub enum ApiError {
     /// JetStream says no, and would again.
     #[error("JetStream refuses: {refused}")]
     Refused {
-        /// What it says.
+        /// The error of JetStream.
         refused: Refused,
         /// Whether an earlier try was left without an answer, and may have been executed.
         in_doubt: bool,
@@ -180,9 +180,9 @@ pub enum ApiError {
     /// The answer is not what JetStream would say.
     #[error("the answer on `{subject}` is none of JetStream's: {why}")]
     BadAnswer {
-        /// What was asked.
+        /// The subject of the request.
         subject: String,
-        /// What is wrong with it.
+        /// The problem.
         why: String,
     },
     /// No answer within the bounds of [`PublishOptions`](super::PublishOptions).
@@ -191,7 +191,7 @@ pub enum ApiError {
         if *.in_doubt { "; it may have been executed" } else { "" }
     )]
     GaveUp {
-        /// What was asked.
+        /// The subject of the request.
         subject: String,
         /// How often.
         tries: u32,
@@ -205,7 +205,7 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// What JetStream said, if it said no.
+    /// Returns the error of JetStream; `None` if JetStream did not answer.
     pub fn refused(&self) -> Option<&Refused> {
         match self {
             Self::Refused { refused, .. } => Some(refused),
@@ -260,7 +260,7 @@ pub(crate) fn check_bucket(name: &str) -> Result<(), ApiError> {
 fn encode(subject: &str, body: &impl Serialize) -> Result<Bytes, ApiError> {
     let bad = |error: serde_json::Error| ApiError::BadAnswer {
         subject: subject.to_owned(),
-        why: format!("the question cannot be written as JSON: {error}"),
+        why: format!("writing the request as JSON failed: {error}"),
     };
     serde_json::to_vec(body).map(Bytes::from).map_err(bad)
 }

@@ -15,7 +15,7 @@ pub enum PublishError {
     /// A header that no client could read: its name is empty or has something else than visible ASCII without `:`, or its
     /// value contains a line break. Nothing was sent.
     #[error(
-        "the header `{name}` cannot be sent: a name has visible ASCII characters except `:`, and a value has no line break; \
+        "the header `{name}` is not valid: a name must have visible ASCII characters except `:`, and a value no line break; \
          encode it, for example in percent-encoding"
     )]
     BadHeader {
@@ -38,8 +38,8 @@ pub enum PublishError {
         /// The server's words.
         text: String,
     },
-    /// The stream does not take the message, and would not if it were sent again.
-    #[error("the stream refuses the message: {0}")]
+    /// The stream refused the message. To resend it would not help.
+    #[error("the stream refused the message: {0}")]
     Refused(#[from] Refused),
     /// Something that is no stream answered.
     #[error(

@@ -53,8 +53,8 @@ impl Message {
         self.inner
     }
 
-    /// Says that the message is done. Nobody answers: if the link is lost now, the message may come again.
-    /// [`double_ack`](Self::double_ack) waits for an answer.
+    /// Acknowledges the message, without waiting for a confirmation. If the link is lost now, JetStream may redeliver the
+    /// message. [`double_ack`](Self::double_ack) waits for the confirmation.
     ///
     /// # Errors
     /// It could not be sent.
@@ -82,7 +82,7 @@ impl Message {
         self.tell(Bytes::from_static(b"+WPI")).await
     }
 
-    /// Gives the message up: it never comes again, though it is not done.
+    /// Terminates the message: JetStream never redelivers it, although it was not processed.
     ///
     /// # Errors
     /// It could not be sent.
@@ -191,7 +191,7 @@ pub enum AckError {
     /// It was not sent, as no answer could arrive.
     #[error("the acknowledgement was not sent: {0}")]
     NotAsked(PublishError),
-    /// It was sent, and nobody answered. The message may come again.
+    /// The client sent it, and no confirmation arrived. JetStream may redeliver the message.
     #[error("the acknowledgement was not confirmed after {tries} tries in {waited:?}: {last}")]
     Unconfirmed {
         /// How often it was sent.

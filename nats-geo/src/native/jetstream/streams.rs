@@ -15,7 +15,7 @@ pub struct Stream {
     info: StreamInfo,
 }
 
-/// What the server says of a stream.
+/// The state of a stream, from the server.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StreamInfo {
@@ -147,7 +147,7 @@ impl Stream {
         &self.info.info.config.name
     }
 
-    /// What the server said when it was last asked.
+    /// Returns the state at the last request to the server.
     pub const fn cached_info(&self) -> &StreamInfo {
         &self.info
     }

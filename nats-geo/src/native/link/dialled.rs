@@ -1,9 +1,9 @@
-//! What async-nats is told to dial, so that it looks for the right name in the certificate.
+//! The host that async-nats gets to dial, so that it looks for the right name in the certificate.
 //!
 //! It takes one host for three things: to resolve, to dial, and to verify the certificate against (and, with
 //! WebSocket, to name in the request). A number that is to be held to a name therefore takes a TLS configuration that
-//! knows the name by itself. What cannot be had that way is the name in the handshake (SNI) and in the request, by
-//! which proxies choose a server; so under TLS and WebSocket a name is dialled by name, as long as it resolves.
+//! knows the name by itself. The name in the handshake (SNI) and in the request, by which proxies choose a server,
+//! cannot be set that way; so under TLS and WebSocket a name is dialled by name, as long as it resolves.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

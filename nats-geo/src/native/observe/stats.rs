@@ -1,4 +1,4 @@
-//! What a client has counted.
+//! The counters of a client.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,55 +11,54 @@ use super::report::{millis, millis_by_region};
 use crate::core::{MoveCause, Region, Time};
 use crate::native::hub::{Hub, lock};
 
-/// What a client has counted since its start.
+/// The counters of a client since its start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Publishes that were accepted.
+    /// Publishes that the client accepted.
     pub published: u64,
     /// Messages that subscriptions delivered.
     pub delivered: u64,
-    /// Publishes that were written to a link that was lost before its server confirmed them: each may have
-    /// arrived or not, so at most this many were lost. With
-    /// [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once) they are sent again, and those that were not written
-    /// count as well.
+    /// Unconfirmed publishes: written to a link that was lost before its server confirmed them. Each may or may not have
+    /// arrived, so at most this many were lost. With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once) the
+    /// client resends them, and this number includes publishes that were not written.
     pub in_doubt: u64,
-    /// Messages that are lost for certain: publishes beyond
-    /// [`GeoOptions::dead_link_buffer`](crate::GeoOptions::dead_link_buffer), and deliveries that a
-    /// subscription did not read in time.
+    /// Messages that are certainly lost: publishes beyond
+    /// [`GeoOptions::dead_link_buffer`](crate::GeoOptions::dead_link_buffer), and messages that the application did not read
+    /// in time.
     pub discarded: u64,
-    /// Publishes of links that were lost, or left in a hurry, that were sent on another one.
+    /// Publishes of a lost or silent link that the client resent on another link.
     pub resent: u64,
-    /// With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once): publishes that were refused because too many
-    /// were unconfirmed.
+    /// With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once): publishes that the client refused, because too
+    /// many were unconfirmed.
     pub refused: u64,
     /// Publishes that a server did not permit. Each is lost.
     pub denied: u64,
-    /// Messages of other clients that could not be read as they were: headers, or the whole message, were left out.
+    /// Messages of other clients that the client could not read: it dropped their headers or the whole message.
     pub unreadable: u64,
-    /// With [`Overflow::DropOldest`](crate::Overflow::DropOldest): publishes that will not be sent again, because others
-    /// needed their room. Each may have arrived or not.
+    /// With [`Overflow::DropOldest`](crate::Overflow::DropOldest): unconfirmed publishes that the client will not resend,
+    /// because newer ones needed their room. Each may or may not have arrived.
     pub dropped_unconfirmed: u64,
-    /// With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once): publishes that will not be sent again, because
-    /// they were older than [`AtLeastOnce::max_age`](crate::AtLeastOnce::max_age) when that was due. Each may have arrived
-    /// or not.
+    /// With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once): unconfirmed publishes that the client will not
+    /// resend, because they were older than [`AtLeastOnce::max_age`](crate::AtLeastOnce::max_age). Each may or may not have
+    /// arrived.
     pub expired_unconfirmed: u64,
-    /// How often traffic went to another link.
+    /// How often traffic moved to another link.
     pub moves: u64,
-    /// How often the client decided for that, by cause. A decision whose link was lost again before it got any traffic
-    /// counts here only.
+    /// How often the client decided to move, by cause. A move to a link that was lost before it got any traffic counts here
+    /// only.
     pub moves_by_cause: BTreeMap<MoveCause, u64>,
-    /// How long traffic has gone to each region.
+    /// Time during which traffic went to each region.
     #[serde(rename = "time_by_region_ms", serialize_with = "millis_by_region")]
     pub time_by_region: BTreeMap<Region, Duration>,
-    /// How long nothing was live, connecting at the start included.
+    /// Time without a live link, the start included.
     #[serde(rename = "time_offline_ms", serialize_with = "millis")]
     pub time_offline: Duration,
-    /// PINGs on links.
+    /// PINGs that the client sent on its links.
     pub pings: u64,
-    /// Probes that were sent.
+    /// Probes that the client started.
     pub probes: u64,
-    /// Bytes of probes in both directions, TLS and WebSocket included, TCP's own not.
+    /// Bytes of probes in both directions, TLS and WebSocket included, without those of TCP itself.
     pub probe_bytes: u64,
 }
 

@@ -15,7 +15,7 @@ use crate::native::{GeoClient, SubscribeError, Subscription, SubscriptionError, 
 /// A stream of the requests to one subject of a service. Made by [`Service::endpoint`](super::Service::endpoint),
 /// [`Group::endpoint`] and [`EndpointBuilder::add`].
 ///
-/// It is served by whoever reads it: requests wait until they are taken. It ends after its service, or itself, was
+/// The task that reads it serves it: requests wait until they are read. It ends after its service, or itself, was
 /// stopped, or the client closed, and everything that had come in was taken; read it to its end, and no request is lost.
 /// Dropping it unsubscribes; from then on the service does not list it any more.
 ///
@@ -153,7 +153,7 @@ impl EndpointBuilder {
         self
     }
 
-    /// What else there is to know, for [`Info`](super::Info).
+    /// Metadata, for [`Info`](super::Info).
     pub fn metadata<K: Into<String>, V: Into<String>>(
         mut self,
         metadata: impl IntoIterator<Item = (K, V)>,

@@ -32,7 +32,7 @@
 //! who serve into their nearest regions, requests stay there, without anything to configure:
 //!
 //! * Run instances in every region. When all of one region are stopped, or it dies, its clients are answered by the next
-//!   region, and by their own again once instances have come home.
+//!   region. When instances have failed back, their own region answers them again.
 //! * An instance that has moved to another region serves that region, not the one it came from.
 //! * Each group gets each request: instances with another queue group are another group.
 //! * When a region falls silent, the other servers send requests there, if it was the nearest to them, until they notice
@@ -110,14 +110,13 @@ pub struct ServiceBuilder {
 }
 
 impl ServiceBuilder {
-    /// What it is for, for people.
+    /// A description, for people.
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = description.into();
         self
     }
 
-    /// What else there is to know of this instance. It does not change: no region can be among it, unless it is that of
-    /// the machine.
+    /// Metadata of this instance. It does not change, so it should not contain the current region.
     pub fn metadata<K: Into<String>, V: Into<String>>(
         mut self,
         metadata: impl IntoIterator<Item = (K, V)>,
@@ -138,8 +137,8 @@ impl ServiceBuilder {
         self
     }
 
-    /// What is added to the statistics of each endpoint, as their `data`. Called whenever somebody asks, so it should
-    /// return at once; one that panics adds nothing.
+    /// Adds `data` to the statistics of each endpoint. Each request for statistics calls it, so it should return at once. If
+    /// it panics, it adds nothing.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
@@ -213,12 +212,13 @@ impl Service {
         self.root.registry.started
     }
 
-    /// What it is and which endpoints it has, as it tells those who ask.
+    /// Returns its description and its endpoints, as in answers to `$SRV.INFO`.
     pub fn info(&self) -> Info {
         self.root.registry.info()
     }
 
-    /// What its endpoints have counted since the start or the last [`reset`](Self::reset), as it tells those who ask.
+    /// Returns the counters of its endpoints since the start or the last [`reset`](Self::reset), as in answers to
+    /// `$SRV.STATS`.
     pub fn stats(&self) -> Vec<EndpointStats> {
         self.root.registry.stats()
     }

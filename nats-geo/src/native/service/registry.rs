@@ -1,4 +1,4 @@
-//! What a service is, and which endpoints it has.
+//! The description of a service, and its endpoints.
 
 use std::collections::BTreeMap;
 use std::fmt;

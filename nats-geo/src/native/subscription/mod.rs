@@ -22,17 +22,15 @@ pub(crate) use copies::Copies;
 mod feed;
 pub(crate) use feed::{Carriage, Changes, Feed, LookedAfter, Route};
 
-/// A stream of the messages of one subscription, over all links that the client ever uses. Made by
-/// [`GeoClient::subscribe`](super::GeoClient::subscribe).
+/// A stream of the messages of one subscription, across all moves of the client.
+/// [`GeoClient::subscribe`](super::GeoClient::subscribe) creates it.
 ///
-/// While the client moves in an orderly way, two links deliver for a moment. Without a queue group, a message
-/// may then come twice, unless the client was told to prefer
-/// [at most once](super::GeoOptions::at_most_once); with one, each message comes once. Messages of one
-/// publisher keep their order within a link, not across a move. When a link is lost, so is what was on its
-/// way.
+/// During a planned move, two links deliver for a moment. A plain subscription may then receive duplicates, unless
+/// [at most once](super::GeoOptions::at_most_once) is set; a queue group receives each message once. Messages of one
+/// publisher keep their order on one link, not across a move. When a link is lost, messages in flight on it are lost too.
 ///
-/// Dropping it unsubscribes. It ends by itself when the client is closed, and when a server refuses it:
-/// [`error`](Self::error) then says why.
+/// When the application drops it, the client unsubscribes. The stream ends when the client is closed, and when a server
+/// refuses the subscription: [`error`](Self::error) then says why.
 #[must_use = "dropping a subscription unsubscribes"]
 pub struct Subscription {
     feed: Arc<Feed>,
@@ -44,7 +42,7 @@ impl Subscription {
         Self { feed, hub: Arc::downgrade(hub) }
     }
 
-    /// Unsubscribes. What has come in by now is still delivered, then the stream ends.
+    /// Unsubscribes. The stream delivers the messages that have arrived, then ends.
     pub async fn unsubscribe(&mut self) {
         self.forget();
         for (conn, _) in self.feed.routes() {
@@ -53,17 +51,17 @@ impl Subscription {
         self.feed.end();
     }
 
-    /// Unsubscribes after `max` messages, counted over all links since the subscription was made; at once if
-    /// it has delivered as many.
+    /// Unsubscribes after `max` messages, counted on all links since the subscription began; at once if it has delivered as
+    /// many.
     pub async fn unsubscribe_after(&mut self, max: u64) {
         self.feed.limit(max).await;
     }
 
-    /// Unsubscribes without losing what is on its way: returns when the servers have confirmed that nothing
-    /// more will come. What has come in is still delivered, then the stream ends.
+    /// Unsubscribes without losing messages in flight: waits until the servers have confirmed that they send no more. The
+    /// stream delivers the messages that have arrived, then ends.
     ///
-    /// It also waits until all messages with a reply subject that were read are dropped: other tasks may be answering
-    /// them. That takes at most [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout).
+    /// It also waits until the application has dropped all messages with a reply subject that it read, because other tasks
+    /// may be answering them. That takes at most [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout).
     pub async fn drain(&mut self) {
         let limit = self.hub.upgrade().map(|hub| hub.limits.drain_timeout).unwrap_or_default();
         self.stopper().drain().await;
@@ -71,11 +69,11 @@ impl Subscription {
         let _ = tokio::time::timeout(limit, self.feed.answered()).await;
     }
 
-    /// Why a server refused the subscription: no permission, too many subscriptions, or a subject that it does not read.
-    /// `None` while no server does, and after any other end.
+    /// Returns why a server refused the subscription: no permission, too many subscriptions, or a subject that is too long.
+    /// `None` unless a server refused it.
     ///
-    /// The stream delivers what had come in, then ends. With the error there is a notice
-    /// ([`SubscriptionRefused`](crate::core::NoticeKind::SubscriptionRefused)).
+    /// The stream delivers the messages that had arrived, then ends. The client also sends the notice
+    /// [`SubscriptionRefused`](crate::core::NoticeKind::SubscriptionRefused).
     ///
     /// ```no_run
     /// # use futures_util::StreamExt as _;
@@ -143,17 +141,17 @@ pub enum SubscriptionError {
     Denied {
         /// The first 48 characters of the subject.
         subject: String,
-        /// The server's words.
+        /// The server's error.
         text: String,
     },
     /// The connection has as many subscriptions as the account, or the server, allows.
     #[error(
-        "the server takes no further subscription, such as `{subject}`: {text}; end others, or raise the limit"
+        "the server accepts no further subscription, such as `{subject}`: {text}; end others, or raise the limit"
     )]
     TooMany {
         /// The first 48 characters of the subject.
         subject: String,
-        /// The server's words.
+        /// The server's error.
         text: String,
     },
     /// Servers closed the connection when they got the subscription, twice in a row.
@@ -163,12 +161,12 @@ pub enum SubscriptionError {
     Rejected {
         /// The first 48 characters of the subject.
         subject: String,
-        /// The words of the last server.
+        /// The error of the last server.
         text: String,
     },
 }
 
-/// Ends a subscription that somebody else reads.
+/// Ends a subscription that another task reads.
 #[derive(Clone)]
 pub(crate) struct Stopper {
     feed: Arc<Feed>,
@@ -182,7 +180,7 @@ impl Stopper {
         self.feed.drain().await;
     }
 
-    /// Unsubscribes at once. What has come in by now is still delivered.
+    /// Unsubscribes at once. The stream delivers the messages that have arrived.
     pub(crate) fn stop(&self) {
         self.forget();
         self.feed.end();

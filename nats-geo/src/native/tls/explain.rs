@@ -1,4 +1,4 @@
-//! What went wrong with a TLS session, in words that say which certificate and what helps.
+//! Texts for failed TLS handshakes: which certificate is wrong, and the remedy.
 
 use std::error::Error as StdError;
 use std::io;

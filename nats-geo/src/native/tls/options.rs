@@ -1,4 +1,4 @@
-//! What users set about TLS.
+//! The TLS options.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -153,23 +153,23 @@ pub(super) struct Built {
 #[non_exhaustive]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("{} cannot be read: {why}", path.display())]
+    #[error("reading `{}` failed: {why}", path.display())]
     NotReadable {
         /// Which.
         path: PathBuf,
         /// In the operating system's words.
         why: String,
     },
-    /// What was given is not what it should be.
-    #[error("{input} cannot be used: {why}; expected PEM, which begins with `-----BEGIN`")]
+    /// A certificate or a key is not valid.
+    #[error("{input} is not valid: {why}; expected PEM, which begins with `-----BEGIN`")]
     Malformed {
         /// The file, or that the text was given.
         input: String,
-        /// What is wrong with it.
+        /// The problem.
         why: String,
     },
     /// The client's certificate and key do not go together.
-    #[error("the client certificate in {cert} cannot be used with the key in {key}: {why}")]
+    #[error("the client certificate in {cert} does not fit the key in {key}: {why}")]
     Client {
         /// Where the certificate is from.
         cert: String,
@@ -180,14 +180,14 @@ pub enum TlsError {
     },
     /// The operating system has no authorities.
     #[error(
-        "the operating system's store of authorities cannot be used: {why}; install ca-certificates, or give yours with Tls::ca_file"
+        "reading the operating system's store of authorities failed: {why}; install ca-certificates, or set `Tls::ca_file`"
     )]
     NoSystemAuthorities {
-        /// What is wrong with it.
+        /// The problem.
         why: String,
     },
     /// Anything else, in the TLS library's words.
-    #[error("TLS cannot be set up: {0}")]
+    #[error("setting up TLS failed: {0}")]
     Unusable(String),
 }
 

@@ -1,4 +1,4 @@
-//! Nobody stays in a region that is of no use for longer than the policy allows while another one is well.
+//! No client stays in a region that fails its health check for longer than the policy allows, while another one passes.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is counted.
+//! The counters of a herd.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::Herd;
 use super::world::World;
 use crate::core::Time;
 
-/// What became of a herd.
+/// The result of a herd.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct HerdReport {

@@ -17,17 +17,17 @@ use crate::native::jetstream::{ApiError, Context, Message, Refused};
 /// The messages of a consumer, over all links that the client ever uses. Made by
 /// [`Consumer::messages`](super::Consumer::messages).
 ///
-/// An orderly move (lame duck, fail back, a faster region) loses nothing and doubles nothing. When a link is lost, what
-/// was on its way to us comes again after the consumer's `ack_wait`, as JetStream does it; nothing else comes again.
-/// While the consumer cannot be reached, the stream waits, for as long as that takes. It ends with an error when the
-/// consumer is gone, and without one when the client is closed.
+/// A planned move (lame duck, fail back, a faster region) loses nothing and duplicates nothing. When a link is lost,
+/// JetStream redelivers the messages in flight after the consumer's `ack_wait`, and no others. While the client cannot
+/// reach the consumer, this stream waits. It ends with an error when the consumer is gone, and without one when the client
+/// is closed.
 ///
-/// Nothing is asked for while it is not polled: see [`PullOptions`]. Dropping it stops asking; what has come in and was
-/// not taken comes again, to somebody.
-#[must_use = "messages are only asked for while somebody reads them"]
+/// The client requests messages only while the application polls: see [`PullOptions`]. When the application drops it,
+/// JetStream redelivers the messages that had arrived and were not read, to any reader of the consumer.
+#[must_use = "the client requests messages only while the application polls"]
 pub struct Messages(BoxStream<'static, Result<Message, MessagesError>>);
 
-/// Why there are no further messages.
+/// The error that ends [`Messages`].
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MessagesError {
@@ -47,10 +47,10 @@ pub enum MessagesError {
         /// The consumer.
         consumer: String,
     },
-    /// The stream has begun again: it was in memory and its server started again, or it was deleted and made again. What
-    /// it had is lost, so it is for the application to say where to go on.
+    /// The stream was reset: it was in memory and its server restarted, or it was deleted and created again. Its messages are
+    /// lost, so the application must decide where to continue.
     #[error(
-        "stream `{stream}` began again after message {last_sequence}, and consumer `{consumer}` with it; make the consumer again"
+        "stream `{stream}` was reset after sequence {last_sequence}, and consumer `{consumer}` is gone with it; create it again"
     )]
     StreamReset {
         /// The stream.

@@ -74,7 +74,7 @@ impl Stream {
         Ok(Consumer { context: self.context.clone(), info })
     }
 
-    /// Deletes a consumer. Whoever pulls from it is told.
+    /// Deletes a consumer. Its readers end with [`MessagesError::ConsumerGone`].
     ///
     /// # Errors
     /// There is no such consumer, or no answer in time.
@@ -118,7 +118,7 @@ impl Consumer {
         &self.info.name
     }
 
-    /// What the server said when it was last asked.
+    /// Returns the state at the last request to the server.
     pub const fn cached_info(&self) -> &consumer::Info {
         &self.info
     }

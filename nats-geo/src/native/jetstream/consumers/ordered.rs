@@ -11,7 +11,7 @@ use futures_util::stream::{self, BoxStream};
 use super::{PullOptions, PullRefusal, Read, Reader};
 use crate::native::jetstream::{ApiError, Message, Stream};
 
-/// What an ordered reader reads.
+/// Options of an ordered reader.
 #[derive(Clone, Debug)]
 pub struct OrderedOptions {
     pub(crate) subjects: Vec<String>,
@@ -107,7 +107,7 @@ pub struct Ordered(BoxStream<'static, Result<Message, OrderedError>>);
 #[non_exhaustive]
 pub enum OrderedError {
     /// Reading cannot go on behind the last message that came.
-    #[error("reading stream `{stream}` cannot go on after message {last_sequence}: {error}")]
+    #[error("reading stream `{stream}` stopped after sequence {last_sequence}: {error}")]
     Lost {
         /// The stream, or the copy of it that was asked last.
         stream: String,

@@ -1,4 +1,4 @@
-//! What a server says about a request for messages, in place of a message.
+//! Statuses that a server sends in place of a message.
 
 use async_nats::{HeaderMap, Message, StatusCode};
 

@@ -143,7 +143,7 @@ impl Store {
         Ok(message.and_then(|message| self.read(message)).filter(|entry| entry.key == key))
     }
 
-    /// Gives a key a value, and returns its revision. Sent again across moves, and stored once: see
+    /// Gives a key a value, and returns its revision. The client resends it across moves, and the bucket stores it once: see
     /// [`Context::publish`].
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use super::{Entry, Operation, ReadError, Store, bad_key};
 use crate::native::jetstream::OrderedOptions;
 use crate::native::jetstream::consumers::{Read, Reader};
 
-/// What a watch shows.
+/// An event of a watch.
 #[derive(Clone, Debug)]
 pub struct WatchOptions {
     keys: Vec<String>,
@@ -24,7 +24,7 @@ pub struct WatchOptions {
     nearest: bool,
 }
 
-/// What a watch begins with.
+/// The entries that a watch begins with.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Include {
     /// The last entry of each key.
@@ -54,7 +54,7 @@ impl WatchOptions {
         self
     }
 
-    /// What to begin with.
+    /// The entries to begin with.
     pub fn include(mut self, include: Include) -> Self {
         self.include = include;
         self
@@ -189,8 +189,8 @@ impl Watch {
         self.is_current
     }
 
-    /// What existed when the watch began, as far as it has not been taken yet. What follows is new. Whoever does not wait
-    /// for its end does not get what had come: read entry by entry then.
+    /// Reads the entries that existed when the watch began, without those that were read before. Later entries are new. A
+    /// future that is dropped before its end takes its entries along: then read entry by entry.
     ///
     /// # Errors
     /// The bucket is gone, or the client was closed before all had come.

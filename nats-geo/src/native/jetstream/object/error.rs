@@ -27,7 +27,7 @@ pub enum GetError {
     OutOfRange {
         /// The object.
         name: String,
-        /// What was asked for.
+        /// The requested range.
         range: Range<u64>,
         /// Its size in bytes.
         size: u64,
@@ -68,7 +68,8 @@ pub enum ObjectReadError {
     Closed,
 }
 
-/// Why an object was not written. What it was before, if it was there, is unchanged, unless its last part is in doubt.
+/// An error of [`Store::put`](super::Store::put). An older object of the name is unchanged, unless the last part is
+/// unconfirmed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PutError {
@@ -76,7 +77,7 @@ pub enum PutError {
     #[error("an object needs a name")]
     NoName,
     /// Its bytes could not be read.
-    #[error("the bytes of the object `{name}` cannot be read: {error}")]
+    #[error("reading the bytes of the object `{name}` failed: {error}")]
     Source {
         /// The object.
         name: String,
@@ -109,7 +110,7 @@ pub enum DeleteError {
         name: String,
     },
     /// That it is deleted was not acknowledged.
-    #[error("that the object `{name}` is deleted was not stored: {error}")]
+    #[error("the deletion of the object `{name}` was not stored: {error}")]
     Publish {
         /// The object.
         name: String,

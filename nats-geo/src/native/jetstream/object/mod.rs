@@ -99,8 +99,8 @@ impl Store {
         &self.stream
     }
 
-    /// What is known of an object; `None` if there is none, or it was deleted. The nearest server that has the store
-    /// answers, so that it may be a moment behind what was written last.
+    /// Returns the metadata of an object; `None` if there is none, or it was deleted. The nearest server that has the store
+    /// answers, so the newest write may be missing for a moment.
     ///
     /// # Errors
     /// The store is gone, or no answer in time.

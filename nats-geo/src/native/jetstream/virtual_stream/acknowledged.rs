@@ -1,6 +1,6 @@
-//! What a reader has acknowledged, whichever region's consumer it was told.
+//! The messages that a reader has acknowledged, in the consumers of all regions.
 //!
-//! A write stream that begins again numbers its messages anew. What was acknowledged before is forgotten then, and an
+//! A write stream that was reset numbers its messages anew. The reader then forgets earlier acknowledgements, and an
 //! acknowledgement of a message from before does not count for the new message of the same number.
 
 use std::collections::BTreeMap;

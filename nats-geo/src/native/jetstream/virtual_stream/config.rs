@@ -1,4 +1,4 @@
-//! What a virtual stream is called, where it is, and how long it remembers.
+//! The name, the regions and the retention of a virtual stream.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ pub enum ConfigError {
     Zero {
         /// The stream.
         name: String,
-        /// What is zero.
+        /// The name of the setting.
         setting: &'static str,
     },
 }
@@ -79,7 +79,7 @@ impl Config {
         }
     }
 
-    /// What its subjects begin with, before a dot. Default: its name.
+    /// The first part of its subjects, before a dot. Default: its name.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self

@@ -18,14 +18,14 @@ pub enum CreateError {
     #[error("{} of {} parts were not made: {}; ask again, what was made stays", .failures.len(),
         .failures.len() + .made.len(), list(.failures))]
     Incomplete {
-        /// What there is now: streams, or consumers with their streams.
+        /// The parts that exist now: streams, or consumers with their streams.
         made: Vec<String>,
-        /// What there is not, and why.
+        /// The parts that are missing, and why.
         failures: Vec<Failure>,
     },
 }
 
-/// What was not made in a region, and why.
+/// A part that was not created in a region, and why.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Failure {
