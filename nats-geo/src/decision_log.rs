@@ -86,7 +86,7 @@ impl Line {
 #[non_exhaustive]
 pub enum LogError {
     /// It cannot be read at all.
-    #[error("the decision log cannot be read: {0}")]
+    #[error("reading the decision log failed: {0}")]
     Io(#[from] io::Error),
     /// It does not begin as one.
     #[error("this is no decision log: it does not begin with a line `{{\"start\":..}}`")]

@@ -98,6 +98,6 @@ mod tests {
     #[tokio::test]
     async fn a_missing_file_is_named() {
         let error = Auth::CredsFile("/no/such.creds".into()).check().await.unwrap_err();
-        assert!(error.to_string().starts_with("the creds file /no/such.creds cannot be read"), "{error}");
+        assert!(error.to_string().starts_with("reading the creds file `/no/such.creds` failed"), "{error}");
     }
 }

@@ -125,67 +125,67 @@ impl Context {
     }
 }
 
-/// Why JetStream did not do what it was asked to do.
+/// An error of a request to JetStream.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiError {
-    /// A stream, a consumer or a bucket cannot be called so. Nothing was sent.
+    /// The name of a stream, a consumer or a bucket is not valid. The client did not send the request.
     #[error(
-        "`{name}` is no name of a {what}: it is empty, or contains white space or one of `.`, `*`, `>`, `/` and `\\`"
+        "`{name}` is not a valid name of a {what}: it is empty, or has white space or one of `.`, `*`, `>`, `/` and `\\`"
     )]
     BadName {
-        /// Of what.
+        /// The kind of thing: stream, consumer or bucket.
         what: &'static str,
         /// The name.
         name: String,
     },
-    /// A key-value or object store cannot be called so. Nothing was sent.
-    #[error("`{name}` is no name of a bucket: use letters, digits, `-` and `_`")]
+    /// The name of a key-value or object store is not valid. The client did not send the request.
+    #[error("`{name}` is not a valid name of a bucket: use letters, digits, `-` and `_`")]
     BadBucket {
         /// The name.
         name: String,
     },
-    /// More entries of each key than any client may ask to be kept. Nothing was sent.
+    /// The history of each key is longer than possible. The client did not send the request.
     #[error("bucket `{bucket}` has a history of {history} entries of each key: at most {limit} are possible")]
     HistoryTooLong {
         /// The bucket.
         bucket: String,
         /// The requested number.
         history: i64,
-        /// The most.
+        /// The limit.
         limit: i64,
     },
     /// The client did not send the request: it is not valid, or the client is closed.
     #[error(transparent)]
     NotSent(publish::PublishError),
-    /// The account may not subscribe to inboxes, so that no answer could arrive. Nothing was sent.
-    #[error("this account may not subscribe to its inbox, so no answer could arrive; allow `_INBOX.>`")]
+    /// This user may not subscribe to inboxes, so no answer could arrive. The client did not send the request.
+    #[error("this user may not subscribe to its inbox, so no answer could arrive; permit `_INBOX.>`")]
     NoInbox,
-    /// The server does not permit this user to ask. Nothing was executed.
-    #[error("the request to `{subject}` was not sent on: {text}; permit this user to publish there")]
+    /// The server does not permit this user to send the request. It was not executed.
+    #[error("the server denied the request to `{subject}`: {text}; permit this user to publish there")]
     Denied {
         /// The subject of the request.
         subject: String,
-        /// The server's words.
+        /// The server's error.
         text: String,
     },
-    /// JetStream says no, and would again.
-    #[error("JetStream refuses: {refused}")]
+    /// JetStream refused the request. To resend it would not help.
+    #[error("JetStream refused the request: {refused}")]
     Refused {
         /// The error of JetStream.
         refused: Refused,
-        /// Whether an earlier try was left without an answer, and may have been executed.
+        /// Whether an earlier try got no answer, and may have been executed.
         in_doubt: bool,
     },
-    /// The answer is not what JetStream would say.
-    #[error("the answer on `{subject}` is none of JetStream's: {why}")]
+    /// The answer is not one of JetStream.
+    #[error("the reply on `{subject}` is not a JetStream API response: {why}")]
     BadAnswer {
         /// The subject of the request.
         subject: String,
         /// The problem.
         why: String,
     },
-    /// No answer within the bounds of [`PublishOptions`](super::PublishOptions).
+    /// No answer arrived within the bounds of [`PublishOptions`](super::PublishOptions).
     #[error(
         "no answer on `{subject}` after {tries} tries in {waited:?}: {last}{}",
         if *.in_doubt { "; it may have been executed" } else { "" }
@@ -193,9 +193,9 @@ pub enum ApiError {
     GaveUp {
         /// The subject of the request.
         subject: String,
-        /// How often.
+        /// The number of tries.
         tries: u32,
-        /// Since the first try.
+        /// The time since the first try.
         waited: Duration,
         /// Why the last try failed.
         last: LastTry,
@@ -213,12 +213,12 @@ impl ApiError {
         }
     }
 
-    /// Whether what was asked for does not exist: a stream, a consumer, a message.
+    /// Returns whether the stream, the consumer or the message does not exist.
     pub fn is_not_found(&self) -> bool {
         self.refused().is_some_and(Refused::is_not_found)
     }
 
-    /// Whether asking again later cannot help.
+    /// Returns whether to ask again later does not help.
     pub(crate) fn is_final(&self) -> bool {
         match self {
             Self::Refused { refused, .. } => (400..500).contains(&refused.code),

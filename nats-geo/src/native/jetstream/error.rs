@@ -1,19 +1,19 @@
-//! Why a message is not acknowledged.
+//! The errors of publishing to a stream.
 
 use std::time::Duration;
 
 use super::Refused;
 use crate::native::{RequestError, publish};
 
-/// Why a message is not acknowledged.
+/// An error of [`Context::publish`](super::Context::publish): there is no acknowledgement.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// The message could not be sent as it is, or the client is closed. It was not stored.
+    /// The client did not send the message: it is not valid, or the client is closed. It was not stored.
     #[error(transparent)]
     NotSent(publish::PublishError),
-    /// A header that no client could read: its name is empty or has something else than visible ASCII without `:`, or its
-    /// value contains a line break. Nothing was sent.
+    /// No client could read the header. A name must have visible ASCII characters except `:`, and a value no line break. The
+    /// client did not send the message.
     #[error(
         "the header `{name}` is not valid: a name must have visible ASCII characters except `:`, and a value no line break; \
          encode it, for example in percent-encoding"
@@ -22,28 +22,28 @@ pub enum PublishError {
         /// The header.
         name: String,
     },
-    /// The message id is empty, which the stream takes for none at all, or there are several. Nothing was sent.
-    #[error("`Nats-Msg-Id` must be one value that is not empty; leave the header out to get a fresh one")]
+    /// The message id is empty, which a stream ignores, or there are several. The client did not send the message.
+    #[error("`Nats-Msg-Id` must be one value that is not empty; leave the header out to get a new one")]
     BadMessageId,
-    /// The account may not subscribe to inboxes, so that no acknowledgement could arrive. Nothing was sent.
+    /// This user may not subscribe to inboxes, so no acknowledgement could arrive. The client did not send the message.
     #[error(
-        "this account may not subscribe to its inbox, so no acknowledgement could arrive; allow `_INBOX.>`"
+        "this user may not subscribe to its inbox, so no acknowledgement could arrive; permit `_INBOX.>`"
     )]
     NoInbox,
-    /// The server does not permit this user to publish to the subject. Nothing was stored.
-    #[error("the message to `{subject}` was not sent on: {text}; permit this user to publish there")]
+    /// The server does not permit this user to publish to the subject. The message was not stored.
+    #[error("the server denied the message to `{subject}`: {text}; permit this user to publish there")]
     Denied {
         /// The subject.
         subject: String,
-        /// The server's words.
+        /// The server's error.
         text: String,
     },
     /// The stream refused the message. To resend it would not help.
     #[error("the stream refused the message: {0}")]
     Refused(#[from] Refused),
-    /// Something that is no stream answered.
+    /// The answer came from a service, not from a stream.
     #[error(
-        "what answers on `{subject}` is no stream: no stream has that subject, and a service listens there"
+        "the answer on `{subject}` is not from a stream: no stream has that subject, and a service listens there"
     )]
     NotAStream {
         /// The subject.
@@ -55,9 +55,9 @@ pub enum PublishError {
         if *.in_doubt { "may have been stored" } else { "was not stored" }
     )]
     GaveUp {
-        /// How often it was sent, or was to be sent.
+        /// The number of tries.
         tries: u32,
-        /// Since the first try.
+        /// The time since the first try.
         waited: Duration,
         /// Why the last try failed.
         last: LastTry,
@@ -73,42 +73,43 @@ pub enum PublishError {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LastTry {
-    /// Nobody serves the subject: no stream has it, or the stream has no leader now.
+    /// No stream answers on the subject: none has it, or the stream has no leader now.
     #[error("no stream answers on `{subject}`: there is none with that subject, or it has no leader now")]
     NoStream {
         /// The subject.
         subject: String,
     },
-    /// Nobody serves this part of the JetStream API.
+    /// No server answers on this subject of the JetStream API.
     #[error(
-        "nobody answers on `{subject}`: it has no leader now, there is no such stream, or JetStream is off"
+        "no server answers on `{subject}`: it has no leader now, there is no such stream, or JetStream is off"
     )]
     NoJetStream {
         /// The subject.
         subject: String,
     },
-    /// It was not sent: no link was live for so long, or the client was closed.
+    /// The client did not send the message: no link was live in time, or the client was closed.
     #[error(transparent)]
     Unavailable(publish::PublishError),
-    /// Where the client is now, no answer can arrive. It was not sent.
-    #[error("this account may not subscribe to its inbox, so no answer could arrive; allow `_INBOX.>`")]
+    /// This user may not subscribe to its inbox at the current server, so no answer could arrive. The client did not send
+    /// the message.
+    #[error("this user may not subscribe to its inbox, so no answer could arrive; permit `_INBOX.>`")]
     NoInbox,
-    /// The server that the client talks to now does not permit this user to publish to the subject.
-    #[error("the message to `{subject}` was not sent on; permit this user to publish there")]
+    /// The current server does not permit this user to publish to the subject.
+    #[error("the server denied the message to `{subject}`; permit this user to publish there")]
     Denied {
         /// The subject.
         subject: String,
     },
-    /// No answer within the time of one try.
+    /// No answer arrived within the time of one try.
     #[error("no answer within {waited:?}")]
     TimedOut {
         /// The time limit.
         waited: Duration,
     },
-    /// The link on which the answer would have come is gone.
+    /// The link of the try was lost.
     #[error("the connection was lost")]
     LinkLost,
-    /// The stream said that it cannot answer yet, or refused what an earlier try may have stored.
+    /// The stream could not answer yet, or it refused a message that an earlier try may have stored.
     #[error(transparent)]
     Refused(Refused),
 }

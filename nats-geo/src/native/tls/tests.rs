@@ -27,7 +27,7 @@ fn made() -> Made {
 fn what_cannot_be_used_is_named_and_never_repeated() {
     let (one, other) = (made(), made());
     let cases = [
-        (Tls::new().ca_file("/no/ca.pem"), "/no/ca.pem cannot be read: No such file"),
+        (Tls::new().ca_file("/no/ca.pem"), "reading `/no/ca.pem` failed: No such file"),
         (
             Tls::new().ca_pem("nonsense"),
             "the text that was given is not valid: there is no certificate in it",

@@ -248,9 +248,13 @@ mod tests {
         let refused = |config: Config| config.check().unwrap_err().to_string();
         let regions = ["lon", "ams"];
         assert!(Config::new("ORDERS", regions).check().is_ok());
-        assert!(refused(Config::new("a b", regions)).starts_with("`a b` is no name of a virtual stream"));
-        assert!(refused(Config::new("a", ["*"])).starts_with("`*` is no name of a region"));
-        assert!(refused(Config::new("a", regions).prefix("b..c")).starts_with("`` is no name of a part"));
+        assert!(
+            refused(Config::new("a b", regions)).starts_with("`a b` is not a valid name of a virtual stream")
+        );
+        assert!(refused(Config::new("a", ["*"])).starts_with("`*` is not a valid name of a region"));
+        assert!(
+            refused(Config::new("a", regions).prefix("b..c")).starts_with("`` is not a valid name of a part")
+        );
         assert!(refused(Config::new("a", [""; 0])).contains("has no regions"));
         assert!(refused(Config::new("a", ["lon", "lon"])).contains("`lon` twice"));
         assert!(refused(Config::new("a", regions).outage_max(Duration::ZERO)).contains("`outage_max`"));
