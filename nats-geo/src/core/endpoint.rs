@@ -1,4 +1,4 @@
-//! What can be dialled, who answers there, and the region that it belongs to.
+//! Addresses that the client can dial, the server that answers there, and its region.
 
 use std::fmt;
 
@@ -53,7 +53,7 @@ pub enum Source {
     Gossiped,
 }
 
-/// What a server says about itself in its first INFO.
+/// Identity of a server, from its first INFO.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
