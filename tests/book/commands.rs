@@ -87,18 +87,24 @@ impl Session<'_> {
         self.started.push(started);
     }
 
-    /// A reader copies the addresses that `loadgen up` has printed.
+    /// A reader copies the addresses and the command that `loadgen up` has printed.
     fn as_typed(&self, text: &str) -> String {
-        let lines = self.started.iter().flat_map(Started::lines);
-        let addresses =
-            lines.filter_map(|line| Some(line.split_once("as a client in lon: ")?.1.to_owned())).last();
-        let script = text.replace("cargo run --release", "cargo run");
-        addresses.map_or(script.clone(), |addresses| script.replace(EXAMPLE_ADDRESSES, &addresses))
+        let mut script = text.replace("cargo run --release", "cargo run");
+        for (label, example) in EXAMPLES {
+            let lines = self.started.iter().flat_map(Started::lines);
+            if let Some((_, printed)) = lines.filter_map(|line| line.split_once(label)).last() {
+                script = script.replace(example, printed);
+            }
+        }
+        script
     }
 }
 
-/// Addresses in pages, in the place of those that a reader sees.
-const EXAMPLE_ADDRESSES: &str = "nats://127.0.0.1:40001,nats://127.0.0.1:40002";
+/// (Label in the output of `loadgen up`, text that stands in pages for what a reader sees behind it.)
+const EXAMPLES: [(&str, &str); 2] = [
+    ("as a client in lon: ", "nats://127.0.0.1:40001,nats://127.0.0.1:40002"),
+    ("to kill lon: ", "kill -9 4001 4002 4003"),
+];
 
 #[derive(Debug, PartialEq)]
 struct Block {

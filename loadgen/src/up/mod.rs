@@ -104,7 +104,7 @@ async fn serve_demo(
     axum::serve(listener, router).await.map_err(UpError::Serve)
 }
 
-/// Where clients of each region find the servers.
+/// Returns, for each region, the servers' addresses as its clients see them, and the command that kills its servers.
 fn addresses(cluster: &SuperCluster, start: &StartOptions) -> Result<String, UnknownNameError> {
     let mut text = String::new();
     for region in start.topology.regions() {
@@ -112,6 +112,15 @@ fn addresses(cluster: &SuperCluster, start: &StartOptions) -> Result<String, Unk
         let urls: Vec<_> = endpoints.into_iter().map(|endpoint| endpoint.tcp_url).collect();
         // Writing into a String cannot fail.
         let _ = writeln!(text, "as a client in {region}: {}", urls.join(","));
+    }
+    for region in start.topology.regions() {
+        let mut pids = String::new();
+        for server in start.topology.servers().filter(|server| server.region() == region) {
+            if let Some(pid) = cluster.pid(&server.to_string())? {
+                let _ = write!(pids, " {pid}");
+            }
+        }
+        let _ = writeln!(text, "to kill {region}: kill -9{pids}");
     }
     Ok(text.trim_end().to_owned())
 }
