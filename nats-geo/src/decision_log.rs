@@ -110,7 +110,7 @@ pub enum LogError {
         number: usize,
         /// The version that wrote it.
         version: String,
-        /// The problem.
+        /// What is wrong with it.
         error: serde_json::Error,
     },
 }

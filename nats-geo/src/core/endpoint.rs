@@ -1,4 +1,4 @@
-//! Addresses that the client can dial, the server that answers there, and its region.
+//! What can be dialled, who answers there, and the region that it belongs to.
 
 use std::fmt;
 
@@ -53,7 +53,7 @@ pub enum Source {
     Gossiped,
 }
 
-/// Identity of a server, from its first INFO.
+/// What a server says about itself in its first INFO.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]

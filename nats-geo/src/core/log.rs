@@ -1,4 +1,4 @@
-//! Recorded inputs and decisions of a selector, and their replay.
+//! What a selector was told and what it decided: recorded, and played again.
 
 use super::{Action, Config, ConfigError, Event, Selector, Time};
 
@@ -23,9 +23,9 @@ pub struct Log {
     pub seed: u64,
     /// When its selector was made, by its own clock.
     pub started: Time,
-    /// The inputs, with the time of the selector's clock.
+    /// What it was told, when by its own clock.
     pub calls: Vec<(Time, Call)>,
-    /// The decisions, with the time of the selector's clock.
+    /// What it decided, when by its own clock.
     pub actions: Vec<(Time, Action)>,
 }
 

@@ -1,4 +1,4 @@
-//! Facts about one endpoint, in as little room as the decisions need, because a simulation holds millions of these.
+//! What is known of one endpoint, in as little room as the decisions need: a simulation holds millions of these.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

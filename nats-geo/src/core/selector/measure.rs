@@ -1,4 +1,4 @@
-//! Takes in endpoints, and the results of probes.
+//! What is on offer, and what probes say of it.
 
 use std::time::Duration;
 
