@@ -1,4 +1,4 @@
-//! Health gates: whether a server that answers is of use to this application.
+//! Health checks: decide whether a server that answers can serve this application.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
@@ -16,15 +16,16 @@ use super::jetstream::{Refused, check_name};
 use super::link::Link;
 use crate::core::{Config, Place, Region};
 
-/// A check that a region must pass to be of use, such as a stream that can be read. Without gates a server that answers
-/// is good enough. For [`GeoOptions::gate`](crate::GeoOptions::gate).
+/// A health check that a region must pass, such as a stream that can be read. Without health checks, a server that answers
+/// is healthy. For [`GeoOptions::gate`](crate::GeoOptions::gate).
 ///
-/// * Before an orderly move all gates are asked once over the new link; if one fails, the client stays where it is.
-/// * The live link is asked every [`period`](Self::period). After several [failures in a row](Self::failures) the region
-///   is left, make before break, and returned to by the rules for a region that was dead; but never if no other region
-///   passes: nothing would be better, and [`NoHealthyAlternative`](crate::core::NoticeKind::NoHealthyAlternative) says so.
-/// * A client whose link is lost waits for no gate: it is asked as soon as it is connected again. So it is at the start.
-/// * A lame duck has to be left, wherever that leads.
+/// * Before an orderly move the client runs all checks once over the new link. If one fails, the client stays.
+/// * The client checks the live link every [`period`](Self::period). After several [failures in a row](Self::failures) it
+///   leaves the region, make before break. It returns by the rules for a region that was dead.
+/// * If no other region passes, the client stays, and sends
+///   [`NoHealthyAlternative`](crate::core::NoticeKind::NoHealthyAlternative).
+/// * A client without a link waits for no check: at the start, and after a lost link, it connects first and checks then.
+/// * The client leaves a lame duck even if the checks of other regions fail.
 ///
 /// ```no_run
 /// use nats_geo::{Gate, GeoOptions};
@@ -43,7 +44,7 @@ use crate::core::{Config, Place, Region};
 /// # }
 /// ```
 #[derive(Clone)]
-#[must_use = "a gate does nothing until it is given to the options of a client"]
+#[must_use = "a health check does nothing until it is given to `GeoOptions::gate`"]
 pub struct Gate {
     name: String,
     check: Check,
@@ -56,8 +57,8 @@ pub struct Gate {
 
 type Check = Arc<dyn Fn(GateLink) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// A new leader of a stream is elected within seconds: with three failures in a row that moves nobody, and a region of
-/// no use is left after 10 to 17 s. A thousand clients ask 200 times per second.
+/// A stream elects a new leader within seconds: with three failures in a row that moves no client, and clients leave an
+/// unhealthy region after 10 to 17 s. A thousand clients make 200 checks per second.
 const PERIOD: Duration = Duration::from_secs(5);
 
 /// The farthest regions are 300 ms away; two thirds of the time that an activation may take.
@@ -65,7 +66,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 const FAILURES: u32 = 3;
 
-/// The link that a gate is asked about: requests on it go to that server, wherever other traffic goes.
+/// The link that a health check tests. Requests on it go to its server, wherever other traffic goes.
 #[derive(Clone, Debug)]
 pub struct GateLink {
     client: async_nats::Client,
@@ -73,30 +74,30 @@ pub struct GateLink {
 }
 
 impl GateLink {
-    /// Its connection. Who keeps it keeps the connection open.
+    /// Returns its connection, which stays open while the application holds it.
     pub const fn nats(&self) -> &async_nats::Client {
         &self.client
     }
 
-    /// Its region.
+    /// Returns its region.
     pub const fn region(&self) -> &Region {
         &self.place.region
     }
 
-    /// The name of its server, as far as known.
+    /// Returns the name of its server, if known.
     pub fn server(&self) -> Option<&str> {
         self.place.server.as_deref()
     }
 }
 
 impl Gate {
-    /// JetStream answers this account (`$JS.API.INFO`).
+    /// Returns a check that JetStream answers this account (`$JS.API.INFO`).
     pub fn jetstream() -> Self {
         Self::of("JetStream", Arc::new(|link| api_answers(link, INFO.into(), Bytes::new()).boxed()))
     }
 
-    /// This stream can be read: it says that it has no message of the highest number that there is
-    /// (`$JS.API.STREAM.MSG.GET`).
+    /// Returns a check that this stream can be read: its leader replies that it has no message of the highest possible
+    /// sequence (`$JS.API.STREAM.MSG.GET`).
     pub fn stream(name: impl Into<String>) -> Self {
         let name = name.into();
         let problem = check_name("stream", &name).err().map(|error| error.to_string());
@@ -105,8 +106,8 @@ impl Gate {
         Self { problem, ..Self::of(format!("stream {name}"), check) }
     }
 
-    /// A check of your own, under this name. The error is for people; a check that takes longer than
-    /// [`timeout`](Self::timeout) has failed.
+    /// Returns a check that calls your function, under this name. Notices show its error text. A check that takes longer
+    /// than [`timeout`](Self::timeout) has failed.
     pub fn check<F>(name: impl Into<String>, check: impl Fn(GateLink) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
@@ -119,20 +120,20 @@ impl Gate {
         Self { name, check, problem: None, period: PERIOD, timeout: TIMEOUT, failures: FAILURES }
     }
 
-    /// How often the live link is asked, varied by 20 % so that clients drift apart. Default 5 s.
+    /// Sets the time between two checks of the live link, varied by 20 % so that clients drift apart. Default 5 s.
     pub fn period(mut self, period: Duration) -> Self {
         self.period = period;
         self
     }
 
-    /// How long an answer may take. Default 2 s, the most for the default policy: two thirds of
+    /// Sets the time limit of one check. Default 2 s, which is the largest value for the default policy: two thirds of
     /// [`DialConfig::timeout`](crate::core::DialConfig::timeout).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// So many failures in a row on the live link, and its region is of no use. Default 3.
+    /// Sets how many failures in a row make the region of the live link unhealthy. Default 3.
     pub fn failures(mut self, failures: u32) -> Self {
         self.failures = failures;
         self
@@ -149,7 +150,7 @@ impl Gate {
         answer.map_err(|why| format!("{}: {why}", self.name))
     }
 
-    /// Asks again and again, as the gate of this number; returns why the link is of no use.
+    /// Repeats the check, which has this number; returns the reason when the link is unhealthy.
     async fn until_it_fails(&self, number: usize, link: &GateLink, asked: Asked) -> Verdict {
         let mut failed = asked.failures_before(number, self.failures);
         if asked != Asked::Nobody {

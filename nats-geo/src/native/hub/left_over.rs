@@ -1,5 +1,4 @@
-//! What is to be sent again: publishes that dead links have not written, or, if they are to arrive at least once, that no
-//! server has confirmed.
+//! Resends publishes that dead links have not written. With at least once, it resends those that no server has confirmed.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-//! What a client has counted.
+//! Counters of a client.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,48 +11,47 @@ use super::report::{millis, millis_by_region};
 use crate::core::{MoveCause, Region, Time};
 use crate::native::hub::{Hub, lock};
 
-/// What a client has counted since its start.
+/// Counters of a client since its start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Publishes that were accepted.
+    /// Publishes that the client accepted.
     pub published: u64,
     /// Messages that subscriptions delivered.
     pub delivered: u64,
-    /// Publishes that were written to a link that was lost before its server confirmed them: each may have
-    /// arrived or not, so at most this many were lost. With
-    /// [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once) they are sent again, and those that were not written
-    /// count as well.
+    /// Publishes on links that were lost before the server confirmed them. Each may or may not have arrived, so at most
+    /// this many were lost. With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once) the client resends them,
+    /// and counts unwritten ones here as well.
     pub in_doubt: u64,
-    /// Messages that are lost for certain: publishes beyond
-    /// [`GeoOptions::dead_link_buffer`](crate::GeoOptions::dead_link_buffer), and deliveries that a
-    /// subscription did not read in time.
+    /// Messages that are certainly lost: publishes beyond
+    /// [`GeoOptions::dead_link_buffer`](crate::GeoOptions::dead_link_buffer), and messages that the application did not read
+    /// from a subscription in time.
     pub discarded: u64,
-    /// Publishes of links that were lost, or left in a hurry, that were sent on another one.
+    /// Publishes that the client resent on another link, after their link was lost or fell silent.
     pub resent: u64,
-    /// With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once): publishes that were refused because too many
-    /// were unconfirmed.
+    /// With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once): publishes that the client refused, because the
+    /// buffer of unconfirmed publishes was full.
     pub refused: u64,
     /// Publishes that a server did not permit. Each is lost.
     pub denied: u64,
-    /// Messages of other clients that could not be read as they were: headers, or the whole message, were left out.
+    /// Unreadable messages of other clients. The client left out headers, or the whole message.
     pub unreadable: u64,
-    /// With [`Overflow::DropOldest`](crate::Overflow::DropOldest): publishes that will not be sent again, because others
-    /// needed their room. Each may have arrived or not.
+    /// With [`Overflow::DropOldest`](crate::Overflow::DropOldest): unconfirmed publishes that the client dropped to make room.
+    /// Each may or may not have arrived.
     pub dropped_unconfirmed: u64,
-    /// With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once): publishes that will not be sent again, because
-    /// they were older than [`AtLeastOnce::max_age`](crate::AtLeastOnce::max_age) when that was due. Each may have arrived
-    /// or not.
+    /// With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once): unconfirmed publishes that the client did not
+    /// resend, because they were older than [`AtLeastOnce::max_age`](crate::AtLeastOnce::max_age). Each may or may not have
+    /// arrived.
     pub expired_unconfirmed: u64,
-    /// How often traffic went to another link.
+    /// Number of moves of traffic to another link.
     pub moves: u64,
-    /// How often the client decided for that, by cause. A decision whose link was lost again before it got any traffic
-    /// counts here only.
+    /// Number of decisions to move, by cause. If the new link is lost before it gets traffic, only this counter has the
+    /// decision.
     pub moves_by_cause: BTreeMap<MoveCause, u64>,
-    /// How long traffic has gone to each region.
+    /// Time for which each region had the traffic.
     #[serde(rename = "time_by_region_ms", serialize_with = "millis_by_region")]
     pub time_by_region: BTreeMap<Region, Duration>,
-    /// How long nothing was live, connecting at the start included.
+    /// Time without a live link, including the time before the first one.
     #[serde(rename = "time_offline_ms", serialize_with = "millis")]
     pub time_offline: Duration,
     /// PINGs on links.

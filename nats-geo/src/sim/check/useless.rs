@@ -1,4 +1,4 @@
-//! Nobody stays in a region that is of no use for longer than the policy allows while another one is well.
+//! No client stays in an unhealthy region for longer than the policy allows while another region is healthy.
 
 use std::time::Duration;
 

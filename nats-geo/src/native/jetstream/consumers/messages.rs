@@ -47,8 +47,8 @@ pub enum MessagesError {
         /// The consumer.
         consumer: String,
     },
-    /// The stream has begun again: it was in memory and its server started again, or it was deleted and made again. What
-    /// it had is lost, so it is for the application to say where to go on.
+    /// The stream has begun again: it was in memory and its server restarted, or an operator deleted and recreated it. Its
+    /// earlier messages are lost, so the application decides where to go on.
     #[error(
         "stream `{stream}` began again after message {last_sequence}, and consumer `{consumer}` with it; make the consumer again"
     )]
