@@ -1,5 +1,5 @@
-//! A client of NATS super-clusters that talks to the nearest healthy region, leaves a failing one about one round trip
-//! after the failure can be known, and comes home again. No load balancer: the client decides.
+//! A client of NATS super-clusters. It talks to the nearest healthy region, leaves a failing region about one round trip
+//! after the failure can be noticed, and fails back later. It needs no load balancer, because the client decides.
 //!
 //! ```no_run
 //! use futures_util::StreamExt;
@@ -21,28 +21,30 @@
 //! * [`connect`] and [`GeoOptions`] make a [`GeoClient`]: publish, subscribe, request, notices, snapshot.
 //! * [`jetstream`]: streams, consumers, key-value and object stores that outlive the link under them, and virtual streams
 //!   that outlive the loss of regions.
-//! * [`service`]: services that any NATS client finds and asks, at home in the nearest region, with the same id after moves.
-//! * [`core`] is what decides: a state machine without clock, sockets or randomness. Its
-//!   [`Config`](core::Config) holds every constant of the policy, with its why; start from a preset.
+//! * [`service`]: services that any NATS client can find and call. They keep their id when the client moves.
+//! * [`core`] makes the decisions: a state machine without clock, sockets or randomness. Its
+//!   [`Config`](core::Config) holds every constant of the policy, with the reason for its default. Start from a preset.
 //! * [`wire`] is the NATS client protocol as a pure codec.
-//! * [`observe`] lists what a client tells of itself: report, counters, `tracing` names, metrics.
-//! * `decision_log` reads what a selector was told and decided, in the field too; `core::Log` plays it again.
-//! * `sim` (feature `sim`) is a world of model servers and paths in which the decisions are tested.
+//! * [`observe`] lists the report, the counters, the names of `tracing` events, and the metrics of a client.
+//! * `decision_log` reads recorded inputs and decisions of a selector; `core::Log` replays them.
+//! * `sim` (feature `sim`) simulates servers and network paths, and tests the decisions there.
+//! * `async_nats` is the client underneath. Use its types from here, so that the versions cannot differ.
 //!
-//! # What can be lost or doubled
-//! * **Orderly moves** (lame duck, fail back, a faster region): requests, publishes and queue groups lose and double
-//!   nothing; a plain subscription loses nothing and may see a message twice while the links overlap.
-//! * **A dead link** loses what core NATS must lose: messages on their way, and publishes that were written but not
-//!   confirmed, which [`GeoClient::stats`] counts ([`GeoOptions::at_least_once`] sends them again). Requests that wait on it fail at once
-//!   with an error that says that they may have been executed; they are never repeated unasked. Publishes to streams are,
-//!   because a stream stores a message id once. Consumers lose nothing: what was on its way comes again, as JetStream
-//!   does it.
-//! * **While nothing is live**, publishing and requesting wait up to a bound, then fail with an error that says so.
+//! # Lost and duplicated messages
+//! * **Orderly moves** (lame duck, fail back, a faster region): requests, publishes and queue groups lose and duplicate
+//!   nothing. A plain subscription loses nothing, and may get a message twice while the links overlap.
+//! * **A dead link** loses the messages that were on their way. It also loses publishes that were written but not
+//!   confirmed: [`GeoClient::stats`] counts them, and [`GeoOptions::at_least_once`] resends them. A request that waits on
+//!   the link fails at once. Its error says that it may have been executed, and the client never repeats it. The client
+//!   does resend publishes to streams, because a stream stores each message id once. Consumers lose nothing: JetStream
+//!   redelivers the messages that were on their way.
+//! * **While no link is live**, publishes and requests wait for at most
+//!   [`publish_wait`](GeoOptions::publish_wait), then fail with an error that says so.
 //!
 //! # Features
 //! * `native` (default): the tokio driver over async-nats. Without it, the crate is pure and builds for wasm32.
-//! * `dns` (default): servers that are found by name.
-//! * `metrics`: counters and times for the recorder of the crate `metrics`; names in [`observe`].
+//! * `dns` (default): finds servers by DNS.
+//! * `metrics`: counters and times for the recorder of the crate `metrics`; [`observe`] has their names.
 //! * `serde` (part of `native`): decision logs as text.
 //! * `sim`: the simulator. Pure too.
 

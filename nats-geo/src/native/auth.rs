@@ -95,9 +95,9 @@ impl Auth {
         Ok(Self::Jwt { jwt, seed })
     }
 
-    /// Credentials that are asked for before every connection, with the nonce that the server wants to see
-    /// signed: for tokens that change, for auth callout, and for keys that are kept elsewhere. What is not
-    /// answered in time makes the dial fail; an error counts as refused credentials.
+    /// Calls a function for credentials before every connection, with the nonce that it must sign. For tokens that
+    /// change, for auth callout, and for keys that the process does not hold. A late answer makes the dial fail. An error
+    /// counts as refused credentials.
     pub fn callback<F, Answer>(callback: F) -> Self
     where
         F: Fn(Vec<u8>) -> Answer + Send + Sync + 'static,

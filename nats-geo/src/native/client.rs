@@ -23,10 +23,10 @@ use crate::core::{Notice, Selector, Snapshot};
 
 mod drain;
 
-/// A client of a super-cluster: talks to the nearest healthy region, leaves a failing one, and comes back.
-/// Made by [`connect`](super::connect) or [`GeoOptions`](super::GeoOptions).
+/// A client of a super-cluster. It talks to the nearest healthy region, leaves a failing one, and fails back.
+/// [`connect`](super::connect) and [`GeoOptions`](super::GeoOptions) make it.
 ///
-/// Clones are cheap and share everything. Dropping the last one ends all tasks and connections at once;
+/// Clones are cheap and share everything. Dropping the last clone ends all tasks and connections at once;
 /// [`drain`](Self::drain) ends them in an orderly way.
 #[derive(Clone)]
 pub struct GeoClient {
@@ -99,7 +99,7 @@ impl GeoClient {
         &self.handle.hub
     }
 
-    /// Subscribes; the stream survives moves from server to server.
+    /// Subscribes to a subject. The stream survives moves from server to server.
     ///
     /// ```no_run
     /// use futures_util::StreamExt as _;
@@ -114,17 +114,17 @@ impl GeoClient {
     /// ```
     ///
     /// # Errors
-    /// A subject that cannot be subscribed to, or a closed client. While nothing is live it succeeds: the
-    /// next link takes it along.
+    /// The subject is empty, contains white space or an empty token, or is too long; or the client is closed. Without a
+    /// live link the call succeeds, and the client subscribes on the next link.
     pub async fn subscribe(&self, subject: impl ToSubject) -> Result<Subscription, SubscribeError> {
-        // A queue group is not doubled by two links: each message goes to one of them.
+        // Two links do not duplicate messages of a queue group: each message goes to one of them.
         let one_link = self.hub().limits.at_most_once;
         let carriage = if one_link { Carriage::OneLink } else { Carriage::EveryLink };
         self.add(subject, None, carriage, Some(self.hub().limits.subscription_buffer)).await
     }
 
-    /// Subscribes on every link that carries subscriptions, for whoever can tell copies apart. What may come is bounded by
-    /// the caller.
+    /// Subscribes on every link that carries subscriptions, for callers that recognise duplicates. The caller bounds the
+    /// messages that may arrive.
     pub(crate) async fn subscribe_everywhere(
         &self,
         subject: impl ToSubject,
@@ -132,11 +132,11 @@ impl GeoClient {
         self.add(subject, None, Carriage::EveryLink, None).await
     }
 
-    /// Subscribes as a member of a queue group: each message goes to one member. None is lost or doubled by
-    /// an orderly move.
+    /// Subscribes as a member of a queue group: each message goes to one member. An orderly move neither loses nor
+    /// duplicates a message.
     ///
     /// # Errors
-    /// As [`subscribe`](Self::subscribe), and a queue group that is empty or contains white space.
+    /// As [`subscribe`](Self::subscribe); or the queue group is empty or contains white space.
     pub async fn queue_subscribe(
         &self,
         subject: impl ToSubject,
@@ -149,12 +149,12 @@ impl GeoClient {
         self.add(subject, Some(queue), Carriage::EveryLink, Some(self.hub().limits.subscription_buffer)).await
     }
 
-    /// Returns when servers have confirmed everything that was published before: a real round trip, which
-    /// async-nats' `flush` is not.
+    /// Returns when servers have confirmed all earlier publishes. It makes a round trip to the server, unlike `flush` of
+    /// async-nats.
     ///
     /// # Errors
-    /// Nothing is live within the bound, a link is lost meanwhile, or a server does not answer. What was
-    /// published before may have arrived or not.
+    /// No link is live within [`publish_wait`](super::GeoOptions::publish_wait), a link is lost meanwhile, or a server does
+    /// not answer. The earlier publishes may or may not have arrived.
     pub async fn flush(&self) -> Result<(), FlushError> {
         let hub = self.hub();
         hub.live().await.map_err(|why| match why {
@@ -164,7 +164,7 @@ impl GeoClient {
         self.confirm(hub.unconfirmed()).await
     }
 
-    /// Closes all connections at once. What has come in is still delivered, then subscriptions end; waiting
+    /// Closes all connections at once. Subscriptions still deliver the messages that have arrived, then end. Waiting
     /// requests fail.
     pub async fn close(&self) {
         self.handle.stop.send_replace(true);
@@ -174,11 +174,11 @@ impl GeoClient {
         }
     }
 
-    /// Replaces the servers that were listed, those of
-    /// [`server_with_region`](super::GeoOptions::server_with_region) included; names of
-    /// [`dns`](super::GeoOptions::dns) stay. If the server that the client is connected to is not in the new list, the
-    /// client moves in an orderly way as soon as another one can take over; until then the link stays. Servers without
-    /// credentials in their URL get those of the options.
+    /// Replaces the listed servers, including those of
+    /// [`server_with_region`](super::GeoOptions::server_with_region). Names of [`dns`](super::GeoOptions::dns) stay.
+    ///
+    /// If the new list lacks the server of the live link, the client makes an orderly move as soon as another server can
+    /// take over. Servers without credentials in their URL get those of the options.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::SetServersError> {
@@ -188,7 +188,7 @@ impl GeoClient {
     /// ```
     ///
     /// # Errors
-    /// A list that cannot be used, or a closed client; nothing changes then.
+    /// The list is empty or malformed, the TLS options fail, or the client is closed. Nothing changes then.
     pub async fn set_servers(&self, servers: impl IntoServers) -> Result<(), SetServersError> {
         let listed = servers.into_servers()?;
         if listed.is_empty() {
@@ -200,12 +200,12 @@ impl GeoClient {
         self.handle.relist.send(listed).await.map_err(|_driver_ended| SetServersError::Closed)
     }
 
-    /// What happens to the client, from now on.
+    /// Returns a stream of the notices that the client sends from now on.
     pub fn notices(&self) -> Notices {
         Notices::new(self.handle.notices.subscribe())
     }
 
-    /// The state: where traffic goes, and all servers in order with the reason for each place.
+    /// Returns the state: the server of the live link, and all servers in order, with the reason for each place.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) {
@@ -216,13 +216,13 @@ impl GeoClient {
         lock(&self.handle.selector).snapshot(self.handle.clock.now())
     }
 
-    /// What was counted since the start.
+    /// Returns the counters since the start.
     pub fn stats(&self) -> Stats {
         Stats::of(self.hub(), &self.handle.observed, self.handle.clock.now())
     }
 
-    /// The state as facts, for JSON: members, peers, who is unhealthy and why, the ranking, the last moves with their
-    /// phases, counters. No secrets.
+    /// Returns the state for JSON: servers, unhealthy regions with the reason, the ranking, the last moves with their
+    /// phases, counters. It contains no secrets.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
@@ -240,14 +240,17 @@ impl GeoClient {
         })
     }
 
-    /// The moment at which the client's [`Time`](crate::core::Time), that of notices and snapshots, was zero.
+    /// Returns the start of the client: the instant at which the [`Time`](crate::core::Time) of its notices and snapshots is
+    /// zero.
     pub fn started(&self) -> Instant {
         self.handle.clock.started()
     }
 
-    /// The connection that traffic goes to now, for what is not wrapped here (push consumers);
-    /// `None` while nothing is live. It is one connection to one server: it never moves and never reconnects,
-    /// so ask again after a [`Moved`](crate::core::NoticeKind::Moved). Keeping it keeps the connection open.
+    /// Returns the live connection, for features that this crate does not wrap, such as push consumers; `None` while the
+    /// client is offline.
+    ///
+    /// It is one connection to one server. It never moves and never reconnects, so call this again after a
+    /// [`Moved`](crate::core::NoticeKind::Moved). The connection stays open while the application holds it.
     pub fn nats(&self) -> Option<async_nats::Client> {
         self.hub().live_now().map(|link| link.client().clone())
     }
@@ -273,7 +276,7 @@ impl GeoClient {
     async fn confirm(&self, links: Vec<Arc<Link>>) -> Result<(), FlushError> {
         let hub = self.hub();
         let round_trips = async {
-            // What other links have left over was published before, too.
+            // Publishes that earlier links left unconfirmed count as earlier publishes, too.
             if let Some(live) = hub.live_now() {
                 hub.send_left_over(&live).await?;
             }
@@ -303,9 +306,9 @@ impl GeoClient {
         }
         let hub = self.hub();
         let feed = hub.add_feed(subject, queue, carriage, max_bytes);
-        // Made before the wait, so that whoever gives up leaves nothing behind.
+        // Made before the wait, so that a caller that gives up leaves nothing behind.
         let subscription = Subscription::new(Arc::clone(&feed), hub);
-        // A channel that is full for long belongs to a link that will be left: the next one takes it along.
+        // The client will leave a link whose channel stays full. The next link takes the subscription along.
         let _ = tokio::time::timeout(hub.limits.publish_wait, hub.carry(&feed)).await;
         Ok(subscription)
     }
@@ -323,7 +326,7 @@ impl Drop for Handle {
     }
 }
 
-/// Why a subscription was not made.
+/// Reason why the client made no subscription.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
@@ -349,7 +352,7 @@ pub enum SubscribeError {
     Closed,
 }
 
-/// Why the list of servers was not replaced.
+/// Reason why the client kept its list of servers.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetServersError {
@@ -364,19 +367,18 @@ pub enum SetServersError {
     Closed,
 }
 
-/// Why it is not known whether everything has reached the server.
+/// Reason why publishes may not have reached the server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlushError {
-    /// No link was live, or its server did not answer, for as long as publishing may wait.
-    #[error("no server confirmed in time")]
+    /// For the whole `publish_wait`, no link was live or its server did not answer.
+    #[error("no server confirmed within `publish_wait`; earlier publishes may or may not have arrived")]
     Unavailable,
     /// The link was lost; [`Stats::in_doubt`] counts what was on it.
-    #[error("the connection was lost; what was published may have arrived or not")]
+    #[error("the connection was lost; earlier publishes may or may not have arrived")]
     LinkLost,
-    /// The client was drained, and closed, but something had no end within
-    /// [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout): a request without an answer, or a message that the
-    /// application has not read, or not dropped.
+    /// The drain ended at [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout), and the client closed. A request
+    /// still had no answer, or the application had not read or not dropped a message.
     #[error(
         "the client closed before all requests were answered; answer faster, or allow more time (`drain_timeout`)"
     )]

@@ -11,7 +11,7 @@ use super::Secret;
 #[non_exhaustive]
 pub enum CredentialsError {
     /// The creds file cannot be read.
-    #[error("the creds file {} cannot be read: {why}", path.display())]
+    #[error("cannot read the creds file `{}`: {why}", path.display())]
     NotReadable {
         /// Which.
         path: PathBuf,
@@ -96,6 +96,6 @@ mod tests {
     #[tokio::test]
     async fn a_missing_file_is_named() {
         let error = Auth::CredsFile("/no/such.creds".into()).check().await.unwrap_err();
-        assert!(error.to_string().starts_with("the creds file /no/such.creds cannot be read"), "{error}");
+        assert!(error.to_string().starts_with("cannot read the creds file `/no/such.creds`: "), "{error}");
     }
 }

@@ -305,9 +305,9 @@ mod tests {
     #[test]
     fn gates_that_cannot_work_are_refused_by_name() {
         for (gate, what) in [
-            (Gate::stream("A.B"), "`A.B` is no name of a stream"),
-            (Gate::stream(""), "`` is no name of a stream"),
-            (Gate::stream("A\0"), "is no name of a stream"),
+            (Gate::stream("A.B"), "`A.B` is not a name of a stream"),
+            (Gate::stream(""), "`` is not a name of a stream"),
+            (Gate::stream("A\0"), "is not a name of a stream"),
             (Gate::jetstream().period(Duration::ZERO), "its period is zero"),
             (Gate::jetstream().failures(0), "its failures are 0"),
             (Gate::jetstream().timeout(Duration::from_secs(3)), "at most 2s, two thirds of `dial.timeout`"),

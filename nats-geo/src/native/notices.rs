@@ -42,7 +42,7 @@ impl fmt::Debug for Notices {
 
 /// The reader was too slow: the oldest notices were dropped, the next ones follow.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{count} notices were dropped, as they were not read in time")]
+#[error("the client dropped {count} notices, because the application did not read them in time")]
 pub struct NoticesMissed {
     /// How many.
     pub count: u64,

@@ -110,11 +110,11 @@ impl traits::Publisher for GeoClient {
     }
 }
 
-/// Why a message was not published. It was not sent, not even in part.
+/// Reason why a message was not published. Nothing was sent, not even in part.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// No link was live, or the live one took nothing, for as long as publishing may wait.
+    /// For the whole `publish_wait`, no link was live or the live link took nothing.
     #[error("no server took the message within {waited:?}; try again later, or wait longer (`publish_wait`)")]
     Unavailable {
         /// The bound of [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait).
@@ -141,10 +141,10 @@ pub enum PublishError {
         /// The first 48 characters of its name.
         name: String,
     },
-    /// So many publishes wait for confirmation that there is no room for another one, and was none for as long as
-    /// publishing may wait. Only with [`GeoOptions::at_least_once`](super::GeoOptions::at_least_once).
+    /// The buffer of unconfirmed publishes stayed full for the whole `publish_wait`. Only with
+    /// [`GeoOptions::at_least_once`](super::GeoOptions::at_least_once).
     #[error(
-        "{max_bytes} bytes of publishes are unconfirmed, and were for {waited:?}; publish less, allow more \
+        "the buffer of unconfirmed publishes ({max_bytes} bytes) stayed full for {waited:?}; publish less, allow more \
          (`AtLeastOnce::max_bytes`), or drop the oldest (`Overflow::DropOldest`)"
     )]
     TooManyUnconfirmed {
@@ -153,9 +153,10 @@ pub enum PublishError {
         /// The bound of [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait).
         waited: Duration,
     },
-    /// The message alone is larger than all that may be unconfirmed.
+    /// The message alone is larger than the buffer of unconfirmed publishes.
     #[error(
-        "a message of {size} bytes is too large to be kept until it is confirmed: `AtLeastOnce::max_bytes` is {max_bytes}"
+        "a message of {size} bytes does not fit into the buffer of unconfirmed publishes, which has {max_bytes} bytes; \
+         allow more (`AtLeastOnce::max_bytes`)"
     )]
     TooLargeToKeep {
         /// Of headers and payload, in bytes.
@@ -164,7 +165,9 @@ pub enum PublishError {
         max_bytes: usize,
     },
     /// Headers and payload are larger than the server accepts.
-    #[error("a message of {size} bytes is larger than the {limit} that the server accepts (`max_payload`)")]
+    #[error(
+        "a message of {size} bytes exceeds the server's limit of {limit} (`max_payload`); send less, or raise the limit"
+    )]
     TooLarge {
         /// Of headers and payload, in bytes.
         size: usize,

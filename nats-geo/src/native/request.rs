@@ -104,21 +104,21 @@ impl traits::TimeoutProvider for GeoClient {
     }
 }
 
-/// Why a request has no answer.
+/// Reason why a request has no reply.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
     /// It was not sent.
     #[error("not sent: {0}")]
     NotSent(#[from] PublishError),
-    /// Nobody serves the subject. The request was not executed.
-    #[error("nobody serves `{subject}`")]
+    /// No responder listens on the subject. The request was not executed.
+    #[error("no responder listens on `{subject}`; start the service, or check the subject")]
     NoResponders {
         /// The subject.
         subject: String,
     },
     /// The server does not permit this user to publish to the subject. The request was not executed.
-    #[error("the request to `{subject}` was not sent on: {text}; permit this user to publish there")]
+    #[error("the server denied the request to `{subject}`: {text}; permit this user to publish there")]
     Denied {
         /// The subject.
         subject: String,

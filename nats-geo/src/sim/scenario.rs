@@ -39,9 +39,9 @@ pub struct Scenario {
     pub gate_period: Option<Duration>,
     /// The clients start one after the other within this long.
     pub start_over: Duration,
-    /// What happens, in any order.
+    /// The steps, in any order.
     pub steps: Vec<Step>,
-    /// When everything is made well again, and everybody has to come home.
+    /// Time at which all faults end, and every client has to fail back.
     pub lasts: Duration,
 }
 
@@ -90,7 +90,7 @@ pub enum Fault {
     },
 }
 
-/// What can happen to a server.
+/// A fault of a server.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ServerFault {
@@ -122,7 +122,7 @@ pub enum ServerFault {
     Offer,
 }
 
-/// What can happen to one direction of a path.
+/// A fault of one direction of a path.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PathFault {
@@ -136,7 +136,7 @@ pub enum PathFault {
     Heal,
 }
 
-/// What can happen to a client.
+/// A fault of a client.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ClientFault {
@@ -172,7 +172,7 @@ pub struct ScenarioError {
     pub field: String,
     /// Its value.
     pub value: String,
-    /// What it must be.
+    /// The bound that it breaks.
     pub bound: String,
 }
 

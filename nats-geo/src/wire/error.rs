@@ -1,7 +1,7 @@
-//! What can be wrong with bytes of the protocol.
+//! Errors in the bytes of the protocol.
 
-/// Why bytes from a server could not be decoded. The connection is of no use afterwards: there is no way
-/// to find the start of the next operation.
+/// Reason why bytes from a server could not be decoded. Close the connection then: the decoder cannot find the start of
+/// the next operation.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -37,7 +37,7 @@ pub enum DecodeError {
     /// A message larger than this decoder accepts.
     #[error("a payload of {size} bytes is larger than the limit of {limit}")]
     PayloadTooLarge {
-        /// What was announced, in bytes.
+        /// The announced size, in bytes.
         size: usize,
         /// The limit of [`Decoder::with_max_payload`](super::Decoder::with_max_payload), in bytes.
         limit: usize,
@@ -60,9 +60,9 @@ pub enum EncodeError {
         "names of {bytes} bytes on one line are more than the {limit} that servers take (max_control_line)"
     )]
     NamesTooLong {
-        /// What they have.
+        /// Their size.
         bytes: usize,
-        /// What they may have.
+        /// The largest size.
         limit: usize,
     },
     /// Headers that do not start with `NATS/1.0` or do not end with an empty line.

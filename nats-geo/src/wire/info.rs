@@ -1,4 +1,4 @@
-//! What a server says about itself.
+//! The INFO of a server.
 
 use super::json::{SyntaxError, Value};
 
@@ -26,7 +26,7 @@ pub struct Info {
     pub tls_available: bool,
     /// CONNECT must carry credentials.
     pub auth_required: bool,
-    /// What NKey and JWT credentials sign. Not a secret: it is sent in clear.
+    /// Challenge that NKey and JWT credentials sign. It is not a secret: servers send it in clear.
     pub nonce: String,
     /// The server understands headers.
     pub headers: bool,

@@ -2,7 +2,7 @@
 
 use super::Info;
 
-/// What a server sends.
+/// An operation that a server sends.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ServerOp<'a> {
@@ -72,7 +72,7 @@ impl ServerOp<'_> {
 /// How every header block starts.
 pub(super) const VERSION: &[u8] = b"NATS/1.0";
 
-/// What a client sends. Nothing is owned: [`encode`](Self::encode) copies into the output once.
+/// An operation that a client sends. It owns nothing: [`encode`](Self::encode) copies into the output once.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum ClientOp<'a> {
@@ -95,7 +95,7 @@ pub enum ClientOp<'a> {
     },
     /// A subscription.
     Sub {
-        /// What to, wildcards allowed.
+        /// The subject, wildcards allowed.
         subject: &'a str,
         /// The queue group, if any.
         queue: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! What was published and is not confirmed, on whichever link.
+//! The buffer of unconfirmed publishes of all links.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;

@@ -125,13 +125,13 @@ impl Context {
     }
 }
 
-/// Why JetStream did not do what it was asked to do.
+/// Reason why a JetStream request failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiError {
-    /// A stream, a consumer or a bucket cannot be called so. Nothing was sent.
+    /// The name of a stream, a consumer or a bucket is invalid. Nothing was sent.
     #[error(
-        "`{name}` is no name of a {what}: it is empty, or contains white space or one of `.`, `*`, `>`, `/` and `\\`"
+        "`{name}` is not a name of a {what}: it is empty, or contains white space or one of `.`, `*`, `>`, `/` and `\\`"
     )]
     BadName {
         /// Of what.
@@ -139,50 +139,50 @@ pub enum ApiError {
         /// The name.
         name: String,
     },
-    /// A key-value or object store cannot be called so. Nothing was sent.
-    #[error("`{name}` is no name of a bucket: use letters, digits, `-` and `_`")]
+    /// The name of a key-value or object store is invalid. Nothing was sent.
+    #[error("`{name}` is not a name of a bucket: use letters, digits, `-` and `_`")]
     BadBucket {
         /// The name.
         name: String,
     },
-    /// More entries of each key than any client may ask to be kept. Nothing was sent.
-    #[error("bucket `{bucket}` cannot keep {history} entries of each key: {limit} are the most")]
+    /// The history of the bucket is longer than any client may request. Nothing was sent.
+    #[error("bucket `{bucket}` cannot keep {history} entries of each key: use at most {limit}")]
     HistoryTooLong {
         /// The bucket.
         bucket: String,
-        /// What was asked for.
+        /// The requested number of entries of each key.
         history: i64,
-        /// The most.
+        /// The largest number.
         limit: i64,
     },
-    /// What was asked cannot be sent as it is, or the client is closed.
+    /// The request cannot be sent as it is, or the client is closed.
     #[error(transparent)]
     NotSent(publish::PublishError),
     /// The account may not subscribe to inboxes, so that no answer could arrive. Nothing was sent.
     #[error("this account may not subscribe to its inbox, so no answer could arrive; allow `_INBOX.>`")]
     NoInbox,
-    /// The server does not permit this user to ask. Nothing was executed.
-    #[error("the request to `{subject}` was not sent on: {text}; permit this user to publish there")]
+    /// The server does not permit this user to send the request. Nothing was executed.
+    #[error("the server denied the request to `{subject}`: {text}; permit this user to publish there")]
     Denied {
-        /// What was asked.
+        /// The subject of the request.
         subject: String,
         /// The server's words.
         text: String,
     },
-    /// JetStream says no, and would again.
+    /// JetStream refuses the request, and would refuse it again.
     #[error("JetStream refuses: {refused}")]
     Refused {
-        /// What it says.
+        /// The refusal.
         refused: Refused,
         /// Whether an earlier try was left without an answer, and may have been executed.
         in_doubt: bool,
     },
-    /// The answer is not what JetStream would say.
-    #[error("the answer on `{subject}` is none of JetStream's: {why}")]
+    /// The reply is not a JetStream API response.
+    #[error("the reply on `{subject}` is not a JetStream API response: {why}")]
     BadAnswer {
-        /// What was asked.
+        /// The subject of the request.
         subject: String,
-        /// What is wrong with it.
+        /// The problem.
         why: String,
     },
     /// No answer within the bounds of [`PublishOptions`](super::PublishOptions).
@@ -191,9 +191,9 @@ pub enum ApiError {
         if *.in_doubt { "; it may have been executed" } else { "" }
     )]
     GaveUp {
-        /// What was asked.
+        /// The subject of the request.
         subject: String,
-        /// How often.
+        /// How many times the client sent it, or tried to.
         tries: u32,
         /// Since the first try.
         waited: Duration,
@@ -205,7 +205,7 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// What JetStream said, if it said no.
+    /// Returns the refusal, if JetStream refused the request.
     pub fn refused(&self) -> Option<&Refused> {
         match self {
             Self::Refused { refused, .. } => Some(refused),
@@ -213,7 +213,7 @@ impl ApiError {
         }
     }
 
-    /// Whether what was asked for does not exist: a stream, a consumer, a message.
+    /// Returns whether the stream, the consumer or the message does not exist.
     pub fn is_not_found(&self) -> bool {
         self.refused().is_some_and(Refused::is_not_found)
     }

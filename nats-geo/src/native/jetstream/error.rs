@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Refused;
 use crate::native::{RequestError, publish};
 
-/// Why a message is not acknowledged.
+/// Reason why a message is not acknowledged.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
@@ -31,19 +31,20 @@ pub enum PublishError {
     )]
     NoInbox,
     /// The server does not permit this user to publish to the subject. Nothing was stored.
-    #[error("the message to `{subject}` was not sent on: {text}; permit this user to publish there")]
+    #[error("the server denied the publish to `{subject}`: {text}; permit this user to publish there")]
     Denied {
         /// The subject.
         subject: String,
         /// The server's words.
         text: String,
     },
-    /// The stream does not take the message, and would not if it were sent again.
+    /// The stream refuses the message, and would refuse it again.
     #[error("the stream refuses the message: {0}")]
     Refused(#[from] Refused),
-    /// Something that is no stream answered.
+    /// The reply is not an acknowledgement of a stream.
     #[error(
-        "what answers on `{subject}` is no stream: no stream has that subject, and a service listens there"
+        "the reply on `{subject}` is not from a stream: a service listens there, and no stream has that subject; \
+         create the stream, or check the subject"
     )]
     NotAStream {
         /// The subject.
@@ -69,19 +70,19 @@ pub enum PublishError {
     },
 }
 
-/// Why the last try failed.
+/// Reason why the last try failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LastTry {
-    /// Nobody serves the subject: no stream has it, or the stream has no leader now.
+    /// No stream answers: no stream has the subject, or the stream has no leader now.
     #[error("no stream answers on `{subject}`: there is none with that subject, or it has no leader now")]
     NoStream {
         /// The subject.
         subject: String,
     },
-    /// Nobody serves this part of the JetStream API.
+    /// No server answers on this subject of the JetStream API.
     #[error(
-        "nobody answers on `{subject}`: it has no leader now, there is no such stream, or JetStream is off"
+        "no server answers on `{subject}`: the stream has no leader now or does not exist, or JetStream is off"
     )]
     NoJetStream {
         /// The subject.
@@ -94,7 +95,7 @@ pub enum LastTry {
     #[error("this account may not subscribe to its inbox, so no answer could arrive; allow `_INBOX.>`")]
     NoInbox,
     /// The server that the client talks to now does not permit this user to publish to the subject.
-    #[error("the message to `{subject}` was not sent on; permit this user to publish there")]
+    #[error("the server denied the publish to `{subject}`; permit this user to publish there")]
     Denied {
         /// The subject.
         subject: String,

@@ -19,14 +19,14 @@ use crate::native::publish::bad_header;
 impl Context {
     /// Publishes a message and waits until a stream has stored it.
     ///
-    /// The message gets a fresh `Nats-Msg-Id`. It is sent again, with the same id, when the link was lost, traffic left
-    /// it in a hurry, or no answer came in time, though it may have been stored: within its duplicate window the stream
-    /// recognises the id, and stores it once. It is also sent again while nobody answers on the subject, because a stream whose leader is
-    /// being elected looks like one that does not exist. The bounds are those of
-    /// [`PublishOptions`](super::PublishOptions). Whatever else a stream says is an error at once.
+    /// The message gets a fresh `Nats-Msg-Id`. The client resends it with the same id when the link is lost, when traffic
+    /// leaves a silent link, or when no reply arrives in time. The stream may have stored it already: within its duplicate
+    /// window it recognises the id, and stores the message once. The client also resends while no stream answers on the
+    /// subject, because a stream without a leader looks like one that does not exist.
+    /// [`PublishOptions`](super::PublishOptions) has the bounds. Every other reply of a stream is an error at once.
     ///
-    /// Whoever waits for each acknowledgement before the next publish keeps the order of messages. Of publishes that
-    /// wait at the same time, one that is sent again comes later.
+    /// Messages keep their order if the application waits for each acknowledgement before the next publish. Among publishes
+    /// that wait at the same time, a resent one may come after the others.
     ///
     /// # Errors
     /// No acknowledgement, for one of the reasons of [`PublishError`]; each says whether the message may be in the

@@ -1,4 +1,4 @@
-//! Questions to JetStream that may be asked again: when a try has failed, and when traffic has left its link in a hurry.
+//! Requests to JetStream that the client may repeat: after a failed try, and when it leaves a silent link.
 
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};

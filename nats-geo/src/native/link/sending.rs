@@ -1,4 +1,4 @@
-//! What goes out on a link: into the command channel of async-nats, and into the books of what is not confirmed.
+//! Sends on a link: writes to the command channel of async-nats, and records publishes as unconfirmed.
 
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker, ready};

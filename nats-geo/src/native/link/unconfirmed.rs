@@ -1,4 +1,4 @@
-//! What was published on a link and is not yet known to have reached the server.
+//! Publishes of a link that the server has not confirmed.
 
 use async_nats::message::OutboundMessage;
 

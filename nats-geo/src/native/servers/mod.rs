@@ -149,7 +149,7 @@ pub enum ServerUrlError {
     Malformed {
         /// The entry, without credentials.
         input: String,
-        /// What is wrong with it.
+        /// The problem.
         why: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What a service is, and which endpoints it has.
+//! Description and endpoints of a service.
 
 use std::collections::BTreeMap;
 use std::fmt;

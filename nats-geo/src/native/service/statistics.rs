@@ -1,4 +1,4 @@
-//! What an endpoint counts.
+//! Counters of an endpoint.
 
 use std::sync::Mutex;
 use std::time::Duration;

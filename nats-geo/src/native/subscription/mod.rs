@@ -22,17 +22,15 @@ pub(crate) use copies::Copies;
 mod feed;
 pub(crate) use feed::{Carriage, Changes, Feed, LookedAfter, Route};
 
-/// A stream of the messages of one subscription, over all links that the client ever uses. Made by
-/// [`GeoClient::subscribe`](super::GeoClient::subscribe).
+/// A stream of the messages of one subscription, over all links of the client.
+/// [`GeoClient::subscribe`](super::GeoClient::subscribe) makes it.
 ///
-/// While the client moves in an orderly way, two links deliver for a moment. Without a queue group, a message
-/// may then come twice, unless the client was told to prefer
-/// [at most once](super::GeoOptions::at_most_once); with one, each message comes once. Messages of one
-/// publisher keep their order within a link, not across a move. When a link is lost, so is what was on its
-/// way.
+/// During an orderly move two links deliver for a moment. Without a queue group a message may then arrive twice, unless
+/// [at most once](super::GeoOptions::at_most_once) is on. With a queue group each message arrives once. Messages of one
+/// publisher keep their order within a link, not across a move. A lost link loses the messages that were on their way.
 ///
-/// Dropping it unsubscribes. It ends by itself when the client is closed, and when a server refuses it:
-/// [`error`](Self::error) then says why.
+/// Dropping it unsubscribes. The stream ends when the client closes, and when a server refuses the subscription:
+/// [`error`](Self::error) then returns the reason.
 #[must_use = "dropping a subscription unsubscribes"]
 pub struct Subscription {
     feed: Arc<Feed>,
@@ -44,7 +42,7 @@ impl Subscription {
         Self { feed, hub: Arc::downgrade(hub) }
     }
 
-    /// Unsubscribes. What has come in by now is still delivered, then the stream ends.
+    /// Unsubscribes. The stream still delivers the messages that have arrived, then ends.
     pub async fn unsubscribe(&mut self) {
         self.forget();
         for (conn, _) in self.feed.routes() {
@@ -53,28 +51,28 @@ impl Subscription {
         self.feed.end();
     }
 
-    /// Unsubscribes after `max` messages, counted over all links since the subscription was made; at once if
-    /// it has delivered as many.
+    /// Unsubscribes after `max` messages, counted over all links since the subscription was made. If the stream has
+    /// delivered as many, it ends at once.
     pub async fn unsubscribe_after(&mut self, max: u64) {
         self.feed.limit(max).await;
     }
 
-    /// Unsubscribes without losing what is on its way: returns when the servers have confirmed that nothing
-    /// more will come. What has come in is still delivered, then the stream ends.
+    /// Unsubscribes without losing messages that are on their way. Returns when the servers have confirmed the end of
+    /// delivery. The stream still delivers the messages that have arrived, then ends.
     ///
-    /// It also waits until all messages with a reply subject that were read are dropped: other tasks may be answering
-    /// them. That takes at most [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout).
+    /// It also waits until the application has dropped all messages with a reply subject that it has read, because other
+    /// tasks may be answering them. That takes at most [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout).
     pub async fn drain(&mut self) {
         let limit = self.hub.upgrade().map(|hub| hub.limits.drain_timeout).unwrap_or_default();
         self.stopper().drain().await;
-        // After that, the subscription ends all the same.
+        // The subscription ends after that time in any case.
         let _ = tokio::time::timeout(limit, self.feed.answered()).await;
     }
 
-    /// Why a server refused the subscription: no permission, too many subscriptions, or a subject that it does not read.
-    /// `None` while no server does, and after any other end.
+    /// Returns why a server refused the subscription: no permission, too many subscriptions, or a subject that is too long.
+    /// `None` while no server refuses it, and after any other end.
     ///
-    /// The stream delivers what had come in, then ends. With the error there is a notice
+    /// The stream delivers the messages that had arrived, then ends. The client also sends a notice
     /// ([`SubscriptionRefused`](crate::core::NoticeKind::SubscriptionRefused)).
     ///
     /// ```no_run
@@ -134,7 +132,7 @@ impl fmt::Debug for Subscription {
     }
 }
 
-/// Why a server refused a subscription.
+/// Reason why a server refused a subscription.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscriptionError {
@@ -168,7 +166,7 @@ pub enum SubscriptionError {
     },
 }
 
-/// Ends a subscription that somebody else reads.
+/// Ends a subscription that another task reads.
 #[derive(Clone)]
 pub(crate) struct Stopper {
     feed: Arc<Feed>,
@@ -182,7 +180,7 @@ impl Stopper {
         self.feed.drain().await;
     }
 
-    /// Unsubscribes at once. What has come in by now is still delivered.
+    /// Unsubscribes at once. The stream still delivers the messages that have arrived.
     pub(crate) fn stop(&self) {
         self.forget();
         self.feed.end();

@@ -1,4 +1,4 @@
-//! What went wrong with a TLS session, in words that say which certificate and what helps.
+//! Explains why a TLS session failed: names the certificate and the remedy.
 
 use std::error::Error as StdError;
 use std::io;

@@ -1,4 +1,4 @@
-//! What users set about TLS.
+//! Options of TLS.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -160,12 +160,12 @@ pub enum TlsError {
         /// In the operating system's words.
         why: String,
     },
-    /// What was given is not what it should be.
+    /// A certificate or a key is malformed.
     #[error("{input} cannot be used: {why}; expected PEM, which begins with `-----BEGIN`")]
     Malformed {
         /// The file, or that the text was given.
         input: String,
-        /// What is wrong with it.
+        /// The problem.
         why: String,
     },
     /// The client's certificate and key do not go together.
@@ -183,7 +183,7 @@ pub enum TlsError {
         "the operating system's store of authorities cannot be used: {why}; install ca-certificates, or give yours with Tls::ca_file"
     )]
     NoSystemAuthorities {
-        /// What is wrong with it.
+        /// The problem.
         why: String,
     },
     /// Anything else, in the TLS library's words.

@@ -67,7 +67,7 @@ pub struct Herd {
     pub lost_for: Duration,
     /// How long is watched after its return. Default 8 min: twice what the fail-back of a fleet takes.
     pub after: Duration,
-    /// Of everything random. Default 1.
+    /// Seed of all random choices; the same seed repeats the run. Default 1.
     pub seed: u64,
 }
 
@@ -105,7 +105,7 @@ pub enum HerdError {
         field: &'static str,
         /// Its value.
         value: String,
-        /// What it must be.
+        /// The bound that it breaks.
         bound: String,
     },
     /// The policy is out of its bounds.

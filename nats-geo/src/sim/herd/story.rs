@@ -20,7 +20,7 @@ pub struct StockScenario {
     pub faults: Vec<StockFault>,
 }
 
-/// What happens to the servers of a stock client.
+/// A fault of the servers of a stock client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct StockFault {
     /// How long the client has been connected since its start or the fault before.
@@ -42,7 +42,7 @@ pub enum StockHits {
     Everything,
 }
 
-/// What a fault does to those whom it hits.
+/// Effect of a fault on the clients that it hits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StockLoss {
     /// Connections are reset and dials refused, for good.
@@ -55,7 +55,7 @@ pub enum StockLoss {
     Silence,
 }
 
-/// What a client did about a fault. All times are since the fault.
+/// Reaction of a client to a fault. All times are since the fault.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StockOutage {
     /// When it noticed.

@@ -17,14 +17,14 @@ use crate::native::jetstream::{ApiError, Context, Message, Refused};
 /// The messages of a consumer, over all links that the client ever uses. Made by
 /// [`Consumer::messages`](super::Consumer::messages).
 ///
-/// An orderly move (lame duck, fail back, a faster region) loses nothing and doubles nothing. When a link is lost, what
-/// was on its way to us comes again after the consumer's `ack_wait`, as JetStream does it; nothing else comes again.
-/// While the consumer cannot be reached, the stream waits, for as long as that takes. It ends with an error when the
-/// consumer is gone, and without one when the client is closed.
+/// An orderly move (lame duck, fail back, a faster region) loses nothing and duplicates nothing. When a link is lost,
+/// JetStream redelivers the messages that were on their way, after the consumer's `ack_wait`. While the client cannot
+/// reach the consumer, the stream waits. It ends with an error when the consumer no longer exists, and without an error
+/// when the client closes.
 ///
-/// Nothing is asked for while it is not polled: see [`PullOptions`]. Dropping it stops asking; what has come in and was
-/// not taken comes again, to somebody.
-#[must_use = "messages are only asked for while somebody reads them"]
+/// The client requests messages only while the application polls the stream: see [`PullOptions`]. After a drop, JetStream
+/// redelivers the messages that the application did not read, to any reader of the consumer.
+#[must_use = "the client requests messages only while the application reads them"]
 pub struct Messages(BoxStream<'static, Result<Message, MessagesError>>);
 
 /// Why there are no further messages.

@@ -1,4 +1,4 @@
-//! What a server says about a request for messages, in place of a message.
+//! Status replies of a server to a request for messages.
 
 use async_nats::{HeaderMap, Message, StatusCode};
 

@@ -14,10 +14,11 @@ use crate::native::jetstream::api::check_name;
 use crate::native::jetstream::{ApiError, PublishError};
 
 impl Store {
-    /// Writes an object, in place of what has its name. Each part is sent again across moves, and stored once; the
-    /// object is there when all of them are. One part per round trip to the store's region: larger parts
-    /// (`chunk_size`) are faster, up to the server's `max_payload`. Dropping it before it is done leaves parts of no object,
-    /// which only take up room.
+    /// Writes an object. It replaces an object of the same name. The client resends each part across moves, and the store
+    /// keeps it once. The object exists as soon as all parts are stored.
+    ///
+    /// Each part takes one round trip to the store's region. Larger parts (`chunk_size`) are faster, up to the server's
+    /// `max_payload`. Dropping the future early leaves parts without an object, which take up room.
     ///
     /// ```no_run
     /// # async fn example(films: nats_geo::jetstream::object::Store) -> Result<(), Box<dyn std::error::Error>> {
@@ -29,8 +30,9 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// The bytes cannot be read, or were not acknowledged. What had the name before is unchanged, unless the last
-    /// acknowledgement is [in doubt](PublishError::GaveUp): then it is that, or the new object, and whole either way.
+    /// The source cannot be read, or the store did not acknowledge a part. An earlier object of that name is unchanged,
+    /// unless the last part is [unconfirmed](PublishError::GaveUp). Then the name has the earlier or the new object, and
+    /// either is complete.
     pub async fn put(
         &self,
         object: impl Into<ObjectMetadata>,

@@ -83,7 +83,7 @@ impl Object {
         Ok(Self { info, bytes: stream::unfold(state, next).boxed() })
     }
 
-    /// What is known of it.
+    /// Returns the description of the object.
     pub const fn info(&self) -> &ObjectInfo {
         &self.info
     }

@@ -131,13 +131,14 @@ impl Consumer {
 
 /// The messages of a consumer of a virtual stream, from the region where the client is. Made by [`Consumer::messages`].
 ///
-/// Each message comes at least once. After a move, those come again that were not acknowledged by this reader: what was
-/// in its hands, and what others have acknowledged in another region. Those that it acknowledged are acknowledged there
-/// too, unseen: the consumer of a region where nobody read has much of that to pass over.
+/// Each message arrives at least once. After a move, JetStream redelivers the messages that this reader did not
+/// acknowledge: those that it was processing, and those that other readers acknowledged in another region. The reader
+/// acknowledges messages there that it had acknowledged before, and does not show them. A consumer that had no reader
+/// has many of them to pass over.
 ///
-/// While nothing can be reached, it waits. It ends with an error when the region where the client is has no such
-/// consumer, and without one when the client is closed.
-#[must_use = "messages are only asked for while somebody reads them"]
+/// While the client can reach no region, the stream waits. It ends with an error when the client's region has no such
+/// consumer, and without an error when the client closes.
+#[must_use = "the client requests messages only while the application reads them"]
 pub struct Messages(BoxStream<'static, Result<Message, MessagesError>>);
 
 struct State {
@@ -190,8 +191,8 @@ impl State {
     }
 }
 
-/// A message of a virtual stream: dereferences to [`jetstream::Message`]. What is acknowledged here does not come again to
-/// this reader, in any region.
+/// A message of a virtual stream: dereferences to [`jetstream::Message`]. This reader does not get an acknowledged message
+/// again, in any region.
 #[derive(Clone, Debug)]
 pub struct Message {
     inner: jetstream::Message,
@@ -215,11 +216,11 @@ impl Message {
         self.note(self.inner.ack().await)
     }
 
-    /// As [`jetstream::Message::double_ack`]. If the region that gave the message was lost meanwhile, nobody answers, and
-    /// the message comes again from another one.
+    /// Acknowledges the message and waits for the confirmation, as [`jetstream::Message::double_ack`]. If the region of the
+    /// message was lost meanwhile, no server confirms, and another region redelivers the message.
     ///
     /// # Errors
-    /// It could not be sent, or nobody answered.
+    /// The client could not send the acknowledgement, or no server confirmed it.
     pub async fn double_ack(&self) -> Result<(), AckError> {
         self.note(self.inner.double_ack().await)
     }

@@ -27,10 +27,10 @@
 //! # }
 //! ```
 //!
-//! # What is promised
-//! * **Publishing** stores in the region where the client is, when the acknowledgement comes. Without one, the message
-//!   is sent again, after a move to the next region: it may then be stored in both. Read streams recognise its id, and
-//!   hold it once, if both arrive within [`Config::duplicate_window`]; a region that was cut off for longer brings a
+//! # Guarantees
+//! * **Publishing**: an acknowledgement means that the client's region has stored the message. Without one, the client
+//!   resends the message, after a move to the next region. Both regions may then store it. Read streams recognise its id,
+//!   and hold it once, if both arrive within [`Config::duplicate_window`]. A region that was cut off for longer brings a
 //!   second copy with it.
 //! * **No acknowledged message is lost**, and every read stream comes to hold it, if no region is cut off, or down, for
 //!   longer than [`Config::outage_max`]: for so long write streams keep what others have not heard of. A region that
@@ -40,10 +40,10 @@
 //!   there, each message once, also on the way through several regions: a [`Position`] is the last sequence of each
 //!   region, which all read streams tell. Messages of different regions come in another order elsewhere. A message that
 //!   was stored in two regions may come twice.
-//! * **[Durable consumers](VirtualStream::create_consumer)** are one per region, of the same name. Each message comes
-//!   at least once: one that was not acknowledged before a move comes again after it, and so does one that was
-//!   acknowledged by somebody else, or by an earlier process, in another region. What a reader acknowledged itself it
-//!   does not show again.
+//! * **[Durable consumers](VirtualStream::create_consumer)** are one per region, of the same name. Each message arrives
+//!   at least once. After a move, JetStream redelivers messages that were not acknowledged before it. It also redelivers
+//!   those that another reader, or an earlier process, acknowledged in another region. A reader does not show a message
+//!   again that it acknowledged itself.
 //! * **Without a leader of JetStream**, which more than half of all servers choose, a region that is cut off goes on
 //!   publishing, and reading with consumers that exist. New consumers are refused with an error that says so.
 //! * **A write stream that begins again** numbers its messages anew: somebody deletes it and makes it again, or it was in

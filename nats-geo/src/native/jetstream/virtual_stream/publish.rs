@@ -19,7 +19,7 @@ pub enum PublishError {
         subject: String,
         /// The stream.
         stream: String,
-        /// What its subjects begin with.
+        /// The first tokens of its subjects.
         prefix: String,
     },
     /// The write stream of the region did not store it, or did not say so.
@@ -28,9 +28,9 @@ pub enum PublishError {
 }
 
 impl VirtualStream {
-    /// Publishes a message to the region where the client is, and waits until it is stored there. Otherwise as
-    /// [`Context::publish`](jetstream::Context::publish): it is sent again, with the same id, until it is acknowledged.
-    /// Each try goes to the region where the client is by then, so after a move the message may be in two of them.
+    /// Publishes a message to the client's region, and waits until that region has stored it. As
+    /// [`Context::publish`](jetstream::Context::publish) it resends the message, with the same id, until it is
+    /// acknowledged. Each try goes to the client's region of that moment, so after a move two regions may have the message.
     ///
     /// ```no_run
     /// # async fn example(
