@@ -15,7 +15,7 @@ use crate::wan::RttOverride;
 #[derive(Clone, Debug, Parser)]
 #[command(version, about, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Opts {
-    /// What to do instead of a measurement.
+    /// Run a command other than a measurement.
     #[command(subcommand)]
     pub command: Option<Command>,
 
@@ -96,7 +96,7 @@ pub struct ClusterOpts {
     pub keep: bool,
 }
 
-/// What loadgen does besides measuring.
+/// The commands of loadgen besides the measurement.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Start the super-cluster and keep it running until Ctrl-C
@@ -294,7 +294,7 @@ impl std::fmt::Display for Kind {
     }
 }
 
-/// What can be broken.
+/// A fault that loadgen injects.
 #[derive(
     Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, ValueEnum, serde::Deserialize, serde::Serialize,
 )]

@@ -58,6 +58,17 @@ mod native;
 #[cfg(feature = "native")]
 pub use native::*;
 
+/// The version of async-nats that this crate is built on. Use its types from here, so that the versions cannot differ.
+///
+/// ```
+/// use nats_geo::async_nats::HeaderMap;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("Nats-Msg-Id", "order-1");
+/// ```
+#[cfg(feature = "native")]
+pub use async_nats;
+
 /// The examples of the README are compiled with the documentation's.
 #[cfg(all(doctest, feature = "native"))]
 #[doc = include_str!("../../README.md")]

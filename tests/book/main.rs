@@ -10,6 +10,7 @@ mod figures;
 mod pages;
 mod processes;
 mod results;
+mod vocabulary;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,11 @@ fn generated() -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("constants", constants::markdown()),
         ("command line", command_line::markdown()),
+        ("troubleshooting", vocabulary::troubleshooting()),
+        ("events", vocabulary::events()),
+        ("causes", vocabulary::causes()),
+        ("spans", vocabulary::spans()),
+        ("metrics", vocabulary::metrics()),
         ("errors", errors::markdown()),
         ("browser errors", errors::browser()),
         ("summary", results::summary()),
@@ -66,7 +72,23 @@ fn readme_is_a_front_door() {
     assert!(lines <= 120, "README.md has {lines} lines: what is more than 120 belongs into docs/book");
 }
 
-/// Whoever follows a tutorial types all of its commands.
+#[test]
+fn every_rust_sample_is_compiled() {
+    let compiled = pages::read("nats-geo/src/book.rs");
+    let has_rust = |page: &Page| page.name != "README.md" && page.text.contains("```rust");
+    let missing = |page: &Page| !compiled.contains(&format!("docs/book/{}\"", page.name));
+    let names: Vec<_> = pages::all()
+        .into_iter()
+        .filter(|page| has_rust(page) && missing(page))
+        .map(|page| page.name)
+        .collect();
+    assert!(
+        names.is_empty(),
+        "add {names:?} to nats-geo/src/book.rs: rustdoc compiles the samples of its pages"
+    );
+}
+
+/// A reader who follows a tutorial types all of its commands.
 #[test]
 fn every_command_of_a_tutorial_runs() {
     let tutorials: Vec<Page> = pages::all().into_iter().filter(|page| commands::is_tutorial(page)).collect();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -44,8 +44,9 @@ impl Started {
     /// Waits until a line with this text is printed.
     #[track_caller]
     pub(crate) fn await_line(&mut self, page: &str, text: &str) {
+        let end = Instant::now() + LIMIT;
         while !self.lines.iter().any(|line| line.contains(text)) {
-            match self.printed.recv_timeout(LIMIT) {
+            match self.printed.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(line) => self.lines.push(line),
                 Err(error) => {
                     panic!("{page}: waiting for {text:?}: {error}; printed:\n{}", self.lines.join("\n"))
@@ -79,5 +80,5 @@ fn shell(script: &str, folder: &Path) -> Command {
     command
 }
 
-/// Between two lines: a first build without any cache.
+/// A first build without any cache, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(600);

@@ -82,8 +82,8 @@ const startHearing = (page, prefix) =>
     nc.subscribe(`${prefix}.news`, { callback: (error, message) => heard.news.push({ number: Number(message.string()), atMs: performance.now() }) });
     void (async () => {
       for await (const { type, ...status } of nc.status()) {
-        if (type === "reconnect") window.moves.push({ ...status, atMs: performance.now() });
-        if (["disconnect", "suspected", "damped", "discarded", "error"].includes(type)) window.alarms.push(type);
+        if (type === "moved") window.moves.push({ ...status, atMs: performance.now() });
+        if (["lost", "suspected", "damped", "discarded", "error"].includes(type)) window.alarms.push(type);
       }
     })();
     await nc.flush();

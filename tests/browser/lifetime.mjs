@@ -77,7 +77,7 @@ it("hidden tabs keep their connections, and ping on time", { timeout: HIDDEN_MS 
     assert.ok(looks.every((cids) => cids.includes(first.cid)), `${mode.name}: its connection is there all the time`);
     assert.deepEqual(lasting(looks, first.cid), [], `${mode.name}: no other connection, but for probes`);
     assert.ok(Math.max(...gaps) <= PING_GAP_MAX_MS, `${mode.name}: ${Math.max(...gaps)} ms without a PING`);
-    assert.deepEqual(fared.statuses.filter((type) => ["disconnect", "suspected", "reconnect"].includes(type)), [], mode.name);
+    assert.deepEqual(fared.statuses.filter((type) => ["lost", "suspected", "moved"].includes(type)), [], mode.name);
   }
 });
 

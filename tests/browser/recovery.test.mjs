@@ -112,7 +112,7 @@ for (const mode of MODES) {
       await page.context().setOffline(true);
       const refused = await page.evaluate(() => outcome(() => nc.request("nobody", "", { timeout: 3000 })));
       assert.ok(["TIMEOUT", "LINK_LOST", "CONNECTION"].includes(refused.error?.code), JSON.stringify(refused));
-      await page.waitForFunction(() => window.statuses.includes("disconnect") || window.statuses.includes("suspected"));
+      await page.waitForFunction(() => window.statuses.includes("lost") || window.statuses.includes("suspected"));
       await page.context().setOffline(false);
       const back = performance.now();
       await hears(page, "back");

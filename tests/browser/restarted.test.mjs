@@ -25,7 +25,7 @@ const watch = (page, bucket, include) =>
     window.seen = [];
     window.restarts = [];
     void (async () => {
-      for await (const status of nc.status()) if (status.type === "streamRestarted") window.restarts.push(status.stream);
+      for await (const status of nc.status()) if (status.type === "streamReset") window.restarts.push(status.stream);
     })();
     const entries = await (await new natsGeo.Kvm(nc).open(bucket)).watch({ key: ">", include });
     void (async () => {

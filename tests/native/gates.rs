@@ -89,7 +89,7 @@ async fn a_region_that_is_cut_off_from_the_others_is_left_and_returned_to() {
         // If JetStream's leader was in lon, the others are of no use either until they have elected one.
         let causes = traveller.causes();
         let (last, before) = causes.split_last().unwrap();
-        let all_useless = before.iter().all(|cause| *cause == MoveCause::Useless);
+        let all_useless = before.iter().all(|cause| *cause == MoveCause::Unhealthy);
         assert!(all_useless && *last == MoveCause::FailBack, "{}", traveller.journal.text());
     }
 }
@@ -115,7 +115,7 @@ async fn a_check_of_the_application_decides_and_if_nobody_passes_the_client_stay
 
     others_are.store(false, Ordering::Relaxed);
     lon_is_of_use.store(false, Ordering::Relaxed);
-    let is_stay = |note: &NoticeKind| matches!(note, NoticeKind::NothingBetter(_));
+    let is_stay = |note: &NoticeKind| matches!(note, NoticeKind::NoHealthyAlternative(_));
     traveller.journal.wait_for("the notice that nothing is better", is_stay).await;
     assert_eq!(traveller.client.snapshot().active.unwrap(), home);
     traveller.is_in(&["lon"], "still at home").await;
@@ -123,7 +123,7 @@ async fn a_check_of_the_application_decides_and_if_nobody_passes_the_client_stay
     others_are.store(true, Ordering::Relaxed);
     traveller.is_in(&["ams"], "away").await;
     let why = traveller.journal.notes().into_iter().find_map(|note| match note {
-        NoticeKind::Useless { place, why } => Some((place.region.to_string(), why)),
+        NoticeKind::Unhealthy { place, why } => Some((place.region.to_string(), why)),
         _ => None,
     });
     assert_eq!(why, Some(("lon".into(), "prices: no prices here".into())));
@@ -133,7 +133,12 @@ async fn a_check_of_the_application_decides_and_if_nobody_passes_the_client_stay
 
     lon_is_of_use.store(true, Ordering::Relaxed);
     traveller.is_in(&["lon"], "home again").await;
-    assert_eq!(traveller.causes(), [MoveCause::Useless, MoveCause::FailBack], "{}", traveller.journal.text());
+    assert_eq!(
+        traveller.causes(),
+        [MoveCause::Unhealthy, MoveCause::FailBack],
+        "{}",
+        traveller.journal.text()
+    );
 }
 
 async fn create_stream_in_ams(world: &World) {

@@ -202,7 +202,7 @@ fn names_are_emitted(names: &Names) {
         "nats_geo.open_failed",
         "nats_geo.lost",
         "nats_geo.moved",
-        "nats_geo.resumed_on",
+        "nats_geo.move_completed",
         "nats_geo.decided",
     ] {
         assert!(names.has(name), "{name} was not emitted: {names:?}");

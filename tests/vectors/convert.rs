@@ -192,8 +192,10 @@ impl Decided {
                 },
                 NoticeKind::Suspected(place) => Self::Suspected { address: place.address.clone() },
                 NoticeKind::Cleared(place) => Self::Cleared { address: place.address.clone() },
-                NoticeKind::Useless { place, .. } => Self::Useless { address: place.address.clone() },
-                NoticeKind::NothingBetter(place) => Self::NothingBetter { address: place.address.clone() },
+                NoticeKind::Unhealthy { place, .. } => Self::Unhealthy { address: place.address.clone() },
+                NoticeKind::NoHealthyAlternative(place) => {
+                    Self::NoHealthyAlternative { address: place.address.clone() }
+                }
                 NoticeKind::Damped { region, until } => {
                     Self::Damped { region: region.as_str().into(), until_ns: at_ns(*until) }
                 }

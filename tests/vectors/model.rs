@@ -112,8 +112,8 @@ pub(crate) enum Decided {
     Suspected { address: String },
     Cleared { address: String },
     Damped { region: String, until_ns: u64 },
-    Useless { address: String },
-    NothingBetter { address: String },
+    Unhealthy { address: String },
+    NoHealthyAlternative { address: String },
 }
 
 impl Vector {

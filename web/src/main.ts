@@ -56,7 +56,7 @@ class Demo {
       // A worker that was there already, for another tab, may be elsewhere.
       const known = new Set(nc.getServers().map(({ listen }) => listen));
       if (!this.#servers(world).every((url) => known.has(new URL(url.replace(/^.*=/, "")).host))) this.#moveTo(world);
-      note(`connected through ${nc.mode === "worker" ? "the service worker" : "this page"}`, "reconnect");
+      note(`connected through ${nc.mode === "worker" ? "the service worker" : "this page"}`, "connected");
       startFilm(nc);
       // A full disk is no reason to stop.
       keepShell().catch((error: unknown) => console.warn("the demo will not open offline:", error));

@@ -5,24 +5,23 @@ import { byId, html } from "./dom.ts";
 
 const ENTRIES_MAX = 60;
 
-/** What is worth a line. */
-const SAID: Readonly<Record<string, (status: Status) => string>> = {
-  disconnect: ({ server }) => `link to ${server ?? "the server"} lost`,
-  reconnect: ({ server }) => `live on ${server ?? "another server"}`,
-  region: (status) => (typeof status["text"] === "string" ? status["text"] : `moved to ${String(status["region"] ?? status.server ?? "another region")}`),
-  suspected: ({ server }) => `${server ?? "the server"} is suspiciously silent`,
-  cleared: ({ server }) => `${server ?? "the server"} is heard again`,
-  ldm: ({ server }) => `${server ?? "the server"} announced its end`,
-  offline: () => "nothing answers",
-  standby: ({ server }) => `standby ready on ${server ?? "another server"}`,
-  damped: (status) => `${String(status["region"] ?? "a region")} was left too often and rests`,
+/** The events that get a line. */
+const LINES: Readonly<Partial<Record<Status["type"], (status: Status) => string>>> = {
+  lost: ({ server }) => `link to ${server ?? "the server"} lost`,
+  moved: ({ text, server }) => text ?? `moved to ${server ?? "another server"}`,
+  suspected: ({ server }) => `${server ?? "the server"} is silent`,
+  cleared: ({ server }) => `${server ?? "the server"} answers again`,
+  lameDuck: ({ server }) => `${server ?? "the server"} announced its shutdown`,
+  offline: () => "no server answers",
+  standbyReady: ({ server }) => `the standby at ${server ?? "another server"} is ready`,
+  damped: (status) => `${String(status["region"] ?? "a region")} failed too often: the client avoids it for now`,
   error: ({ error }) => `error: ${error?.message ?? "unknown"}`,
   worker: () => "the service worker was restarted",
 };
 
 export function showStatus(status: Status): void {
-  const said = SAID[status.type]?.(status);
-  if (said !== undefined) note(said, status.type);
+  const line = LINES[status.type]?.(status);
+  if (line !== undefined) note(line, status.type);
 }
 
 /** A line in the timeline. */

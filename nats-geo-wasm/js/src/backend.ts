@@ -21,7 +21,7 @@ export const NO_STATE: State = { server: "", info: undefined, regions: [], serve
 
 /** A notice as it crosses ports: plain data. */
 export interface Notice {
-  readonly type: string;
+  readonly type: Status["type"];
   /** Error number and text, for `type: "error"`. */
   readonly code?: number;
   readonly text?: string;

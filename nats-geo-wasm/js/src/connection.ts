@@ -279,6 +279,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
     this.#stats.unreadable += 1;
     if (this.#stats.unreadable > 1) return;
     const text = `a message on ${JSON.stringify(subject)} has headers that cannot be read: its sender must mend them; others like it are counted in stats()`;
+    this.#emit({ type: "unreadableMessage", subject, text });
     this.#emit({ type: "error", error: new ProtocolError(text) });
   }
 

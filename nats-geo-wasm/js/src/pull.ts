@@ -226,8 +226,8 @@ class Reader {
     this.#nextSeq = undefined;
     this.#lastTime = undefined;
     this.#hasRestarted = true;
-    const text = `stream ${this.#stream} has begun again: it is read from its start`;
-    (this.#api.nc as Partial<BackendEvents>).notice?.({ type: "streamRestarted", stream: this.#stream, text });
+    const text = `stream \`${this.#stream}\` was reset: it is read from its start`;
+    (this.#api.nc as Partial<BackendEvents>).notice?.({ type: "streamReset", stream: this.#stream, text });
   }
 
   /** Politeness: the server would forget the consumer by itself a minute later. */

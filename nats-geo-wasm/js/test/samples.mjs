@@ -50,7 +50,8 @@ for (const [realm, lib] of [["page", ["dom", "dom.iterable", "dom.asynciterable"
     skipLibCheck: true,
   };
   await writeFile(join(here, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*"] }));
-  const { status } = spawnSync(join(js, "node_modules/.bin/tsc"), ["-p", here], { stdio: "inherit" });
+  const { status, error } = spawnSync(join(js, "node_modules/.bin/tsc"), ["-p", here], { stdio: "inherit" });
+  if (error) throw new Error("cannot run tsc: `npm ci` in nats-geo-wasm/js installs it", { cause: error });
   failed ||= status !== 0;
   console.log(`samples: ${mine.length} of a ${realm}, ${status === 0 ? "all right" : "WRONG; the files are in " + here}`);
 }

@@ -229,17 +229,75 @@ export interface Server {
   readonly listen: string;
 }
 
+/** The events of nats-geo, by the same names as in Rust, `tracing` and the book's page Troubleshooting. */
+export type StatusType =
+  | "connected"
+  | "dialing"
+  | "opened"
+  | "openFailed"
+  | "suspected"
+  | "cleared"
+  | "lost"
+  | "lameDuck"
+  | "moved"
+  | "standbyReady"
+  | "damped"
+  | "otherCluster"
+  | "labelContradicted"
+  | "credentialsRefused"
+  | "offline"
+  | "breakBeforeMake"
+  | "stalled"
+  | "subscriptionRefused"
+  | "publishRefused"
+  | "slowConsumer"
+  | "streamReset"
+  | "unreadableMessage"
+  | "probe"
+  | "discarded"
+  | "worker";
+
 /**
- * What happens to the connection. `type` is one of nats-core's (`disconnect`, `reconnect`, `reconnecting`, `update`,
- * `ldm`, `error`, `ping`, `staleConnection`, `forceReconnect`, `slowConsumer`, `close`) or nats-geo's own (`region`: traffic moved to another
- * region; `credentialsRefused`: every region that answered refused the credentials; `otherCluster`: a server of another cluster answers at an
- * advertised address, which is not used; `labelContradicted`: a server is in another cluster than the label of its URL; `suspected`, `cleared`, `probe`, `offline`, `standby`, `damped`, `resumed`, `discarded`, `worker`; `streamRestarted`: a stream has begun again, and
- * its readers start over).
+ * nats-core's own names, for code that is ported from it. They follow nats-geo's name: `disconnect` follows `lost` if the
+ * active link was lost, and `worker` if the page lost its service worker; `reconnect` follows `moved`, `ldm` follows `lameDuck`. `error` carries an `Error`, and `close` is
+ * the last status. nats-geo never emits the others.
  */
+export type NatsCoreStatusType =
+  | "disconnect"
+  | "reconnect"
+  | "ldm"
+  | "error"
+  | "slowConsumer"
+  | "close"
+  | "reconnecting"
+  | "update"
+  | "ping"
+  | "staleConnection"
+  | "forceReconnect";
+
+/** Why traffic moved: the `cause` of the status `moved`. */
+export type MoveCause =
+  | "suspicion"
+  | "serverLost"
+  | "regionLost"
+  | "recovered"
+  | "lameDuck"
+  | "failBack"
+  | "faster"
+  | "requested"
+  | "unhealthy";
+
+/** An event of the connection. */
 export interface Status {
-  readonly type: string;
+  readonly type: StatusType | NatsCoreStatusType;
+  /** `host:port` of the server, if the event is about one. */
   readonly server?: string;
+  /** With `error` and `slowConsumer`. */
   readonly error?: Error;
+  /** With most events: a sentence for people. */
+  readonly text?: string;
+  /** With `moved` and `reconnect`: why. */
+  readonly cause?: MoveCause;
   readonly [detail: string]: unknown;
 }
 

@@ -81,6 +81,8 @@ pub struct Engine {
     live: Option<SocketId>,
     /// The link that the selector last decided for: an activation that was overtaken must not switch any more.
     aim: Option<ConnId>,
+    /// The link that the last notice `connected` or `moved` named, until its loss.
+    active: Option<ConnId>,
     subscriptions: SortedMap<u32, Subscription>,
     /// Subscriptions that links may have ended for.
     strikes: refusals::Strikes,
@@ -150,6 +152,7 @@ impl Engine {
             next_socket: 1,
             live: None,
             aim: None,
+            active: None,
             subscriptions: SortedMap::new(),
             strikes: refusals::Strikes::default(),
             held: HeldAnswers::default(),

@@ -1,8 +1,11 @@
-//! What users are told unasked, as JSON: `type`, `at_ms`, `text` and what else the type has.
+//! Notices for applications, as JSON: `type`, `at_ms`, `text` and what else the type has.
+//!
+//! Types are the names of [`nats_geo::core::vocabulary`]. For code that is ported from nats-core, its own name follows
+//! where it has one.
 
 use std::time::Duration;
 
-use nats_geo::core::{EndpointId, MoveCause, Notice, NoticeKind, Place, ServerIdentity, Time};
+use nats_geo::core::{ConnId, EndpointId, Notice, NoticeKind, Place, ServerIdentity, Time, vocabulary};
 use nats_geo::wire::Complaint;
 
 use super::json::Object;
@@ -12,49 +15,33 @@ use super::{Code, Effect, Engine, Phase};
 
 impl Engine {
     pub(super) fn notify(&mut self, notice: &Notice) {
-        let text = notice.kind.to_string();
-        let (name, at) = named(&notice.kind);
-        let object = Object::new()
-            .text("type", name)
-            .millis("at_ms", notice.at.since_start())
-            .text("text", &text)
-            .maybe(at, |object, at| object.object("place", place(at)));
-        match &notice.kind {
-            NoticeKind::Moved { from, to, cause, overlap } => {
-                let object = object
-                    .object("from", place(from))
-                    .object("to", place(to))
-                    .text("cause", cause_name(*cause))
-                    .bool("planned", cause.is_planned())
-                    .bool("overlap", *overlap);
-                self.push_notice(object);
-                if from.region != to.region {
-                    let object = self.notice("region", &text);
-                    self.push_notice(
-                        object.text("from", from.region.as_str()).text("to", to.region.as_str()),
-                    );
-                }
+        let kind = &notice.kind;
+        let text = kind.to_string();
+        self.push_notice(described(kind.camel_name(), notice, &text));
+        let is_for_nats_core = match kind {
+            NoticeKind::Lost { place, .. } => self.active.take_if(|active| *active == place.conn).is_some(),
+            _ => true,
+        };
+        if let Some(name) = kind.nats_core_type().filter(|_| is_for_nats_core) {
+            self.push_notice(described(name, notice, &text));
+        }
+        match kind {
+            NoticeKind::Connected(to) | NoticeKind::Moved { to, .. } => self.active = Some(to.conn),
+            // While no link has been live yet, nothing is lost with the client.
+            NoticeKind::CredentialsRefused { .. }
+                if matches!(self.phase, Phase::Connecting { .. }) && !self.options.retry_initial_connect =>
+            {
+                let (code, why) = self.last_failure.clone().unwrap_or((Code::Authorization, text));
+                self.close_with(Some(code), Some(why));
             }
-            NoticeKind::Damped { region, until } => {
-                let object = object.text("region", region.as_str());
-                self.push_notice(object.millis("until_ms", until.since_start()));
-            }
-            NoticeKind::CredentialsRefused { .. } => {
-                self.push_notice(object);
-                // While no link has been live yet, nothing is lost with the client.
-                if matches!(self.phase, Phase::Connecting { .. }) && !self.options.retry_initial_connect {
-                    let (code, why) = self.last_failure.clone().unwrap_or((Code::Authorization, text));
-                    self.close_with(Some(code), Some(why));
-                }
-            }
-            _ => self.push_notice(object),
+            _ => {}
         }
     }
 
     pub(super) fn notify_probe(&mut self, endpoint: EndpointId, rtt: Duration, identity: &ServerIdentity) {
         let url = self.endpoints.shown(endpoint);
         let object = self
-            .notice("probe", "a server was measured")
+            .notice(const { vocabulary::PROBE.camel_name }, const { vocabulary::PROBE.text_example })
             .text("url", &url)
             .text("server", &identity.server_name)
             .maybe(identity.cluster.as_deref(), |object, cluster| object.text("cluster", cluster))
@@ -71,16 +58,25 @@ impl Engine {
             _ => Code::Protocol,
         };
         let live = self.live == Some(socket);
-        let object = self.notice("error", text).number("code", code.number().into()).bool("live", live);
+        let object = self.notice(ERROR, text).number("code", code.number().into()).bool("live", live);
         self.push_notice(
             object.maybe(text.split('"').nth(1), |object, subject| object.text("subject", subject)),
         );
     }
 
-    /// A subscription has ended, because servers refuse it.
+    /// A subscription has ended, because servers refuse it. Only its own reader gets these.
     pub(super) fn notify_refused(&mut self, sid: u32, subject: &str, code: Code, text: &str) {
-        let object = self.notice("error", text).number("code", code.number().into()).text("subject", subject);
-        self.push_notice(object.number("sid", sid.into()));
+        for name in [const { vocabulary::SUBSCRIPTION_REFUSED.camel_name }, ERROR] {
+            let object =
+                self.notice(name, text).number("code", code.number().into()).text("subject", subject);
+            self.push_notice(object.number("sid", sid.into()));
+        }
+    }
+
+    /// A server does not permit to publish there. nats-core's own notice follows: [`notify_error`](Self::notify_error).
+    pub(super) fn notify_publish_refused(&mut self, subject: &str, text: &str) {
+        let object = self.notice(const { vocabulary::PUBLISH_REFUSED.camel_name }, text);
+        self.push_notice(object.text("subject", subject));
     }
 
     /// Publishes are lost, and we know it. They are noticed at once, and then together from time to time.
@@ -101,7 +97,8 @@ impl Engine {
         let messages = std::mem::take(&mut self.losses.unnoticed);
         if messages > 0 {
             self.losses.noticed_at = Some(self.now);
-            let object = self.notice("discarded", self.losses.why).number("messages", messages);
+            let object = self.notice(const { vocabulary::PUBLISHES_DISCARDED.camel_name }, self.losses.why);
+            let object = object.number("messages", messages);
             self.push_notice(object);
         }
     }
@@ -132,40 +129,64 @@ const LOSSES_TOGETHER: Duration = Duration::from_secs(1);
 /// While this much waits for the driver, nothing more is noticed.
 const EFFECTS_MAX: usize = 4_096;
 
-/// The type of a notice, and where, if that is one place.
-const fn named(kind: &NoticeKind) -> (&'static str, Option<&Place>) {
-    match kind {
-        NoticeKind::Connected(place) => ("connect", Some(place)),
-        NoticeKind::Dialing(place) => ("dialing", Some(place)),
-        NoticeKind::Opened(place) => ("open", Some(place)),
-        NoticeKind::OpenFailed { place, .. } => ("openFailed", Some(place)),
-        NoticeKind::Suspected(place) => ("suspected", Some(place)),
-        NoticeKind::Cleared(place) => ("cleared", Some(place)),
-        NoticeKind::Lost { place, .. } => ("disconnect", Some(place)),
-        NoticeKind::LameDuck(place) => ("ldm", Some(place)),
-        NoticeKind::StandbyReady(place) => ("standby", Some(place)),
-        NoticeKind::BreakBeforeMake(place) => ("breakBeforeMake", Some(place)),
-        NoticeKind::Moved { .. } => ("reconnect", None),
-        NoticeKind::Damped { .. } => ("damped", None),
-        NoticeKind::OtherCluster { .. } => ("otherCluster", None),
-        NoticeKind::LabelContradicted { .. } => ("labelContradicted", None),
-        NoticeKind::CredentialsRefused { .. } => ("credentialsRefused", None),
-        NoticeKind::Offline => ("offline", None),
-        NoticeKind::Resumed => ("resumed", None),
-        _ => ("other", None),
+/// nats-core's name for whatever goes wrong.
+const ERROR: &str = "error";
+
+/// A notice under a name: its own, or nats-core's.
+fn described(name: &str, notice: &Notice, text: &str) -> Object {
+    let object = Object::new().text("type", name).millis("at_ms", notice.at.since_start()).text("text", text);
+    match &notice.kind {
+        NoticeKind::Moved { from, to, cause, overlap } => object
+            .object("from", place(from))
+            .object("to", place(to))
+            .text("cause", cause.camel_name())
+            .bool("planned", cause.is_planned())
+            .bool("overlap", *overlap),
+        NoticeKind::Damped { region, until } => {
+            object.text("region", region.as_str()).millis("until_ms", until.since_start())
+        }
+        kind => object.maybe(place_of(kind), |object, at| object.object("place", place(at))),
     }
 }
 
-const fn cause_name(cause: MoveCause) -> &'static str {
-    match cause {
-        MoveCause::Suspicion => "suspicion",
-        MoveCause::ServerLost => "serverLost",
-        MoveCause::RegionLost => "regionLost",
-        MoveCause::Recovered => "recovered",
-        MoveCause::LameDuck => "lameDuck",
-        MoveCause::FailBack => "failBack",
-        MoveCause::Faster => "faster",
-        MoveCause::Requested => "requested",
-        _ => "other",
+/// Where it happened, if that is one server.
+const fn place_of(kind: &NoticeKind) -> Option<&Place> {
+    match kind {
+        NoticeKind::Connected(place)
+        | NoticeKind::Dialing(place)
+        | NoticeKind::Opened(place)
+        | NoticeKind::OpenFailed { place, .. }
+        | NoticeKind::Suspected(place)
+        | NoticeKind::Cleared(place)
+        | NoticeKind::Lost { place, .. }
+        | NoticeKind::LameDuck(place)
+        | NoticeKind::StandbyReady(place)
+        | NoticeKind::BreakBeforeMake(place) => Some(place),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use nats_geo::core::vocabulary::{CAUSES, Client, EVENTS};
+
+    /// The names in a union of strings of the type declarations.
+    fn union(name: &str) -> BTreeSet<&'static str> {
+        let declarations = include_str!("../../js/types/nats.d.ts");
+        let (_, rest) = declarations.split_once(&format!("export type {name} =")).unwrap();
+        rest.split(';').next().unwrap().split('"').skip(1).step_by(2).collect()
+    }
+
+    #[test]
+    fn the_type_declarations_have_the_names_of_the_vocabulary() {
+        let ours = EVENTS.iter().filter(|event| event.client != Client::Native);
+        let names: BTreeSet<_> = ours.clone().map(|event| event.camel_name).collect();
+        assert_eq!(union("StatusType"), names);
+        let of_nats_core: BTreeSet<_> = ours.filter_map(|event| event.nats_core_type).collect();
+        assert!(of_nats_core.is_subset(&union("NatsCoreStatusType")), "{of_nats_core:?}");
+        let causes: BTreeSet<_> = CAUSES.iter().map(|cause| cause.camel_name).collect();
+        assert_eq!(union("MoveCause"), causes);
     }
 }

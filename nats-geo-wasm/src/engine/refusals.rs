@@ -72,10 +72,12 @@ impl Engine {
             Some(Denied::Publish { subject }) => {
                 self.counters.denied += 1;
                 self.request_forbidden(socket, &subject, text);
+                self.notify_publish_refused(&subject, text);
             }
             Some(Denied::Reply { reply }) => {
                 self.counters.denied += 1;
                 self.reply_forbidden(&reply, text);
+                self.notify_publish_refused(&reply, text);
             }
             _ => {}
         }

@@ -38,7 +38,7 @@ async fn a_killed_server_costs_what_was_under_way_and_no_subscription() {
     client.publish("orders", "kept");
     client.until("the message", |client| client.payloads() == ["kept"]).await;
     assert_ne!(client.server().unwrap(), home);
-    let moved = client.noticed("reconnect");
+    let moved = client.noticed("moved");
     assert_eq!((moved.len(), &moved[0]["cause"]), (1, &"regionLost".into()), "{moved:?}");
     assert_eq!((client.stat("moves"), client.stat("discarded")), (1, 0));
 }
@@ -52,11 +52,11 @@ async fn a_silent_server_is_left_and_given_up() {
     let home = client.server().unwrap();
     let there = servers.iter().find(|server| server.name() == home).unwrap();
     there.freeze();
-    client.until("the move", |client| !client.noticed("reconnect").is_empty()).await;
-    assert_eq!(client.noticed("reconnect")[0]["cause"], "suspicion");
+    client.until("the move", |client| !client.noticed("moved").is_empty()).await;
+    assert_eq!(client.noticed("moved")[0]["cause"], "suspicion");
     client.publish("orders", "elsewhere");
     client.until("the message", |client| client.payloads() == ["elsewhere"]).await;
-    client.until("the verdict", |client| !client.noticed("disconnect").is_empty()).await;
+    client.until("the verdict", |client| !client.noticed("lost").is_empty()).await;
     there.thaw();
 }
 

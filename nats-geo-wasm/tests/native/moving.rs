@@ -42,7 +42,7 @@ async fn moved(servers: &[Server], at_most_once: bool) -> (Client, usize) {
 
     there.lame_duck();
     let mut sent = 0;
-    while client.noticed("reconnect").is_empty() || !client.is_settled() {
+    while client.noticed("moved").is_empty() || !client.is_settled() {
         publisher.publish("orders", &sent.to_string());
         publisher.flush().await;
         // Requests go through all the while.
@@ -52,7 +52,7 @@ async fn moved(servers: &[Server], at_most_once: bool) -> (Client, usize) {
         assert!(sent < 4_000, "no move: {:?}", client.texts());
     }
     client.run_for(std::time::Duration::from_millis(300)).await;
-    assert_eq!(client.noticed("reconnect")[0]["cause"], "lameDuck");
+    assert_eq!(client.noticed("moved")[0]["cause"], "lameDuck");
     (client, sent as usize)
 }
 
@@ -86,7 +86,7 @@ async fn with_a_standby_a_lost_server_is_survived_and_the_list_of_servers_can_ch
     options.config.warm_standby = true;
     let mut client = Client::new(options).unwrap();
     client.connect().await;
-    client.until("the standby", |client| !client.noticed("standby").is_empty()).await;
+    client.until("the standby", |client| !client.noticed("standbyReady").is_empty()).await;
     let home = client.server().unwrap();
     let at = servers.iter().position(|server| server.name() == home).unwrap();
     servers[at].kill();

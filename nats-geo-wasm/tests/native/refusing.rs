@@ -71,7 +71,7 @@ async fn a_subscription_for_which_servers_close_the_connection_ends_and_the_othe
         (u64::from(Code::InvalidSubject.number()), true),
         "{text}"
     );
-    let connects = client.noticed("open").len();
+    let connects = client.noticed("opened").len();
     assert!(connects <= 3, "{connects} links for one subscription");
     client.until("the others", |client| client.engine.is_live()).await;
     assert_eq!(client.flush().await, None);

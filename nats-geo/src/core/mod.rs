@@ -29,6 +29,8 @@ pub use action::{Action, Handover};
 mod notice;
 pub use notice::{MoveCause, Notice, NoticeKind, Place};
 
+pub mod vocabulary;
+
 mod snapshot;
 pub use snapshot::{RankedServer, Reason, Snapshot};
 

@@ -1,179 +1,187 @@
-//! What the user of a client is told.
+//! Notices: what happens to a client, for its application.
 
 use std::fmt;
 
 use super::{Cause, ConnId, EndpointId, OpenError, Region, Time};
 
-/// Something that the user may want to know, and when it happened.
+/// An event of a client, and when it happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Notice {
-    /// When, in the driver's time.
+    /// When it happened, in the client's time.
     pub at: Time,
-    /// What.
+    /// What happened.
     pub kind: NoticeKind,
 }
 
-/// What happened.
+/// An event of a client.
+///
+/// [`vocabulary::EVENTS`](super::vocabulary::EVENTS) lists the cause and the remedy of each.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum NoticeKind {
-    /// The first link is live.
+    /// The first link of the client is live. From now on it publishes and receives.
     Connected(Place),
-    /// A dial began.
+    /// The client dials a server.
     Dialing(Place),
-    /// A dial succeeded: CONNECT was answered by PONG.
+    /// A dial succeeded: the server answered CONNECT with PONG. No traffic goes there yet.
     Opened(Place),
-    /// A dial failed.
+    /// A dial failed. The client tries other servers by itself.
     OpenFailed {
-        /// Where.
+        /// The server.
         place: Place,
-        /// Why.
+        /// Why the dial failed.
         error: OpenError,
     },
-    /// A PING is overdue and nothing moves on the link.
+    /// A PING is overdue, and no bytes arrive on the link. The client dials other servers, and moves to the first that
+    /// answers. The link stays open: it may answer yet.
     Suspected(Place),
-    /// A suspected link answered after all.
+    /// A suspected link answers again. The client stops the dials that the suspicion began.
     Cleared(Place),
-    /// A link is gone.
+    /// A link is lost. If it was the active one, requests that wait on it fail, and the client moves to another server.
     Lost {
-        /// Which.
+        /// The server.
         place: Place,
-        /// Why; `None` when it was given up as silent.
+        /// Why the link ended; `None` if the client closed it, because no PONG arrived in time.
         cause: Option<Cause>,
     },
-    /// The server of the live link will close its clients; this client leaves in an orderly way.
+    /// The server of the active link announced that it will close its clients. The client moves before that, and loses
+    /// nothing.
     LameDuck(Place),
-    /// A link answers, but its region is of no use.
-    Useless {
-        /// Which.
+    /// A server answers, but a health check of the application failed there. The client avoids the region for a while,
+    /// and leaves it if another region passes the check.
+    Unhealthy {
+        /// The server.
         place: Place,
-        /// Why.
+        /// The error of the health check.
         why: String,
     },
-    /// The live link is of no use, but there is nothing better to go to: the client stays.
-    NothingBetter(Place),
+    /// The active region fails a health check, and no other region passes it. The client stays. It sends this notice once,
+    /// until a region passes again.
+    NoHealthyAlternative(Place),
     /// New traffic goes to another link.
     Moved {
-        /// Where it went before.
+        /// The server that traffic went to before.
         from: Place,
-        /// Where it goes now.
+        /// The server that traffic goes to now.
         to: Place,
-        /// Why.
+        /// Why the client moved.
         cause: MoveCause,
-        /// The old link works on for a while, so plain subscriptions may see messages twice; see
-        /// the overlap in [`Config`](super::Config).
+        /// Whether the old link stays open for a while. Meanwhile plain subscriptions may receive duplicates; see
+        /// [`HandoverConfig`](super::HandoverConfig).
         overlap: bool,
     },
-    /// The warm standby is connected.
+    /// The warm standby is connected. The client can move there without a dial.
     StandbyReady(Place),
-    /// A region was left so often that it is not returned to for now.
+    /// The client left a region so often that it avoids the region for now.
     Damped {
-        /// Which.
+        /// The region.
         region: Region,
-        /// Until this moment, unless it fails again.
+        /// When the client considers the region again, unless it fails once more.
         until: Time,
     },
-    /// A server of another cluster answers at an address that was advertised: it is not used. Said once, until the right
-    /// one answers there.
+    /// A server of another cluster answers at an address that a server advertised. The client does not use it, and shows it
+    /// no credentials. It sends this notice once, until the right server answers there.
     OtherCluster {
         /// The `host:port` that was advertised.
         address: String,
-        /// The cluster of the server that advertised it.
+        /// The cluster of the server that advertised the address.
         expected: String,
         /// The cluster of the server that answered.
         found: String,
     },
-    /// A server says that it is in another cluster than the label of its region. The label holds; this is said once for
-    /// each cluster, because a wrong address may be why.
+    /// A server is in another cluster than the label of its region says. The client believes the label. It sends this
+    /// notice once for each cluster, because the address may be wrong.
     LabelContradicted {
         /// The server's `host:port`.
         address: String,
-        /// The label that it was given.
+        /// The label in the list of servers.
         label: Region,
-        /// The cluster that it is in.
+        /// The cluster that the server is in.
         cluster: Region,
     },
-    /// No region takes the credentials. The client goes on asking one server of each, more and more seldom.
+    /// Every region that answered refused the credentials. The client asks one server of each region, less and less often.
     CredentialsRefused {
         /// The regions that refused them.
         regions: Vec<Region>,
     },
-    /// Nothing is live and nothing answers.
+    /// The client has no link, and no server answers. It continues to dial, with pauses.
     Offline,
-    /// A connection limit forbids two links at once: the old one is closed before the new one opens.
+    /// The account allows no second connection, so the client closes the active link before it opens the next one.
     BreakBeforeMake(Place),
-    /// The host slept or stalled; pending verdicts were dropped.
-    Resumed,
-    /// A server refused a subscription, whose stream has ended.
+    /// The host slept or stalled: a timer fired much too late. The client discards pending suspicions, because silence
+    /// proved nothing.
+    Stalled,
+    /// A server refused a subscription. Its stream has ended with an error.
     SubscriptionRefused {
         /// The first 48 characters of its subject.
         subject: String,
         /// The error that the stream ended with.
         why: String,
     },
-    /// A message is lost because servers do not take it: this user may not publish to its subject, or the subject is longer
-    /// than they read. One notice for each subject.
+    /// A message is lost, because servers do not accept it: this user may not publish to its subject, or the subject is
+    /// longer than they read. The client sends one notice for each subject.
     PublishRefused {
         /// The first 48 characters of the subject.
         subject: String,
-        /// The server's words.
+        /// The server's error.
         why: String,
     },
-    /// The application does not read a subscription as fast as messages come, and its buffer is full: the newest are lost.
-    /// One notice until the subscription has been read to its end.
+    /// The application reads a subscription too slowly, and its buffer is full. The client drops the newest messages. It
+    /// sends one notice, until the application has emptied the buffer.
     SlowConsumer {
         /// The first 48 characters of its subject.
         subject: String,
     },
-    /// A stream that is being read began again: it was in memory and its server started again, or it was deleted and made
-    /// again. Watches and ordered readers start over; consumers that acknowledge end with an error.
-    StreamBeganAgain {
+    /// A stream that the application reads was reset, so its sequences began anew. Either it was in memory and its server
+    /// restarted, or it was deleted and created again. Watches and ordered readers start over; consumers that acknowledge
+    /// end with an error.
+    StreamReset {
         /// The stream.
         stream: String,
         /// The last sequence that was read before.
         last_sequence: u64,
     },
-    /// Another client has published a message that cannot be read: its headers are delivered as far as they can be, or the
-    /// message is left out. One notice for each subject.
-    Unreadable {
+    /// The client cannot read a message of another client. It drops the damaged headers or the whole message. It sends one
+    /// notice for each subject.
+    UnreadableMessage {
         /// The first 48 characters of its subject.
         subject: String,
         /// What is wrong with it.
         why: String,
-        /// The message was left out.
+        /// Whether the client dropped the whole message.
         is_left_out: bool,
     },
-    /// A name cannot be looked up; the servers that it had are kept.
+    /// A lookup in DNS failed. The client keeps the servers that the name had.
     ResolverFailed {
-        /// Which name.
+        /// The name.
         name: String,
-        /// Why.
+        /// Why the lookup failed.
         why: String,
-        /// How many servers of it are kept.
+        /// How many servers of the name the client keeps.
         kept: usize,
     },
-    /// The name can be looked up again.
+    /// A lookup in DNS succeeds again.
     ResolverRecovered {
-        /// Which name.
+        /// The name.
         name: String,
     },
 }
 
-/// A link and where it leads.
+/// A link and its server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Place {
     /// The link.
     pub conn: ConnId,
-    /// Its endpoint.
+    /// The endpoint.
     pub endpoint: EndpointId,
     /// The endpoint's `host:port`.
     pub address: String,
-    /// The server's name, as far as known.
+    /// The server's name; `None` until it is known.
     pub server: Option<String>,
-    /// The region.
+    /// The server's region.
     pub region: Region,
 }
 
@@ -183,48 +191,33 @@ impl fmt::Display for Place {
     }
 }
 
-/// Why traffic moved.
+/// Why traffic moved to another link.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum MoveCause {
-    /// The link fell silent.
+    /// The link was silent for too long. It is still open, and another server answered first.
     Suspicion,
-    /// The link ended and a sibling of its server took over.
+    /// The link ended, and another server of its region answered.
     ServerLost,
-    /// The link ended and no sibling answered.
+    /// The link ended, and no other server of its region answered.
     RegionLost,
-    /// A suspected link answered after all.
+    /// The silent link that the client had left answers again.
     Recovered,
-    /// The server announced its end.
+    /// The server announced that it will close its clients.
     LameDuck,
-    /// Home again after a failure.
+    /// The region that the client had left is healthy again.
     FailBack,
     /// Another region became clearly faster.
     Faster,
-    /// The user asked for the choice to be made again.
+    /// The application asked for a new choice.
     Requested,
-    /// The region answers, but is of no use.
-    Useless,
+    /// The region answers, but it failed a health check.
+    Unhealthy,
 }
 
 impl MoveCause {
-    /// A name for machines, such as `region_lost`: in labels and reports it stays what it is.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Suspicion => "suspicion",
-            Self::ServerLost => "server_lost",
-            Self::RegionLost => "region_lost",
-            Self::Recovered => "recovered",
-            Self::LameDuck => "lame_duck",
-            Self::FailBack => "fail_back",
-            Self::Faster => "faster",
-            Self::Requested => "requested",
-            Self::Useless => "useless",
-        }
-    }
-
     /// Whether the old link still worked when traffic moved.
     pub const fn is_planned(self) -> bool {
         match self {
@@ -234,7 +227,7 @@ impl MoveCause {
             | Self::FailBack
             | Self::Faster
             | Self::Requested
-            | Self::Useless => true,
+            | Self::Unhealthy => true,
         }
     }
 }
@@ -243,73 +236,64 @@ impl fmt::Display for NoticeKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connected(place) => write!(f, "connected to {place}"),
-            Self::Dialing(place) => write!(f, "dialling {place}"),
-            Self::Opened(place) => write!(f, "link to {place} is open"),
-            Self::OpenFailed { place, error } => write!(f, "no link to {place}: {error}"),
-            Self::Suspected(place) => write!(f, "{place} is silent"),
+            Self::Dialing(place) => write!(f, "dialing {place}"),
+            Self::Opened(place) => write!(f, "the link to {place} is open"),
+            Self::OpenFailed { place, error } => write!(f, "could not open a link to {place}: {error}"),
+            Self::Suspected(place) => write!(f, "{place} is silent: a PING is overdue"),
             Self::Cleared(place) => write!(f, "{place} answers again"),
             Self::Lost { place, cause: Some(cause) } => write!(f, "lost {place}: {cause}"),
-            Self::Lost { place, cause: None } => write!(f, "gave up {place}: silent for too long"),
+            Self::Lost { place, cause: None } => write!(f, "lost {place}: silent for too long"),
             Self::LameDuck(place) => write!(f, "{place} is in lame duck mode"),
-            Self::Useless { place, why } => write!(f, "{place} is of no use: {why}"),
-            Self::NothingBetter(place) => write!(f, "staying at {place}: nothing better answers"),
-            Self::Moved { from, to, cause, .. } => write!(f, "moved from {from} to {to}: {cause}"),
-            Self::StandbyReady(place) => write!(f, "standby at {place} is ready"),
-            Self::Damped { region, until } => write!(f, "{region} failed too often: damped until {until}"),
-            Self::OtherCluster { address, expected, found } => {
-                write!(
-                    f,
-                    "a server of {found} answers at {address}, which {expected} advertised: it is not used"
-                )
+            Self::Unhealthy { place, why } => write!(f, "{place} failed its health check: {why}"),
+            Self::NoHealthyAlternative(place) => {
+                write!(f, "staying at {place}: no other region passes the health check")
             }
+            Self::Moved { from, to, cause, .. } => write!(f, "moved from {from} to {to}: {cause}"),
+            Self::StandbyReady(place) => write!(f, "the standby at {place} is ready"),
+            Self::Damped { region, until } => {
+                write!(f, "{region} failed too often: the client avoids it until {until}")
+            }
+            Self::OtherCluster { address, expected, found } => write!(
+                f,
+                "a server of {found} answers at {address}, which {expected} advertised: the client does not use it"
+            ),
             Self::LabelContradicted { address, label, cluster } => {
                 write!(f, "{address} is labelled `{label}`, but its server is in cluster `{cluster}`")
             }
             Self::CredentialsRefused { regions } => {
                 let regions: Vec<_> = regions.iter().map(Region::as_str).collect();
-                write!(
-                    f,
-                    "the credentials were refused in every region that answered: {}",
-                    regions.join(", ")
-                )
+                write!(f, "every region that answered refused the credentials: {}", regions.join(", "))
             }
             Self::Offline => f.write_str("offline: no server answers"),
             Self::BreakBeforeMake(place) => {
-                write!(f, "connection limit: {place} is closed before the next link opens")
+                write!(f, "connection limit: the client closes {place} before it opens the next link")
             }
-            Self::Resumed => f.write_str("resumed after a stall: pending verdicts dropped"),
+            Self::Stalled => {
+                f.write_str("the host slept or stalled: the client discarded pending suspicions")
+            }
             Self::SubscriptionRefused { why, .. } => write!(f, "a subscription ended: {why}"),
             Self::PublishRefused { subject, why } => write!(f, "a message to `{subject}` is lost: {why}"),
-            Self::SlowConsumer { subject } => {
-                write!(f, "subscription `{subject}` is not read fast enough: the newest messages are lost")
+            Self::SlowConsumer { subject } => write!(
+                f,
+                "the application reads subscription `{subject}` too slowly: the client drops the newest messages"
+            ),
+            Self::StreamReset { stream, last_sequence } => {
+                write!(f, "stream `{stream}` was reset after sequence {last_sequence} was read")
             }
-            Self::StreamBeganAgain { stream, last_sequence } => {
-                write!(f, "stream `{stream}` began again after message {last_sequence} was read")
-            }
-            Self::Unreadable { subject, why, is_left_out } => {
-                let what = if *is_left_out { "a message is left out" } else { "headers are left out" };
-                write!(f, "{what}: of a message to `{subject}`, {why}")
+            Self::UnreadableMessage { subject, why, is_left_out } => {
+                let dropped = if *is_left_out { "a message" } else { "headers of a message" };
+                write!(f, "the client dropped {dropped} to `{subject}`: {why}")
             }
             Self::ResolverFailed { name, why, kept } => {
-                write!(f, "cannot look up {name}: {why}; {kept} servers of it are kept")
+                write!(f, "could not look up `{name}`: {why}; the client keeps {kept} servers of it")
             }
-            Self::ResolverRecovered { name } => write!(f, "{name} can be looked up again"),
+            Self::ResolverRecovered { name } => write!(f, "the lookup of `{name}` succeeds again"),
         }
     }
 }
 
 impl fmt::Display for MoveCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Suspicion => "silent link",
-            Self::ServerLost => "server lost",
-            Self::RegionLost => "region lost",
-            Self::Recovered => "recovered",
-            Self::LameDuck => "lame duck",
-            Self::FailBack => "fail back",
-            Self::Faster => "faster region",
-            Self::Requested => "asked for",
-            Self::Useless => "of no use",
-        })
+        f.write_str(self.text())
     }
 }

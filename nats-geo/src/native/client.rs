@@ -252,8 +252,21 @@ impl GeoClient {
         self.hub().live_now().map(|link| link.client().clone())
     }
 
-    /// Whether new traffic has somewhere to go.
-    pub(crate) fn is_live(&self) -> bool {
+    /// Returns whether a link is live now, so that publishes and requests go out at once. Suited to a readiness probe.
+    ///
+    /// It is `false` before the first link ([`retry_on_initial_connect`](super::GeoOptions::retry_on_initial_connect)),
+    /// while the client is offline, and after [`close`](Self::close). It stays `true` during an orderly move. A silent
+    /// server is noticed only after some time, so `true` does not promise that the next request is answered.
+    ///
+    /// Do not restart the application because of `false`: the client reconnects by itself.
+    ///
+    /// ```no_run
+    /// # fn example(client: nats_geo::GeoClient) {
+    /// // The answer to a readiness probe of Kubernetes.
+    /// let status = if client.is_connected() { 200 } else { 503 };
+    /// # }
+    /// ```
+    pub fn is_connected(&self) -> bool {
         self.hub().live_now().is_some()
     }
 

@@ -22,7 +22,7 @@ use crate::core::{Config, Place, Region};
 /// * Before an orderly move all gates are asked once over the new link; if one fails, the client stays where it is.
 /// * The live link is asked every [`period`](Self::period). After several [failures in a row](Self::failures) the region
 ///   is left, make before break, and returned to by the rules for a region that was dead; but never if no other region
-///   passes: nothing would be better, and [`NothingBetter`](crate::core::NoticeKind::NothingBetter) says so.
+///   passes: nothing would be better, and [`NoHealthyAlternative`](crate::core::NoticeKind::NoHealthyAlternative) says so.
 /// * A client whose link is lost waits for no gate: it is asked as soon as it is connected again. So it is at the start.
 /// * A lame duck has to be left, wherever that leads.
 ///

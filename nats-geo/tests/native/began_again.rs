@@ -23,7 +23,7 @@ async fn began_again(notices: &mut Notices) -> (String, u64) {
     within("the notice", async {
         loop {
             let notice = notices.next().await.unwrap().unwrap();
-            if let NoticeKind::StreamBeganAgain { stream, last_sequence } = notice.kind {
+            if let NoticeKind::StreamReset { stream, last_sequence } = notice.kind {
                 return (stream, last_sequence);
             }
         }
@@ -231,11 +231,8 @@ async fn the_messages_of_a_durable_consumer_end_with_an_error_that_says_so() {
         }
     })
     .await;
-    let expected = MessagesError::StreamBeganAgain {
-        stream: "ORDERS".into(),
-        consumer: "workers".into(),
-        last_sequence: 3,
-    };
+    let expected =
+        MessagesError::StreamReset { stream: "ORDERS".into(), consumer: "workers".into(), last_sequence: 3 };
     assert_eq!(ended, expected);
     assert_eq!(began_again(&mut notices).await, ("ORDERS".into(), 3));
 }

@@ -26,7 +26,8 @@ async fn failures_that_are_not_in_a_row_are_no_reason_to_leave() {
     let mut notices = client.notices();
     wait_for("twenty answers", async || (asked.load(Ordering::Relaxed) > 20).then_some(())).await;
     while let Some(Some(Ok(notice))) = notices.next().now_or_never() {
-        let is_verdict = matches!(notice.kind, NoticeKind::Useless { .. } | NoticeKind::NothingBetter(_));
+        let is_verdict =
+            matches!(notice.kind, NoticeKind::Unhealthy { .. } | NoticeKind::NoHealthyAlternative(_));
         assert!(!is_verdict, "{notice:?}");
     }
     assert_eq!(client.stats().moves, 0);

@@ -232,6 +232,7 @@ async fn a_client_may_start_before_its_servers() {
         async move { client.publish("orders", "early".into()).await }
     });
     next_matching(&mut notices, |kind| *kind == NoticeKind::Offline).await;
+    assert!(!client.is_connected());
 
     let _server = server.restarted().await;
     next_matching(&mut notices, |kind| matches!(kind, NoticeKind::Connected(_))).await;
@@ -245,6 +246,9 @@ async fn a_client_may_start_before_its_servers() {
     .await;
     within("the publish", publishing).await.unwrap().unwrap();
     assert_eq!(within("the order", orders.next()).await.unwrap().payload, "early");
+    assert!(client.is_connected());
+    within("closing", client.close()).await;
+    assert!(!client.is_connected());
 }
 
 #[tokio::test]

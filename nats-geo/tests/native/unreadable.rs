@@ -54,7 +54,7 @@ impl Careless {
 async fn unreadable(notices: &mut Notices) -> (String, bool) {
     within("the notice", async {
         loop {
-            if let NoticeKind::Unreadable { subject, is_left_out, .. } =
+            if let NoticeKind::UnreadableMessage { subject, is_left_out, .. } =
                 notices.next().await.unwrap().unwrap().kind
             {
                 return (subject, is_left_out);

@@ -203,7 +203,7 @@ function converted(error: unknown, subject?: string): unknown {
 
 /** nats-core's statuses name the server. */
 function withServer(notice: Notice): Notice {
-  const place = (notice["place"] ?? (notice.type === "reconnect" ? notice["to"] : undefined)) as EnginePlace | undefined;
+  const place = (notice["place"] ?? notice["to"]) as EnginePlace | undefined;
   return place ? { ...notice, server: place.address } : notice;
 }
 

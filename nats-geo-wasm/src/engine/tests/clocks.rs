@@ -12,8 +12,8 @@ fn a_host_that_slept_judges_nobody() {
     script.later(600_000);
     assert_eq!(script.engine.live, Some(live), "no verdict");
     assert!(script.sent().ends_with("PING\r\n"), "but a question");
-    let is_resumed = |effect: &Effect| matches!(effect, Effect::Notice(json) if json.contains("\"resumed\""));
-    assert_eq!(script.effects.iter().filter(|effect| is_resumed(effect)).count(), 1);
+    let is_stall = |effect: &Effect| matches!(effect, Effect::Notice(json) if json.contains("\"stalled\""));
+    assert_eq!(script.effects.iter().filter(|effect| is_stall(effect)).count(), 1);
     let is_verdict =
         |effect: &Effect| matches!(effect, Effect::Notice(json) if json.contains("\"disconnect\""));
     assert!(!script.effects.iter().any(is_verdict));
@@ -58,9 +58,8 @@ fn one_nap_is_one_wake_up_however_much_comes_in_afterwards() {
         script.say(live, b"+OK\r\n");
     }
     assert!(script.sent().matches("PING").count() <= 1);
-    let is_resumed =
-        |effect: &&Effect| matches!(effect, Effect::Notice(json) if json.contains("\"resumed\""));
-    assert_eq!(script.effects.iter().filter(is_resumed).count(), 1);
+    let is_stall = |effect: &&Effect| matches!(effect, Effect::Notice(json) if json.contains("\"stalled\""));
+    assert_eq!(script.effects.iter().filter(is_stall).count(), 1);
 }
 
 #[test]

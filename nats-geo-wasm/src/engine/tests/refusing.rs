@@ -32,7 +32,8 @@ fn serve(script: &mut Script, hated: &str, last_words: &str) -> usize {
 }
 
 fn refused(script: &Script) -> Vec<&str> {
-    let is_refused = |effect: &&Effect| matches!(effect, Effect::Notice(json) if json.contains("\"sid\""));
+    let is_refused =
+        |effect: &&Effect| matches!(effect, Effect::Notice(json) if json.contains("\"subscriptionRefused\""));
     let text = |effect: &'_ Effect| matches!(effect, Effect::Notice(json) if json.contains("\"sid\":7}"));
     script
         .effects

@@ -371,7 +371,7 @@ impl Selector {
         if self.active.is_some() && self.outage.take().is_some() {
             self.stop_race();
         }
-        self.notify(NoticeKind::Resumed);
+        self.notify(NoticeKind::Stalled);
     }
 }
 

@@ -84,13 +84,13 @@ impl Selector {
         let (cause, target) = (planned.cause, planned.region.clone());
         let lanes = match &target {
             Some(region) => failover::race_to_region(&ranking, region, self.now),
-            None if cause == MoveCause::Useless => {
+            None if cause == MoveCause::Unhealthy => {
                 failover::race_to_another_region(&ranking, &here, |region| self.may_try(region), self.now)
             }
             None => failover::race_to_leave(&ranking, &here, self.now),
         };
         let standby = self.standby_conn().filter(|standby| match self.region_of(*standby) {
-            Some(region) if cause == MoveCause::Useless => {
+            Some(region) if cause == MoveCause::Unhealthy => {
                 *region != here.region && ranking.order().base(region).is_some()
             }
             region => region.is_some() && region == target.as_ref(),
@@ -150,7 +150,7 @@ impl Selector {
         self.review_is_stale();
         self.useless.clear(&to.region);
         match planned.cause {
-            MoveCause::Useless => self.left_useless(&from, &to),
+            MoveCause::Unhealthy => self.left_useless(&from, &to),
             _ => self.arrived(&to.region),
         }
         if self.links.get(&conn).is_some_and(|link| link.lame_duck) {
@@ -192,7 +192,7 @@ impl Selector {
                 planned.phase = Phase::Waiting(self.now + wait);
             }
             MoveCause::LameDuck => {}
-            MoveCause::Useless => {
+            MoveCause::Unhealthy => {
                 let was_entered = planned.phase == Phase::Activating;
                 match self.useless_race_is_lost(was_entered) {
                     Some(again) => self.planned_again(again),
@@ -276,7 +276,7 @@ impl Selector {
         let ranking = self.ranking();
         self.begin_race(match &region {
             Some(region) => failover::race_to_region(&ranking, region, self.now),
-            None if cause == MoveCause::Useless => failover::race_on_limit(&ranking, &from, self.now),
+            None if cause == MoveCause::Unhealthy => failover::race_on_limit(&ranking, &from, self.now),
             None => failover::race_to_leave(&ranking, &from, self.now),
         });
         self.outage = Some(failover::Outage::new(failover::Trouble::Limit(cause), Some(from)));

@@ -166,7 +166,7 @@ impl Selector {
                 let overlap = self.links.contains_key(&from.conn);
                 let failed = matches!(
                     outage.trouble,
-                    Trouble::Silent | Trouble::Ended | Trouble::Auth | Trouble::Limit(MoveCause::Useless)
+                    Trouble::Silent | Trouble::Ended | Trouble::Auth | Trouble::Limit(MoveCause::Unhealthy)
                 );
                 // Credentials that are refused come and go with a roll-out: that is no flapping.
                 let is_loss = outage.trouble != Trouble::Auth;

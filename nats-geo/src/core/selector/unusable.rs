@@ -29,7 +29,7 @@ impl Selector {
             // The link works: there is time enough to spread the clients of the region.
             let due = self.now + self.rng.up_to(self.config.spread.region_lost_or_hint());
             self.planned =
-                Some(PlannedMove { cause: MoveCause::Useless, region: None, phase: Phase::Waiting(due) });
+                Some(PlannedMove { cause: MoveCause::Unhealthy, region: None, phase: Phase::Waiting(due) });
         } else {
             self.nothing_better(place);
         }
@@ -55,14 +55,14 @@ impl Selector {
 
     fn mark_useless(&mut self, place: &Place, why: String) {
         if self.useless.mark(&place.region, self.now, &self.config) {
-            self.notify(NoticeKind::Useless { place: place.clone(), why });
+            self.notify(NoticeKind::Unhealthy { place: place.clone(), why });
         }
     }
 
     /// Said once for each place.
     fn nothing_better(&mut self, here: Place) {
         if !std::mem::replace(&mut self.stranded, true) {
-            self.notify(NoticeKind::NothingBetter(here));
+            self.notify(NoticeKind::NoHealthyAlternative(here));
         }
     }
 

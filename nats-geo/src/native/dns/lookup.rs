@@ -11,7 +11,7 @@ use hickory_resolver::net::{DnsError as Semantic, NetError};
 use hickory_resolver::proto::rr::rdata::SRV;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 
-use crate::native::observe::events::TARGET;
+use crate::native::observe::events::event;
 use crate::native::{clock, tls};
 
 /// What is asked.
@@ -148,10 +148,7 @@ async fn of_srv(resolver: &TokioResolver, lookup: &Lookup) -> Result<DnsAnswer, 
                 if !error.is_no_records_found() {
                     last_failure = Some(failure(&error));
                 }
-                tracing::event!(
-                    name: "nats_geo.srv_without_address", target: TARGET, tracing::Level::WARN, %host, %error,
-                    "a server that an SRV record names has no address"
-                );
+                event!(SRV_WITHOUT_ADDRESS, %host, %error, "the host of an SRV record has no address");
                 lame.push(host);
             }
         }

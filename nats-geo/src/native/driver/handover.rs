@@ -4,12 +4,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::Level;
-
 use crate::core::Handover;
 use crate::native::hub::Hub;
 use crate::native::link::{Ended, Link};
-use crate::native::observe::events::TARGET;
+use crate::native::observe::events::event;
 use crate::native::subscription::Carriage;
 
 #[cfg(test)]
@@ -117,8 +115,8 @@ pub(super) async fn retire(hub: Arc<Hub>, link: Arc<Link>, overlap: Duration, dr
             link.finish().await
         };
         if while_it_moves(&link, drain, quiet).await.is_none() {
-            tracing::event!(
-                name: "nats_geo.drain_unfinished", target: TARGET, Level::WARN, conn = %link.conn, ?drain,
+            event!(
+                DRAIN_UNFINISHED, conn = %link.conn, ?drain,
                 "requests or deliveries were still in flight after the drain"
             );
         }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use async_nats::ServerInfo;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
-use tracing::Level;
 
 use super::again;
 use super::clock::Clock;
@@ -16,7 +15,7 @@ use super::found::Finding;
 use super::gates::{Gates, Verdict};
 use super::hub::{Hub, lock};
 use super::link::{self, Ended, Link, Report, Reports};
-use super::observe::events::TARGET;
+use super::observe::events::event;
 use super::observe::{Observed, Recorder};
 use super::prober::Answer;
 use super::servers::ServerUrl;
@@ -193,10 +192,7 @@ impl Driver {
                 Some((conn, report)) = self.reports.recv() => self.reported(conn, report),
                 Some(done) = self.tasks.join_next() => match done {
                     Ok(done) => self.finished(done),
-                    Err(error) if error.is_panic() => tracing::event!(
-                        name: "nats_geo.task_panicked", target: TARGET, Level::ERROR, %error,
-                        "a task of the driver panicked"
-                    ),
+                    Err(error) if error.is_panic() => event!(TASK_PANICKED, %error, "a task of the driver panicked"),
                     // Aborted by us.
                     Err(_) => {}
                 },
@@ -232,7 +228,7 @@ impl Driver {
 
     fn perform_all(&mut self) {
         while let Some(action) = self.decider.next_action() {
-            tracing::event!(name: "nats_geo.decided", target: TARGET, Level::DEBUG, ?action);
+            event!(DECIDED, ?action);
             self.perform(action);
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tracing::{Instrument as _, Level};
+use tracing::Instrument as _;
 
 use super::{Done, Driver, handover};
 use crate::core::{
@@ -12,7 +12,7 @@ use crate::core::{
 };
 use crate::native::hub::lock;
 use crate::native::observe::Move;
-use crate::native::observe::events::{self, TARGET};
+use crate::native::observe::events::{self, span};
 use crate::native::{home, link, prober};
 
 impl Driver {
@@ -51,7 +51,7 @@ impl Driver {
 
     pub(super) fn move_complete(&self, it: Option<Move>) {
         let Some(it) = it else { return };
-        events::resumed_on(&it);
+        events::move_completed(&it);
         #[cfg(feature = "metrics")]
         self.exporter.moved(&it);
     }
@@ -60,7 +60,7 @@ impl Driver {
         let Some(target) = self.endpoints.target(endpoint) else { return };
         let (sessions, observed) = (Arc::clone(&self.settings.sessions), Arc::clone(&self.observed));
         observed.probes.fetch_add(1, Ordering::Relaxed);
-        let span = tracing::span!(target: TARGET, Level::DEBUG, "nats_geo.probe", address = %target.address);
+        let span = span!(PROBE_SPAN, address = %target.address);
         let probing = async move {
             let result = prober::probe(&target, &sessions, limit, &observed.probe_bytes).await;
             Done::Probed { probe, endpoint, result }
@@ -73,8 +73,7 @@ impl Driver {
             return self.tell(Event::OpenFailed { conn, error: OpenError::Other("no longer known".into()) });
         };
         let (settings, reporter) = (self.settings.clone(), self.reporter.clone());
-        let span =
-            tracing::span!(target: TARGET, Level::INFO, "nats_geo.dial", %conn, address = %target.address);
+        let span = span!(DIAL_SPAN, %conn, address = %target.address);
         let dialling = async move {
             let result = link::open(conn, &target, &settings, limit, reporter).await;
             Done::Opened { conn, endpoint, result }
@@ -98,7 +97,7 @@ impl Driver {
         let (hub, link) = (Arc::clone(&self.hub), Arc::clone(&entry.link));
         hub.aim_at(conn);
         lock(&self.observed.history).activating(conn, self.clock.now());
-        let span = tracing::span!(target: TARGET, Level::INFO, "nats_geo.activate", %conn, ?handover);
+        let span = span!(ACTIVATE_SPAN, %conn, ?handover);
         let gates = self.gates_before(conn, handover);
         let activating = async move {
             if let Some((gates, place)) = gates
@@ -114,7 +113,7 @@ impl Driver {
     fn retire(&mut self, conn: ConnId, overlap: Duration, drain: Duration) {
         let Some(entry) = self.links.get(&conn) else { return self.kill(conn) };
         let (hub, link) = (Arc::clone(&self.hub), Arc::clone(&entry.link));
-        let span = tracing::span!(target: TARGET, Level::INFO, "nats_geo.retire", %conn);
+        let span = span!(RETIRE_SPAN, %conn);
         let retiring = async move {
             handover::retire(hub, link, overlap, drain).await;
             Done::Retired { conn }

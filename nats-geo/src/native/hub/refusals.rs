@@ -162,7 +162,7 @@ impl Hub {
         self.counters.unreadable.fetch_add(1, Ordering::Relaxed);
         let Scrubbed { subject, problem, is_left_out } = scrubbed;
         if lock(&self.refusals).is_news(&format!("unreadable {subject}")) {
-            self.notify(NoticeKind::Unreadable {
+            self.notify(NoticeKind::UnreadableMessage {
                 subject: shown(subject),
                 why: format!("{problem} cannot be read"),
                 is_left_out: *is_left_out,

@@ -25,16 +25,33 @@
 //! # }
 //! ```
 //!
-//! * [`Context::publish`] sends again until a stream has the message, which stores it once.
-//! * [`Consumer::messages`] are the messages of a durable consumer, each acknowledged by who has worked on it;
-//!   [`Stream::ordered`] are all of a stream, in order, each once. Both wait while nothing can be reached, and end with
-//!   an error that says why when what they read is gone.
+//! * [`Context::publish`] resends a message until a stream has acknowledged it. The stream stores it once.
+//! * [`Consumer::messages`] reads a pull consumer. The application acknowledges each message. [`Stream::ordered`] reads a
+//!   whole stream, in order, each message once. Both wait while the client cannot reach the stream. Both end with an
+//!   error when the stream or the consumer is gone.
 //! * [`kv`] and [`object`] are key-value and object stores on top of these.
-//! * A [`VirtualStream`] is one stream for all regions: each writes and reads its own part, also while it is cut off.
-//! * [`Stream::get`] and key-value reads are answered by the nearest copy, [`Stream::nearest`] leads to it.
+//! * A [`VirtualStream`] is one stream for all regions. Each region writes and reads its own part, also while it is cut off.
+//! * The nearest copy answers [`Stream::get`] and key-value reads. [`Stream::nearest`] returns that copy.
 //!
-//! Types of configuration and state are those of async-nats. Not wrapped: push consumers, JetStream domains, priority
-//! groups.
+//! Types of configuration and state are those of async-nats: [`consumer`], [`stream`].
+//!
+//! # Not wrapped
+//! * Push consumers, and ordered ones of async-nats: use [`Stream::create_consumer`] and [`Stream::ordered`].
+//! * `fetch`, `batch` and `sequence` of a consumer: take as many messages as you want from [`Consumer::messages`];
+//!   [`PullOptions::max_messages`] bounds how many wait in the client.
+//! * `update_consumer`: [`Stream::create_consumer`] changes a consumer of the same name. `create_consumer_strict`.
+//! * Pause, resume, reset and unpin of consumers; reading by priority group.
+//! * Publishing without waiting for each acknowledgement (`send_publish`, `wait_for_acks`): publish from several tasks.
+//! * JetStream domains, and other API prefixes than `$JS.API`.
+//! * Lists of streams and of consumers, the stream of a subject, account information, subjects of a stream.
+//! * Deletion of single messages; purges up to a sequence, or that keep some messages. [`Stream::purge`] takes a subject.
+//! * Reads of the first or next message of a subject. [`Stream::get`] takes a sequence, [`Stream::last`] a subject.
+//! * Buckets: changes of the configuration and `status`; time to live of one key; `delete` and `purge` that expect a
+//!   revision; watches from a revision. [`kv::Store::stream`] has the state.
+//! * Object stores: writing links, changing metadata, watching and sealing a store. Reads follow links.
+//!
+//! For these, [`GeoClient::nats`] returns the live connection: `async_nats::jetstream::new(connection)`. That connection
+//! never moves, so call `nats` again after each move.
 
 use std::sync::Arc;
 
@@ -79,10 +96,29 @@ pub mod virtual_stream;
 pub use virtual_stream::VirtualStream;
 
 pub use async_nats::datetime::DateTime;
-/// Configuration and state of consumers, as in async-nats.
-pub use async_nats::jetstream::consumer;
-/// Configuration and state of streams, as in async-nats.
-pub use async_nats::jetstream::stream;
+
+/// Configuration and state of consumers: the types of async-nats that this client takes and returns.
+pub mod consumer {
+    pub use async_nats::jetstream::consumer::{
+        AckPolicy, Config, DeliverPolicy, Info, PriorityGroupState, PriorityPolicy, ReplayPolicy,
+        SequenceInfo,
+    };
+
+    /// Configuration of pull consumers.
+    pub mod pull {
+        pub use async_nats::jetstream::consumer::pull::Config;
+    }
+}
+
+/// Configuration and state of streams: the types of async-nats that this client takes and returns.
+pub mod stream {
+    pub use async_nats::jetstream::message::StreamMessage;
+    pub use async_nats::jetstream::stream::{
+        ClusterInfo, Compression, Config, ConsumerLimits, DiscardPolicy, External, Info, PeerInfo,
+        PersistenceMode, Placement, Republish, RetentionPolicy, Source, SourceInfo, State, StorageType,
+        StreamConsumerSource, SubjectTransform,
+    };
+}
 
 /// Publishes to streams, reads and manages them, wherever traffic goes. Made by [`GeoClient::jetstream`]; clones are cheap, and each keeps the
 /// client alive.

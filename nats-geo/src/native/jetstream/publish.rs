@@ -13,7 +13,7 @@ use super::api::Repeat;
 use super::question::Question;
 use super::{Ack, Context, LastTry, PublishError};
 use crate::native::RequestError;
-use crate::native::observe::events::TARGET;
+use crate::native::observe::events::event;
 use crate::native::publish::bad_header;
 
 impl Context {
@@ -81,10 +81,7 @@ impl Context {
                 Err(error) => return Err(error),
             };
             question.in_doubt |= last.in_doubt();
-            tracing::event!(
-                name: "nats_geo.not_acknowledged", target: TARGET, tracing::Level::DEBUG, %subject, tries, reason = %last,
-                "not acknowledged"
-            );
+            event!(NOT_ACKNOWLEDGED, %subject, tries, reason = %last, "no acknowledgement arrived");
             if !may_pass || !question.may_ask_again().await {
                 let (waited, in_doubt) = (question.waited(), question.in_doubt);
                 return Err(PublishError::GaveUp { tries, waited, last, in_doubt, message_id });

@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use async_nats::{Event, ServerError};
 use tokio::sync::mpsc;
-use tracing::Level;
 
 use super::{Report, Reports, State};
 use crate::core::{Cause, ConnId};
 use crate::native::clock;
-use crate::native::observe::events::TARGET;
+use crate::native::observe::events::event;
 use crate::wire::{Complaint, Denied};
 
 /// Reports what async-nats says about a link, and at last how it ended.
@@ -85,9 +84,7 @@ fn refused(conn: ConnId, state: &State, error: &ServerError) -> Refused {
     if !matches!(complaint, Complaint::Permissions | Complaint::Subscriptions) {
         return Refused::MayBeTheEnd;
     }
-    tracing::event!(
-        name: "nats_geo.refused", target: TARGET, Level::WARN, %conn, %text, "refused by the server"
-    );
+    event!(SERVER_REFUSED, %conn, %text, "the server refused an operation");
     if complaint == Complaint::Subscriptions {
         state.over_limit.fetch_add(1, Ordering::Relaxed);
         return Refused::Reported(Report::OverLimit { text: text.clone() });

@@ -8,9 +8,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
-use tracing::Level;
 
-use super::events::TARGET;
+use super::events::event;
 use crate::core::{Action, Call, Config, Time};
 use crate::decision_log::Line;
 use crate::native::ConnectError;
@@ -149,10 +148,7 @@ struct Job {
 impl Job {
     fn run(mut self) {
         if let Err(why) = self.write() {
-            tracing::event!(
-                name: "nats_geo.decision_log_ended", target: TARGET, Level::WARN, why,
-                "the decision log ended: {why}"
-            );
+            event!(DECISION_LOG_ENDED, why, "the decision log ended: {why}");
         }
     }
 

@@ -1,108 +1,116 @@
-//! Notices as `tracing` events. Their names are documented in the module above.
+//! Notices as `tracing` events. Names and levels come from [`crate::core::vocabulary`].
 
 use std::time::Duration;
 
-use tracing::Level;
-
 use super::Move;
-use crate::core::{Notice, NoticeKind, Place};
+use crate::core::{Notice, NoticeKind, Place, vocabulary};
 
-/// Of all spans and events of the native client.
+/// The target of all spans and events of the native client.
 pub(crate) const TARGET: &str = "nats_geo";
 
-/// An event about a place.
-macro_rules! at_place {
-    ($level:ident, $name:literal, $notice:expr, $place:expr $(, $field:ident = $value:expr)*) => {{
-        let Place { conn, region, server, address, .. } = $place;
+/// Emits a `tracing` event under the name and the level of its row in the vocabulary.
+macro_rules! event {
+    ($row:ident, $($fields:tt)*) => {
         tracing::event!(
-            name: $name, target: TARGET, Level::$level,
-            at = %$notice.at, %conn, %region, server = server.as_deref(), %address, $($field = $value,)*
+            name: $crate::core::vocabulary::$row.tracing_name,
+            target: $crate::native::observe::events::TARGET,
+            $crate::native::observe::events::level($crate::core::vocabulary::$row.level),
+            $($fields)*
+        )
+    };
+}
+pub(crate) use event;
+
+/// Returns a `tracing` span with the name and the level of its row in the vocabulary.
+macro_rules! span {
+    ($row:ident, $($fields:tt)*) => {
+        tracing::span!(
+            target: $crate::native::observe::events::TARGET,
+            $crate::native::observe::events::level($crate::core::vocabulary::$row.level),
+            $crate::core::vocabulary::$row.name,
+            $($fields)*
+        )
+    };
+}
+pub(crate) use span;
+
+pub(crate) const fn level(level: vocabulary::Level) -> tracing::Level {
+    match level {
+        vocabulary::Level::Debug => tracing::Level::DEBUG,
+        vocabulary::Level::Info => tracing::Level::INFO,
+        vocabulary::Level::Warn => tracing::Level::WARN,
+        vocabulary::Level::Error => tracing::Level::ERROR,
+    }
+}
+
+/// Emits a notice about a server.
+macro_rules! at_place {
+    ($row:ident, $notice:expr, $place:expr $(, $field:ident = $value:expr)*) => {{
+        let Place { conn, region, server, address, .. } = $place;
+        event!(
+            $row, at = %$notice.at, %conn, %region, server = server.as_deref(), %address, $($field = $value,)*
             "{}", $notice.kind
         );
     }};
 }
 
-/// Tells it to whoever collects.
+/// Emits a notice for the subscribers of `tracing`.
 pub(crate) fn emit(notice: &Notice) {
     let Notice { at, kind } = notice;
     match kind {
-        NoticeKind::Connected(place) => at_place!(INFO, "nats_geo.connected", notice, place),
-        NoticeKind::Dialing(place) => at_place!(DEBUG, "nats_geo.dialing", notice, place),
-        NoticeKind::Opened(place) => at_place!(DEBUG, "nats_geo.opened", notice, place),
+        NoticeKind::Connected(place) => at_place!(CONNECTED, notice, place),
+        NoticeKind::Dialing(place) => at_place!(DIALING, notice, place),
+        NoticeKind::Opened(place) => at_place!(OPENED, notice, place),
         NoticeKind::OpenFailed { place, error } => {
-            at_place!(WARN, "nats_geo.open_failed", notice, place, error = display(error));
+            at_place!(OPEN_FAILED, notice, place, error = tracing::field::display(error));
         }
-        NoticeKind::Suspected(place) => at_place!(WARN, "nats_geo.suspected", notice, place),
-        NoticeKind::Cleared(place) => at_place!(INFO, "nats_geo.cleared", notice, place),
-        NoticeKind::Lost { place, .. } => at_place!(WARN, "nats_geo.lost", notice, place),
-        NoticeKind::LameDuck(place) => at_place!(INFO, "nats_geo.lame_duck", notice, place),
-        NoticeKind::Useless { place, why } => {
-            at_place!(WARN, "nats_geo.useless", notice, place, why = why);
-        }
-        NoticeKind::NothingBetter(place) => at_place!(WARN, "nats_geo.nothing_better", notice, place),
+        NoticeKind::Suspected(place) => at_place!(SUSPECTED, notice, place),
+        NoticeKind::Cleared(place) => at_place!(CLEARED, notice, place),
+        NoticeKind::Lost { place, .. } => at_place!(LOST, notice, place),
+        NoticeKind::LameDuck(place) => at_place!(LAME_DUCK, notice, place),
+        NoticeKind::Unhealthy { place, why } => at_place!(UNHEALTHY, notice, place, why = why),
+        NoticeKind::NoHealthyAlternative(place) => at_place!(NO_HEALTHY_ALTERNATIVE, notice, place),
         NoticeKind::Moved { from, to, cause, overlap } => at_place!(
-            INFO,
-            "nats_geo.moved",
+            MOVED,
             notice,
             to,
-            from_region = display(&from.region),
-            from_address = display(&from.address),
+            from_region = tracing::field::display(&from.region),
+            from_address = tracing::field::display(&from.address),
             cause = cause.name(),
             overlap = *overlap
         ),
-        NoticeKind::StandbyReady(place) => at_place!(INFO, "nats_geo.standby_ready", notice, place),
-        NoticeKind::Damped { region, until } => tracing::event!(
-            name: "nats_geo.damped", target: TARGET, Level::WARN, %at, %region, %until, "{kind}"
-        ),
-        NoticeKind::OtherCluster { address, .. } => tracing::event!(
-            name: "nats_geo.other_cluster", target: TARGET, Level::WARN, %at, address, "{kind}"
-        ),
-        NoticeKind::LabelContradicted { address, .. } => tracing::event!(
-            name: "nats_geo.label_contradicted", target: TARGET, Level::WARN, %at, address, "{kind}"
-        ),
-        NoticeKind::CredentialsRefused { .. } => {
-            tracing::event!(name: "nats_geo.credentials_refused", target: TARGET, Level::WARN, %at, "{kind}");
+        NoticeKind::StandbyReady(place) => at_place!(STANDBY_READY, notice, place),
+        NoticeKind::Damped { region, until } => event!(DAMPED, %at, %region, %until, "{kind}"),
+        NoticeKind::OtherCluster { address, .. } => event!(OTHER_CLUSTER, %at, address, "{kind}"),
+        NoticeKind::LabelContradicted { address, .. } => event!(LABEL_CONTRADICTED, %at, address, "{kind}"),
+        NoticeKind::CredentialsRefused { .. } => event!(CREDENTIALS_REFUSED, %at, "{kind}"),
+        NoticeKind::Offline => event!(OFFLINE, %at, "{kind}"),
+        NoticeKind::BreakBeforeMake(place) => at_place!(BREAK_BEFORE_MAKE, notice, place),
+        NoticeKind::Stalled => event!(STALLED, %at, "{kind}"),
+        NoticeKind::SubscriptionRefused { subject, why } => {
+            event!(SUBSCRIPTION_REFUSED, %at, subject, why, "{kind}");
         }
-        NoticeKind::Offline => {
-            tracing::event!(name: "nats_geo.offline", target: TARGET, Level::WARN, %at, "{kind}");
+        NoticeKind::PublishRefused { subject, why } => event!(PUBLISH_REFUSED, %at, subject, why, "{kind}"),
+        NoticeKind::SlowConsumer { subject } => event!(SLOW_CONSUMER, %at, subject, "{kind}"),
+        NoticeKind::StreamReset { stream, last_sequence } => {
+            event!(STREAM_RESET, %at, stream, last_sequence, "{kind}");
         }
-        NoticeKind::BreakBeforeMake(place) => {
-            at_place!(WARN, "nats_geo.break_before_make", notice, place);
+        NoticeKind::UnreadableMessage { subject, why, is_left_out } => {
+            event!(UNREADABLE_MESSAGE, %at, subject, why, is_left_out, "{kind}");
         }
-        NoticeKind::Resumed => {
-            tracing::event!(name: "nats_geo.stalled", target: TARGET, Level::INFO, %at, "{kind}");
+        NoticeKind::ResolverFailed { name, why, .. } => {
+            event!(RESOLVER_FAILED, %at, name, error = why, "{kind}");
         }
-        NoticeKind::SubscriptionRefused { subject, why } => tracing::event!(
-            name: "nats_geo.subscription_refused", target: TARGET, Level::WARN, %at, subject, why, "{kind}"
-        ),
-        NoticeKind::PublishRefused { subject, why } => tracing::event!(
-            name: "nats_geo.publish_refused", target: TARGET, Level::WARN, %at, subject, why, "{kind}"
-        ),
-        NoticeKind::SlowConsumer { subject } => tracing::event!(
-            name: "nats_geo.slow_consumer", target: TARGET, Level::WARN, %at, subject, "{kind}"
-        ),
-        NoticeKind::StreamBeganAgain { stream, last_sequence } => tracing::event!(
-            name: "nats_geo.stream_began_again", target: TARGET, Level::WARN, %at, stream, last_sequence, "{kind}"
-        ),
-        NoticeKind::Unreadable { subject, why, is_left_out } => tracing::event!(
-            name: "nats_geo.unreadable", target: TARGET, Level::WARN, %at, subject, why, is_left_out, "{kind}"
-        ),
-        NoticeKind::ResolverFailed { name, why, .. } => tracing::event!(
-            name: "nats_geo.resolver_failed", target: TARGET, Level::WARN, %at, name, error = why, "{kind}"
-        ),
-        NoticeKind::ResolverRecovered { name } => tracing::event!(
-            name: "nats_geo.resolver_recovered", target: TARGET, Level::INFO, %at, name, "{kind}"
-        ),
+        NoticeKind::ResolverRecovered { name } => event!(RESOLVER_RECOVERED, %at, name, "{kind}"),
     }
 }
 
-/// A move is complete.
-pub(crate) fn resumed_on(it: &Move) {
+/// Emits that a move is complete.
+pub(crate) fn move_completed(it: &Move) {
     let Move { to, cause, phases, .. } = it;
     let millis = |phase: Option<Duration>| phase.map(|phase| phase.as_secs_f64() * 1e3);
-    tracing::event!(
-        name: "nats_geo.resumed_on", target: TARGET, Level::INFO,
-        region = %to.region, server = to.server.as_deref(), address = %to.address, cause = cause.name(),
+    event!(
+        MOVE_COMPLETED, region = %to.region, server = to.server.as_deref(), address = %to.address, cause = cause.name(),
         detect_ms = millis(phases.detect), select_ms = millis(phases.select),
         connect_ms = millis(phases.connect), resume_ms = millis(phases.resume),
         "{} has all subscriptions", to.region
@@ -110,44 +118,4 @@ pub(crate) fn resumed_on(it: &Move) {
 }
 
 #[cfg(test)]
-mod tests {
-    /// What the table in the documentation names, and what the code emits.
-    #[test]
-    fn every_name_is_documented_and_every_documented_name_is_emitted() {
-        let sources = [
-            include_str!("events.rs"),
-            include_str!("decision_log.rs"),
-            include_str!("../driver/mod.rs"),
-            include_str!("../driver/handover.rs"),
-            include_str!("../driver/perform.rs"),
-            include_str!("../dns/lookup.rs"),
-            include_str!("../jetstream/publish.rs"),
-            include_str!("../link/watch_end.rs"),
-            include_str!("../options/start.rs"),
-            include_str!("../service/discovery.rs"),
-            #[cfg(feature = "metrics")]
-            include_str!("export.rs"),
-        ];
-        let quoted = |text: &'static str, quote: char| {
-            let parts = text.split(quote).skip(1).step_by(2);
-            parts.filter(|part| is_name(part)).collect::<Vec<_>>()
-        };
-        let documented: Vec<_> =
-            include_str!("mod.rs").lines().filter(|line| line.starts_with("//! |")).collect();
-        let documented: Vec<_> = documented.into_iter().flat_map(|line| quoted(line, '`')).collect();
-        let emitted: Vec<_> =
-            sources.into_iter().flat_map(|text| text.lines()).flat_map(|line| quoted(line, '"')).collect();
-        assert!(emitted.len() > 25, "{emitted:?}");
-        for name in &emitted {
-            assert!(documented.contains(name), "{name} is not in the table");
-        }
-        for name in documented.iter().filter(|name| cfg!(feature = "metrics") || name.contains('.')) {
-            assert!(emitted.contains(name), "{name} is in the table, but nobody emits it");
-        }
-    }
-
-    fn is_name(text: &str) -> bool {
-        let rest = text.strip_prefix("nats_geo.").or_else(|| text.strip_prefix("nats_geo_"));
-        rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
-    }
-}
+mod tests;

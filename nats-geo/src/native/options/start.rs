@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_nats::ConnectOptions;
 use tokio::sync::{broadcast, mpsc, watch};
-use tracing::{Instrument as _, Level};
+use tracing::Instrument as _;
 
 use super::{ConnectionOptions, GeoOptions};
 use crate::core::Selector;
@@ -18,7 +18,7 @@ use crate::native::gates::Gates;
 use crate::native::hub::{Hub, Limits, Place};
 use crate::native::link::Settings;
 use crate::native::notices::NOTICES_MAX;
-use crate::native::observe::events::TARGET;
+use crate::native::observe::events::span;
 use crate::native::tls::Sessions;
 use crate::native::{ConnectError, GeoClient, IntoServers, ServerUrl, ServerUrlError};
 
@@ -116,7 +116,7 @@ impl GeoOptions {
             gates,
         });
         let stop = watch::Sender::new(false);
-        let span = tracing::span!(target: TARGET, Level::INFO, "nats_geo.client", client = self.name);
+        let span = span!(CLIENT_SPAN, client = self.name);
         let driver = tokio::spawn(driver.run(stop.subscribe()).instrument(span));
         Ok(GeoClient::new(ClientParts {
             hub,

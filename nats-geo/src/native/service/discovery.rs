@@ -7,11 +7,10 @@ use std::task::{Context, Poll};
 
 use futures_util::future::try_join_all;
 use futures_util::stream::{SelectAll, Stream, StreamExt as _};
-use tracing::Level;
 
 use super::registry::Registry;
 use super::rules::PREFIX;
-use crate::native::observe::events::TARGET;
+use crate::native::observe::events::event;
 use crate::native::subscription::{Copies, Stopper};
 use crate::native::{GeoClient, Message, SubscribeError, Subscription};
 
@@ -54,9 +53,9 @@ impl Discovery {
     pub(super) async fn answer(mut self, registry: Arc<Registry>) {
         while let Some((verb, question)) = self.questions.next().await {
             if let Err(why) = answer(verb, &question, &registry).await {
-                tracing::event!(
-                    name: "nats_geo.service_not_answered", target: TARGET, Level::WARN,
-                    subject = %question.subject, why, "a question about a service was not answered"
+                event!(
+                    SERVICE_NOT_ANSWERED, subject = %question.subject, why,
+                    "the service could not answer a discovery request"
                 );
             }
         }

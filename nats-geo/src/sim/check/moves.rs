@@ -35,7 +35,7 @@ impl Checker for Moves {
         };
         let NoticeKind::Moved { from, to, cause, .. } = kind else { return Ok(()) };
         // A region of no use is left as if it were dead.
-        if from.region == to.region || !cause.is_planned() || *cause == MoveCause::Useless {
+        if from.region == to.region || !cause.is_planned() || *cause == MoveCause::Unhealthy {
             return Ok(());
         }
         let returns = self.0[*client].returns.entry(to.region.clone()).or_default();

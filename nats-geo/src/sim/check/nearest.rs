@@ -85,7 +85,7 @@ impl Client {
             NoticeKind::Moved { from, to, cause, .. } => {
                 let to_conn = to.conn;
                 let (from, to) = (world.region(&from.region), world.region(&to.region));
-                let failed = !cause.is_planned() || *cause == MoveCause::Useless;
+                let failed = !cause.is_planned() || *cause == MoveCause::Unhealthy;
                 if let Some(from) = from.filter(|_| from != to && failed) {
                     self.regions[from].fled = true;
                 }

@@ -79,7 +79,7 @@ impl Client {
                 self.suspected.remove(&place.conn);
             }
             // What was left stays so until it answers.
-            Action::Notify(Notice { kind: NoticeKind::Resumed, .. }) => {
+            Action::Notify(Notice { kind: NoticeKind::Stalled, .. }) => {
                 self.suspected.retain(|conn| Some(*conn) != self.current);
             }
             _ => {}

@@ -49,7 +49,7 @@ impl Client {
     fn noticed(&mut self, kind: &NoticeKind) {
         let here = match kind {
             NoticeKind::Connected(place) | NoticeKind::Moved { to: place, .. } => Some(place.region.clone()),
-            NoticeKind::Lost { .. } | NoticeKind::Suspected(_) | NoticeKind::Resumed => None,
+            NoticeKind::Lost { .. } | NoticeKind::Suspected(_) | NoticeKind::Stalled => None,
             NoticeKind::Cleared(place) => Some(place.region.clone()),
             _ => return,
         };

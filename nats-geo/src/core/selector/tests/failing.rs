@@ -276,7 +276,7 @@ fn a_stall_of_the_host_is_no_verdict() {
     world.run_for(secs(5));
     assert_eq!(world.active_conn(), home);
     let kinds: Vec<_> = world.notices(since).into_iter().map(|(_, kind)| kind).collect();
-    assert_eq!(kinds, [NoticeKind::Resumed]);
+    assert_eq!(kinds, [NoticeKind::Stalled]);
 }
 
 #[test]

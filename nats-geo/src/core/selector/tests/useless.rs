@@ -43,7 +43,7 @@ fn a_useless_region_is_left_make_before_break_and_returned_to_when_it_is_of_use(
         world.event(unusable(old));
         world.run_for(secs(1));
         assert_eq!(world.region(), Some("ams"));
-        assert_eq!(moves(&world, since), [MoveCause::Useless]);
+        assert_eq!(moves(&world, since), [MoveCause::Unhealthy]);
         let position = |is_it: &dyn Fn(&Action) -> bool| {
             world.actions.iter().position(|(at, action)| *at >= since && is_it(action)).unwrap()
         };
@@ -64,7 +64,7 @@ fn a_useless_region_is_left_make_before_break_and_returned_to_when_it_is_of_use(
         // The last try was followed by 240 s at most, then good probes and the spread.
         world.run_for(secs(300));
         assert_eq!(world.region(), Some("lon"));
-        assert_eq!(moves(&world, since), [MoveCause::Useless, MoveCause::FailBack]);
+        assert_eq!(moves(&world, since), [MoveCause::Unhealthy, MoveCause::FailBack]);
     }
 }
 
@@ -75,13 +75,13 @@ fn if_all_regions_are_useless_the_client_stays_and_says_so_once() {
     world.useless.extend(["lon", "ams", "dal"]);
     check_for(&mut world, secs(20));
     assert_eq!(world.active_conn(), old);
-    assert_eq!(count(&world, since, |kind| matches!(kind, NoticeKind::NothingBetter(_))), 1);
-    assert_eq!(count(&world, since, |kind| matches!(kind, NoticeKind::Useless { .. })), 3);
+    assert_eq!(count(&world, since, |kind| matches!(kind, NoticeKind::NoHealthyAlternative(_))), 1);
+    assert_eq!(count(&world, since, |kind| matches!(kind, NoticeKind::Unhealthy { .. })), 3);
     let tried: Vec<_> = world.opens(since).iter().map(|(_, server)| world.servers[*server].region).collect();
     assert_eq!(tried, ["ams", "dal"], "each once");
     check_for(&mut world, secs(580));
     assert_eq!(world.active_conn(), old);
-    assert_eq!(count(&world, since, |kind| matches!(kind, NoticeKind::NothingBetter(_))), 1);
+    assert_eq!(count(&world, since, |kind| matches!(kind, NoticeKind::NoHealthyAlternative(_))), 1);
     assert!(world.opens(since).len() <= 40, "nobody is hammered: {:?}", world.opens(since));
 
     world.useless.remove("dal");
@@ -97,7 +97,7 @@ fn the_next_region_is_asked_when_the_first_is_of_no_use_either() {
     world.event(unusable(world.active_conn()));
     world.run_for(secs(2));
     assert_eq!(world.region(), Some("dal"));
-    assert_eq!(moves(&world, since), [MoveCause::Useless]);
+    assert_eq!(moves(&world, since), [MoveCause::Unhealthy]);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn under_a_connection_limit_the_useless_region_is_left_all_the_same() {
     world.event(unusable(world.active_conn()));
     world.run_for(secs(4));
     assert_eq!(world.region(), Some("ams"));
-    assert_eq!(moves(&world, since), [MoveCause::Useless]);
+    assert_eq!(moves(&world, since), [MoveCause::Unhealthy]);
     assert_eq!(count(&world, since, |kind| matches!(kind, NoticeKind::BreakBeforeMake(_))), 1);
 }
 
@@ -164,7 +164,7 @@ fn verdicts_about_links_that_carry_nothing_are_ignored() {
     world.event(unusable(super::super::super::ConnId(999)));
     world.run_for(secs(5));
     assert!(moves(&world, since).is_empty());
-    assert_eq!(count(&world, since, |kind| matches!(kind, NoticeKind::Useless { .. })), 0);
+    assert_eq!(count(&world, since, |kind| matches!(kind, NoticeKind::Unhealthy { .. })), 0);
 }
 
 #[test]

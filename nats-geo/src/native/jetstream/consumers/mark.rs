@@ -53,7 +53,7 @@ impl Mark {
     /// Sends the notice that the stream began again.
     pub(crate) fn notify(self, context: &Context, stream: &str) {
         let (stream, last_sequence) = (shown(stream), self.sequence);
-        context.client().hub().notify(NoticeKind::StreamBeganAgain { stream, last_sequence });
+        context.client().hub().notify(NoticeKind::StreamReset { stream, last_sequence });
     }
 
     async fn seems_lost(self, context: &Context, stream: &str) -> Option<bool> {

@@ -52,7 +52,7 @@ pub enum MessagesError {
     #[error(
         "stream `{stream}` began again after message {last_sequence}, and consumer `{consumer}` with it; make the consumer again"
     )]
-    StreamBeganAgain {
+    StreamReset {
         /// The stream.
         stream: String,
         /// The consumer.
@@ -186,7 +186,7 @@ impl State {
 
     fn stream_began_again(&self, mark: Mark) -> MessagesError {
         let (stream, consumer) = (self.stream.clone(), self.consumer.clone());
-        MessagesError::StreamBeganAgain { stream, consumer, last_sequence: mark.sequence }
+        MessagesError::StreamReset { stream, consumer, last_sequence: mark.sequence }
     }
 
     fn consumer_gone(&self) -> MessagesError {

@@ -237,7 +237,7 @@ impl Pull {
         if is_enough || batch == 0 {
             return Ok(());
         }
-        if !self.context.client().is_live() {
+        if !self.context.client().is_connected() {
             return Err(PublishError::Unavailable { waited: Duration::ZERO });
         }
         let heartbeat = if self.in_doubt {

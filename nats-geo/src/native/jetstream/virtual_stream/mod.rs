@@ -47,7 +47,7 @@
 //! * **Without a leader of JetStream**, which more than half of all servers choose, a region that is cut off goes on
 //!   publishing, and reading with consumers that exist. New consumers are refused with an error that says so.
 //! * **A write stream that begins again** numbers its messages anew: somebody deletes it and makes it again, or it was in
-//!   memory and its servers restart. Readers find that out, send [`NoticeKind::StreamBeganAgain`], and read the new
+//!   memory and its servers restart. Readers find that out, send [`NoticeKind::StreamReset`], and read the new
 //!   messages. They ask `$JS.API.STREAM.INFO` of the write stream, so permit that. Without an answer a reader believes
 //!   what it sees: a lower sequence later in the same read stream.
 

@@ -1,0 +1,92 @@
+//! The metrics of the feature `metrics`.
+
+/// One metric.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct MetricInfo {
+    /// The name, such as `nats_geo_moves_total`.
+    pub name: &'static str,
+    /// The kind.
+    pub kind: MetricKind,
+    /// The labels, but `client`, which all metrics have.
+    pub labels: &'static [&'static str],
+    /// The unit.
+    pub unit: &'static str,
+    /// What it counts or measures.
+    pub meaning: &'static str,
+}
+
+/// The kind of a metric.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum MetricKind {
+    /// A number that only grows.
+    Counter,
+    /// A number that grows and falls.
+    Gauge,
+    /// A distribution of values.
+    Histogram,
+}
+
+impl MetricKind {
+    /// Returns the name in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+macro_rules! metrics {
+    ($($constant:ident $name:literal $kind:ident [$($label:literal)*] $unit:literal $meaning:literal)*) => {
+        $(
+            #[doc = $meaning]
+            pub const $constant: MetricInfo = MetricInfo {
+                name: concat!("nats_geo_", $name),
+                kind: MetricKind::$kind,
+                labels: &[$($label),*],
+                unit: $unit,
+                meaning: $meaning,
+            };
+        )*
+
+        /// All metrics.
+        ///
+        /// | metric | kind | labels | unit | meaning |
+        /// |---|---|---|---|---|
+        $(#[doc = concat!(
+            "| `nats_geo_", $name, "` | ", stringify!($kind), " | ", $("`", $label, "` ",)* "| ", $unit, " | ",
+            $meaning, " |"
+        )])*
+        pub const METRICS: &[MetricInfo] = &[$($constant),*];
+    };
+}
+
+metrics! {
+    PUBLISHED "published_total" Counter [] "messages" "Publishes that the client accepted."
+    DELIVERED "delivered_total" Counter [] "messages" "Messages that subscriptions delivered to the application."
+    IN_DOUBT "in_doubt_total" Counter [] "messages"
+        "Publishes on lost links that the server had not confirmed: each may or may not have arrived."
+    DISCARDED "discarded_total" Counter [] "messages" "Messages that are certainly lost."
+    RESENT "resent_total" Counter [] "messages" "Publishes of lost links that the client resent on another link."
+    REFUSED "refused_total" Counter [] "messages"
+        "Publishes that the client refused, because too many were unconfirmed."
+    DENIED "denied_total" Counter [] "messages" "Publishes that a server did not permit. Each is lost."
+    UNREADABLE "unreadable_total" Counter [] "messages"
+        "Messages of other clients whose headers, or which as a whole, the client could not read and left out."
+    DROPPED_UNCONFIRMED "dropped_unconfirmed_total" Counter [] "messages"
+        "Unconfirmed publishes that the client will not resend, because newer ones needed their room."
+    EXPIRED_UNCONFIRMED "expired_unconfirmed_total" Counter [] "messages"
+        "Unconfirmed publishes that were too old to be resent."
+    PINGS "pings_total" Counter [] "PINGs" "PINGs that the client sent on its links."
+    PROBES "probes_total" Counter [] "probes" "Measurements of servers."
+    PROBE_BYTES "probe_bytes_total" Counter [] "bytes" "Bytes of probes, in both directions."
+    MOVES "moves_total" Counter ["cause"] "moves" "Moves of traffic to another link."
+    REGION_SECONDS "region_seconds_total" Counter ["region"] "seconds" "Time during which traffic went to a region."
+    OFFLINE_SECONDS "offline_seconds_total" Counter [] "seconds" "Time without a link, the start included."
+    LIVE_LINKS "live_links" Gauge ["region"] "clients" "Clients whose traffic goes to a region now."
+    MOVE_SECONDS "move_seconds" Histogram ["cause" "phase"] "seconds"
+        "Duration of each phase of a move: `detect`, `select`, `connect`, `resume`."
+}

@@ -1,0 +1,113 @@
+//! The names of everything that a client reports: events, causes of moves, `tracing` spans and metrics.
+//!
+//! This module is the only place that knows these names. Notices, `tracing`, metrics, the browser package and the book take
+//! them from here. The names stay the same in later versions: dashboards depend on them.
+//!
+//! ```
+//! use nats_geo::core::vocabulary::{CAUSES, EVENTS};
+//!
+//! for event in EVENTS {
+//!     println!("{}: {} Remedy: {}", event.name, event.cause, event.remedy);
+//! }
+//! let region_lost = CAUSES.iter().find(|cause| cause.name == "region_lost");
+//! assert_eq!(region_lost.map(|cause| cause.text), Some("region lost"));
+//! ```
+
+use super::{MoveCause, NoticeKind};
+
+mod causes;
+pub use causes::{CAUSES, CauseInfo};
+
+mod table;
+
+mod events;
+pub use events::*;
+
+mod metrics;
+pub use metrics::*;
+
+mod spans;
+pub use spans::*;
+
+/// One event: its names, and what it means for an operator.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct EventInfo {
+    /// The name in snake case, such as `lame_duck`: [`NoticeKind::name`].
+    pub name: &'static str,
+    /// The name in camel case, such as `lameDuck`: the `type` of the status in JavaScript.
+    pub camel_name: &'static str,
+    /// The name of the `tracing` event, such as `nats_geo.lame_duck`.
+    pub tracing_name: &'static str,
+    /// The variant of [`NoticeKind`]; `None` if applications get no notice of it.
+    pub variant: Option<&'static str>,
+    /// The status of nats-core (nats.js) that the browser package emits in addition, such as `ldm`.
+    pub nats_core_type: Option<&'static str>,
+    /// Which clients emit it.
+    pub client: Client,
+    /// The level of the `tracing` event.
+    pub level: Level,
+    /// The fields of the `tracing` event, but `at`, which every notice has. `place` stands for four fields: `conn`,
+    /// `region`, `server` and `address`.
+    pub fields: &'static [&'static str],
+    /// What happened.
+    pub meaning: &'static str,
+    /// Why it happens.
+    pub cause: &'static str,
+    /// What the application or the operator can do.
+    pub remedy: &'static str,
+    /// An example of its text.
+    pub text_example: &'static str,
+}
+
+/// The clients that emit an event.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Client {
+    /// The native client and the browser client.
+    Both,
+    /// Only the native client.
+    Native,
+    /// Only the browser client.
+    Browser,
+}
+
+/// How serious an event is: the level of its `tracing` event.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum Level {
+    /// A detail for developers.
+    Debug,
+    /// A normal event.
+    Info,
+    /// An event that an operator may have to act on.
+    Warn,
+    /// A bug.
+    Error,
+}
+
+impl Level {
+    /// Returns the name in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// `None`, or `Some` of the one thing that is there.
+macro_rules! optional {
+    () => {
+        None
+    };
+    ($value:expr) => {
+        Some($value)
+    };
+}
+use optional;
+
+#[cfg(test)]
+mod tests;
