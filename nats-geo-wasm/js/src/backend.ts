@@ -1,6 +1,6 @@
 // Backend: what a connection needs from whoever holds the links, the engine in this realm or the service worker.
 
-import type { ServerInfo, Snapshot } from "../types/nats.js";
+import type { ServerInfo, Snapshot, Status } from "../types/nats.js";
 
 /** The engine's view, as the sync getters of a connection need it. */
 export interface State {

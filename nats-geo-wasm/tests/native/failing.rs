@@ -57,6 +57,8 @@ async fn a_silent_server_is_left_and_given_up() {
     client.publish("orders", "elsewhere");
     client.until("the message", |client| client.payloads() == ["elsewhere"]).await;
     client.until("the verdict", |client| !client.noticed("lost").is_empty()).await;
+    // nats-core says so of the live link only, and traffic had left this one.
+    assert!(client.noticed("disconnect").is_empty(), "{:?}", client.notices);
     there.thaw();
 }
 
