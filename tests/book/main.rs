@@ -2,6 +2,8 @@
 //!
 //! `BOOK=write cargo test -p nats-geo-tests --test book` writes the generated parts anew.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod command_line;
 mod commands;
 mod constants;
@@ -91,7 +93,7 @@ fn every_rust_sample_is_compiled() {
 /// A reader who follows a tutorial types all of its commands.
 #[test]
 fn every_command_of_a_tutorial_runs() {
-    let tutorials: Vec<Page> = pages::all().into_iter().filter(|page| commands::is_tutorial(page)).collect();
+    let tutorials: Vec<Page> = pages::all().into_iter().filter(commands::is_tutorial).collect();
     assert!(tutorials.len() >= 3, "the tutorials were not found");
     for page in &tutorials {
         commands::run_all(page);

@@ -1,6 +1,6 @@
 /**
- * What a connection, a message and a subscription are. Names and semantics follow `@nats-io/nats-core`, so that code
- * written for it ports by changing the import; what is added is marked "nats-geo".
+ * Declarations of connections, messages and subscriptions. Names and semantics follow `@nats-io/nats-core`, so you port
+ * code by changing the import. Additions are marked "nats-geo".
  */
 
 export * from "./errors.js";
@@ -19,7 +19,7 @@ export interface MsgHdrs extends Iterable<[string, string[]]> {
   readonly status: string;
   /** Status code, 0 when there is none. */
   readonly code: number;
-  /** What the server says about the status code. */
+  /** The server's text for the status code. */
   readonly description: string;
   /** First value, or "" when there is none. */
   get(name: string, match?: HeaderMatch): string;
@@ -133,7 +133,7 @@ export interface Subscription extends AsyncIterable<Msg> {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** What the server says about itself. */
+/** INFO: the description that the server sends of itself. */
 export interface ServerInfo {
   readonly server_id: string;
   readonly server_name: string;
@@ -156,7 +156,7 @@ export interface ServerInfo {
   readonly api_lvl?: number;
 }
 
-/** What this connection has sent and received. */
+/** Counters of a connection. */
 export interface Stats {
   readonly inMsgs: number;
   readonly outMsgs: number;
@@ -212,8 +212,8 @@ export interface Snapshot {
   /** Best first. */
   readonly regions: readonly RegionSnapshot[];
   /**
-   * Publishes that the library had to drop, could not confirm, and sent again, and that a server denied; and moves
-   * between links.
+   * Counters of publishes: `discarded` are lost, `inDoubt` may or may not have arrived, `resent` went out once more, and
+   * a server refused the `denied` ones. `moves` counts moves between links.
    */
   readonly discarded: number;
   readonly inDoubt: number;
@@ -343,7 +343,7 @@ export interface NatsConnection {
   stats(): Stats;
   /** Milliseconds of a round trip to the server. */
   rtt(): Promise<number>;
-  /** Chooses afresh where to be connected. */
+  /** Chooses the server again, and moves there if it is another one. */
   reconnect(): Promise<void>;
   /** Replaces the servers; the live link stays until `reconnect()`. */
   setServers(servers: string[]): void;
