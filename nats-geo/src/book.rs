@@ -3,6 +3,9 @@
 #[doc = include_str!("../../docs/book/configuration.md")]
 struct Configuration;
 
+#[doc = include_str!("../../docs/book/configuration-advanced.md")]
+struct AllConstants;
+
 #[doc = include_str!("../../docs/book/dns.md")]
 struct Dns;
 
@@ -32,6 +35,9 @@ struct Security;
 
 #[doc = include_str!("../../docs/book/services.md")]
 struct Services;
+
+#[doc = include_str!("../../docs/book/simulation.md")]
+struct Simulation;
 
 #[doc = include_str!("../../docs/book/virtual-streams.md")]
 struct VirtualStreams;

@@ -89,7 +89,7 @@ pub enum LogError {
     #[error("reading the decision log failed: {0}")]
     Io(#[from] io::Error),
     /// It does not begin as one.
-    #[error("this is no decision log: it does not begin with a line `{{\"start\":..}}`")]
+    #[error("not a decision log: it does not begin with a line `{{\"start\":..}}`")]
     NoStart,
     /// It was written in another format.
     #[error(
@@ -232,8 +232,8 @@ mod tests {
     fn what_is_no_log_is_refused_and_says_why() {
         let error = |text: &str| Log::read(text.as_bytes()).unwrap_err().to_string();
         let good = text(&log());
-        assert!(error("").contains("no decision log"));
-        assert!(error("{\"told\":{}}\n").contains("no decision log"));
+        assert!(error("").contains("not a decision log"));
+        assert!(error("{\"told\":{}}\n").contains("not a decision log"));
         let other = good.replacen("\"format\":1", "\"format\":2", 1);
         assert!(error(&other).contains("has format 2, written by nats-geo 0"), "{}", error(&other));
         let older = good.replacen("\"budget_burst\"", "\"burst\"", 1);

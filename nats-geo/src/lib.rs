@@ -1,5 +1,5 @@
-//! A client for NATS super-clusters. It connects to the nearest healthy region, moves away when the region fails, and
-//! fails back when the region is healthy again. It needs no load balancer: each client decides for itself.
+//! A client of NATS super-clusters. It talks to the nearest healthy region, leaves a failing region about one round trip
+//! after the failure can be noticed, and fails back later. It needs no load balancer, because the client decides.
 //!
 //! ```no_run
 //! use futures_util::StreamExt;
@@ -18,32 +18,33 @@
 //! ```
 //!
 //! # Map
-//! * [`connect`] and [`GeoOptions`] create a [`GeoClient`]: publish, subscribe, request, notices, snapshot.
-//! * [`jetstream`] has streams, consumers, key-value and object stores that continue across moves. Its virtual streams
-//!   survive the loss of regions.
-//! * [`service`] has services (ADR-32) that any NATS client can find and call. A service keeps its id across moves.
-//! * [`observe`] lists the data that a client reports: report, counters, `tracing` and metrics.
-//! * [`async_nats`] is the crate that this one builds on. Use its types from here, so that versions cannot differ.
-//! * [`core`] makes the decisions: a state machine without clock, sockets or randomness. Its [`Config`](core::Config) holds
-//!   every constant of the policy, with the reason; start from a preset. [`core::vocabulary`] names all events.
+//! * [`connect`] and [`GeoOptions`] make a [`GeoClient`]: publish, subscribe, request, notices, snapshot.
+//! * [`jetstream`]: streams, consumers, key-value and object stores that outlive the link under them, and virtual streams
+//!   that outlive the loss of regions.
+//! * [`service`]: services that any NATS client can find and call. They keep their id when the client moves.
+//! * [`core`] makes the decisions: a state machine without clock, sockets or randomness. Its
+//!   [`Config`](core::Config) holds every constant of the policy, with the reason for its default. Start from a preset.
 //! * [`wire`] is the NATS client protocol as a pure codec.
-//! * `decision_log` (feature `serde`) reads the recorded inputs and decisions of a client; `core::Log` replays them.
-//! * `sim` (feature `sim`) is a simulated world of servers and networks, in which the decisions are tested.
+//! * [`observe`] lists the report, the counters, the names of `tracing` events, and the metrics of a client.
+//! * `decision_log` reads recorded inputs and decisions of a selector; `core::Log` replays them.
+//! * `sim` (feature `sim`) simulates servers and network paths, and tests the decisions there.
+//! * `async_nats` is the client underneath. Use its types from here, so that the versions cannot differ.
 //!
-//! # Delivery guarantees
-//! * **Planned moves** (lame duck, fail back, a faster region): requests, publishes and queue groups lose nothing and get no
-//!   duplicates. A plain subscription loses nothing, and may receive duplicates while two links overlap.
-//! * **A dead link** loses what core NATS must lose: messages in flight, and publishes that the server had not confirmed.
-//!   [`GeoClient::stats`] counts them, and [`GeoOptions::at_least_once`] resends them. Requests that wait on the link fail
-//!   at once. Their error says that they may have been executed, and the client does not resend them.
-//! * **JetStream**: the client resends publishes to streams, because a stream stores a message id once. Consumers lose
-//!   nothing: JetStream redelivers messages that were in flight.
-//! * **While the client is offline**, publishes and requests wait up to a limit, then fail with an error that says so.
+//! # Lost and duplicated messages
+//! * **Orderly moves** (lame duck, fail back, a faster region): requests, publishes and queue groups lose and duplicate
+//!   nothing. A plain subscription loses nothing, and may get a message twice while the links overlap.
+//! * **A dead link** loses the messages that were on their way. It also loses publishes that were written but not
+//!   confirmed: [`GeoClient::stats`] counts them, and [`GeoOptions::at_least_once`] resends them. A request that waits on
+//!   the link fails at once. Its error says that it may have been executed, and the client never repeats it. The client
+//!   does resend publishes to streams, because a stream stores each message id once. Consumers lose nothing: JetStream
+//!   redelivers the messages that were on their way.
+//! * **While no link is live**, publishes and requests wait for at most
+//!   [`publish_wait`](GeoOptions::publish_wait), then fail with an error that says so.
 //!
 //! # Features
 //! * `native` (default): the tokio driver over async-nats. Without it, the crate is pure and builds for wasm32.
-//! * `dns` (default): finds servers by name.
-//! * `metrics`: counters and times for the recorder of the crate `metrics`; names in [`observe`].
+//! * `dns` (default): finds servers by DNS.
+//! * `metrics`: counters and times for the recorder of the crate `metrics`; [`observe`] has their names.
 //! * `serde` (part of `native`): decision logs as text.
 //! * `sim`: the simulator. It is pure too.
 

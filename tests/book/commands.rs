@@ -62,7 +62,7 @@ impl Session<'_> {
                 self.folder = std::fs::read_to_string(after).unwrap().trim().into();
             }
             Mark::RunUntil(shown) => Started::new(&script, pages::root()).await_line(self.page, shown),
-            Mark::Start(shown) => self.start(&script, &pages::root().to_owned(), shown),
+            Mark::Start(shown) => self.start(&script, pages::root(), shown),
             Mark::StartBeside(shown) => self.start(&script, &self.folder.clone(), shown),
             Mark::Write(path) => {
                 let path = self.beside.path().join(path);

@@ -2,6 +2,8 @@
 //!
 //! `BOOK=write cargo test -p nats-geo-tests --test book` writes the generated parts anew.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod command_line;
 mod commands;
 mod constants;
@@ -72,10 +74,26 @@ fn readme_is_a_front_door() {
     assert!(lines <= 120, "README.md has {lines} lines: what is more than 120 belongs into docs/book");
 }
 
-/// Whoever follows a tutorial types all of its commands.
+#[test]
+fn every_rust_sample_is_compiled() {
+    let compiled = pages::read("nats-geo/src/book.rs");
+    let has_rust = |page: &Page| page.name != "README.md" && page.text.contains("```rust");
+    let missing = |page: &Page| !compiled.contains(&format!("docs/book/{}\"", page.name));
+    let names: Vec<_> = pages::all()
+        .into_iter()
+        .filter(|page| has_rust(page) && missing(page))
+        .map(|page| page.name)
+        .collect();
+    assert!(
+        names.is_empty(),
+        "add {names:?} to nats-geo/src/book.rs: rustdoc compiles the samples of its pages"
+    );
+}
+
+/// A reader who follows a tutorial types all of its commands.
 #[test]
 fn every_command_of_a_tutorial_runs() {
-    let tutorials: Vec<Page> = pages::all().into_iter().filter(|page| commands::is_tutorial(page)).collect();
+    let tutorials: Vec<Page> = pages::all().into_iter().filter(commands::is_tutorial).collect();
     assert!(tutorials.len() >= 3, "the tutorials were not found");
     for page in &tutorials {
         commands::run_all(page);

@@ -43,6 +43,7 @@ impl Started {
 
     /// Waits until a line with this text is printed.
     #[track_caller]
+    #[expect(clippy::disallowed_methods, reason = "it waits for another process, in real time")]
     pub(crate) fn await_line(&mut self, page: &str, text: &str) {
         let end = Instant::now() + LIMIT;
         while !self.lines.iter().any(|line| line.contains(text)) {

@@ -61,13 +61,17 @@ pub(crate) fn summary() -> String {
         match fault {
             "lame-duck" => format!("{} of {} requests failed", row["failed_requests"], row["requests"]),
             _ if row["p50_ms"].is_null() => "no answer before the region was healed".to_owned(),
-            _ => format!("{} ms (p90 {} ms)", millis(&row["p50_ms"]), millis(&row["p90_ms"])),
+            _ => format!(
+                "{} ms (p90 {} ms, {} clients)",
+                millis(&row["p50_ms"]),
+                millis(&row["p90_ms"]),
+                row["n"]
+            ),
         }
     };
-    let mut table = format!(
-        "Time from the fault to the first answered request, at the median, for clients in the region that fails:\n\n\
-         | fault | nats-geo (`interactive`) | async-nats | physical limit |\n|---|---|---|---|\n"
-    );
+    let mut table = "Time from the fault to the first answered request, at the median, for clients in the region that \
+                     fails:\n\n| fault | nats-geo (`interactive`) | async-nats | physical limit |\n|---|---|---|---|\n"
+        .to_owned();
     for (fault, name) in [
         ("server-kill", "one server killed"),
         ("region-kill", "region killed"),
@@ -75,8 +79,8 @@ pub(crate) fn summary() -> String {
         ("lame-duck", "server in lame duck mode"),
     ] {
         let mut limits = rows(failovers, &broken).filter(|row| row["fault"] == fault);
-        let limit =
-            limits.find_map(|row| row["limit_ms"].as_f64()).map_or("–".into(), |ms| format!("{ms:.0} ms"));
+        let limit = limits.find_map(|row| row["limit_ms"].as_f64());
+        let limit = limit.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.0} ms"));
         let (geo, stock) = (cell(fault, "nats-geo"), cell(fault, "async-nats"));
         let _ = writeln!(table, "| {name} | **{geo}** | {stock} | {limit} |");
     }

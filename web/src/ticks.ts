@@ -40,7 +40,7 @@ function count(message: Msg): void {
   if (lane.last >= 0 && step <= 0 && step > -RESTART_STEP) lane.doubled += 1;
   lane.last = step > 0 || step <= -RESTART_STEP ? number : lane.last;
   lane.arrivals.push(performance.now());
-  lane.text.textContent = `${lane.lost} lost, ${lane.doubled} twice`;
+  lane.text.textContent = `${lane.lost} lost, ${lane.doubled} duplicated`;
 }
 
 function added(region: string): Lane {

@@ -18,7 +18,7 @@ export interface PubAck {
 }
 
 export interface JetStreamPublishOptions {
-  /** Makes the publish idempotent within the stream's duplicate window. So the client resends it when no answer arrives. */
+  /** Makes the publish idempotent within the stream's duplicate window, so that the client resends it when an answer is missing. */
   msgID?: string;
   timeout?: number;
   /** How often to try again; the default is 2. */

@@ -1,6 +1,6 @@
 /**
- * Connections, messages and subscriptions. Names and semantics follow `@nats-io/nats-core`, so code that is written for it
- * ports by changing the import. Comments that begin with "nats-geo" mark additions.
+ * Declarations of connections, messages and subscriptions. Names and semantics follow `@nats-io/nats-core`, so you port
+ * code by changing the import. Additions are marked "nats-geo".
  */
 
 export * from "./errors.js";
@@ -133,7 +133,7 @@ export interface Subscription extends AsyncIterable<Msg> {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** INFO of the server: how it describes itself. */
+/** INFO: the description that the server sends of itself. */
 export interface ServerInfo {
   readonly server_id: string;
   readonly server_name: string;
@@ -156,7 +156,7 @@ export interface ServerInfo {
   readonly api_lvl?: number;
 }
 
-/** Counters of this connection. */
+/** Counters of a connection. */
 export interface Stats {
   readonly inMsgs: number;
   readonly outMsgs: number;
@@ -212,8 +212,8 @@ export interface Snapshot {
   /** Best first. */
   readonly regions: readonly RegionSnapshot[];
   /**
-   * Counters: publishes that the client dropped (`discarded`), that are unconfirmed (`inDoubt`), that it resent
-   * (`resent`), and that a server denied (`denied`); and `moves` to another link.
+   * Counters of publishes: `discarded` are lost, `inDoubt` may or may not have arrived, `resent` went out once more, and
+   * a server refused the `denied` ones. `moves` counts moves between links.
    */
   readonly discarded: number;
   readonly inDoubt: number;
@@ -343,7 +343,7 @@ export interface NatsConnection {
   stats(): Stats;
   /** Milliseconds of a round trip to the server. */
   rtt(): Promise<number>;
-  /** Measures all servers anew, and moves to the best region. */
+  /** Chooses the server again, and moves there if it is another one. */
   reconnect(): Promise<void>;
   /** Replaces the servers; the live link stays until `reconnect()`. */
   setServers(servers: string[]): void;

@@ -95,9 +95,9 @@ impl Auth {
         Ok(Self::Jwt { jwt, seed })
     }
 
-    /// A callback that gives credentials before every connection. It gets the nonce that the server wants signed. Use it for
-    /// tokens that change, for auth callout, and for keys in another place. If it does not answer in time, the dial fails. An
-    /// error of the callback counts as refused credentials.
+    /// Calls a function for credentials before every connection, with the nonce that it must sign. For tokens that
+    /// change, for auth callout, and for keys that the process does not hold. A late answer makes the dial fail. An error
+    /// counts as refused credentials.
     pub fn callback<F, Answer>(callback: F) -> Self
     where
         F: Fn(Vec<u8>) -> Answer + Send + Sync + 'static,

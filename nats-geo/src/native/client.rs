@@ -24,10 +24,10 @@ use crate::core::{Notice, Selector, Snapshot};
 mod drain;
 
 /// A client of a super-cluster. It talks to the nearest healthy region, leaves a failing one, and fails back.
-/// [`connect`](super::connect) and [`GeoOptions`](super::GeoOptions) create it.
+/// [`connect`](super::connect) and [`GeoOptions`](super::GeoOptions) make it.
 ///
-/// Clones are cheap and share one connection. When the application drops the last one, all tasks and connections end at
-/// once; [`drain`](Self::drain) ends them without losing anything.
+/// Clones are cheap and share everything. Dropping the last clone ends all tasks and connections at once;
+/// [`drain`](Self::drain) ends them in an orderly way.
 #[derive(Clone)]
 pub struct GeoClient {
     handle: Arc<Handle>,
@@ -99,7 +99,7 @@ impl GeoClient {
         &self.handle.hub
     }
 
-    /// Subscribes. The stream continues when the client moves to another server.
+    /// Subscribes to a subject. The stream survives moves from server to server.
     ///
     /// ```no_run
     /// use futures_util::StreamExt as _;
@@ -114,17 +114,17 @@ impl GeoClient {
     /// ```
     ///
     /// # Errors
-    /// The subject is not valid, or the client is closed. While the client is offline, the call succeeds: the client
-    /// installs the subscription on its next link.
+    /// The subject is empty, contains white space or an empty token, or is too long; or the client is closed. Without a
+    /// live link the call succeeds, and the client subscribes on the next link.
     pub async fn subscribe(&self, subject: impl ToSubject) -> Result<Subscription, SubscribeError> {
-        // A queue group gets no duplicates from two links: each message goes to one of them.
+        // Two links do not duplicate messages of a queue group: each message goes to one of them.
         let one_link = self.hub().limits.at_most_once;
         let carriage = if one_link { Carriage::OneLink } else { Carriage::EveryLink };
         self.add(subject, None, carriage, Some(self.hub().limits.subscription_buffer)).await
     }
 
-    /// Subscribes on every link that carries subscriptions. The caller recognises duplicates, and bounds the number of
-    /// messages.
+    /// Subscribes on every link that carries subscriptions, for callers that recognise duplicates. The caller bounds the
+    /// messages that may arrive.
     pub(crate) async fn subscribe_everywhere(
         &self,
         subject: impl ToSubject,
@@ -132,11 +132,11 @@ impl GeoClient {
         self.add(subject, None, Carriage::EveryLink, None).await
     }
 
-    /// Subscribes as a member of a queue group: each message goes to one member. A planned move loses no message and
-    /// duplicates none.
+    /// Subscribes as a member of a queue group: each message goes to one member. An orderly move neither loses nor
+    /// duplicates a message.
     ///
     /// # Errors
-    /// As [`subscribe`](Self::subscribe), or the queue group is empty or contains white space.
+    /// As [`subscribe`](Self::subscribe); or the queue group is empty or contains white space.
     pub async fn queue_subscribe(
         &self,
         subject: impl ToSubject,
@@ -149,12 +149,12 @@ impl GeoClient {
         self.add(subject, Some(queue), Carriage::EveryLink, Some(self.hub().limits.subscription_buffer)).await
     }
 
-    /// Waits until servers have confirmed everything that was published before. It makes a round trip to the server;
-    /// async-nats' `flush` does not.
+    /// Returns when servers have confirmed all earlier publishes. It makes a round trip to the server, unlike `flush` of
+    /// async-nats.
     ///
     /// # Errors
     /// No link is live within [`publish_wait`](super::GeoOptions::publish_wait), a link is lost meanwhile, or a server does
-    /// not answer. Earlier publishes may or may not have arrived.
+    /// not answer. The earlier publishes may or may not have arrived.
     pub async fn flush(&self) -> Result<(), FlushError> {
         let hub = self.hub();
         hub.live().await.map_err(|why| match why {
@@ -164,8 +164,8 @@ impl GeoClient {
         self.confirm(hub.unconfirmed()).await
     }
 
-    /// Closes all connections at once. Subscriptions deliver the messages that have arrived, then end. Waiting requests
-    /// fail.
+    /// Closes all connections at once. Subscriptions still deliver the messages that have arrived, then end. Waiting
+    /// requests fail.
     pub async fn close(&self) {
         self.handle.stop.send_replace(true);
         if let Some(driver) = self.handle.driver.lock().await.take() {
@@ -174,9 +174,11 @@ impl GeoClient {
         }
     }
 
-    /// Replaces the list of servers, those of [`server_with_region`](super::GeoOptions::server_with_region) included. Names
-    /// of [`dns`](super::GeoOptions::dns) stay. If the current server is not in the new list, the client moves without loss
-    /// as soon as another server can take over. Servers without credentials in their URL get those of the options.
+    /// Replaces the listed servers, including those of
+    /// [`server_with_region`](super::GeoOptions::server_with_region). Names of [`dns`](super::GeoOptions::dns) stay.
+    ///
+    /// If the new list lacks the server of the live link, the client makes an orderly move as soon as another server can
+    /// take over. Servers without credentials in their URL get those of the options.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::SetServersError> {
@@ -186,7 +188,7 @@ impl GeoClient {
     /// ```
     ///
     /// # Errors
-    /// The list is not valid, or the client is closed. Nothing changes then.
+    /// The list is empty or malformed, the TLS options fail, or the client is closed. Nothing changes then.
     pub async fn set_servers(&self, servers: impl IntoServers) -> Result<(), SetServersError> {
         let listed = servers.into_servers()?;
         if listed.is_empty() {
@@ -198,12 +200,12 @@ impl GeoClient {
         self.handle.relist.send(listed).await.map_err(|_driver_ended| SetServersError::Closed)
     }
 
-    /// Returns the events of the client from now on.
+    /// Returns a stream of the notices that the client sends from now on.
     pub fn notices(&self) -> Notices {
         Notices::new(self.handle.notices.subscribe())
     }
 
-    /// Returns the state: where traffic goes, and the ranking of all servers with the reason for each place.
+    /// Returns the state: the server of the live link, and all servers in order, with the reason for each place.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) {
@@ -219,8 +221,8 @@ impl GeoClient {
         Stats::of(self.hub(), &self.handle.observed, self.handle.clock.now())
     }
 
-    /// Returns the state for JSON: servers, unhealthy servers with their errors, the ranking, the last moves with their
-    /// phases, and counters. It contains no secret.
+    /// Returns the state for JSON: servers, unhealthy regions with the reason, the ranking, the last moves with their
+    /// phases, counters. It contains no secrets.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
@@ -238,16 +240,17 @@ impl GeoClient {
         })
     }
 
-    /// Returns the moment at which the client's [`Time`](crate::core::Time) was zero: that of notices and snapshots.
+    /// Returns the start of the client: the instant at which the [`Time`](crate::core::Time) of its notices and snapshots is
+    /// zero.
     pub fn started(&self) -> Instant {
         self.handle.clock.started()
     }
 
-    /// Returns the connection of async-nats that traffic goes to now; `None` while the client is offline.
+    /// Returns the live connection, for features that this crate does not wrap, such as push consumers; `None` while the
+    /// client is offline.
     ///
-    /// Use it for features that nats-geo does not wrap, such as push consumers. It is one connection to one server: it never
-    /// moves and never reconnects. So call this again after a [`Moved`](crate::core::NoticeKind::Moved). A clone of it
-    /// keeps the connection open.
+    /// It is one connection to one server. It never moves and never reconnects, so call this again after a
+    /// [`Moved`](crate::core::NoticeKind::Moved). The connection stays open while the application holds it.
     pub fn nats(&self) -> Option<async_nats::Client> {
         self.hub().live_now().map(|link| link.client().clone())
     }
@@ -273,7 +276,7 @@ impl GeoClient {
     async fn confirm(&self, links: Vec<Arc<Link>>) -> Result<(), FlushError> {
         let hub = self.hub();
         let round_trips = async {
-            // Publishes that other links left over were published before, too.
+            // Publishes that earlier links left unconfirmed count as earlier publishes, too.
             if let Some(live) = hub.live_now() {
                 hub.send_left_over(&live).await?;
             }
@@ -305,7 +308,7 @@ impl GeoClient {
         let feed = hub.add_feed(subject, queue, carriage, max_bytes);
         // Made before the wait, so that a caller that gives up leaves nothing behind.
         let subscription = Subscription::new(Arc::clone(&feed), hub);
-        // A channel that is full for long belongs to a link that will be left: the next one takes it along.
+        // The client will leave a link whose channel stays full. The next link takes the subscription along.
         let _ = tokio::time::timeout(hub.limits.publish_wait, hub.carry(&feed)).await;
         Ok(subscription)
     }
@@ -323,7 +326,7 @@ impl Drop for Handle {
     }
 }
 
-/// An error of [`GeoClient::subscribe`] and [`GeoClient::queue_subscribe`].
+/// Reason why the client made no subscription.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
@@ -349,7 +352,7 @@ pub enum SubscribeError {
     Closed,
 }
 
-/// An error of [`GeoClient::set_servers`].
+/// Reason why the client kept its list of servers.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetServersError {
@@ -364,18 +367,18 @@ pub enum SetServersError {
     Closed,
 }
 
-/// An error of [`GeoClient::flush`] and [`GeoClient::drain`]: the server has not confirmed all publishes.
+/// Reason why publishes may not have reached the server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlushError {
-    /// No link was live, or its server did not answer, for the whole `publish_wait`.
-    #[error("no server confirmed the publishes within `publish_wait`; they may or may not have arrived")]
+    /// For the whole `publish_wait`, no link was live or its server did not answer.
+    #[error("no server confirmed within `publish_wait`; earlier publishes may or may not have arrived")]
     Unavailable,
-    /// The link was lost. [`Stats::in_doubt`] counts the unconfirmed publishes on it.
-    #[error("the connection was lost; the unconfirmed publishes may or may not have arrived")]
+    /// The link was lost; [`Stats::in_doubt`] counts what was on it.
+    #[error("the connection was lost; earlier publishes may or may not have arrived")]
     LinkLost,
-    /// Something did not end within [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout): a request without an
-    /// answer, or a message that the application has not read or not dropped. The client is closed.
+    /// The drain ended at [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout), and the client closed. A request
+    /// still had no answer, or the application had not read or not dropped a message.
     #[error(
         "the client closed before all requests were answered; answer faster, or allow more time (`drain_timeout`)"
     )]

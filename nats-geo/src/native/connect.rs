@@ -11,7 +11,7 @@ use super::hub::lock;
 use super::{CredentialsError, ServerUrlError, TlsError, WithoutEffect};
 use crate::core::{ConfigError, OpenError, ProbeError};
 
-/// An error of [`GeoOptions::connect`](super::GeoOptions::connect).
+/// Reason why `connect` made no client.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -33,12 +33,12 @@ pub enum ConnectError {
     /// Another client uses the decision log.
     #[error("another client uses the decision log: give each client a `DecisionLog` of its own")]
     DecisionLogInUse,
-    /// A health check is not valid.
-    #[error("the health check `{gate}` is not valid: {problem}")]
+    /// A health check ([`Gate`](super::Gate)) cannot work.
+    #[error("the health check `{gate}` cannot work: {problem}")]
     Gate {
         /// Its name.
         gate: String,
-        /// The problem.
+        /// The problem, with a remedy.
         problem: String,
     },
     /// Every region refused the credentials, or two did and no other answered in the time of a dial (3 s).
@@ -47,26 +47,26 @@ pub enum ConnectError {
         /// The refusal of each server that the client asked.
         failures: Vec<ServerFailure>,
     },
-    /// No server accepted the client in time.
-    #[error("no server accepted the client within {waited:?}{}", listed(.failures))]
+    /// The client could connect to no server in time.
+    #[error("no connection to any server within {waited:?} (`connect_timeout`){}", listed(.failures))]
     TimedOut {
         /// The limit of [`GeoOptions::connect_timeout`](super::GeoOptions::connect_timeout).
         waited: Duration,
-        /// The last failure of each server that was tried.
+        /// The last failure of each server that the client tried.
         failures: Vec<ServerFailure>,
     },
 }
 
-/// A failure of one server.
+/// The last failure of one server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServerFailure {
-    /// Its `host:port`.
+    /// The server's `host:port`.
     pub address: String,
-    /// The last failure.
+    /// The failure.
     pub failure: Failure,
 }
 
-/// A failure of a probe or of a dial.
+/// Failure of a probe, of a dial, or of a look-up of a name.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
@@ -87,7 +87,7 @@ impl fmt::Display for ServerFailure {
     }
 }
 
-/// Progress of the driver, for the task that waits for the first link.
+/// Reports from the driver to the task that waits for the first link.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     failures: Arc<Mutex<BTreeMap<String, Failure>>>,
@@ -112,7 +112,7 @@ impl Progress {
         lock(&self.failures).remove(address);
     }
 
-    /// What went wrong last at a server, unless something has gone well since.
+    /// Returns the last failure of a server; `None` if it succeeded since.
     pub(crate) fn failure(&self, address: &str) -> Option<Failure> {
         lock(&self.failures).get(address).cloned()
     }

@@ -10,8 +10,8 @@ use super::Secret;
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialsError {
-    /// Reading the creds file failed.
-    #[error("reading the creds file `{}` failed: {why}", path.display())]
+    /// The creds file cannot be read.
+    #[error("cannot read the creds file `{}`: {why}", path.display())]
     NotReadable {
         /// The path of the file.
         path: PathBuf,
@@ -98,6 +98,6 @@ mod tests {
     #[tokio::test]
     async fn a_missing_file_is_named() {
         let error = Auth::CredsFile("/no/such.creds".into()).check().await.unwrap_err();
-        assert!(error.to_string().starts_with("reading the creds file `/no/such.creds` failed"), "{error}");
+        assert!(error.to_string().starts_with("cannot read the creds file `/no/such.creds`: "), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Health checks of the application: whether a server that answers is healthy for it.
+//! Health checks: decide whether a server that answers can serve this application.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
@@ -16,17 +16,16 @@ use super::jetstream::{Refused, check_name};
 use super::link::Link;
 use crate::core::{Config, Place, Region};
 
-/// A health check that a region must pass, such as a stream that can be read. Without health checks, every server that
-/// answers is healthy. Add it with [`GeoOptions::gate`](crate::GeoOptions::gate).
+/// A health check that a region must pass, such as a stream that can be read. Without health checks, a server that answers
+/// is healthy. For [`GeoOptions::gate`](crate::GeoOptions::gate).
 ///
-/// * Before a planned move, the client runs all checks once over the new link. If one fails, the client stays.
-/// * On the live link it runs each check every [`period`](Self::period). After several
-///   [failures in a row](Self::failures) the client leaves the region, make-before-break. It returns by the rules for a
-///   region that was down.
-/// * If no other region passes, the client stays, and sends the notice
+/// * Before an orderly move the client runs all checks once over the new link. If one fails, the client stays.
+/// * The client checks the live link every [`period`](Self::period). After several [failures in a row](Self::failures) it
+///   leaves the region, make before break. It returns by the rules for a region that was dead.
+/// * If no other region passes, the client stays, and sends
 ///   [`NoHealthyAlternative`](crate::core::NoticeKind::NoHealthyAlternative).
-/// * A client without a link waits for no check. It runs the checks as soon as it is connected.
-/// * The client leaves a lame duck in any case.
+/// * A client without a link waits for no check: at the start, and after a lost link, it connects first and checks then.
+/// * The client leaves a lame duck even if the checks of other regions fail.
 ///
 /// ```no_run
 /// use nats_geo::{Gate, GeoOptions};
@@ -45,7 +44,7 @@ use crate::core::{Config, Place, Region};
 /// # }
 /// ```
 #[derive(Clone)]
-#[must_use = "a health check does nothing until it is added to the options of a client"]
+#[must_use = "a health check does nothing until it is given to `GeoOptions::gate`"]
 pub struct Gate {
     name: String,
     check: Check,
@@ -58,8 +57,8 @@ pub struct Gate {
 
 type Check = Arc<dyn Fn(GateLink) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// A new leader of a stream is elected within seconds: with three failures in a row that moves nobody, and a client
-/// leaves an unhealthy region after 10 to 17 s. A thousand clients ask 200 times per second.
+/// A stream elects a new leader within seconds: with three failures in a row that moves no client, and clients leave an
+/// unhealthy region after 10 to 17 s. A thousand clients make 200 checks per second.
 const PERIOD: Duration = Duration::from_secs(5);
 
 /// The farthest regions are 300 ms away; two thirds of the time that an activation may take.
@@ -67,7 +66,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 const FAILURES: u32 = 3;
 
-/// The link that a health check tests. Requests on it go to that server, even if other traffic goes elsewhere.
+/// The link that a health check tests. Requests on it go to its server, wherever other traffic goes.
 #[derive(Clone, Debug)]
 pub struct GateLink {
     client: async_nats::Client,
@@ -75,7 +74,7 @@ pub struct GateLink {
 }
 
 impl GateLink {
-    /// Returns its connection. A clone of it keeps the connection open.
+    /// Returns its connection, which stays open while the application holds it.
     pub const fn nats(&self) -> &async_nats::Client {
         &self.client
     }
@@ -85,7 +84,7 @@ impl GateLink {
         &self.place.region
     }
 
-    /// Returns the name of its server; `None` until it is known.
+    /// Returns the name of its server, if known.
     pub fn server(&self) -> Option<&str> {
         self.place.server.as_deref()
     }
@@ -97,8 +96,8 @@ impl Gate {
         Self::of("JetStream", Arc::new(|link| api_answers(link, INFO.into(), Bytes::new()).boxed()))
     }
 
-    /// Returns a check that this stream can be read. It asks for a message with the highest possible sequence
-    /// (`$JS.API.STREAM.MSG.GET`), and the stream must answer that it has none.
+    /// Returns a check that this stream can be read: its leader replies that it has no message of the highest possible
+    /// sequence (`$JS.API.STREAM.MSG.GET`).
     pub fn stream(name: impl Into<String>) -> Self {
         let name = name.into();
         let problem = check_name("stream", &name).err().map(|error| error.to_string());
@@ -107,8 +106,8 @@ impl Gate {
         Self { problem, ..Self::of(format!("stream {name}"), check) }
     }
 
-    /// Returns a check of your own, under this name. Notices show its error. A check that takes longer than
-    /// [`timeout`](Self::timeout) has failed.
+    /// Returns a check that calls your function, under this name. Notices show its error text. A check that takes longer
+    /// than [`timeout`](Self::timeout) has failed.
     pub fn check<F>(name: impl Into<String>, check: impl Fn(GateLink) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
@@ -121,20 +120,20 @@ impl Gate {
         Self { name, check, problem: None, period: PERIOD, timeout: TIMEOUT, failures: FAILURES }
     }
 
-    /// How often the client runs the check on the live link, varied by 20 % so that clients drift apart. Default 5 s.
+    /// Sets the time between two checks of the live link, varied by 20 % so that clients drift apart. Default 5 s.
     pub fn period(mut self, period: Duration) -> Self {
         self.period = period;
         self
     }
 
-    /// How long the check may take. Default 2 s, the maximum for the default policy: two thirds of
+    /// Sets the time limit of one check. Default 2 s, which is the largest value for the default policy: two thirds of
     /// [`DialConfig::timeout`](crate::core::DialConfig::timeout).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// After how many failures in a row on the live link its region is unhealthy. Default 3.
+    /// Sets how many failures in a row make the region of the live link unhealthy. Default 3.
     pub fn failures(mut self, failures: u32) -> Self {
         self.failures = failures;
         self
@@ -151,7 +150,7 @@ impl Gate {
         answer.map_err(|why| format!("{}: {why}", self.name))
     }
 
-    /// Runs the check periodically, as the one of this number; returns the error when the link is unhealthy.
+    /// Repeats the check, which has this number; returns the reason when the link is unhealthy.
     async fn until_it_fails(&self, number: usize, link: &GateLink, asked: Asked) -> Verdict {
         let mut failed = asked.failures_before(number, self.failures);
         if asked != Asked::Nobody {
@@ -307,9 +306,9 @@ mod tests {
     #[test]
     fn gates_that_cannot_work_are_refused_by_name() {
         for (gate, what) in [
-            (Gate::stream("A.B"), "`A.B` is not a valid name of a stream"),
-            (Gate::stream(""), "`` is not a valid name of a stream"),
-            (Gate::stream("A\0"), "is not a valid name of a stream"),
+            (Gate::stream("A.B"), "`A.B` is not a name of a stream"),
+            (Gate::stream(""), "`` is not a name of a stream"),
+            (Gate::stream("A\0"), "is not a name of a stream"),
             (Gate::jetstream().period(Duration::ZERO), "its period is zero"),
             (Gate::jetstream().failures(0), "its failures are 0"),
             (Gate::jetstream().timeout(Duration::from_secs(3)), "at most 2s, two thirds of `dial.timeout`"),

@@ -1,5 +1,5 @@
-//! State that the handles of a client, its subscriptions and its driver share: where traffic goes now, and the
-//! subscriptions that move along when that changes.
+//! State that the handles of a client, its subscriptions and its driver share: the active link, and everything that the
+//! next link takes over.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -78,11 +78,11 @@ pub(crate) enum NotSent {
     TooLarge {
         limit: usize,
     },
-    /// As many publishes as may be are unconfirmed, and were for as long as we may wait.
+    /// The buffer of unconfirmed publishes stayed full for the whole `publish_wait`.
     TooManyUnconfirmed {
         max_bytes: usize,
     },
-    /// Larger than all that may be unconfirmed.
+    /// The message is larger than the buffer of unconfirmed publishes.
     TooLargeToKeep {
         max_bytes: usize,
     },

@@ -11,8 +11,8 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::core::Notice;
 
-/// A stream of the events of a client, from the moment of the call of [`GeoClient::notices`](super::GeoClient::notices). It
-/// ends when the client is closed.
+/// A stream of the notices of a client, from the moment of the call to
+/// [`GeoClient::notices`](super::GeoClient::notices). It ends when the client closes.
 pub struct Notices(BoxStream<'static, Result<Notice, NoticesMissed>>);
 
 impl Notices {
@@ -40,11 +40,11 @@ impl fmt::Debug for Notices {
     }
 }
 
-/// The reader was too slow: the oldest notices were dropped, the next ones follow.
+/// The application read too slowly, so the client dropped the oldest notices. The next ones follow.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{count} notices were dropped, as they were not read in time")]
+#[error("the client dropped {count} notices, because the application did not read them in time")]
 pub struct NoticesMissed {
-    /// How many.
+    /// Number of dropped notices.
     pub count: u64,
 }
 

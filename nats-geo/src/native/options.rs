@@ -1,4 +1,4 @@
-//! The options of a client.
+//! Options of a client.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ pub use connection::{ConnectionOptions, WithoutEffect};
 
 mod start;
 
-/// Connects to the nearest of these servers, with the defaults of [`GeoOptions`]. [`IntoServers`] shows the ways to list
+/// Connects to the nearest of these servers, with the defaults of [`GeoOptions`]. [`IntoServers`] has the ways to list
 /// servers.
 ///
 /// ```no_run
@@ -34,8 +34,8 @@ pub async fn connect(servers: impl IntoServers) -> Result<GeoClient, ConnectErro
     GeoOptions::new().connect(servers).await
 }
 
-/// Options of a client: credentials and limits. [`Config`] has the policy, and [`customize`](Self::customize) the options of
-/// async-nats.
+/// Options of a client: credentials, TLS and limits. The policy is in [`Config`]. [`customize`](Self::customize) sets
+/// further options of the connections of async-nats.
 ///
 /// ```no_run
 /// use nats_geo::GeoOptions;
@@ -111,78 +111,78 @@ impl GeoOptions {
         }
     }
 
-    /// The policy: when and where to move, and how often to measure. Default [`Config::fleet`], for many clients of one
-    /// kind. [`Config::interactive`] detects failures faster, for few clients.
+    /// Sets the policy: when the client moves, where to, and how often it measures. Default [`Config::fleet`], for many
+    /// clients of one kind. [`Config::interactive`] suits a single client that must fail over faster.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
 
-    /// Adds a server with the label of its region. Use it if the cluster of the server has no name, or another one.
+    /// Adds a server, in a region that you name. For servers that have no cluster name, or another one than you use.
     /// `region=url` in a list does the same.
     pub fn server_with_region(mut self, url: impl Into<String>, region: impl Into<String>) -> Self {
         self.labelled.push((url.into(), region.into()));
         self
     }
 
-    /// Adds a DNS name that stands for servers. A client may have several, and a list as well.
+    /// Adds a DNS name that stands for servers, besides the listed ones. Call it once for each name.
     #[cfg(feature = "dns")]
     pub fn dns(mut self, name: super::dns::Dns) -> Self {
         self.names.push(name);
         self
     }
 
-    /// Credentials for servers that have none in their URL. Default [`Auth::None`].
+    /// Sets the credentials for servers that have none in their URL. Default [`Auth::None`].
     pub fn auth(mut self, auth: Auth) -> Self {
         self.auth = auth;
         self
     }
 
-    /// User and password, as [`auth`](Self::auth).
+    /// Sets user and password, as [`auth`](Self::auth).
     pub fn user_and_password(self, user: impl Into<String>, password: impl Into<Secret>) -> Self {
         self.auth(Auth::UserAndPassword { user: user.into(), password: password.into() })
     }
 
-    /// A token, as [`auth`](Self::auth).
+    /// Sets a token, as [`auth`](Self::auth).
     pub fn token(self, token: impl Into<Secret>) -> Self {
         self.auth(Auth::Token(token.into()))
     }
 
-    /// An NKey by its seed (`SU...`), as [`auth`](Self::auth) with [`Auth::NKey`].
+    /// Sets an NKey by its seed (`SU...`), as [`auth`](Self::auth) with [`Auth::NKey`].
     pub fn nkey(self, seed: impl Into<Secret>) -> Self {
         self.auth(Auth::NKey(seed.into()))
     }
 
-    /// A creds file, as [`auth`](Self::auth) with [`Auth::CredsFile`].
+    /// Sets a creds file, as [`auth`](Self::auth) with [`Auth::CredsFile`].
     pub fn creds_file(self, path: impl Into<PathBuf>) -> Self {
         self.auth(Auth::CredsFile(path.into()))
     }
 
-    /// How connections are encrypted; the client then opens none without TLS. Default: as URLs and servers demand, with the
-    /// authorities of the operating system.
+    /// Encrypts all connections with these options. Default: TLS where a URL or a server asks for it, with the authorities
+    /// of the operating system.
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// The name of the connections in the servers' monitoring. Default none.
+    /// Sets the name of the connections in the servers' monitoring. Default none.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// How long [`connect`](Self::connect) waits for the first link. Default 10 s: a dial to a silent host takes 3 s, so
-    /// there is time to try others.
+    /// Sets how long [`connect`](Self::connect) waits for the first live link before it fails. Default 10 s: a dial to a
+    /// silent server takes 3 s, and the client can then try other servers.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
         self
     }
 
-    /// Lets [`connect`](Self::connect) return at once. The client connects in the background, for as long as that takes.
+    /// Makes [`connect`](Self::connect) return at once. The client connects in the background, however long that takes.
     /// Default off.
     ///
-    /// Meanwhile subscriptions succeed, and the client installs them on the first link. Publishes and requests wait for
-    /// [`publish_wait`](Self::publish_wait), then fail. If servers refuse the credentials, the client sends
+    /// Until then the client is offline. Subscriptions succeed, and the first link takes them along. Publishes and requests
+    /// wait for [`publish_wait`](Self::publish_wait), then fail. If servers refuse the credentials, the client sends
     /// [`NoticeKind::CredentialsRefused`](crate::core::NoticeKind::CredentialsRefused) and tries again.
     ///
     /// ```no_run
@@ -198,68 +198,71 @@ impl GeoOptions {
         self
     }
 
-    /// Ignores the servers that others advertise (`connect_urls`), and uses only those that are listed or looked up. Default
-    /// off. Use it for load balancers, and if servers advertise addresses that this client cannot reach.
+    /// Uses only the servers that are listed or found by DNS, and not those that servers advertise (`connect_urls`).
+    /// Default off. For servers that advertise addresses which this client cannot reach, and for load balancers.
     pub fn ignore_discovered_servers(mut self) -> Self {
         self.ignore_discovered_servers = true;
         self
     }
 
-    /// The home region of this client: see [`Config::home`]. The client creates streams there, and a return to it counts as a
-    /// fail back. Default: the nearest region that is known, also while it is down.
+    /// Sets the home region: see [`Config::home`]. The client creates streams there, and treats a return to it as a fail
+    /// back. Default: the nearest known region, also while it is down.
     pub fn home(mut self, region: impl Into<String>) -> Self {
         self.config.home = Some(region.into());
         self
     }
 
-    /// How long a publish or a request waits for a live link with room in its buffer. Default 5 s: longer than a failover,
-    /// shorter than people wait.
+    /// Sets how long a publish, or the sending of a request, waits for a live link that takes it. Default 5 s: longer than
+    /// most failovers, and short enough for a user who waits.
     pub fn publish_wait(mut self, limit: Duration) -> Self {
         self.publish_wait = limit;
         self
     }
 
-    /// How long a request waits for its answer. `None`: as long as its link lives. Default 10 s, as in async-nats.
+    /// Sets how long a request waits for its reply. With `None` it waits as long as its link lives. Default 10 s, as in
+    /// async-nats.
     pub fn request_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.request_timeout = limit.into();
         self
     }
 
-    /// How many unsent publishes of a dead link the client keeps for the next link. It drops the oldest ones first, and
-    /// counts them in [`Stats::discarded`](super::Stats::discarded). Default 4096. It has no effect with
-    /// [`at_least_once`](Self::at_least_once), which has bounds of its own.
+    /// Sets how many unsent publishes of a dead link the client keeps for the next link. It drops the oldest first, and
+    /// [`Stats::discarded`](super::Stats::discarded) counts them. Default 4096. It has no effect with
+    /// [`at_least_once`](Self::at_least_once), which has its own bounds.
     pub fn dead_link_buffer(mut self, messages: usize) -> Self {
         self.dead_link_buffer = messages;
         self
     }
 
-    /// Keeps every publish until its server has confirmed it. When a link is lost or silent, the client resends the
-    /// unconfirmed ones in order. Default off: some of them have arrived, so subscribers receive duplicates.
+    /// Keeps every publish until its server has confirmed it. When a link dies, or the client leaves a silent link, the
+    /// client resends the unconfirmed publishes in order. Default off, because some of them may have arrived, and
+    /// subscribers then get them twice. The client does not resend requests.
     ///
-    /// A confirmation means that the server has the message, not that subscribers have it. If the server dies before it
-    /// has passed the message to other regions, the message is lost. Use a [stream](super::jetstream) for messages that
-    /// must never be lost. The client does not resend requests.
+    /// A confirmation means that the server has the message, not that subscribers have it. The message can still be lost
+    /// with that server, on the way to other regions. Publish a message that must not be lost to a
+    /// [stream](super::jetstream).
     ///
-    /// Publishes before and after the move may overtake each other. Confirmations cost up to fifty small messages per second
-    /// while the application publishes.
+    /// Publishes from before a move and from after it may overtake each other. Confirmations cost up to fifty small
+    /// messages per second while the application publishes.
     pub fn at_least_once(mut self, at_least_once: AtLeastOnce) -> Self {
         self.at_least_once = Some(at_least_once);
         self
     }
 
-    /// Whether a planned move avoids duplicates in plain subscriptions, and loses messages instead. Default off: both links
-    /// deliver during the overlap, so nothing is lost, and some messages arrive twice.
+    /// Sets whether an orderly move loses messages of plain subscriptions rather than duplicating them. Default off: both
+    /// links deliver during the overlap, no message is lost, and some arrive twice.
     ///
-    /// When on, the old server has stopped to deliver before the new one begins. Messages of about two round trips in
-    /// between are lost, and the order is kept. A message can still arrive twice if the servers take longer to pass it to
-    /// each other than this client takes to move. Queue groups lose nothing and get no duplicates in either case.
+    /// When on, the server of the old link confirms the end of delivery before the new link begins. Messages that are
+    /// published in between, for about two round trips, are lost. Messages of the old link arrive first. A message arrives
+    /// twice only if the servers need longer to pass it between regions than this client needs for the move. Queue groups
+    /// lose and duplicate nothing, whether this is on or off.
     pub fn at_most_once(mut self, at_most_once: bool) -> Self {
         self.at_most_once = at_most_once;
         self
     }
 
-    /// The longest protocol line that all servers read, in bytes: their `max_control_line`. Default 4096, as in nats-server,
-    /// because servers do not announce their limit.
+    /// Sets the longest protocol line that all servers read, in bytes: their `max_control_line`. Default 4096, as in
+    /// nats-server, because servers do not announce their limit.
     ///
     /// A server closes the connection of a client that sends a longer line. So the client refuses subjects, queue groups,
     /// keys and names that would make one, with [`TooLong`](super::TooLong).
@@ -268,47 +271,46 @@ impl GeoOptions {
         self
     }
 
-    /// The size of the buffer of one subscription, in bytes, for messages that the application has not read. Default 64 MiB:
-    /// a second of a link with 500 Mbit/s. The buffer never holds more than 65 536 messages.
+    /// Sets how many bytes of unread messages one subscription keeps. Default 64 MiB: a second of a link with 500 Mbit/s.
+    /// It never keeps more than 65 536 messages.
     ///
-    /// When it is full, the client drops the newest messages. [`Stats::discarded`](super::Stats::discarded) counts them, and
-    /// the notice [`SlowConsumer`](crate::core::NoticeKind::SlowConsumer) names the subscription. Other subscriptions
-    /// continue.
+    /// A full buffer loses the newest messages. [`Stats::discarded`](super::Stats::discarded) counts them, and a notice
+    /// ([`SlowConsumer`](crate::core::NoticeKind::SlowConsumer)) names the subscription. Other subscriptions go on.
     pub fn subscription_buffer(mut self, bytes: usize) -> Self {
         self.subscription_buffer = bytes;
         self
     }
 
-    /// How long [`GeoClient::drain`] waits for answers, acknowledgements and handlers, and
+    /// Sets how long [`GeoClient::drain`] waits for replies, acknowledgements and handlers, and
     /// [`Subscription::drain`](super::Subscription::drain) for handlers. Default 30 s, as in the official clients.
     pub fn drain_timeout(mut self, limit: Duration) -> Self {
         self.drain_timeout = limit;
         self
     }
 
-    /// The seed of all random choices: ties between servers, and waiting times. Default random. The same seed makes the same
-    /// choices, so give each client another one.
+    /// Sets the seed of all random choices, such as ties between servers and waiting times. Default random. The same seed
+    /// repeats the choices, so give each client its own.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Adds a health check that a region must pass. Default none: every server that answers is healthy.
+    /// Adds a health check that a region must pass. Default none: a server that answers is healthy.
     pub fn gate(mut self, gate: Gate) -> Self {
         self.gates.push(gate);
         self
     }
 
-    /// Writes all inputs and decisions of the selector to this log, so that they can be replayed. Default none.
+    /// Records all inputs and decisions of the selector, so that they can be replayed. Default none.
     ///
-    /// A log is for one client. Give another one to each client that you connect with a clone of these options.
+    /// A log serves one client. If you clone these options and connect again, set another log.
     pub fn decision_log(mut self, log: DecisionLog) -> Self {
         self.decision_log = Some(log);
         self
     }
 
-    /// Sets options of async-nats for each connection, such as `no_echo` or `custom_inbox_prefix`. Options that nats-geo
-    /// controls itself make [`connect`](Self::connect) fail; see [`ConnectionOptions`].
+    /// Changes options of each connection of async-nats, such as `no_echo` or `custom_inbox_prefix`. An option that
+    /// belongs to the client makes [`connect`](Self::connect) fail; see [`ConnectionOptions`].
     ///
     /// ```
     /// use nats_geo::GeoOptions;

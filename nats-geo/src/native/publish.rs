@@ -109,12 +109,12 @@ impl traits::Publisher for GeoClient {
     }
 }
 
-/// An error of [`GeoClient::publish`](super::GeoClient::publish) and its variants. The client did not send the message.
+/// Reason why a message was not published. Nothing was sent, not even in part.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// No link was live, or the live one had no room, for the whole `publish_wait`.
-    #[error("no server accepted the message within {waited:?}; try later, or wait longer (`publish_wait`)")]
+    /// For the whole `publish_wait`, no link was live or the live link took nothing.
+    #[error("no server took the message within {waited:?}; try again later, or wait longer (`publish_wait`)")]
     Unavailable {
         /// The bound of [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait).
         waited: Duration,
@@ -142,7 +142,7 @@ pub enum PublishError {
     /// The buffer of unconfirmed publishes stayed full for the whole `publish_wait`. Only with
     /// [`GeoOptions::at_least_once`](super::GeoOptions::at_least_once).
     #[error(
-        "{max_bytes} bytes of publishes are unconfirmed, and were for {waited:?}; publish less, allow more \
+        "the buffer of unconfirmed publishes ({max_bytes} bytes) stayed full for {waited:?}; publish less, allow more \
          (`AtLeastOnce::max_bytes`), or drop the oldest (`Overflow::DropOldest`)"
     )]
     TooManyUnconfirmed {
@@ -153,8 +153,8 @@ pub enum PublishError {
     },
     /// The message alone is larger than the buffer of unconfirmed publishes.
     #[error(
-        "a message of {size} bytes is larger than the buffer of unconfirmed publishes, {max_bytes}: raise \
-         `AtLeastOnce::max_bytes`"
+        "a message of {size} bytes does not fit into the buffer of unconfirmed publishes, which has {max_bytes} bytes; \
+         allow more (`AtLeastOnce::max_bytes`)"
     )]
     TooLargeToKeep {
         /// The size of headers and payload, in bytes.
@@ -164,7 +164,7 @@ pub enum PublishError {
     },
     /// Headers and payload are larger than the server accepts.
     #[error(
-        "a message of {size} bytes is larger than the {limit} that the server accepts: split it, or raise `max_payload`"
+        "a message of {size} bytes exceeds the server's limit of {limit} (`max_payload`); send less, or raise the limit"
     )]
     TooLarge {
         /// Of headers and payload, in bytes.

@@ -103,15 +103,15 @@ impl traits::TimeoutProvider for GeoClient {
     }
 }
 
-/// An error of [`GeoClient::request`](super::GeoClient::request) and its variants: there is no answer.
+/// Reason why a request has no reply.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
     /// The client did not send the request.
     #[error("not sent: {0}")]
     NotSent(#[from] PublishError),
-    /// No client subscribes to the subject. The request was not executed.
-    #[error("no client subscribes to `{subject}` (no responders); start the service")]
+    /// No responder listens on the subject. The request was not executed.
+    #[error("no responder listens on `{subject}`; start the service, or check the subject")]
     NoResponders {
         /// The subject.
         subject: String,

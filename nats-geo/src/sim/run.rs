@@ -11,11 +11,11 @@ use crate::core::{Action, Call, ConfigError, Event, Log, Notice, NoticeKind, Tim
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 const LOOKS: u32 = 6;
 
-/// The result of a scenario in which no rule was broken.
+/// Result of a scenario in which no rule was broken.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// When all clients had failed back for good.
+    /// Time at which every client had failed back for good.
     pub settled: Time,
     /// How many things happened.
     pub happenings: u64,
@@ -23,7 +23,7 @@ pub struct Report {
     pub clients: Vec<ClientReport>,
 }
 
-/// The result of a client.
+/// Result of one client.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ClientReport {
@@ -58,12 +58,12 @@ pub enum RunError {
         rule: &'static str,
         /// How it was broken.
         what: String,
-        /// The inputs and decisions of the clients before, if they are few.
+        /// The last inputs and decisions of the clients, if they are few.
         tail: Vec<String>,
     },
 }
 
-/// Runs a scenario: its steps, then the repair of everything, until all clients have failed back. The same
+/// Runs a scenario: its steps, then the repair of all faults, until every client has failed back. The same
 /// scenario and seed give the same run. See [`Scenario`] for an example.
 ///
 /// # Errors

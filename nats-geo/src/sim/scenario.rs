@@ -39,9 +39,9 @@ pub struct Scenario {
     pub gate_period: Option<Duration>,
     /// The clients start one after the other within this long.
     pub start_over: Duration,
-    /// The faults, in any order.
+    /// The steps, in any order.
     pub steps: Vec<Step>,
-    /// When everything is repaired, and all clients must fail back.
+    /// Time at which all faults end, and every client has to fail back.
     pub lasts: Duration,
 }
 
@@ -172,7 +172,7 @@ pub struct ScenarioError {
     pub field: String,
     /// Its value.
     pub value: String,
-    /// The bound that it must keep.
+    /// The bound that it breaks.
     pub bound: String,
 }
 

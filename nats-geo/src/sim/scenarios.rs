@@ -146,7 +146,7 @@ pub fn one_way_blackhole(seed: u64) -> Scenario {
     draft.ends_after(over)
 }
 
-/// The home region fails its health check, once or repeatedly. Sometimes the next one fails it too, or dies meanwhile.
+/// The home region fails its health check, once or repeatedly. Sometimes the next region fails its check too, or dies.
 pub fn useless(seed: u64) -> Scenario {
     let mut draft = Draft::new("useless", seed);
     draft.scenario.gate_period = Some(secs(5));

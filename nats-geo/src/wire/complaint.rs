@@ -1,4 +1,4 @@
-//! The errors that a server sends as `-ERR`.
+//! Reasons of a server in `-ERR`.
 
 /// The text of an `-ERR`, sorted: the protocol has no codes.
 ///
@@ -14,7 +14,7 @@
 pub enum Complaint {
     /// The credentials are wrong, expired or revoked: `Authorization Violation`, `User Authentication Expired`.
     Credentials,
-    /// The server allows no further connection to any client: `maximum connections exceeded`.
+    /// The server allows no further connection of any client: `maximum connections exceeded`.
     ServerConnections,
     /// The account allows no further connection, wherever: `maximum account active connections exceeded`.
     AccountConnections,

@@ -1,7 +1,7 @@
-//! Errors in bytes of the protocol.
+//! Errors in the bytes of the protocol.
 
-/// Bytes from a server that the decoder cannot read. Close the connection: the decoder cannot find the start of the next
-/// operation.
+/// Reason why bytes from a server could not be decoded. Close the connection then: the decoder cannot find the start of
+/// the next operation.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -60,9 +60,9 @@ pub enum EncodeError {
         "names of {bytes} bytes on one line are more than the {limit} that servers take (max_control_line)"
     )]
     NamesTooLong {
-        /// Their size, in bytes.
+        /// Their size.
         bytes: usize,
-        /// The limit, in bytes.
+        /// The largest size.
         limit: usize,
     },
     /// Headers that do not start with `NATS/1.0` or do not end with an empty line.

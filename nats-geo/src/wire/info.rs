@@ -1,4 +1,4 @@
-//! INFO: how a server describes itself.
+//! The INFO of a server.
 
 use super::json::{SyntaxError, Value};
 
@@ -26,7 +26,7 @@ pub struct Info {
     pub tls_available: bool,
     /// CONNECT must carry credentials.
     pub auth_required: bool,
-    /// The nonce that NKey and JWT credentials sign. It is no secret: the server sends it in clear.
+    /// Challenge that NKey and JWT credentials sign. It is not a secret: servers send it in clear.
     pub nonce: String,
     /// The server understands headers.
     pub headers: bool,

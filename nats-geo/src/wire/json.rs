@@ -22,7 +22,7 @@ pub enum Value {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("expected {expected} at byte {at}")]
 pub struct SyntaxError {
-    /// The expected text.
+    /// The expected token.
     pub expected: &'static str,
     /// Where, in bytes from the start.
     pub at: usize,

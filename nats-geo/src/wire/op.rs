@@ -72,7 +72,7 @@ impl ServerOp<'_> {
 /// How every header block starts.
 pub(super) const VERSION: &[u8] = b"NATS/1.0";
 
-/// An operation that a client sends. It borrows all its parts: [`encode`](Self::encode) copies them into the output once.
+/// An operation that a client sends. It owns nothing: [`encode`](Self::encode) copies into the output once.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum ClientOp<'a> {
@@ -95,7 +95,7 @@ pub enum ClientOp<'a> {
     },
     /// A subscription.
     Sub {
-        /// The subject; wildcards are allowed.
+        /// The subject, wildcards allowed.
         subject: &'a str,
         /// The queue group, if any.
         queue: Option<&'a str>,

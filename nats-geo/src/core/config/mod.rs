@@ -1,4 +1,4 @@
-//! Every constant of the policy, with its unit, its default and why.
+//! Every constant of the policy, with its unit, its default and the reason.
 //!
 //! The defaults are tuned for WAN paths of 1 to 250 ms with 0.1 % loss and occasional bursts. Starting
 //! values follow the papers and peers named at each field; a change is to be justified by measurement.
@@ -34,33 +34,34 @@ const fn secs(secs: u64) -> Duration {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct Config {
-    /// How distance is measured.
+    /// How the client measures distance.
     pub probe: ProbeConfig,
-    /// How servers are ordered.
+    /// How the client orders servers.
     pub rank: RankConfig,
-    /// How connections are opened.
+    /// How the client opens connections.
     pub dial: DialConfig,
-    /// How a failing link is noticed.
+    /// How the client notices a failing link.
     pub watch: WatchConfig,
-    /// How the clients of a failing server are kept from acting as one.
+    /// How the first reactions of many clients are spread over time.
     pub spread: SpreadConfig,
-    /// When to return to, or move to, a better region.
+    /// When the client returns to, or moves to, a better region.
     pub fail_back: FailBackConfig,
-    /// When not to return to a region that keeps failing.
+    /// When the client stays away from a region that keeps failing.
     pub damping: DampingConfig,
-    /// How a link is left that still works.
+    /// How the client leaves a link that still works.
     pub handover: HandoverConfig,
-    /// The region that the client belongs to, for a client to which the nearest one is not home. A return to it counts as
-    /// one after a failure, also if it was down at the start. Nearer regions are preferred all the same. Default none.
+    /// Home region, for a client whose home is not the nearest region. A return to it counts as a fail back, also if it was
+    /// down at the start. The client prefers nearer regions all the same. Default none: the nearest region is home.
     #[cfg_attr(feature = "serde", serde(default))]
     pub home: Option<String>,
-    /// Keep one more connection, to the best server of the next region: connected, authenticated, pinged,
-    /// without subscriptions. Default off: it costs every server one idle connection more per client.
+    /// Keeps a standby connection to the best server of the next region. It is authenticated and pinged, and has no
+    /// subscriptions. Default off: it costs one more idle connection for each client.
     pub warm_standby: bool,
 }
 
 impl Config {
-    /// Many clients of one kind (the default): detection within about 3 s, first attempts spread out.
+    /// Returns the preset for many clients of one kind, which is the default. It detects a failure within about 3 s, and
+    /// spreads first attempts out.
     pub const fn fleet() -> Self {
         Self {
             probe: ProbeConfig::DEFAULT,
@@ -76,7 +77,8 @@ impl Config {
         }
     }
 
-    /// A single client, a game, a trader, a test: detection well below 1 s, no first-attempt spread.
+    /// Returns the preset for few clients: a game, a trader, a test. It detects a failure well below 1 s, and does not
+    /// spread first attempts.
     pub const fn interactive() -> Self {
         let mut config = Self::fleet();
         config.watch.ping_interval = ms(500);
@@ -91,39 +93,39 @@ impl Default for Config {
     }
 }
 
-/// How connections are opened.
+/// How the client opens connections.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct DialConfig {
-    /// One attempt, from SYN to PONG. Default 3 s: at 250 ms RTT a handshake over TLS takes 1.5 s, and one
-    /// lost SYN costs another second.
+    /// Longest time for one attempt, from SYN to PONG. Default 3 s: at 250 ms RTT a handshake over TLS takes 1.5 s, and
+    /// one lost SYN costs another second.
     pub timeout: Duration,
-    /// Attempts at once. Default 3: more would hit survivors with dials that are thrown away.
+    /// Largest number of concurrent attempts. Default 3: with more, surviving servers accept dials in vain.
     pub in_flight_max: usize,
-    /// The next attempt starts after clamp(2 SRTT + 4 RTTVAR, this, `attempt_delay_max`) without an answer.
-    /// Default 100 ms (RFC 8305 section 8, recommended minimum).
+    /// Shortest delay before the next attempt. The delay is clamp(2 SRTT + 4 RTTVAR, this, `attempt_delay_max`) without an
+    /// answer. Default 100 ms (RFC 8305 section 8, recommended minimum).
     pub attempt_delay_min: Duration,
-    /// Default 2 s (RFC 8305 section 8, maximum).
+    /// Longest delay before the next attempt. Default 2 s (RFC 8305 section 8, maximum).
     pub attempt_delay_max: Duration,
-    /// After a link ended, the next region is dialled too when no sibling has answered for this long, or
-    /// at once when one refused. Default 100 ms: a sibling in the same region answers within 10.
+    /// After the end of a link, the client also dials the next region if no other server of the region answers for this
+    /// long, or at once if one refuses. Default 100 ms: a server of the same region answers within 10 ms.
     pub next_region_after: Duration,
-    /// This many siblings that refuse or reset ...
+    /// A region counts as down if this many of its servers refuse or reset within `siblings_down_within`. Default 2.
     pub siblings_down: usize,
-    /// ... within this long mean that the region is down. Defaults 2 and 1 s.
+    /// Time in which `siblings_down` servers must fail. Default 1 s.
     pub siblings_down_within: Duration,
     /// Base of the back-off once every endpoint has failed: U(0, min(cap, base x 2^n)), "full jitter"
     /// (AWS Architecture Blog, 2015). Default 500 ms.
     pub backoff_base: Duration,
-    /// Default 30 s: an operator waits no longer than that for clients to notice that servers are back.
+    /// Cap of the back-off. Default 30 s: clients notice within this time that servers are back.
     pub backoff_cap: Duration,
-    /// The back-off starts from its beginning once a link has been live for this long. Default 30 s: a server that
-    /// accepts a client and then dies must not reset it.
+    /// The back-off returns to its base once a link has been live for this long. Default 30 s: a server that
+    /// accepts and dies must not reset it.
     pub stable_after: Duration,
-    /// Attempts that may be made in a burst. Default 10: a whole pass over nine servers.
+    /// Number of attempts in a burst. Default 10: one pass over nine servers.
     pub budget_burst: u32,
-    /// Attempts per second once the burst is spent. Default 0.5.
+    /// Attempts per second after the burst. Default 0.5.
     pub budget_per_second: f64,
 }
 
@@ -144,30 +146,33 @@ impl DialConfig {
     };
 }
 
-/// How a failing link is noticed. A lost packet costs TCP one retransmission time-out of
-/// SRTT + max(200 ms, 4 RTTVAR), a second loss three of them: thresholds are rungs of that ladder.
+/// How the client notices a failing link. A lost packet costs TCP one retransmission time-out of
+/// SRTT + max(200 ms, 4 RTTVAR), and a second loss costs three of them. The thresholds follow these steps.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct WatchConfig {
-    /// Between two PINGs. Default 2 s (`fleet`), 500 ms (`interactive`): about 80 and 300 bytes per second, measured
+    /// Time between two PINGs. Default 2 s (`fleet`), 500 ms (`interactive`): about 80 and 300 bytes per second, measured
     /// by loadgen without TCP's own.
     pub ping_interval: Duration,
-    /// Suspect at max(this, 2 SRTT + 4 RTTVAR + `suspect_slack`). Default 250 ms.
+    /// Shortest silence that makes a link suspect: max(this, 2 SRTT + 4 RTTVAR + `suspect_slack`). Default 250 ms.
     pub suspect_min: Duration,
-    /// Default 200 ms: survives one lost packet.
+    /// Added to the round trip before a link is suspect. Default 200 ms: one lost packet is no suspicion.
     pub suspect_slack: Duration,
-    /// Dead at clamp(4 SRTT + 4 RTTVAR + this, `dead_min`, `dead_max`). Default 600 ms: survives two.
+    /// Added to the round trip before a link is dead: clamp(4 SRTT + 4 RTTVAR + this, `dead_min`, `dead_max`). Default
+    /// 600 ms: two lost packets are no death.
     pub dead_slack: Duration,
-    /// Default 1 s: in the model this gives half a false verdict per connection and day at 9 ms.
+    /// Shortest silence that makes a link dead. Default 1 s: in the model this gives half a false verdict per connection
+    /// and day at 9 ms.
     pub dead_min: Duration,
-    /// Default 5 s: whatever the variance, users do not wait longer.
+    /// Longest silence before a link is dead. Default 5 s: users do not wait longer, whatever the variance.
     pub dead_max: Duration,
-    /// With bytes coming in, but no PONG, a link is suspected after this long: the way out may be broken. Default
-    /// 20 s: a PONG waits behind all that the server already has for this client, and nats-server takes up to 10 s
-    /// (`write_deadline`) for what it is writing, before it gives the client up, and as long for what is behind that.
+    /// While bytes arrive but no PONG, a link becomes suspect after this long, because the outgoing path may be broken.
+    /// Default 20 s: a PONG waits behind everything that the server already has for this client. nats-server takes up to
+    /// 10 s (`write_deadline`) for its current write, and as long for the data behind it.
     pub progress_patience: Duration,
-    /// If our own timer fires this late, the host stalled: verdicts are void. Default 500 ms: twice the shortest suspicion.
+    /// A timer that fires this late means that the host slept or stalled. The client then draws no conclusion from
+    /// silence. Default 500 ms: twice the shortest suspicion.
     pub stall: Duration,
 }
 
@@ -184,21 +189,22 @@ impl WatchConfig {
     };
 }
 
-/// How the clients of a failing server are kept from acting as one. Back-off only acts after a failure;
-/// the first wave is the damage, so the first attempt is spread, uniformly from zero to these.
+/// How the first reactions of many clients are spread over time. Back-off acts only after a failed attempt, but the first
+/// wave does the damage. So each client delays its first attempt by a random time between zero and these values.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct SpreadConfig {
-    /// First attempt at a sibling. Default 250 ms (`fleet`), none (`interactive`).
+    /// First attempt at another server of the region. Default 250 ms (`fleet`), none (`interactive`).
     pub server_lost: Duration,
     /// First attempt at another region, after a loss or on suspicion. Default 2 s (`fleet`), none
     /// (`interactive`).
     pub region_lost: Duration,
-    /// Leaving a lame duck. Default 5 s for both: half the server's default grace of 10 s, to leave room for drains.
+    /// Move away from a lame duck. Default 5 s (both presets): half the server's default grace of 10 s, so that drains
+    /// have time.
     pub lame_duck: Duration,
-    /// How many clients the surviving regions can accept; replaces `region_lost`. Default unknown: a client that finds them
-    /// overloaded (a dial waits, or a server says so) asks less and less often, up to 8 s apart.
+    /// Capacity of the surviving regions; it replaces `region_lost`. Default unknown: a client that finds them overloaded
+    /// (a dial waits, or a server says so) dials more and more seldom, up to 8 s apart.
     pub capacity: Option<CapacityHint>,
 }
 
@@ -219,40 +225,40 @@ impl SpreadConfig {
     }
 }
 
-/// How many clients a lost region sends to servers that can take how many.
+/// Number of clients of a lost region, and the rate at which other regions accept them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct CapacityHint {
-    /// Clients that a region holds.
+    /// Number of clients in a region.
     pub clients: u32,
-    /// Connections per second that the surviving regions accept together.
+    /// Connections per second that all surviving regions accept together.
     pub accepts_per_second: f64,
 }
 
-/// When to return to a region that was left because it failed, and when to move to one that became faster.
+/// When the client fails back to a region that failed, and when it moves to a region that became faster.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct FailBackConfig {
-    /// Good probes in a row before a return. Default 5 ...
+    /// Number of good probes in a row before a return. Default 5.
     pub good_probes: u32,
-    /// ... over at least this long. Default 30 s: longer than a crash loop.
+    /// Time over which the good probes must spread. Default 30 s: longer than a crash loop.
     pub good_for: Duration,
-    /// Servers of the region that must answer (or all known, if fewer). Default 2: the first server back
-    /// must not get everybody.
+    /// Number of servers of the region that must answer (or all known ones, if fewer). Default 2: the first server
+    /// that is back must not get all clients.
     pub servers: usize,
     /// Share of clients that return at once, chosen by hash. Default 0.05: a canary.
     pub cohort: f64,
-    /// The rest return at U(0, this). Default 120 s.
+    /// The other clients return after a random time between zero and this. Default 120 s.
     pub spread: Duration,
-    /// A region that only became faster must win by max(this, `gain_ratio` of the current, 2 RTTVAR).
+    /// A region that became faster must be nearer by max(this, `gain_ratio` of the current RTT, 2 RTTVAR).
     /// Default 5 ms.
     pub gain_min: Duration,
-    /// Default 0.2: ignores 97 % of real week-to-week shifts.
+    /// Share of the current RTT that a faster region must gain. Default 0.2: ignores 97 % of real week-to-week shifts.
     pub gain_ratio: f64,
-    /// ... in this many evaluations in a row. Default 3 ...
+    /// Number of evaluations in a row in which a region must be faster. Default 3.
     pub gain_evaluations: u32,
-    /// ... over at least this long. Default 60 s.
+    /// Time over which these evaluations must spread. Default 60 s.
     pub gain_for: Duration,
 }
 
@@ -270,21 +276,21 @@ impl FailBackConfig {
     };
 }
 
-/// Route-flap damping (RFC 2439) of regions: a penalty per loss that decays by half-lives.
-/// Never for lame duck; never for losses while our own network was down.
+/// Route-flap damping (RFC 2439) of regions. Each loss adds a penalty, which halves with every `half_life`. Lame duck mode
+/// and losses while the client's own network was down add none.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct DampingConfig {
-    /// Added per loss. Default 1000 (RFC 2439's unit).
+    /// Penalty of one loss. Default 1000 (RFC 2439's unit).
     pub penalty: f64,
-    /// Default 300 s: losses 4 min apart or more never suppress.
+    /// Time in which a penalty halves. Default 300 s: losses 4 min apart or more never suppress a region.
     pub half_life: Duration,
-    /// Not returned to at or above this. Default 2500: the third loss in a row.
+    /// At or above this penalty the client does not return to a region. Default 2500: the third loss in a row.
     pub suppress: f64,
-    /// Returned to again at or below this. Default 750 (RFC 2439).
+    /// At or below this penalty the client may return. Default 750 (RFC 2439).
     pub reuse: f64,
-    /// Never suppressed longer than this after the last loss. Default 30 min.
+    /// Longest suppression after the last loss. Default 30 min.
     pub suppress_max: Duration,
 }
 
@@ -298,18 +304,18 @@ impl DampingConfig {
     };
 }
 
-/// How a link is left that still works.
+/// How the client leaves a link that still works.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct HandoverConfig {
-    /// Old and new subscriptions overlap for clamp(2 x largest known RTT, this, `overlap_max`), so that
-    /// interest in the new ones has crossed the gateways. Default 250 ms.
+    /// Shortest overlap of old and new subscriptions. The overlap is clamp(2 x largest known RTT, this, `overlap_max`), so
+    /// that interest in the new ones has crossed the gateways. Default 250 ms.
     pub overlap_min: Duration,
-    /// Default 2 s.
+    /// Longest overlap. Default 2 s.
     pub overlap_max: Duration,
-    /// Then requests in flight and queued deliveries end, unless nothing moves for this long. Default 2 s: with lame
-    /// duck's spread of 5 s and the overlap that stays within the server's grace of 10 s.
+    /// After the overlap the client waits for requests in flight and queued deliveries, until nothing has moved for this
+    /// long. Default 2 s: with lame duck's spread of 5 s and the overlap that stays within the server's grace of 10 s.
     pub drain: Duration,
 }
 

@@ -6,14 +6,14 @@ use super::{CapacityHint, Config};
 
 /// A configuration that cannot work.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{field} is {value}, but must be {bound}")]
+#[error("`{field}` is {value}, but must be {bound}")]
 #[non_exhaustive]
 pub struct ConfigError {
     /// The field, as a path from [`Config`].
     pub field: &'static str,
     /// Its value.
     pub value: String,
-    /// The bound that it must keep.
+    /// The bound that it breaks.
     pub bound: String,
 }
 
@@ -197,21 +197,21 @@ mod tests {
     fn an_error_names_field_value_and_bound() {
         type Break = fn(&mut Config);
         let broken: [(Break, &str); 7] = [
-            (|c| c.rank.servers_min = 0, "rank.servers_min is 0, but must be 1 to 1024"),
+            (|c| c.rank.servers_min = 0, "`rank.servers_min` is 0, but must be 1 to 1024"),
             (
                 |c| c.watch.ping_interval = Duration::ZERO,
-                "watch.ping_interval is 0 ms, but must be more than zero",
+                "`watch.ping_interval` is 0 ms, but must be more than zero",
             ),
             (
                 |c| c.watch.dead_min = Duration::from_secs(9),
-                "watch.dead_min is 9000 ms, but must be at most 5000 ms",
+                "`watch.dead_min` is 9000 ms, but must be at most 5000 ms",
             ),
-            (|c| c.probe.jitter = f64::NAN, "probe.jitter is not a number, but must be 0 to 0.5"),
-            (|c| c.dial.in_flight_max = 0, "dial.in_flight_max is 0, but must be 1 to 1024"),
-            (|c| c.damping.suppress = 1.0, "damping.suppress is 1, but must be at least 750 and finite"),
+            (|c| c.probe.jitter = f64::NAN, "`probe.jitter` is not a number, but must be 0 to 0.5"),
+            (|c| c.dial.in_flight_max = 0, "`dial.in_flight_max` is 0, but must be 1 to 1024"),
+            (|c| c.damping.suppress = 1.0, "`damping.suppress` is 1, but must be at least 750 and finite"),
             (
                 |c| c.spread.capacity = Some(CapacityHint { clients: 9, accepts_per_second: 0.0 }),
-                "spread.capacity.accepts_per_second is 0, but must be more than zero and finite",
+                "`spread.capacity.accepts_per_second` is 0, but must be more than zero and finite",
             ),
         ];
         for (break_it, message) in broken {

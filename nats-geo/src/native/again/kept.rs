@@ -1,4 +1,4 @@
-//! Publishes that are not confirmed, on any link.
+//! The buffer of unconfirmed publishes of all links.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;

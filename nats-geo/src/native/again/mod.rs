@@ -1,4 +1,4 @@
-//! Publishes that the client resends until a server has confirmed them.
+//! Resends publishes until a server has confirmed them.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ pub(crate) use kept::{Forgotten, Kept, Limits, size};
 mod confirm;
 pub(crate) use confirm::confirm;
 
-/// How publishes are sent at least once; see [`GeoOptions::at_least_once`](super::GeoOptions::at_least_once).
+/// Bounds of publishing at least once; see [`GeoOptions::at_least_once`](super::GeoOptions::at_least_once).
 ///
 /// ```
 /// use nats_geo::{AtLeastOnce, GeoOptions, Overflow};
 /// use std::time::Duration;
 ///
-/// // Positions: old ones are of no use, and new ones must get out.
+/// // Positions: only the newest ones matter, so a full buffer drops the oldest.
 /// let positions = AtLeastOnce::new()
 ///     .max_bytes(1 << 20)
 ///     .max_age(Duration::from_secs(2))
@@ -29,15 +29,15 @@ pub struct AtLeastOnce {
     overflow: Overflow,
 }
 
-/// The reaction to a publish for which the buffer of unconfirmed publishes has no room.
+/// Behaviour of a publish while the buffer of unconfirmed publishes is full.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// It waits for room, at most for [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait), and is then refused
-    /// with [`PublishError::TooManyUnconfirmed`](super::PublishError::TooManyUnconfirmed). So nothing is forgotten
+    /// The publish waits for room, at most for [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait). Then it fails
+    /// with [`PublishError::TooManyUnconfirmed`](super::PublishError::TooManyUnconfirmed). So no message is dropped
     /// without an error.
     Refuse,
-    /// The client forgets the oldest ones. It does not resend them, so they are lost unless they arrived.
+    /// The client drops the oldest unconfirmed publishes and does not resend them. Those that had arrived are not lost.
     DropOldest,
 }
 
@@ -47,23 +47,23 @@ impl AtLeastOnce {
         Self { max_bytes: MAX_BYTES, max_age: MAX_AGE, overflow: Overflow::Refuse }
     }
 
-    /// How much may wait for confirmation: subjects, headers and payloads, and some 100 bytes for each message. Default
-    /// 8 MiB: what a client that publishes 1 MiB per second has not had confirmed when it has left a silent region.
+    /// Sets the size of the buffer, in bytes: subjects, headers, payloads, and some 100 bytes for each message. Default
+    /// 8 MiB: a client that publishes 1 MiB per second has that much unconfirmed when it leaves a silent region.
     /// A single message that is larger is refused.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    /// How long after its publish the client may resend a message. Default 30 s: longer than a failover takes, and short
-    /// enough that subscribers do not receive outdated messages.
+    /// Sets how long after its publish the client may resend a message. Default 30 s: longer than any failover takes.
+    /// A shorter time suits messages that are soon out of date.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
         self
     }
 
-    /// The reaction when there is no room. Default [`Overflow::Refuse`]: an application that asks for at least once needs
-    /// to know.
+    /// Sets the behaviour while the buffer is full. Default [`Overflow::Refuse`], because an application that asks for at
+    /// least once wants to know about a loss.
     pub fn on_overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
         self

@@ -11,17 +11,17 @@ use crate::native::subscription::Feed;
 impl GeoClient {
     /// Ends the client in an orderly way.
     ///
-    /// * Servers send no further messages. Those in flight arrive.
-    /// * Requests that subscriptions and services have received are answered. This waits until the application has read
+    /// * Servers send no further messages. The client reads those that are on their way.
+    /// * Requests that subscriptions and services have got are answered: this waits until the application has read
     ///   them, and has dropped every [`Message`](crate::Message) with a reply subject.
     /// * Requests get their answers, and publishes to streams their acknowledgements. No others may begin.
     /// * All publishes reach the server.
     ///
-    /// Then the client closes. Subscriptions deliver the messages that have arrived, then end. All of it takes at most
-    /// [`GeoOptions::drain_timeout`](crate::GeoOptions::drain_timeout). If the future is dropped, the client closes at once.
+    /// Then the client closes. Subscriptions deliver the messages that have arrived, then end. The wait takes at most
+    /// [`GeoOptions::drain_timeout`](crate::GeoOptions::drain_timeout). Dropping the future early closes the client at once.
     ///
     /// # Errors
-    /// [`FlushError::Unfinished`] after that time, or as [`flush`](Self::flush). The client closes in any case.
+    /// [`FlushError::Unfinished`] after that time, and as [`flush`](Self::flush). The client is closed all the same.
     pub async fn drain(&self) -> Result<(), FlushError> {
         let hub = self.hub();
         let leaving = Leaving { client: self, feeds: hub.take_feeds() };

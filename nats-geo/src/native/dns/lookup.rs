@@ -36,7 +36,7 @@ pub struct DnsAnswer {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct DnsServer {
-    /// The name in the SRV record, or the address in the A or AAAA record.
+    /// The target of the SRV record, or the address of an A or AAAA record.
     pub host: String,
     /// Its port.
     pub port: u16,
@@ -58,7 +58,7 @@ pub enum DnsError {
     /// The name has no records that lead to servers.
     #[error("the name has no SRV record `{service}`, no A and no AAAA record")]
     NoServers {
-        /// The name of the lookup.
+        /// The name of the SRV record.
         service: String,
     },
     /// The SRV records say that the service is not offered (RFC 2782: a target of `.`).
@@ -67,11 +67,13 @@ pub enum DnsError {
     /// None of the SRV targets has an address.
     #[error("none of the servers that its SRV records name has an address: {}", targets.join(", "))]
     Lame {
-        /// The hosts in the records.
+        /// The targets of the SRV records.
         targets: Vec<String>,
     },
     /// The resolver answered that it cannot tell.
-    #[error("the resolver answered `{0}`: that name's servers, or the resolver, are in trouble")]
+    #[error(
+        "the resolver answered `{0}`: that name's DNS servers, or the resolver, fail; try another resolver"
+    )]
     Failed(String),
     /// No answer.
     #[error("the resolver did not answer in time")]

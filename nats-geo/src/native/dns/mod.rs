@@ -71,9 +71,9 @@ impl Dns {
         self
     }
 
-    /// Accepts certificates for any host that an SRV record names. Default: they must be for a host below the name, or for
-    /// the name itself. An attacker who can forge answers could name a host of their own. So use this only with a resolver
-    /// that you trust: your own, or one over TLS or HTTPS that validates DNSSEC.
+    /// Accepts certificates for any host that an SRV record names. Default: a certificate must be for the name itself, or
+    /// for a host below it. An attacker who can forge DNS answers could name a host of their own. So use this only with a
+    /// trusted resolver: your own, or one over TLS or HTTPS that validates DNSSEC.
     pub fn trust_targets(mut self) -> Self {
         self.trusts_targets = true;
         self

@@ -1,4 +1,4 @@
-//! Carries out the decisions of the selector. Work that takes time is a task.
+//! Carries out the decisions of the selector. Slow actions run as tasks.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

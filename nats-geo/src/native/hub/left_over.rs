@@ -1,4 +1,4 @@
-//! Publishes to resend: those that dead links have not written, or, with at least once, that no server has confirmed.
+//! Resends publishes that dead links have not written. With at least once, it resends those that no server has confirmed.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

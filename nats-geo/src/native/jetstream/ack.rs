@@ -1,4 +1,4 @@
-//! The answer of a stream to a publish.
+//! Replies of a stream to a publish.
 
 use serde::Deserialize;
 
@@ -19,7 +19,7 @@ pub struct Ack {
     pub tries: u32,
 }
 
-/// An error of the JetStream API, such as the refusal to store a message.
+/// Refusal of a request by JetStream, such as a message that a stream does not store.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, thiserror::Error)]
 #[error("{description} (code {code}, JetStream error {error_code})")]
 #[non_exhaustive]

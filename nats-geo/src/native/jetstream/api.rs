@@ -125,13 +125,13 @@ impl Context {
     }
 }
 
-/// An error of a request to JetStream.
+/// Reason why a JetStream request failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiError {
-    /// The name of a stream, a consumer or a bucket is not valid. The client did not send the request.
+    /// The name of a stream, a consumer or a bucket is invalid. Nothing was sent.
     #[error(
-        "`{name}` is not a valid name of a {what}: it is empty, or has white space or one of `.`, `*`, `>`, `/` and `\\`"
+        "`{name}` is not a name of a {what}: it is empty, or contains white space or one of `.`, `*`, `>`, `/` and `\\`"
     )]
     BadName {
         /// The kind of thing: stream, consumer or bucket.
@@ -139,29 +139,29 @@ pub enum ApiError {
         /// The name.
         name: String,
     },
-    /// The name of a key-value or object store is not valid. The client did not send the request.
-    #[error("`{name}` is not a valid name of a bucket: use letters, digits, `-` and `_`")]
+    /// The name of a key-value or object store is invalid. Nothing was sent.
+    #[error("`{name}` is not a name of a bucket: use letters, digits, `-` and `_`")]
     BadBucket {
         /// The name.
         name: String,
     },
-    /// The history of each key is longer than possible. The client did not send the request.
-    #[error("bucket `{bucket}` has a history of {history} entries of each key: at most {limit} are possible")]
+    /// The history of the bucket is longer than any client may request. Nothing was sent.
+    #[error("bucket `{bucket}` cannot keep {history} entries of each key: use at most {limit}")]
     HistoryTooLong {
         /// The bucket.
         bucket: String,
-        /// The requested number.
+        /// The requested number of entries of each key.
         history: i64,
-        /// The limit.
+        /// The largest number.
         limit: i64,
     },
-    /// The client did not send the request: it is not valid, or the client is closed.
+    /// The request cannot be sent as it is, or the client is closed.
     #[error(transparent)]
     NotSent(publish::PublishError),
     /// This user may not subscribe to inboxes, so no answer could arrive. The client did not send the request.
     #[error("this user may not subscribe to its inbox, so no answer could arrive; permit `_INBOX.>`")]
     NoInbox,
-    /// The server does not permit this user to send the request. It was not executed.
+    /// The server does not permit this user to send the request. Nothing was executed.
     #[error("the server denied the request to `{subject}`: {text}; permit this user to publish there")]
     Denied {
         /// The subject of the request.
@@ -169,15 +169,15 @@ pub enum ApiError {
         /// The server's error.
         text: String,
     },
-    /// JetStream refused the request. To resend it would not help.
-    #[error("JetStream refused the request: {refused}")]
+    /// JetStream refuses the request, and would refuse it again.
+    #[error("JetStream refuses: {refused}")]
     Refused {
-        /// The error of JetStream.
+        /// The refusal.
         refused: Refused,
         /// Whether an earlier try got no answer, and may have been executed.
         in_doubt: bool,
     },
-    /// The answer is not one of JetStream.
+    /// The reply is not a JetStream API response.
     #[error("the reply on `{subject}` is not a JetStream API response: {why}")]
     BadAnswer {
         /// The subject of the request.
@@ -193,7 +193,7 @@ pub enum ApiError {
     GaveUp {
         /// The subject of the request.
         subject: String,
-        /// The number of tries.
+        /// How many times the client sent it, or tried to.
         tries: u32,
         /// The time since the first try.
         waited: Duration,
@@ -205,7 +205,7 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// Returns the error of JetStream; `None` if JetStream did not answer.
+    /// Returns the refusal, if JetStream refused the request.
     pub fn refused(&self) -> Option<&Refused> {
         match self {
             Self::Refused { refused, .. } => Some(refused),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Refused;
 use crate::native::{RequestError, publish};
 
-/// An error of [`Context::publish`](super::Context::publish): there is no acknowledgement.
+/// Reason why a message is not acknowledged.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
@@ -30,20 +30,21 @@ pub enum PublishError {
         "this user may not subscribe to its inbox, so no acknowledgement could arrive; permit `_INBOX.>`"
     )]
     NoInbox,
-    /// The server does not permit this user to publish to the subject. The message was not stored.
-    #[error("the server denied the message to `{subject}`: {text}; permit this user to publish there")]
+    /// The server does not permit this user to publish to the subject. Nothing was stored.
+    #[error("the server denied the publish to `{subject}`: {text}; permit this user to publish there")]
     Denied {
         /// The subject.
         subject: String,
         /// The server's error.
         text: String,
     },
-    /// The stream refused the message. To resend it would not help.
-    #[error("the stream refused the message: {0}")]
+    /// The stream refuses the message, and would refuse it again.
+    #[error("the stream refuses the message: {0}")]
     Refused(#[from] Refused),
-    /// The answer came from a service, not from a stream.
+    /// The reply is not an acknowledgement of a stream.
     #[error(
-        "the answer on `{subject}` is not from a stream: no stream has that subject, and a service listens there"
+        "the reply on `{subject}` is not from a stream: a service listens there, and no stream has that subject; \
+         create the stream, or check the subject"
     )]
     NotAStream {
         /// The subject.
@@ -69,11 +70,11 @@ pub enum PublishError {
     },
 }
 
-/// Why the last try failed.
+/// Reason why the last try failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LastTry {
-    /// No stream answers on the subject: none has it, or the stream has no leader now.
+    /// No stream answers: no stream has the subject, or the stream has no leader now.
     #[error("no stream answers on `{subject}`: there is none with that subject, or it has no leader now")]
     NoStream {
         /// The subject.
@@ -81,7 +82,7 @@ pub enum LastTry {
     },
     /// No server answers on this subject of the JetStream API.
     #[error(
-        "no server answers on `{subject}`: it has no leader now, there is no such stream, or JetStream is off"
+        "no server answers on `{subject}`: the stream has no leader now or does not exist, or JetStream is off"
     )]
     NoJetStream {
         /// The subject.
@@ -94,8 +95,8 @@ pub enum LastTry {
     /// the message.
     #[error("this user may not subscribe to its inbox, so no answer could arrive; permit `_INBOX.>`")]
     NoInbox,
-    /// The current server does not permit this user to publish to the subject.
-    #[error("the server denied the message to `{subject}`; permit this user to publish there")]
+    /// The server that the client talks to now does not permit this user to publish to the subject.
+    #[error("the server denied the publish to `{subject}`; permit this user to publish there")]
     Denied {
         /// The subject.
         subject: String,

@@ -53,11 +53,11 @@ impl Message {
         self.inner
     }
 
-    /// Acknowledges the message, without waiting for a confirmation. If the link is lost now, JetStream may redeliver the
+    /// Acknowledges the message. The server does not confirm it: if the link is lost now, JetStream may redeliver the
     /// message. [`double_ack`](Self::double_ack) waits for the confirmation.
     ///
     /// # Errors
-    /// It could not be sent.
+    /// The client could not send the acknowledgement.
     pub async fn ack(&self) -> Result<(), AckError> {
         self.tell(Bytes::from_static(b"+ACK")).await
     }
@@ -82,10 +82,10 @@ impl Message {
         self.tell(Bytes::from_static(b"+WPI")).await
     }
 
-    /// Terminates the message: JetStream never redelivers it, although it was not processed.
+    /// Ends the delivery of the message: JetStream does not redeliver it, though it was not processed.
     ///
     /// # Errors
-    /// It could not be sent.
+    /// The client could not send the acknowledgement.
     pub async fn term(&self) -> Result<(), AckError> {
         self.tell(Bytes::from_static(b"+TERM")).await
     }
@@ -191,7 +191,7 @@ pub enum AckError {
     /// It was not sent, as no answer could arrive.
     #[error("the acknowledgement was not sent: {0}")]
     NotAsked(PublishError),
-    /// The client sent it, and no confirmation arrived. JetStream may redeliver the message.
+    /// The client sent the acknowledgement, but the server did not confirm it. JetStream may redeliver the message.
     #[error("the acknowledgement was not confirmed after {tries} tries in {waited:?}: {last}")]
     Unconfirmed {
         /// How often it was sent.

@@ -19,14 +19,14 @@ use crate::native::publish::bad_header;
 impl Context {
     /// Publishes a message and waits until a stream has stored it.
     ///
-    /// The message gets a new `Nats-Msg-Id`. The client resends it with the same id when the link is lost or silent, or when
-    /// no answer arrives in time. It may have been stored before: within its duplicate window the stream recognises the id,
-    /// and stores the message once. The client also resends while no stream answers on the subject, because a stream that
-    /// elects a leader looks like one that does not exist. [`PublishOptions`](super::PublishOptions) bounds this. Every other
-    /// answer of the stream is an error at once.
+    /// The message gets a fresh `Nats-Msg-Id`. The client resends it with the same id when the link is lost, when traffic
+    /// leaves a silent link, or when no reply arrives in time. The stream may have stored it already: within its duplicate
+    /// window it recognises the id, and stores the message once. The client also resends while no stream answers on the
+    /// subject, because a stream without a leader looks like one that does not exist.
+    /// [`PublishOptions`](super::PublishOptions) has the bounds. Every other reply of a stream is an error at once.
     ///
-    /// An application that waits for each acknowledgement before the next publish keeps the order of messages. Of several
-    /// publishes that wait at the same time, a resent one may be stored later.
+    /// Messages keep their order if the application waits for each acknowledgement before the next publish. Among publishes
+    /// that wait at the same time, a resent one may come after the others.
     ///
     /// # Errors
     /// There is no acknowledgement. Each variant of [`PublishError`] says whether the message may be in the stream.

@@ -1,4 +1,4 @@
-//! Requests to JetStream that the client may resend: when a try has failed, and when traffic has left a silent link.
+//! Requests to JetStream that the client may repeat: after a failed try, and when it leaves a silent link.
 
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};

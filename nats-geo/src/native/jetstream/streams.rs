@@ -15,7 +15,7 @@ pub struct Stream {
     info: StreamInfo,
 }
 
-/// The state of a stream, from the server.
+/// Configuration and state of a stream, as the server reports them.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StreamInfo {
@@ -147,7 +147,7 @@ impl Stream {
         &self.info.info.config.name
     }
 
-    /// Returns the state at the last request to the server.
+    /// Returns the last known configuration and state, without a request.
     pub const fn cached_info(&self) -> &StreamInfo {
         &self.info
     }

@@ -1,9 +1,9 @@
-//! The host that async-nats gets to dial, so that it looks for the right name in the certificate.
+//! Chooses the host that async-nats dials, so that it looks for the right name in the certificate.
 //!
-//! It takes one host for three things: to resolve, to dial, and to verify the certificate against (and, with
-//! WebSocket, to name in the request). A number that is to be held to a name therefore takes a TLS configuration that
-//! knows the name by itself. The name in the handshake (SNI) and in the request, by which proxies choose a server,
-//! cannot be set that way; so under TLS and WebSocket a name is dialled by name, as long as it resolves.
+//! async-nats takes one host for three things: to resolve, to dial, and to verify the certificate against. With WebSocket
+//! it also names that host in the request. So an IP address that must prove a name needs a TLS configuration that knows
+//! the name. Proxies choose a server by the name in the handshake (SNI) and in the request, and such a configuration
+//! cannot set these. So under TLS and WebSocket a name is dialled by name, as long as it resolves.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

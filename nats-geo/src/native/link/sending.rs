@@ -1,4 +1,4 @@
-//! Sends on a link: into the command channel of async-nats, and into the record of unconfirmed publishes.
+//! Sends on a link: writes to the command channel of async-nats, and records publishes as unconfirmed.
 
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker, ready};

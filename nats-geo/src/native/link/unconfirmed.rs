@@ -1,4 +1,4 @@
-//! Publishes on a link that the server has not confirmed yet.
+//! Publishes of a link that the server has not confirmed.
 
 use async_nats::message::OutboundMessage;
 

@@ -40,7 +40,7 @@ pub struct Move {
     pub to: Seat,
     /// Why.
     pub cause: MoveCause,
-    /// The duration of its phases.
+    /// The durations of its phases.
     #[serde(flatten)]
     pub phases: Phases,
 }

@@ -11,8 +11,8 @@ use crate::core::{Place, RankedServer, Reason, Region, Snapshot, Time};
 use crate::native::connect::Progress;
 use crate::native::hub::{Hub, lock};
 
-/// A report on the health of a client, made by [`GeoClient::report`](crate::GeoClient::report). It holds facts, no
-/// sentences but the errors of servers, and no secrets; durations are in milliseconds.
+/// A report on the health of a client, made by [`GeoClient::report`](crate::GeoClient::report). It has values for machines,
+/// the error texts of servers, and no secrets. Durations are in milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
@@ -183,7 +183,7 @@ pub struct Unhealthy {
     pub server: Option<String>,
     /// Its region.
     pub region: Region,
-    /// The kind of problem.
+    /// Why the client must not choose it.
     #[serde(flatten)]
     pub standing: Standing,
     /// The last failed probe or dial, unless one has succeeded since.

@@ -1,4 +1,4 @@
-//! The counters of a client.
+//! Counters of a client.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use super::report::{millis, millis_by_region};
 use crate::core::{MoveCause, Region, Time};
 use crate::native::hub::{Hub, lock};
 
-/// The counters of a client since its start.
+/// Counters of a client since its start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
@@ -19,39 +19,39 @@ pub struct Stats {
     pub published: u64,
     /// Messages that subscriptions delivered.
     pub delivered: u64,
-    /// Unconfirmed publishes: written to a link that was lost before its server confirmed them. Each may or may not have
-    /// arrived, so at most this many were lost. With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once) the
-    /// client resends them, and this number includes publishes that were not written.
+    /// Publishes on links that were lost before the server confirmed them. Each may or may not have arrived, so at most
+    /// this many were lost. With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once) the client resends them,
+    /// and counts unwritten ones here as well.
     pub in_doubt: u64,
     /// Messages that are certainly lost: publishes beyond
     /// [`GeoOptions::dead_link_buffer`](crate::GeoOptions::dead_link_buffer), and messages that the application did not read
-    /// in time.
+    /// from a subscription in time.
     pub discarded: u64,
-    /// Publishes of a lost or silent link that the client resent on another link.
+    /// Publishes that the client resent on another link, after their link was lost or fell silent.
     pub resent: u64,
-    /// With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once): publishes that the client refused, because too
-    /// many were unconfirmed.
+    /// With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once): publishes that the client refused, because the
+    /// buffer of unconfirmed publishes was full.
     pub refused: u64,
     /// Publishes that a server did not permit. Each is lost.
     pub denied: u64,
-    /// Messages of other clients that the client could not read: it dropped their headers or the whole message.
+    /// Unreadable messages of other clients. The client left out headers, or the whole message.
     pub unreadable: u64,
-    /// With [`Overflow::DropOldest`](crate::Overflow::DropOldest): unconfirmed publishes that the client will not resend,
-    /// because newer ones needed their room. Each may or may not have arrived.
+    /// With [`Overflow::DropOldest`](crate::Overflow::DropOldest): unconfirmed publishes that the client dropped to make room.
+    /// Each may or may not have arrived.
     pub dropped_unconfirmed: u64,
-    /// With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once): unconfirmed publishes that the client will not
+    /// With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once): unconfirmed publishes that the client did not
     /// resend, because they were older than [`AtLeastOnce::max_age`](crate::AtLeastOnce::max_age). Each may or may not have
     /// arrived.
     pub expired_unconfirmed: u64,
-    /// How often traffic moved to another link.
+    /// Number of moves of traffic to another link.
     pub moves: u64,
-    /// How often the client decided to move, by cause. A move to a link that was lost before it got any traffic counts here
-    /// only.
+    /// Number of decisions to move, by cause. If the new link is lost before it gets traffic, only this counter has the
+    /// decision.
     pub moves_by_cause: BTreeMap<MoveCause, u64>,
-    /// Time during which traffic went to each region.
+    /// Time for which each region had the traffic.
     #[serde(rename = "time_by_region_ms", serialize_with = "millis_by_region")]
     pub time_by_region: BTreeMap<Region, Duration>,
-    /// Time without a live link, the start included.
+    /// Time without a live link, including the time before the first one.
     #[serde(rename = "time_offline_ms", serialize_with = "millis")]
     pub time_offline: Duration,
     /// PINGs that the client sent on its links.

@@ -27,8 +27,9 @@ impl GeoOptions {
     /// [`server_with_region`](Self::server_with_region). Returns when the first link is live.
     ///
     /// # Errors
-    /// A list, a configuration or an [option of a connection](ConnectionOptions) that cannot be used; refused credentials, at once; or no live link within
-    /// [`connect_timeout`](Self::connect_timeout), with what went wrong at each server.
+    /// At once: the list, the configuration or an [option of a connection](ConnectionOptions) is invalid, or servers refuse
+    /// the credentials. After [`connect_timeout`](Self::connect_timeout): no link is live. The error then names the failure
+    /// of each server.
     pub async fn connect(self, servers: impl IntoServers) -> Result<GeoClient, ConnectError> {
         let mut listed = servers.into_servers()?;
         for (url, region) in &self.labelled {

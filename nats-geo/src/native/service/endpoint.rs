@@ -15,9 +15,9 @@ use crate::native::{GeoClient, SubscribeError, Subscription, SubscriptionError, 
 /// A stream of the requests to one subject of a service. Made by [`Service::endpoint`](super::Service::endpoint),
 /// [`Group::endpoint`] and [`EndpointBuilder::add`].
 ///
-/// The task that reads it serves it: requests wait until they are read. It ends after its service, or itself, was
-/// stopped, or the client closed, and everything that had come in was taken; read it to its end, and no request is lost.
-/// Dropping it unsubscribes; from then on the service does not list it any more.
+/// Requests wait until the application reads them. The stream ends after the endpoint or its service was stopped, or the
+/// client closed, and the application has read all requests that had arrived. Read it to its end, and no request is lost.
+/// Dropping it unsubscribes, and the service no longer lists it.
 ///
 /// ```no_run
 /// use futures_util::StreamExt as _;
@@ -153,7 +153,7 @@ impl EndpointBuilder {
         self
     }
 
-    /// Metadata, for [`Info`](super::Info).
+    /// Sets further facts about the endpoint, for [`Info`](super::Info).
     pub fn metadata<K: Into<String>, V: Into<String>>(
         mut self,
         metadata: impl IntoIterator<Item = (K, V)>,

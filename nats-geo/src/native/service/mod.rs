@@ -31,8 +31,8 @@
 //! region that is nearest to that server by the round trips of the gateways. As a [`GeoClient`] puts both those who ask and those
 //! who serve into their nearest regions, requests stay there, without anything to configure:
 //!
-//! * Run instances in every region. When all of one region are stopped, or it dies, its clients are answered by the next
-//!   region. When instances have failed back, their own region answers them again.
+//! * Run instances in every region. When all instances of a region stop, or the region dies, the next region answers its
+//!   clients. Their own region answers again once instances have failed back.
 //! * An instance that has moved to another region serves that region, not the one it came from.
 //! * Each group gets each request: instances with another queue group are another group.
 //! * When a region falls silent, the other servers send requests there, if it was the nearest to them, until they notice
@@ -110,13 +110,14 @@ pub struct ServiceBuilder {
 }
 
 impl ServiceBuilder {
-    /// A description, for people.
+    /// Sets a description for operators.
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = description.into();
         self
     }
 
-    /// Metadata of this instance. It does not change, so it should not contain the current region.
+    /// Sets further facts about this instance. They cannot change later, so do not put the client's region among them. The
+    /// region of the machine is fine.
     pub fn metadata<K: Into<String>, V: Into<String>>(
         mut self,
         metadata: impl IntoIterator<Item = (K, V)>,
@@ -137,8 +138,8 @@ impl ServiceBuilder {
         self
     }
 
-    /// Adds `data` to the statistics of each endpoint. Each request for statistics calls it, so it should return at once. If
-    /// it panics, it adds nothing.
+    /// Sets a function that adds `data` to the statistics of each endpoint. The service calls it for each request for
+    /// statistics, so it should return at once. A function that panics adds nothing.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
@@ -212,12 +213,12 @@ impl Service {
         self.root.registry.started
     }
 
-    /// Returns its description and its endpoints, as in answers to `$SRV.INFO`.
+    /// Returns the description of the service and its endpoints, as in its reply to `$SRV.INFO`.
     pub fn info(&self) -> Info {
         self.root.registry.info()
     }
 
-    /// Returns the counters of its endpoints since the start or the last [`reset`](Self::reset), as in answers to
+    /// Returns the counters of its endpoints since the start or the last [`reset`](Self::reset), as in its reply to
     /// `$SRV.STATS`.
     pub fn stats(&self) -> Vec<EndpointStats> {
         self.root.registry.stats()

@@ -1,4 +1,4 @@
-//! The description of a service, and its endpoints.
+//! Description and endpoints of a service.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -19,7 +19,7 @@ use crate::native::{GeoClient, Message, RespondError};
 /// the endpoint until it was answered, last if there are several answers, or dropped without one.
 #[derive(Debug)]
 pub struct Request {
-    /// The request.
+    /// The message of the request.
     pub message: Message,
     handling: Handling,
 }

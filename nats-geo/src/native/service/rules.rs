@@ -1,4 +1,4 @@
-//! The rules for names, versions, subjects and queue groups of services (ADR-32).
+//! Rules for names, versions, subjects and queue groups of services (ADR-32).
 
 use async_nats::Subject;
 

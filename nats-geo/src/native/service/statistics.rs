@@ -1,4 +1,4 @@
-//! The counters of an endpoint.
+//! Counters of an endpoint.
 
 use std::sync::Mutex;
 use std::time::Duration;

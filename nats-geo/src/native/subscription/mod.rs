@@ -22,15 +22,15 @@ pub(crate) use copies::Copies;
 mod feed;
 pub(crate) use feed::{Carriage, Changes, Feed, LookedAfter, Route};
 
-/// A stream of the messages of one subscription, across all moves of the client.
-/// [`GeoClient::subscribe`](super::GeoClient::subscribe) creates it.
+/// A stream of the messages of one subscription, over all links of the client.
+/// [`GeoClient::subscribe`](super::GeoClient::subscribe) makes it.
 ///
-/// During a planned move, two links deliver for a moment. A plain subscription may then receive duplicates, unless
-/// [at most once](super::GeoOptions::at_most_once) is set; a queue group receives each message once. Messages of one
-/// publisher keep their order on one link, not across a move. When a link is lost, messages in flight on it are lost too.
+/// During an orderly move two links deliver for a moment. Without a queue group a message may then arrive twice, unless
+/// [at most once](super::GeoOptions::at_most_once) is on. With a queue group each message arrives once. Messages of one
+/// publisher keep their order within a link, not across a move. A lost link loses the messages that were on their way.
 ///
-/// When the application drops it, the client unsubscribes. The stream ends when the client is closed, and when a server
-/// refuses the subscription: [`error`](Self::error) then says why.
+/// Dropping it unsubscribes. The stream ends when the client closes, and when a server refuses the subscription:
+/// [`error`](Self::error) then returns the reason.
 #[must_use = "dropping a subscription unsubscribes"]
 pub struct Subscription {
     feed: Arc<Feed>,
@@ -42,7 +42,7 @@ impl Subscription {
         Self { feed, hub: Arc::downgrade(hub) }
     }
 
-    /// Unsubscribes. The stream delivers the messages that have arrived, then ends.
+    /// Unsubscribes. The stream still delivers the messages that have arrived, then ends.
     pub async fn unsubscribe(&mut self) {
         self.forget();
         for (conn, _) in self.feed.routes() {
@@ -51,29 +51,29 @@ impl Subscription {
         self.feed.end();
     }
 
-    /// Unsubscribes after `max` messages, counted on all links since the subscription began; at once if it has delivered as
-    /// many.
+    /// Unsubscribes after `max` messages, counted over all links since the subscription was made. If the stream has
+    /// delivered as many, it ends at once.
     pub async fn unsubscribe_after(&mut self, max: u64) {
         self.feed.limit(max).await;
     }
 
-    /// Unsubscribes without losing messages in flight: waits until the servers have confirmed that they send no more. The
-    /// stream delivers the messages that have arrived, then ends.
+    /// Unsubscribes without losing messages that are on their way. Returns when the servers have confirmed the end of
+    /// delivery. The stream still delivers the messages that have arrived, then ends.
     ///
-    /// It also waits until the application has dropped all messages with a reply subject that it read, because other tasks
-    /// may be answering them. That takes at most [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout).
+    /// It also waits until the application has dropped all messages with a reply subject that it has read, because other
+    /// tasks may be answering them. That takes at most [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout).
     pub async fn drain(&mut self) {
         let limit = self.hub.upgrade().map(|hub| hub.limits.drain_timeout).unwrap_or_default();
         self.stopper().drain().await;
-        // After that, the subscription ends all the same.
+        // The subscription ends after that time in any case.
         let _ = tokio::time::timeout(limit, self.feed.answered()).await;
     }
 
     /// Returns why a server refused the subscription: no permission, too many subscriptions, or a subject that is too long.
-    /// `None` unless a server refused it.
+    /// `None` while no server refuses it, and after any other end.
     ///
-    /// The stream delivers the messages that had arrived, then ends. The client also sends the notice
-    /// [`SubscriptionRefused`](crate::core::NoticeKind::SubscriptionRefused).
+    /// The stream delivers the messages that had arrived, then ends. The client also sends a notice
+    /// ([`SubscriptionRefused`](crate::core::NoticeKind::SubscriptionRefused)).
     ///
     /// ```no_run
     /// # use futures_util::StreamExt as _;
@@ -132,7 +132,7 @@ impl fmt::Debug for Subscription {
     }
 }
 
-/// Why a server refused a subscription.
+/// Reason why a server refused a subscription.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscriptionError {
@@ -180,7 +180,7 @@ impl Stopper {
         self.feed.drain().await;
     }
 
-    /// Unsubscribes at once. The stream delivers the messages that have arrived.
+    /// Unsubscribes at once. The stream still delivers the messages that have arrived.
     pub(crate) fn stop(&self) {
         self.forget();
         self.feed.end();

@@ -1,4 +1,4 @@
-//! Texts for failed TLS handshakes: which certificate is wrong, and the remedy.
+//! Explains why a TLS session failed: names the certificate and the remedy.
 
 use std::error::Error as StdError;
 use std::io;

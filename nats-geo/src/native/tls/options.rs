@@ -1,4 +1,4 @@
-//! The TLS options.
+//! Options of TLS.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -160,8 +160,8 @@ pub enum TlsError {
         /// In the operating system's words.
         why: String,
     },
-    /// A certificate or a key is not valid.
-    #[error("{input} is not valid: {why}; expected PEM, which begins with `-----BEGIN`")]
+    /// A certificate or a key is malformed.
+    #[error("{input} cannot be used: {why}; expected PEM, which begins with `-----BEGIN`")]
     Malformed {
         /// The file, or that the text was given.
         input: String,

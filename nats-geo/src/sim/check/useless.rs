@@ -1,4 +1,4 @@
-//! No client stays in a region that fails its health check for longer than the policy allows, while another one passes.
+//! No client stays in an unhealthy region for longer than the policy allows while another region is healthy.
 
 use std::time::Duration;
 

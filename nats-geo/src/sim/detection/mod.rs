@@ -57,8 +57,8 @@ pub enum Detector {
     Ladder(WatchConfig),
     /// The oldest PING without an answer is this old. One verdict, which is both.
     Fixed(Duration),
-    /// RFC 6298 with this minimum: suspect when the timer of the oldest PING runs out, dead when the timer of twice
-    /// that time has run out too.
+    /// RFC 6298 with this minimum: suspect when the timer of the oldest PING expires, dead when the next timer, which is
+    /// twice as long, expires too.
     Rfc6298 {
         /// Linux has 200 ms, the RFC 1 s.
         rto_min: Duration,
@@ -85,7 +85,7 @@ impl fmt::Display for Detector {
     }
 }
 
-/// The result of a detector.
+/// Result of a detector.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Outcome {

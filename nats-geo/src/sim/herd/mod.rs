@@ -105,7 +105,7 @@ pub enum HerdError {
         field: &'static str,
         /// Its value.
         value: String,
-        /// The bound that it must keep.
+        /// The bound that it breaks.
         bound: String,
     },
     /// The policy is out of its bounds.

@@ -1,4 +1,4 @@
-//! The counters of a herd.
+//! Counters of a simulated herd.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::Herd;
 use super::world::World;
 use crate::core::Time;
 
-/// The result of a herd.
+/// Result of a simulated herd.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct HerdReport {

@@ -44,7 +44,7 @@ enum State {
     GaveUp,
 }
 
-/// The reconnect rules of a client. The defaults are from the sources of the versions that
+/// Reconnect rules of a stock client. The defaults are from the sources of the versions that
 /// [`Software`](super::Software) names.
 ///
 /// ```
@@ -59,7 +59,7 @@ enum State {
 pub struct StockRules {
     /// Between two PINGs. The connection is given up instead of the third one in a row that would go unanswered.
     pub ping_interval: Duration,
-    /// The time limit of a dial, up to the answer to CONNECT.
+    /// Longest time for a dial, up to the reply to CONNECT.
     pub connect_timeout: Duration,
     wait: Wait,
     ping_timer: PingTimer,

@@ -42,7 +42,7 @@ pub enum StockHits {
     Everything,
 }
 
-/// The effect of a fault on its targets.
+/// Effect of a fault on the clients that it hits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StockLoss {
     /// Connections are reset and dials refused, for good.
@@ -55,7 +55,7 @@ pub enum StockLoss {
     Silence,
 }
 
-/// The reaction of a client to a fault. All times are since the fault.
+/// Reaction of a client to a fault. All times are since the fault.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StockOutage {
     /// When it noticed.

@@ -257,5 +257,5 @@ fn a_wrong_configuration_is_refused_by_the_constructor() {
     let mut config = Config::fleet();
     config.watch.ping_interval = Duration::ZERO;
     let error: ConfigError = Selector::new(config, 1, Time::ZERO).unwrap_err();
-    assert_eq!(error.to_string(), "watch.ping_interval is 0 ms, but must be more than zero");
+    assert_eq!(error.to_string(), "`watch.ping_interval` is 0 ms, but must be more than zero");
 }

@@ -17,14 +17,14 @@ use crate::native::jetstream::{ApiError, Context, Message, Refused};
 /// The messages of a consumer, over all links that the client ever uses. Made by
 /// [`Consumer::messages`](super::Consumer::messages).
 ///
-/// A planned move (lame duck, fail back, a faster region) loses nothing and duplicates nothing. When a link is lost,
-/// JetStream redelivers the messages in flight after the consumer's `ack_wait`, and no others. While the client cannot
-/// reach the consumer, this stream waits. It ends with an error when the consumer is gone, and without one when the client
-/// is closed.
+/// An orderly move (lame duck, fail back, a faster region) loses nothing and duplicates nothing. When a link is lost,
+/// JetStream redelivers the messages that were on their way, after the consumer's `ack_wait`. While the client cannot
+/// reach the consumer, the stream waits. It ends with an error when the consumer no longer exists, and without an error
+/// when the client closes.
 ///
-/// The client requests messages only while the application polls: see [`PullOptions`]. When the application drops it,
-/// JetStream redelivers the messages that had arrived and were not read, to any reader of the consumer.
-#[must_use = "the client requests messages only while the application polls"]
+/// The client requests messages only while the application polls the stream: see [`PullOptions`]. After a drop, JetStream
+/// redelivers the messages that the application did not read, to any reader of the consumer.
+#[must_use = "the client requests messages only while the application reads them"]
 pub struct Messages(BoxStream<'static, Result<Message, MessagesError>>);
 
 /// The error that ends [`Messages`].
@@ -47,8 +47,8 @@ pub enum MessagesError {
         /// The consumer.
         consumer: String,
     },
-    /// The stream was reset: it was in memory and its server restarted, or it was deleted and created again. Its messages are
-    /// lost, so the application must decide where to continue.
+    /// The stream has begun again: it was in memory and its server restarted, or an operator deleted and recreated it. Its
+    /// earlier messages are lost, so the application decides where to go on.
     #[error(
         "stream `{stream}` was reset after sequence {last_sequence}, and consumer `{consumer}` is gone with it; create it again"
     )]

@@ -74,10 +74,10 @@ impl Stream {
         Ok(Consumer { context: self.context.clone(), info })
     }
 
-    /// Deletes a consumer. Its readers end with [`MessagesError::ConsumerGone`].
+    /// Deletes a consumer. Streams that read it end with an error.
     ///
     /// # Errors
-    /// There is no such consumer, or no answer in time.
+    /// The consumer does not exist, or no server answers in time.
     pub async fn delete_consumer(&self, name: &str) -> Result<(), ApiError> {
         check_name("consumer", name)?;
         let subject = format!("{API}.CONSUMER.DELETE.{}.{name}", self.name());
@@ -118,7 +118,7 @@ impl Consumer {
         &self.info.name
     }
 
-    /// Returns the state at the last request to the server.
+    /// Returns the last known configuration and state, without a request.
     pub const fn cached_info(&self) -> &consumer::Info {
         &self.info
     }

@@ -11,7 +11,7 @@ use futures_util::stream::{self, BoxStream};
 use super::{PullOptions, PullRefusal, Read, Reader};
 use crate::native::jetstream::{ApiError, Message, Stream};
 
-/// Options of an ordered reader.
+/// Selection and bounds of an ordered reader.
 #[derive(Clone, Debug)]
 pub struct OrderedOptions {
     pub(crate) subjects: Vec<String>,

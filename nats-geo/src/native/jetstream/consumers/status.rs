@@ -1,4 +1,4 @@
-//! Statuses that a server sends in place of a message.
+//! Status replies of a server to a request for messages.
 
 use async_nats::{HeaderMap, Message, StatusCode};
 

@@ -38,7 +38,7 @@ pub enum WriteError {
     WrongRevision {
         /// The key.
         key: String,
-        /// The server's error.
+        /// The server's words.
         why: String,
     },
     /// It was not acknowledged.

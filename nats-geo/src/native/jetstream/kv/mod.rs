@@ -143,11 +143,11 @@ impl Store {
         Ok(message.and_then(|message| self.read(message)).filter(|entry| entry.key == key))
     }
 
-    /// Gives a key a value, and returns its revision. The client resends it across moves, and the bucket stores it once: see
-    /// [`Context::publish`].
+    /// Sets the value of a key, and returns its revision. The client resends the value across moves, and the bucket stores
+    /// it once: see [`Context::publish`].
     ///
     /// # Errors
-    /// A bad key, or the value was not acknowledged.
+    /// The key is invalid, or the bucket did not acknowledge the value.
     pub async fn put(&self, key: &str, value: Bytes) -> Result<u64, WriteError> {
         self.write(key, value, HeaderMap::new()).await
     }

@@ -14,7 +14,7 @@ use super::{Entry, Operation, ReadError, Store, bad_key};
 use crate::native::jetstream::OrderedOptions;
 use crate::native::jetstream::consumers::{Read, Reader};
 
-/// An event of a watch.
+/// Selection of the entries of a watch.
 #[derive(Clone, Debug)]
 pub struct WatchOptions {
     keys: Vec<String>,
@@ -24,7 +24,7 @@ pub struct WatchOptions {
     nearest: bool,
 }
 
-/// The entries that a watch begins with.
+/// Entries that a watch delivers first.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Include {
     /// The last entry of each key.
@@ -54,7 +54,7 @@ impl WatchOptions {
         self
     }
 
-    /// The entries to begin with.
+    /// Sets the entries that the watch delivers first. Default [`Include::Last`].
     pub fn include(mut self, include: Include) -> Self {
         self.include = include;
         self
@@ -189,11 +189,11 @@ impl Watch {
         self.is_current
     }
 
-    /// Reads the entries that existed when the watch began, without those that were read before. Later entries are new. A
-    /// future that is dropped before its end takes its entries along: then read entry by entry.
+    /// Returns the entries that existed when the watch began, without those that the application has read. Later entries of
+    /// the watch are new. Dropping the future early loses the entries that it had read; to avoid that, read entry by entry.
     ///
     /// # Errors
-    /// The bucket is gone, or the client was closed before all had come.
+    /// The bucket no longer exists, or the client closed before all entries had arrived.
     pub async fn existing(&mut self) -> Result<Vec<Entry>, ReadError> {
         let mut entries = Vec::new();
         while !self.is_current {

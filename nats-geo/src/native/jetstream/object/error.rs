@@ -23,11 +23,11 @@ pub enum GetError {
         bucket: String,
     },
     /// The object has no such bytes.
-    #[error("the bytes {range:?} are not within the {size} of the object `{name}`")]
+    #[error("bytes `{range:?}` are outside of the object `{name}`, which has {size} bytes")]
     OutOfRange {
         /// The object.
         name: String,
-        /// The requested range.
+        /// The requested bytes.
         range: Range<u64>,
         /// Its size in bytes.
         size: u64,
@@ -42,7 +42,7 @@ pub enum GetError {
 #[non_exhaustive]
 pub enum ObjectReadError {
     /// Some of its bytes are not there: it was deleted or written anew meanwhile, or never written to its end.
-    #[error("the object `{name}` is not complete: part {chunk} of {chunks} is not there; get it again")]
+    #[error("the object `{name}` is not complete: part {chunk} of {chunks} is missing; get it again")]
     Incomplete {
         /// The object.
         name: String,
@@ -52,7 +52,7 @@ pub enum ObjectReadError {
         chunks: u64,
     },
     /// All bytes came, and are not those that were written.
-    #[error("the object `{name}` is damaged: its digest is wrong")]
+    #[error("the object `{name}` is damaged: its digest is wrong; put it again")]
     WrongDigest {
         /// The object.
         name: String,
@@ -64,12 +64,11 @@ pub enum ObjectReadError {
     #[error(transparent)]
     Ended(#[from] OrderedError),
     /// The client was closed.
-    #[error("the client was closed before everything had come")]
+    #[error("the client was closed before the whole object had arrived")]
     Closed,
 }
 
-/// An error of [`Store::put`](super::Store::put). An older object of the name is unchanged, unless the last part is
-/// unconfirmed.
+/// Reason why an object was not written. An earlier object of that name is unchanged, unless the last part is unconfirmed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PutError {

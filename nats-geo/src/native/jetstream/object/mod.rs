@@ -99,11 +99,11 @@ impl Store {
         &self.stream
     }
 
-    /// Returns the metadata of an object; `None` if there is none, or it was deleted. The nearest server that has the store
-    /// answers, so the newest write may be missing for a moment.
+    /// Returns the description of an object; `None` if it does not exist or was deleted. The nearest server that has the
+    /// store answers, so the description may be a moment behind the last write.
     ///
     /// # Errors
-    /// The store is gone, or no answer in time.
+    /// The store no longer exists, or no server answers in time.
     pub async fn info(&self, name: &str) -> Result<Option<ObjectInfo>, ApiError> {
         Ok(self.find(name).await?.map(|found| found.info))
     }

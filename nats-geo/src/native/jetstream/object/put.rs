@@ -14,10 +14,11 @@ use crate::native::jetstream::api::check_name;
 use crate::native::jetstream::{ApiError, PublishError};
 
 impl Store {
-    /// Writes an object, and replaces an older one of its name. The client resends each part across moves, and the store
-    /// keeps it once. The object is visible when all parts are stored. Each part takes one round trip to the store's
-    /// region: larger parts (`chunk_size`) are faster, up to the server's `max_payload`. A future that is dropped before its
-    /// end leaves parts of no object, which only take up room.
+    /// Writes an object. It replaces an object of the same name. The client resends each part across moves, and the store
+    /// keeps it once. The object exists as soon as all parts are stored.
+    ///
+    /// Each part takes one round trip to the store's region. Larger parts (`chunk_size`) are faster, up to the server's
+    /// `max_payload`. Dropping the future early leaves parts without an object, which take up room.
     ///
     /// ```no_run
     /// # async fn example(films: nats_geo::jetstream::object::Store) -> Result<(), Box<dyn std::error::Error>> {
@@ -29,9 +30,9 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// Reading the bytes failed, or the store did not acknowledge them. An older object of the name is unchanged, unless the
-    /// last part is [unconfirmed](PublishError::GaveUp): then the old object or the new one is there, complete in either
-    /// case.
+    /// The source cannot be read, or the store did not acknowledge a part. An earlier object of that name is unchanged,
+    /// unless the last part is [unconfirmed](PublishError::GaveUp). Then the name has the earlier or the new object, and
+    /// either is complete.
     pub async fn put(
         &self,
         object: impl Into<ObjectMetadata>,

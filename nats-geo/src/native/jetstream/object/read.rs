@@ -83,7 +83,7 @@ impl Object {
         Ok(Self { info, bytes: stream::unfold(state, next).boxed() })
     }
 
-    /// Returns its metadata.
+    /// Returns the description of the object.
     pub const fn info(&self) -> &ObjectInfo {
         &self.info
     }

@@ -1,7 +1,7 @@
-//! The messages that a reader has acknowledged, in the consumers of all regions.
+//! The acknowledgements of a reader, for the consumers of all regions.
 //!
-//! A write stream that was reset numbers its messages anew. The reader then forgets earlier acknowledgements, and an
-//! acknowledgement of a message from before does not count for the new message of the same number.
+//! A write stream that begins again numbers its messages anew. The reader then forgets the earlier acknowledgements. An
+//! acknowledgement of an earlier message does not count for the new message of the same number.
 
 use std::collections::BTreeMap;
 

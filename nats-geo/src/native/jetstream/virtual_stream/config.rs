@@ -1,4 +1,4 @@
-//! The name, the regions and the retention of a virtual stream.
+//! Name, regions and limits of a virtual stream.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ pub enum ConfigError {
     Zero {
         /// The stream.
         name: String,
-        /// The name of the setting.
+        /// The setting.
         setting: &'static str,
     },
 }
@@ -79,7 +79,7 @@ impl Config {
         }
     }
 
-    /// The first part of its subjects, before a dot. Default: its name.
+    /// Sets the first tokens of its subjects, without the dot that follows. Default: the name of the stream.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
@@ -248,13 +248,9 @@ mod tests {
         let refused = |config: Config| config.check().unwrap_err().to_string();
         let regions = ["lon", "ams"];
         assert!(Config::new("ORDERS", regions).check().is_ok());
-        assert!(
-            refused(Config::new("a b", regions)).starts_with("`a b` is not a valid name of a virtual stream")
-        );
-        assert!(refused(Config::new("a", ["*"])).starts_with("`*` is not a valid name of a region"));
-        assert!(
-            refused(Config::new("a", regions).prefix("b..c")).starts_with("`` is not a valid name of a part")
-        );
+        assert!(refused(Config::new("a b", regions)).starts_with("`a b` is not a name of a virtual stream"));
+        assert!(refused(Config::new("a", ["*"])).starts_with("`*` is not a name of a region"));
+        assert!(refused(Config::new("a", regions).prefix("b..c")).starts_with("`` is not a name of a part"));
         assert!(refused(Config::new("a", [""; 0])).contains("has no regions"));
         assert!(refused(Config::new("a", ["lon", "lon"])).contains("`lon` twice"));
         assert!(refused(Config::new("a", regions).outage_max(Duration::ZERO)).contains("`outage_max`"));

@@ -131,13 +131,14 @@ impl Consumer {
 
 /// The messages of a consumer of a virtual stream, from the region where the client is. Made by [`Consumer::messages`].
 ///
-/// Each message arrives at least once. After a move, messages are redelivered that this reader did not acknowledge: those
-/// that it was processing, and those that other readers acknowledged in another region. The reader skips messages that
-/// it acknowledged itself, and acknowledges them in the new region too. That takes time in a region without readers.
+/// Each message arrives at least once. After a move, JetStream redelivers the messages that this reader did not
+/// acknowledge: those that it was processing, and those that other readers acknowledged in another region. The reader
+/// acknowledges messages there that it had acknowledged before, and does not show them. A consumer that had no reader
+/// has many of them to pass over.
 ///
-/// While the client reaches no region, it waits. It ends with an error when the current region has no such consumer, and
-/// without one when the client is closed.
-#[must_use = "the client requests messages only while the application polls"]
+/// While the client can reach no region, the stream waits. It ends with an error when the client's region has no such
+/// consumer, and without an error when the client closes.
+#[must_use = "the client requests messages only while the application reads them"]
 pub struct Messages(BoxStream<'static, Result<Message, MessagesError>>);
 
 struct State {
@@ -190,8 +191,8 @@ impl State {
     }
 }
 
-/// A message of a virtual stream. It dereferences to [`jetstream::Message`]. A message that was acknowledged is not
-/// redelivered to this reader, in any region.
+/// A message of a virtual stream: dereferences to [`jetstream::Message`]. This reader does not get an acknowledged message
+/// again, in any region.
 #[derive(Clone, Debug)]
 pub struct Message {
     inner: jetstream::Message,
@@ -215,11 +216,11 @@ impl Message {
         self.note(self.inner.ack().await)
     }
 
-    /// Acknowledges as [`jetstream::Message::double_ack`]. If the region of the message was lost meanwhile, no confirmation
-    /// arrives, and another region redelivers the message.
+    /// Acknowledges the message and waits for the confirmation, as [`jetstream::Message::double_ack`]. If the region of the
+    /// message was lost meanwhile, no server confirms, and another region redelivers the message.
     ///
     /// # Errors
-    /// It could not be sent, or nobody answered.
+    /// The client could not send the acknowledgement, or no server confirmed it.
     pub async fn double_ack(&self) -> Result<(), AckError> {
         self.note(self.inner.double_ack().await)
     }

@@ -28,9 +28,10 @@
 //! ```
 //!
 //! # Guarantees
-//! * **Publishing** stores the message in the current region; the acknowledgement confirms that. Without one, the client
-//!   resends it, after a move to the next region, so both may store it. Read streams recognise its id, and hold it once,
-//!   if both arrive within [`Config::duplicate_window`]. A region that was cut off for longer adds a duplicate.
+//! * **Publishing**: an acknowledgement means that the client's region has stored the message. Without one, the client
+//!   resends the message, after a move to the next region. Both regions may then store it. Read streams recognise its id,
+//!   and hold it once, if both arrive within [`Config::duplicate_window`]. A region that was cut off for longer brings a
+//!   second copy with it.
 //! * **No acknowledged message is lost**, and every read stream comes to hold it, if no region is cut off, or down, for
 //!   longer than [`Config::outage_max`]: for so long write streams keep what others have not heard of. A region that
 //!   is destroyed takes along what it alone had. Servers try a region that they could not reach again after 10 s, then
@@ -40,12 +41,13 @@
 //!   region, which all read streams tell. Messages of different regions come in another order elsewhere. A message that
 //!   was stored in two regions may come twice.
 //! * **[Durable consumers](VirtualStream::create_consumer)** are one per region, of the same name. Each message arrives
-//!   at least once. After a move, messages are redelivered that were not acknowledged, or that another reader or an
-//!   earlier process acknowledged in another region. A reader skips messages that it acknowledged itself.
+//!   at least once. After a move, JetStream redelivers messages that were not acknowledged before it. It also redelivers
+//!   those that another reader, or an earlier process, acknowledged in another region. A reader does not show a message
+//!   again that it acknowledged itself.
 //! * **Without a leader of JetStream**, which more than half of all servers choose, a region that is cut off goes on
 //!   publishing, and reading with consumers that exist. New consumers are refused with an error that says so.
-//! * **A write stream that is reset** numbers its messages anew: an operator deletes it and creates it again, or it is in
-//!   memory and its servers restart. Readers detect that, send [`NoticeKind::StreamReset`], and read the new
+//! * **A write stream that begins again** numbers its messages anew: an operator deletes and recreates it, or it was in
+//!   memory and its servers restart. Readers find that out, send [`NoticeKind::StreamReset`], and read the new
 //!   messages. They ask `$JS.API.STREAM.INFO` of the write stream, so permit that. Without an answer a reader believes
 //!   what it sees: a lower sequence later in the same read stream.
 

@@ -19,7 +19,7 @@ pub enum PublishError {
         subject: String,
         /// The stream.
         stream: String,
-        /// The first part of its subjects.
+        /// The first tokens of its subjects.
         prefix: String,
     },
     /// The write stream of the region did not store it, or did not say so.
@@ -28,9 +28,9 @@ pub enum PublishError {
 }
 
 impl VirtualStream {
-    /// Publishes a message to the current region, and waits until it is stored there. As with
-    /// [`Context::publish`](jetstream::Context::publish), the client resends it with the same id until it is acknowledged.
-    /// Each try goes to the region that is current by then, so after a move the message may be in two regions.
+    /// Publishes a message to the client's region, and waits until that region has stored it. As
+    /// [`Context::publish`](jetstream::Context::publish) it resends the message, with the same id, until it is
+    /// acknowledged. Each try goes to the client's region of that moment, so after a move two regions may have the message.
     ///
     /// ```no_run
     /// # async fn example(

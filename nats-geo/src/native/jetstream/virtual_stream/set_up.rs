@@ -15,17 +15,17 @@ pub enum CreateError {
     #[error(transparent)]
     BadConfig(#[from] ConfigError),
     /// Some parts were not made. Those that were stay: to ask again makes the rest.
-    #[error("{} of {} parts were not made: {}; ask again, what was made stays", .failures.len(),
+    #[error("{} of {} parts were not made: {}; try again, the parts that were made stay", .failures.len(),
         .failures.len() + .made.len(), list(.failures))]
     Incomplete {
         /// The parts that exist now: streams, or consumers with their streams.
         made: Vec<String>,
-        /// The parts that are missing, and why.
+        /// The parts that do not exist, and why.
         failures: Vec<Failure>,
     },
 }
 
-/// A part that was not created in a region, and why.
+/// A part that was not made in a region, and why.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Failure {
