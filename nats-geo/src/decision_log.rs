@@ -86,7 +86,7 @@ impl Line {
 #[non_exhaustive]
 pub enum LogError {
     /// It cannot be read at all.
-    #[error("the decision log cannot be read: {0}")]
+    #[error("reading the decision log failed: {0}")]
     Io(#[from] io::Error),
     /// It does not begin as one.
     #[error("not a decision log: it does not begin with a line `{{\"start\":..}}`")]
@@ -110,7 +110,7 @@ pub enum LogError {
         number: usize,
         /// The version that wrote it.
         version: String,
-        /// What is wrong with it.
+        /// The error of the JSON parser.
         error: serde_json::Error,
     },
 }

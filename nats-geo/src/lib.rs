@@ -5,7 +5,7 @@
 //! use futures_util::StreamExt;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! // One address per region is enough to begin with; regions are learned from `INFO.cluster`.
+//! // One address per region is enough: servers advertise the others, and INFO names their region.
 //! let client = nats_geo::connect("nats://lon-1:4222,nats://ams-1:4222,nats://dal-1:4222").await?;
 //!
 //! let mut orders = client.subscribe("orders.>").await?; // a stream that survives moves
@@ -46,7 +46,7 @@
 //! * `dns` (default): finds servers by DNS.
 //! * `metrics`: counters and times for the recorder of the crate `metrics`; [`observe`] has their names.
 //! * `serde` (part of `native`): decision logs as text.
-//! * `sim`: the simulator. Pure too.
+//! * `sim`: the simulator. It is pure too.
 
 pub mod core;
 #[cfg(feature = "serde")]

@@ -278,7 +278,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
   unreadable(subject: string): void {
     this.#stats.unreadable += 1;
     if (this.#stats.unreadable > 1) return;
-    const text = `a message on ${JSON.stringify(subject)} has headers that cannot be read: its sender must mend them; others like it are counted in stats()`;
+    const text = `the headers of a message to \`${subject}\` cannot be read, because they are damaged: correct its publisher; stats() counts the others`;
     this.#emit({ type: "unreadableMessage", subject, text });
     this.#emit({ type: "error", error: new ProtocolError(text) });
   }
@@ -301,7 +301,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
   }
 
   slow(subscription: SubscriptionImpl, dropped: boolean): void {
-    const text = `${subscription.subject}: ${subscription.getPending()} messages wait${dropped ? ", the newest are dropped" : ""}`;
+    const text = `the application reads subscription \`${subscription.subject}\` too slowly: ${subscription.getPending()} messages wait${dropped ? ", and the client drops the newest" : ""}`;
     this.#emit({ type: "slowConsumer", sub: subscription, pending: subscription.getPending(), dropped, error: new SlowConsumerError(text) });
   }
 
@@ -366,7 +366,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
       this.#checkedSubject = subject;
     }
     if (payload !== undefined && typeof payload !== "string" && !(payload instanceof Uint8Array)) {
-      throw new InvalidArgumentError(`the payload of ${subject} must be a string or a Uint8Array`);
+      throw new InvalidArgumentError(`the payload of \`${subject}\` must be a string or a Uint8Array`);
     }
     return toBytes(payload);
   }
@@ -385,7 +385,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
 
   #mayCarry(bytes: number): void {
     const most = this.info?.max_payload;
-    if (most !== undefined && bytes > most) throw new PayloadTooLargeError(`the payload has ${bytes} bytes with its headers, the server allows ${most}: split it, or use an object store`);
+    if (most !== undefined && bytes > most) throw new PayloadTooLargeError(`the payload has ${bytes} bytes with its headers, and the server accepts ${most}: split it, or use an object store`);
   }
 
   #count(data: Uint8Array): void {

@@ -21,7 +21,7 @@ export class InvalidArgumentError extends NatsError {
 export class InvalidSubjectError extends NatsError {
   override name = "InvalidSubjectError";
   constructor(subject: string, options?: ErrorOptions & { message?: string }) {
-    super("INVALID_SUBJECT", options?.message ?? `illegal subject: ${JSON.stringify(subject)}; it must be non-empty, without spaces or empty tokens`, options);
+    super("INVALID_SUBJECT", options?.message ?? `\`${subject}\` is not a valid subject: it is empty, or has white space or an empty token`, options);
   }
 }
 
@@ -41,21 +41,21 @@ export class PayloadTooLargeError extends InvalidArgumentError {
 
 export class NotInitializedError extends NatsError {
   override name = "NotInitializedError";
-  constructor(message = "the engine is not loaded: await init() first") {
+  constructor(message = "the WebAssembly is not loaded: await `init()` first") {
     super("NOT_INITIALIZED", message);
   }
 }
 
 export class ClosedConnectionError extends NatsError {
   override name = "ClosedConnectionError";
-  constructor(message = "the connection is closed", options?: ErrorOptions) {
+  constructor(message = "the connection is closed; connect again", options?: ErrorOptions) {
     super("CLOSED", message, options);
   }
 }
 
 export class DrainingConnectionError extends NatsError {
   override name = "DrainingConnectionError";
-  constructor(message = "the connection is draining", options?: ErrorOptions) {
+  constructor(message = "the connection is draining and accepts nothing new", options?: ErrorOptions) {
     super("DRAINING", message, options);
   }
 }
@@ -105,7 +105,7 @@ export class PermissionViolationError extends NatsError {
 
 export class TimeoutError extends NatsError {
   override name = "TimeoutError";
-  constructor(message = "timeout", options?: ErrorOptions) {
+  constructor(message = "no answer arrived in time", options?: ErrorOptions) {
     super("TIMEOUT", message, options);
   }
 }
@@ -114,7 +114,7 @@ export class NoRespondersError extends NatsError {
   override name = "NoRespondersError";
   readonly subject: string;
   constructor(subject: string, options?: ErrorOptions) {
-    super("NO_RESPONDERS", `no responders for ${JSON.stringify(subject)}`, options);
+    super("NO_RESPONDERS", `no client subscribes to \`${subject}\` (no responders)`, options);
     this.subject = subject;
   }
 }
@@ -132,7 +132,7 @@ export class RequestError extends NatsError {
 
 export class LinkLostError extends RequestError {
   override name = "LinkLostError";
-  constructor(message = "the link was lost: the request may have been executed", options?: ErrorOptions) {
+  constructor(message = "the link was lost; the request may have been executed", options?: ErrorOptions) {
     super(message, { ...options, code: "LINK_LOST" });
   }
 }
@@ -212,19 +212,19 @@ export function errorFromCode(code: number, text?: string, subject = ""): NatsEr
       return new RequestError(cause.message, { cause, code: cause.code });
     }
     case Code.Authorization:
-      return new AuthorizationError(text ?? "authorization violation");
+      return new AuthorizationError(text ?? "the server refused the credentials");
     case Code.PermissionViolation:
-      return new PermissionViolationError(text ?? "permissions violation");
+      return new PermissionViolationError(text ?? "the server denied the operation");
     case Code.PayloadTooLarge:
-      return new PayloadTooLargeError(text ?? "the payload is larger than the server allows");
+      return new PayloadTooLargeError(text ?? "the message is larger than the server accepts: split it");
     case Code.LinkLost:
       return new LinkLostError(text);
     case Code.Protocol:
-      return new ProtocolError(text ?? "the server does not speak the NATS protocol");
+      return new ProtocolError(text ?? "the other side does not speak the NATS protocol");
     case Code.SlowConsumer:
-      return new SlowConsumerError(text ?? "slow consumer");
+      return new SlowConsumerError(text ?? "the application reads too slowly");
     case Code.MixedContent:
-      return new MixedContentError(text ?? "a secure page cannot open ws://: use wss://");
+      return new MixedContentError(text ?? "a page from `https://` may not open `ws://`: use `wss://`");
     case Code.InvalidConfig:
       return new InvalidArgumentError(text ?? "invalid configuration", { code: "INVALID_CONFIG" });
     case Code.NotInitialized:

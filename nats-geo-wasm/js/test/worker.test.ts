@@ -79,7 +79,7 @@ test("routes: mistakes show at once", () => {
     [{ path: "/a", bucket: "y" }, /ends with/],
     [{ path: "/a/:id", subject: "x.:name" }, /:name of its subject is not in its path/],
     [{ path: "/a", subject: "x.*" }, /\* of its subject/],
-    [{ path: "/a", subject: "x y" }, /illegal subject/],
+    [{ path: "/a", subject: "x y" }, /not a valid subject/],
     [{ path: "/a*", subject: "x" }, /stands alone/],
     [{ path: "/*/b", subject: "x.*" }, /stands alone/],
     [{ path: "/a", subject: "x", timeout: 60_000 }, /at most 50000/],

@@ -162,7 +162,7 @@ export interface Stats {
   readonly outMsgs: number;
   readonly inBytes: number;
   readonly outBytes: number;
-  /** nats-geo: messages with headers that were looked at and cannot be read, or not all of them. */
+  /** nats-geo: messages with headers that the client could not read, or not all of them. */
   readonly unreadable: number;
 }
 

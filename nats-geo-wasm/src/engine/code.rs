@@ -64,11 +64,11 @@ impl Refusal {
     }
 
     pub(super) fn closed() -> Self {
-        Self::new(Code::Closed, "the client is closed; make a new one")
+        Self::new(Code::Closed, "the connection is closed; connect again")
     }
 
     pub(super) fn draining() -> Self {
-        Self::new(Code::Draining, "the client is being drained and takes nothing new")
+        Self::new(Code::Draining, "the connection is draining and accepts nothing new")
     }
 }
 

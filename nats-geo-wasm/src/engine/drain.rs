@@ -128,7 +128,7 @@ impl Engine {
             return;
         }
         let waited = u64::try_from(self.options.connect_timeout.as_millis()).unwrap_or(u64::MAX);
-        let nobody = if self.is_online { "nothing answered" } else { super::ending::NO_NETWORK };
+        let nobody = if self.is_online { "no server answered" } else { super::ending::NO_NETWORK };
         let (code, last) = self.last_failure.clone().unwrap_or_else(|| (Code::Connection, nobody.into()));
         self.close_with(
             Some(code),

@@ -149,7 +149,9 @@ impl Engine {
             End::ServerFull => OpenError::ServerFull,
             End::Overloaded(text) => OpenError::Overloaded(text),
             End::Blocked => OpenError::Other(BLOCKED.into()),
-            End::Protocol(text) => OpenError::Other(format!("not a usable NATS server: {text}")),
+            End::Protocol(text) => {
+                OpenError::Other(format!("not a NATS server that this client can use: {text}"))
+            }
             End::Closed(text) => OpenError::Other(format!("closed: {text}")),
             End::Reset(text) => OpenError::Other(text),
             End::Requested => OpenError::TimedOut,
@@ -230,7 +232,8 @@ const CLOSE_FOLLOWS: std::time::Duration = std::time::Duration::from_millis(100)
 /// The code of a WebSocket that ended without a closing handshake (RFC 6455, section 7.1.5).
 const ABNORMAL: &str = "1006";
 
-pub(super) const LOST_BEFORE_PONG: &str = "the link ended before the server confirmed what was sent";
+pub(super) const LOST_BEFORE_PONG: &str =
+    "the link was lost before the server confirmed the publishes; they may or may not have arrived";
 
 /// A socket that ends right after a complaint ended because of it; most complaints leave it open.
 const BLAME_LIMIT: std::time::Duration = std::time::Duration::from_secs(1);

@@ -228,13 +228,13 @@ impl Link {
         if has_headers && !self.info.headers {
             return Err(Refusal::new(
                 Code::InvalidArgument,
-                "this server takes no headers (no_header_support); send the message without",
+                "this server accepts no headers (`no_header_support`); send the message without",
             ));
         }
         let limit = self.info.max_payload;
         if size > limit && limit > 0 {
             let text = format!(
-                "a message of {size} bytes is larger than the {limit} that the server accepts (max_payload)"
+                "a message of {size} bytes is larger than the {limit} that the server accepts: split it"
             );
             return Err(Refusal::new(Code::PayloadTooLarge, text));
         }

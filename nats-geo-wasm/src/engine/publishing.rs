@@ -39,7 +39,7 @@ impl Engine {
                 if self.kept.queued_bytes() + size > self.options.kept_bytes_max {
                     return Err(Refusal::new(
                         Code::Connection,
-                        "nothing is live, and no more is kept for the next link; try again once `reconnect` is noticed",
+                        "the client is offline, and its buffer is full; try again after the status `moved` or `connected`",
                     ));
                 }
                 self.kept.publish(&op, size, now)?;
@@ -125,7 +125,7 @@ impl Engine {
         }
         self.discarded(
             discarded,
-            "larger than the server accepts, with a longer subject, or with headers that it does not take",
+            "the server does not accept the size, the length of the subject, or headers",
         );
     }
 
@@ -135,7 +135,7 @@ impl Engine {
         while self.kept.queued_bytes() > self.options.kept_bytes_max {
             discarded += self.kept.take_next().map_or(0, |segment| segment.messages);
         }
-        self.discarded(discarded, "more than is kept while nothing is live");
+        self.discarded(discarded, "the client is offline, and its buffer for publishes is full");
     }
 
     /// What was kept for too long.
@@ -144,13 +144,13 @@ impl Engine {
         while self.kept_until().is_some_and(|until| until <= self.now) {
             discarded += self.kept.take_next().map_or(0, |segment| segment.messages);
         }
-        self.discarded(discarded, "nothing was live for as long as they are kept");
+        self.discarded(discarded, "the client was offline for longer than it keeps publishes");
         let (due, rest) = std::mem::take(&mut self.waiting_pings)
             .into_iter()
             .partition::<Vec<_>, _>(|(_, _, until)| *until <= self.now);
         self.waiting_pings = rest;
         for (op, _, _) in due {
-            self.failed(op, Code::Connection, "no server was live in time");
+            self.failed(op, Code::Connection, "no server answered in time");
         }
     }
 

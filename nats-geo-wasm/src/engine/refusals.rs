@@ -135,8 +135,8 @@ impl Engine {
         let [culprit] = suspects[..] else { return };
         let is_proven = strikes >= if reason.is_some() { STRIKES_WITH_REASON } else { STRIKES_MAX };
         if is_proven {
-            let text =
-                reason.unwrap_or_else(|| "servers end the connection whenever it is subscribed".into());
+            let text = reason
+                .unwrap_or_else(|| "servers close the connection whenever they get this subscription".into());
             self.refuse_subscription(culprit, Code::Protocol, &text);
         }
     }

@@ -116,7 +116,7 @@ impl Engine {
                 if self.requests.waiting_bytes + size > self.options.kept_bytes_max {
                     return Err(Refusal::new(
                         Code::Connection,
-                        "nothing is live, and no more requests are kept",
+                        "the client is offline, and its buffer for requests is full",
                     ));
                 }
                 self.requests.waiting_bytes += size;
@@ -182,7 +182,7 @@ impl Engine {
         let Some(op) = std::str::from_utf8(last).ok().and_then(|op| op.parse::<u32>().ok()) else { return };
         let Some(pending) = self.finished(op) else { return };
         if message.status() == Some(503) {
-            let text = format!("nobody serves `{}`", pending.subject);
+            let text = format!("no client subscribes to `{}` (no responders)", pending.subject);
             return self.failed(op, Code::NoResponders, &text);
         }
         self.counters.received(message);
@@ -195,7 +195,7 @@ impl Engine {
             self.fail_request(
                 op,
                 Code::LinkLost,
-                "the link ended before the answer; the request may have been executed",
+                "the link was lost before the answer; the request may have been executed",
             );
         }
     }
@@ -210,9 +210,11 @@ impl Engine {
                 self.requests.pending.get(&op).is_none_or(|pending| matches!(pending.place, Place::Asked(_)));
             match was_asked {
                 true => self.fail_request(op, Code::Timeout, "no answer in time"),
-                false => {
-                    self.fail_request(op, Code::Connection, "no server was live in time; it was not sent")
-                }
+                false => self.fail_request(
+                    op,
+                    Code::Connection,
+                    "no server answered in time; the request was not sent",
+                ),
             }
         }
     }

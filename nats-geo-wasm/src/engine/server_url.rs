@@ -60,7 +60,7 @@ impl ServerUrl {
             None => (Scheme::Wss, url),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => (Scheme::Ws, rest),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("wss") => (Scheme::Wss, rest),
-            Some(_) => return Err(bad("browsers reach NATS by WebSocket only")),
+            Some(_) => return Err(bad("browsers reach NATS only by WebSocket: use `wss://`")),
         };
         let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         if authority.contains('@') {
@@ -175,8 +175,8 @@ mod tests {
     #[test]
     fn bad_ones_are_named_without_their_secrets() {
         for (text, what) in [
-            ("nats://h:4222", "WebSocket only"),
-            ("https://h", "WebSocket only"),
+            ("nats://h:4222", "only by WebSocket"),
+            ("https://h", "only by WebSocket"),
             ("", "no host"),
             ("ws://h:0", "port"),
             ("ws://h:+1", "port"),

@@ -1,4 +1,4 @@
-//! What can be dialled, who answers there, and the region that it belongs to.
+//! Endpoints: addresses to dial, the servers that answer there, and their regions.
 
 use std::fmt;
 
@@ -53,7 +53,7 @@ pub enum Source {
     Gossiped,
 }
 
-/// What a server says about itself in its first INFO.
+/// The identity of a server, from its first INFO.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]

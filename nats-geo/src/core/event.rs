@@ -1,17 +1,17 @@
-//! Facts in: what a driver tells the core.
+//! Events: the facts that a driver reports to the core.
 
 use std::time::Duration;
 
 use super::{ConnId, Endpoint, EndpointId, PingId, ProbeId, ServerIdentity};
 
-/// A fact from the world. A fact about an id that the core no longer knows is ignored: late is normal.
+/// A fact that a driver reports. The core ignores facts about ids that it no longer knows: late facts are normal.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum Event {
     /// An endpoint became known, or a known one changed.
     Discovered(Endpoint),
-    /// An endpoint is no longer offered. A live link to it stays.
+    /// An endpoint is no longer on the list. A live link to it stays.
     Withdrawn(EndpointId),
     /// The server of this link announced that it will close its clients.
     LameDuck(ConnId),
@@ -19,7 +19,7 @@ pub enum Event {
     Probed {
         /// The probe of `Action::Probe`.
         probe: ProbeId,
-        /// What it learned.
+        /// The result: an answer, or why there is none.
         result: Result<ProbeReport, ProbeError>,
     },
     /// `Action::Open` succeeded: CONNECT was answered by PONG. No subscription is installed yet.
@@ -36,33 +36,33 @@ pub enum Event {
         /// Why.
         error: OpenError,
     },
-    /// `Action::Activate` is done: the subscriptions live there, proven by a barrier.
+    /// `Action::Activate` is done: the server has confirmed the subscriptions by a barrier.
     Activated {
         /// The connection.
         conn: ConnId,
     },
-    /// `Action::Activate` could not be carried out; the link is of no use.
+    /// `Action::Activate` failed, so the link cannot carry traffic.
     ActivateFailed {
         /// The connection.
         conn: ConnId,
     },
-    /// What this link leads to is of no use to the application, though it answers: so says a check of its own.
+    /// A health check of the application failed on this link, although its server answers.
     Unusable {
         /// The connection.
         conn: ConnId,
-        /// Why, for people.
+        /// The error of the health check.
         why: String,
     },
     /// A PING was answered.
     Pong {
         /// The ping of `Action::Ping`.
         ping: PingId,
-        /// From the moment it left for the socket to its answer.
+        /// The time from the write to the socket until the answer.
         rtt: Duration,
     },
-    /// The link is alive though its PONG is not back: bytes came in since the last report, or the PING
-    /// still waits in our own buffers while they drain. Bytes that merely entered the kernel are not
-    /// progress: a blackhole swallows those too.
+    /// The link is alive although its PONG has not arrived: bytes came in since the last report, or the PING still waits
+    /// in the client's own buffers while they drain. Bytes that merely entered the kernel are not progress: a blackhole
+    /// accepts those too.
     Progress {
         /// The connection.
         conn: ConnId,
@@ -74,29 +74,28 @@ pub enum Event {
         /// Why.
         cause: Cause,
     },
-    /// The user wants the choice to be made again: every endpoint is measured anew, and a planned move leads to
-    /// the best region unless the client is there. Without a live link it only ends a back-off.
+    /// The application asks for a new choice. The client measures every endpoint anew, and moves to the best region unless
+    /// it is there. Without a live link this event only ends a back-off.
     ChooseAfresh,
-    /// The host slept or stalled, or has a network again: pending verdicts are void, samples in flight are
-    /// worthless, and a back-off ends.
+    /// The host slept or stalled, or has a network again. The core discards pending suspicions and samples in flight, and
+    /// ends a back-off.
     Resumed,
 }
 
-/// What a probe that was answered learned.
+/// The result of a probe that was answered.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct ProbeReport {
-    /// From the start of the dial to the complete INFO.
+    /// The time from the start of the dial until INFO was complete.
     pub time_to_info: Duration,
-    /// How many round trips that took: 2 over TCP (SYN, INFO); more when TLS or WebSocket come first.
-    /// At least 1; 0 is read as 1.
+    /// The number of round trips in that time: 2 over TCP (SYN, INFO), more with TLS or WebSocket. The core reads 0 as 1.
     pub round_trips: u8,
     /// Who answered.
     pub identity: ServerIdentity,
 }
 
 impl ProbeReport {
-    /// The round-trip time: the only kind of sample that ranks.
+    /// Returns the round-trip time. No other kind of sample ranks servers.
     pub fn rtt(&self) -> Duration {
         self.time_to_info / u32::from(self.round_trips.max(1))
     }
@@ -107,40 +106,39 @@ impl ProbeReport {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum ProbeError {
-    /// The host answered that nobody listens there.
+    /// The host refused the connection: no server listens on that port.
     #[error("connection refused")]
     Refused,
-    /// Nothing came back in time.
+    /// No answer arrived in time.
     #[error("no answer in time")]
     TimedOut,
-    /// The network or the resolver says that there is no way to it.
+    /// The network has no route to the host, or the lookup of its name failed.
     #[error("unreachable: {0}")]
     Unreachable(String),
     /// The connection ended before the INFO was complete.
     #[error("closed before INFO")]
     Closed,
-    /// What answered is not a NATS server, or not one that this client can talk to.
-    #[error("not a usable NATS server: {0}")]
+    /// The other side is no NATS server, or none that this client can talk to.
+    #[error("not a NATS server that this client can use: {0}")]
     NotNats(String),
-    /// No TLS session came about: which certificate is wrong, and what helps.
+    /// The TLS handshake failed. The text says which certificate is wrong, and the remedy.
     #[error("TLS: {0}")]
     Tls(String),
-    /// The server waits for the TLS handshake before it sends INFO, and the client for INFO.
+    /// The server waits for the TLS handshake before it sends INFO, and the client waits for INFO.
     #[error(
         "the server sent nothing, because it, or a proxy in front of it, waits for the TLS handshake \
          (`handshake_first`): connect with `Tls::first`"
     )]
     AwaitsTls,
-    /// A server of another cluster answers at an address that a server had advertised for its own. It is shown no
-    /// credentials.
+    /// A server of another cluster answers at an address that a server advertised. The client sends it no credentials.
     #[error(
-        "the server that answers is of {found}, but the address was advertised by {expected}: set `client_advertise` \
-         at its servers to addresses that clients reach, or ignore discovered servers"
+        "the server that answers is in cluster `{found}`, but a server of `{expected}` advertised the address: set \
+         `client_advertise` at the servers to addresses that clients reach, or ignore discovered servers"
     )]
     OtherCluster {
-        /// That of the server that advertised it.
+        /// The cluster of the server that advertised the address.
         expected: String,
-        /// That of the server that answered.
+        /// The cluster of the server that answered.
         found: String,
     },
 }
@@ -157,45 +155,44 @@ impl ProbeError {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The host answered that nobody listens there.
+    /// The host refused the connection: no server listens on that port.
     #[error("connection refused")]
     Refused,
-    /// Not open in time.
+    /// The dial was not complete in time.
     #[error("not open in time")]
     TimedOut,
-    /// The network or the resolver says that there is no way to it.
+    /// The network has no route to the host, or the lookup of its name failed.
     #[error("unreachable: {0}")]
     Unreachable(String),
-    /// The server refused the credentials. One server of each other region is asked as well: a region may not have
-    /// heard of them yet.
+    /// The server refused the credentials. The client asks one server of each other region too, because new credentials
+    /// may not have reached every region yet.
     #[error("credentials refused: {0}")]
     Auth(String),
-    /// The account allows no further connection: a link must be closed before another one can be opened.
+    /// The account allows no further connection. The client must close a link before it can open another one.
     #[error("the account allows no further connection")]
     ConnectionLimit,
-    /// The server allows no further connection, whoever asks. To close a link elsewhere makes no room there.
+    /// The server allows no further connection to any client. To close a link to another server does not help.
     #[error("the server allows no further connection")]
     ServerFull,
-    /// The server has too much to do for another client: it limits the rate of connections (`Connection throttling is
-    /// active`), or came to this one too late (`Authentication Timeout`).
+    /// The server is overloaded: it limits the rate of connections (`Connection throttling is active`), or did not handle
+    /// this one in time (`Authentication Timeout`).
     #[error("the server is overloaded: {0}")]
     Overloaded(String),
-    /// No TLS session came about: which certificate is wrong, and what helps.
+    /// The TLS handshake failed. The text says which certificate is wrong, and the remedy.
     #[error("TLS: {0}")]
     Tls(String),
-    /// Anything else, in the transport's words.
+    /// Any other error, as the transport reports it.
     #[error("{0}")]
     Other(String),
-    /// A server of another cluster answers at an address that a server had advertised for its own. It is shown no
-    /// credentials.
+    /// A server of another cluster answers at an address that a server advertised. The client sends it no credentials.
     #[error(
-        "the server that answers is of {found}, but the address was advertised by {expected}: set `client_advertise` \
-         at its servers to addresses that clients reach, or ignore discovered servers"
+        "the server that answers is in cluster `{found}`, but a server of `{expected}` advertised the address: set \
+         `client_advertise` at the servers to addresses that clients reach, or ignore discovered servers"
     )]
     OtherCluster {
-        /// That of the server that advertised it.
+        /// The cluster of the server that advertised the address.
         expected: String,
-        /// That of the server that answered.
+        /// The cluster of the server that answered.
         found: String,
     },
 }
@@ -217,8 +214,8 @@ impl OpenError {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum Cause {
-    /// The core asked for it.
-    #[error("closed as asked")]
+    /// The client closed the link.
+    #[error("the client closed the link")]
     Requested,
     /// The server closed the connection.
     #[error("the server closed the connection")]
@@ -226,10 +223,10 @@ pub enum Cause {
     /// The connection was reset, or the transport failed in another way.
     #[error("connection reset: {0}")]
     Reset(String),
-    /// The server said why it ends the connection (`-ERR`).
-    #[error("the server ended the connection: {0}")]
+    /// The server closed the connection and said why (`-ERR`).
+    #[error("the server closed the connection: {0}")]
     ServerError(String),
-    /// The server ended the connection because of the credentials (expired, revoked).
+    /// The server closed the connection, because the credentials expired or were revoked.
     #[error("credentials refused: {0}")]
     Auth(String),
 }

@@ -1,4 +1,4 @@
-//! What a selector was told and what it decided: recorded, and played again.
+//! Recorded runs of a selector: its inputs and its decisions, and how to replay them.
 
 use super::{Action, Config, ConfigError, Event, Selector, Time};
 
@@ -23,9 +23,9 @@ pub struct Log {
     pub seed: u64,
     /// When its selector was made, by its own clock.
     pub started: Time,
-    /// What it was told, when by its own clock.
+    /// Its inputs, with the time of its own clock.
     pub calls: Vec<(Time, Call)>,
-    /// What it decided, when by its own clock.
+    /// Its decisions, with the time of its own clock.
     pub actions: Vec<(Time, Action)>,
 }
 

@@ -1,4 +1,5 @@
-//! Pure decisions: facts in, decisions out. No clock, no socket, no randomness but a seed.
+//! The decisions of a client, as a pure state machine: facts go in, decisions come out. It has no clock and no socket, and
+//! all its randomness comes from a seed.
 //!
 //! The modules stand in the order of the flow: discovery, probe, estimate, rank, connect, watch, fail
 //! over and fail back. [`Selector`] owns one of each and routes events between them.

@@ -10,7 +10,7 @@ use super::{Cause, ConnId, EndpointId, OpenError, Region, Time};
 pub struct Notice {
     /// When it happened, in the client's time.
     pub at: Time,
-    /// What happened.
+    /// The event.
     pub kind: NoticeKind,
 }
 
@@ -148,7 +148,7 @@ pub enum NoticeKind {
     UnreadableMessage {
         /// The first 48 characters of its subject.
         subject: String,
-        /// What is wrong with it.
+        /// The reason why the client cannot read it.
         why: String,
         /// Whether the client dropped the whole message.
         is_left_out: bool,

@@ -1,4 +1,4 @@
-//! What is known of one endpoint, in as little room as the decisions need: a simulation holds millions of these.
+//! The record of one endpoint, in as little memory as the decisions need: a simulation holds millions of these.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

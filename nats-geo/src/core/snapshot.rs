@@ -68,7 +68,7 @@ pub enum Reason {
         /// How many do.
         answering: usize,
     },
-    /// Its region was found to be of no use.
+    /// Its region failed a health check.
     Useless {
         /// Until then.
         until: Time,
@@ -95,7 +95,9 @@ impl fmt::Display for Reason {
             Self::Farther { behind } => write!(f, "{:.1} ms behind the nearest", millis(*behind)),
             Self::Damped { until } => write!(f, "its region failed too often; damped until {until}"),
             Self::TooFew { answering } => write!(f, "only {answering} of its region answer"),
-            Self::Useless { until } => write!(f, "its region is of no use; considered again at {until}"),
+            Self::Useless { until } => {
+                write!(f, "its region failed a health check; considered again at {until}")
+            }
             Self::CredentialsRefused { until: Some(until) } => {
                 write!(f, "its region refused the credentials; asked again at {until}")
             }

@@ -1,4 +1,4 @@
-//! Regions whose servers answer, but that are of no use: stage 7 memory, besides damping.
+//! Remembers regions whose servers answer, but that failed a health check.
 
 use super::sorted::SortedMap;
 use super::{Config, Region, Time};

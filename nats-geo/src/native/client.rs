@@ -1,4 +1,4 @@
-//! The client that users hold.
+//! The client that the application holds.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -332,14 +332,14 @@ impl Drop for Handle {
 pub enum SubscribeError {
     /// The subject is empty, contains white space, or has an empty token.
     #[error(
-        "`{subject}` is not a subject to subscribe to: it is empty, contains white space or an empty token"
+        "`{subject}` is not a valid subject: it is empty, or has white space or an empty token; correct it"
     )]
     BadSubject {
         /// The subject.
         subject: String,
     },
     /// The queue group is empty, or contains white space.
-    #[error("`{queue}` is not a queue group: it is empty or contains white space")]
+    #[error("`{queue}` is not a valid queue group: it is empty or has white space; correct it")]
     BadQueue {
         /// The queue group.
         queue: String,
@@ -356,10 +356,10 @@ pub enum SubscribeError {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetServersError {
-    /// The list cannot be used.
+    /// The list is not valid.
     #[error(transparent)]
     Servers(#[from] ServerUrlError),
-    /// It has servers with TLS, and the TLS options cannot be used.
+    /// The list has servers with TLS, and the TLS options are not valid.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The client was closed.

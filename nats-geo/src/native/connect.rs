@@ -1,4 +1,4 @@
-//! How connecting goes, and why it may fail.
+//! Connecting, and its errors.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,23 +15,23 @@ use crate::core::{ConfigError, OpenError, ProbeError};
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The list of servers cannot be used.
+    /// The list of servers is not valid.
     #[error(transparent)]
     Servers(#[from] ServerUrlError),
-    /// The configuration cannot work.
+    /// The configuration has a value that is out of bounds.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// An option in [`GeoOptions::customize`](super::GeoOptions::customize) cannot have its effect.
+    /// An option in [`GeoOptions::customize`](super::GeoOptions::customize) would have no effect.
     #[error(transparent)]
     WithoutEffect(#[from] WithoutEffect),
-    /// The credentials cannot be used.
+    /// The credentials are not valid.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
-    /// The TLS options cannot be used.
+    /// The TLS options are not valid.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// A decision log is for one client, and another one has it.
-    #[error("the decision log is in use: give every client a `DecisionLog` of its own")]
+    /// Another client uses the decision log.
+    #[error("another client uses the decision log: give each client a `DecisionLog` of its own")]
     DecisionLogInUse,
     /// A health check ([`Gate`](super::Gate)) cannot work.
     #[error("the health check `{gate}` cannot work: {problem}")]
@@ -70,13 +70,13 @@ pub struct ServerFailure {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// It did not answer a probe.
+    /// The server did not answer a probe.
     #[error(transparent)]
     Probe(#[from] ProbeError),
-    /// It could not be connected to.
+    /// A dial failed.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// A name could not be looked up.
+    /// The lookup of a name failed.
     #[error("{0}")]
     Resolver(String),
 }

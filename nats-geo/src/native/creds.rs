@@ -6,16 +6,16 @@ use nkeys::KeyPair;
 
 use super::Secret;
 
-/// Why credentials cannot be used. They are never repeated.
+/// Credentials that are not valid. The text never contains them.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialsError {
     /// The creds file cannot be read.
     #[error("cannot read the creds file `{}`: {why}", path.display())]
     NotReadable {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// In the operating system's words.
+        /// The error of the operating system.
         why: String,
     },
     /// There is no JWT.
@@ -24,8 +24,10 @@ pub enum CredentialsError {
     /// There is no seed.
     #[error("there is no seed in the creds: expected it below a line `-----BEGIN USER NKEY SEED-----`")]
     NoSeed,
-    /// The seed is damaged, or none.
-    #[error("the seed is not one of an NKey: it should begin with SU and have 58 letters and digits")]
+    /// The text is no seed, or a damaged one.
+    #[error(
+        "the seed is not one of an NKey of a user: it must begin with `SU` and have 58 letters and digits"
+    )]
     BadSeed,
 }
 

@@ -215,7 +215,7 @@ impl Asked {
     }
 }
 
-/// Why the live link is of no use.
+/// The error of a health check on the live link.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     /// The number of the gate that says so.

@@ -12,8 +12,8 @@ use super::link::{Kind, Refusal};
 use super::subscription::Route;
 use super::{PublishError, publish};
 
-/// A message of a [`Subscription`](super::Subscription): dereferences to [`async_nats::Message`], and
-/// [`respond`](Self::respond)s over the link on which it came, as servers with `allow_responses` demand.
+/// A message of a [`Subscription`](super::Subscription). It dereferences to [`async_nats::Message`]. Its
+/// [`respond`](Self::respond) uses the link on which it arrived, because servers with `allow_responses` demand that.
 #[derive(Clone, Debug)]
 pub struct Message {
     inner: async_nats::Message,
@@ -32,16 +32,16 @@ impl Message {
         self.handling = operation.map(Arc::new);
     }
 
-    /// Answers a request. If the link on which it came is gone, the answer takes the live one.
+    /// Answers a request. If the link on which it arrived is lost, the answer uses the active one.
     ///
     /// # Errors
-    /// [`RespondError::NoReply`] if nobody waits for an answer; else as
+    /// [`RespondError::NoReply`] if the message has no reply subject; else as
     /// [`GeoClient::publish`](super::GeoClient::publish).
     pub async fn respond(&self, payload: Bytes) -> Result<(), RespondError> {
         self.answer(None, payload).await
     }
 
-    /// As [`respond`](Self::respond), with headers.
+    /// Answers as [`respond`](Self::respond), with headers.
     ///
     /// # Errors
     /// As [`respond`](Self::respond).
@@ -49,7 +49,7 @@ impl Message {
         self.answer(Some(headers), payload).await
     }
 
-    /// The message alone.
+    /// Returns the message of async-nats.
     pub fn into_inner(self) -> async_nats::Message {
         self.inner
     }
@@ -89,14 +89,14 @@ impl From<Message> for async_nats::Message {
     }
 }
 
-/// Why a message could not be answered.
+/// An error of [`Message::respond`].
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RespondError {
-    /// The message has no reply subject: nobody waits for an answer.
-    #[error("the message has no reply subject: nobody waits for an answer")]
+    /// The message has no reply subject, so its sender does not wait for an answer.
+    #[error("the message has no reply subject, so its sender does not wait for an answer")]
     NoReply,
-    /// The answer could not be published.
+    /// The client did not publish the answer.
     #[error(transparent)]
     Publish(#[from] PublishError),
 }

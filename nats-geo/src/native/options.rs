@@ -264,8 +264,8 @@ impl GeoOptions {
     /// Sets the longest protocol line that all servers read, in bytes: their `max_control_line`. Default 4096, as in
     /// nats-server, because servers do not announce their limit.
     ///
-    /// A server closes the connection of a client that sends a longer line. So the client refuses names that would make one
-    /// (subjects, reply subjects and queue groups, and keys and names that become part of them) with [`TooLong`](super::TooLong).
+    /// A server closes the connection of a client that sends a longer line. So the client refuses subjects, queue groups,
+    /// keys and names that would make one, with [`TooLong`](super::TooLong).
     pub fn max_control_line(mut self, bytes: usize) -> Self {
         self.max_control_line = bytes;
         self

@@ -84,7 +84,9 @@ async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, ProbeError> {
         (Ok(addresses), _) => Ok(addresses.take(ADDRESSES_MAX).collect()),
         // The resolver may be down together with a region: the last address that answered is still good.
         (Err(_), Some(reached)) => Ok(vec![reached]),
-        (Err(error), None) => Err(ProbeError::Unreachable(format!("{address} cannot be resolved: {error}"))),
+        (Err(error), None) => {
+            Err(ProbeError::Unreachable(format!("the lookup of `{address}` failed: {error}")))
+        }
     }
 }
 

@@ -15,11 +15,10 @@ use super::hub::NotSent;
 use super::lines::{TooLong, check_publish, shown};
 
 impl GeoClient {
-    /// Publishes a message where traffic goes now. `Ok` says that it is queued for the server, as with
-    /// async-nats; [`flush`](Self::flush) says that it has arrived there.
+    /// Publishes a message on the active link. `Ok` means that the message is in the queue to the server, as in async-nats.
+    /// [`flush`](Self::flush) waits until the server has it.
     ///
-    /// While nothing is live it waits, at most for
-    /// [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait).
+    /// While the client is offline, the call waits for at most [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait).
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -31,12 +30,12 @@ impl GeoClient {
     /// ```
     ///
     /// # Errors
-    /// A subject or payload that the server would not take, or nowhere to send it within the bound.
+    /// The server would not accept the subject or the payload, or no link had room in time.
     pub async fn publish(&self, subject: impl ToSubject, payload: Bytes) -> Result<(), PublishError> {
         self.publish_message(outbound(subject, None, None, payload)).await
     }
 
-    /// As [`publish`](Self::publish), with a subject for answers.
+    /// Publishes as [`publish`](Self::publish), with a reply subject.
     ///
     /// # Errors
     /// As [`publish`](Self::publish).
@@ -49,7 +48,7 @@ impl GeoClient {
         self.publish_message(outbound(subject, Some(reply.to_subject()), None, payload)).await
     }
 
-    /// As [`publish`](Self::publish), with headers.
+    /// Publishes as [`publish`](Self::publish), with headers.
     ///
     /// # Errors
     /// As [`publish`](Self::publish).
@@ -62,7 +61,7 @@ impl GeoClient {
         self.publish_message(outbound(subject, None, Some(headers), payload)).await
     }
 
-    /// As [`publish`](Self::publish), with a subject for answers and headers.
+    /// Publishes as [`publish`](Self::publish), with a reply subject and headers.
     ///
     /// # Errors
     /// As [`publish`](Self::publish).
@@ -76,7 +75,7 @@ impl GeoClient {
         self.publish_message(outbound(subject, Some(reply.to_subject()), Some(headers), payload)).await
     }
 
-    /// As [`publish`](Self::publish), of a message made before.
+    /// Publishes a complete message as [`publish`](Self::publish).
     ///
     /// # Errors
     /// As [`publish`](Self::publish).
@@ -124,7 +123,7 @@ pub enum PublishError {
     #[error("the client is closed")]
     Closed,
     /// The subject is empty, or contains white space.
-    #[error("`{subject}` is not a subject to publish to: it is empty or contains white space")]
+    #[error("`{subject}` is not a valid subject to publish to: it is empty or has white space; correct it")]
     BadSubject {
         /// The subject.
         subject: String,
@@ -132,10 +131,9 @@ pub enum PublishError {
     /// The subject, together with the reply subject, is longer than servers read.
     #[error(transparent)]
     TooLong(#[from] Box<TooLong>),
-    /// A header that no client could read: its name is empty or has something else than visible ASCII without `:`, or its
-    /// value contains a line break.
+    /// No client could read the header. A name must have visible ASCII characters except `:`, and a value no line break.
     #[error(
-        "the header `{name}` cannot be sent: a name has visible ASCII characters except `:`, and a value has no line break"
+        "the header `{name}` is not valid: a name must have visible ASCII characters except `:`, and a value no line break"
     )]
     BadHeader {
         /// The first 48 characters of its name.
@@ -159,7 +157,7 @@ pub enum PublishError {
          allow more (`AtLeastOnce::max_bytes`)"
     )]
     TooLargeToKeep {
-        /// Of headers and payload, in bytes.
+        /// The size of headers and payload, in bytes.
         size: usize,
         /// [`AtLeastOnce::max_bytes`](super::AtLeastOnce::max_bytes).
         max_bytes: usize,
@@ -213,7 +211,7 @@ pub(crate) fn outbound(
     OutboundMessage { subject: subject.to_subject(), reply, headers, payload }
 }
 
-/// What counts against the server's `max_payload`, for messages to people.
+/// The bytes that count against the server's `max_payload`, for messages to people.
 pub(crate) fn size(message: &OutboundMessage) -> usize {
     message.payload.len() + message.headers.as_ref().map_or(0, headers_size)
 }

@@ -19,9 +19,9 @@ use super::link::{Answer, Awaited, Kind, Refusal};
 use super::publish::{check, outbound, size};
 
 impl GeoClient {
-    /// Sends a request where traffic goes now and waits for the answer, at most for
-    /// [`GeoOptions::request_timeout`](super::GeoOptions::request_timeout). It is sent once: whether it is
-    /// safe to send it again after an error, only the caller can know.
+    /// Sends a request on the active link, and waits for the answer for at most
+    /// [`GeoOptions::request_timeout`](super::GeoOptions::request_timeout). The client sends it once: only the caller knows
+    /// whether it is safe to repeat it after an error.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::RequestError> {
@@ -32,13 +32,12 @@ impl GeoClient {
     /// ```
     ///
     /// # Errors
-    /// No answer, for one of the reasons of [`RequestError`]; each says whether the request may have been
-    /// executed.
+    /// There is no answer. Each variant of [`RequestError`] says whether the request may have been executed.
     pub async fn request(&self, subject: impl ToSubject, payload: Bytes) -> Result<Message, RequestError> {
         self.ask(outbound(subject, None, None, payload), self.hub().limits.request_timeout).await
     }
 
-    /// As [`request`](Self::request), with headers.
+    /// Sends a request as [`request`](Self::request), with headers.
     ///
     /// # Errors
     /// As [`request`](Self::request).
@@ -51,7 +50,7 @@ impl GeoClient {
         self.ask(outbound(subject, None, Some(headers), payload), self.hub().limits.request_timeout).await
     }
 
-    /// As [`request`](Self::request), with a time limit of its own; [`Request::inbox`] is of no effect, as
+    /// Sends a request as [`request`](Self::request), with a time limit of its own. [`Request::inbox`] has no effect, because
     /// every link has an inbox of its own.
     ///
     /// # Errors
@@ -77,7 +76,7 @@ impl GeoClient {
         }
     }
 
-    /// Sends a request, for whoever waits for the answer in a way of its own.
+    /// Sends a request, for callers that wait for the answer in their own way.
     pub(crate) async fn send(
         &self,
         subject: Subject,
@@ -108,7 +107,7 @@ impl traits::TimeoutProvider for GeoClient {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// It was not sent.
+    /// The client did not send the request.
     #[error("not sent: {0}")]
     NotSent(#[from] PublishError),
     /// No responder listens on the subject. The request was not executed.
@@ -122,20 +121,20 @@ pub enum RequestError {
     Denied {
         /// The subject.
         subject: String,
-        /// The server's words.
+        /// The server's error.
         text: String,
     },
-    /// No answer in time. The request may have been executed.
+    /// No answer arrived in time. The request may have been executed.
     #[error("no answer within {waited:?}; the request may have been executed")]
     TimedOut {
         /// The time limit.
         waited: Duration,
     },
-    /// The link on which the answer would have come is gone. The request may have been executed.
+    /// The link of the request was lost. The request may have been executed.
     #[error("the connection was lost; the request may have been executed")]
     LinkLost,
-    /// The account may not subscribe to inboxes, so that no answer could arrive. It was not sent.
-    #[error("this account may not subscribe to its inbox, so no answer could arrive; allow `_INBOX.>`")]
+    /// This user may not subscribe to inboxes, so no answer could arrive. The client did not send the request.
+    #[error("this user may not subscribe to its inbox, so no answer could arrive; permit `_INBOX.>`")]
     NoInbox,
 }
 
@@ -162,7 +161,7 @@ impl From<RequestError> for async_nats::RequestError {
 pub(crate) struct Sent {
     subject: Subject,
     awaited: Awaited<Answer>,
-    /// Whether traffic has left its link in a hurry.
+    /// Whether traffic has left its silent link.
     left: watch::Receiver<bool>,
 }
 
@@ -172,7 +171,7 @@ impl Sent {
         Pin::new(self).await
     }
 
-    /// Returns when traffic has left the link in a hurry: it may be silent.
+    /// Waits until traffic has left the link without draining it: it may be silent.
     pub(crate) fn left(&self) -> impl Future<Output = ()> + use<> {
         let mut left = self.left.clone();
         async move {

@@ -178,14 +178,14 @@ export class EngineHost implements Backend {
       return;
     }
     this.#start(undefined);
-    this.#events.notice({ type: "error", code: Code.Connection, text: `${text}; a new one takes over` });
+    this.#events.notice({ type: "error", code: Code.Connection, text: `${text}; a new engine takes over` });
     this.connect();
     this.#events.forgotten(text);
   }
 
   #call<R>(use: (engine: Engine) => R, subject?: string): R {
     if (this.#isClosed) throw new ClosedConnectionError();
-    if (!this.#engine) throw new LinkLostError("the engine is being replaced");
+    if (!this.#engine) throw new LinkLostError("the engine failed and is being replaced; the request may have been executed");
     try {
       return use(this.#engine);
     } catch (error) {

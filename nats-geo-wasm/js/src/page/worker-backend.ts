@@ -205,7 +205,7 @@ export class WorkerBackend implements Backend {
   #lost(): void {
     this.#greeting = undefined;
     this.#takenBytes = this.#reportedBytes = 0;
-    const text = "the service worker was stopped: what was under way may have been executed";
+    const text = "the browser stopped the service worker: requests in flight may have been executed";
     this.#drop(new ConnectionError(text));
     this.#events.notice({ type: "worker", state: "lost" });
     this.#events.notice({ type: "disconnect" });

@@ -65,7 +65,7 @@ function checkSubject(subject: string, source: string, name: string): void {
   for (const token of String(subject).split(".")) {
     const group = token === "*" ? "rest" : token.startsWith(":") ? token.slice(1) : undefined;
     if (group !== undefined && !source.includes(`(?<${group}>`)) throw new InvalidArgumentError(`route ${name}: ${token} of its subject is not in its path`);
-    if (group === undefined && !isSubject(token, false)) throw new InvalidArgumentError(`route ${name}: illegal subject ${JSON.stringify(subject)}`);
+    if (group === undefined && !isSubject(token, false)) throw new InvalidArgumentError(`route ${name}: \`${subject}\` is not a valid subject`);
   }
 }
 

@@ -143,7 +143,7 @@ export class Session {
   #taken(bytes: number): void {
     this.#takenBytes = bytes;
     if (this.#dropped === 0) return;
-    const text = `the page took no messages for a while: ${this.#dropped} batches were dropped`;
+    const text = `the page reads too slowly: the service worker dropped ${this.#dropped} batches of messages`;
     this.#dropped = 0;
     this.post(["notice", { type: "error", code: Code.SlowConsumer, text }]);
   }

@@ -173,10 +173,7 @@ fn a_second_info_changes_what_is_accepted() {
     script.say(live, b"INFO {\"max_payload\":2,\"connect_info\":true}\r\n");
     let refusal = script.engine.publish("a", None, None, b"123", script.now).unwrap_err();
     assert_eq!(refusal.code, Code::PayloadTooLarge);
-    assert_eq!(
-        refusal.text,
-        "a message of 3 bytes is larger than the 2 that the server accepts (max_payload)"
-    );
+    assert_eq!(refusal.text, "a message of 3 bytes is larger than the 2 that the server accepts: split it");
 }
 
 #[test]

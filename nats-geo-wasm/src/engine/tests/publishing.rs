@@ -75,7 +75,7 @@ fn a_server_without_headers_gets_what_has_none() {
     assert_eq!((sent.matches("PUB a 3\r\nxyz\r\n").count(), sent.contains("HPUB")), (2, false), "{sent}");
     assert_eq!(script.engine.counters.discarded, 1);
     let refusal = script.engine.publish("a", None, Some(headers), b"", script.now).unwrap_err();
-    assert_eq!((refusal.code, refusal.text.contains("takes no headers")), (Code::InvalidArgument, true));
+    assert_eq!((refusal.code, refusal.text.contains("accepts no headers")), (Code::InvalidArgument, true));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What time demands: pings, verdicts, probes, dials. After a call nothing is due any more.
+//! Work that is due: pings, verdicts, probes, dials. After a call nothing is due any more.
 
 use super::super::failover::{self, Outage, Trouble};
 use super::super::time::earliest;

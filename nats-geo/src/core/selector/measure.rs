@@ -1,4 +1,4 @@
-//! What is on offer, and what probes say of it.
+//! Takes in discovered endpoints and the results of probes.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! The state machine that drivers run. It owns the stages and only routes between them:
-//! `mod.rs` takes events in, `measure.rs` what probes say, `due.rs` does what time demands, `outage.rs` gets a lost client back,
-//! `refused.rs` goes on where credentials were refused, `crowd.rs` looks for others that are lost, `moves.rs` leaves a link that still works, `unusable.rs` one that works but is of no use, `afresh.rs` makes the first choice again, `review.rs` looks at it once more, `standby.rs` keeps one
+//! `mod.rs` takes events in, `measure.rs` takes in probes, `due.rs` does the work that is due, `outage.rs` gets a lost client back,
+//! `refused.rs` goes on where credentials were refused, `crowd.rs` looks for others that are lost, `moves.rs` leaves a link that still works, `unusable.rs` leaves one whose region failed a health check, `afresh.rs` makes the first choice again, `review.rs` looks at it once more, `standby.rs` keeps one
 //! warm, `home.rs` knows where the client belongs, `link.rs` is one connection, `view.rs` shows the state, `waiting.rs` keeps decisions until they are taken, `quiet.rs` lets quiet time pass in simulations.
 
 mod afresh;

@@ -1,4 +1,4 @@
-//! Leaving a region that answers but is of no use: make before break, and only for one that is.
+//! Leaves a region that failed a health check: make before break, and only for a region that passes.
 
 use super::super::failover;
 use super::super::{Action, ConnId, MoveCause, NoticeKind, Place, Region, Time};

@@ -14,7 +14,7 @@ pub struct CauseInfo {
     pub camel_name: &'static str,
     /// The text in notices, after the colon.
     pub text: &'static str,
-    /// What the cause means.
+    /// The meaning, as one or two sentences.
     pub meaning: &'static str,
 }
 

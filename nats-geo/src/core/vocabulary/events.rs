@@ -229,7 +229,7 @@ events! {
         meaning "Publishes are certainly lost. `messages` is their number; at most one status per second."
         cause "The client was offline for too long, or its buffer was full. The text says which."
         remedy "Publish less while the client is offline, or publish to a stream of JetStream."
-        example "the buffer for publishes is full"
+        example "the client is offline, and its buffer for publishes is full"
 
         WORKER = "worker" "worker", Browser Info []
         meaning "The page lost its service worker (`state` is `lost`), or has one again (`attached`)."

@@ -12,7 +12,7 @@ pub struct MetricInfo {
     pub labels: &'static [&'static str],
     /// The unit.
     pub unit: &'static str,
-    /// What it counts or measures.
+    /// The meaning, as one or two sentences.
     pub meaning: &'static str,
 }
 

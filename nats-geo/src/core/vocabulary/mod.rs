@@ -50,11 +50,11 @@ pub struct EventInfo {
     /// The fields of the `tracing` event, but `at`, which every notice has. `place` stands for four fields: `conn`,
     /// `region`, `server` and `address`.
     pub fields: &'static [&'static str],
-    /// What happened.
+    /// The meaning of the event, as one or two sentences.
     pub meaning: &'static str,
-    /// Why it happens.
+    /// The usual cause.
     pub cause: &'static str,
-    /// What the application or the operator can do.
+    /// The remedy, for the application or the operator.
     pub remedy: &'static str,
     /// An example of its text.
     pub text_example: &'static str,

@@ -79,13 +79,13 @@ pub enum DnsError {
     #[error("the resolver did not answer in time")]
     TimedOut,
     /// There is no way to the resolver.
-    #[error("the resolver cannot be reached: {0}")]
+    #[error("the resolver did not answer: {0}")]
     Unreachable(String),
     /// No TLS session with the resolver.
     #[error("TLS with the resolver: {0}")]
     Tls(String),
     /// The resolver cannot be used at all.
-    #[error("the resolver cannot be used: {0}")]
+    #[error("the resolver does not work: {0}")]
     Unusable(String),
 }
 

@@ -134,7 +134,7 @@ pub enum ApiError {
         "`{name}` is not a name of a {what}: it is empty, or contains white space or one of `.`, `*`, `>`, `/` and `\\`"
     )]
     BadName {
-        /// Of what.
+        /// The kind of thing: stream, consumer or bucket.
         what: &'static str,
         /// The name.
         name: String,
@@ -158,15 +158,15 @@ pub enum ApiError {
     /// The request cannot be sent as it is, or the client is closed.
     #[error(transparent)]
     NotSent(publish::PublishError),
-    /// The account may not subscribe to inboxes, so that no answer could arrive. Nothing was sent.
-    #[error("this account may not subscribe to its inbox, so no answer could arrive; allow `_INBOX.>`")]
+    /// This user may not subscribe to inboxes, so no answer could arrive. The client did not send the request.
+    #[error("this user may not subscribe to its inbox, so no answer could arrive; permit `_INBOX.>`")]
     NoInbox,
     /// The server does not permit this user to send the request. Nothing was executed.
     #[error("the server denied the request to `{subject}`: {text}; permit this user to publish there")]
     Denied {
         /// The subject of the request.
         subject: String,
-        /// The server's words.
+        /// The server's error.
         text: String,
     },
     /// JetStream refuses the request, and would refuse it again.
@@ -174,7 +174,7 @@ pub enum ApiError {
     Refused {
         /// The refusal.
         refused: Refused,
-        /// Whether an earlier try was left without an answer, and may have been executed.
+        /// Whether an earlier try got no answer, and may have been executed.
         in_doubt: bool,
     },
     /// The reply is not a JetStream API response.
@@ -185,7 +185,7 @@ pub enum ApiError {
         /// The problem.
         why: String,
     },
-    /// No answer within the bounds of [`PublishOptions`](super::PublishOptions).
+    /// No answer arrived within the bounds of [`PublishOptions`](super::PublishOptions).
     #[error(
         "no answer on `{subject}` after {tries} tries in {waited:?}: {last}{}",
         if *.in_doubt { "; it may have been executed" } else { "" }
@@ -195,7 +195,7 @@ pub enum ApiError {
         subject: String,
         /// How many times the client sent it, or tried to.
         tries: u32,
-        /// Since the first try.
+        /// The time since the first try.
         waited: Duration,
         /// Why the last try failed.
         last: LastTry,
@@ -218,7 +218,7 @@ impl ApiError {
         self.refused().is_some_and(Refused::is_not_found)
     }
 
-    /// Whether asking again later cannot help.
+    /// Returns whether to ask again later does not help.
     pub(crate) fn is_final(&self) -> bool {
         match self {
             Self::Refused { refused, .. } => (400..500).contains(&refused.code),
@@ -260,7 +260,7 @@ pub(crate) fn check_bucket(name: &str) -> Result<(), ApiError> {
 fn encode(subject: &str, body: &impl Serialize) -> Result<Bytes, ApiError> {
     let bad = |error: serde_json::Error| ApiError::BadAnswer {
         subject: subject.to_owned(),
-        why: format!("the question cannot be written as JSON: {error}"),
+        why: format!("writing the request as JSON failed: {error}"),
     };
     serde_json::to_vec(body).map(Bytes::from).map_err(bad)
 }

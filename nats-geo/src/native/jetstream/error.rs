@@ -1,4 +1,4 @@
-//! Why a message is not acknowledged.
+//! The errors of publishing to a stream.
 
 use std::time::Duration;
 
@@ -9,25 +9,25 @@ use crate::native::{RequestError, publish};
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// The message could not be sent as it is, or the client is closed. It was not stored.
+    /// The client did not send the message: it is not valid, or the client is closed. It was not stored.
     #[error(transparent)]
     NotSent(publish::PublishError),
-    /// A header that no client could read: its name is empty or has something else than visible ASCII without `:`, or its
-    /// value contains a line break. Nothing was sent.
+    /// No client could read the header. A name must have visible ASCII characters except `:`, and a value no line break. The
+    /// client did not send the message.
     #[error(
-        "the header `{name}` cannot be sent: a name has visible ASCII characters except `:`, and a value has no line break; \
+        "the header `{name}` is not valid: a name must have visible ASCII characters except `:`, and a value no line break; \
          encode it, for example in percent-encoding"
     )]
     BadHeader {
         /// The header.
         name: String,
     },
-    /// The message id is empty, which the stream takes for none at all, or there are several. Nothing was sent.
-    #[error("`Nats-Msg-Id` must be one value that is not empty; leave the header out to get a fresh one")]
+    /// The message id is empty, which a stream ignores, or there are several. The client did not send the message.
+    #[error("`Nats-Msg-Id` must be one value that is not empty; leave the header out to get a new one")]
     BadMessageId,
-    /// The account may not subscribe to inboxes, so that no acknowledgement could arrive. Nothing was sent.
+    /// This user may not subscribe to inboxes, so no acknowledgement could arrive. The client did not send the message.
     #[error(
-        "this account may not subscribe to its inbox, so no acknowledgement could arrive; allow `_INBOX.>`"
+        "this user may not subscribe to its inbox, so no acknowledgement could arrive; permit `_INBOX.>`"
     )]
     NoInbox,
     /// The server does not permit this user to publish to the subject. Nothing was stored.
@@ -35,7 +35,7 @@ pub enum PublishError {
     Denied {
         /// The subject.
         subject: String,
-        /// The server's words.
+        /// The server's error.
         text: String,
     },
     /// The stream refuses the message, and would refuse it again.
@@ -56,9 +56,9 @@ pub enum PublishError {
         if *.in_doubt { "may have been stored" } else { "was not stored" }
     )]
     GaveUp {
-        /// How often it was sent, or was to be sent.
+        /// The number of tries.
         tries: u32,
-        /// Since the first try.
+        /// The time since the first try.
         waited: Duration,
         /// Why the last try failed.
         last: LastTry,
@@ -88,11 +88,12 @@ pub enum LastTry {
         /// The subject.
         subject: String,
     },
-    /// It was not sent: no link was live for so long, or the client was closed.
+    /// The client did not send the message: no link was live in time, or the client was closed.
     #[error(transparent)]
     Unavailable(publish::PublishError),
-    /// Where the client is now, no answer can arrive. It was not sent.
-    #[error("this account may not subscribe to its inbox, so no answer could arrive; allow `_INBOX.>`")]
+    /// This user may not subscribe to its inbox at the current server, so no answer could arrive. The client did not send
+    /// the message.
+    #[error("this user may not subscribe to its inbox, so no answer could arrive; permit `_INBOX.>`")]
     NoInbox,
     /// The server that the client talks to now does not permit this user to publish to the subject.
     #[error("the server denied the publish to `{subject}`; permit this user to publish there")]
@@ -100,16 +101,16 @@ pub enum LastTry {
         /// The subject.
         subject: String,
     },
-    /// No answer within the time of one try.
+    /// No answer arrived within the time of one try.
     #[error("no answer within {waited:?}")]
     TimedOut {
         /// The time limit.
         waited: Duration,
     },
-    /// The link on which the answer would have come is gone.
+    /// The link of the try was lost.
     #[error("the connection was lost")]
     LinkLost,
-    /// The stream said that it cannot answer yet, or refused what an earlier try may have stored.
+    /// The stream could not answer yet, or it refused a message that an earlier try may have stored.
     #[error(transparent)]
     Refused(Refused),
 }

@@ -29,8 +29,7 @@ impl Context {
     /// that wait at the same time, a resent one may come after the others.
     ///
     /// # Errors
-    /// No acknowledgement, for one of the reasons of [`PublishError`]; each says whether the message may be in the
-    /// stream.
+    /// There is no acknowledgement. Each variant of [`PublishError`] says whether the message may be in the stream.
     pub async fn publish(&self, subject: impl ToSubject, payload: Bytes) -> Result<Ack, PublishError> {
         self.publish_with_headers(subject, HeaderMap::new(), payload).await
     }

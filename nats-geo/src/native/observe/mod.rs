@@ -1,4 +1,4 @@
-//! What a client reports about itself, and under which names.
+//! The state, events and counters that a client reports, and their names.
 //!
 //! * [`GeoClient::report`](crate::GeoClient::report): the state as JSON: servers, unhealthy servers with their errors, the
 //!   ranking, the last moves with their phases, and counters.

@@ -54,11 +54,11 @@ pub struct Stats {
     /// Time without a live link, including the time before the first one.
     #[serde(rename = "time_offline_ms", serialize_with = "millis")]
     pub time_offline: Duration,
-    /// PINGs on links.
+    /// PINGs that the client sent on its links.
     pub pings: u64,
-    /// Probes that were sent.
+    /// Probes that the client started.
     pub probes: u64,
-    /// Bytes of probes in both directions, TLS and WebSocket included, TCP's own not.
+    /// Bytes of probes in both directions, TLS and WebSocket included, without those of TCP itself.
     pub probe_bytes: u64,
 }
 

@@ -141,17 +141,17 @@ pub enum SubscriptionError {
     Denied {
         /// The first 48 characters of the subject.
         subject: String,
-        /// The server's words.
+        /// The server's error.
         text: String,
     },
     /// The connection has as many subscriptions as the account, or the server, allows.
     #[error(
-        "the server takes no further subscription, such as `{subject}`: {text}; end others, or raise the limit"
+        "the server accepts no further subscription, such as `{subject}`: {text}; end others, or raise the limit"
     )]
     TooMany {
         /// The first 48 characters of the subject.
         subject: String,
-        /// The server's words.
+        /// The server's error.
         text: String,
     },
     /// Servers closed the connection when they got the subscription, twice in a row.
@@ -161,7 +161,7 @@ pub enum SubscriptionError {
     Rejected {
         /// The first 48 characters of the subject.
         subject: String,
-        /// The words of the last server.
+        /// The error of the last server.
         text: String,
     },
 }

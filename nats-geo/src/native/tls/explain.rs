@@ -62,7 +62,7 @@ fn certificate(error: &CertificateError, name: &str) -> String {
             format!("the certificate is not for `{name}` but for {names}: {BY_ITS_NAME}")
         }
         CertificateError::Revoked => format!("the certificate of `{name}` was revoked: replace it"),
-        error => format!("the certificate of `{name}` cannot be used: {error}"),
+        error => format!("the certificate of `{name}` is not valid: {error}"),
     }
 }
 

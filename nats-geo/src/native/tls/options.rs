@@ -153,7 +153,7 @@ pub(super) struct Built {
 #[non_exhaustive]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("{} cannot be read: {why}", path.display())]
+    #[error("reading `{}` failed: {why}", path.display())]
     NotReadable {
         /// Which.
         path: PathBuf,
@@ -169,7 +169,7 @@ pub enum TlsError {
         why: String,
     },
     /// The client's certificate and key do not go together.
-    #[error("the client certificate in {cert} cannot be used with the key in {key}: {why}")]
+    #[error("the client certificate in {cert} does not fit the key in {key}: {why}")]
     Client {
         /// Where the certificate is from.
         cert: String,
@@ -180,14 +180,14 @@ pub enum TlsError {
     },
     /// The operating system has no authorities.
     #[error(
-        "the operating system's store of authorities cannot be used: {why}; install ca-certificates, or give yours with Tls::ca_file"
+        "reading the operating system's store of authorities failed: {why}; install ca-certificates, or set `Tls::ca_file`"
     )]
     NoSystemAuthorities {
         /// The problem.
         why: String,
     },
     /// Anything else, in the TLS library's words.
-    #[error("TLS cannot be set up: {0}")]
+    #[error("setting up TLS failed: {0}")]
     Unusable(String),
 }
 

@@ -27,22 +27,19 @@ fn made() -> Made {
 fn what_cannot_be_used_is_named_and_never_repeated() {
     let (one, other) = (made(), made());
     let cases = [
-        (Tls::new().ca_file("/no/ca.pem"), "/no/ca.pem cannot be read: No such file"),
+        (Tls::new().ca_file("/no/ca.pem"), "reading `/no/ca.pem` failed: No such file"),
         (
             Tls::new().ca_pem("nonsense"),
-            "the text that was given cannot be used: there is no certificate in it",
+            "the text that was given is not valid: there is no certificate in it",
         ),
-        (
-            Tls::new().ca_pem(&one.key),
-            "the text that was given cannot be used: there is no certificate in it",
-        ),
+        (Tls::new().ca_pem(&one.key), "the text that was given is not valid: there is no certificate in it"),
         (
             Tls::new().ca_pem(&one.cert).client_cert_pem(&one.cert, one.cert.as_str()),
-            "the text that was given cannot be used: there is no private key in it",
+            "the text that was given is not valid: there is no private key in it",
         ),
         (
             Tls::new().ca_pem(&one.cert).client_cert_pem(&one.cert, other.key.as_str()),
-            "the client certificate in the text that was given cannot be used with the key",
+            "the client certificate in the text that was given does not fit the key",
         ),
     ];
     for (tls, expected) in cases {

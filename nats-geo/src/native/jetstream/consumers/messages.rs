@@ -27,7 +27,7 @@ use crate::native::jetstream::{ApiError, Context, Message, Refused};
 #[must_use = "the client requests messages only while the application reads them"]
 pub struct Messages(BoxStream<'static, Result<Message, MessagesError>>);
 
-/// Why there are no further messages.
+/// The error that ends [`Messages`].
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MessagesError {
@@ -50,7 +50,7 @@ pub enum MessagesError {
     /// The stream has begun again: it was in memory and its server restarted, or an operator deleted and recreated it. Its
     /// earlier messages are lost, so the application decides where to go on.
     #[error(
-        "stream `{stream}` began again after message {last_sequence}, and consumer `{consumer}` with it; make the consumer again"
+        "stream `{stream}` was reset after sequence {last_sequence}, and consumer `{consumer}` is gone with it; create it again"
     )]
     StreamReset {
         /// The stream.

@@ -107,7 +107,7 @@ pub struct Ordered(BoxStream<'static, Result<Message, OrderedError>>);
 #[non_exhaustive]
 pub enum OrderedError {
     /// Reading cannot go on behind the last message that came.
-    #[error("reading stream `{stream}` cannot go on after message {last_sequence}: {error}")]
+    #[error("reading stream `{stream}` stopped after sequence {last_sequence}: {error}")]
     Lost {
         /// The stream, or the copy of it that was asked last.
         stream: String,

@@ -76,7 +76,7 @@ pub enum PutError {
     #[error("an object needs a name")]
     NoName,
     /// Its bytes could not be read.
-    #[error("the bytes of the object `{name}` cannot be read: {error}")]
+    #[error("reading the bytes of the object `{name}` failed: {error}")]
     Source {
         /// The object.
         name: String,
