@@ -107,8 +107,7 @@ fn region_silent() -> Vector {
 }
 
 fn region_useless() -> Vector {
-    let what =
-        "A region answers but is of no use, and so is the next one: the third takes over, make before break.";
+    let what = "A region answers but fails its health check, and so does the next one: the third takes over, make before break.";
     vector(what, Policy::interactive(), 1, secs(25), |scenario| {
         scenario.gate_period = Some(secs(5));
         for each in [LON, 1] {

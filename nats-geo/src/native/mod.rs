@@ -1,9 +1,6 @@
 //! The tokio driver over async-nats. `options` starts it, `driver` runs the selector, `prober` and `link` carry out its
 //! decisions. `hub` is shared with the handles of the application.
 
-/// The crate that this one builds on. Use its types from here, so that the versions cannot differ.
-pub use async_nats;
-
 mod secret;
 pub use secret::Secret;
 

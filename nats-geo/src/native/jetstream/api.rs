@@ -218,7 +218,7 @@ impl ApiError {
         self.refused().is_some_and(Refused::is_not_found)
     }
 
-    /// Returns whether to ask again later does not help.
+    /// Returns whether a later retry is pointless.
     pub(crate) fn is_final(&self) -> bool {
         match self {
             Self::Refused { refused, .. } => (400..500).contains(&refused.code),

@@ -148,37 +148,37 @@ pub(super) struct Built {
     pub(super) verifier: Arc<WebPkiServerVerifier>,
 }
 
-/// Why there can be no TLS at all.
+/// TLS options that are not valid.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// A file cannot be read.
+    /// Reading a file failed.
     #[error("reading `{}` failed: {why}", path.display())]
     NotReadable {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// In the operating system's words.
+        /// The error of the operating system.
         why: String,
     },
     /// A certificate or a key is malformed.
-    #[error("{input} cannot be used: {why}; expected PEM, which begins with `-----BEGIN`")]
+    #[error("{input} is not valid: {why}; expected PEM, which begins with `-----BEGIN`")]
     Malformed {
         /// The file, or that the text was given.
         input: String,
         /// The problem.
         why: String,
     },
-    /// The client's certificate and key do not go together.
+    /// The certificate of the client does not fit its key.
     #[error("the client certificate in {cert} does not fit the key in {key}: {why}")]
     Client {
-        /// Where the certificate is from.
+        /// The source of the certificate.
         cert: String,
-        /// Where the key is from.
+        /// The source of the key.
         key: String,
-        /// In the TLS library's words.
+        /// The error of the TLS library.
         why: String,
     },
-    /// The operating system has no authorities.
+    /// Reading the certificate authorities of the operating system failed.
     #[error(
         "reading the operating system's store of authorities failed: {why}; install ca-certificates, or set `Tls::ca_file`"
     )]
@@ -186,7 +186,7 @@ pub enum TlsError {
         /// The problem.
         why: String,
     },
-    /// Anything else, in the TLS library's words.
+    /// Any other error, as the TLS library reports it.
     #[error("setting up TLS failed: {0}")]
     Unusable(String),
 }
