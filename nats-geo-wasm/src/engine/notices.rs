@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use nats_geo::core::{ConnId, EndpointId, Notice, NoticeKind, Place, ServerIdentity, Time, vocabulary};
+use nats_geo::core::{EndpointId, Notice, NoticeKind, Place, ServerIdentity, Time, vocabulary};
 use nats_geo::wire::Complaint;
 
 use super::json::Object;
