@@ -272,7 +272,8 @@ fn rtt_ms(plan: &Plan) -> BTreeMap<String, f64> {
 
 /// Facts that a reader of the figures needs.
 fn notes(plan: &Plan) -> Vec<String> {
-    let lame_duck = plan.faults.contains(&FaultKind::LameDuck).then_some(LAME_DUCK_NOTE);
+    let has_lame_duck = plan.faults.iter().any(|(fault, _)| *fault == FaultKind::LameDuck);
+    let lame_duck = has_lame_duck.then_some(LAME_DUCK_NOTE);
     lame_duck.into_iter().chain(NOTES).map(str::to_owned).collect()
 }
 
