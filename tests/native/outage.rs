@@ -35,7 +35,7 @@ async fn with_all_servers_down_errors_are_clear_and_the_client_recovers() {
     let (answered, took) = timed(within("requesting", client.request("price", "?".into()))).await;
     let error = answered.unwrap_err();
     assert_eq!(error, RequestError::NotSent(refused));
-    assert!(error.to_string().contains("not sent: no server accepted the message within 1s"), "{error}");
+    assert!(error.to_string().contains("not sent: no server took the message within 1s"), "{error}");
     assert!((WAIT..WAIT + SLACK).contains(&took), "the request failed after {took:?}");
 
     for region in REGIONS {

@@ -97,7 +97,7 @@ impl Engine {
         let messages = std::mem::take(&mut self.losses.unnoticed);
         if messages > 0 {
             self.losses.noticed_at = Some(self.now);
-            let object = self.notice(const { vocabulary::PUBLISHES_DISCARDED.camel_name }, self.losses.why);
+            let object = self.notice(const { vocabulary::DISCARDED.camel_name }, self.losses.why);
             let object = object.number("messages", messages);
             self.push_notice(object);
         }

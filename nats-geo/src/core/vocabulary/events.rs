@@ -127,13 +127,13 @@ events! {
         example "a subscription ended: the server denies `orders.>`"
 
         PUBLISH_REFUSED = PublishRefused "publish_refused" "publishRefused" and "error", Both Warn ["subject" "why"]
-        meaning "A message is lost, because servers do not accept it. The client sends one notice for each subject."
+        meaning "A message is lost, because servers do not accept it. The native client sends one notice for each subject."
         cause "This user may not publish there, or the subject is longer than servers read."
         remedy "Permit this user to publish to the subject, or shorten the subject."
         example "a message to `orders.new` is lost: Permissions Violation for Publish to \"orders.new\""
 
         SLOW_CONSUMER = SlowConsumer "slow_consumer" "slowConsumer", Both Warn ["subject"]
-        meaning "The buffer of a subscription is full, and the client drops the newest messages."
+        meaning "The buffer of a subscription is full, and the client drops the newest messages. In JavaScript, `dropped` is `false` if only the limit `slow` is reached."
         cause "The application reads more slowly than messages arrive."
         remedy "Read faster, spread the work over a queue group, or enlarge the buffer."
         example "the application reads subscription `ticks.>` too slowly: the client drops the newest messages"
@@ -146,7 +146,7 @@ events! {
 
         UNREADABLE_MESSAGE = UnreadableMessage "unreadable_message" "unreadableMessage" and "error",
         Both Warn ["subject" "why" "is_left_out"]
-        meaning "The client cannot read a message, and drops its headers or the whole message. One notice for each subject."
+        meaning "The client cannot read a message, and drops its headers or the whole message. The native client sends one notice for each subject, the browser client one in all."
         cause "Another client published a message with damaged headers."
         remedy "Correct the publisher."
         example "the client dropped a message to `orders.new`: its headers cannot be read"
@@ -177,7 +177,7 @@ events! {
         remedy "Correct the SRV record, or add an address."
         example "the host of an SRV record has no address"
 
-        SERVER_REFUSED = "refused" "refused", Native Warn ["conn" "text"]
+        REFUSED = "refused" "refused", Native Warn ["conn" "text"]
         meaning "A server refused an operation of this client. `text` is the server's error."
         cause "A permission is missing, or a limit is reached."
         remedy "Permit the operation, or raise the limit."
@@ -225,7 +225,7 @@ events! {
         remedy "None is needed."
         example "the client measured a server"
 
-        PUBLISHES_DISCARDED = "discarded" "discarded", Browser Warn []
+        DISCARDED = "discarded" "discarded", Browser Warn []
         meaning "Publishes are certainly lost. `messages` is their number; at most one status per second."
         cause "The client was offline for too long, or its buffer was full. The text says which."
         remedy "Publish less while the client is offline, or publish to a stream of JetStream."

@@ -84,7 +84,7 @@ fn refused(conn: ConnId, state: &State, error: &ServerError) -> Refused {
     if !matches!(complaint, Complaint::Permissions | Complaint::Subscriptions) {
         return Refused::MayBeTheEnd;
     }
-    event!(SERVER_REFUSED, %conn, %text, "the server refused an operation");
+    event!(REFUSED, %conn, %text, "the server refused an operation");
     if complaint == Complaint::Subscriptions {
         state.over_limit.fetch_add(1, Ordering::Relaxed);
         return Refused::Reported(Report::OverLimit { text: text.clone() });

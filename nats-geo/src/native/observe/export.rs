@@ -34,14 +34,14 @@ impl Exporter {
             }
         }
         for (cause, increase) in increases(&stats.moves_by_cause, &before.moves_by_cause, |count| *count) {
-            counter!(vocabulary::MOVES.name, "client" => self.client.clone(), "cause" => cause.name())
+            counter!(vocabulary::MOVES_TOTAL.name, "client" => self.client.clone(), "cause" => cause.name())
                 .increment(increase);
         }
         for (region, increase) in
             increases(&stats.time_by_region, &before.time_by_region, std::time::Duration::as_secs)
         {
             let region = region.as_str().to_owned();
-            counter!(vocabulary::REGION_SECONDS.name, "client" => self.client.clone(), "region" => region)
+            counter!(vocabulary::REGION_SECONDS_TOTAL.name, "client" => self.client.clone(), "region" => region)
                 .increment(increase);
         }
         self.went_to(here);
@@ -99,21 +99,21 @@ fn increases<'a, K: Ord, V>(
 /// The counters without labels of their own.
 const fn counters(stats: &Stats) -> [(&'static MetricInfo, u64); 14] {
     [
-        (&vocabulary::PUBLISHED, stats.published),
-        (&vocabulary::DELIVERED, stats.delivered),
-        (&vocabulary::IN_DOUBT, stats.in_doubt),
-        (&vocabulary::DISCARDED, stats.discarded),
-        (&vocabulary::RESENT, stats.resent),
-        (&vocabulary::REFUSED, stats.refused),
-        (&vocabulary::DENIED, stats.denied),
-        (&vocabulary::UNREADABLE, stats.unreadable),
-        (&vocabulary::DROPPED_UNCONFIRMED, stats.dropped_unconfirmed),
-        (&vocabulary::EXPIRED_UNCONFIRMED, stats.expired_unconfirmed),
-        (&vocabulary::PINGS, stats.pings),
-        (&vocabulary::PROBES, stats.probes),
-        (&vocabulary::PROBE_BYTES, stats.probe_bytes),
+        (&vocabulary::PUBLISHED_TOTAL, stats.published),
+        (&vocabulary::DELIVERED_TOTAL, stats.delivered),
+        (&vocabulary::IN_DOUBT_TOTAL, stats.in_doubt),
+        (&vocabulary::DISCARDED_TOTAL, stats.discarded),
+        (&vocabulary::RESENT_TOTAL, stats.resent),
+        (&vocabulary::REFUSED_TOTAL, stats.refused),
+        (&vocabulary::DENIED_TOTAL, stats.denied),
+        (&vocabulary::UNREADABLE_TOTAL, stats.unreadable),
+        (&vocabulary::DROPPED_UNCONFIRMED_TOTAL, stats.dropped_unconfirmed),
+        (&vocabulary::EXPIRED_UNCONFIRMED_TOTAL, stats.expired_unconfirmed),
+        (&vocabulary::PINGS_TOTAL, stats.pings),
+        (&vocabulary::PROBES_TOTAL, stats.probes),
+        (&vocabulary::PROBE_BYTES_TOTAL, stats.probe_bytes),
         // Whole seconds, rounded down each time, so that nothing gets lost.
-        (&vocabulary::OFFLINE_SECONDS, stats.time_offline.as_secs()),
+        (&vocabulary::OFFLINE_SECONDS_TOTAL, stats.time_offline.as_secs()),
     ]
 }
 

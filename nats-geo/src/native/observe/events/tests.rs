@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use tracing::field::{Field, Visit};
@@ -9,7 +10,7 @@ use tracing::span;
 use tracing::subscriber::with_default;
 
 use super::*;
-use crate::core::vocabulary::{EVENTS, EventInfo};
+use crate::core::vocabulary::{Client, EVENTS, EventInfo};
 use crate::core::{Cause, ConnId, EndpointId, MoveCause, OpenError, Region, Time};
 use crate::native::observe::{Phases, Seat};
 
@@ -108,6 +109,32 @@ fn the_end_of_a_move_is_emitted_as_its_row_says() {
     let (from, to) = (Seat::from(&place("lon", "lon-1")), Seat::from(&place("ams", "ams-3")));
     let it = Move { at: Time::ZERO, from, to, cause: MoveCause::RegionLost, phases: Phases::default() };
     assert_eq!(seen(|| move_completed(&it)), promised(&vocabulary::MOVE_COMPLETED, false));
+}
+
+/// Notices are emitted by [`emit`], whose `match` is exhaustive. The others are emitted where they happen.
+#[test]
+fn each_event_that_is_no_notice_is_emitted_somewhere() {
+    let mut sources = String::new();
+    read_all(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/native")), &mut sources);
+    let sources: String = sources.split_whitespace().collect();
+    for event in EVENTS.iter().filter(|it| it.variant.is_none() && it.client != Client::Browser) {
+        let call = format!("event!({},", event.name.to_uppercase());
+        assert!(
+            sources.contains(&call),
+            "no source has `{call}`: emit the event, or take it out of the table"
+        );
+    }
+}
+
+fn read_all(folder: &Path, text: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_all(&path, text);
+        } else {
+            text.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
 }
 
 fn place(region: &str, server: &str) -> Place {
