@@ -247,7 +247,7 @@ impl Total {
             flows,
             idle,
             generator,
-            notes: NOTES.iter().map(|note| (*note).to_owned()).collect(),
+            notes: notes(plan),
             wall_s: wall.as_secs_f64(),
         }
     }
@@ -270,14 +270,22 @@ fn rtt_ms(plan: &Plan) -> BTreeMap<String, f64> {
     pairs.collect()
 }
 
-/// What the figures do not say.
-const NOTES: [&str; 5] = [
-    "lame-duck takes nothing away at once: its times are the longest that any request took.",
-    "Every fault starts with fresh clients at home; the way home after a heal takes minutes by design and is not \
-     measured here.",
-    "async-nats clients sit where chance puts them; only those on a server that was hit count.",
-    "The WAN is emulated by TCP proxies: no loss, no slow start; in a blackhole the kernel still acknowledges, so \
-     the time-outs of TCP itself are not exercised.",
-    "The limit counts the round trips that cannot be saved (SYN, INFO, CONNECT, request; with a standby the request \
-     only), not detection.",
+/// Facts that a reader of the figures needs.
+fn notes(plan: &Plan) -> Vec<String> {
+    let has_lame_duck = plan.faults.iter().any(|(fault, _)| *fault == FaultKind::LameDuck);
+    let lame_duck = has_lame_duck.then_some(LAME_DUCK_NOTE);
+    lame_duck.into_iter().chain(NOTES).map(str::to_owned).collect()
+}
+
+const LAME_DUCK_NOTE: &str =
+    "A server in lame duck mode still serves its clients: the times are the longest that any request took.";
+
+const NOTES: [&str; 4] = [
+    "Each fault begins with new clients in their own region. A fail back takes minutes by design; this run does not measure \
+     it.",
+    "async-nats clients choose a server at random; only those on a server that the fault hit count.",
+    "TCP proxies emulate the WAN: no packet loss, no slow start. In a blackhole the kernel still acknowledges, so this run \
+     does not exercise TCP's own time-outs.",
+    "The limit counts the round trips that no client can avoid (SYN, INFO, CONNECT, request; with a standby only the \
+     request), and no detection.",
 ];

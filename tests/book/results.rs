@@ -94,8 +94,7 @@ pub(crate) fn herd() -> String {
     let data = &result.data;
     let mut table = format!(
         "{}\n\n{} clients in {} regions; {} is lost. Each region serves {} handshakes per second. Times in simulated \
-         seconds.\n\n| clients | back p50 | last back | handshakes each | peak at a survivor | in the nearest survivor | \
-         back home |\n|---|---|---|---|---|---|---|\n",
+         seconds.\n\n| clients | p50 s | last s | handshakes | peak | nearest | home |\n|---|---|---|---|---|---|---|\n",
         result.origin(),
         data["clients"],
         data["regions"].as_array().unwrap().len(),

@@ -21,7 +21,7 @@ use super::creds::{self, CredentialsError};
 /// // Read again for every connection, so a renewed file is used without a restart.
 /// let from_a_file = GeoOptions::new().creds_file("/etc/nats/app.creds");
 ///
-/// // Asked for every connection: tokens that change, signatures of a key that this process does not hold.
+/// // The client calls it for every connection: tokens that change, signatures of a key that this process does not hold.
 /// let from_elsewhere = GeoOptions::new().auth(Auth::callback(|_nonce| async {
 ///     Ok(Auth::Token(Secret::from("a fresh token")))
 /// }));
@@ -54,10 +54,9 @@ pub enum Auth {
     },
     /// A creds file, as `nsc` writes it. It is read for every connection: a renewed one is used at once.
     CredsFile(PathBuf),
-    /// Asked for every connection; see [`Auth::callback`].
+    /// A function that the client calls for every connection; see [`Auth::callback`].
     Callback(AuthCallback),
-    /// A signature that was made elsewhere, such as in a hardware module: what a callback answers that was
-    /// given the nonce.
+    /// The answer of a callback that signed the nonce itself, for example with a key in a hardware module.
     Signed {
         /// The public NKey (`U...`), unless there is a JWT: that names it.
         nkey: Option<String>,

@@ -51,7 +51,7 @@ async function load(given?: InitInput | Promise<InitInput>): Promise<void> {
     if (!response.ok) throw new Error(`status ${response.status}`);
     loaded = await compile(response);
   } catch (cause) {
-    const remedy = 'serve it there as application/wasm, or say where it is; a Content-Security-Policy needs script-src "wasm-unsafe-eval"';
+    const remedy = 'serve it there as application/wasm, or say where it is; a Content-Security-Policy must allow "wasm-unsafe-eval" in script-src and the origin of this file in connect-src';
     throw new ConnectionError(`the engine could not be loaded from ${url}: ${String(cause)}; ${remedy}`, { cause, code: "ENGINE_NOT_LOADED" });
   }
 }

@@ -17,7 +17,7 @@ pub struct ProbeConfig {
     /// Time between two probes of an endpoint. Default 30 s: ranks hold for months (week-to-week shifts of
     /// more than 5 ms in 3 % of city pairs), so probes need only notice slow drift.
     pub interval: Duration,
-    /// The interval doubles up to this while ranks hold. Default 5 min: at that rate 9 endpoints cost 12 bytes
+    /// The interval doubles up to this while the ranking does not change. Default 5 min: at that rate 9 endpoints cost 12 bytes
     /// per second (measured by loadgen, without TCP's own).
     pub interval_max: Duration,
     /// Time between two probes of each server of a better region, while the client is in another one. Default 5 s: a

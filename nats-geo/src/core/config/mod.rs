@@ -123,7 +123,7 @@ pub struct DialConfig {
     /// The back-off returns to its base once a link has been live for this long. Default 30 s: a server that
     /// accepts and dies must not reset it.
     pub stable_after: Duration,
-    /// Number of attempts in a burst. Default 10: one pass over nine servers.
+    /// Number of attempts in a burst. Default 10: enough to try each of nine servers once.
     pub budget_burst: u32,
     /// Attempts per second after the burst. Default 0.5.
     pub budget_per_second: f64,

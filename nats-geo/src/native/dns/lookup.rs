@@ -65,7 +65,7 @@ pub enum DnsError {
     #[error("the name says that it offers no NATS (its SRV record leads to `.`)")]
     NotOffered,
     /// None of the SRV targets has an address.
-    #[error("none of the servers that its SRV records name has an address: {}", targets.join(", "))]
+    #[error("its SRV records name servers that have no address: {}", targets.join(", "))]
     Lame {
         /// The targets of the SRV records.
         targets: Vec<String>,

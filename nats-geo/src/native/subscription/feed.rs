@@ -46,9 +46,9 @@ pub(crate) struct Feed {
 /// How many links may carry a subscription at a time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Carriage {
-    /// All that carry subscriptions: while two of them do, nothing is lost.
+    /// Every link that has the subscription. While two links have it, no message is lost.
     EveryLink,
-    /// One: while it changes, nothing is doubled.
+    /// One link at a time. While it changes, no message is duplicated.
     OneLink,
 }
 

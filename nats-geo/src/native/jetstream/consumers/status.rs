@@ -16,7 +16,7 @@ pub(crate) enum Status {
     TooLarge(Rest),
     /// All requests are over: the consumer has another leader, or its server shuts down.
     Interrupted,
-    /// Nobody serves the consumer.
+    /// No server answers for the consumer.
     Unserved,
     /// Too many requests wait at the consumer.
     Busy,

@@ -108,7 +108,7 @@ pub enum DeleteError {
         /// Its name.
         name: String,
     },
-    /// That it is deleted was not acknowledged.
+    /// JetStream did not acknowledge the deletion.
     #[error("the deletion of the object `{name}` was not stored: {error}")]
     Publish {
         /// The object.

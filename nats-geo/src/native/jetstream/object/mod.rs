@@ -108,8 +108,8 @@ impl Store {
         Ok(self.find(name).await?.map(|found| found.info))
     }
 
-    /// An object, as a stream of its bytes. Links are followed. As with [`info`](Self::info), it may be what it was a
-    /// moment ago.
+    /// An object, as a stream of its bytes. The client follows links. As with [`info`](Self::info), the
+    /// description may be out of date.
     ///
     /// # Errors
     /// [`GetError::NotFound`] if there is none; the store is gone, or no answer in time.
