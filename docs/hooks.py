@@ -1,4 +1,4 @@
-"""Links from the book to files of the repository, written as `[text]({{repo}}/path)`.
+"""Links from the book to files of the repository: relative ones, so that they work where the Markdown is read.
 
 A file that does not exist fails the build. Where the repository can be browsed is known when the book is published
 (`REPO_URL`); elsewhere the link becomes its text and the path.
@@ -13,7 +13,7 @@ from mkdocs.exceptions import PluginError
 ROOT = Path(__file__).resolve().parent.parent
 # rustdoc reads more than the language there, such as `no_run`.
 RUST = re.compile(r"^( *)```rust,\S+", re.MULTILINE)
-LINK = re.compile(r"\[([^\]]*)\]\(\{\{repo\}\}/([^)#]+)(#[^)]*)?\)")
+LINK = re.compile(r"\[([^\]]*)\]\(\.\./\.\./([^)#]+)(#[^)]*)?\)")
 
 
 def on_page_markdown(markdown, page, **_):
@@ -27,6 +27,4 @@ def on_page_markdown(markdown, page, **_):
         return text if text.strip("`") == path else f"{text} (`{path}`)"
 
     replaced = LINK.sub(link, markdown)
-    if "{{repo}}" in replaced:
-        raise PluginError(f"{page.file.src_uri}: write links to the repository as `[text]({{{{repo}}}}/path)`")
     return RUST.sub(r"\1```rust", replaced)

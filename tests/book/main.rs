@@ -75,6 +75,18 @@ fn readme_is_a_front_door() {
 }
 
 #[test]
+fn the_book_names_the_version_of_async_nats() {
+    let manifest = pages::read("Cargo.toml");
+    let (_, rest) = manifest.split_once("async-nats = { version = \"").unwrap();
+    let (version, _) = rest.split_once('"').unwrap();
+    let named = format!("`async-nats` {version},");
+    assert!(
+        pages::read("docs/book/from-async-nats.md").contains(&named),
+        "write {named} into from-async-nats.md"
+    );
+}
+
+#[test]
 fn every_rust_sample_is_compiled() {
     let compiled = pages::read("nats-geo/src/book.rs");
     let has_rust = |page: &Page| page.name != "README.md" && page.text.contains("```rust");

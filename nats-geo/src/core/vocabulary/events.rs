@@ -68,7 +68,7 @@ events! {
         MOVED = Moved "moved" "moved" and "reconnect", Both Info ["place" "from_region" "from_address" "cause" "overlap"]
         meaning "New traffic goes to another link."
         cause "The text after the colon is the cause of the move."
-        remedy "Many moves mean that a region is unstable."
+        remedy "None is needed: the client returns 30 to 150 s after its region is healthy. If moves repeat, look at the cause in the text."
         example "moved from lon/lon-1 to ams/ams-3: region lost"
 
         STANDBY_READY = StandbyReady "standby_ready" "standbyReady", Both Info ["place"]
