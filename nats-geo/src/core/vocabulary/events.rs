@@ -127,7 +127,7 @@ events! {
         example "a subscription ended: the server denies `orders.>`"
 
         PUBLISH_REFUSED = PublishRefused "publish_refused" "publishRefused" and "error", Both Warn ["subject" "why"]
-        meaning "A message is lost, because servers do not accept it. The native client sends one notice for each subject."
+        meaning "A message is lost, because servers do not accept it. The Rust client sends one notice for each subject."
         cause "This user may not publish there, or the subject is longer than servers read."
         remedy "Permit this user to publish to the subject, or shorten the subject."
         example "a message to `orders.new` is lost: Permissions Violation for Publish to \"orders.new\""
@@ -146,7 +146,7 @@ events! {
 
         UNREADABLE_MESSAGE = UnreadableMessage "unreadable_message" "unreadableMessage" and "error",
         Both Warn ["subject" "why" "is_left_out"]
-        meaning "The client cannot read a message, and drops its headers or the whole message. The native client sends one notice for each subject, the browser client one in all."
+        meaning "The client cannot read a message, and drops its headers or the whole message. The Rust client sends one notice for each subject, the browser client one in all."
         cause "Another client published a message with damaged headers."
         remedy "Correct the publisher."
         example "the client dropped a message to `orders.new`: its headers cannot be read"
