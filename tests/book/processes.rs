@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -63,10 +63,23 @@ impl Started {
 }
 
 impl Drop for Started {
+    #[expect(clippy::disallowed_methods, reason = "it waits for another process, in real time")]
     fn drop(&mut self) {
+        let group = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or_default());
         if let Ok(None) = self.child.try_wait() {
-            let group = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or_default());
             let _ = killpg(group, Signal::SIGINT);
+            // Its output ends with it. A shell that works in the background makes its children ignore Ctrl-C.
+            let end = Instant::now() + GRACE;
+            let goes_on = loop {
+                match self.printed.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                    Ok(_) => {}
+                    Err(RecvTimeoutError::Disconnected) => break false,
+                    Err(RecvTimeoutError::Timeout) => break true,
+                }
+            };
+            if goes_on {
+                let _ = killpg(group, Signal::SIGKILL);
+            }
         }
         let _ = self.child.wait();
     }
@@ -83,3 +96,16 @@ fn shell(script: &str, folder: &Path) -> Command {
 
 /// A first build without any cache, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(600);
+
+/// Longer than a super-cluster takes to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+#[test]
+fn a_command_that_ignores_ctrl_c_is_ended_all_the_same() {
+    let mut started = Started::new(
+        "trap '' INT; while true; do echo ready; read -r -t 0.1 <> <(:) || true; done",
+        Path::new("/"),
+    );
+    started.await_line("a.md", "ready");
+    drop(started);
+}

@@ -1,4 +1,7 @@
-//! The clients that are measured: one population with nats-geo, one with stock async-nats, behind one face.
+//! The two kinds of clients that loadgen measures, behind one interface: nats-geo (`geo`) and stock async-nats (`stock`).
+//!
+//! Owns how a client of each kind connects, requests and subscribes, and how it reports a move. Must not know faults, rounds
+//! or reports.
 
 mod geo;
 mod stock;

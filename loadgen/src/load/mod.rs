@@ -1,4 +1,7 @@
-//! Load: requests on an open-loop schedule, message flows that are counted one by one, and who answers.
+//! The load on the super-cluster while a fault goes on.
+//!
+//! Owns requests on an open-loop schedule (`requests`, timed by `pacer`), flows of numbered messages with a ledger of losses and
+//! duplicates (`flow`), and the services that answer (`responder`). Must not know faults or reports.
 
 pub mod flow;
 pub mod pacer;

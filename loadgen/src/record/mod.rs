@@ -1,4 +1,7 @@
-//! What was seen, and what it means: one record per (fault, client) pair, histograms of requests.
+//! The facts of a run, and the figures made from them.
+//!
+//! Owns one record per fault and client with its phases (`failover`), histograms of requests (`histograms`) and percentiles
+//! (`stats`). Must not know servers or processes: it sees only times and counts.
 
 pub mod failover;
 pub mod histograms;

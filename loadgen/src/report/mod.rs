@@ -1,4 +1,6 @@
-//! What was measured, as data ([`model`]), as tables ([`text`]), and held against its bounds ([`checks`]).
+//! The report of a run: data for `report.json` ([`model`]), tables for a terminal ([`text`]), bounds and verdict ([`checks`]).
+//!
+//! Owns the schema of the report and every bound. Must not know how anything was measured.
 
 pub mod checks;
 pub mod model;

@@ -1,4 +1,7 @@
-//! `loadgen up`: a super-cluster that stays, and the demo that breaks it.
+//! `loadgen up`: a super-cluster that keeps running, and the demo that breaks it.
+//!
+//! Owns the demo's content in NATS (`site`), its web server (`http`), the orders that break and heal regions (`control`), and the
+//! state that the demo shows (`world`). Must not know measurements.
 
 pub mod control;
 pub mod http;

@@ -34,7 +34,8 @@ pub enum Action {
         /// To be named in `Event::Pong`.
         ping: PingId,
     },
-    /// Install the subscriptions on this link, let new traffic go there, prove it by a barrier.
+    /// Install the subscriptions on this link, and let new traffic go there. Then check with a round trip that the server
+    /// has the subscriptions.
     Activate {
         /// The link.
         conn: ConnId,

@@ -60,9 +60,9 @@ pub enum Event {
         /// The time from the write to the socket until the answer.
         rtt: Duration,
     },
-    /// The link is alive although its PONG has not arrived: bytes came in since the last report, or the PING still waits
-    /// in the client's own buffers while they drain. Bytes that merely entered the kernel are not progress: a blackhole
-    /// accepts those too.
+    /// The link is alive although its PONG has not arrived. Either bytes came in since the last report, or the PING
+    /// still waits in the client's own buffers while they drain. Bytes that merely entered the kernel are not progress:
+    /// a blackhole accepts those too.
     Progress {
         /// The connection.
         conn: ConnId,

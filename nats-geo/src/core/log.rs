@@ -35,8 +35,8 @@ impl Log {
         Self { config, seed, started, calls: Vec::new(), actions: Vec::new() }
     }
 
-    /// Makes the same calls into a new selector and returns what it decides. A selector that is what it was
-    /// decides as before.
+    /// Makes the same calls into a new selector and returns what it decides. The decisions are the same
+    /// as before, if the code of the selector is the same.
     ///
     /// ```
     /// use nats_geo::core::{Action, Call, Config, Endpoint, EndpointId, Event, Log, Time};

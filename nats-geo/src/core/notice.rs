@@ -57,8 +57,8 @@ pub enum NoticeKind {
         /// The error of the health check.
         why: String,
     },
-    /// The active region fails a health check, and no other region passes it. The client stays. It sends this notice once,
-    /// until a region passes again.
+    /// The active region fails a health check, and no other region passes it. The client stays. It sends this notice once.
+    /// It can send it again after a region has passed.
     NoHealthyAlternative(Place),
     /// New traffic goes to another link.
     Moved {
@@ -82,7 +82,8 @@ pub enum NoticeKind {
         until: Time,
     },
     /// A server of another cluster answers at an address that a server advertised. The client does not use it, and shows it
-    /// no credentials. It sends this notice once, until the right server answers there.
+    /// no credentials. It sends this notice once. It can send it again after
+    /// the right server has answered there.
     OtherCluster {
         /// The `host:port` that was advertised.
         address: String,
@@ -120,8 +121,8 @@ pub enum NoticeKind {
         /// The error that the stream ended with.
         why: String,
     },
-    /// A message is lost, because servers do not accept it: this user may not publish to its subject, or the subject is
-    /// longer than they read. The client sends one notice for each subject.
+    /// A message is lost, because servers do not accept it. Either this user may not publish to its subject, or the
+    /// subject is too long. The client sends one notice for each subject.
     PublishRefused {
         /// The first 48 characters of the subject.
         subject: String,
@@ -129,7 +130,7 @@ pub enum NoticeKind {
         why: String,
     },
     /// The application reads a subscription too slowly, and its buffer is full. The client drops the newest messages. It
-    /// sends one notice, until the application has emptied the buffer.
+    /// sends one notice. It can send the next one after the application has emptied the buffer.
     SlowConsumer {
         /// The first 48 characters of its subject.
         subject: String,

@@ -80,7 +80,7 @@ impl<K: Ord, V> SortedMap<K, V> {
         self.entries.get(place).map(|(_, value)| value)
     }
 
-    /// The place of a key in their order, from 0, and its value.
+    /// The place of a key in the order of all keys, from 0, and its value.
     #[must_use]
     pub fn position<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(usize, &V)>
     where

@@ -1,5 +1,7 @@
-//! The tokio driver over async-nats. `options` starts it, `driver` runs the selector, `prober` and `link` carry out its
-//! decisions. `hub` is shared with the handles of the application.
+//! The tokio driver over async-nats.
+//!
+//! `options` starts a client, `driver` runs the selector, `prober` and `link` carry out its decisions. The driver and the handles
+//! of the application share `hub`. Must not decide where traffic goes: `core` does.
 
 mod secret;
 pub use secret::Secret;

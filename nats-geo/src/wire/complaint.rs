@@ -18,8 +18,8 @@ pub enum Complaint {
     ServerConnections,
     /// The account allows no further connection, wherever: `maximum account active connections exceeded`.
     AccountConnections,
-    /// The server has too much to do for this client now: `Connection throttling is active`, and `Authentication
-    /// Timeout`, which says nothing about credentials, but that nobody had time for them.
+    /// The server has too much to do for this client now: `Connection throttling is active`, or `Authentication
+    /// Timeout`. The latter says nothing about the credentials: the server had no time to check them.
     Overload,
     /// The account may not publish or subscribe there; the connection stays open. [`Denied`] says where.
     Permissions,
@@ -35,7 +35,7 @@ pub enum Complaint {
 }
 
 impl Complaint {
-    /// By the texts of nats-server 2.15.
+    /// Finds the kind of an error from its text, as nats-server 2.15 writes it.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let has = |part: &str| has(text, part);

@@ -51,8 +51,8 @@ impl Decoder {
 
     /// The next complete operation; `None` when more bytes are needed.
     ///
-    /// # Errors
-    /// What was wrong; the same again from then on, as the start of the next operation cannot be found.
+    /// # Errors The error of the input. All later calls return the same error, because the decoder cannot find the
+    /// start of the next operation.
     pub fn next_op(&mut self) -> Result<Option<ServerOp<'_>>, DecodeError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());

@@ -1,4 +1,6 @@
-//! The engine without a server: a script plays one, or chance does.
+//! Tests of the engine without a server: a script, or random choices, take the server's part.
+//!
+//! Owns the scripted server, and one file of tests for each part of the engine.
 
 use std::time::Duration;
 

@@ -14,8 +14,8 @@ pub struct ProbeConfig {
     pub timeout: Duration,
     /// Largest number of concurrent probes. Default 32: all servers of a usual super-cluster at the same time.
     pub in_flight_max: usize,
-    /// Time between two probes of an endpoint. Default 30 s: ranks hold for months (week-to-week shifts of
-    /// more than 5 ms in 3 % of city pairs), so probes need only notice slow drift.
+    /// Time between two probes of an endpoint. Default 30 s: rankings stay the same for months, so probes need only
+    /// notice slow drift. From week to week, 3 % of city pairs shift by more than 5 ms.
     pub interval: Duration,
     /// The interval doubles up to this while the ranking does not change. Default 5 min: at that rate 9 endpoints cost 12 bytes
     /// per second (measured by loadgen, without TCP's own).
@@ -31,16 +31,16 @@ pub struct ProbeConfig {
     /// Number of samples of each endpoint before the first choice, if it answers quickly enough. Default 3: a process
     /// that starts is busy, and one delayed sample would make a near region look like the next one.
     pub start_samples: usize,
-    /// The client makes the first choice at this multiple of the first time to INFO. Default 3: the nearest
-    /// server has then answered, even if its first packet was queued behind others.
+    /// The client makes the first choice at this multiple of the first time to INFO. Default 3: by then the
+    /// nearest server has answered, even if its first packet waited behind other packets.
     pub start_window_factor: u32,
     /// Earliest time of the first choice. Default 20 ms: below that the order of answers is chance.
     pub start_window_min: Duration,
     /// Latest time of the first choice. Default 50 ms, because a user waits.
     pub start_window_max: Duration,
-    /// When the first link is live, the client measures every endpoint a second time. After this long at most, it moves if
-    /// another region is nearer. Default zero, which leaves out the review: `start_samples` come before the choice.
-    /// Browsers choose after one sample, and set 4 s, which is twice the probe's time limit.
+    /// When the first link is live, the client measures every endpoint a second time. After this long at most, it moves
+    /// if another region is nearer. Default zero: no review, because the client has already taken `start_samples`
+    /// samples when it chooses. Browsers choose after one sample, and set 4 s, which is twice the probe's time limit.
     pub start_review: Duration,
 }
 

@@ -108,8 +108,9 @@ pub struct DialConfig {
     pub attempt_delay_min: Duration,
     /// Longest delay before the next attempt. Default 2 s (RFC 8305 section 8, maximum).
     pub attempt_delay_max: Duration,
-    /// After the end of a link, the client also dials the next region if no other server of the region answers for this
-    /// long, or at once if one refuses. Default 100 ms: a server of the same region answers within 10 ms.
+    /// After the end of a link, the client waits this long for another server of the region. Then it also dials the
+    /// next region. It does so at once if one server refuses. Default 100 ms: a server of the same region answers
+    /// within 10 ms.
     pub next_region_after: Duration,
     /// A region counts as down if this many of its servers refuse or reset within `siblings_down_within`. Default 2.
     pub siblings_down: usize,
@@ -147,7 +148,8 @@ impl DialConfig {
 }
 
 /// How the client notices a failing link. A lost packet costs TCP one retransmission time-out of
-/// SRTT + max(200 ms, 4 RTTVAR), and a second loss costs three of them. The thresholds follow these steps.
+/// SRTT + max(200 ms, 4 RTTVAR), and a second loss costs three of them. So the first threshold is
+/// longer than one retransmission, and the second one longer than two.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
@@ -203,8 +205,9 @@ pub struct SpreadConfig {
     /// Move away from a lame duck. Default 5 s (both presets): half the server's default grace of 10 s, so that drains
     /// have time.
     pub lame_duck: Duration,
-    /// Capacity of the surviving regions; it replaces `region_lost`. Default unknown: a client that finds them overloaded
-    /// (a dial waits, or a server says so) dials more and more seldom, up to 8 s apart.
+    /// Capacity of the surviving regions; it replaces `region_lost`. Default none: the capacity is unknown. A client
+    /// that finds the surviving regions overloaded (a dial waits, or a server says so) pauses longer after each dial,
+    /// up to 8 s.
     pub capacity: Option<CapacityHint>,
 }
 
@@ -286,7 +289,8 @@ pub struct DampingConfig {
     pub penalty: f64,
     /// Time in which a penalty halves. Default 300 s: losses 4 min apart or more never suppress a region.
     pub half_life: Duration,
-    /// At or above this penalty the client does not return to a region. Default 2500: the third loss in a row.
+    /// At or above this penalty the client does not return to a region. Default 2500: the third loss in a row exceeds
+    /// it.
     pub suppress: f64,
     /// At or below this penalty the client may return. Default 750 (RFC 2439).
     pub reuse: f64,

@@ -57,7 +57,7 @@ use waiting::Waiting;
 /// * Any order of calls is fine, and draining the actions is optional.
 /// * `now` may stall or go back; it is clamped to the latest seen.
 /// * An early or repeated timeout does nothing.
-/// * Late facts, about ids that are spent, are ignored.
+/// * The selector ignores late facts about ids that are no longer in use.
 /// * Everything is bounded.
 /// * The same configuration, seed and inputs give the same actions, byte for byte.
 ///

@@ -197,13 +197,13 @@ events! {
 
         DRAIN_UNFINISHED = "drain_unfinished" "drainUnfinished", Native Warn ["conn" "drain"]
         meaning "The client closed an old link although requests or messages were still in flight on it."
-        cause "Nothing arrived on the link for the time `drain`."
+        cause "The time limit `handover.drain` passed, and nothing arrived on the link meanwhile."
         remedy "If requests take longer, increase `handover.drain`."
         example "requests or deliveries were still in flight after the drain"
 
         DECIDED = "decided" "decided", Native Debug ["action"]
         meaning "The selector made a decision. `action` shows it."
-        cause "Something happened, or time passed."
+        cause "The selector got a fact from the driver, or a timer was due."
         remedy "None is needed."
         example "action=Ping { conn: ConnId(1), ping: PingId(7) }"
 

@@ -1,4 +1,7 @@
 //! Resends publishes until a server has confirmed them.
+//!
+//! Owns the buffer of unconfirmed publishes with its limits (`kept`), and the confirmations by an echo behind them (`confirm`).
+//! Must not know regions: it sees links as numbers.
 
 use std::time::Duration;
 

@@ -12,8 +12,8 @@ impl GeoClient {
     /// Ends the client in an orderly way.
     ///
     /// * Servers send no further messages. The client reads those that are on their way.
-    /// * Requests that subscriptions and services have got are answered: this waits until the application has read
-    ///   them, and has dropped every [`Message`](crate::Message) with a reply subject.
+    /// * The application can still answer requests that subscriptions and services have received. The call waits until
+    ///   the application has read them, and has dropped every [`Message`](crate::Message) with a reply subject.
     /// * Requests get their answers, and publishes to streams their acknowledgements. No others may begin.
     /// * All publishes reach the server.
     ///

@@ -1,4 +1,7 @@
-//! Servers that are found by DNS: `lookup` asks once, `watch` goes on asking, `resolver` is who is asked.
+//! Finds servers by name.
+//!
+//! Owns one lookup of SRV, A and AAAA records (`lookup`), its repetition when records expire (`watch`), and the choice of
+//! resolver and transport (`resolver`). Must not know links or the selector: it only reports servers that came and went.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -20,14 +23,14 @@ pub use resolver::{Resolver, ResolverError, Transport};
 mod watch;
 pub(crate) use watch::watch;
 
-/// A name that stands for servers: SRV records (`_nats._tcp`, with WebSocket `_nats-ws._tcp`) name one server each;
-/// where there are none, each A and AAAA record of the name itself is one.
+/// A name that stands for servers. Each SRV record (`_nats._tcp`, with WebSocket `_nats-ws._tcp`) names one server.
+/// Without SRV records, each A and AAAA record of the name is one server.
 ///
 /// The name is looked up again when its records expire, a little later in each client. Servers that vanish from the
 /// answer are left out after [`grace`](Self::grace), but never the one in use. While the resolver fails, the last
-/// answer is kept, and a notice says so. Distance decides, which no record knows; of SRV records the weight is a server's
-/// share of clients among those that are equally near, and the priority only says which are measured first. The region
-/// is learned from the servers.
+/// answer is kept, and a notice says so. The measured distance decides between servers. The weight of an SRV record is
+/// the server's share of clients among equally near servers. The priority only decides which servers the client
+/// measures first. The region is learned from the servers.
 ///
 /// ```no_run
 /// use nats_geo::dns::{Dns, Resolver, Transport};

@@ -23,8 +23,8 @@ use crate::native::tls::{self, Sessions};
 
 /// Who is asked for names, and over which transport.
 ///
-/// As text: `system`, or `[transport://]who[:port][#name]`, where the transport is `udp`, `tcp`, `tls` or `https`, and
-/// who is `google`, `cloudflare`, `quad9` or a number; the name is what the certificate of a number must be for.
+/// As text: `system`, or `[transport://]who[:port][#name]`. The transport is `udp`, `tcp`, `tls` or `https`. `who` is
+/// `google`, `cloudflare`, `quad9` or an IP address. The certificate of an IP address must be for `name`.
 ///
 /// ```
 /// use nats_geo::dns::{Resolver, Transport};

@@ -1,4 +1,7 @@
-//! The task that runs the selector: it tells it what happened, and does what it decides.
+//! The task that runs the selector: it reports facts to the selector, and carries out its decisions.
+//!
+//! Owns the links of a client from dial to end, and the order of a handover. Only this task calls the selector.
+//! Must not know JetStream, services or the content of messages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

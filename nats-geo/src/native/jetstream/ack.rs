@@ -10,8 +10,8 @@ pub struct Ack {
     pub stream: String,
     /// The message's sequence in the stream.
     pub sequence: u64,
-    /// The stream had a message with this id already: an earlier try, or an earlier publish with the same id, was
-    /// stored, and this one was not stored again. [`sequence`](Self::sequence) is that of the first.
+    /// The stream had a message with this id already, from an earlier try or an earlier publish. It did not store this
+    /// one. [`sequence`](Self::sequence) is that of the first.
     pub duplicate: bool,
     /// The JetStream domain, where there is one.
     pub domain: Option<String>,

@@ -90,8 +90,8 @@ impl Message {
         self.tell(Bytes::from_static(b"+TERM")).await
     }
 
-    /// Says that the message is done, and waits until the server has noted it. Without an answer it is said again, as
-    /// saying it twice does no harm, within the bounds of [`PublishOptions`](super::PublishOptions).
+    /// Says that the message is done, and waits until the server has noted it. Without an answer the client resends the
+    /// acknowledgement, within the bounds of [`PublishOptions`](super::PublishOptions). A second one does no harm.
     ///
     /// ```no_run
     /// # async fn example(message: nats_geo::jetstream::Message) -> Result<(), nats_geo::jetstream::AckError> {

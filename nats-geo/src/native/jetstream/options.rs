@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-/// How long, and how often, a publish is tried before it fails; and in the same way whatever else is asked of JetStream,
-/// such as making a stream.
+/// How long, and how often, the client tries a publish before it fails. The same limits hold for other requests to
+/// JetStream, such as creating a stream.
 ///
 /// Keep [`total_timeout`](Self::total_timeout) well below the stream's duplicate window (`duplicate_window`, 2 minutes
-/// unless set otherwise): only within it does the stream recognise a message that it has stored already.
+/// unless set otherwise). The stream recognises a message that it has already stored only within this window.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PublishOptions {
     pub(crate) try_timeout: Duration,
@@ -20,8 +20,8 @@ impl PublishOptions {
         Self { try_timeout: TRY_TIMEOUT, tries_max: TRIES_MAX, total_timeout: TOTAL_TIMEOUT }
     }
 
-    /// How long one try may wait for the acknowledgement. Default 5 s. A link that is lost ends its tries earlier; and after 1, 2 and
-    /// 4 s without an answer the next try begins beside those before, whose answers still count.
+    /// How long one try may wait for the acknowledgement. Default 5 s. A lost link ends its tries earlier. After 1, 2
+    /// and 4 s without an answer the next try begins, and answers to earlier tries still count.
     pub fn try_timeout(mut self, limit: Duration) -> Self {
         self.try_timeout = limit;
         self

@@ -161,8 +161,8 @@ impl Stream {
         Ok(&self.info)
     }
 
-    /// The nearest copy of this stream: a mirror, or the stream itself. A mirror has the same messages under the same
-    /// sequences, a moment later; publishing goes to the original by its subjects all the same.
+    /// The nearest copy of this stream: a mirror, or the stream itself. A mirror has the same messages with the same
+    /// sequences, a moment later. Publishes still go to the original stream, by its subjects.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
@@ -182,9 +182,9 @@ impl Stream {
         }
     }
 
-    /// The message of this sequence; `None` if there is none. Where the stream allows direct gets (`allow_direct`), the
-    /// nearest of its servers answers, and of mirrors with `mirror_direct`: also while the region of the stream is lost,
-    /// but perhaps a moment behind its leader.
+    /// The message of this sequence; `None` if there is none. If the stream allows direct gets (`allow_direct`), the
+    /// nearest server that has the stream, or a mirror with `mirror_direct`, answers. This works while the region of
+    /// the stream is lost. The answer may be a moment behind the leader.
     ///
     /// # Errors
     /// The stream is gone, or no answer in time.

@@ -19,9 +19,9 @@ use crate::native::hub::lock;
 /// [`GeoOptions::decision_log`](crate::GeoOptions::decision_log). The format is described in
 /// [`decision_log`](crate::decision_log); no secret is in it.
 ///
-/// Lines are streamed to the writer by a thread of its own. The log is bounded and has no gaps: at its limit, when the
-/// writer fails, or when it is so slow that thousands of lines wait, the log ends, with a last line and a warning that
-/// say so; the client goes on. It is complete when [`GeoClient::close`](crate::GeoClient::close) returns.
+/// Lines are streamed to the writer by a thread of its own. The log is bounded and has no gaps. It ends at its limit,
+/// when the writer fails, or when thousands of lines wait for a slow writer. A last line and a warning say so, and the
+/// client continues. It is complete when [`GeoClient::close`](crate::GeoClient::close) returns.
 ///
 /// ```no_run
 /// use nats_geo::GeoOptions;

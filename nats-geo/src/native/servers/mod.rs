@@ -1,4 +1,7 @@
-//! Where servers are: parsing of what the user lists.
+//! The list of servers that the application gives: parsing and validation.
+//!
+//! Owns the syntax `[region=][scheme://][credentials@]host[:port][/path]` and its errors, which never repeat a secret.
+//! Must not know sockets or TLS.
 
 use std::fmt;
 
@@ -14,9 +17,9 @@ mod entry;
 /// Servers as text: one string with commas, or anything that lists strings.
 ///
 /// Each entry is `[region=][scheme://][user:password@|token@]host[:port][/path]`. The schemes are `nats` (the default;
-/// TLS if the server asks for it), `tls`, `ws` and `wss`; the port defaults to 4222, for `ws` to 80 and for `wss` to
-/// 443. Only `ws` and `wss` have a path, by which a reverse proxy may route. A region before `=` labels the server
-/// with it; without one, the region is learned from the server.
+/// TLS if the server asks for it), `tls`, `ws` and `wss`. The default port is 4222, for `ws` 80, and for `wss` 443.
+/// Only `ws` and `wss` have a path, by which a reverse proxy may route. A region before `=` labels the server with it;
+/// without one, the region is learned from the server.
 ///
 /// Characters of a user name, a password or a token: letters, digits and ``-._~!$&'()*+;=`` and, in passwords, `:`
 /// stand for themselves. Percent-encode all others, as RFC 3986 asks: `%2C` for a comma, `%2F` for `/`, `%40` for `@`,
@@ -128,7 +131,7 @@ impl std::str::FromStr for ServerUrl {
     }
 }
 
-/// Why a list of servers cannot be used. Credentials in it are never repeated.
+/// Why a list of servers cannot be used. The text never shows credentials from the list.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerUrlError {

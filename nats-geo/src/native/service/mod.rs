@@ -247,10 +247,10 @@ impl Service {
         self.root.group(prefix)
     }
 
-    /// Stops it without losing what is on its way: returns when the servers have confirmed that no request will come any
-    /// more, and it can no longer be found. Requests that have come in are still delivered, then its endpoints end; read
-    /// them to their end. If the client is to end too, [`drain`](GeoClient::drain) it after that. If this is given up before
-    /// it returns, the service ends as if it was dropped.
+    /// Stops the service without losing requests under way. Returns when the servers have confirmed that no further
+    /// request will arrive, and clients can no longer discover it. Requests that have come in are still delivered, then
+    /// its endpoints end; read them to their end. If the client is to end too, [`drain`](GeoClient::drain) it after
+    /// that. If this is given up before it returns, the service ends as if it was dropped.
     ///
     /// ```no_run
     /// # async fn example(

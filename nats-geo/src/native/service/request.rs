@@ -15,8 +15,8 @@ use crate::native::{GeoClient, Message, RespondError};
 
 /// A request that came to an [`Endpoint`](super::Endpoint).
 ///
-/// It keeps the client alive, so that it can be answered. Its time in the statistics is that from when it was taken from
-/// the endpoint until it was answered, last if there are several answers, or dropped without one.
+/// It keeps the client alive, so that it can be answered. The statistics count its time from the endpoint's stream to
+/// its last answer, or until the application drops it without an answer.
 #[derive(Debug)]
 pub struct Request {
     /// The message of the request.

@@ -1,4 +1,7 @@
 //! Subscriptions that survive moves.
+//!
+//! Owns the stream that an application reads, the queues of the links under it (`feed`), the removal of duplicates (`copies`),
+//! and the limits of unread bytes (`state`). Must not know why a client moves.
 
 use std::fmt;
 use std::pin::Pin;

@@ -1,5 +1,7 @@
-//! Rules that hold in every scenario, each in a file of its own. They see what selectors are told and decide, and
-//! how things really are.
+//! Rules that hold in every simulated scenario, each in a file of its own.
+//!
+//! Owns the rules, and the order in which they see events. A rule sees the inputs and decisions of selectors, and the true state
+//! of the world. It must not change either.
 
 mod auth;
 mod capacity;

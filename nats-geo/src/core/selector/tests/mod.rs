@@ -1,4 +1,6 @@
-//! The rules of the policy, with times as numbers.
+//! The rules of the policy as tests, with times as numbers.
+//!
+//! Owns a small simulated world (`world`) of servers and paths, and one file of tests for each part of the policy.
 
 mod contracts;
 mod failing;

@@ -60,7 +60,7 @@ pub enum MessagesError {
         /// The highest sequence that came before.
         last_sequence: u64,
     },
-    /// The consumer gives none.
+    /// The consumer gives no messages.
     #[error("consumer `{consumer}` of stream `{stream}` gives no messages: {refusal}")]
     Refused {
         /// Its stream.

@@ -1,4 +1,8 @@
-//! Consumers: where a stream's messages are read from, wherever the client is.
+//! Consumers of streams, which continue wherever the client moves.
+//!
+//! Owns pulling over an inbox that moves with the client (`pulling`), durable consumers (`messages`), ordered readers that
+//! make a new consumer after a loss (`reader`, `ordered`), and the detection of streams that were reset (`mark`).
+//! Must not know buckets or objects, which build on it.
 
 use async_nats::jetstream::consumer::{self, IntoConsumerConfig as _, pull};
 use serde_json::json;
@@ -38,7 +42,8 @@ pub struct Consumer {
 
 impl Stream {
     /// Makes a consumer, or changes the one of that name. With a `durable_name` it lives until it is deleted, and any
-    /// number of clients may share it; without, it is forgotten once nobody pulls for `inactive_threshold`.
+    /// number of clients may share it. Without one, the server deletes it when no client pulls for
+    /// `inactive_threshold`.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {

@@ -18,8 +18,8 @@ impl PullOptions {
     }
 
     /// How many messages may come in that you have not taken yet. More are asked for when half of them are taken; while
-    /// you take none, none are asked for. Default 200; held to 1..=65 536. After a link was lost it may be twice as
-    /// many for a moment, as what was asked for over the lost link may come by way of the next one.
+    /// you take none, none are asked for. Default 200; held to 1..=65 536. After a lost link, up to twice as many may
+    /// wait for a moment: messages that the client requested over the lost link may arrive over the next one.
     pub fn max_messages(mut self, messages: usize) -> Self {
         self.messages_max = messages.clamp(1, MESSAGES_LIMIT);
         self

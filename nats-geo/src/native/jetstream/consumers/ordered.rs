@@ -97,8 +97,8 @@ impl Stream {
 
 /// The messages of a stream in order, over all links that the client ever uses. Made by [`Stream::ordered`].
 ///
-/// Each message comes once, and after all before it. While the stream cannot be reached, it waits, for as long as that
-/// takes. It ends with an error when the stream is gone, and without one when the client is closed.
+/// Each message arrives once, in the order of the stream. While the client cannot reach the stream, the reader waits, for
+/// as long as that takes. It ends with an error when the stream is gone, and without one when the client is closed.
 #[must_use = "messages are only asked for while somebody reads them"]
 pub struct Ordered(BoxStream<'static, Result<Message, OrderedError>>);
 

@@ -20,7 +20,7 @@ pub(crate) enum Status {
     Unserved,
     /// Too many requests wait at the consumer.
     Busy,
-    /// The consumer takes no such request, and would not if it came again.
+    /// The consumer does not accept this kind of request. Sending it again does not help.
     Refused(PullRefusal),
 }
 

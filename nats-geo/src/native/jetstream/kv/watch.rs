@@ -87,10 +87,10 @@ impl Default for WatchOptions {
 
 /// The entries of keys as they are written, over all links that the client ever uses. Made by [`Store::watch`].
 ///
-/// It begins with those that exist; [`is_current`](Self::is_current) says when they have all come, and
-/// [`Entry::delta`] how many follow. Each entry comes once and in order; when a link is lost while the first ones come,
-/// further ones of the same key may come with them, and the last of each key always does. It ends with an error when
-/// the bucket is gone, and without one when the client is closed.
+/// It begins with those that exist; [`is_current`](Self::is_current) says when they have all come, and [`Entry::delta`]
+/// how many follow. Each entry arrives once and in order. If a link is lost while the first entries arrive, a key may
+/// have several of them. The last entry of each key always arrives. It ends with an error when the bucket is gone, and
+/// without one when the client is closed.
 #[must_use = "entries only come while somebody reads them"]
 pub struct Watch {
     found: BoxStream<'static, Result<Found, ReadError>>,

@@ -97,9 +97,9 @@ impl Config {
         self
     }
 
-    /// How long a region may be down or cut off without loss: for so long write streams keep their messages. Default one
-    /// hour. After a move, an ordered reader passes over what its new read stream has got in that time, so a longer one
-    /// makes moves slower.
+    /// The longest time that a region may be down or cut off without loss. Write streams keep their messages for this
+    /// time. Default one hour. After a move, an ordered reader skips the messages that its new read stream got within
+    /// this time. So a longer time makes moves slower.
     pub fn outage_max(mut self, outage: Duration) -> Self {
         self.outage_max = outage.min(LONGEST);
         self

@@ -31,9 +31,9 @@ pub struct Consumer {
 }
 
 impl VirtualStream {
-    /// Makes a consumer in every region, or changes those of that name, so that reading can go on anywhere, also when
-    /// no consumers can be made. To ask again makes what is missing. Give it a `durable_name`: one without a name of
-    /// its own gets one, and is forgotten in the regions where nobody reads for `inactive_threshold`.
+    /// Makes a consumer in every region, or changes those of that name. So readers can continue in any region, also
+    /// when JetStream cannot make consumers. To ask again makes what is missing. Give it a `durable_name`. Without one
+    /// it gets a generated name, and servers delete it in regions where nobody reads for `inactive_threshold`.
     ///
     /// ```no_run
     /// # async fn example(orders: nats_geo::jetstream::VirtualStream) -> Result<(), Box<dyn std::error::Error>> {

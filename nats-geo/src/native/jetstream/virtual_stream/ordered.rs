@@ -19,8 +19,8 @@ use crate::native::jetstream::{ApiError, Message, Ordered as Regional, OrderedEr
 
 /// The messages of a virtual stream in order, by region. Made by [`VirtualStream::ordered`].
 ///
-/// After a move it reads in the region where the client is then, as soon as that gives it a consumer; until then it goes
-/// on where it was, as far as that can be reached. It ends with an error when the read stream is gone, and without one
+/// After a move it reads in the client's new region, as soon as that region gives it a consumer. Until then it
+/// continues in the old region, if it can reach it. It ends with an error when the read stream is gone, and without one
 /// when the client is closed.
 #[must_use = "messages are only asked for while somebody reads them"]
 pub struct Ordered {
@@ -29,7 +29,8 @@ pub struct Ordered {
 }
 
 impl VirtualStream {
-    /// Its messages behind `position`: of each region in order and each once, whichever regions they are read in.
+    /// Returns the messages after `position`. The messages of each region arrive in order and once, also when the
+    /// reader changes regions.
     ///
     /// ```no_run
     /// # async fn example(orders: nats_geo::jetstream::VirtualStream) -> Result<(), Box<dyn std::error::Error>> {
@@ -155,7 +156,8 @@ async fn begin(
 }
 
 impl Ordered {
-    /// Behind the last message that was taken: where to go on later, anywhere.
+    /// Returns the position after the last message that the application took. A reader can continue from there later,
+    /// in any region.
     pub fn position(&self) -> Position {
         lock(&self.position).clone()
     }

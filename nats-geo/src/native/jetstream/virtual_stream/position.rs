@@ -21,8 +21,8 @@ pub struct Origin {
     pub sequence: u64,
 }
 
-/// How far a virtual stream was read: the last sequence of each region. It means the same in all regions, and may be
-/// stored, to go on from there later, as long as the read streams have what follows.
+/// How far a virtual stream was read: the last sequence of each region. It means the same in all regions. You can store
+/// it and continue from there later, as long as the read streams still have the messages after it.
 ///
 /// ```
 /// use nats_geo::jetstream::virtual_stream::Position;

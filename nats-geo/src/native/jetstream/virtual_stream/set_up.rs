@@ -56,8 +56,8 @@ fn list(failures: &[Failure]) -> String {
 }
 
 impl Context {
-    /// Makes the streams of all regions. Those that are there already stay as they are, so that to ask again does no
-    /// harm and makes what is missing; one that is configured otherwise is a failure.
+    /// Makes the streams of all regions. Existing streams stay as they are, so you can repeat the call to make missing
+    /// ones. A stream with another configuration is a failure.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::virtual_stream::CreateError> {
