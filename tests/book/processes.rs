@@ -56,7 +56,7 @@ impl Started {
         }
     }
 
-    /// What was printed up to the last line that was waited for.
+    /// The printed lines, up to the last one that was waited for.
     pub(crate) fn lines(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().map(String::as_str)
     }

@@ -88,7 +88,7 @@ pub(crate) fn summary() -> String {
     table
 }
 
-/// What a herd does to the survivors.
+/// The load that a herd puts on the survivors.
 pub(crate) fn herd() -> String {
     let result = Result::read("herd");
     let data = &result.data;

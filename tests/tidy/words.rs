@@ -2,8 +2,9 @@
 //!
 //! Users read Markdown pages, the documentation and the errors of public items, command line help and `.d.ts` files.
 
+use proc_macro2::TokenStream;
 use syn::visit::Visit;
-use syn::{Attribute, Expr, Lit, Meta, Visibility};
+use syn::{Attribute, Expr, Lit, LitStr, Meta, Visibility};
 
 use super::files::File;
 use super::rules::has_word;
@@ -158,7 +159,7 @@ impl Texts {
                     first.get_or_insert(line);
                 }
                 Meta::List(list) if list.path.is_ident("error") => {
-                    self.0.push((line, error_text(&list.tokens.to_string())))
+                    self.0.push((line, error_text(&list.tokens)))
                 }
                 _ => {}
             }
@@ -168,9 +169,21 @@ impl Texts {
     }
 }
 
-/// Between the first quotes: the format.
-fn error_text(tokens: &str) -> String {
-    tokens.split('"').nth(1).unwrap_or_default().to_owned()
+/// The format, which is the first token; empty of an error that shows another one.
+fn error_text(tokens: &TokenStream) -> String {
+    let format = tokens.clone().into_iter().next().and_then(|first| syn::parse2::<LitStr>(first.into()).ok());
+    format.map(|text| text.value()).unwrap_or_default()
+}
+
+/// Visits items whose own documentation is all that there is to read.
+macro_rules! visit_public {
+    ($($visit:ident $item:ident),*) => {
+        $(fn $visit(&mut self, item: &'a syn::$item) {
+            if is_public(&item.vis) {
+                self.add(&item.attrs);
+            }
+        })*
+    };
 }
 
 impl<'a> Visit<'a> for Texts {
@@ -191,30 +204,6 @@ impl<'a> Visit<'a> for Texts {
         }
     }
 
-    fn visit_item_fn(&mut self, item: &'a syn::ItemFn) {
-        if is_public(&item.vis) {
-            self.add(&item.attrs);
-        }
-    }
-
-    fn visit_item_trait(&mut self, item: &'a syn::ItemTrait) {
-        if is_public(&item.vis) {
-            self.add(&item.attrs);
-        }
-    }
-
-    fn visit_item_const(&mut self, item: &'a syn::ItemConst) {
-        if is_public(&item.vis) {
-            self.add(&item.attrs);
-        }
-    }
-
-    fn visit_item_type(&mut self, item: &'a syn::ItemType) {
-        if is_public(&item.vis) {
-            self.add(&item.attrs);
-        }
-    }
-
     fn visit_item_mod(&mut self, item: &'a syn::ItemMod) {
         let is_test = item.attrs.iter().any(|attribute| attribute.path().is_ident("cfg"));
         if !is_test {
@@ -223,11 +212,8 @@ impl<'a> Visit<'a> for Texts {
         }
     }
 
-    fn visit_impl_item_fn(&mut self, item: &'a syn::ImplItemFn) {
-        if is_public(&item.vis) {
-            self.add(&item.attrs);
-        }
-    }
+    visit_public!(visit_item_fn ItemFn, visit_item_trait ItemTrait, visit_item_const ItemConst, visit_item_type ItemType);
+    visit_public!(visit_impl_item_fn ImplItemFn);
 }
 
 const fn is_public(visibility: &Visibility) -> bool {

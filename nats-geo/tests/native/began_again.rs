@@ -284,7 +284,7 @@ async fn readers_of_a_virtual_stream_go_on_when_a_write_stream_was_deleted_and_m
     let position = ordered.position();
     assert_eq!(position.sequence("lon"), Some(3));
     assert_eq!(began_again(&mut notices).await, ("orders-write-lon".into(), 3));
-    // Whoever goes on from here later reads what comes later, and nothing again.
+    // A reader that continues from here later reads the later messages only.
     let mut later = orders.ordered(position).await.unwrap();
     publish(["7", "8", "9"]).await;
     assert_eq!(within("a message", later.next()).await.unwrap().unwrap().payload, "7");

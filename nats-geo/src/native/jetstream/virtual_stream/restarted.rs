@@ -11,7 +11,7 @@ use super::{Origin, VirtualStream};
 use crate::native::jetstream::DateTime;
 use crate::native::jetstream::consumers::Mark;
 
-/// What a reader has seen of each region's write stream, in the order in which one read stream stored it.
+/// The messages of each region's write stream that a reader has seen, in the order in which one read stream stored them.
 #[derive(Debug, Default)]
 pub(super) struct WriteStreams {
     /// Whose read stream is read.

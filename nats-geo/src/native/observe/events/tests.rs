@@ -14,7 +14,7 @@ use crate::core::vocabulary::{Client, EVENTS, EventInfo};
 use crate::core::{Cause, ConnId, EndpointId, MoveCause, OpenError, Region, Time};
 use crate::native::observe::{Phases, Seat};
 
-/// What a subscriber of `tracing` sees of an event.
+/// An event as a subscriber of `tracing` sees it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 struct Seen {
     name: String,
@@ -73,7 +73,7 @@ fn seen(emit: impl FnOnce()) -> Seen {
     seen[0].clone()
 }
 
-/// What the vocabulary promises of an event.
+/// An event as the vocabulary describes it.
 fn promised(info: &EventInfo, is_notice: bool) -> Seen {
     let place: &[&str] = &["conn", "region", "server", "address"];
     let expanded =
