@@ -3,7 +3,10 @@
  * code by changing the import. Additions are marked "nats-geo".
  */
 
+import type { Status } from "./status.js";
+
 export * from "./errors.js";
+export * from "./status.js";
 
 /** Data of a message; strings are sent as UTF-8. */
 export type Payload = Uint8Array | string;
@@ -227,78 +230,6 @@ export interface Server {
   readonly hostname: string;
   readonly port: number;
   readonly listen: string;
-}
-
-/** The events of nats-geo, by the same names as in Rust, `tracing` and the book's page Troubleshooting. */
-export type StatusType =
-  | "connected"
-  | "dialing"
-  | "opened"
-  | "openFailed"
-  | "suspected"
-  | "cleared"
-  | "lost"
-  | "lameDuck"
-  | "moved"
-  | "standbyReady"
-  | "damped"
-  | "otherCluster"
-  | "labelContradicted"
-  | "credentialsRefused"
-  | "offline"
-  | "breakBeforeMake"
-  | "stalled"
-  | "subscriptionRefused"
-  | "publishRefused"
-  | "slowConsumer"
-  | "streamReset"
-  | "unreadableMessage"
-  | "probe"
-  | "discarded"
-  | "worker";
-
-/**
- * nats-core's own names, for code that is ported from it. They follow nats-geo's name: `disconnect` follows `lost` if the
- * active link was lost, and `worker` if the page lost its service worker; `reconnect` follows `moved`, `ldm` follows `lameDuck`. `error` carries an `Error`, and `close` is
- * the last status. nats-geo never emits the others.
- */
-export type NatsCoreStatusType =
-  | "disconnect"
-  | "reconnect"
-  | "ldm"
-  | "error"
-  | "slowConsumer"
-  | "close"
-  | "reconnecting"
-  | "update"
-  | "ping"
-  | "staleConnection"
-  | "forceReconnect";
-
-/** Why traffic moved: the `cause` of the status `moved`. */
-export type MoveCause =
-  | "suspicion"
-  | "serverLost"
-  | "regionLost"
-  | "recovered"
-  | "lameDuck"
-  | "failBack"
-  | "faster"
-  | "requested"
-  | "unhealthy";
-
-/** An event of the connection. */
-export interface Status {
-  readonly type: StatusType | NatsCoreStatusType;
-  /** `host:port` of the server, if the event is about one. */
-  readonly server?: string;
-  /** With `error` and `slowConsumer`. */
-  readonly error?: Error;
-  /** With most events: a sentence for people. */
-  readonly text?: string;
-  /** With `moved` and `reconnect`: why. */
-  readonly cause?: MoveCause;
-  readonly [detail: string]: unknown;
 }
 
 /** A connection to the nearest healthy region. */

@@ -174,7 +174,7 @@ mod tests {
 
     /// The names in a union of strings of the type declarations.
     fn union(name: &str) -> BTreeSet<&'static str> {
-        let declarations = include_str!("../../js/types/nats.d.ts");
+        let declarations = include_str!("../../js/types/status.d.ts");
         let (_, rest) = declarations.split_once(&format!("export type {name} =")).unwrap();
         rest.split(';').next().unwrap().split('"').skip(1).step_by(2).collect()
     }
