@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use nats_geo::dns::{Dns, Resolver};
 
-use crate::wan::RttOverride;
+use crate::topology::RttOverride;
+use crate::topology_command::opts::TopologyCommand;
 
 /// Start a real NATS super-cluster on this machine, break it, and measure how fast clients fail over.
 ///
@@ -107,6 +108,9 @@ pub enum Command {
     Detectors(DetectorsOpts),
     /// Look a name up with several resolvers: how fast are they, and which region do they lead to?
     Dns(Box<DnsOpts>),
+    /// Check, list and show topologies, or render them for other tools
+    #[command(subcommand)]
+    Topology(TopologyCommand),
 }
 
 /// Options of `loadgen dns`.
@@ -128,9 +132,23 @@ pub struct DnsOpts {
 /// Options of `loadgen up`.
 #[derive(Args, Clone, Debug)]
 pub struct UpOpts {
-    /// Name 2 to 16 regions. Well-known cities have real round-trip times
-    #[arg(long, value_delimiter = ',', required = true, value_name = "NAMES")]
+    /// Name 1 to 16 regions. Well-known cities have real round-trip times
+    #[arg(
+        long,
+        value_delimiter = ',',
+        required_unless_present = "topology",
+        conflicts_with = "topology",
+        value_name = "NAMES"
+    )]
     pub regions: Vec<String>,
+
+    /// Start the super-cluster of this file, or of this preset (`loadgen topology list`)
+    #[arg(long, conflicts_with = "servers_per_region", value_name = "FILE|PRESET")]
+    pub topology: Option<String>,
+
+    /// Give all users of the topology this password [default: a random one each]
+    #[arg(long, env = "PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    pub password: Option<String>,
 
     /// The super-cluster.
     #[command(flatten)]

@@ -10,9 +10,9 @@ use nix::sys::signal::Signal;
 
 use super::ready::NotReadyError;
 use super::server::{Server, State};
-use super::topology::ServerName;
 use super::{SuperCluster, UnknownNameError};
 use crate::clock;
+use crate::topology::ServerName;
 
 /// Why a fault was not injected, or not undone.
 #[derive(Debug, thiserror::Error)]
