@@ -1,7 +1,9 @@
 //! Values that no log may show.
 
+use std::convert::Infallible;
 use std::fmt::{self, Write};
 use std::io::{self, Read};
+use std::str::FromStr;
 
 use serde::Deserialize;
 
@@ -41,6 +43,14 @@ impl Secret {
     /// The text itself.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for Secret {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self::new(text))
     }
 }
 

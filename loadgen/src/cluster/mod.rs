@@ -33,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-pub use binary::{FindServerError, NatsServer, Origin, Version};
+pub use binary::{FindServerError, NatsServer, Origin, Version, VersionError};
 pub use fetch::FetchError;
 pub use leaks::CheckLeaksError;
 pub use login::LoginError;
@@ -54,7 +54,7 @@ use guard::Guard;
 use paths::Paths;
 use server::Server;
 
-use crate::topology::credentials::Credentials;
+use crate::topology::credentials::{Credentials, KeyError, Login};
 use crate::topology::{ServerName, Topology};
 use crate::wan::Wan;
 
@@ -71,6 +71,8 @@ pub struct SuperCluster {
     /// Regions that are silent towards all others.
     cut_off: BTreeSet<String>,
     nats_server: NatsServer,
+    /// Those of servers for which the topology names another version.
+    other_versions: BTreeMap<ServerName, NatsServer>,
     credentials: Credentials,
     tls: Option<MadeFiles>,
     ready_limit: Duration,
@@ -127,9 +129,14 @@ impl SuperCluster {
         &self.topology
     }
 
-    /// What runs.
+    /// The nats-server of all servers for which the topology names no other.
     pub fn nats_server(&self) -> &NatsServer {
         &self.nats_server
+    }
+
+    /// The nats-server that one server runs.
+    pub fn nats_server_of(&self, server: &ServerName) -> &NatsServer {
+        self.other_versions.get(server).unwrap_or(&self.nats_server)
     }
 
     /// Where configurations, logs and stores are.
@@ -154,6 +161,14 @@ impl SuperCluster {
             .iter()
             .map(|(name, server)| (name.to_string(), format!("nats://{}", server.client_addr())))
             .collect()
+    }
+
+    /// How a client is a user of the system account. No server knows it if [`ServerSettings::auth`] is [`Auth::Custom`].
+    ///
+    /// # Errors
+    /// See [`KeyError`].
+    pub fn system_login(&self) -> Result<Login, KeyError> {
+        self.credentials.system_login(&self.topology)
     }
 
     /// What has passed between clients in `from` and the servers of `to` so far.
@@ -213,7 +228,7 @@ impl SuperCluster {
     /// # Errors
     /// No server takes the connection.
     pub async fn system_client(&self) -> Result<async_nats::Client, LoginError> {
-        let login = self.credentials.system_login(&self.topology)?;
+        let login = self.system_login()?;
         login::connect(&self.admin_urls(), &login, self.tls.as_ref()).await
     }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::binary::{FindServerError, NatsServer};
+use super::binary::{FindServerError, NatsServer, VersionError};
 use super::guard::Guard;
 use super::paths::{LayPathsError, Paths};
 use super::ports::{PortPool, ServerPorts};
@@ -67,6 +67,14 @@ pub enum StartError {
     /// There is no nats-server.
     #[error(transparent)]
     Binary(#[from] FindServerError),
+    /// A version that the topology names is not there.
+    #[error("{server}: {error}")]
+    Version {
+        /// The server that should run it.
+        server: ServerName,
+        /// What is wrong.
+        error: VersionError,
+    },
     /// A port is missing.
     #[error(transparent)]
     Port(#[from] ReservePortError),
@@ -108,11 +116,12 @@ pub enum StartError {
 
 pub(super) async fn start(options: StartOptions) -> Result<SuperCluster, StartError> {
     limits::raise_open_files();
-    let nats_server = find_binary(options.nats_server.clone()).await?;
-    let mut cluster = prepare(&options, nats_server)?;
+    let (nats_server, other_versions) = find_binaries(&options).await?;
+    let mut cluster = prepare(&options, nats_server, other_versions)?;
     for (name, server) in &mut cluster.servers {
+        let nats_server = cluster.other_versions.get(name).unwrap_or(&cluster.nats_server);
         server
-            .spawn(&cluster.guard, &cluster.nats_server.path)
+            .spawn(&cluster.guard, &nats_server.path)
             .map_err(io_error(|| format!("start {name}")))?;
     }
     let reachable = cluster.reachable();
@@ -124,17 +133,34 @@ pub(super) async fn start(options: StartOptions) -> Result<SuperCluster, StartEr
     Ok(cluster)
 }
 
-async fn find_binary(named: Option<PathBuf>) -> Result<NatsServer, StartError> {
-    let found = tokio::task::spawn_blocking(move || NatsServer::find(named.as_deref())).await;
-    let found = found.map_err(|error| StartError::Io {
+/// The nats-server of the run, and those of servers that run another one.
+async fn find_binaries(
+    options: &StartOptions,
+) -> Result<(NatsServer, BTreeMap<ServerName, NatsServer>), StartError> {
+    let named = options.nats_server.clone();
+    let servers = options.topology.all_servers().iter();
+    let others: Vec<_> =
+        servers.filter_map(|server| Some((server.name.clone(), server.version.clone()?))).collect();
+    let look = move || {
+        let mut found = BTreeMap::new();
+        for (server, version) in others {
+            let binary = NatsServer::of_topology(&version);
+            found.insert(server.clone(), binary.map_err(|error| StartError::Version { server, error })?);
+        }
+        Ok((NatsServer::find(named.as_deref())?, found))
+    };
+    tokio::task::spawn_blocking(look).await.map_err(|error| StartError::Io {
         what: "look for nats-server".to_owned(),
         error: io::Error::other(error),
-    })?;
-    Ok(found?)
+    })?
 }
 
 /// Everything but the processes.
-fn prepare(options: &StartOptions, nats_server: NatsServer) -> Result<SuperCluster, StartError> {
+fn prepare(
+    options: &StartOptions,
+    nats_server: NatsServer,
+    other_versions: BTreeMap<ServerName, NatsServer>,
+) -> Result<SuperCluster, StartError> {
     let topology = options.topology.clone();
     let mut folder = tempfile::Builder::new();
     let folder = folder.prefix("loadgen-").disable_cleanup(options.keep).tempdir();
@@ -173,6 +199,7 @@ fn prepare(options: &StartOptions, nats_server: NatsServer) -> Result<SuperClust
         isolated: BTreeSet::new(),
         cut_off: BTreeSet::new(),
         nats_server,
+        other_versions,
         credentials,
         tls,
         ready_limit: options.ready_limit,
