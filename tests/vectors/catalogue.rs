@@ -109,7 +109,7 @@ fn region_silent() -> Vector {
 fn region_useless() -> Vector {
     let what = "A region answers but fails its health check, and so does the next one: the third takes over, make before break.";
     vector(what, Policy::interactive(), 1, secs(25), |scenario| {
-        scenario.gate_period = Some(secs(5));
+        scenario.health_check_period = Some(secs(5));
         for each in [LON, 1] {
             scenario.at(secs(3), region(each, ServerFault::Useless));
         }

@@ -149,7 +149,7 @@ pub fn one_way_blackhole(seed: u64) -> Scenario {
 /// The home region fails its health check, once or repeatedly. Sometimes the next region fails its check too, or dies.
 pub fn useless(seed: u64) -> Scenario {
     let mut draft = Draft::new("useless", seed);
-    draft.scenario.gate_period = Some(secs(5));
+    draft.scenario.health_check_period = Some(secs(5));
     let (home, other) = (draft.home, (draft.home + 1 + draft.below(2)) % 3);
     let mut over = SETTLED;
     for _ in 0..=draft.below(4) {

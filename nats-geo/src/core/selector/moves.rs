@@ -146,7 +146,7 @@ impl Selector {
             cause: planned.cause,
             overlap: true,
         });
-        // A planned move waits for the gates.
+        // A planned move waits for the health checks.
         self.review_is_stale();
         self.useless.clear(&to.region);
         match planned.cause {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::AbortHandle;
 
 use crate::core::Place;
-use crate::native::gates::Asked;
+use crate::native::health::Asked;
 use crate::native::link::{Link, Traffic};
 
 /// A link that is open.
@@ -20,7 +20,7 @@ pub(super) struct Entry {
     pub(super) place: Option<Place>,
     /// Its server announced its end.
     pub(super) lame_duck: bool,
-    /// What the health gates said.
+    /// The last result of the health checks.
     pub(super) asked: Asked,
     /// How many operations the server has denied since it was asked again.
     pub(super) denials: usize,

@@ -122,7 +122,8 @@ impl Client {
             }
             let since = well_since.max(known.damped_until).max(self.arrived);
             let allowed = if known.fled { return_within(config) } else { improve_within(config) };
-            let allowed = allowed + world.verdict_within().map_or(Duration::ZERO, |_| gates_within(config));
+            let allowed =
+                allowed + world.verdict_within().map_or(Duration::ZERO, |_| health_checks_within(config));
             let aged = |changed: Option<Time>| changed.map_or(Time::ZERO, |at| at + learn_within(config));
             let due = (since + allowed).max(aged(known.changed)).max(aged(self.regions[here].changed));
             if world.now() > due {
@@ -159,9 +160,9 @@ fn improve_within(config: &Config) -> Duration {
     longest(probe.interval_max, config) + 2 * (gain + fail_back.spread + config.dial.timeout)
 }
 
-/// Behind gates, nearer regions may have to be tried in vain before, each time for longer; or this one was, a moment before it was
+/// With health checks, nearer regions may have to be tried in vain before, each time for longer; or this one was, a moment before it was
 /// of use.
-fn gates_within(config: &Config) -> Duration {
+fn health_checks_within(config: &Config) -> Duration {
     let fail_back = &config.fail_back;
     longest(config.probe.interval_max, config)
         + 3 * (fail_back.good_for + fail_back.spread + config.dial.timeout)

@@ -168,7 +168,7 @@ fn who_is_not_connected_or_not_at_home_is_found_in_time() {
 fn who_stays_in_a_region_of_no_use_is_found_unless_all_are() {
     let complained_after = |useless: &[usize]| {
         let mut scenario = Scenario::super_cluster("rules", vec![(0, Config::interactive())]);
-        scenario.gate_period = Some(Duration::from_secs(5));
+        scenario.health_check_period = Some(Duration::from_secs(5));
         for region in useless {
             scenario.at(Duration::ZERO, Fault::Region { region: *region, what: ServerFault::Useless });
         }

@@ -86,7 +86,7 @@ fn learn_within(config: &Config) -> Duration {
     probe.interval_max.mul_f64(1.0 + probe.jitter) + probe.timeout + config.rank.useless_for
 }
 
-/// The spread, then a dial and a gate in each of two regions, of which one was well a moment ago.
+/// The spread, then a dial and a health check in each of two regions, of which one was well a moment ago.
 fn leave_within(config: &Config) -> Duration {
     config.spread.region_lost_or_hint() + 4 * config.dial.timeout
 }

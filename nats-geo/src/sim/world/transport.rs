@@ -85,7 +85,7 @@ pub(super) enum Message {
     /// The subscriptions, and the barrier behind them.
     Subscribe,
     Subscribed,
-    /// A health gate asks.
+    /// The question of a health check.
     Ask {
         question: u64,
     },

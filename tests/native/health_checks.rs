@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, stream};
 use nats_geo::core::{Config, MoveCause, NoticeKind};
-use nats_geo::{Gate, GeoClient};
+use nats_geo::{GeoClient, HealthCheck};
 
 use crate::journal::Journal;
 use crate::world::{Ears, World, region, wait_for, with_config, within};
@@ -24,8 +24,8 @@ fn hurried() -> Config {
     config
 }
 
-fn hurry(gate: Gate) -> Gate {
-    gate.period(Duration::from_millis(300)).timeout(Duration::from_secs(1)).failures(2)
+fn hurry(check: HealthCheck) -> HealthCheck {
+    check.period(Duration::from_millis(300)).timeout(Duration::from_secs(1)).failures(2)
 }
 
 /// A client that leaves lon and comes home.
@@ -37,9 +37,11 @@ struct Traveller {
 }
 
 impl Traveller {
-    async fn at_home(world: &World, subject: &'static str, gates: Vec<Gate>) -> Self {
-        let options =
-            gates.into_iter().map(hurry).fold(with_config(hurried()), |options, gate| options.gate(gate));
+    async fn at_home(world: &World, subject: &'static str, checks: Vec<HealthCheck>) -> Self {
+        let options = checks
+            .into_iter()
+            .map(hurry)
+            .fold(with_config(hurried()), |options, check| options.health_check(check));
         let client = world.connect("lon", options).await;
         let mut ears = Ears::of(&client, subject).await;
         ears.hear(&client, subject, "at home").await;
@@ -75,8 +77,8 @@ async fn a_region_that_is_cut_off_from_the_others_is_left_and_returned_to() {
     let mut world = World::start().await;
     create_stream_in_ams(&world).await;
     let mut travellers = [
-        Traveller::at_home(&world, "jetstream", vec![Gate::jetstream()]).await,
-        Traveller::at_home(&world, "stream", vec![Gate::stream("ORDERS")]).await,
+        Traveller::at_home(&world, "jetstream", vec![HealthCheck::jetstream()]).await,
+        Traveller::at_home(&world, "stream", vec![HealthCheck::stream("ORDERS")]).await,
     ];
     world.cluster.isolate_region("lon").unwrap();
     for traveller in &mut travellers {
@@ -99,7 +101,7 @@ async fn a_check_of_the_application_decides_and_if_nobody_passes_the_client_stay
     let world = World::start().await;
     let (lon_is_of_use, others_are) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(true)));
     let (lon, others) = (Arc::clone(&lon_is_of_use), Arc::clone(&others_are));
-    let gate = Gate::check("prices", move |link| {
+    let check = HealthCheck::custom("prices", move |link| {
         let switch = if link.region().as_str() == "lon" { &lon } else { &others };
         let is_of_use = switch.load(Ordering::Relaxed);
         async move {
@@ -110,7 +112,7 @@ async fn a_check_of_the_application_decides_and_if_nobody_passes_the_client_stay
             if is_of_use { Ok(()) } else { Err("no prices here".into()) }
         }
     });
-    let mut traveller = Traveller::at_home(&world, "prices", vec![gate]).await;
+    let mut traveller = Traveller::at_home(&world, "prices", vec![check]).await;
     let home = traveller.client.snapshot().active.unwrap();
 
     others_are.store(false, Ordering::Relaxed);
