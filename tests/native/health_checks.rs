@@ -83,7 +83,7 @@ async fn a_region_that_is_cut_off_from_the_others_is_left_and_returned_to() {
     world.cluster.isolate_region("lon").unwrap();
     for traveller in &mut travellers {
         traveller.is_in(&["ams", "dal"], "away").await;
-        assert_eq!(traveller.client.stats().in_doubt, 0, "the old link still worked");
+        assert_eq!(traveller.client.stats().unconfirmed, 0, "the old link still worked");
     }
     world.cluster.heal_region("lon").await.unwrap();
     for traveller in &mut travellers {

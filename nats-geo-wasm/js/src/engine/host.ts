@@ -218,7 +218,7 @@ function stateOf(engine: Engine): State {
 }
 
 function describe(snapshot: EngineSnapshot, engine: Engine): Snapshot {
-  const { discarded, in_doubt, resent, denied, moves } = engine.stats();
+  const { discarded, unconfirmed, resent, denied, moves } = engine.stats();
   return {
     live: snapshot.live?.address,
     liveRegion: snapshot.live?.region,
@@ -232,7 +232,7 @@ function describe(snapshot: EngineSnapshot, engine: Engine): Snapshot {
       servers: servers.map(({ address, name: server, rtt_ms: rttMs, reason, behind_ms: behindMs }) => ({ address, server, rttMs, reason, behindMs })),
     })),
     discarded,
-    inDoubt: in_doubt,
+    unconfirmed,
     resent,
     denied,
     moves,

@@ -43,7 +43,7 @@ export interface Engine {
 
 export interface EngineStats {
   readonly discarded: number;
-  readonly in_doubt: number;
+  readonly unconfirmed: number;
   readonly resent: number;
   readonly denied: number;
   readonly moves: number;
