@@ -47,7 +47,7 @@ pub enum Event {
         conn: ConnId,
     },
     /// A health check of the application failed on this link, although its server answers.
-    Unusable {
+    Unhealthy {
         /// The connection.
         conn: ConnId,
         /// The error of the health check.

@@ -181,25 +181,25 @@ pub(crate) fn race_to_leave(ranking: &Ranking, from: &Place, now: Time) -> Vec<L
     vec![Lane::new(siblings.chain(others(ranking, &from.region)), now)]
 }
 
-/// Leaving a region that is of no use: the regions that may be of use, one server at a time.
+/// Leaving an unhealthy region: the regions that may be healthy, one server at a time.
 pub(crate) fn race_to_another_region(
     ranking: &Ranking,
     from: &Place,
     may_try: impl Fn(&Region) -> bool,
     now: Time,
 ) -> Vec<Lane> {
-    vec![Lane::new(may_be_of_use(ranking, &from.region, may_try), now)]
+    vec![Lane::new(may_be_healthy(ranking, &from.region, may_try), now)]
 }
 
-/// Where a client may go whose region is of no use. A damped region fails too often, which is better than
-/// always; one that was of no use either may be by now.
-pub(crate) fn may_be_of_use<'a>(
+/// Where a client may go whose region is unhealthy. A damped region fails too often, which is better than
+/// always; one that was unhealthy, too, may be healthy by now.
+pub(crate) fn may_be_healthy<'a>(
     ranking: &'a Ranking,
     here: &'a Region,
     may_try: impl Fn(&Region) -> bool + 'a,
 ) -> impl Iterator<Item = EndpointId> + 'a {
     let may_be = move |region: &Region, server: &Ranked| match server.reason {
-        Reason::Useless { .. } => may_try(region),
+        Reason::UnhealthyRegion { .. } => may_try(region),
         Reason::Damped { .. } => true,
         _ => server.is_usable(),
     };

@@ -56,7 +56,7 @@ pub use delivery::DeliveryRate;
 mod damping;
 mod failback;
 mod failover;
-mod useless;
+mod unhealthy;
 
 mod selector;
 pub use selector::Selector;

@@ -69,7 +69,7 @@ pub enum Reason {
         answering: usize,
     },
     /// Its region failed a health check.
-    Useless {
+    UnhealthyRegion {
         /// Until then.
         until: Time,
     },
@@ -95,7 +95,7 @@ impl fmt::Display for Reason {
             Self::Farther { behind } => write!(f, "{:.1} ms behind the nearest", millis(*behind)),
             Self::Damped { until } => write!(f, "its region failed too often; damped until {until}"),
             Self::TooFew { answering } => write!(f, "only {answering} of its region answer"),
-            Self::Useless { until } => {
+            Self::UnhealthyRegion { until } => {
                 write!(f, "its region failed a health check; considered again at {until}")
             }
             Self::CredentialsRefused { until: Some(until) } => {

@@ -113,9 +113,9 @@ pub enum ServerFault {
     /// The credentials are good again.
     Unlock,
     /// It answers, but fails the health checks of clients: see [`Scenario::health_check_period`].
-    Useless,
+    Unhealthy,
     /// It passes them again.
-    Useful,
+    Healthy,
     /// Its endpoint is no longer on offer.
     Withdraw,
     /// Its endpoint is on offer again.

@@ -74,8 +74,8 @@ fn server_fault(input: &mut Unstructured<'_>) -> Result<ServerFault> {
         7 => ServerFault::Lock,
         8 => ServerFault::Unlock,
         9 => ServerFault::Withdraw,
-        10 => ServerFault::Useless,
-        11 => ServerFault::Useful,
+        10 => ServerFault::Unhealthy,
+        11 => ServerFault::Healthy,
         _ => ServerFault::Offer,
     })
 }

@@ -61,11 +61,11 @@ impl Selector {
     }
 
     fn rank_context(&self, now: Time) -> Context<'_> {
-        let Self { damping, useless, refusing, config, client, .. } = self;
+        let Self { damping, unhealthy, refusing, config, client, .. } = self;
         let active = self.active.and_then(|active| self.links.get(&active));
         let live = active.filter(|link| !link.watch.is_suspect());
         let live = live.and_then(|link| self.roster.get(link.endpoint)?.fingerprint());
-        Context { damping, useless, refusing, live, config, client: *client, now }
+        Context { damping, unhealthy, refusing, live, config, client: *client, now }
     }
 
     pub(super) fn place(&self, conn: ConnId) -> Option<Place> {

@@ -41,7 +41,7 @@ impl Driver {
     /// Reports that a health check failed on the live link. The checks go on: there may be no better link.
     pub(super) fn condemned(&mut self, conn: ConnId, verdict: Verdict) {
         let Verdict { number, why } = verdict;
-        self.tell(Event::Unusable { conn, why });
+        self.tell(Event::Unhealthy { conn, why });
         if let Some(entry) = self.links.get_mut(&conn) {
             entry.asked = Asked::Failed(number);
             self.watch_live(conn);

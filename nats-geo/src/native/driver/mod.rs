@@ -107,7 +107,7 @@ enum Done {
         result: Result<(), Ended>,
     },
     /// A link that a health check keeps from being activated.
-    Unusable {
+    Unhealthy {
         conn: ConnId,
         why: String,
     },
@@ -242,7 +242,7 @@ impl Driver {
             Done::Opened { conn, endpoint, result } => self.opened(conn, endpoint, result),
             Done::Activated { conn, result: Ok(()) } => self.tell(Event::Activated { conn }),
             Done::Activated { conn, result: Err(Ended) } => self.tell(Event::ActivateFailed { conn }),
-            Done::Unusable { conn, why } => self.tell(Event::Unusable { conn, why }),
+            Done::Unhealthy { conn, why } => self.tell(Event::Unhealthy { conn, why }),
             Done::Condemned { conn, verdict } => self.condemned(conn, verdict),
             Done::Pong { conn, ping, result } => {
                 if let Some(entry) = self.links.get_mut(&conn) {

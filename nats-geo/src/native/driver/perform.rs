@@ -103,7 +103,7 @@ impl Driver {
             if let Some((checks, place)) = checks
                 && let Err(why) = checks.pass(&link, place).await
             {
-                return Done::Unusable { conn, why };
+                return Done::Unhealthy { conn, why };
             }
             Done::Activated { conn, result: handover::activate(hub, link, handover).await }
         };

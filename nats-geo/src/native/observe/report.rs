@@ -128,7 +128,7 @@ pub enum Standing {
         answering: usize,
     },
     /// Its region failed a health check.
-    Useless {
+    UnhealthyRegion {
         /// Considered again then, in the client's time.
         #[serde(rename = "until_ms", serialize_with = "time_millis")]
         until: Time,
@@ -157,7 +157,7 @@ impl From<&Reason> for Standing {
             Reason::Farther { behind } => Self::Farther { behind },
             Reason::Damped { until } => Self::Damped { until },
             Reason::TooFew { answering } => Self::TooFew { answering },
-            Reason::Useless { until } => Self::Useless { until },
+            Reason::UnhealthyRegion { until } => Self::UnhealthyRegion { until },
             Reason::CredentialsRefused { until } => Self::CredentialsRefused { until },
             Reason::Unhealthy => Self::Unhealthy,
             Reason::LameDuck => Self::LameDuck,
@@ -225,7 +225,7 @@ impl Report {
             // Who was not asked yet is neither.
             let is_unhealthy = match standing {
                 Standing::Unmeasured => error.is_some(),
-                Standing::Useless { .. } | Standing::CredentialsRefused { .. } => true,
+                Standing::UnhealthyRegion { .. } | Standing::CredentialsRefused { .. } => true,
                 _ => !standing.is_peer(),
             };
             is_unhealthy.then_some(Unhealthy { address, server, region, standing, error })

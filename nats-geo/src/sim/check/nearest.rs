@@ -160,8 +160,8 @@ fn improve_within(config: &Config) -> Duration {
     longest(probe.interval_max, config) + 2 * (gain + fail_back.spread + config.dial.timeout)
 }
 
-/// With health checks, nearer regions may have to be tried in vain before, each time for longer; or this one was, a moment before it was
-/// of use.
+/// With health checks, a client may have to try nearer regions in vain first, each time for longer. Or this one failed its check
+/// a moment before it was healthy.
 fn health_checks_within(config: &Config) -> Duration {
     let fail_back = &config.fail_back;
     longest(config.probe.interval_max, config)

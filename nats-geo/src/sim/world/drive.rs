@@ -258,8 +258,8 @@ impl World {
                 self.tell(client, Event::Pong { ping, rtt });
             }
             (Message::Subscribed, Purpose::Link(conn)) => self.tell(client, Event::Activated { conn }),
-            (Message::Told { question, is_of_use }, Purpose::Link(conn)) => {
-                self.health_check_answered(client, conn, question, is_of_use);
+            (Message::Told { question, passed }, Purpose::Link(conn)) => {
+                self.health_check_answered(client, conn, question, passed);
             }
             (Message::LameDuck, Purpose::Link(conn)) => self.tell(client, Event::LameDuck(conn)),
             (Message::Refused, _) => {

@@ -49,41 +49,35 @@ impl World {
     }
 
     /// The answer, or that there is none.
-    pub(super) fn health_check_answered(
-        &mut self,
-        client: usize,
-        conn: ConnId,
-        question: u64,
-        is_of_use: bool,
-    ) {
+    pub(super) fn health_check_answered(&mut self, client: usize, conn: ConnId, question: u64, passed: bool) {
         let checks = &mut self.hosts[client].health_checks;
         let Some(check) = checks.get_mut(&conn).filter(|check| check.waiting == Some(question)) else {
             return;
         };
         check.waiting = None;
-        check.failures = if is_of_use { 0 } else { check.failures + 1 };
+        check.failures = if passed { 0 } else { check.failures + 1 };
         let (was_barred, is_bad) = (std::mem::take(&mut check.bars), check.failures >= FAILURES);
-        match (was_barred, is_of_use) {
+        match (was_barred, passed) {
             (true, true) => self.send_on(client, conn, Message::Subscribe),
             (true, false) => {
                 checks.remove(&conn);
-                self.unusable(client, conn);
+                self.failed_health_check(client, conn);
             }
-            (false, _) if is_bad => self.unusable(client, conn),
+            (false, _) if is_bad => self.failed_health_check(client, conn),
             (false, _) => {}
         }
     }
 
-    fn unusable(&mut self, client: usize, conn: ConnId) {
-        self.tell(client, Event::Unusable { conn, why: "the health check failed".into() });
+    fn failed_health_check(&mut self, client: usize, conn: ConnId) {
+        self.tell(client, Event::Unhealthy { conn, why: "the health check failed".into() });
     }
 
-    /// No server of a region is of use.
-    pub(crate) fn is_useless(&self, region: usize) -> bool {
-        self.servers.iter().filter(|server| server.region == region).all(|server| server.useless)
+    /// Whether all servers of a region are unhealthy.
+    pub(crate) fn is_unhealthy(&self, region: usize) -> bool {
+        self.servers.iter().filter(|server| server.region == region).all(|server| server.unhealthy)
     }
 
-    /// From the moment when a region is of no use until a client knows, at the latest.
+    /// The longest time from the moment when a region is unhealthy until a client knows.
     pub(crate) fn verdict_within(&self) -> Option<Duration> {
         self.health_check_period.map(|period| FAILURES * period + period + TIMEOUT)
     }

@@ -91,7 +91,7 @@ pub(super) enum Message {
     },
     Told {
         question: u64,
-        is_of_use: bool,
+        passed: bool,
     },
     LameDuck,
     End(Cause),
