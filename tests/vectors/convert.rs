@@ -37,7 +37,7 @@ impl Told {
             Event::Pong { ping, rtt } => Self::Pong { ping: ping.0, rtt_ns: ns(*rtt) },
             Event::Progress { conn } => Self::Progress { conn: conn.0 },
             Event::Closed { conn, cause } => Self::Closed { conn: conn.0, cause: End::of(cause) },
-            Event::ChooseAfresh => Self::ChooseAfresh,
+            Event::Reselect => Self::Reselect,
             Event::Resumed => Self::Resumed,
             other => panic!("{other:?} has no place in the format yet"),
         }
@@ -78,7 +78,7 @@ impl Told {
             }
             Self::Progress { conn: id } => Event::Progress { conn: conn(id) },
             Self::Closed { conn: id, cause } => Event::Closed { conn: conn(id), cause: cause.cause() },
-            Self::ChooseAfresh => Event::ChooseAfresh,
+            Self::Reselect => Event::Reselect,
             Self::Resumed => Event::Resumed,
         })
     }

@@ -62,7 +62,7 @@ pub(crate) enum Told {
     Pong { ping: u64, rtt_ns: u64 },
     Progress { conn: u64 },
     Closed { conn: u64, cause: End },
-    ChooseAfresh,
+    Reselect,
     Resumed,
 }
 

@@ -297,7 +297,7 @@ mod tests {
         let pending = world.evaluate(1, 70_000).unwrap();
         assert_eq!((pending.region.as_str(), pending.cause), ("lon", MoveCause::FailBack));
         world.fail(1, 71_000);
-        assert_eq!(world.evaluate(1, 71_000), None, "a failure starts it afresh");
+        assert_eq!(world.evaluate(1, 71_000), None, "a failure restarts it");
     }
 
     #[test]

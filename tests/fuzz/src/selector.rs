@@ -246,7 +246,7 @@ impl Driver {
             1 => Event::Progress { conn },
             2 => Event::Resumed,
             3 => Event::Unhealthy { conn, why: "no stream".into() },
-            _ => Event::ChooseAfresh,
+            _ => Event::Reselect,
         });
     }
 

@@ -1,9 +1,8 @@
 //! The state machine that drivers run. It owns the stages and only routes between them:
 //! `mod.rs` takes events in, `measure.rs` takes in probes, `due.rs` does the work that is due, `outage.rs` gets a lost client back,
-//! `refused.rs` goes on where credentials were refused, `crowd.rs` looks for others that are lost, `moves.rs` leaves a link that still works, `unhealthy.rs` leaves one whose region failed a health check, `afresh.rs` makes the first choice again, `review.rs` looks at it once more, `standby.rs` keeps one
+//! `refused.rs` goes on where credentials were refused, `crowd.rs` looks for others that are lost, `moves.rs` leaves a link that still works, `unhealthy.rs` leaves one whose region failed a health check, `reselect.rs` makes the first choice again, `review.rs` looks at it once more, `standby.rs` keeps one
 //! warm, `home.rs` knows where the client belongs, `link.rs` is one connection, `view.rs` shows the state, `waiting.rs` keeps decisions until they are taken, `quiet.rs` lets quiet time pass in simulations.
 
-mod afresh;
 mod crowd;
 mod due;
 mod home;
@@ -15,6 +14,7 @@ mod policy;
 #[cfg(feature = "sim")]
 pub(crate) mod quiet;
 mod refused;
+mod reselect;
 mod review;
 mod standby;
 mod unhealthy;
@@ -95,7 +95,7 @@ pub struct Selector {
     /// The live link failed its health check, no other region passes, and the notice was sent.
     stranded: bool,
     /// The choice is being made again since this moment.
-    afresh: Option<Time>,
+    reselecting: Option<Time>,
     /// The first choice is looked at once more, since this moment.
     review: Option<Time>,
     standby: Standby,
@@ -161,7 +161,7 @@ impl Selector {
             outage: None,
             planned: None,
             stranded: false,
-            afresh: None,
+            reselecting: None,
             review: None,
             standby: Standby::default(),
             start: Start::Empty,
@@ -196,7 +196,7 @@ impl Selector {
             Event::Progress { conn } if !self.progress(conn) => return self.do_if_due(),
             Event::Pong { .. } | Event::Progress { .. } => {}
             Event::Closed { conn, cause } => self.closed(conn, cause),
-            Event::ChooseAfresh => self.choose_afresh(),
+            Event::Reselect => self.reselect(),
             Event::Resumed => self.resume(),
         }
         self.do_what_is_due();

@@ -82,7 +82,7 @@ impl Selector {
         matches!(self.start, Start::Over)
             && self.outage.is_none()
             && self.planned.is_none()
-            && self.afresh.is_none()
+            && self.reselecting.is_none()
             && self.review.is_none()
             && self.actions.is_empty()
             && self.links.values().all(|link| works(link.state) && link.watch.is_idle())

@@ -341,7 +341,7 @@ impl Driver {
         for event in self.endpoints.relist(servers) {
             self.tell(event);
         }
-        self.tell(Event::ChooseAfresh);
+        self.tell(Event::Reselect);
     }
 
     async fn shut_down(&mut self) {

@@ -144,7 +144,7 @@ fn margin(distance: Duration, config: &Config) -> Duration {
     tie.max(fail_back.gain_min).max(distance.mul_f64(fail_back.gain_ratio))
 }
 
-/// Back in a region that failed: good probes for long enough, twice, since a lost packet starts them afresh;
+/// Back in a region that failed: good probes for long enough, twice, since a lost packet restarts them;
 /// the spread, likewise; a dial.
 fn return_within(config: &Config) -> Duration {
     let (probe, fail_back) = (&config.probe, &config.fail_back);
@@ -153,7 +153,7 @@ fn return_within(config: &Config) -> Duration {
 }
 
 /// In a region that is merely nearer: a probe at the longest interval, a gain for long enough, the spread, a
-/// dial. Twice: a queue on the way starts the gain afresh.
+/// dial. Twice: a queue on the way restarts the gain.
 fn improve_within(config: &Config) -> Duration {
     let (probe, fail_back) = (&config.probe, &config.fail_back);
     let gain = fail_back.gain_for + fail_back.gain_evaluations * longest(probe.away_interval, config);

@@ -59,7 +59,7 @@ fn event(kind: u8, id: u64, other: u64, ms: u64) -> Event {
             cause: [Cause::Eof, Cause::Requested, Cause::Auth("no".into())][other as usize % 3].clone(),
         },
         12 => Event::Unhealthy { conn, why: "no answer".into() },
-        _ => [Event::Resumed, Event::ChooseAfresh, Event::Progress { conn }][other as usize % 3].clone(),
+        _ => [Event::Resumed, Event::Reselect, Event::Progress { conn }][other as usize % 3].clone(),
     }
 }
 
