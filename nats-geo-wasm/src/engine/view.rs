@@ -1,6 +1,6 @@
 //! What users see when they look.
 
-use nats_geo::core::{Place, RankedServer, Reason, Snapshot, Time};
+use nats_geo::core::{RankedServer, Reason, ServerRef, Snapshot, Time};
 use nats_geo::wire::{Info, Msg};
 
 use super::json::Object;
@@ -162,7 +162,7 @@ fn reason(object: Object, reason: &Reason) -> Object {
 }
 
 /// A link and where it leads.
-pub(super) fn place(place: &Place) -> Object {
+pub(super) fn place(place: &ServerRef) -> Object {
     Object::new()
         .text("region", place.region.as_str())
         .text("address", &place.address)

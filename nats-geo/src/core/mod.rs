@@ -28,7 +28,7 @@ mod action;
 pub use action::{Action, Handover};
 
 mod notice;
-pub use notice::{MoveCause, Notice, NoticeKind, Place};
+pub use notice::{MoveCause, Notice, NoticeKind, ServerRef};
 
 pub mod vocabulary;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Place, Region, Time};
+use super::{Region, ServerRef, Time};
 
 /// The state of a [`Selector`](super::Selector) at one moment.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -12,9 +12,9 @@ pub struct Snapshot {
     /// When.
     pub at: Time,
     /// Where traffic goes now; `None` while nothing is live.
-    pub active: Option<Place>,
+    pub active: Option<ServerRef>,
     /// The warm standby, if there is one.
-    pub standby: Option<Place>,
+    pub standby: Option<ServerRef>,
     /// Whether the active link is under suspicion.
     pub suspect: bool,
     /// All known servers, best first.

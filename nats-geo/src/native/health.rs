@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::ConnectError;
 use super::jetstream::{Refused, check_name};
 use super::link::Link;
-use crate::core::{Config, Place, Region};
+use crate::core::{Config, Region, ServerRef};
 
 /// A health check that a region must pass, such as a stream that can be read. Without health checks, a server that answers
 /// is healthy. For [`GeoOptions::health_check`](crate::GeoOptions::health_check).
@@ -70,7 +70,7 @@ const FAILURES: u32 = 3;
 #[derive(Clone, Debug)]
 pub struct HealthCheckLink {
     client: async_nats::Client,
-    place: Place,
+    place: ServerRef,
 }
 
 impl HealthCheckLink {
@@ -247,13 +247,13 @@ impl HealthChecks {
     ///
     /// # Errors
     /// Which health check failed first, and why.
-    pub(crate) async fn pass(&self, link: &Link, place: Place) -> Result<(), String> {
+    pub(crate) async fn pass(&self, link: &Link, place: ServerRef) -> Result<(), String> {
         let link = HealthCheckLink { client: link.client().clone(), place };
         try_join_all(self.0.iter().map(|check| check.ask(link.clone()))).await.map(drop)
     }
 
     /// Watches the live link. Returns which health check fails, and why; `None` when the link has ended.
-    pub(crate) async fn watch(&self, link: &Link, place: Place, asked: Asked) -> Option<Verdict> {
+    pub(crate) async fn watch(&self, link: &Link, place: ServerRef, asked: Asked) -> Option<Verdict> {
         let asking = HealthCheckLink { client: link.client().clone(), place };
         let checks = self.0.iter().enumerate();
         let mut verdicts: FuturesUnordered<_> =

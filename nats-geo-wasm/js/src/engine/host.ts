@@ -7,7 +7,7 @@ import { sign } from "../nkeys.ts";
 import type { EngineOptions, ParsedOptions } from "../options.ts";
 import { instantiate, type EngineInstance } from "./glue.ts";
 import { engineModule } from "./module.ts";
-import type { Engine, EnginePlace, EngineSink, EngineSnapshot, Hint } from "./types.ts";
+import type { Engine, EngineServer, EngineSink, EngineSnapshot, Hint } from "./types.ts";
 
 /**
  * Traps within a minute until the connection is given up. One may be bad luck, such as memory that ran out; an input
@@ -203,7 +203,7 @@ function converted(error: unknown, subject?: string): unknown {
 
 /** nats-core's statuses name the server. */
 function withServer(notice: Notice): Notice {
-  const place = (notice["place"] ?? notice["to"]) as EnginePlace | undefined;
+  const place = (notice["place"] ?? notice["to"]) as EngineServer | undefined;
   return place ? { ...notice, server: place.address } : notice;
 }
 

@@ -1,7 +1,7 @@
 //! Leaves a region that failed a health check: make before break, and only for a region that passes.
 
 use super::super::failover;
-use super::super::{Action, ConnId, MoveCause, NoticeKind, Place, Region, Time};
+use super::super::{Action, ConnId, MoveCause, NoticeKind, Region, ServerRef, Time};
 use super::moves::{Phase, PlannedMove};
 use super::{LinkState, Selector};
 
@@ -19,7 +19,7 @@ impl Selector {
     }
 
     /// Handles a failure on the live link. The driver repeats the event while the check fails.
-    fn leave_unhealthy(&mut self, place: Place, why: String) {
+    fn leave_unhealthy(&mut self, place: ServerRef, why: String) {
         self.mark_unhealthy(&place, why);
         if !self.is_settled() || self.planned.is_some() {
             return self.review_ranks();
@@ -37,7 +37,7 @@ impl Selector {
     }
 
     /// Handles a failure on the target of a planned move: the old link works on, and other regions may be healthy.
-    fn do_not_enter(&mut self, place: Place, why: String) {
+    fn do_not_enter(&mut self, place: ServerRef, why: String) {
         self.mark_unhealthy(&place, why);
         // Its servers answer. From now on they have to stay healthy as well.
         self.roster.region_failed(&place.region);
@@ -53,14 +53,14 @@ impl Selector {
         self.review_ranks();
     }
 
-    fn mark_unhealthy(&mut self, place: &Place, why: String) {
+    fn mark_unhealthy(&mut self, place: &ServerRef, why: String) {
         if self.unhealthy.mark(&place.region, self.now, &self.config) {
             self.notify(NoticeKind::Unhealthy { place: place.clone(), why });
         }
     }
 
     /// Said once for each place.
-    fn nothing_better(&mut self, here: Place) {
+    fn nothing_better(&mut self, here: ServerRef) {
         if !std::mem::replace(&mut self.stranded, true) {
             self.notify(NoticeKind::NoHealthyAlternative(here));
         }
@@ -78,7 +78,7 @@ impl Selector {
     }
 
     /// The client has left the unhealthy region `from`, and returns to it as if it had been dead.
-    pub(super) fn left_unhealthy(&mut self, from: &Place, to: &Place) {
+    pub(super) fn left_unhealthy(&mut self, from: &ServerRef, to: &ServerRef) {
         self.fail_back.arrived(&to.region, &self.roster);
         self.fail_back.left(from.region.clone());
         self.roster.region_failed(&from.region);
@@ -91,7 +91,7 @@ impl Selector {
         self.unhealthy.may_try(region, self.now, &self.config)
     }
 
-    fn is_there_better(&self, here: &Place) -> bool {
+    fn is_there_better(&self, here: &ServerRef) -> bool {
         let ranking = self.ranking();
         failover::may_be_healthy(&ranking, &here.region, |region| self.may_try(region)).next().is_some()
     }

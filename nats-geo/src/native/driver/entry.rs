@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::AbortHandle;
 
-use crate::core::Place;
+use crate::core::ServerRef;
 use crate::native::health::Asked;
 use crate::native::link::{Link, Traffic};
 
@@ -17,7 +17,7 @@ pub(super) struct Entry {
     /// How many PINGs are out.
     pub(super) pings: usize,
     /// Where it leads, once that was announced.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<ServerRef>,
     /// Its server announced its end.
     pub(super) lame_duck: bool,
     /// The last result of the health checks.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Done, Driver};
-use crate::core::{ConnId, Event, Handover, NoticeKind, Place};
+use crate::core::{ConnId, Event, Handover, NoticeKind, ServerRef};
 use crate::native::health::{Asked, HealthChecks, Verdict};
 
 impl Driver {
@@ -12,7 +12,7 @@ impl Driver {
         &mut self,
         conn: ConnId,
         handover: Handover,
-    ) -> Option<(HealthChecks, Place)> {
+    ) -> Option<(HealthChecks, ServerRef)> {
         // There is time for it, unless a lame duck has to be left.
         let live = self.hub.live_now().and_then(|link| self.links.get(&link.conn));
         let may_wait = handover == Handover::AfterBarrier && live.is_some_and(|entry| !entry.lame_duck);

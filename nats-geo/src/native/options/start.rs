@@ -15,7 +15,7 @@ use crate::native::clock::Clock;
 use crate::native::connect::Progress;
 use crate::native::driver::{Driver, Endpoints, Parts};
 use crate::native::health::HealthChecks;
-use crate::native::hub::{Hub, Limits, Place};
+use crate::native::hub::{ActiveLink, Hub, Limits};
 use crate::native::link::Settings;
 use crate::native::notices::NOTICES_MAX;
 use crate::native::observe::events::span;
@@ -54,8 +54,8 @@ impl GeoOptions {
         if in_background {
             return Ok(client);
         }
-        let mut places = client.hub().places();
-        let live = places.wait_for(|place| matches!(place, Place::Live(_)));
+        let mut active_link = client.hub().active_link();
+        let live = active_link.wait_for(|active| matches!(active, ActiveLink::Live(_)));
         let failure = tokio::select! {
             biased;
             _ = live => None,

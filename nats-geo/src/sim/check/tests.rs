@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::core::{
     Action, Call, CapacityHint, Config, ConnId, EndpointId, Event, Handover, MoveCause, Notice, NoticeKind,
-    OpenError, PingId, Place, ProbeId, Region, Time,
+    OpenError, PingId, ProbeId, Region, ServerRef, Time,
 };
 use crate::sim::{Fault, Scenario, ServerFault};
 
@@ -31,9 +31,9 @@ fn noticed(kind: NoticeKind) -> Seen {
     decided(Action::Notify(Notice { at: Time::ZERO, kind }))
 }
 
-fn place(conn: u64, region: &str) -> Place {
+fn place(conn: u64, region: &str) -> ServerRef {
     let (conn, region) = (ConnId(conn), Region::new(region));
-    Place { conn, endpoint: EndpointId(0), address: "a:1".into(), server: None, region }
+    ServerRef { conn, endpoint: EndpointId(0), address: "a:1".into(), server: None, region }
 }
 
 fn moved(from: &str, to: &str, cause: MoveCause) -> Seen {
