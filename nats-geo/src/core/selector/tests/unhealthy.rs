@@ -90,7 +90,7 @@ fn if_all_regions_are_unhealthy_the_client_stays_and_says_so_once() {
 }
 
 #[test]
-fn the_next_region_is_asked_when_the_first_is_of_no_use_either() {
+fn the_next_region_is_asked_when_the_first_is_unhealthy_too() {
     let mut world = World::settled(quick(), 1);
     let since = world.now;
     world.unhealthy.extend(["lon", "ams"]);
@@ -128,7 +128,7 @@ fn a_dead_region_is_left_for_an_unhealthy_one_if_there_is_no_other() {
 }
 
 #[test]
-fn a_standby_in_a_region_of_use_is_taken() {
+fn a_standby_in_a_healthy_region_is_taken() {
     let mut config = quick();
     config.warm_standby = true;
     let mut world = World::settled(config, 1);
