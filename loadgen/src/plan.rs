@@ -9,6 +9,7 @@ use clap::{CommandFactory, FromArgMatches};
 use crate::cli::{ClusterOpts, Command, FaultKind, Opts, Preset};
 use crate::cluster::StartOptions;
 use crate::config_file::with_config_file;
+use crate::ctl::opts::CtlOpts;
 use crate::detectors::plan::DetectorsPlan;
 use crate::dns::DnsPlan;
 use crate::simulate::plan::SimulatePlan;
@@ -211,6 +212,8 @@ pub enum Task {
     Detectors(DetectorsPlan),
     /// Compare resolvers.
     Dns(DnsPlan),
+    /// Give an order to a super-cluster that is up.
+    Ctl(CtlOpts),
     /// Check, list or render topologies.
     Topology(TopologyCommand),
 }
@@ -226,6 +229,7 @@ pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<T
         Some(Command::Simulate(opts)) => Task::Simulate(SimulatePlan::new(opts)?),
         Some(Command::Detectors(opts)) => Task::Detectors(DetectorsPlan::new(opts)),
         Some(Command::Dns(opts)) => Task::Dns(DnsPlan::new(&opts)),
+        Some(Command::Ctl(opts)) => Task::Ctl(opts),
         Some(Command::Topology(command)) => Task::Topology(command),
         None => Task::Measure(Box::new(Plan::new(opts)?)),
     })

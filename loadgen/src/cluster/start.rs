@@ -120,9 +120,7 @@ pub(super) async fn start(options: StartOptions) -> Result<SuperCluster, StartEr
     let mut cluster = prepare(&options, nats_server, other_versions)?;
     for (name, server) in &mut cluster.servers {
         let nats_server = cluster.other_versions.get(name).unwrap_or(&cluster.nats_server);
-        server
-            .spawn(&cluster.guard, &nats_server.path)
-            .map_err(io_error(|| format!("start {name}")))?;
+        server.spawn(&cluster.guard, &nats_server.path).map_err(io_error(|| format!("start {name}")))?;
     }
     let reachable = cluster.reachable();
     tokio::select! {
