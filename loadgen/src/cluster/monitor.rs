@@ -42,6 +42,11 @@ impl Monitor {
         Self { addr }
     }
 
+    /// The address of its HTTP server.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
     /// Load and totals.
     pub async fn varz(&self) -> Result<Varz, MonitorError> {
         self.get("/varz").await

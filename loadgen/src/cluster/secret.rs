@@ -1,7 +1,9 @@
 //! Values that no log may show.
 
+use std::convert::Infallible;
 use std::fmt::{self, Write};
 use std::io::{self, Read};
+use std::str::FromStr;
 
 /// A password, or anything else that no log may show.
 #[derive(Clone, Eq, PartialEq)]
@@ -28,6 +30,14 @@ impl Secret {
     /// The text itself.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for Secret {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self::new(text))
     }
 }
 
