@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use nats_geo::dns::{Dns, Resolver};
 
+use crate::look::opts::{ClustersOpts, GraphOpts, ServersOpts, StreamsOpts};
 use crate::wan::RttOverride;
 
 /// Start a real NATS super-cluster on this machine, break it, and measure how fast clients fail over.
@@ -107,6 +108,14 @@ pub enum Command {
     Detectors(DetectorsOpts),
     /// Look a name up with several resolvers: how fast are they, and which region do they lead to?
     Dns(Box<DnsOpts>),
+    /// Show all servers of a super-cluster that runs anywhere: links, load, round-trip times
+    Servers(Box<ServersOpts>),
+    /// Show all clusters of a super-cluster, and the gateways between them
+    Clusters(Box<ClustersOpts>),
+    /// Show the streams of an account, and how far mirrors and sources lag behind
+    Streams(Box<StreamsOpts>),
+    /// Draw the regions, gateways and leaf nodes of a super-cluster as SVG
+    Graph(Box<GraphOpts>),
 }
 
 /// Options of `loadgen dns`.

@@ -13,6 +13,7 @@ pub mod detectors;
 pub mod dns;
 pub mod idle;
 pub mod load;
+pub mod look;
 pub mod machine;
 pub mod out_folder;
 pub mod plan;
@@ -31,6 +32,7 @@ use std::process::ExitCode;
 use detectors::DetectorsError;
 use detectors::plan::DetectorsPlan;
 use dns::DnsPlan;
+use look::LookPlan;
 use plan::{Plan, Task, UpPlan};
 use report::text;
 use simulate::SimulateError;
@@ -53,6 +55,7 @@ pub fn run_to_exit_code(task: Task) -> ExitCode {
             Task::Simulate(plan) => simulate(plan).await,
             Task::Detectors(plan) => compare_detectors(plan).await,
             Task::Dns(plan) => compare_resolvers(plan).await,
+            Task::Look(plan) => look_at(*plan).await,
         }
     })
 }
@@ -135,6 +138,16 @@ async fn stay_up(plan: UpPlan) -> ExitCode {
 async fn compare_resolvers(plan: DnsPlan) -> ExitCode {
     tokio::select! {
         result = dns::run(plan) => result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS),
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("loadgen: interrupted");
+            ExitCode::from(INTERRUPTED)
+        }
+    }
+}
+
+async fn look_at(plan: LookPlan) -> ExitCode {
+    tokio::select! {
+        result = look::run(plan) => result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS),
         _ = tokio::signal::ctrl_c() => {
             eprintln!("loadgen: interrupted");
             ExitCode::from(INTERRUPTED)

@@ -11,6 +11,8 @@ use crate::cluster::{StartOptions, Topology, TopologyError};
 use crate::config_file::with_config_file;
 use crate::detectors::plan::DetectorsPlan;
 use crate::dns::DnsPlan;
+use crate::look::LookPlan;
+use crate::look::connect::LoginError;
 use crate::simulate::plan::SimulatePlan;
 use crate::wan::{ParseRttError, RttTable, UnknownPairError};
 
@@ -55,6 +57,9 @@ pub enum PlanError {
     /// A distance is between regions that there are not.
     #[error(transparent)]
     Rtt(#[from] ParseRttError),
+    /// The super-cluster to look at, or the credentials for it.
+    #[error(transparent)]
+    Login(#[from] LoginError),
     /// `--fault-regions` names a region that there is not.
     #[error("--fault-regions names `{name}`, which is not among --regions {}", known.join(","))]
     UnknownFaultRegion {
@@ -233,6 +238,8 @@ pub enum Task {
     Detectors(DetectorsPlan),
     /// Compare resolvers.
     Dns(DnsPlan),
+    /// Look at a super-cluster that runs anywhere.
+    Look(Box<LookPlan>),
 }
 
 /// Reads the command line of this process.
@@ -246,6 +253,10 @@ pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<T
         Some(Command::Simulate(opts)) => Task::Simulate(SimulatePlan::new(opts)?),
         Some(Command::Detectors(opts)) => Task::Detectors(DetectorsPlan::new(opts)),
         Some(Command::Dns(opts)) => Task::Dns(DnsPlan::new(&opts)),
+        Some(Command::Servers(opts)) => Task::Look(Box::new(LookPlan::servers(*opts)?)),
+        Some(Command::Clusters(opts)) => Task::Look(Box::new(LookPlan::clusters(*opts)?)),
+        Some(Command::Streams(opts)) => Task::Look(Box::new(LookPlan::streams(*opts)?)),
+        Some(Command::Graph(opts)) => Task::Look(Box::new(LookPlan::graph(*opts)?)),
         None => Task::Measure(Plan::new(opts)?),
     })
 }
