@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::servers::ServersReport;
-use super::table::{count, titled};
-use crate::report::text::{add, table};
+use super::table::{add, count, titled};
+use crate::report::text::table;
 
 /// All clusters, by name.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -74,7 +74,7 @@ impl ClustersReport {
         for (name, row) in named.chain([(total, &self.totals)]) {
             let numbers = [row.nodes as u64, row.gateways_out as u64, row.gateways_in, row.connections];
             let numbers = numbers.map(|number| number.to_string());
-            add(&mut shown, [name].into_iter().chain(numbers).collect());
+            add(&mut shown, 1, [name].into_iter().chain(numbers).collect());
         }
         titled("Clusters", &shown) + &self.note
     }

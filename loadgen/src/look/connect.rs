@@ -194,7 +194,7 @@ impl Login {
         }
         let client = options.connect(&self.servers[..]).await.map_err(|error| OpenError::Connect {
             servers: self.servers.iter().map(place).collect::<Vec<_>>().join(", "),
-            remedy: remedy(error.kind()),
+            remedy: remedy(&error),
             error,
         })?;
         let (js_domain, js_api_prefix) = (self.js_domain.clone(), self.js_api_prefix.clone());
@@ -302,16 +302,21 @@ fn place(server: &ServerAddr) -> String {
     format!("{}:{}", server.host(), server.port())
 }
 
-fn remedy(kind: async_nats::ConnectErrorKind) -> &'static str {
+fn remedy(error: &async_nats::ConnectError) -> &'static str {
     use async_nats::ConnectErrorKind as Kind;
-    match kind {
+    match error.kind() {
         Kind::AuthorizationViolation | Kind::Authentication => {
             "; give credentials with --user and --password, --creds, --nkey or --context"
         }
-        Kind::Tls => "; give the authority of the servers' certificates with --tlsca",
+        Kind::Tls => CERTIFICATE,
+        // A refused certificate counts as an error of the socket.
+        _ if error.to_string().contains("certificate") => CERTIFICATE,
         _ => "",
     }
 }
+
+const CERTIFICATE: &str = "; give the authority of the servers' certificates with --tlsca, and a client certificate, if \
+                           they ask for one, with --tlscert and --tlskey";
 
 #[cfg(test)]
 #[path = "connect/tests.rs"]

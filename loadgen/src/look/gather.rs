@@ -126,8 +126,8 @@ pub enum GatherError {
     },
 }
 
-/// Without a number of servers to expect, silence of this length means that all have answered. It is longer than the
-/// round-trip time between any two cities.
+/// Without a number of servers to expect, silence of this length means that all have answered. It is longer than most
+/// differences between the distances to two cities.
 const QUIET: Duration = Duration::from_millis(300);
 
 impl System {

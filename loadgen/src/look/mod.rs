@@ -80,6 +80,9 @@ pub enum LookError {
         /// The operating system's error.
         error: std::io::Error,
     },
+    /// Nobody reads the standard output any more.
+    #[error("the standard output is closed")]
+    Closed,
     /// The standard output does not take the text.
     #[error("cannot write to the standard output: {0}")]
     Output(std::io::Error),
@@ -110,7 +113,7 @@ impl LookPlan {
     /// A login is incomplete, a file of it cannot be read, or `--all-domains` has no system credentials.
     pub fn streams(opts: StreamsOpts) -> Result<Self, PlanError> {
         let (login, timeout) = (Login::of(&opts.connect)?, opts.connect.timeout());
-        let system = opts.system.login(&login)?.map(Box::new);
+        let system = opts.system.login(&login, &|name| std::env::var(name).ok())?.map(Box::new);
         let domains = match (opts.all_domains, &system) {
             (true, None) => return Err(LoginError::NoSystem.into()),
             (true, Some(_)) => Domains::All,

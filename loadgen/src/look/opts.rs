@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::connect::{Login, LoginError};
+use super::context::Env;
 use crate::cluster::Secret;
 
 /// How to reach a super-cluster.
@@ -144,15 +145,15 @@ impl SystemOpts {
     ///
     /// # Errors
     /// A file of it cannot be read.
-    pub fn login(&self, user: &Login) -> Result<Option<Login>, LoginError> {
+    pub fn login(&self, user: &Login, env: Env<'_>) -> Result<Option<Login>, LoginError> {
         if let Some(name) = &self.system_context {
             let opts = ConnectOpts { context: Some(name.clone()), ..ConnectOpts::default() };
-            return Login::new(&opts, &|_| None).map(Some);
+            return Login::new(&opts, env).map(Some);
         }
         if self.system_user.is_none() && self.system_creds.is_none() {
             return Ok(None);
         }
-        let password = std::env::var("NATS_SYSTEM_PASSWORD").ok().map(Secret::new);
+        let password = env("NATS_SYSTEM_PASSWORD").map(Secret::new);
         let opts = ConnectOpts {
             user: self.system_user.clone(),
             password: self.system_password.clone().or(password),

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::answers::{Statsz, Varz};
 use super::gather::{Answered, GatherError, Gathered, System};
 use super::go_duration::uptime;
-use super::table::{bytes, count, optional, titled};
-use crate::report::text::{add, table};
+use super::table::{add, bytes, count, optional, titled};
+use crate::report::text::table;
 
 /// All servers, by cluster and name.
 #[derive(Clone, Debug, Serialize)]
@@ -25,7 +25,7 @@ pub struct ServersReport {
 /// A server.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ServerRow {
-    /// Its cluster. A server outside of any cluster has its own name here, or nothing if it is older than 2.10.
+    /// Its cluster; empty outside of any. A leaf node outside of a cluster has its own name here.
     pub cluster: String,
     /// Its name.
     pub name: String,
@@ -115,13 +115,14 @@ impl ServersReport {
             "leafs", "memory", "cpu %", "slow", "uptime", "rtt ms",
         ]);
         for row in &self.servers {
-            add(&mut shown, cells(row));
+            add(&mut shown, TEXTS, cells(row));
         }
         let totals = &self.totals;
         let number = |number: u64| number.to_string();
         let empty = String::new;
         add(
             &mut shown,
+            TEXTS,
             vec![
                 count(totals.clusters, "cluster"),
                 count(totals.servers, "server"),
@@ -149,12 +150,15 @@ impl ServersReport {
         match self.silent {
             0 => String::new(),
             silent => format!(
-                "\n{} more known to these did not answer in time: dead for less than some minutes, or slower than --timeout",
-                count(silent, "server")
+                "\n{} that the others know did not answer: it is slower than --timeout, or it died some minutes ago at most",
+                count(silent, "more server")
             ),
         }
     }
 }
+
+/// Cluster, name, host and version.
+const TEXTS: usize = 4;
 
 fn row(answer: Answered<Statsz>, varz: Option<&Varz>) -> ServerRow {
     let Answered { server, data, rtt } = answer;
@@ -186,7 +190,8 @@ fn milliseconds(time: Duration) -> f64 {
 }
 
 fn totals(servers: &[ServerRow]) -> Totals {
-    let clusters: BTreeSet<_> = servers.iter().map(|row| row.cluster.as_str()).collect();
+    let named = servers.iter().map(|row| row.cluster.as_str()).filter(|cluster| !cluster.is_empty());
+    let clusters: BTreeSet<_> = named.collect();
     let mut totals = Totals { clusters: clusters.len(), servers: servers.len(), ..Totals::default() };
     for row in servers {
         totals.connections += row.connections;
@@ -304,6 +309,6 @@ pub(super) mod tests {
         assert_eq!(cells(lines[6])[1..17], totals, "{text}");
         assert!(cells(lines[5]).contains(&"-".to_owned()), "an unknown uptime: {text}");
         report.silent = 1;
-        assert!(report.render().ends_with("--timeout"));
+        assert!(report.render().contains("\n1 more server that the others know did not answer"));
     }
 }

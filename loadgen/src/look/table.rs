@@ -1,6 +1,6 @@
 //! Values as the tables show them.
 
-use comfy_table::Table;
+use comfy_table::{Cell, CellAlignment, Table};
 
 /// Bytes with the unit that keeps the number below 1024.
 pub(super) fn bytes(bytes: u64) -> String {
@@ -24,6 +24,14 @@ pub(super) fn optional<T>(value: Option<T>, text: impl FnOnce(T) -> String) -> S
 /// `1 server`, `2 servers`.
 pub(super) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Adds a row of some texts and then numbers, which stand on the right.
+pub(super) fn add(table: &mut Table, texts: usize, cells: Vec<String>) {
+    table.add_row(cells.into_iter().enumerate().map(|(column, cell)| {
+        let alignment = if column < texts { CellAlignment::Left } else { CellAlignment::Right };
+        Cell::new(cell).set_alignment(alignment)
+    }));
 }
 
 /// A table below its title.

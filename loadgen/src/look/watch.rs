@@ -5,13 +5,23 @@ use std::time::Duration;
 
 use super::LookError;
 
-/// Looks once, or until the process ends.
+/// Looks once, or until the process ends or nobody reads the output.
 ///
 /// # Errors
-/// The first look failed, or the output is closed.
+/// The first look failed, or the output takes no text.
 pub(super) async fn repeat(
     every: Option<Duration>,
     mut look: impl AsyncFnMut() -> Result<String, LookError>,
+) -> Result<(), LookError> {
+    match print_looks(every, &mut look).await {
+        Err(LookError::Closed) => Ok(()),
+        ended => ended,
+    }
+}
+
+async fn print_looks(
+    every: Option<Duration>,
+    look: &mut impl AsyncFnMut() -> Result<String, LookError>,
 ) -> Result<(), LookError> {
     let is_terminal = io::stdout().is_terminal();
     let text = look().await?;
@@ -42,7 +52,11 @@ fn frame(text: &str, is_terminal: bool, is_first: bool) -> String {
 fn write(text: &str) -> Result<(), LookError> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(LookError::Output)
+    match written {
+        // The reader, such as `head`, has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(LookError::Closed),
+        written => written.map_err(LookError::Output),
+    }
 }
 
 #[cfg(test)]

@@ -53,6 +53,18 @@ impl Curve {
     }
 }
 
+impl Curve {
+    /// Whether the line passes through a rectangle. Its points are as close to each other as labels are high.
+    fn crosses(&self, rect: &Rect) -> bool {
+        let length = (self.to.x - self.from.x).hypot(self.to.y - self.from.y);
+        let steps = (length / LABEL_HEIGHT).ceil().max(1.0);
+        (0..=steps as u32).any(|step| {
+            let Point { x, y } = self.at(f64::from(step) / steps);
+            (x - rect.centre.x).abs() < rect.width / 2.0 && (y - rect.centre.y).abs() < rect.height / 2.0
+        })
+    }
+}
+
 /// A link between two boxes, by their numbers, with the width of its label.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Link {
@@ -103,8 +115,8 @@ pub(super) fn lay(heights: &[f64], links: &[Link]) -> Layout {
     let curves: Vec<_> = (0..links.len()).map(|number| curve(&boxes, links, number, middle)).collect();
     let mut placed = Vec::new();
     let mut labels = Vec::new();
-    for (link, curve) in links.iter().zip(&curves) {
-        let label = label(curve, link.label_width, &boxes, &placed);
+    for (number, link) in links.iter().enumerate() {
+        let label = label(number, link.label_width, &curves, &boxes, &placed);
         placed.extend(label);
         labels.push(label);
     }
@@ -151,13 +163,18 @@ fn curve(boxes: &[Rect], links: &[Link], number: usize, middle: Point) -> Curve 
     Curve { from, control, to }
 }
 
-/// The free place on the line that is nearest to its middle.
-fn label(curve: &Curve, width: f64, boxes: &[Rect], placed: &[Rect]) -> Option<Rect> {
+/// The free place on the line that is nearest to its middle. A place that no other line crosses goes first: at a crossing
+/// nobody sees whose label it is.
+fn label(number: usize, width: f64, curves: &[Curve], boxes: &[Rect], placed: &[Rect]) -> Option<Rect> {
     const STEPS: u32 = 45;
     let shares = (0..=STEPS).flat_map(|step| {
         let away = 0.44 * f64::from(step) / f64::from(STEPS);
         [0.5 - away, 0.5 + away]
     });
-    let mut places = shares.map(|share| Rect { centre: curve.at(share), width, height: LABEL_HEIGHT });
-    places.find(|place| !boxes.iter().chain(placed).any(|other| place.is_near(other, CLEARANCE)))
+    let places = shares.map(|share| Rect { centre: curves[number].at(share), width, height: LABEL_HEIGHT });
+    let is_free = |place: &Rect| !boxes.iter().chain(placed).any(|other| place.is_near(other, CLEARANCE));
+    let free: Vec<_> = places.filter(is_free).collect();
+    let others = || curves.iter().enumerate().filter(|(other, _)| *other != number);
+    let is_crossed = |place: &Rect| others().any(|(_, curve)| curve.crosses(place));
+    free.iter().find(|place| !is_crossed(place)).or(free.first()).copied()
 }

@@ -117,7 +117,7 @@ fn names_that_are_markup_or_too_long_do_no_harm() {
 #[test]
 fn nothing_overlaps_in_any_super_cluster() {
     for number in 1..=16 {
-        for rows in [1, 3, 9] {
+        for rows in [1, 9] {
             let heights: Vec<_> =
                 (0..number).map(|index| 34.0 + 18.0 * f64::from((index % rows) + 1)).collect();
             let number = number as usize;
