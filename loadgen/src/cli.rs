@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use nats_geo::dns::{Dns, Resolver};
 
 use crate::look::opts::{ClustersOpts, GraphOpts, ServersOpts, StreamsOpts};
-use crate::wan::RttOverride;
+use crate::topology::RttOverride;
+use crate::topology_command::opts::TopologyCommand;
 
 /// Start a real NATS super-cluster on this machine, break it, and measure how fast clients fail over.
 ///
@@ -116,6 +117,9 @@ pub enum Command {
     Streams(Box<StreamsOpts>),
     /// Draw the regions, gateways and leaf nodes of a super-cluster as SVG
     Graph(Box<GraphOpts>),
+    /// Check, list and show topologies, or render them for other tools
+    #[command(subcommand)]
+    Topology(TopologyCommand),
 }
 
 /// Options of `loadgen dns`.
@@ -137,9 +141,23 @@ pub struct DnsOpts {
 /// Options of `loadgen up`.
 #[derive(Args, Clone, Debug)]
 pub struct UpOpts {
-    /// Name 2 to 16 regions. Well-known cities have real round-trip times
-    #[arg(long, value_delimiter = ',', required = true, value_name = "NAMES")]
+    /// Name 1 to 16 regions. Well-known cities have real round-trip times
+    #[arg(
+        long,
+        value_delimiter = ',',
+        required_unless_present = "topology",
+        conflicts_with = "topology",
+        value_name = "NAMES"
+    )]
     pub regions: Vec<String>,
+
+    /// Start the super-cluster of this file, or of this preset (`loadgen topology list`)
+    #[arg(long, conflicts_with = "servers_per_region", value_name = "FILE|PRESET")]
+    pub topology: Option<String>,
+
+    /// Give all users of the topology this password [default: a random one each]
+    #[arg(long, env = "PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    pub password: Option<String>,
 
     /// The super-cluster.
     #[command(flatten)]

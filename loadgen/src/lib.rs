@@ -22,8 +22,11 @@ pub mod record;
 pub mod report;
 pub mod round;
 pub mod run;
+pub mod secret;
 mod seed;
 pub mod simulate;
+pub mod topology;
+pub mod topology_command;
 pub mod up;
 pub mod wan;
 
@@ -33,10 +36,12 @@ use detectors::DetectorsError;
 use detectors::plan::DetectorsPlan;
 use dns::DnsPlan;
 use look::LookPlan;
-use plan::{Plan, Task, UpPlan};
+use plan::{Plan, Task};
 use report::text;
 use simulate::SimulateError;
 use simulate::plan::SimulatePlan;
+use topology_command::opts::TopologyCommand;
+use up::plan::UpPlan;
 
 /// Carries out a task on a runtime of its own and says how it went. Ctrl-C ends it early; whatever it started is gone
 /// when this returns.
@@ -50,12 +55,13 @@ pub fn run_to_exit_code(task: Task) -> ExitCode {
     };
     runtime.block_on(async {
         match task {
-            Task::Measure(plan) => measure(plan).await,
-            Task::Up(plan) => stay_up(plan).await,
+            Task::Measure(plan) => measure(*plan).await,
+            Task::Up(plan) => stay_up(*plan).await,
             Task::Simulate(plan) => simulate(plan).await,
             Task::Detectors(plan) => compare_detectors(plan).await,
             Task::Dns(plan) => compare_resolvers(plan).await,
             Task::Look(plan) => look_at(*plan).await,
+            Task::Topology(command) => topology(command).await,
         }
     })
 }
@@ -99,6 +105,10 @@ async fn compare_detectors(plan: DetectorsPlan) -> ExitCode {
         })
     })
     .await
+}
+
+async fn topology(command: TopologyCommand) -> ExitCode {
+    compute(move || topology_command::run(command)).await
 }
 
 /// On a thread of its own, so that Ctrl-C is heard.

@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::cli::{ClusterOpts, Command, FaultKind, Opts, Preset, UpOpts};
-use crate::cluster::{StartOptions, Topology, TopologyError};
+use crate::cli::{ClusterOpts, Command, FaultKind, Opts, Preset};
+use crate::cluster::StartOptions;
 use crate::config_file::with_config_file;
 use crate::detectors::plan::DetectorsPlan;
 use crate::dns::DnsPlan;
 use crate::look::LookPlan;
 use crate::look::connect::LoginError;
 use crate::simulate::plan::SimulatePlan;
-use crate::wan::{ParseRttError, RttTable, UnknownPairError};
+use crate::topology::{ParseRttError, RttTable, Topology, TopologyError, UnknownPairError};
+use crate::topology_command::load::LoadError;
+use crate::topology_command::opts::TopologyCommand;
+use crate::up::plan::UpPlan;
 
 /// A run that can be carried out.
 #[derive(Clone, Debug)]
@@ -51,6 +54,12 @@ pub enum PlanError {
     /// Regions or servers.
     #[error(transparent)]
     Topology(#[from] TopologyError),
+    /// A topology file.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Nowhere to go.
+    #[error("one region: name 2 to 16 to measure failover between them, as in `--regions lon,ams,dal`")]
+    OneRegion,
     /// A distance is missing.
     #[error(transparent)]
     UnknownPair(#[from] UnknownPairError),
@@ -125,7 +134,12 @@ impl Plan {
     /// # Errors
     /// The first thing that cannot work.
     pub fn new(opts: Opts) -> Result<Self, PlanError> {
-        let start = start_options(opts.regions, opts.cluster)?;
+        // Failover needs somewhere to go.
+        if opts.regions.len() < 2 {
+            return Err(PlanError::OneRegion);
+        }
+        let topology = Topology::new(opts.regions, opts.cluster.servers_per_region)?;
+        let start = start_options(topology, opts.cluster)?;
         let (topology, rtt) = (start.topology.clone(), start.rtt.clone());
         let fault_regions = fault_regions(&topology, opts.fault_regions)?;
         if let Some(fault) = opts.faults.iter().find(|fault| fault.hits_one_server())
@@ -179,46 +193,10 @@ impl Plan {
     }
 }
 
-/// A super-cluster that is started and kept up.
-#[derive(Clone, Debug)]
-pub struct UpPlan {
-    /// How it is started.
-    pub start: StartOptions,
-    /// What is served.
-    pub serve: Option<ServePlan>,
-}
-
-/// What `loadgen up --serve` serves.
-#[derive(Clone, Debug)]
-pub struct ServePlan {
-    /// Where; 0 for any free port.
-    pub port: u16,
-    /// The built demo.
-    pub web: PathBuf,
-}
-
-impl UpPlan {
-    /// Checks the options.
-    ///
-    /// # Errors
-    /// The first thing that cannot work.
-    pub fn new(opts: UpOpts) -> Result<Self, PlanError> {
-        let serve = opts.serve.then(|| ServePlan { port: opts.port.unwrap_or_default(), web: opts.web });
-        if let Some(serve) = &serve
-            && !serve.web.join("index.html").is_file()
-        {
-            return Err(PlanError::NoDemo { folder: serve.web.clone() });
-        }
-        Ok(Self { start: start_options(opts.regions, opts.cluster)?, serve })
-    }
-}
-
-fn start_options(regions: Vec<String>, opts: ClusterOpts) -> Result<StartOptions, PlanError> {
-    let topology = Topology::new(regions, opts.servers_per_region)?;
-    let rtt = RttTable::new(opts.rtt, topology.regions())?;
-    check_distances(&topology, &rtt)?;
+pub(crate) fn start_options(topology: Topology, opts: ClusterOpts) -> Result<StartOptions, PlanError> {
     let mut start = StartOptions::new(topology);
-    start.rtt = rtt;
+    start.rtt.add(opts.rtt, start.topology.regions())?;
+    check_distances(&start.topology, &start.rtt)?;
     start.nats_server = opts.nats_server;
     start.base_port = opts.base_port;
     start.keep = opts.keep;
@@ -229,9 +207,9 @@ fn start_options(regions: Vec<String>, opts: ClusterOpts) -> Result<StartOptions
 #[derive(Clone, Debug)]
 pub enum Task {
     /// Break things and measure.
-    Measure(Plan),
+    Measure(Box<Plan>),
     /// Start a super-cluster and keep it up.
-    Up(UpPlan),
+    Up(Box<UpPlan>),
     /// Play a herd in simulated time.
     Simulate(SimulatePlan),
     /// Compare failure detectors.
@@ -240,6 +218,8 @@ pub enum Task {
     Dns(DnsPlan),
     /// Look at a super-cluster that runs anywhere.
     Look(Box<LookPlan>),
+    /// Check, list or render topologies.
+    Topology(TopologyCommand),
 }
 
 /// Reads the command line of this process.
@@ -249,7 +229,7 @@ pub enum Task {
 pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Task, UsageError> {
     let opts = opts_from(args)?;
     Ok(match opts.command {
-        Some(Command::Up(opts)) => Task::Up(UpPlan::new(opts)?),
+        Some(Command::Up(opts)) => Task::Up(Box::new(UpPlan::new(opts)?)),
         Some(Command::Simulate(opts)) => Task::Simulate(SimulatePlan::new(opts)?),
         Some(Command::Detectors(opts)) => Task::Detectors(DetectorsPlan::new(opts)),
         Some(Command::Dns(opts)) => Task::Dns(DnsPlan::new(&opts)),
@@ -257,7 +237,8 @@ pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<T
         Some(Command::Clusters(opts)) => Task::Look(Box::new(LookPlan::clusters(*opts)?)),
         Some(Command::Streams(opts)) => Task::Look(Box::new(LookPlan::streams(*opts)?)),
         Some(Command::Graph(opts)) => Task::Look(Box::new(LookPlan::graph(*opts)?)),
-        None => Task::Measure(Plan::new(opts)?),
+        Some(Command::Topology(command)) => Task::Topology(command),
+        None => Task::Measure(Box::new(Plan::new(opts)?)),
     })
 }
 
@@ -332,7 +313,7 @@ mod tests {
         assert!(error(&[]).contains("--regions"));
         assert!(error(&["--regions", "lon"]).contains("2 to 16"));
         assert!(error(&["--regions", "lon,mars"]).contains("--rtt lon-mars=MS"));
-        assert!(error(&["--regions", "lon,ams", "--servers-per-region", "0"]).contains("choose 1 to 9"));
+        assert!(error(&["--regions", "lon,ams", "--servers-per-region", "0"]).contains("give 1 to 9"));
         assert!(error(&["--regions", "lon,ams", "--clients", "0"]).contains("1..=200"));
         assert!(error(&["--regions", "lon,ams", "--fault-regions", "dal"]).contains("`dal`"));
         assert!(error(&["--regions", "lon,ams", "--faults", "meteor"]).contains("meteor"));

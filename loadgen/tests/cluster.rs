@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use loadgen::clock;
-use loadgen::cluster::{Endpoint, StartOptions, SuperCluster, Topology};
+use loadgen::cluster::{Endpoint, StartOptions, SuperCluster};
+use loadgen::topology::Topology;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -146,7 +147,7 @@ async fn nothing_bypasses_the_wan(cluster: &SuperCluster) {
     let _client = RawClient::connect(cluster, "lon", "lon-1").await;
     assert_eq!(cluster.leaks().await.unwrap(), Vec::<String>::new());
 
-    let log = std::fs::read_to_string(cluster.folder().join("lon-1.conf")).unwrap();
+    let log = std::fs::read_to_string(cluster.folder().join("lon/lon-1.conf")).unwrap();
     let listen = log.lines().find_map(|line| line.strip_prefix("listen: \"")).unwrap();
     let mut direct = TcpStream::connect(listen.trim_end_matches('"')).await.unwrap();
     direct.read_exact(&mut [0; 4]).await.unwrap();
@@ -331,6 +332,6 @@ async fn a_kept_folder_stays() {
     let cluster = SuperCluster::start(kept).await.unwrap();
     let folder = cluster.folder().to_owned();
     cluster.shutdown().await;
-    assert!(Path::new(&folder).join("lon-1.log").exists());
+    assert!(Path::new(&folder).join("lon/lon-1.log").exists());
     std::fs::remove_dir_all(folder).unwrap();
 }

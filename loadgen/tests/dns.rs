@@ -17,8 +17,9 @@ use std::time::Duration;
 
 use dns_server::Dns;
 use hickory_server::proto::op::ResponseCode;
-use loadgen::cluster::{StartOptions, SuperCluster, Topology};
+use loadgen::cluster::{StartOptions, SuperCluster};
 use loadgen::dns::{DnsPlan, compare};
+use loadgen::topology::Topology;
 use nats_geo::dns::{Dns as Discovery, Transport};
 use tokio::process::Command;
 

@@ -1,6 +1,7 @@
 //! Servers that ask for a password.
 
-use loadgen::cluster::{Auth, Secret};
+use loadgen::secret::Secret;
+use loadgen::topology::spec::{AccountSpec, AuthKind, UserSpec};
 use nats_geo::ConnectError;
 use nats_geo::core::MoveCause;
 
@@ -12,8 +13,13 @@ const WRONG: &str = "gu3ss3d";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn passwords_are_used_in_every_region_and_never_shown() {
-    let auth = Auth::UserPassword { user: "derek".into(), password: Secret::new(RIGHT) };
-    let mut world = World::with(|settings| settings.auth = auth).await;
+    let derek = UserSpec { name: "derek".into(), password: Some(Secret::new(RIGHT)), ..UserSpec::default() };
+    let account = AccountSpec { name: "APP".into(), users: vec![derek], ..AccountSpec::default() };
+    let mut world = World::of_spec(|spec| {
+        spec.auth.kind = AuthKind::Password;
+        spec.accounts = vec![account];
+    })
+    .await;
     wrong_ones_are_refused_at_once(&world).await;
 
     let right = options().user_and_password("derek", RIGHT);

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use loadgen::clock;
-use loadgen::cluster::{ServerSettings, StartOptions, SuperCluster, Topology};
+use loadgen::cluster::{ServerSettings, StartOptions, SuperCluster};
 use loadgen::load::responder::Responders;
 use loadgen::round::home_urls;
+use loadgen::topology::spec::Spec;
+use loadgen::topology::{RttTable, Topology};
 use nats_geo::core::Config;
 use nats_geo::{GeoClient, GeoOptions, Subscription};
 use tokio::sync::{Mutex, MutexGuard};
@@ -46,10 +48,23 @@ impl World {
         Self::of_with(2, change).await
     }
 
+    /// Two servers per region, with a topology of its own.
+    pub(crate) async fn of_spec(change: impl FnOnce(&mut Spec)) -> Self {
+        let topology = Topology::new(["lon", "ams", "dal"], 2).unwrap();
+        let mut spec = topology.spec().clone();
+        change(&mut spec);
+        Self::of_options(StartOptions::new(Topology::from_spec(spec, RttTable::default()).unwrap())).await
+    }
+
     async fn of_with(servers: u16, change: impl FnOnce(&mut ServerSettings)) -> Self {
-        let turn = TURN.lock().await;
         let mut options = StartOptions::new(Topology::new(["lon", "ams", "dal"], servers).unwrap());
         change(&mut options.settings);
+        Self::of_options(options).await
+    }
+
+    /// A super-cluster of any kind.
+    pub(crate) async fn of_options(options: StartOptions) -> Self {
+        let turn = TURN.lock().await;
         let cluster = SuperCluster::start(options).await.unwrap();
         Self { cluster, responders: Responders::default(), _turn: turn }
     }

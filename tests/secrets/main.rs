@@ -16,7 +16,8 @@ mod jwt;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use loadgen::cluster::{Auth as ServerAuth, Secret, ServerTls};
+use loadgen::cluster::{Auth as ServerAuth, ServerTls};
+use loadgen::secret::Secret;
 use nats_geo::observe::DecisionLog;
 use nats_geo::{Auth, GeoClient, GeoOptions, Tls};
 use nkeys::KeyPair;

@@ -79,6 +79,22 @@ impl NatsServer {
         Ok(Self { path, version, origin })
     }
 
+    /// Returns the nats-server that a topology names: a version, or a path. Versions older than those that loadgen chooses by
+    /// itself are returned as well. Blocks.
+    ///
+    /// # Errors
+    /// There is no such file or package.
+    pub fn of_topology(version: &str) -> Result<Self, VersionError> {
+        if !version.contains('/') {
+            return Self::of_version(version);
+        }
+        let path = PathBuf::from(version);
+        match print_version(&path) {
+            Ok(version) => Ok(Self { path, version, origin: Origin::Named }),
+            Err(reason) => Err(VersionError::Unusable { path, reason }),
+        }
+    }
+
     /// Returns the nats-server of this version, such as `2.10.26`, from the cache folder. Fetches it first if need be.
     /// Versions older than the configurations of [`SuperCluster`](super::SuperCluster) need are returned as well. Blocks.
     ///

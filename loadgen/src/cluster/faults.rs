@@ -10,9 +10,9 @@ use nix::sys::signal::Signal;
 
 use super::ready::NotReadyError;
 use super::server::{Server, State};
-use super::topology::ServerName;
 use super::{SuperCluster, UnknownNameError};
 use crate::clock;
+use crate::topology::ServerName;
 
 /// Why a fault was not injected, or not undone.
 #[derive(Debug, thiserror::Error)]
@@ -216,8 +216,9 @@ impl SuperCluster {
             self.server(name)?.set_state(State::Dead);
         }
         for name in names {
+            let path = self.nats_server_of(name).path.clone();
             let Some(server) = self.servers.get_mut(name) else { continue };
-            let spawned = server.spawn(&self.guard, &self.nats_server.path);
+            let spawned = server.spawn(&self.guard, &path);
             spawned.map_err(|error| cannot("restart", name, error))?;
             self.paths.to_server(name).for_each(crate::wan::Path::accept);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::meta::OWN_NAME;
 use super::monitor::{Connection, Connz, Gatewayz, Monitor, MonitorError};
 use super::paths::Paths;
-use super::topology::ServerName;
+use crate::topology::ServerName;
 use crate::wan::Path;
 
 /// Why the check for leaks could not be made.

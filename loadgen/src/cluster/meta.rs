@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::config::SYSTEM_USER;
 use super::monitor::Monitor;
 use super::ready;
-use super::secret::Secret;
-use super::topology::ServerName;
+use super::{LoginError, SuperCluster};
 use crate::clock;
+use crate::topology::ServerName;
 
 /// Why the meta leader did not move.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +17,7 @@ pub enum MoveLeaderError {
     NoRegionLeft(String),
     /// The system account could not be reached.
     #[error("cannot ask the meta leader to step down: {0}")]
-    Ask(String),
+    Ask(#[from] LoginError),
     /// It was asked again and again.
     #[error("the meta leader is still in {region} after {:.0} s: {last_answer}", limit.as_secs_f64())]
     Stayed {
@@ -34,14 +33,13 @@ pub enum MoveLeaderError {
 /// A connection's name that tells loadgen's own from those of clients.
 pub(crate) const OWN_NAME: &str = "loadgen-own";
 
-/// Moves the meta leader out of `avoid`, into the first other region of `servers`.
+/// Moves the meta leader out of `avoid`, into the first other region that gateways join.
 pub(super) async fn move_leader(
-    servers: &BTreeMap<ServerName, Monitor>,
-    admin_urls: &[String],
-    system_password: &Secret,
+    cluster: &SuperCluster,
     avoid: &BTreeSet<&str>,
-    limit: Duration,
 ) -> Result<ServerName, MoveLeaderError> {
+    let limit = cluster.ready_limit;
+    let servers = &joined(cluster);
     let mut regions = servers.keys().map(ServerName::region);
     let target = regions.find(|region| !avoid.contains(region)).ok_or_else(|| {
         let avoided: Vec<_> = avoid.iter().copied().collect();
@@ -61,7 +59,7 @@ pub(super) async fn move_leader(
             Some(_) => {
                 let client = match &admin {
                     Some(client) => client,
-                    None => admin.insert(connect(admin_urls, system_password).await?),
+                    None => admin.insert(cluster.system_client().await?),
                 };
                 last_answer = step_down(client, target).await;
             }
@@ -74,12 +72,10 @@ pub(super) async fn move_leader(
 /// A transfer of leadership takes some heartbeats of 1 s at worst; asking earlier would only start a second one.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 
-async fn connect(urls: &[String], password: &Secret) -> Result<async_nats::Client, MoveLeaderError> {
-    async_nats::ConnectOptions::with_user_and_password(SYSTEM_USER.to_owned(), password.expose().to_owned())
-        .name(OWN_NAME)
-        .connect(urls)
-        .await
-        .map_err(|error| MoveLeaderError::Ask(error.to_string()))
+/// The servers that are up and heard, without leaf nodes: those have a JetStream of their own.
+pub(super) fn joined(cluster: &SuperCluster) -> BTreeMap<ServerName, Monitor> {
+    let is_hub = |region: &str| cluster.topology.cluster(region).is_some_and(|it| it.leaf_of.is_none());
+    cluster.reachable().into_iter().filter(|(name, _)| is_hub(name.region())).collect()
 }
 
 /// Asks the leader to hand over to a server of `region`, and tells its answer.

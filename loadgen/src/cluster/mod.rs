@@ -11,46 +11,51 @@
 pub mod faults;
 
 mod binary;
-mod config;
 mod fetch;
 mod guard;
 mod leaks;
 mod limits;
+mod login;
 mod meta;
 mod monitor;
 mod paths;
 mod ports;
 mod process;
 mod ready;
-mod secret;
 mod server;
+mod settings;
 mod start;
-mod topology;
+mod streams;
+mod tls_files;
+mod wiring;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
 pub use binary::{FindServerError, NatsServer, Origin, Version, VersionError};
-pub use config::{Auth, ServerSettings, ServerTls};
 pub use fetch::FetchError;
 pub use leaks::CheckLeaksError;
+pub use login::LoginError;
 pub use meta::MoveLeaderError;
 pub(crate) use meta::OWN_NAME;
 pub use monitor::{
-    Connection, Connz, Gateway, Gatewayz, Healthz, Jsz, MetaCluster, Monitor, MonitorError, Replica, Route,
-    Routez, Varz,
+    Connection, Connz, Gateway, Gatewayz, Healthz, Jsz, Leaf, Leafz, MetaCluster, Monitor, MonitorError,
+    Replica, Route, Routez, Varz,
 };
 pub use paths::LayPathsError;
 pub use ready::NotReadyError;
-pub use secret::Secret;
+pub use settings::{Auth, ServerSettings, ServerTls};
 pub use start::{StartError, StartOptions};
-pub use topology::{ServerName, Topology, TopologyError};
+pub use streams::CreateStreamsError;
+pub use tls_files::{CertAndKey, MadeFiles, MakeCertificatesError};
 
 use guard::Guard;
 use paths::Paths;
 use server::Server;
 
+use crate::topology::credentials::{Credentials, KeyError, Login};
+use crate::topology::{ServerName, Topology};
 use crate::wan::Wan;
 
 /// A running super-cluster. Dropping it ends every process and listener and removes its folder.
@@ -66,7 +71,10 @@ pub struct SuperCluster {
     /// Regions that are silent towards all others.
     cut_off: BTreeSet<String>,
     nats_server: NatsServer,
-    system_password: Secret,
+    /// Those of servers for which the topology names another version.
+    other_versions: BTreeMap<ServerName, NatsServer>,
+    credentials: Credentials,
+    tls: Option<MadeFiles>,
     ready_limit: Duration,
     // What follows must outlive the servers: fields are dropped in this order.
     guard: Guard,
@@ -121,9 +129,14 @@ impl SuperCluster {
         &self.topology
     }
 
-    /// What runs.
+    /// The nats-server of all servers for which the topology names no other.
     pub fn nats_server(&self) -> &NatsServer {
         &self.nats_server
+    }
+
+    /// The nats-server that one server runs.
+    pub fn nats_server_of(&self, server: &ServerName) -> &NatsServer {
+        self.other_versions.get(server).unwrap_or(&self.nats_server)
     }
 
     /// Where configurations, logs and stores are.
@@ -150,10 +163,12 @@ impl SuperCluster {
             .collect()
     }
 
-    /// The user and the password of the system account. No server knows them if [`ServerSettings::auth`] is
-    /// [`Auth::Custom`].
-    pub fn system_login(&self) -> (&'static str, &Secret) {
-        (config::SYSTEM_USER, &self.system_password)
+    /// How a client is a user of the system account. No server knows it if [`ServerSettings::auth`] is [`Auth::Custom`].
+    ///
+    /// # Errors
+    /// See [`KeyError`].
+    pub fn system_login(&self) -> Result<Login, KeyError> {
+        self.credentials.system_login(&self.topology)
     }
 
     /// What has passed between clients in `from` and the servers of `to` so far.
@@ -198,21 +213,39 @@ impl SuperCluster {
         Ok(self.servers[&self.find(server)?].pid())
     }
 
-    /// Waits until all servers that should be up and heard are linked and agree on a meta leader.
-    pub async fn wait_ready(&self) -> Result<(), NotReadyError> {
-        ready::wait_ready(&self.reachable(), self.ready_limit).await
+    /// Passwords and keys of the users.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
-    /// Who leads JetStream's meta group; `None` during an election.
+    /// Certificates that were made for this run, if the topology asks for TLS.
+    pub fn tls(&self) -> Option<&MadeFiles> {
+        self.tls.as_ref()
+    }
+
+    /// Connects loadgen itself as a user of the system account, past the emulation.
+    ///
+    /// # Errors
+    /// No server takes the connection.
+    pub async fn system_client(&self) -> Result<async_nats::Client, LoginError> {
+        let login = self.system_login()?;
+        login::connect(&self.admin_urls(), &login, self.tls.as_ref()).await
+    }
+
+    /// Waits until all servers that should be up and heard are linked and agree on a meta leader.
+    pub async fn wait_ready(&self) -> Result<(), NotReadyError> {
+        ready::wait_ready(&self.topology, &self.reachable(), self.ready_limit).await
+    }
+
+    /// Who leads JetStream's meta group of the regions that gateways join; `None` during an election.
     pub async fn meta_leader(&self) -> Option<ServerName> {
-        ready::meta_leader(&self.reachable()).await
+        ready::meta_leader(&meta::joined(self)).await
     }
 
     /// Moves the meta leader out of the regions `avoid`, so that a fault there does not add an election of 4 to 9 s
     /// to what is measured.
     pub async fn move_meta_leader(&self, avoid: &BTreeSet<&str>) -> Result<ServerName, MoveLeaderError> {
-        let servers = self.reachable();
-        meta::move_leader(&servers, &self.admin_urls(), &self.system_password, avoid, self.ready_limit).await
+        meta::move_leader(self, avoid).await
     }
 
     /// Connections that bypass the emulated WAN. If there are any, what was measured is worthless.

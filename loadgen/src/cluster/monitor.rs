@@ -62,6 +62,11 @@ impl Monitor {
         self.get("/gatewayz").await
     }
 
+    /// Connections to and from leaf nodes.
+    pub async fn leafz(&self) -> Result<Leafz, MonitorError> {
+        self.get("/leafz").await
+    }
+
     /// Connections of clients.
     pub async fn connz(&self) -> Result<Connz, MonitorError> {
         // Above what one server of a run carries; the stock limit is 1024.
@@ -149,6 +154,26 @@ pub struct Gatewayz {
 pub struct Gateway {
     /// Its connection.
     pub connection: Connection,
+}
+
+/// `/leafz`, as far as it is used.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Leafz {
+    /// One per account of each leaf node.
+    #[serde(default)]
+    pub leafs: Vec<Leaf>,
+}
+
+/// One connection of a leaf node, seen from either end.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Leaf {
+    /// The account that it carries.
+    #[serde(default)]
+    pub account: String,
+    /// The other end's address.
+    pub ip: String,
+    /// The other end's port.
+    pub port: u16,
 }
 
 /// `/connz`, as far as it is used.

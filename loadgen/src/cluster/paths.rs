@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::ports::{PortPool, ServerPorts};
-use super::topology::{ServerName, Topology};
-use crate::wan::{OpenPathError, Path, PathOptions, RttTable, UnknownPairError, Wan};
+use crate::topology::{RttTable, ServerName, Topology, UnknownPairError};
+use crate::wan::{OpenPathError, Path, PathOptions, Wan};
 
 /// Every emulated link of the super-cluster.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(super) struct Paths {
     clients: BTreeMap<(String, ServerName), ClientPaths>,
     /// By (region that dials, server that is dialled).
     gateways: BTreeMap<(String, ServerName), Path>,
+    /// By (region of the leaf nodes, server of their hub).
+    leaves: BTreeMap<(String, ServerName), Path>,
 }
 
 /// The ways of a client to one server.
@@ -37,7 +39,8 @@ pub enum LayPathsError {
 
 impl Paths {
     /// Opens a path from each region to each server for clients, also inside a region (without a delay there, but so
-    /// that it can fall silent), and one from each region to each server of the other regions for gateways.
+    /// that it can fall silent), one from each region to each server of the regions that its gateways lead to, and one from each
+    /// region of leaf nodes to each server of its hub.
     pub(super) fn lay(
         wan: &Wan,
         topology: &Topology,
@@ -45,7 +48,7 @@ impl Paths {
         ports: &BTreeMap<ServerName, ServerPorts>,
         pool: &mut PortPool,
     ) -> Result<Self, LayPathsError> {
-        let mut paths = Self { clients: BTreeMap::new(), gateways: BTreeMap::new() };
+        let mut paths = Self { clients: BTreeMap::new(), gateways: BTreeMap::new(), leaves: BTreeMap::new() };
         for (from, (server, own)) in
             topology.regions().iter().flat_map(|from| ports.iter().map(move |to| (from, to)))
         {
@@ -56,8 +59,12 @@ impl Paths {
             let key = (from.clone(), server.clone());
             let tcp = open("tcp", own.client.addr())?;
             let websocket = open("ws", own.websocket.addr())?;
-            if from != server.region() {
+            if topology.gateways_of(from).contains(&server.region()) {
                 paths.gateways.insert(key.clone(), open("gateway", own.gateway.addr())?);
+            }
+            if topology.cluster(from).and_then(|cluster| cluster.leaf_of.as_deref()) == Some(server.region())
+            {
+                paths.leaves.insert(key.clone(), open("leaf", own.leaf.addr())?);
             }
             paths.clients.insert(key, ClientPaths { tcp, websocket });
         }
@@ -70,10 +77,15 @@ impl Paths {
         of_region.map(|((_, server), paths)| (server, paths))
     }
 
-    /// What clients and gateways of all regions use to reach `server`.
+    /// What clients, gateways and leaf nodes of all regions use to reach `server`.
     pub(super) fn to_server(&self, server: &ServerName) -> impl Iterator<Item = &Path> {
-        let gateways = self.gateways.iter().filter(move |((_, to), _)| to == server);
-        self.clients_of(server).chain(gateways.map(|(_, path)| path))
+        let between = self.between_servers().filter(move |((_, to), _)| to == server);
+        self.clients_of(server).chain(between.map(|(_, path)| path))
+    }
+
+    /// What servers use to reach servers of other regions.
+    fn between_servers(&self) -> impl Iterator<Item = (&(String, ServerName), &Path)> {
+        self.gateways.iter().chain(&self.leaves)
     }
 
     /// What clients of all regions use to reach `server`.
@@ -98,7 +110,7 @@ impl Paths {
             set(&paths.tcp, is_dark);
             set(&paths.websocket, is_dark);
         }
-        for ((from, server), path) in &self.gateways {
+        for ((from, server), path) in self.between_servers() {
             let is_silent = |region: &str| dark.contains(region) || isolated.contains(region);
             set(path, is_silent(from) || is_silent(server.region()) || is_cut(from, server.region()));
         }
@@ -111,19 +123,25 @@ impl Paths {
         between.map(|(_, path)| path.addr().port()).collect()
     }
 
+    /// The ports by which the leaf nodes of `from` dial their hub.
+    pub(super) fn leaf_ports(&self, from: &str) -> Vec<u16> {
+        let of_region = self.leaves.iter().filter(|((dialler, _), _)| dialler == from);
+        of_region.map(|(_, path)| path.addr().port()).collect()
+    }
+
     /// The gateway path from one region to one server.
     pub(super) fn gateway(&self, from: &str, to: &ServerName) -> Option<&Path> {
         self.gateways.get(&(from.to_owned(), to.clone()))
     }
 
-    /// The paths, for clients and gateways, that connect two regions.
+    /// The paths, for clients, gateways and leaf nodes, that connect two regions.
     pub(super) fn between(&self, a: &str, b: &str) -> impl Iterator<Item = &Path> {
         let joins = move |from: &str, to: &ServerName| {
             (from == a && to.region() == b) || (from == b && to.region() == a)
         };
         let clients = self.clients.iter().filter(move |((from, to), _)| joins(from, to));
-        let gateways = self.gateways.iter().filter(move |((from, to), _)| joins(from, to));
-        clients.flat_map(|(_, paths)| [&paths.tcp, &paths.websocket]).chain(gateways.map(|(_, path)| path))
+        let servers = self.between_servers().filter(move |((from, to), _)| joins(from, to));
+        clients.flat_map(|(_, paths)| [&paths.tcp, &paths.websocket]).chain(servers.map(|(_, path)| path))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The ports of a run.
 
+use crate::topology::spec::PortsSpec;
 use crate::wan::{ReservePortError, ReservedPort};
 
 /// Where a run's ports come from: any free ones, or counted up from a base.
@@ -31,17 +32,20 @@ pub(super) struct ServerPorts {
     pub(super) monitor: ReservedPort,
     pub(super) route: ReservedPort,
     pub(super) gateway: ReservedPort,
+    pub(super) leaf: ReservedPort,
 }
 
 impl ServerPorts {
-    /// Reserves them.
-    pub(super) fn take(pool: &mut PortPool) -> Result<Self, ReservePortError> {
+    /// Reserves them: those that the topology gives, and others of the pool.
+    pub(super) fn take(pool: &mut PortPool, given: PortsSpec) -> Result<Self, ReservePortError> {
+        let mut take = |port: Option<u16>| port.map_or_else(|| pool.take(), ReservedPort::exactly);
         Ok(Self {
-            client: pool.take()?,
-            websocket: pool.take()?,
-            monitor: pool.take()?,
-            route: pool.take()?,
-            gateway: pool.take()?,
+            client: take(given.client)?,
+            websocket: take(given.websocket)?,
+            monitor: take(given.monitor)?,
+            route: take(given.route)?,
+            gateway: take(given.gateway)?,
+            leaf: take(given.leaf)?,
         })
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::monitor::{Gatewayz, Jsz, Monitor, MonitorError, Routez};
-use super::topology::ServerName;
+use super::monitor::{Gatewayz, Jsz, Leafz, Monitor, MonitorError, Routez};
 use crate::clock;
+use crate::topology::{ServerName, Topology};
 
 /// The super-cluster was not ready in time.
 #[derive(Debug, thiserror::Error)]
@@ -17,14 +17,15 @@ pub struct NotReadyError {
     pub missing: Vec<String>,
 }
 
-/// Waits until every one of `servers` is linked to all others and agrees with them on a meta leader.
+/// Waits until every one of `servers` is linked to those that the topology joins it with, and agrees with them on a meta leader.
 pub(super) async fn wait_ready(
+    topology: &Topology,
     servers: &BTreeMap<ServerName, Monitor>,
     limit: Duration,
 ) -> Result<(), NotReadyError> {
     let deadline = clock::now() + limit;
     loop {
-        let missing = missing(&views(servers).await);
+        let missing = missing(topology, &views(servers).await);
         if missing.is_empty() {
             return Ok(());
         }
@@ -50,6 +51,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 struct View {
     routes: Routez,
     gateways: Gatewayz,
+    leaves: Leafz,
     jetstream: Jsz,
 }
 
@@ -67,49 +69,70 @@ async fn views(servers: &BTreeMap<ServerName, Monitor>) -> Views {
 }
 
 async fn view(monitor: &Monitor) -> Result<View, MonitorError> {
-    let (routes, gateways, jetstream) =
-        tokio::try_join!(monitor.routez(), monitor.gatewayz(), monitor.jsz())?;
-    Ok(View { routes, gateways, jetstream })
+    let (routes, gateways, leaves, jetstream) =
+        tokio::try_join!(monitor.routez(), monitor.gatewayz(), monitor.leafz(), monitor.jsz())?;
+    Ok(View { routes, gateways, leaves, jetstream })
 }
 
-fn missing(views: &Views) -> Vec<String> {
+fn missing(topology: &Topology, views: &Views) -> Vec<String> {
     if views.is_empty() {
         return vec!["no server is up and heard".to_owned()];
     }
     let mut missing = Vec::new();
     for (server, view) in views {
         match view {
-            Ok(view) => missing.extend(missing_links(server, view, views)),
+            Ok(view) => missing.extend(missing_links(topology, server, view, views)),
             Err(error) => missing.push(format!("{server}: {error}")),
         }
     }
-    missing.extend(missing_inbound(views));
-    missing.extend(missing_meta(views));
+    missing.extend(missing_inbound(topology, views));
+    for group in topology.meta_groups() {
+        missing.extend(missing_meta(&group, views));
+    }
     missing
 }
 
-fn missing_links(server: &ServerName, view: &View, views: &Views) -> Vec<String> {
+fn missing_links(topology: &Topology, server: &ServerName, view: &View, views: &Views) -> Vec<String> {
     // Routes are pooled: several connections lead to the same peer.
     let routed: BTreeSet<&str> = view.routes.routes.iter().map(|route| route.remote_name.as_str()).collect();
     let peers = views.keys().filter(|peer| peer.region() == server.region() && *peer != server);
     let routes = peers
-        .filter(|peer| !routed.contains(peer.to_string().as_str()))
+        .filter(|peer| !routed.contains(peer.as_str()))
         .map(|peer| format!("{server}: no route to {peer}"));
-    let gateways = regions(views)
+    let heard = regions(views);
+    let gateways = topology
+        .gateways_of(server.region())
         .into_iter()
-        .filter(|region| *region != server.region() && !view.gateways.outbound_gateways.contains_key(*region))
+        .filter(|region| heard.contains(region) && !view.gateways.outbound_gateways.contains_key(*region))
         .map(|region| format!("{server}: no gateway to {region}"));
-    routes.chain(gateways).collect()
+    let leaves = missing_leaves(topology, server, view, &heard);
+    routes.chain(gateways).chain(leaves).collect()
+}
+
+/// A leaf node has one connection to its hub for each account.
+fn missing_leaves(
+    topology: &Topology,
+    server: &ServerName,
+    view: &View,
+    heard: &BTreeSet<&str>,
+) -> Option<String> {
+    let cluster = topology.cluster(server.region())?;
+    let hub = cluster.leaf_of.as_deref().filter(|hub| heard.contains(hub))?;
+    let expected = topology.leaf_accounts(cluster).len();
+    let connected = view.leaves.leafs.len();
+    (connected < expected)
+        .then(|| format!("{server}: {connected} of {expected} leaf-node connections to {hub}"))
 }
 
 /// Each server dials one server of each other region, any one. So it is the regions that must have been dialled by
 /// everybody; a single server may have been dialled by nobody.
-fn missing_inbound(views: &Views) -> Vec<String> {
+fn missing_inbound(topology: &Topology, views: &Views) -> Vec<String> {
+    let heard = regions(views);
     let mut missing = Vec::new();
-    for to in regions(views) {
-        for from in regions(views).into_iter().filter(|from| *from != to) {
+    for to in &heard {
+        for from in topology.gateways_of(to).into_iter().filter(|from| heard.contains(from)) {
             let expected = views.keys().filter(|server| server.region() == from).count();
-            let of_region = views.iter().filter(|(server, _)| server.region() == to);
+            let of_region = views.iter().filter(|(server, _)| server.region() == *to);
             let inbound: usize = of_region
                 .filter_map(|(_, view)| view.as_ref().ok()?.gateways.inbound_gateways.get(from))
                 .map(Vec::len)
@@ -122,10 +145,12 @@ fn missing_inbound(views: &Views) -> Vec<String> {
     missing
 }
 
-fn missing_meta(views: &Views) -> Vec<String> {
+/// The servers of `group` elect one leader among themselves.
+fn missing_meta(group: &[&str], views: &Views) -> Vec<String> {
+    let of_group = || views.iter().filter(|(server, _)| group.contains(&server.region()));
     let mut missing = Vec::new();
     let mut leaders = BTreeSet::new();
-    for (server, view) in views.iter().filter_map(|(server, view)| Some((server, view.as_ref().ok()?))) {
+    for (server, view) in of_group().filter_map(|(server, view)| Some((server, view.as_ref().ok()?))) {
         match view.leader() {
             Some(leader) => {
                 leaders.insert(leader);
@@ -137,12 +162,13 @@ fn missing_meta(views: &Views) -> Vec<String> {
         let leaders: Vec<_> = leaders.iter().copied().collect();
         missing.push(format!("the servers do not agree on a meta leader: {}", leaders.join(", ")));
     }
-    missing.extend(leaders.into_iter().flat_map(|leader| missing_replicas(leader, views)));
+    let members: Vec<_> = of_group().map(|(server, _)| server).collect();
+    missing.extend(leaders.into_iter().flat_map(|leader| missing_replicas(leader, &members, views)));
     missing
 }
 
 /// Only the leader knows who follows it.
-fn missing_replicas(leader: &str, views: &Views) -> Vec<String> {
+fn missing_replicas(leader: &str, members: &[&ServerName], views: &Views) -> Vec<String> {
     let view = views.iter().find(|(server, _)| server.to_string() == leader);
     let Some(view) = view.and_then(|(_, view)| view.as_ref().ok()) else {
         return vec![format!("the meta leader {leader} is not among the servers that run")];
@@ -152,9 +178,9 @@ fn missing_replicas(leader: &str, views: &Views) -> Vec<String> {
         .filter(|replica| replica.current && !replica.offline)
         .map(|replica| replica.name.as_str())
         .collect();
-    let names = views.keys().map(ToString::to_string);
+    let names = members.iter().map(|name| name.as_str());
     names
-        .filter(|name| name != leader && !current.contains(name.as_str()))
+        .filter(|name| *name != leader && !current.contains(name))
         .map(|name| format!("{name}: not current in the meta group of {leader}"))
         .collect()
 }
@@ -167,8 +193,15 @@ fn regions(views: &Views) -> BTreeSet<&str> {
 mod tests {
     use serde_json::json;
 
-    use super::super::topology::Topology;
     use super::*;
+
+    fn topology() -> Topology {
+        Topology::new(["lon", "ams"], 2).unwrap()
+    }
+
+    fn missing_of(views: &Views) -> Vec<String> {
+        missing(&topology(), views)
+    }
 
     fn complete_views() -> Views {
         let gateway = json!({ "connection": { "cid": 1, "ip": "127.0.0.1", "port": 1 } });
@@ -185,10 +218,11 @@ mod tests {
             View {
                 routes: serde_json::from_value(routes).unwrap(),
                 gateways: serde_json::from_value(gateways).unwrap(),
+                leaves: Leafz::default(),
                 jetstream: serde_json::from_value(meta).unwrap(),
             }
         };
-        let topology = Topology::new(["lon", "ams"], 2).unwrap();
+        let topology = topology();
         let numbered = topology.servers().zip([1, 2, 1, 2]);
         numbered.map(|(server, number)| (server.clone(), Ok(view(server.region(), number)))).collect()
     }
@@ -200,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_complete_super_cluster_is_ready() {
-        assert_eq!(missing(&complete_views()), Vec::<String>::new());
+        assert_eq!(missing_of(&complete_views()), Vec::<String>::new());
     }
 
     #[test]
@@ -211,7 +245,7 @@ mod tests {
         change(&mut views, "ams-1", |view| view.gateways.inbound_gateways.clear());
         let expected =
             ["ams-2: no gateway to lon", "lon-2: no route to lon-1", "ams: 0 of 2 gateways from lon"];
-        assert_eq!(missing(&views), expected);
+        assert_eq!(missing_of(&views), expected);
     }
 
     #[test]
@@ -222,7 +256,7 @@ mod tests {
         });
         change(&mut views, "ams-2", |view| view.jetstream.meta_cluster = None);
         assert_eq!(
-            missing(&views),
+            missing_of(&views),
             ["ams-2: no meta leader", "lon-2: not current in the meta group of lon-1"]
         );
     }

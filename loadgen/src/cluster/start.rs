@@ -1,21 +1,27 @@
 //! Starting a super-cluster, from options to ready.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::binary::{FindServerError, NatsServer};
-use super::config::{ServerConfig, ServerSettings};
+use super::binary::{FindServerError, NatsServer, VersionError};
 use super::guard::Guard;
 use super::paths::{LayPathsError, Paths};
 use super::ports::{PortPool, ServerPorts};
 use super::ready::{self, NotReadyError};
-use super::secret::Secret;
 use super::server::Server;
-use super::topology::{ServerName, Topology};
+use super::settings::ServerSettings;
+use super::streams::{self, CreateStreamsError};
+use super::tls_files::{self, MadeFiles, MakeCertificatesError};
+use super::wiring::Wires;
 use super::{SuperCluster, limits};
-use crate::wan::{ReservePortError, RttTable, StartWanError, Wan};
+use crate::secret::{self, Secret};
+use crate::topology::credentials::{Credentials, KeyError};
+use crate::topology::render::{auth_files, server};
+use crate::topology::{RttTable, ServerName, Topology};
+use crate::wan::{ReservePortError, StartWanError, Wan};
 
 /// What [`SuperCluster::start`] starts.
 #[derive(Clone, Debug)]
@@ -26,6 +32,8 @@ pub struct StartOptions {
     pub rtt: RttTable,
     /// What the servers have in common.
     pub settings: ServerSettings,
+    /// Password of all users that have none of their own; `None`: each has a random one.
+    pub password: Option<Secret>,
     /// Which nats-server; `None` looks on PATH, then fetches it.
     pub nats_server: Option<PathBuf>,
     /// The first of a row of ports; `None` takes any free ones.
@@ -40,9 +48,10 @@ impl StartOptions {
     /// The defaults for a topology.
     pub fn new(topology: Topology) -> Self {
         Self {
+            rtt: topology.distances().clone(),
             topology,
-            rtt: RttTable::default(),
             settings: ServerSettings::default(),
+            password: None,
             nats_server: None,
             base_port: None,
             keep: false,
@@ -58,6 +67,14 @@ pub enum StartError {
     /// There is no nats-server.
     #[error(transparent)]
     Binary(#[from] FindServerError),
+    /// A version that the topology names is not there.
+    #[error("{server}: {error}")]
+    Version {
+        /// The server that should run it.
+        server: ServerName,
+        /// What is wrong.
+        error: VersionError,
+    },
     /// A port is missing.
     #[error(transparent)]
     Port(#[from] ReservePortError),
@@ -86,64 +103,103 @@ pub enum StartError {
     /// All servers run, but something is missing.
     #[error(transparent)]
     NotReady(#[from] NotReadyError),
+    /// No certificates.
+    #[error(transparent)]
+    Certificates(#[from] MakeCertificatesError),
+    /// No keys.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// A stream of the topology is missing.
+    #[error(transparent)]
+    Streams(#[from] CreateStreamsError),
 }
 
 pub(super) async fn start(options: StartOptions) -> Result<SuperCluster, StartError> {
     limits::raise_open_files();
-    let nats_server = find_binary(options.nats_server.clone()).await?;
-    let mut cluster = prepare(&options, nats_server)?;
+    let (nats_server, other_versions) = find_binaries(&options).await?;
+    let mut cluster = prepare(&options, nats_server, other_versions)?;
     for (name, server) in &mut cluster.servers {
-        server
-            .spawn(&cluster.guard, &cluster.nats_server.path)
-            .map_err(io_error(|| format!("start {name}")))?;
+        let nats_server = cluster.other_versions.get(name).unwrap_or(&cluster.nats_server);
+        server.spawn(&cluster.guard, &nats_server.path).map_err(io_error(|| format!("start {name}")))?;
     }
     let reachable = cluster.reachable();
     tokio::select! {
-        ready = ready::wait_ready(&reachable, options.ready_limit) => ready?,
+        ready = ready::wait_ready(&options.topology, &reachable, options.ready_limit) => ready?,
         died = first_death(&mut cluster.servers) => return Err(died),
     }
+    streams::create(&cluster).await?;
     Ok(cluster)
 }
 
-async fn find_binary(named: Option<PathBuf>) -> Result<NatsServer, StartError> {
-    let found = tokio::task::spawn_blocking(move || NatsServer::find(named.as_deref())).await;
-    let found = found.map_err(|error| StartError::Io {
+/// The nats-server of the run, and those of servers that run another one.
+async fn find_binaries(
+    options: &StartOptions,
+) -> Result<(NatsServer, BTreeMap<ServerName, NatsServer>), StartError> {
+    let named = options.nats_server.clone();
+    let servers = options.topology.all_servers().iter();
+    let others: Vec<_> =
+        servers.filter_map(|server| Some((server.name.clone(), server.version.clone()?))).collect();
+    let look = move || {
+        let mut found = BTreeMap::new();
+        for (server, version) in others {
+            let binary = NatsServer::of_topology(&version);
+            found.insert(server.clone(), binary.map_err(|error| StartError::Version { server, error })?);
+        }
+        Ok((NatsServer::find(named.as_deref())?, found))
+    };
+    tokio::task::spawn_blocking(look).await.map_err(|error| StartError::Io {
         what: "look for nats-server".to_owned(),
         error: io::Error::other(error),
-    })?;
-    Ok(found?)
+    })?
 }
 
 /// Everything but the processes.
-fn prepare(options: &StartOptions, nats_server: NatsServer) -> Result<SuperCluster, StartError> {
+fn prepare(
+    options: &StartOptions,
+    nats_server: NatsServer,
+    other_versions: BTreeMap<ServerName, NatsServer>,
+) -> Result<SuperCluster, StartError> {
     let topology = options.topology.clone();
     let mut folder = tempfile::Builder::new();
     let folder = folder.prefix("loadgen-").disable_cleanup(options.keep).tempdir();
     let folder = folder.map_err(io_error(|| "create a folder for the run".to_owned()))?;
-    let system_password = Secret::random().map_err(io_error(|| "read /dev/urandom".to_owned()))?;
+    let seed = secret::random_seed().map_err(io_error(|| "read /dev/urandom".to_owned()))?;
+    let credentials = Credentials::new(seed, options.password.clone());
     let mut pool = PortPool::new(options.base_port);
     let mut ports = BTreeMap::new();
-    for server in topology.servers() {
-        ports.insert(server, ServerPorts::take(&mut pool)?);
+    for server in topology.all_servers() {
+        ports.insert(server.name.clone(), ServerPorts::take(&mut pool, server.ports)?);
     }
     let wan = Wan::start()?;
     let paths = Paths::lay(&wan, &topology, &options.rtt, &ports, &mut pool)?;
-    let plan = Plan { topology: &topology, ports: &ports, paths: &paths, settings: &options.settings };
-    let configs = plan.write(folder.path(), &system_password)?;
-    let servers = ports.into_iter().zip(configs).map(|((name, ports), config)| {
-        let log = config.with_extension("log");
-        (name, Server::new(ports, config, log))
-    });
+    let tls = make_certificates(&topology, folder.path())?;
+    let wires = Wires {
+        topology: &topology,
+        ports: &ports,
+        paths: &paths,
+        settings: &options.settings,
+        tls: tls.as_ref(),
+        folder: folder.path(),
+    };
+    write_configs(&wires, &credentials)?;
+    let files: BTreeMap<_, _> = ports.keys().map(|name| (name.clone(), wires.files(name))).collect();
+    let servers = ports
+        .into_iter()
+        .zip(files.into_values())
+        .map(|((name, ports), files)| (name, Server::new(ports, files.config, files.log)));
+    let servers = servers.collect();
     let guard = Guard::start((!options.keep).then_some(folder.path()));
     Ok(SuperCluster {
-        servers: servers.collect(),
+        servers,
         topology,
         paths,
         dark: BTreeSet::new(),
         isolated: BTreeSet::new(),
         cut_off: BTreeSet::new(),
         nats_server,
-        system_password,
+        other_versions,
+        credentials,
+        tls,
         ready_limit: options.ready_limit,
         guard: guard.map_err(io_error(|| "start the guard of the servers".to_owned()))?,
         _wan: wan,
@@ -151,40 +207,36 @@ fn prepare(options: &StartOptions, nats_server: NatsServer) -> Result<SuperClust
     })
 }
 
-/// What the configurations are made from.
-struct Plan<'a> {
-    topology: &'a Topology,
-    ports: &'a BTreeMap<ServerName, ServerPorts>,
-    paths: &'a Paths,
-    settings: &'a ServerSettings,
+fn make_certificates(topology: &Topology, folder: &Path) -> Result<Option<MadeFiles>, MakeCertificatesError> {
+    if topology.spec().tls.is_none() {
+        return Ok(None);
+    }
+    tls_files::make(&folder.join("tls"), &["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()])
+        .map(Some)
 }
 
-impl Plan<'_> {
-    /// Writes one file per server, in the order of `ports`.
-    fn write(&self, folder: &Path, system_password: &Secret) -> Result<Vec<PathBuf>, StartError> {
-        let mut files = Vec::new();
-        for (number, (name, own)) in self.ports.iter().enumerate() {
-            let stem = name.file_stem(number);
-            let region_ports = self.ports.iter().filter(|(peer, _)| peer.region() == name.region());
-            let others = self.topology.regions().iter().filter(|region| *region != name.region());
-            let config = ServerConfig {
-                name,
-                ports: own,
-                region_routes: region_ports.map(|(_, ports)| ports.route.port()).collect(),
-                gateways: others
-                    .map(|region| (region.as_str(), self.paths.gateway_ports(name.region(), region)))
-                    .collect(),
-                store_dir: &folder.join(&stem),
-                settings: self.settings,
-                system_password,
-            };
-            let file = folder.join(format!("{stem}.conf"));
-            std::fs::write(&file, config.render())
-                .map_err(io_error(|| format!("write {}", file.display())))?;
-            files.push(file);
-        }
-        Ok(files)
+/// Writes the servers' configurations, one folder for each region, and the files of users.
+fn write_configs(wires: &Wires<'_>, credentials: &Credentials) -> Result<(), StartError> {
+    for server in wires.topology.all_servers() {
+        let Some(ports) = wires.ports.get(&server.name) else { continue };
+        let text = server::config(wires.topology, server, &wires.of(server, ports), credentials)?;
+        write(&wires.files(&server.name).config, &text)?;
     }
+    for (name, text) in auth_files(wires.topology, credentials)? {
+        write(&wires.auth_dir().join(name), text.expose())?;
+    }
+    Ok(())
+}
+
+/// Only its owner may read it: a configuration holds passwords.
+fn write(file: &Path, text: &str) -> Result<(), StartError> {
+    let what = || format!("write {}", file.display());
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder).map_err(io_error(what))?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.create(true).truncate(true).write(true).mode(0o600).open(file).map_err(io_error(what));
+    file?.write_all(text.as_bytes()).map_err(io_error(what))
 }
 
 /// Ends when a server does.

@@ -8,7 +8,8 @@ use percent_encoding::percent_decode_str;
 
 use super::context::{Context, ContextError, Env, expand, read_secret, resolve, resolve_file};
 use super::opts::ConnectOpts;
-use crate::cluster::{OWN_NAME, Secret};
+use crate::cluster::OWN_NAME;
+use crate::secret::Secret;
 
 /// The place of a super-cluster, and the proof of who asks. `Debug` shows no secret.
 #[derive(Clone, Debug)]

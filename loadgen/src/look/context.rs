@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer};
 
-use crate::cluster::Secret;
+use crate::secret::Secret;
 
 /// Returns the value of an environment variable. Tests give their own.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::connect::{Login, LoginError};
 use super::context::Env;
-use crate::cluster::Secret;
+use crate::secret::Secret;
 
 /// How to reach a super-cluster.
 #[derive(Args, Clone, Debug, Default)]

@@ -8,7 +8,7 @@ use nats_geo::sim::herd::{Herd, Loss, Software};
 
 use crate::cli::{HerdLoss, Kind, SimulateOpts};
 use crate::plan::PlanError;
-use crate::wan::RttTable;
+use crate::topology::RttTable;
 
 /// A simulation that can be played.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::world::World;
 use crate::cluster::faults::FaultError;
 use crate::cluster::{StartOptions, SuperCluster};
-use crate::wan::MAX_RTT_MS;
+use crate::topology::MAX_RTT_MS;
 
 /// What a person may ask for, as the demo sends it.
 #[derive(Clone, Debug, Deserialize, PartialEq)]

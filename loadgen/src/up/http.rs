@@ -24,7 +24,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::control::{Command, Order};
 use super::world::World;
-use crate::cluster::Secret;
+use crate::secret::Secret;
 
 #[derive(Clone)]
 struct Api {

@@ -5,6 +5,7 @@
 
 pub mod control;
 pub mod http;
+pub mod plan;
 pub mod site;
 pub mod world;
 
@@ -14,8 +15,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
-use crate::cluster::{Secret, StartError, StartOptions, SuperCluster, UnknownNameError};
-use crate::plan::{ServePlan, UpPlan};
+use crate::cluster::{StartError, StartOptions, SuperCluster, UnknownNameError};
+use crate::secret::Secret;
+
+use plan::{ServePlan, UpPlan};
 use site::{Site, SiteError};
 use world::World;
 

@@ -20,8 +20,6 @@ mod delay_line;
 mod link;
 mod path;
 mod port;
-mod rtt;
-mod rtt_data;
 mod timer;
 
 use std::sync::{Arc, Mutex};
@@ -31,8 +29,6 @@ use tokio::sync::oneshot;
 
 pub use path::{OpenPathError, Path, PathOptions};
 pub use port::{ReservePortError, ReservedPort};
-pub(crate) use rtt::MAX_RTT_MS;
-pub use rtt::{ParseRttError, RttOverride, RttTable, UnknownPairError};
 
 use timer::Timer;
 

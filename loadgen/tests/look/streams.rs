@@ -2,7 +2,8 @@
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::stream::{Config, External, Source, StorageType};
-use loadgen::cluster::{NatsServer, StartOptions, SuperCluster, Topology};
+use loadgen::cluster::{NatsServer, StartOptions, SuperCluster};
+use loadgen::topology::Topology;
 use serde_json::Value;
 
 use crate::command::{Servers, TURN, free_ports, json, refused, shown, wait_until};

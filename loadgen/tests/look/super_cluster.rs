@@ -1,12 +1,15 @@
 //! A super-cluster of 2 x 3 servers: the tables show the numbers of each server's own monitoring endpoint.
 
-use loadgen::cluster::{StartOptions, SuperCluster, Topology};
+use loadgen::cluster::{StartOptions, SuperCluster};
 use loadgen::look::clusters::ClustersReport;
 use loadgen::look::connect::Login;
 use loadgen::look::gather::System;
 use loadgen::look::graph::Graph;
 use loadgen::look::opts::ConnectOpts;
 use loadgen::look::servers::{ServerRow, ServersReport};
+use loadgen::secret::Secret;
+use loadgen::topology::credentials::Login as Credentials;
+use loadgen::topology::{RttTable, Topology};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -17,11 +20,9 @@ async fn tables_show_the_numbers_of_each_server() {
     let _turn = TURN.lock().await;
     let topology = Topology::new(["lon", "us-east-1"], 3).unwrap();
     let mut options = StartOptions::new(topology);
-    options.rtt = loadgen::wan::RttTable::new(
-        vec!["lon us-east-1=76".parse().unwrap()],
-        &["lon".to_owned(), "us-east-1".to_owned()],
-    )
-    .unwrap();
+    options.rtt =
+        RttTable::new(vec!["lon us-east-1=76".parse().unwrap()], &["lon".to_owned(), "us-east-1".to_owned()])
+            .unwrap();
     let mut cluster = SuperCluster::start(options).await.unwrap();
     let url = cluster.server_urls()["lon-2"].clone();
 
@@ -33,12 +34,19 @@ async fn tables_show_the_numbers_of_each_server() {
     cluster.shutdown().await;
 }
 
+fn system_login(cluster: &SuperCluster) -> (String, Secret) {
+    match cluster.system_login().unwrap() {
+        Credentials::Password { user, password } => (user, password),
+        other => panic!("{other:?}"),
+    }
+}
+
 async fn system(cluster: &SuperCluster, url: &str) -> System {
-    let (user, password) = cluster.system_login();
+    let (user, password) = system_login(cluster);
     let opts = ConnectOpts {
         server: vec![url.parse().unwrap()],
         user: Some(user.parse().unwrap()),
-        password: Some(password.clone()),
+        password: Some(password),
         ..ConnectOpts::default()
     };
     let connection = Login::new(&opts, &|_| None).unwrap().open().await.unwrap();
@@ -119,9 +127,9 @@ async fn monitor(cluster: &SuperCluster, server: &str, path: &str) -> Value {
 }
 
 fn the_commands_print_both_tables(cluster: &SuperCluster, url: &str) {
-    let (user, password) = cluster.system_login();
+    let (user, password) = system_login(cluster);
     // As `nats` reads them, and as `ps` does not show them.
-    let env = [("NATS_URL", url), ("NATS_USER", user), ("NATS_PASSWORD", password.expose())];
+    let env = [("NATS_URL", url), ("NATS_USER", user.as_str()), ("NATS_PASSWORD", password.expose())];
     let servers = shown(&["servers"], &env);
     assert_eq!(servers.lines().count(), 1 + 2 + 6 + 1, "{servers}");
     assert!(servers.contains("| 2 clusters | 6 servers "), "{servers}");
@@ -166,8 +174,8 @@ async fn the_drawing_has_the_distance(cluster: &SuperCluster, url: &str) {
     .await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("graph.svg");
-    let (user, password) = cluster.system_login();
-    let args = ["graph", "--server", url, "--user", user, "--password", password.expose(), "--svg"];
+    let (user, password) = system_login(cluster);
+    let args = ["graph", "--server", url, "--user", &user, "--password", password.expose(), "--svg"];
     let printed = shown(&[&args[..], &[file.to_str().unwrap()]].concat(), &[]);
     assert!(printed.starts_with("2 regions with 6 servers, 1 gateway, 0 leaf node links"), "{printed}");
     let svg = std::fs::read_to_string(&file).unwrap();
@@ -178,11 +186,9 @@ async fn the_drawing_has_the_distance(cluster: &SuperCluster, url: &str) {
 }
 
 async fn a_dead_server_is_missed(cluster: &mut SuperCluster, url: &str) {
-    let (user, password) = cluster.system_login();
-    let env = [("NATS_URL", url), ("NATS_USER", user), ("NATS_PASSWORD", password.expose())];
-    let env: Vec<_> = env.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    let (user, password) = system_login(cluster);
+    let env = [("NATS_URL", url), ("NATS_USER", user.as_str()), ("NATS_PASSWORD", password.expose())];
     cluster.kill_server("us-east-1-3").unwrap();
-    let env: Vec<_> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
     // Its region is out of reach while the dialled server's gateway leads to it.
     wait_until(async || {
         let report = json(&["servers", "--timeout", "1000"], &env);

@@ -1,8 +1,9 @@
 //! Auth callout: a service decides who comes in, and to which account.
 
 use futures_util::StreamExt as _;
-use loadgen::cluster::{Auth as ServerAuth, Secret};
+use loadgen::cluster::Auth as ServerAuth;
 use loadgen::round::home_urls;
+use loadgen::secret::Secret;
 use nats_geo::Auth;
 use nats_geo::core::MoveCause;
 use nkeys::KeyPair;

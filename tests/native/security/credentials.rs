@@ -3,7 +3,8 @@
 use std::time::SystemTime;
 
 use loadgen::clock;
-use loadgen::cluster::{Auth as ServerAuth, Secret};
+use loadgen::cluster::Auth as ServerAuth;
+use loadgen::secret::Secret;
 use nats_geo::Auth;
 use nats_geo::core::{Cause, MoveCause, NoticeKind};
 use nkeys::KeyPair;

@@ -5,8 +5,21 @@ use std::fmt::{self, Write};
 use std::io::{self, Read};
 use std::str::FromStr;
 
+use serde::Deserialize;
+
+/// Bytes that nobody can guess, from the operating system.
+///
+/// # Errors
+/// There is no `/dev/urandom`.
+pub fn random_seed() -> io::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// A password, or anything else that no log may show.
-#[derive(Clone, Eq, PartialEq)]
+#[derive(Clone, Deserialize, Eq, PartialEq)]
+#[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {

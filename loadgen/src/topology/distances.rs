@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::rtt_data::{ALIASES, TO_HUBS_MS};
+use super::cities::{ALIASES, TO_HUBS_MS};
 
 /// Round-trip times between regions: a table of known cities, and what the user says.
 #[derive(Clone, Debug, Default)]
 pub struct RttTable {
     overrides: BTreeMap<(String, String), Duration>,
+    /// Cities of regions that are named otherwise.
+    cities: BTreeMap<String, String>,
+    /// Between regions of which nothing else is known.
+    other: Option<Duration>,
 }
 
 /// A region pair of which nobody knows the round-trip time.
@@ -29,8 +33,35 @@ impl RttTable {
         overrides: impl IntoIterator<Item = RttOverride>,
         regions: &[String],
     ) -> Result<Self, ParseRttError> {
-        let entry = |entry: RttOverride| entry.between(regions).map(|(from, to)| (pair(from, to), entry.rtt));
-        Ok(Self { overrides: overrides.into_iter().map(entry).collect::<Result<_, _>>()? })
+        let mut table = Self::default();
+        table.add(overrides, regions)?;
+        Ok(table)
+    }
+
+    /// Puts `overrides` between these regions on top; the last one for a pair wins.
+    ///
+    /// # Errors
+    /// An override whose regions are not among these.
+    pub fn add(
+        &mut self,
+        overrides: impl IntoIterator<Item = RttOverride>,
+        regions: &[String],
+    ) -> Result<(), ParseRttError> {
+        for entry in overrides {
+            let (from, to) = entry.between(regions)?;
+            self.set(from, to, entry.rtt);
+        }
+        Ok(())
+    }
+
+    /// Says in which known city a region lies.
+    pub fn place(&mut self, region: &str, city: &str) {
+        self.cities.insert(region.to_owned(), city.to_owned());
+    }
+
+    /// Sets the round-trip time between regions of which nothing else is known.
+    pub fn set_other(&mut self, rtt: Duration) {
+        self.other = Some(rtt);
     }
 
     /// Changes the round-trip time between two regions.
@@ -46,9 +77,13 @@ impl RttTable {
         if let Some(rtt) = self.overrides.get(&pair(from, to)) {
             return Ok(*rtt);
         }
-        let known = built_in_ms(from, to).or_else(|| built_in_ms(to, from));
+        let city = |region: &'_ str| self.cities.get(region).cloned().unwrap_or_else(|| region.to_owned());
+        let (a, b) = (city(from), city(to));
+        let in_one_city = (a == b).then_some(0);
+        let known = in_one_city.or_else(|| built_in_ms(&a, &b)).or_else(|| built_in_ms(&b, &a));
         known
             .map(|ms| Duration::from_millis(ms.into()))
+            .or(self.other)
             .ok_or_else(|| UnknownPairError { from: from.to_owned(), to: to.to_owned() })
     }
 }
@@ -80,13 +115,7 @@ pub struct RttOverride {
 impl RttOverride {
     /// Which two of these regions are meant.
     fn between<'a>(&self, known: &'a [String]) -> Result<(&'a str, &'a str), ParseRttError> {
-        let find = |name: &str| known.iter().find(|region| *region == name).map(String::as_str);
-        let is_between = |letter: char| letter == '-' || letter.is_whitespace();
-        let split = |(at, separator): (usize, &str)| {
-            let (from, to) = (&self.regions[..at], &self.regions[at + separator.len()..]);
-            Some((find(from.trim())?, find(to.trim())?))
-        };
-        let mut pairs = self.regions.match_indices(is_between).filter_map(split);
+        let mut pairs = pairs_of(&self.regions, known);
         match (pairs.next(), pairs.next()) {
             (Some((from, to)), None) if from == to => Err(ParseRttError::SameRegion(self.regions.clone())),
             (Some(pair), None) => Ok(pair),
@@ -96,6 +125,22 @@ impl RttOverride {
             }
         }
     }
+}
+
+/// Which two of these regions `A-B` or `A B` means, if it means one pair.
+pub(super) fn pair_of<'a>(text: &str, known: &'a [String]) -> Option<(&'a str, &'a str)> {
+    let mut pairs = pairs_of(text, known);
+    let pair = pairs.next().filter(|(from, to)| from != to)?;
+    pairs.next().is_none().then_some(pair)
+}
+
+fn pairs_of<'a>(text: &str, known: &'a [String]) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let find = |name: &str| known.iter().find(|region| *region == name).map(String::as_str);
+    let is_between = |letter: char| letter == '-' || letter.is_whitespace();
+    text.match_indices(is_between).filter_map(move |(at, separator)| {
+        let (from, to) = (&text[..at], &text[at + separator.len()..]);
+        Some((find(from.trim())?, find(to.trim())?))
+    })
 }
 
 /// Why an [`RttOverride`] was not understood.

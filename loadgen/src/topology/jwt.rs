@@ -1,0 +1,144 @@
+//! JWTs of operator mode, as `nsc` makes them: an operator vouches for accounts, each account for its users.
+//!
+//! Format: <https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/jwt>, version 2 of the claims.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use nkeys::KeyPair;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::credentials::{Credentials, KeyError};
+use super::model::Topology;
+use super::spec::{AccountSpec, ExportSpec, ImportSpec, LimitsSpec, UserSpec};
+use crate::secret::Secret;
+
+/// The operator's JWT.
+pub(super) fn operator(topology: &Topology, credentials: &Credentials) -> Result<String, KeyError> {
+    let key = credentials.operator_key()?;
+    let mut claims = json!({ "type": "operator", "version": VERSION });
+    if let Some(system) = topology.system_account() {
+        claims["system_account"] = credentials.account_key(system)?.public_key().into();
+    }
+    sign(&key, &key.public_key(), topology.name(), claims)
+}
+
+/// An account's JWT.
+pub(super) fn account(
+    topology: &Topology,
+    account: &AccountSpec,
+    credentials: &Credentials,
+) -> Result<String, KeyError> {
+    let mut claims = json!({
+        "type": "account",
+        "version": VERSION,
+        "limits": limits(account),
+        "default_permissions": { "pub": {}, "sub": {} },
+    });
+    claims["exports"] = account.exports.iter().map(export).collect::<Vec<_>>().into();
+    let imports = account.imports.iter().map(|import| self::import(topology, import, credentials));
+    claims["imports"] = imports.collect::<Result<Vec<_>, _>>()?.into();
+    claims["mappings"] = mappings(topology, account);
+    let key = credentials.account_key(account)?;
+    sign(&credentials.operator_key()?, &key.public_key(), &account.name, claims)
+}
+
+/// The text of a user's creds file.
+pub(super) fn creds(
+    account: &AccountSpec,
+    user: &UserSpec,
+    credentials: &Credentials,
+) -> Result<Secret, KeyError> {
+    let permissions = |subjects: &Option<Vec<String>>| match subjects {
+        Some(subjects) => json!({ "allow": subjects }),
+        None => json!({}),
+    };
+    let claims = json!({
+        "type": "user", "version": VERSION,
+        "pub": permissions(&user.publish), "sub": permissions(&user.subscribe),
+        "subs": UNLIMITED, "data": UNLIMITED, "payload": UNLIMITED,
+    });
+    let key = credentials.user_key(user)?;
+    let jwt = sign(&credentials.account_key(account)?, &key.public_key(), &user.name, claims)?;
+    let seed = credentials.user_seed(user)?;
+    Ok(Secret::new(format!(
+        "-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n\
+         -----BEGIN USER NKEY SEED-----\n{}\n------END USER NKEY SEED------\n",
+        seed.expose()
+    )))
+}
+
+/// Of the claims.
+const VERSION: u32 = 2;
+const UNLIMITED: i64 = -1;
+
+fn limits(account: &AccountSpec) -> Value {
+    let mut limits = json!({
+        "subs": UNLIMITED, "data": UNLIMITED, "payload": UNLIMITED, "imports": UNLIMITED, "exports": UNLIMITED,
+        "wildcards": true, "conn": UNLIMITED, "leaf": UNLIMITED,
+    });
+    if account.jetstream {
+        let LimitsSpec { max_memory, max_file, max_streams, max_consumers } = &account.limits;
+        let or_unlimited = |value: Option<u64>| value.map_or_else(|| json!(UNLIMITED), |value| json!(value));
+        limits["mem_storage"] = or_unlimited(max_memory.map(|size| size.bytes()));
+        limits["disk_storage"] = or_unlimited(max_file.map(|size| size.bytes()));
+        limits["streams"] = or_unlimited(max_streams.map(u64::from));
+        limits["consumer"] = or_unlimited(max_consumers.map(u64::from));
+    }
+    limits
+}
+
+fn export(export: &ExportSpec) -> Value {
+    let (kind, subject) = kind_of(export.stream.as_ref(), export.service.as_ref());
+    json!({ "name": subject, "subject": subject, "type": kind })
+}
+
+fn import(topology: &Topology, import: &ImportSpec, credentials: &Credentials) -> Result<Value, KeyError> {
+    let (kind, subject) = kind_of(import.stream.as_ref(), import.service.as_ref());
+    let mut claim = json!({ "name": subject, "subject": subject, "type": kind });
+    let exporter = topology.spec().accounts.iter().find(|account| account.name == import.from);
+    if let Some(exporter) = exporter {
+        claim["account"] = credentials.account_key(exporter)?.public_key().into();
+    }
+    if let Some(to) = &import.to {
+        claim["local_subject"] = to.as_str().into();
+    }
+    Ok(claim)
+}
+
+fn kind_of(stream: Option<&String>, service: Option<&String>) -> (&'static str, String) {
+    match (stream, service) {
+        (Some(subject), _) => ("stream", subject.clone()),
+        (None, subject) => ("service", subject.cloned().unwrap_or_default()),
+    }
+}
+
+fn mappings(topology: &Topology, account: &AccountSpec) -> Value {
+    let mut all = Map::new();
+    for mapping in &account.mappings {
+        let targets = mapping.targets(topology.regions()).into_iter().map(|target| {
+            let mut claim = json!({ "subject": target.subject, "weight": target.weight.unwrap_or(100) });
+            if let Some(cluster) = target.cluster {
+                claim["cluster"] = cluster.into();
+            }
+            claim
+        });
+        all.insert(mapping.from.clone(), targets.collect::<Vec<_>>().into());
+    }
+    all.into()
+}
+
+/// A JWT in which `issuer` says `claims` of `subject`.
+fn sign(issuer: &KeyPair, subject: &str, name: &str, claims: Value) -> Result<String, KeyError> {
+    let mut body =
+        json!({ "jti": "", "iat": ISSUED, "iss": issuer.public_key(), "sub": subject, "name": name });
+    body["nats"] = claims;
+    body["jti"] = URL_SAFE_NO_PAD.encode(Sha256::digest(body.to_string())).into();
+    let header = json!({ "typ": "JWT", "alg": "ed25519-nkey" });
+    let signed = [header, body].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
+    let signature = issuer.sign(signed.as_bytes()).map_err(|error| KeyError::new(name, error))?;
+    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
+/// A fixed moment in the past, because a topology knows no clock: 2024-01-01.
+const ISSUED: u64 = 1_704_067_200;

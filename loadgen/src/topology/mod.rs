@@ -1,0 +1,29 @@
+//! What a super-cluster consists of: its model, read from a file, from flags or from a preset, and checked.
+//!
+//! The flow: TOML -> [`spec::Spec`] (as written) -> [`check`] -> [`Topology`] -> [`render`] (configurations and files for other tools).
+//! Owns names, accounts, streams and distances. Pure: it reads no file, opens no socket, knows no process and no clock; files
+//! and random bytes come in as arguments.
+
+pub mod credentials;
+pub mod render;
+pub mod spec;
+
+mod check;
+mod cities;
+mod distances;
+mod file;
+mod jwt;
+mod model;
+mod presets;
+mod problem;
+mod units;
+mod warnings;
+
+pub(crate) use distances::MAX_RTT_MS;
+pub use distances::{ParseRttError, RttOverride, RttTable, UnknownPairError};
+pub use file::from_toml;
+pub use model::{Server, ServerName, Topology, file_stem};
+pub use presets::{PRESETS, Preset};
+pub use problem::{Problem, ProblemKind, TopologyError};
+pub use units::{ByteSize, Span};
+pub use warnings::Warning;

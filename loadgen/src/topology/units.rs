@@ -1,0 +1,138 @@
+//! Sizes and durations as people write them.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+/// A number of bytes, written as `64MB`, `1GB` or a plain number. As in nats-server, units count in 1024s.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct ByteSize(u64);
+
+impl ByteSize {
+    /// So many times 1024 x 1024 bytes.
+    pub const fn mebibytes(number: u64) -> Self {
+        Self(number << 20)
+    }
+
+    /// The number of bytes.
+    pub fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+/// As nats-server's configuration takes it.
+impl fmt::Display for ByteSize {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = UNITS.iter().rev().find(|(_, shift)| self.0 >> shift << shift == self.0 && self.0 > 0);
+        match unit {
+            Some((name, shift)) => write!(formatter, "{}{name}", self.0 >> shift),
+            None => write!(formatter, "{}", self.0),
+        }
+    }
+}
+
+/// Units that nats-server knows, and the powers of 2 that they stand for.
+const UNITS: [(&str, u32); 4] = [("KB", 10), ("MB", 20), ("GB", 30), ("TB", 40)];
+
+impl<'de> Deserialize<'de> for ByteSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match NumberOrText::deserialize(deserializer)? {
+            NumberOrText::Number(bytes) => Ok(Self(bytes)),
+            NumberOrText::Text(text) => parse_size(&text).map(Self).ok_or_else(|| {
+                de::Error::custom(format!(
+                    "`{text}` is not a size: write bytes, or KB, MB, GB or TB, as in \"64MB\""
+                ))
+            }),
+        }
+    }
+}
+
+fn parse_size(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let (number, unit) = (digits.trim().parse::<u64>().ok()?, &text[digits.len()..]);
+    let unit = unit.to_ascii_uppercase();
+    let shift = match unit.trim_end_matches('B').trim_end_matches('I') {
+        "" => 0,
+        short => UNITS.iter().find(|(name, _)| name.trim_end_matches('B') == short)?.1,
+    };
+    number.checked_mul(1 << shift)
+}
+
+/// A duration, written as `500ms`, `10s`, `2m`, `1h` or `7d`.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Span(Duration);
+
+impl Span {
+    /// The duration.
+    pub fn duration(self) -> Duration {
+        self.0
+    }
+
+    /// Nanoseconds, as JetStream's API counts.
+    pub fn nanos(self) -> u64 {
+        u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_span(&text).map(Self).ok_or_else(|| {
+            de::Error::custom(format!(
+                "`{text}` is not a duration: write a number and ms, s, m, h or d, as in \"2m\""
+            ))
+        })
+    }
+}
+
+/// Reads `500ms`, `10s`, `2m`, `1h`, `7d`.
+fn parse_span(text: &str) -> Option<Duration> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let number: u64 = digits.parse().ok()?;
+    let millis = match &text[digits.len()..] {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.checked_mul(millis).map(Duration::from_millis)
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a number of bytes, or a size such as \"64MB\"")]
+enum NumberOrText {
+    Number(u64),
+    Text(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_and_written_as_nats_server_does() {
+        for (text, bytes) in
+            [("64MB", 64 << 20), ("1g", 1 << 30), ("2GiB", 2 << 30), ("10KB", 10_240), ("7", 7)]
+        {
+            assert_eq!(parse_size(text), Some(bytes), "{text}");
+        }
+        for text in ["", "MB", "64 potatoes", "-1MB", "1.5GB", "99999999999TB"] {
+            assert_eq!(parse_size(text), None, "{text}");
+        }
+        assert_eq!(ByteSize::mebibytes(64).to_string(), "64MB");
+        assert_eq!(ByteSize(1500).to_string(), "1500");
+        assert_eq!(ByteSize(0).to_string(), "0");
+    }
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(parse_span("2m"), Some(Duration::from_secs(120)));
+        assert_eq!(parse_span("500ms"), Some(Duration::from_millis(500)));
+        for text in ["", "2", "m", "-1s", "2 m", "1y", "99999999999999999d"] {
+            assert_eq!(parse_span(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What `loadgen up` will start: its options, checked.
+
+use std::path::PathBuf;
+
+use crate::cli::UpOpts;
+use crate::cluster::StartOptions;
+use crate::plan::{PlanError, start_options};
+use crate::secret::Secret;
+use crate::topology::Topology;
+use crate::topology_command::load::load;
+
+/// A super-cluster that is started and kept up.
+#[derive(Clone, Debug)]
+pub struct UpPlan {
+    /// How it is started.
+    pub start: StartOptions,
+    /// What is served.
+    pub serve: Option<ServePlan>,
+}
+
+/// What `loadgen up --serve` serves.
+#[derive(Clone, Debug)]
+pub struct ServePlan {
+    /// Where; 0 for any free port.
+    pub port: u16,
+    /// The built demo.
+    pub web: PathBuf,
+}
+
+impl UpPlan {
+    /// Checks the options.
+    ///
+    /// # Errors
+    /// The first thing that cannot work.
+    pub fn new(opts: UpOpts) -> Result<Self, PlanError> {
+        let serve = opts.serve.then(|| ServePlan { port: opts.port.unwrap_or_default(), web: opts.web });
+        if let Some(serve) = &serve
+            && !serve.web.join("index.html").is_file()
+        {
+            return Err(PlanError::NoDemo { folder: serve.web.clone() });
+        }
+        let topology = match &opts.topology {
+            Some(topology) => load(topology)?,
+            None => Topology::new(opts.regions, opts.cluster.servers_per_region)?,
+        };
+        let mut start = start_options(topology, opts.cluster)?;
+        start.password = opts.password.map(Secret::new);
+        Ok(Self { start, serve })
+    }
+}
