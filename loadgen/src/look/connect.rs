@@ -210,9 +210,11 @@ impl Login {
                 options.user_and_password(user.expose().to_owned(), password.expose().to_owned())
             }
             Auth::NKey(seed) => options.nkey(seed.expose().to_owned()),
-            // The error's text could quote a line of the file.
             Auth::Creds(text) => {
-                options.credentials(text.expose()).map_err(|error| OpenError::Creds(error.kind()))?
+                // async-nats finds no seed in a file whose last line has no end.
+                let text = format!("{}\n", text.expose());
+                // The error's text could quote a line of the file.
+                options.credentials(&text).map_err(|error| OpenError::Creds(error.kind()))?
             }
         })
     }

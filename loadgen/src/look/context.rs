@@ -173,7 +173,8 @@ impl Context {
 pub fn resolve(setting: &'static str, value: &Secret, env: Env<'_>) -> Result<Secret, ContextError> {
     let text = value.expose();
     if let Some(path) = text.strip_prefix("file://") {
-        return read_secret(setting, &expand(path, env));
+        let text = read_secret(setting, &expand(path, env))?;
+        return Ok(Secret::new(text.expose().trim_end_matches(['\r', '\n'])));
     }
     if let Some(variable) = text.strip_prefix("env://") {
         let unset = || ContextError::Unset { setting, variable: variable.to_owned() };
@@ -208,7 +209,7 @@ pub fn read_secret(setting: &'static str, path: &Path) -> Result<Secret, Context
         path: path.to_owned(),
         error,
     })?;
-    Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
+    Ok(Secret::new(text))
 }
 
 /// Replaces `~` at the beginning of a path.
@@ -314,7 +315,7 @@ mod tests {
         assert!(text("env://NONE").unwrap_err().to_string().contains("`NONE`"));
         assert!(text("op://vault/hunter2").unwrap_err().to_string().contains("`password`"));
         let file = |value: &str| resolve_file("nkey", &Secret::new(value), &env);
-        assert_eq!(file("~/nats/seed.nk").unwrap().expose(), "SUA");
+        assert_eq!(file("~/nats/seed.nk").unwrap().expose(), "SUA\n");
         assert!(file("/none").unwrap_err().to_string().contains("`/none` for `nkey`"));
     }
 }

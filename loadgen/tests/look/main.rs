@@ -4,5 +4,6 @@
 mod command;
 mod logins;
 mod old_servers;
+mod presets;
 mod streams;
 mod super_cluster;
