@@ -151,7 +151,7 @@ pub struct Leafz {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Leaf {
-    /// The other server's name.
+    /// The other server's name; empty before 2.10.
     pub name: String,
     /// The account of this server that it joins.
     pub account: String,

@@ -164,7 +164,7 @@ impl System {
         let (mut answers, mut known): (Vec<Answered<T>>, _) = (Vec::new(), BTreeSet::new());
         let mut expected = expected;
         let mut until = started + self.timeout;
-        while !expected.is_some_and(|expected| answers.len() >= expected) {
+        while expected.is_none_or(|expected| answers.len() < expected) {
             let waiting = tokio::time::timeout_at(until.into(), self.replies.next());
             let Ok(message) = waiting.await else { break };
             let now = clock::now();

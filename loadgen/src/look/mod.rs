@@ -2,7 +2,8 @@
 //!
 //! This folder owns the connection of an operator, the requests to the system account, and the tables and drawings made of
 //! the answers. It must not know how a super-cluster is started (`crate::cluster`) or measured. All that it needs is a URL
-//! and credentials, so it works with servers that loadgen never saw. It only reads: it changes nothing in the servers.
+//! and credentials, so it works with servers that loadgen never saw. It only reads: it changes nothing in the servers. The one
+//! thing it takes from there is the name of loadgen's own connections, which a measurement does not count.
 
 pub mod answers;
 pub mod clusters;

@@ -176,5 +176,5 @@ fn label(number: usize, width: f64, curves: &[Curve], boxes: &[Rect], placed: &[
     let free: Vec<_> = places.filter(is_free).collect();
     let others = || curves.iter().enumerate().filter(|(other, _)| *other != number);
     let is_crossed = |place: &Rect| others().any(|(_, curve)| curve.crosses(place));
-    free.iter().find(|place| !is_crossed(place)).or(free.first()).copied()
+    free.iter().find(|place| !is_crossed(place)).or_else(|| free.first()).copied()
 }

@@ -66,10 +66,12 @@ pub struct GatewayLink {
 /// The links between a hub and a leaf node, or a cluster of leaf nodes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LeafLink {
-    /// The region that accepted the connections. Servers older than 2.10 do not say; then the first by name.
+    /// The region that accepted the connections; the first one by name if that is not known.
     pub hub: String,
     /// The region of the leaf nodes.
     pub leaf: String,
+    /// Whether a server said which end is the hub. nats-server 2.9 does not.
+    pub hub_is_known: bool,
     /// Accounts that they join, as the hub calls them if it answered.
     pub accounts: Vec<String>,
     /// The shortest of the round-trip times that the servers measured; `None` if none did.
@@ -186,9 +188,10 @@ fn leaf_links(servers: &[ServerInfo], answers: &[Answered<Leafz>]) -> Vec<LeafLi
         }
     }
     let finish = |((a, b), ends): ((String, String), LeafEnds)| {
+        let hub_is_known = ends.hub.is_some();
         let (hub, leaf) = if ends.hub.as_ref() == Some(&b) { (b, a) } else { (a, b) };
         let accounts = if ends.of_hub.is_empty() { ends.of_leaf } else { ends.of_hub };
-        LeafLink { hub, leaf, accounts: accounts.into_iter().collect(), rtt_ms: ends.rtt_ms }
+        LeafLink { hub, leaf, hub_is_known, accounts: accounts.into_iter().collect(), rtt_ms: ends.rtt_ms }
     };
     links.into_iter().map(finish).collect()
 }

@@ -188,10 +188,15 @@ fn gateway(link: &GatewayLink) -> Drawn<'_> {
 }
 
 fn leaf(link: &LeafLink) -> Drawn<'_> {
-    let LeafLink { hub, leaf, accounts, rtt_ms } = link;
+    let LeafLink { hub, leaf, hub_is_known, accounts, rtt_ms } = link;
     let time = rtt_ms.map(milliseconds);
+    let ends = if *hub_is_known {
+        format!("Leaf node {leaf} of {hub}")
+    } else {
+        format!("Leaf node link between {hub} and {leaf}")
+    };
     let title = format!(
-        "Leaf node {leaf} of {hub}, {}. Accounts: {}",
+        "{ends}, {}. Accounts: {}",
         time.as_deref().unwrap_or("not measured yet"),
         accounts.join(", ")
     );

@@ -56,6 +56,7 @@ fn both_ends_make_one_link() {
     let leaf = |leaf: &str, accounts: &[&str], rtt_ms| LeafLink {
         hub: "lon".into(),
         leaf: leaf.into(),
+        hub_is_known: true,
         accounts: accounts.iter().map(|account| (*account).to_owned()).collect(),
         rtt_ms: Some(rtt_ms),
     };
@@ -73,6 +74,25 @@ fn servers_that_do_not_say_who_dialled_make_one_link() {
     let graph = Graph::new(&servers, &[], &leafs);
     assert_eq!(graph.leafs.len(), 1);
     assert_eq!((graph.leafs[0].hub.as_str(), graph.leafs[0].rtt_ms), ("a-spoke", None));
+}
+
+/// As 2.9.10 answers.
+#[test]
+fn a_leaf_node_without_a_name_is_an_address() {
+    let hub = server("hub", "hub-1");
+    let leafs = json!({ "leafs": [
+        { "account": "ACC", "ip": "10.0.0.7", "port": 46234, "rtt": "272µs" },
+        { "account": "SYS", "ip": "10.0.0.7", "port": 46235 } ] });
+    let graph = Graph::new(std::slice::from_ref(&hub), &[], &[answered(&hub, leafs)]);
+    let link = LeafLink {
+        hub: "10.0.0.7".into(),
+        leaf: "hub".into(),
+        hub_is_known: false,
+        accounts: vec!["ACC".into(), "SYS".into()],
+        rtt_ms: Some(0.272),
+    };
+    assert_eq!(graph.leafs, [link]);
+    assert!(graph.to_svg().contains("Leaf node link between 10.0.0.7 and hub, 0.3 ms"));
 }
 
 #[test]
