@@ -34,7 +34,7 @@ for (const mode of MODES) {
         await page.waitForFunction(() => window.statuses.includes("stalled"));
         await noVerdict(page);
         assert.deepEqual(await page.evaluate(() => statuses.filter((type) => ["lost", "moved"].includes(type))), []);
-        // It measures afresh, which takes short connections beside the first.
+        // It measures again, which takes short connections beside the first.
         await until("the first connection is left", async () => {
           const clients = await clientsOf(name);
           return clients.length === 1 && clients[0].server === first.server && clients[0].connection.cid === first.connection.cid;

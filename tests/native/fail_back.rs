@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use nats_geo::GeoClient;
-use nats_geo::core::{MoveCause, Place};
+use nats_geo::core::{MoveCause, ServerRef};
 
 use crate::journal::Journal;
 use crate::load::Asking;
@@ -38,8 +38,9 @@ async fn clients_come_home_once_and_lose_no_request() {
     }
     for journal in &journals {
         let moves = journal.moves();
-        let is_return =
-            |(to, cause): &(Place, MoveCause)| to.region.as_str() == "lon" && *cause == MoveCause::FailBack;
+        let is_return = |(to, cause): &(ServerRef, MoveCause)| {
+            to.region.as_str() == "lon" && *cause == MoveCause::FailBack
+        };
         let planned = moves.iter().filter(|(_, cause)| cause.is_planned()).count();
         assert!(moves.last().is_some_and(is_return) && planned == 1, "{}", journal.text());
     }

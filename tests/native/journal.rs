@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt as _;
 use nats_geo::GeoClient;
-use nats_geo::core::{MoveCause, Notice, NoticeKind, Place};
+use nats_geo::core::{MoveCause, Notice, NoticeKind, ServerRef};
 
 use crate::world::wait_for;
 
@@ -34,7 +34,7 @@ impl Journal {
     }
 
     /// Where traffic went, and why.
-    pub(crate) fn moves(&self) -> Vec<(Place, MoveCause)> {
+    pub(crate) fn moves(&self) -> Vec<(ServerRef, MoveCause)> {
         let moves = self.notes().into_iter().filter_map(|note| match note {
             NoticeKind::Moved { to, cause, .. } => Some((to, cause)),
             _ => None,
@@ -43,7 +43,7 @@ impl Journal {
     }
 
     /// The first move: where traffic goes now, and why.
-    pub(crate) async fn first_move(&self) -> (Place, MoveCause) {
+    pub(crate) async fn first_move(&self) -> (ServerRef, MoveCause) {
         wait_for("a move", async || self.moves().into_iter().next()).await
     }
 

@@ -14,7 +14,7 @@ mod consumers;
 mod ending;
 mod fail_back;
 mod faults;
-mod gates;
+mod health_checks;
 mod home;
 mod jetstream;
 mod lame_duck;

@@ -25,7 +25,7 @@ const CONVERGENCE: Duration = Duration::from_secs(150);
 const EACH: u32 = 50;
 
 /// What may be stored in two regions: one message of each publisher at each of two moves.
-const IN_DOUBT: usize = 2 * REGIONS.len();
+const UNCONFIRMED: usize = 2 * REGIONS.len();
 /// Bound of what a durable reader is sent unasked, and so of what it may not have acknowledged when it moves.
 const IN_HAND: usize = 20;
 
@@ -162,7 +162,7 @@ impl Travellers {
             }
             let ledger = lock(&traveller.ledger);
             let (ordered, durable) = (again(&ledger.ordered), again(&ledger.durable));
-            assert!(ordered <= IN_DOUBT, "{region}: {ordered} came again in order");
+            assert!(ordered <= UNCONFIRMED, "{region}: {ordered} came again in order");
             assert!(durable <= IN_HAND, "{region}: {durable} came again from durable consumers");
             outcome.ordered_twice.insert(region, ordered);
             outcome.durable_twice.insert(region, durable);

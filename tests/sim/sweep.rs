@@ -61,7 +61,7 @@ sweeps![
     region_loss,
     blackhole,
     one_way_blackhole,
-    useless,
+    unhealthy,
     flapping,
     rolling_restart,
     brown_out,

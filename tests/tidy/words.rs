@@ -13,10 +13,12 @@ use super::rules::has_word;
 const HEADLESS: [&str; 4] = ["What ", "Whoever ", "Of everything ", "Where that is "];
 
 /// (Private term, the field's term.) Names in code spans are not meant.
-const PRIVATE: [(&str, &str); 24] = [
+const PRIVATE: [(&str, &str); 26] = [
     ("of no use", "failed its health check"),
     ("useless", "unhealthy"),
     ("unusable", "unhealthy"),
+    ("gate", "health check"),
+    ("gates", "health checks"),
     ("nothing better", "no healthy alternative"),
     ("stranded", "without a healthy alternative"),
     ("whoever", "the caller, the application, the operator"),

@@ -13,7 +13,7 @@ pub(crate) const ALL: [(&str, Maker); 15] = [
     ("server_lost", server_lost),
     ("region_lost", region_lost),
     ("region_silent", region_silent),
-    ("region_useless", region_useless),
+    ("region_unhealthy", region_unhealthy),
     ("warm_standby", warm_standby),
     ("fail_back_first_cohort", fail_back_first_cohort),
     ("fail_back_later", fail_back_later),
@@ -106,12 +106,12 @@ fn region_silent() -> Vector {
     })
 }
 
-fn region_useless() -> Vector {
+fn region_unhealthy() -> Vector {
     let what = "A region answers but fails its health check, and so does the next one: the third takes over, make before break.";
     vector(what, Policy::interactive(), 1, secs(25), |scenario| {
-        scenario.gate_period = Some(secs(5));
+        scenario.health_check_period = Some(secs(5));
         for each in [LON, 1] {
-            scenario.at(secs(3), region(each, ServerFault::Useless));
+            scenario.at(secs(3), region(each, ServerFault::Unhealthy));
         }
     })
 }

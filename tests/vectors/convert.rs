@@ -33,11 +33,11 @@ impl Told {
             }
             Event::Activated { conn } => Self::Activated { conn: conn.0 },
             Event::ActivateFailed { conn } => Self::ActivateFailed { conn: conn.0 },
-            Event::Unusable { conn, .. } => Self::Unusable { conn: conn.0 },
+            Event::Unhealthy { conn, .. } => Self::Unhealthy { conn: conn.0 },
             Event::Pong { ping, rtt } => Self::Pong { ping: ping.0, rtt_ns: ns(*rtt) },
             Event::Progress { conn } => Self::Progress { conn: conn.0 },
             Event::Closed { conn, cause } => Self::Closed { conn: conn.0, cause: End::of(cause) },
-            Event::ChooseAfresh => Self::ChooseAfresh,
+            Event::Reselect => Self::Reselect,
             Event::Resumed => Self::Resumed,
             other => panic!("{other:?} has no place in the format yet"),
         }
@@ -72,13 +72,13 @@ impl Told {
             }
             Self::Activated { conn: id } => Event::Activated { conn: conn(id) },
             Self::ActivateFailed { conn: id } => Event::ActivateFailed { conn: conn(id) },
-            Self::Unusable { conn: id } => Event::Unusable { conn: conn(id), why: String::new() },
+            Self::Unhealthy { conn: id } => Event::Unhealthy { conn: conn(id), why: String::new() },
             Self::Pong { ping, rtt_ns } => {
                 Event::Pong { ping: PingId(*ping), rtt: Duration::from_nanos(*rtt_ns) }
             }
             Self::Progress { conn: id } => Event::Progress { conn: conn(id) },
             Self::Closed { conn: id, cause } => Event::Closed { conn: conn(id), cause: cause.cause() },
-            Self::ChooseAfresh => Event::ChooseAfresh,
+            Self::Reselect => Event::Reselect,
             Self::Resumed => Event::Resumed,
         })
     }

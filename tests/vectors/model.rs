@@ -58,11 +58,11 @@ pub(crate) enum Told {
     OpenFailed { conn: u64, error: Failure },
     Activated { conn: u64 },
     ActivateFailed { conn: u64 },
-    Unusable { conn: u64 },
+    Unhealthy { conn: u64 },
     Pong { ping: u64, rtt_ns: u64 },
     Progress { conn: u64 },
     Closed { conn: u64, cause: End },
-    ChooseAfresh,
+    Reselect,
     Resumed,
 }
 

@@ -17,8 +17,8 @@ const WHY: Readonly<Record<RankReason, string>> = {
 
 export function drawRanking(snapshot: Snapshot): void {
   byId("ranking").querySelector("tbody")?.replaceChildren(...snapshot.regions.map((region) => row(region, snapshot.liveRegion)));
-  const { moves, discarded, inDoubt, resent, denied } = snapshot;
-  byId("counters").textContent = `${moves} ${moves === 1 ? "move" : "moves"} · publishes: ${inDoubt} unconfirmed, ${resent} resent, ${discarded} lost, ${denied} denied`;
+  const { moves, discarded, unconfirmed, resent, denied } = snapshot;
+  byId("counters").textContent = `${moves} ${moves === 1 ? "move" : "moves"} · publishes: ${unconfirmed} unconfirmed, ${resent} resent, ${discarded} lost, ${denied} denied`;
 }
 
 function row(region: RegionSnapshot, live: string | undefined): HTMLElement {

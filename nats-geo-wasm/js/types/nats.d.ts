@@ -215,11 +215,11 @@ export interface Snapshot {
   /** Best first. */
   readonly regions: readonly RegionSnapshot[];
   /**
-   * Counters of publishes: `discarded` are lost, `inDoubt` may or may not have arrived, `resent` went out once more, and
+   * Counters of publishes: `discarded` are lost, `unconfirmed` may or may not have arrived, `resent` went out once more, and
    * a server refused the `denied` ones. `moves` counts moves between links.
    */
   readonly discarded: number;
-  readonly inDoubt: number;
+  readonly unconfirmed: number;
   readonly resent: number;
   readonly denied: number;
   readonly moves: number;

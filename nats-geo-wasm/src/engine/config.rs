@@ -108,7 +108,7 @@ section!(probe: timeout Millis, in_flight_max Count, interval Millis, interval_m
     jitter Number, budget_per_minute Count32, start_samples Count, start_window_factor Count32,
     start_window_min Millis, start_window_max Millis, start_review Millis);
 section!(rank: samples Count, sample_age_intervals Count32, tie_ratio Number, tie_min Millis, tie_max Millis,
-    unhealthy_for Millis, servers_min Count, useless_for Millis);
+    unhealthy_for Millis, unhealthy_region_for Millis, servers_min Count);
 section!(dial: timeout Millis, in_flight_max Count, attempt_delay_min Millis, attempt_delay_max Millis,
     next_region_after Millis, siblings_down Count, siblings_down_within Millis, backoff_base Millis,
     backoff_cap Millis, stable_after Millis, budget_burst Count32, budget_per_second Number);

@@ -54,7 +54,7 @@ impl Engine {
         self.pump();
     }
 
-    /// The host slept: what is being opened starts afresh, and the selector measures again. A link that stays silent
+    /// The host slept: what is being opened starts anew, and the selector measures again. A link that stays silent
     /// over several wake-ups is dead: where timers are throttled to one a minute, every one of them is a wake-up.
     pub(super) fn wake(&mut self) {
         let is_told = self.woken_at == Some(self.now);

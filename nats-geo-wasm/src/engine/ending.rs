@@ -164,7 +164,7 @@ impl Engine {
         if self.live == Some(socket) {
             self.live = None;
         }
-        self.counters.in_doubt += link.in_doubt();
+        self.counters.unconfirmed += link.unconfirmed();
         link.out.give_publishes_to(&mut self.kept, self.now);
         if self.live.is_some() {
             self.send_kept();

@@ -305,7 +305,7 @@ impl Link {
     }
 
     /// Publishes that were handed to the socket and are not confirmed.
-    pub(super) fn in_doubt(&self) -> u64 {
+    pub(super) fn unconfirmed(&self) -> u64 {
         (self.entered - self.confirmed).saturating_sub(self.out.messages())
     }
 }

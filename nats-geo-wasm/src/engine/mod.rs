@@ -202,7 +202,7 @@ impl Engine {
     /// has taken over.
     pub fn reconnect(&mut self, now: Time) {
         self.advance(now);
-        self.tell(Event::ChooseAfresh);
+        self.tell(Event::Reselect);
         self.pump();
     }
 

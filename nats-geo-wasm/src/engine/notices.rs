@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use nats_geo::core::{EndpointId, Notice, NoticeKind, Place, ServerIdentity, Time, vocabulary};
+use nats_geo::core::{EndpointId, Notice, NoticeKind, ServerIdentity, ServerRef, Time, vocabulary};
 use nats_geo::wire::Complaint;
 
 use super::json::Object;
@@ -150,7 +150,7 @@ fn described(name: &str, notice: &Notice, text: &str) -> Object {
 }
 
 /// Where it happened, if that is one server.
-const fn place_of(kind: &NoticeKind) -> Option<&Place> {
+const fn place_of(kind: &NoticeKind) -> Option<&ServerRef> {
     match kind {
         NoticeKind::Connected(place)
         | NoticeKind::Dialing(place)

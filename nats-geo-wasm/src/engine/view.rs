@@ -1,6 +1,6 @@
 //! What users see when they look.
 
-use nats_geo::core::{Place, RankedServer, Reason, Snapshot, Time};
+use nats_geo::core::{RankedServer, Reason, ServerRef, Snapshot, Time};
 use nats_geo::wire::{Info, Msg};
 
 use super::json::Object;
@@ -14,7 +14,7 @@ pub(super) struct Counters {
     pub(super) out_msgs: u64,
     pub(super) out_bytes: u64,
     pub(super) discarded: u64,
-    pub(super) in_doubt: u64,
+    pub(super) unconfirmed: u64,
     pub(super) resent: u64,
     /// Publishes that a server refused because the account may not send them.
     pub(super) denied: u64,
@@ -24,7 +24,7 @@ pub(super) struct Counters {
 impl Counters {
     /// Publishes that were lost, or may have been.
     pub(super) const fn lost(&self) -> u64 {
-        self.discarded + self.in_doubt
+        self.discarded + self.unconfirmed
     }
 
     pub(super) fn received(&mut self, message: &Msg<'_>) {
@@ -37,15 +37,24 @@ impl Engine {
     /// Counts since the start, as JSON.
     #[must_use]
     pub fn stats(&self) -> String {
-        let Counters { in_msgs, in_bytes, out_msgs, out_bytes, discarded, in_doubt, resent, denied, moves } =
-            self.counters;
+        let Counters {
+            in_msgs,
+            in_bytes,
+            out_msgs,
+            out_bytes,
+            discarded,
+            unconfirmed,
+            resent,
+            denied,
+            moves,
+        } = self.counters;
         let counts = [
             ("in_msgs", in_msgs),
             ("in_bytes", in_bytes),
             ("out_msgs", out_msgs),
             ("out_bytes", out_bytes),
             ("discarded", discarded),
-            ("in_doubt", in_doubt),
+            ("unconfirmed", unconfirmed),
             ("resent", resent),
             ("denied", denied),
             // The first link is no move.
@@ -153,7 +162,7 @@ fn reason(object: Object, reason: &Reason) -> Object {
 }
 
 /// A link and where it leads.
-pub(super) fn place(place: &Place) -> Object {
+pub(super) fn place(place: &ServerRef) -> Object {
     Object::new()
         .text("region", place.region.as_str())
         .text("address", &place.address)

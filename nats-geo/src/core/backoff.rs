@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn full_jitter_grows_to_the_cap_and_starts_afresh() {
+    fn full_jitter_grows_to_the_cap_and_starts_anew() {
         let (base, cap) = (Duration::from_millis(500), Duration::from_secs(30));
         let mut rng = Rng::new(3);
         let largest = |failures: u32, rng: &mut Rng| {

@@ -47,7 +47,7 @@ pub enum Event {
         conn: ConnId,
     },
     /// A health check of the application failed on this link, although its server answers.
-    Unusable {
+    Unhealthy {
         /// The connection.
         conn: ConnId,
         /// The error of the health check.
@@ -76,7 +76,7 @@ pub enum Event {
     },
     /// The application asks for a new choice. The client measures every endpoint anew, and moves to the best region unless
     /// it is there. Without a live link this event only ends a back-off.
-    ChooseAfresh,
+    Reselect,
     /// The host slept or stalled, or has a network again. The core discards pending suspicions and samples in flight, and
     /// ends a back-off.
     Resumed,

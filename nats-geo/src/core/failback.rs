@@ -219,7 +219,7 @@ fn is_nearer(there: Option<Duration>, here: Option<Duration>) -> bool {
 mod tests {
     use super::super::damping::Damping;
     use super::super::rank::Context;
-    use super::super::useless::Useless;
+    use super::super::unhealthy::UnhealthyRegions;
     use super::super::{Config, Endpoint};
     use super::*;
 
@@ -267,8 +267,10 @@ mod tests {
 
         fn evaluate(&mut self, client: u64, at_ms: u64) -> Option<Pending> {
             let now = Time::from_millis(at_ms);
-            let (damping, useless, config) = (&Damping::default(), &Useless::default(), &self.config);
-            let context = Context { damping, useless, refusing: useless, live: None, config, client, now };
+            let (damping, unhealthy, config) =
+                (&Damping::default(), &UnhealthyRegions::default(), &self.config);
+            let context =
+                Context { damping, unhealthy, refusing: unhealthy, live: None, config, client, now };
             let ranking = RegionOrder::of(&self.roster, &context);
             let region = Region::new("ams");
             let base = base_of(&self.roster, &region);
@@ -295,7 +297,7 @@ mod tests {
         let pending = world.evaluate(1, 70_000).unwrap();
         assert_eq!((pending.region.as_str(), pending.cause), ("lon", MoveCause::FailBack));
         world.fail(1, 71_000);
-        assert_eq!(world.evaluate(1, 71_000), None, "a failure starts it afresh");
+        assert_eq!(world.evaluate(1, 71_000), None, "a failure restarts it");
     }
 
     #[test]

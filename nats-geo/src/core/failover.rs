@@ -7,14 +7,14 @@ use super::crowd::Crowd;
 use super::rank::{Ranked, Ranking};
 use super::rng::Rng;
 use super::sorted::{SortedMap, SortedSet};
-use super::{Cause, Config, DialConfig, EndpointId, MoveCause, Place, Reason, Region, Time};
+use super::{Cause, Config, DialConfig, EndpointId, MoveCause, Reason, Region, ServerRef, Time};
 
 /// The time without a live, unsuspected link.
 #[derive(Clone, Debug)]
 pub(crate) struct Outage {
     pub(crate) trouble: Trouble,
     /// The link that was lost or is silent; `None` before the first.
-    pub(crate) from: Option<Place>,
+    pub(crate) from: Option<ServerRef>,
     /// When which siblings of the lost server refused.
     sibling_failures: SortedMap<EndpointId, Time>,
     /// An endpoint outside the lost region was silent before any answered: the trouble may be ours.
@@ -81,7 +81,7 @@ impl Trouble {
 }
 
 impl Outage {
-    pub(crate) const fn new(trouble: Trouble, from: Option<Place>) -> Self {
+    pub(crate) const fn new(trouble: Trouble, from: Option<ServerRef>) -> Self {
         Self {
             trouble,
             from,
@@ -147,7 +147,7 @@ impl Outage {
 /// Returns also when a standby takes over.
 pub(crate) fn race_after_end(
     ranking: &Ranking,
-    from: &Place,
+    from: &ServerRef,
     config: &Config,
     now: Time,
     rng: &mut Rng,
@@ -164,7 +164,7 @@ pub(crate) fn race_after_end(
 /// fresh connection to the same server, which tells a dead connection from a dead server.
 pub(crate) fn race_on_suspicion(
     ranking: &Ranking,
-    from: &Place,
+    from: &ServerRef,
     config: &Config,
     now: Time,
     rng: &mut Rng,
@@ -176,30 +176,30 @@ pub(crate) fn race_on_suspicion(
 }
 
 /// Leaving a server that still works: its siblings, then the next regions, one at a time.
-pub(crate) fn race_to_leave(ranking: &Ranking, from: &Place, now: Time) -> Vec<Lane> {
+pub(crate) fn race_to_leave(ranking: &Ranking, from: &ServerRef, now: Time) -> Vec<Lane> {
     let siblings = siblings_first(ranking, from).filter(|id| *id != from.endpoint);
     vec![Lane::new(siblings.chain(others(ranking, &from.region)), now)]
 }
 
-/// Leaving a region that is of no use: the regions that may be of use, one server at a time.
+/// Leaving an unhealthy region: the regions that may be healthy, one server at a time.
 pub(crate) fn race_to_another_region(
     ranking: &Ranking,
-    from: &Place,
+    from: &ServerRef,
     may_try: impl Fn(&Region) -> bool,
     now: Time,
 ) -> Vec<Lane> {
-    vec![Lane::new(may_be_of_use(ranking, &from.region, may_try), now)]
+    vec![Lane::new(may_be_healthy(ranking, &from.region, may_try), now)]
 }
 
-/// Where a client may go whose region is of no use. A damped region fails too often, which is better than
-/// always; one that was of no use either may be by now.
-pub(crate) fn may_be_of_use<'a>(
+/// Where a client may go whose region is unhealthy. A damped region fails too often, which is better than
+/// always; one that was unhealthy, too, may be healthy by now.
+pub(crate) fn may_be_healthy<'a>(
     ranking: &'a Ranking,
     here: &'a Region,
     may_try: impl Fn(&Region) -> bool + 'a,
 ) -> impl Iterator<Item = EndpointId> + 'a {
     let may_be = move |region: &Region, server: &Ranked| match server.reason {
-        Reason::Useless { .. } => may_try(region),
+        Reason::UnhealthyRegion { .. } => may_try(region),
         Reason::Damped { .. } => true,
         _ => server.is_usable(),
     };
@@ -208,7 +208,7 @@ pub(crate) fn may_be_of_use<'a>(
 }
 
 /// The same after a connection limit had the old link closed first: if nobody takes the client in, it goes back.
-pub(crate) fn race_on_limit(ranking: &Ranking, from: &Place, now: Time) -> Vec<Lane> {
+pub(crate) fn race_on_limit(ranking: &Ranking, from: &ServerRef, now: Time) -> Vec<Lane> {
     let siblings = siblings_first(ranking, from);
     vec![Lane::new(others(ranking, &from.region).chain(siblings), now)]
 }
@@ -221,7 +221,7 @@ pub(crate) fn race_to_region(ranking: &Ranking, region: &Region, now: Time) -> V
 
 /// One server of each region, then the next of each: after credentials were refused. The region that was lost comes
 /// first, and others in order of rank.
-pub(crate) fn race_by_turns(ranking: &Ranking, from: Option<&Place>, now: Time) -> Vec<Lane> {
+pub(crate) fn race_by_turns(ranking: &Ranking, from: Option<&ServerRef>, now: Time) -> Vec<Lane> {
     let own = from.map(|from| siblings_first(ranking, from).collect());
     let others = ranking.order().regions().filter(|region| from.is_none_or(|from| from.region != **region));
     let others = others.map(|region| ranking.in_region(region).map(|server| server.endpoint).collect());
@@ -245,7 +245,7 @@ pub(crate) fn overlap(ranking: &Ranking, config: &Config) -> Duration {
 }
 
 /// The servers of the region, the one that was left last: it may merely have closed the connection.
-fn siblings_first<'a>(ranking: &'a Ranking, from: &'a Place) -> impl Iterator<Item = EndpointId> + 'a {
+fn siblings_first<'a>(ranking: &'a Ranking, from: &'a ServerRef) -> impl Iterator<Item = EndpointId> + 'a {
     let siblings = ranking.in_region(&from.region).map(|server| server.endpoint);
     siblings.filter(|id| *id != from.endpoint).chain([from.endpoint])
 }
@@ -263,9 +263,9 @@ mod tests {
         Ranking::of_usable(&[("lon", &[1, 2, 3]), ("ams", &[11]), ("dal", &[113])])
     }
 
-    fn from() -> Place {
+    fn from() -> ServerRef {
         let (conn, endpoint, region) = (ConnId(7), EndpointId(2), Region::new("lon"));
-        Place { conn, endpoint, address: "lon-2:4222".into(), server: None, region }
+        ServerRef { conn, endpoint, address: "lon-2:4222".into(), server: None, region }
     }
 
     fn queue(lane: &Lane) -> Vec<u64> {

@@ -28,7 +28,7 @@ mod action;
 pub use action::{Action, Handover};
 
 mod notice;
-pub use notice::{MoveCause, Notice, NoticeKind, Place};
+pub use notice::{MoveCause, Notice, NoticeKind, ServerRef};
 
 pub mod vocabulary;
 
@@ -56,7 +56,7 @@ pub use delivery::DeliveryRate;
 mod damping;
 mod failback;
 mod failover;
-mod useless;
+mod unhealthy;
 
 mod selector;
 pub use selector::Selector;

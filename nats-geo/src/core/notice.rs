@@ -22,50 +22,50 @@ pub struct Notice {
 #[non_exhaustive]
 pub enum NoticeKind {
     /// The first link of the client is live. From now on it publishes and receives.
-    Connected(Place),
+    Connected(ServerRef),
     /// The client dials a server.
-    Dialing(Place),
+    Dialing(ServerRef),
     /// A dial succeeded: the server answered CONNECT with PONG. No traffic goes there yet.
-    Opened(Place),
+    Opened(ServerRef),
     /// A dial failed. The client tries other servers by itself.
     OpenFailed {
         /// The server.
-        place: Place,
+        place: ServerRef,
         /// Why the dial failed.
         error: OpenError,
     },
     /// A PING is overdue, and no bytes arrive on the link. The client dials other servers, and moves to the first that
     /// answers. The link stays open: it may answer yet.
-    Suspected(Place),
+    Suspected(ServerRef),
     /// A suspected link answers again. The client stops the dials that the suspicion began.
-    Cleared(Place),
+    Cleared(ServerRef),
     /// A link is lost. If it was the active one, requests that wait on it fail, and the client moves to another server.
     Lost {
         /// The server.
-        place: Place,
+        place: ServerRef,
         /// Why the link ended; `None` if the client closed it, because no PONG arrived in time.
         cause: Option<Cause>,
     },
     /// The server of the active link announced that it will close its clients. The client moves before that, and loses
     /// nothing.
-    LameDuck(Place),
+    LameDuck(ServerRef),
     /// A server answers, but a health check of the application failed there. The client avoids the region for a while,
     /// and leaves it if another region passes the check.
     Unhealthy {
         /// The server.
-        place: Place,
+        place: ServerRef,
         /// The error of the health check.
         why: String,
     },
     /// The active region fails a health check, and no other region passes it. The client stays. It sends this notice once.
     /// It can send it again after a region has passed.
-    NoHealthyAlternative(Place),
+    NoHealthyAlternative(ServerRef),
     /// New traffic goes to another link.
     Moved {
         /// The server that traffic went to before.
-        from: Place,
+        from: ServerRef,
         /// The server that traffic goes to now.
-        to: Place,
+        to: ServerRef,
         /// Why the client moved.
         cause: MoveCause,
         /// Whether the old link stays open for a while. Meanwhile plain subscriptions may receive duplicates; see
@@ -73,7 +73,7 @@ pub enum NoticeKind {
         overlap: bool,
     },
     /// The warm standby is connected. The client can move there without a dial.
-    StandbyReady(Place),
+    StandbyReady(ServerRef),
     /// The client left a region so often that it avoids the region for now.
     Damped {
         /// The region.
@@ -110,7 +110,7 @@ pub enum NoticeKind {
     /// The client has no link, and no server answers. It continues to dial, with pauses.
     Offline,
     /// The account allows no second connection, so the client closes the active link before it opens the next one.
-    BreakBeforeMake(Place),
+    BreakBeforeMake(ServerRef),
     /// The host slept or stalled: a timer fired much too late. The client discards pending suspicions, because silence
     /// proved nothing.
     Stalled,
@@ -170,10 +170,10 @@ pub enum NoticeKind {
     },
 }
 
-/// A link and its server.
+/// A link, and the server that it leads to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Place {
+pub struct ServerRef {
     /// The link.
     pub conn: ConnId,
     /// The endpoint.
@@ -186,7 +186,7 @@ pub struct Place {
     pub region: Region,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ServerRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.region, self.server.as_deref().unwrap_or(&self.address))
     }

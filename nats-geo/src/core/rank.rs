@@ -9,7 +9,7 @@ use super::discovery::Roster;
 use super::record::{Fingerprint, Record};
 use super::rng::{rendezvous_score, scale};
 use super::sorted::sort_few;
-use super::useless::Useless;
+use super::unhealthy::UnhealthyRegions;
 use super::{Config, EndpointId, RankConfig, Reason, Region, Time};
 
 /// Regions, best first, and the servers of each, best first.
@@ -154,9 +154,9 @@ impl RegionOrder {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context<'a> {
     pub(crate) damping: &'a Damping,
-    pub(crate) useless: &'a Useless,
+    pub(crate) unhealthy: &'a UnhealthyRegions,
     /// Regions that refused the credentials.
-    pub(crate) refusing: &'a Useless,
+    pub(crate) refusing: &'a UnhealthyRegions,
     /// The server of a link that carries traffic and is not under suspicion: that is evidence enough.
     pub(crate) live: Option<Fingerprint>,
     pub(crate) config: &'a Config,
@@ -243,7 +243,7 @@ enum Standing {
     Usable,
     Damped,
     TooFew,
-    Useless,
+    UnhealthyRegion,
     Unmeasured,
     Refused,
     Unhealthy,
@@ -287,10 +287,10 @@ impl Context<'_> {
 
     /// The standing of a region in which so many servers answer.
     fn of_answering(&self, name: &Region, answering: usize) -> (Standing, Reason) {
-        if let Some(until) = self.useless.until(name, self.now) {
-            (Standing::Useless, Reason::Useless { until })
+        if let Some(until) = self.unhealthy.until(name, self.now) {
+            (Standing::UnhealthyRegion, Reason::UnhealthyRegion { until })
         } else if let Some(until) = self.refusing.until(name, self.now) {
-            (Standing::Useless, Reason::CredentialsRefused { until: Some(until) })
+            (Standing::UnhealthyRegion, Reason::CredentialsRefused { until: Some(until) })
         } else if answering < self.config.rank.servers_min {
             (Standing::TooFew, Reason::TooFew { answering })
         } else if let Some(until) = self.damping.suppressed_until(name, self.now, &self.config.damping) {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Place, Region, Time};
+use super::{Region, ServerRef, Time};
 
 /// The state of a [`Selector`](super::Selector) at one moment.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -12,9 +12,9 @@ pub struct Snapshot {
     /// When.
     pub at: Time,
     /// Where traffic goes now; `None` while nothing is live.
-    pub active: Option<Place>,
+    pub active: Option<ServerRef>,
     /// The warm standby, if there is one.
-    pub standby: Option<Place>,
+    pub standby: Option<ServerRef>,
     /// Whether the active link is under suspicion.
     pub suspect: bool,
     /// All known servers, best first.
@@ -69,7 +69,7 @@ pub enum Reason {
         answering: usize,
     },
     /// Its region failed a health check.
-    Useless {
+    UnhealthyRegion {
         /// Until then.
         until: Time,
     },
@@ -95,7 +95,7 @@ impl fmt::Display for Reason {
             Self::Farther { behind } => write!(f, "{:.1} ms behind the nearest", millis(*behind)),
             Self::Damped { until } => write!(f, "its region failed too often; damped until {until}"),
             Self::TooFew { answering } => write!(f, "only {answering} of its region answer"),
-            Self::Useless { until } => {
+            Self::UnhealthyRegion { until } => {
                 write!(f, "its region failed a health check; considered again at {until}")
             }
             Self::CredentialsRefused { until: Some(until) } => {

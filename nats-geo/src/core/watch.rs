@@ -92,7 +92,7 @@ impl Watch {
         lifts
     }
 
-    /// After a stall: what was awaited proves nothing. Pings afresh.
+    /// After a stall: what was awaited proves nothing. Pings again.
     pub(crate) fn restart(&mut self, now: Time) {
         self.outstanding = None;
         self.suspect = false;

@@ -374,7 +374,7 @@ pub enum FlushError {
     /// For the whole `publish_wait`, no link was live or its server did not answer.
     #[error("no server confirmed within `publish_wait`; earlier publishes may or may not have arrived")]
     Unavailable,
-    /// The link was lost; [`Stats::in_doubt`] counts what was on it.
+    /// The link was lost; [`Stats::unconfirmed`] counts what was on it.
     #[error("the connection was lost; earlier publishes may or may not have arrived")]
     LinkLost,
     /// The drain ended at [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout), and the client closed. A request

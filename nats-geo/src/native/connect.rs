@@ -33,11 +33,11 @@ pub enum ConnectError {
     /// Another client uses the decision log.
     #[error("another client uses the decision log: give each client a `DecisionLog` of its own")]
     DecisionLogInUse,
-    /// A health check ([`Gate`](super::Gate)) cannot work.
-    #[error("the health check `{gate}` cannot work: {problem}")]
-    Gate {
+    /// A health check ([`HealthCheck`](super::HealthCheck)) cannot work.
+    #[error("the health check `{name}` cannot work: {problem}")]
+    HealthCheck {
         /// Its name.
-        gate: String,
+        name: String,
         /// The problem, with a remedy.
         problem: String,
     },

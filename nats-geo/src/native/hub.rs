@@ -32,7 +32,7 @@ use refusals::Refusals;
 /// Shared by all parts of one client.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    place: watch::Sender<Place>,
+    active: watch::Sender<ActiveLink>,
     /// The link that the core last decided for: an activation that was overtaken must not switch any more.
     aim: Mutex<Option<ConnId>>,
     pub(crate) home: Home,
@@ -60,7 +60,7 @@ pub(crate) struct Hub {
 
 /// Where new traffic goes.
 #[derive(Clone, Debug)]
-pub(crate) enum Place {
+pub(crate) enum ActiveLink {
     /// Nowhere, until a link is live.
     Offline,
     Live(Arc<Link>),
@@ -92,7 +92,7 @@ impl Hub {
     pub(crate) fn new(limits: Limits, kept: Option<Arc<Kept>>) -> Self {
         let (news, news_receiver) = mpsc::channel(NEWS_MAX);
         Self {
-            place: watch::Sender::new(Place::Offline),
+            active: watch::Sender::new(ActiveLink::Offline),
             aim: Mutex::default(),
             home: Home::default(),
             carriers: Mutex::default(),
@@ -128,22 +128,22 @@ impl Hub {
 
     /// Sends the message on the live link if it takes it at once: it is then taken out of `slot`.
     fn send_now(&self, slot: &mut Option<OutboundMessage>) -> Result<(), NotSent> {
-        match &*self.place.borrow() {
-            Place::Live(link) => link.offer(slot, Kind::Publish).map(drop).map_err(NotSent::from),
-            Place::Offline => Ok(()),
-            Place::Closed => Err(NotSent::Closed),
+        match &*self.active.borrow() {
+            ActiveLink::Live(link) => link.offer(slot, Kind::Publish).map(drop).map_err(NotSent::from),
+            ActiveLink::Offline => Ok(()),
+            ActiveLink::Closed => Err(NotSent::Closed),
         }
     }
 
     /// The live link, waited for within the bound.
     pub(crate) async fn live(&self) -> Result<Arc<Link>, NotSent> {
-        let mut place = self.place.subscribe();
-        let live = place.wait_for(|place| !matches!(place, Place::Offline));
+        let mut active = self.active.subscribe();
+        let live = active.wait_for(|active| !matches!(active, ActiveLink::Offline));
         match tokio::time::timeout(self.limits.publish_wait, live)
             .await
-            .map(|place| place.map(|it| it.clone()))
+            .map(|active| active.map(|it| it.clone()))
         {
-            Ok(Ok(Place::Live(link))) => Ok(link),
+            Ok(Ok(ActiveLink::Live(link))) => Ok(link),
             Ok(_) => Err(NotSent::Closed),
             Err(_elapsed) => Err(NotSent::Waited),
         }
@@ -151,14 +151,14 @@ impl Hub {
 
     /// The live link, if there is one.
     pub(crate) fn live_now(&self) -> Option<Arc<Link>> {
-        match &*self.place.borrow() {
-            Place::Live(link) => Some(Arc::clone(link)),
+        match &*self.active.borrow() {
+            ActiveLink::Live(link) => Some(Arc::clone(link)),
             _ => None,
         }
     }
 
-    pub(crate) fn places(&self) -> watch::Receiver<Place> {
-        self.place.subscribe()
+    pub(crate) fn active_link(&self) -> watch::Receiver<ActiveLink> {
+        self.active.subscribe()
     }
 
     /// From now on, only this link may be [switched to](Self::switch_to).
@@ -185,29 +185,29 @@ impl Hub {
         let aim = lock(&self.aim);
         let mut switched = false;
         if *aim == Some(link.conn) {
-            self.place.send_if_modified(|place| {
-                switched = match place {
-                    Place::Closed => false,
-                    Place::Live(old) if Arc::ptr_eq(old, link) => false,
-                    Place::Live(_) | Place::Offline => true,
+            self.active.send_if_modified(|active| {
+                switched = match active {
+                    ActiveLink::Closed => false,
+                    ActiveLink::Live(old) if Arc::ptr_eq(old, link) => false,
+                    ActiveLink::Live(_) | ActiveLink::Offline => true,
                 };
                 if switched {
-                    *place = Place::Live(Arc::clone(link));
+                    *active = ActiveLink::Live(Arc::clone(link));
                 }
                 switched
             });
         }
         drop(aim);
         self.counters.moves.fetch_add(u64::from(switched), Ordering::Relaxed);
-        matches!(&*self.place.borrow(), Place::Live(live) if Arc::ptr_eq(live, link))
+        matches!(&*self.active.borrow(), ActiveLink::Live(live) if Arc::ptr_eq(live, link))
     }
 
     /// No new traffic goes to this link any more.
     pub(crate) fn leave(&self, conn: ConnId) {
-        self.place.send_if_modified(|place| {
-            let here = matches!(place, Place::Live(link) if link.conn == conn);
+        self.active.send_if_modified(|active| {
+            let here = matches!(active, ActiveLink::Live(link) if link.conn == conn);
             if here {
-                *place = Place::Offline;
+                *active = ActiveLink::Offline;
             }
             here
         });
@@ -293,13 +293,13 @@ impl Hub {
     }
 
     /// Takes no new traffic any more.
-    pub(crate) fn close_place(&self) {
-        self.place.send_replace(Place::Closed);
+    pub(crate) fn refuse_new_traffic(&self) {
+        self.active.send_replace(ActiveLink::Closed);
     }
 
     /// Ends everything that waits for a link or a message.
     pub(crate) fn close(&self) {
-        self.close_place();
+        self.refuse_new_traffic();
         lock(&self.carriers).clear();
         for feed in self.take_feeds() {
             feed.end();
@@ -312,27 +312,27 @@ impl Hub {
 
     /// Waits for a link that takes the message; follows a move.
     async fn send_later(&self, message: &OutboundMessage) -> Result<(), NotSent> {
-        let mut places = self.place.subscribe();
+        let mut active_link = self.active.subscribe();
         let sending = async {
             loop {
-                let place = places.borrow_and_update().clone();
-                match place {
-                    Place::Closed => return Err(NotSent::Closed),
-                    Place::Offline => {}
-                    Place::Live(link) => tokio::select! {
+                let active = active_link.borrow_and_update().clone();
+                match active {
+                    ActiveLink::Closed => return Err(NotSent::Closed),
+                    ActiveLink::Offline => {}
+                    ActiveLink::Live(link) => tokio::select! {
                         pushed = link.push(message, Kind::Publish) => match pushed {
                             Ok(_) => return Ok(()),
                             Err(Refusal::Ended) => {}
                             Err(refusal) => return Err(refusal.into()),
                         },
                         // Traffic goes elsewhere now.
-                        _ = places.changed() => {
-                            places.mark_changed();
+                        _ = active_link.changed() => {
+                            active_link.mark_changed();
                         }
                     },
                 }
                 // The sender is in `self`.
-                let _ = places.changed().await;
+                let _ = active_link.changed().await;
             }
         };
         let sent = tokio::time::timeout(self.limits.publish_wait, sending).await;

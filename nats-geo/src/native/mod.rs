@@ -24,8 +24,8 @@ pub use options::{ConnectionOptions, GeoOptions, WithoutEffect, connect};
 mod again;
 pub use again::{AtLeastOnce, Overflow};
 
-mod gates;
-pub use gates::{Gate, GateLink};
+mod health;
+pub use health::{HealthCheck, HealthCheckLink};
 
 mod connect;
 pub use connect::{ConnectError, Failure, ServerFailure};

@@ -9,7 +9,7 @@ use super::again::AtLeastOnce;
 use super::lines::CONTROL_LINE_MAX;
 use super::names::Names;
 use super::observe::DecisionLog;
-use super::{Auth, ConnectError, Gate, GeoClient, IntoServers, Secret, Tls};
+use super::{Auth, ConnectError, GeoClient, HealthCheck, IntoServers, Secret, Tls};
 use crate::core::Config;
 
 mod connection;
@@ -74,7 +74,7 @@ pub struct GeoOptions {
     drain_timeout: Duration,
     seed: Option<u64>,
     decision_log: Option<DecisionLog>,
-    gates: Vec<Gate>,
+    health_checks: Vec<HealthCheck>,
     ignore_discovered_servers: bool,
     retry_on_initial_connect: bool,
     customize: Option<Customize>,
@@ -104,7 +104,7 @@ impl GeoOptions {
             drain_timeout: DRAIN_TIMEOUT,
             seed: None,
             decision_log: None,
-            gates: Vec::new(),
+            health_checks: Vec::new(),
             ignore_discovered_servers: false,
             retry_on_initial_connect: false,
             customize: None,
@@ -296,8 +296,8 @@ impl GeoOptions {
     }
 
     /// Adds a health check that a region must pass. Default none: a server that answers is healthy.
-    pub fn gate(mut self, gate: Gate) -> Self {
-        self.gates.push(gate);
+    pub fn health_check(mut self, check: HealthCheck) -> Self {
+        self.health_checks.push(check);
         self
     }
 
@@ -350,7 +350,7 @@ impl fmt::Debug for GeoOptions {
             .field("drain_timeout", &self.drain_timeout)
             .field("seed", &self.seed)
             .field("decision_log", &self.decision_log)
-            .field("gates", &self.gates)
+            .field("health_checks", &self.health_checks)
             .field("ignore_discovered_servers", &self.ignore_discovered_servers)
             .field("retry_on_initial_connect", &self.retry_on_initial_connect)
             .finish_non_exhaustive()

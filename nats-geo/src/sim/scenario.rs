@@ -35,8 +35,8 @@ pub struct Scenario {
     pub paths: Vec<Vec<PathModel>>,
     /// Site and policy of each client.
     pub clients: Vec<(usize, Config)>,
-    /// Clients ask a health gate before they go somewhere in order, and this often where they are.
-    pub gate_period: Option<Duration>,
+    /// Clients run a health check before a planned move, and with this period on the live link. `None`: never.
+    pub health_check_period: Option<Duration>,
     /// The clients start one after the other within this long.
     pub start_over: Duration,
     /// The steps, in any order.
@@ -112,10 +112,10 @@ pub enum ServerFault {
     Lock,
     /// The credentials are good again.
     Unlock,
-    /// It answers, but fails the health gates of clients: see [`Scenario::gate_period`].
-    Useless,
+    /// It answers, but fails the health checks of clients: see [`Scenario::health_check_period`].
+    Unhealthy,
     /// It passes them again.
-    Useful,
+    Healthy,
     /// Its endpoint is no longer on offer.
     Withdraw,
     /// Its endpoint is on offer again.
@@ -193,7 +193,7 @@ impl Scenario {
             accepts_per_second: 1_000.0,
             paths: (0..3).map(|from| (0..3).map(|to| path(from, to)).collect()).collect(),
             clients,
-            gate_period: None,
+            health_check_period: None,
             start_over: Duration::ZERO,
             steps: Vec::new(),
             lasts: Duration::from_secs(60),
@@ -232,8 +232,8 @@ impl Scenario {
             let value = self.accepts_per_second.to_string();
             return error("accepts_per_second".into(), value, "a positive number".into());
         }
-        if self.gate_period.is_some_and(|period| period.is_zero()) {
-            return error("gate_period".into(), "0".into(), "more than zero".into());
+        if self.health_check_period.is_some_and(|period| period.is_zero()) {
+            return error("health_check_period".into(), "0".into(), "more than zero".into());
         }
         if self.paths.len() != sites || self.paths.iter().any(|row| row.len() != sites) {
             return error("paths".into(), "of another size".into(), format!("{sites} rows of {sites}"));
@@ -310,7 +310,10 @@ mod tests {
         refused(|it| it.clients[0].0 = 7, "clients[0].0 is 7, but must be below 3");
         refused(|it| it.paths[0][1].loss = 1.5, "paths[0][1].loss is 1.5, but must be from 0 to 1");
         refused(|it| it.accepts_per_second = 0.0, "accepts_per_second is 0, but must be a positive number");
-        refused(|it| it.gate_period = Some(Duration::ZERO), "gate_period is 0, but must be more than zero");
+        refused(
+            |it| it.health_check_period = Some(Duration::ZERO),
+            "health_check_period is 0, but must be more than zero",
+        );
         refused(
             |it| it.at(Duration::from_secs(61), Fault::Region { region: 0, what: ServerFault::Crash }),
             "steps[0].at is 61s, but must be at most `lasts`, 60s",

@@ -22,7 +22,7 @@ pub const ALL: [(&str, Family); 14] = [
     ("region_loss", region_loss),
     ("blackhole", blackhole),
     ("one_way_blackhole", one_way_blackhole),
-    ("useless", useless),
+    ("unhealthy", unhealthy),
     ("flapping", flapping),
     ("rolling_restart", rolling_restart),
     ("brown_out", brown_out),
@@ -147,18 +147,18 @@ pub fn one_way_blackhole(seed: u64) -> Scenario {
 }
 
 /// The home region fails its health check, once or repeatedly. Sometimes the next region fails its check too, or dies.
-pub fn useless(seed: u64) -> Scenario {
-    let mut draft = Draft::new("useless", seed);
-    draft.scenario.gate_period = Some(secs(5));
+pub fn unhealthy(seed: u64) -> Scenario {
+    let mut draft = Draft::new("unhealthy", seed);
+    draft.scenario.health_check_period = Some(secs(5));
     let (home, other) = (draft.home, (draft.home + 1 + draft.below(2)) % 3);
     let mut over = SETTLED;
     for _ in 0..=draft.below(4) {
         let (at, lasts) = (over, draft.between(secs(1), secs(300)));
-        over = draft.region(home, ServerFault::Useless, ServerFault::Useful, at, lasts);
+        over = draft.region(home, ServerFault::Unhealthy, ServerFault::Healthy, at, lasts);
         let begins = at + draft.between(Duration::ZERO, lasts);
         let lasts = draft.between(secs(1), secs(300));
         let until = match draft.below(3) {
-            0 => draft.region(other, ServerFault::Useless, ServerFault::Useful, begins, lasts),
+            0 => draft.region(other, ServerFault::Unhealthy, ServerFault::Healthy, begins, lasts),
             1 => draft.region(other, ServerFault::Crash, ServerFault::Start, begins, lasts),
             _ => over,
         };

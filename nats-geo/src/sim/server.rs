@@ -22,7 +22,7 @@ pub(crate) struct Server {
     /// Added to every answer.
     pub(crate) slow: Duration,
     /// Answers, but the applications of clients have no use for it.
-    pub(crate) useless: bool,
+    pub(crate) unhealthy: bool,
     /// Its endpoint is on offer.
     pub(crate) offered: bool,
     accepts_per_second: f64,
@@ -52,7 +52,7 @@ impl Server {
             lame_duck: false,
             locked: false,
             slow: Duration::ZERO,
-            useless: false,
+            unhealthy: false,
             offered: true,
             accepts_per_second,
             busy_until: Time::ZERO,
@@ -70,7 +70,7 @@ impl Server {
     /// Whether it takes and serves clients as it should.
     pub(crate) fn is_well(&self) -> bool {
         let serves = self.mood == Mood::Up && !self.lame_duck && !self.locked;
-        serves && self.slow.is_zero() && self.offered && !self.useless
+        serves && self.slow.is_zero() && self.offered && !self.unhealthy
     }
 
     /// Handshakes per second.

@@ -35,7 +35,7 @@ async fn what_does_harm_twice_is_asked_for_once() {
     let orders = within("the stream", hasty.get_stream("ORDERS")).await.unwrap();
     relay.silence_server();
     let error = within("giving up", orders.purge("orders.>")).await.unwrap_err();
-    assert!(matches!(error, ApiError::GaveUp { tries: 1, in_doubt: true, .. }), "{error:?}");
+    assert!(matches!(error, ApiError::GaveUp { tries: 1, unconfirmed: true, .. }), "{error:?}");
     let error = within("giving up", hasty.get_stream("ORDERS")).await.unwrap_err();
     assert!(matches!(error, ApiError::GaveUp { tries: 3, .. }), "{error:?}");
 }

@@ -85,7 +85,7 @@ async fn all_that_was_not_confirmed_is_sent_again_in_order() {
     silenced.cut();
     assert_eq!(until(&mut silenced.orders, 199).await, Vec::from_iter(0..200));
     let stats = silenced.client.stats();
-    assert_eq!((stats.resent, stats.in_doubt), (200, 200), "{stats:?}");
+    assert_eq!((stats.resent, stats.unconfirmed), (200, 200), "{stats:?}");
     assert_eq!((stats.refused, stats.dropped_unconfirmed, stats.expired_unconfirmed), (0, 0, 0), "{stats:?}");
     // Confirmed by now, so it is not sent a third time.
     silenced.client.flush().await.unwrap();
@@ -145,7 +145,7 @@ async fn what_is_too_old_is_not_sent_again() {
     silenced.cut();
     assert_eq!(until(&mut silenced.orders, 2).await, [2]);
     let stats = silenced.client.stats();
-    assert_eq!((stats.expired_unconfirmed, stats.resent, stats.in_doubt), (2, 1, 3), "{stats:?}");
+    assert_eq!((stats.expired_unconfirmed, stats.resent, stats.unconfirmed), (2, 1, 3), "{stats:?}");
 }
 
 #[tokio::test]
@@ -211,7 +211,7 @@ async fn what_a_silent_server_did_not_confirm_goes_to_the_next_before_it_is_give
     })
     .await;
     let stats = client.stats();
-    assert!(stats.resent > 0 && stats.moves == 1 && stats.in_doubt == 0, "{stats:?}");
+    assert!(stats.resent > 0 && stats.moves == 1 && stats.unconfirmed == 0, "{stats:?}");
     // It speaks again: what it had swallowed comes as well, and that is what at least once means.
     silent.silence(false);
     let doubled = within("a double", orders.next()).await.unwrap();

@@ -85,7 +85,7 @@ async fn names_that_are_too_long_are_refused_before_a_link_has_them() {
     assert!(client.service(long.clone(), "1.0.0").start().await.is_err());
 
     is_served(&client, "others", &mut others).await;
-    assert_eq!((client.stats().moves, client.stats().in_doubt), (0, 0));
+    assert_eq!((client.stats().moves, client.stats().unconfirmed), (0, 0));
 }
 
 #[tokio::test]

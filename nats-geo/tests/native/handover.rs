@@ -257,7 +257,7 @@ async fn what_a_client_publishes_while_it_leaves_a_lame_duck_arrives_once() {
         seen.remove("early");
         seen.extend(tally(&mut orders, COUNT - seen.len()).await);
         assert!(seen.len() == COUNT && seen.values().all(|count| *count == 1), "doubled: {seen:?}");
-        assert_eq!((client.stats().resent, client.stats().in_doubt), (0, 0));
+        assert_eq!((client.stats().resent, client.stats().unconfirmed), (0, 0));
     }
 }
 

@@ -124,7 +124,7 @@ async fn without_a_stream_it_is_tried_as_often_as_allowed() {
     for (allowed, tried) in [(3, 3), (0, 1)] {
         let jetstream = client.jetstream_with(PublishOptions::new().tries_max(allowed));
         match publish(&jetstream, headers(NATS_MESSAGE_ID, "order-1")).await {
-            Err(PublishError::GaveUp { tries, last, in_doubt: false, message_id, .. }) => {
+            Err(PublishError::GaveUp { tries, last, unconfirmed: false, message_id, .. }) => {
                 assert_eq!((tries, message_id.as_str()), (tried, "order-1"));
                 assert_eq!(last, LastTry::NoStream { subject: "orders.new".into() });
             }
@@ -208,14 +208,14 @@ async fn a_late_answer_is_asked_for_again_and_counts_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_message_without_an_answer_is_in_doubt_and_may_be_published_again() {
+async fn a_message_without_an_answer_is_unconfirmed_and_may_be_published_again() {
     let (server, _dir) = server().await;
     let direct = client(&server.url()).await;
     create_stream(&direct).await;
     let (unanswered, relay) = unanswered(&server).await;
     let hasty = unanswered.jetstream_with(PublishOptions::new().try_timeout(MOMENT).tries_max(2));
     let error = within("giving up", hasty.publish("orders.new", "one lamp".into())).await.unwrap_err();
-    let PublishError::GaveUp { tries: 2, last, in_doubt: true, message_id, .. } = &error else {
+    let PublishError::GaveUp { tries: 2, last, unconfirmed: true, message_id, .. } = &error else {
         panic!("{error:?}")
     };
     assert_eq!(*last, LastTry::TimedOut { waited: MOMENT });
@@ -241,7 +241,7 @@ async fn a_refusal_of_what_may_be_stored_already_says_so() {
     relay.cut();
     relay.silence(false);
     let error = within("the refusal", publishing).await.unwrap().unwrap_err();
-    let PublishError::GaveUp { last: LastTry::Refused(refused), in_doubt: true, .. } = &error else {
+    let PublishError::GaveUp { last: LastTry::Refused(refused), unconfirmed: true, .. } = &error else {
         panic!("{error:?}")
     };
     assert_eq!(refused.error_code, 10_071, "{error}");
@@ -259,7 +259,7 @@ async fn a_client_that_is_closed_does_not_deny_what_it_has_sent() {
     wait_for("the message", async || (stored(&direct).await == 1).then_some(())).await;
     unanswered.close().await;
     let error = within("giving up", publishing).await.unwrap().unwrap_err();
-    assert!(matches!(&error, PublishError::GaveUp { in_doubt: true, .. }), "{error:?}");
+    assert!(matches!(&error, PublishError::GaveUp { unconfirmed: true, .. }), "{error:?}");
     assert!(error.to_string().ends_with("may have been stored"), "{error}");
 }
 
@@ -271,7 +271,7 @@ async fn without_any_server_a_publish_ends_and_says_that_nothing_was_stored() {
     wait_for("offline", async || client.nats().is_none().then_some(())).await;
     let hasty = client.jetstream_with(PublishOptions::new().total_timeout(10 * MOMENT));
     let error = within("giving up", hasty.publish("orders.new", "one lamp".into())).await.unwrap_err();
-    let PublishError::GaveUp { last: LastTry::Unavailable(_), in_doubt: false, .. } = &error else {
+    let PublishError::GaveUp { last: LastTry::Unavailable(_), unconfirmed: false, .. } = &error else {
         panic!("{error:?}")
     };
     assert!(error.to_string().ends_with("was not stored"), "{error}");

@@ -46,7 +46,7 @@ async fn an_object_that_may_have_been_written_keeps_its_bytes() {
     let bytes = film(1000);
     let mut source = LastWords { bytes: &bytes, relay: &relay };
     let error = within("giving up", same.put(named("film"), &mut source)).await.unwrap_err();
-    let PutError::Publish { chunk: 1, error: PublishError::GaveUp { in_doubt: true, .. }, .. } = &error
+    let PutError::Publish { chunk: 1, error: PublishError::GaveUp { unconfirmed: true, .. }, .. } = &error
     else {
         panic!("{error:?}")
     };

@@ -75,14 +75,14 @@ async fn what_a_dead_link_never_wrote_is_sent_on_the_next() {
         format!("{number:0>32768}")
     };
     while client.publish("a", payload().into()).await.is_ok() {}
-    // The relay holds what it has read for ever: these bytes are the ones in doubt.
+    // The relay holds what it has read for ever: these bytes are the unconfirmed ones.
     relay.cut();
     relay.silence(false);
     wait_for("the next link", async || client.flush().await.ok()).await;
 
     let stats = client.stats();
-    assert!(stats.resent > 0 && stats.in_doubt > 0, "{stats:?}");
-    assert_eq!(1 + stats.in_doubt + stats.resent, stats.published);
+    assert!(stats.resent > 0 && stats.unconfirmed > 0, "{stats:?}");
+    assert_eq!(1 + stats.unconfirmed + stats.resent, stats.published);
     // In order, without a double: the first one, and all of the unwritten ones.
     let mut last = None;
     for _ in 0..=stats.resent {
@@ -95,7 +95,7 @@ async fn what_a_dead_link_never_wrote_is_sent_on_the_next() {
 }
 
 #[tokio::test]
-async fn what_is_in_doubt_is_sent_again_only_if_asked_for() {
+async fn unconfirmed_publishes_are_resent_only_on_request() {
     let sent_again = patient().at_least_once(AtLeastOnce::new());
     for (options, expected) in [(patient(), "after"), (sent_again, "doubt")] {
         let server = Server::start().await;
@@ -113,7 +113,7 @@ async fn what_is_in_doubt_is_sent_again_only_if_asked_for() {
         wait_for("the next link", async || (client.stats().moves == 1).then_some(())).await;
         client.publish("a", "after".into()).await.unwrap();
         assert_eq!(within("a message", orders.next()).await.unwrap().payload, expected);
-        assert_eq!(client.stats().in_doubt, 1);
+        assert_eq!(client.stats().unconfirmed, 1);
     }
 }
 

@@ -44,7 +44,7 @@ async fn a_subscription_that_is_not_read_keeps_so_many_bytes_and_says_what_is_lo
     }
     let lost = || client.stats().discarded;
     wait_for("the last ones to be lost", async || (lost() == 43).then_some(())).await;
-    assert_eq!((echoes, client.stats().moves, client.stats().in_doubt), (10, 0, 0));
+    assert_eq!((echoes, client.stats().moves, client.stats().unconfirmed), (10, 0, 0));
     for expected in 0..7 {
         assert_eq!(number(&mut unread).await, expected, "the oldest are kept, in order");
     }

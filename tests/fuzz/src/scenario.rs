@@ -14,7 +14,7 @@ const STEPS_MAX: usize = 24;
 const SETTLED: Duration = Duration::from_secs(60);
 
 /// As by default in the native client.
-const GATE_PERIOD: Duration = Duration::from_secs(5);
+const HEALTH_CHECK_PERIOD: Duration = Duration::from_secs(5);
 
 pub(crate) fn play(data: &[u8]) -> u64 {
     let Ok((scenario, seed)) = scenario(&mut Unstructured::new(data)) else { return 0 };
@@ -30,7 +30,7 @@ fn scenario(input: &mut Unstructured<'_>) -> Result<(Scenario, u64)> {
     config.warm_standby = choice & 2 != 0;
     let seed = u64::from(input.arbitrary::<u8>()?);
     let mut scenario = Scenario::super_cluster("fuzzed", vec![(usize::from(choice >> 2) % 3, config)]);
-    scenario.gate_period = (choice & 64 != 0).then_some(GATE_PERIOD);
+    scenario.health_check_period = (choice & 64 != 0).then_some(HEALTH_CHECK_PERIOD);
     let mut at = SETTLED;
     while !input.is_empty() && scenario.steps.len() < STEPS_MAX {
         // From half a second, in which timers of the policy can tell, to minutes, in which its memory can.
@@ -74,8 +74,8 @@ fn server_fault(input: &mut Unstructured<'_>) -> Result<ServerFault> {
         7 => ServerFault::Lock,
         8 => ServerFault::Unlock,
         9 => ServerFault::Withdraw,
-        10 => ServerFault::Useless,
-        11 => ServerFault::Useful,
+        10 => ServerFault::Unhealthy,
+        11 => ServerFault::Healthy,
         _ => ServerFault::Offer,
     })
 }

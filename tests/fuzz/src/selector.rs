@@ -245,8 +245,8 @@ impl Driver {
             0 => Event::LameDuck(conn),
             1 => Event::Progress { conn },
             2 => Event::Resumed,
-            3 => Event::Unusable { conn, why: "no stream".into() },
-            _ => Event::ChooseAfresh,
+            3 => Event::Unhealthy { conn, why: "no stream".into() },
+            _ => Event::Reselect,
         });
     }
 

@@ -7,7 +7,7 @@ import { sign } from "../nkeys.ts";
 import type { EngineOptions, ParsedOptions } from "../options.ts";
 import { instantiate, type EngineInstance } from "./glue.ts";
 import { engineModule } from "./module.ts";
-import type { Engine, EnginePlace, EngineSink, EngineSnapshot, Hint } from "./types.ts";
+import type { Engine, EngineServer, EngineSink, EngineSnapshot, Hint } from "./types.ts";
 
 /**
  * Traps within a minute until the connection is given up. One may be bad luck, such as memory that ran out; an input
@@ -203,7 +203,7 @@ function converted(error: unknown, subject?: string): unknown {
 
 /** nats-core's statuses name the server. */
 function withServer(notice: Notice): Notice {
-  const place = (notice["place"] ?? notice["to"]) as EnginePlace | undefined;
+  const place = (notice["place"] ?? notice["to"]) as EngineServer | undefined;
   return place ? { ...notice, server: place.address } : notice;
 }
 
@@ -218,7 +218,7 @@ function stateOf(engine: Engine): State {
 }
 
 function describe(snapshot: EngineSnapshot, engine: Engine): Snapshot {
-  const { discarded, in_doubt, resent, denied, moves } = engine.stats();
+  const { discarded, unconfirmed, resent, denied, moves } = engine.stats();
   return {
     live: snapshot.live?.address,
     liveRegion: snapshot.live?.region,
@@ -232,7 +232,7 @@ function describe(snapshot: EngineSnapshot, engine: Engine): Snapshot {
       servers: servers.map(({ address, name: server, rtt_ms: rttMs, reason, behind_ms: behindMs }) => ({ address, server, rttMs, reason, behindMs })),
     })),
     discarded,
-    inDoubt: in_doubt,
+    unconfirmed,
     resent,
     denied,
     moves,

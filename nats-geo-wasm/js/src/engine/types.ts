@@ -43,15 +43,15 @@ export interface Engine {
 
 export interface EngineStats {
   readonly discarded: number;
-  readonly in_doubt: number;
+  readonly unconfirmed: number;
   readonly resent: number;
   readonly denied: number;
   readonly moves: number;
 }
 
 export interface EngineSnapshot {
-  readonly live?: EnginePlace;
-  readonly standby?: EnginePlace;
+  readonly live?: EngineServer;
+  readonly standby?: EngineServer;
   readonly suspect: boolean;
   readonly regions: readonly {
     readonly name: string;
@@ -62,8 +62,8 @@ export interface EngineSnapshot {
   }[];
 }
 
-/** A link and where it leads. */
-export interface EnginePlace {
+/** The server that a link leads to. */
+export interface EngineServer {
   readonly region: string;
   readonly address: string;
   readonly server?: string;

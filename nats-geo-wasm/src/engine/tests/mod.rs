@@ -200,14 +200,14 @@ fn a_request_has_its_own_inbox_on_each_link_and_fails_with_it() {
 }
 
 #[test]
-fn publishes_that_were_not_confirmed_are_in_doubt_and_those_not_sent_are_kept() {
+fn publishes_that_were_not_confirmed_are_counted_as_unconfirmed_and_those_not_sent_are_kept() {
     let mut script = Script::live();
     let live = script.engine.live.unwrap();
     script.engine.publish("a", None, None, b"written", script.now).unwrap();
     script.drain();
     script.engine.publish("a", None, None, b"unwritten", script.now).unwrap();
     script.engine.socket_closed(live, SocketEnd::Closed(1_006, String::new()), script.now);
-    assert_eq!((script.engine.counters.in_doubt, script.engine.kept.messages()), (1, 1));
+    assert_eq!((script.engine.counters.unconfirmed, script.engine.kept.messages()), (1, 1));
 }
 
 #[test]

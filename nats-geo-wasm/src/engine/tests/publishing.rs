@@ -53,7 +53,7 @@ fn a_server_that_accepts_less_gets_the_messages_that_it_accepts() {
     let sent = script.sent();
     let published: Vec<&str> = sent.lines().filter(|line| line.contains("PUB")).collect();
     assert_eq!(published, ["PUB a 3", "HPUB a 18 20", "PUB a 100"], "{sent}");
-    assert_eq!((script.engine.counters.discarded, script.engine.counters.in_doubt), (2, 0));
+    assert_eq!((script.engine.counters.discarded, script.engine.counters.unconfirmed), (2, 0));
     script.engine.publish("a", None, None, &[b'x'; 100], script.now).unwrap();
     lose(&mut script);
     accept(&mut script, 50, true);
@@ -144,5 +144,5 @@ fn a_pong_confirms_what_was_published_before_its_ping() {
     lose(&mut script);
     script.drain();
     assert_eq!((script.failure(5), script.failure(6)), (None, Some(Code::LinkLost)));
-    assert_eq!(script.engine.counters.in_doubt, 1);
+    assert_eq!(script.engine.counters.unconfirmed, 1);
 }

@@ -86,7 +86,7 @@ pub struct RankConfig {
     pub servers_min: usize,
     /// While another region is healthy, the client does not choose a region for this long after it failed a health check.
     /// The time doubles with each further failure, up to `probe.interval_max`. Default 30 s: `fail_back.good_for`.
-    pub useless_for: Duration,
+    pub unhealthy_region_for: Duration,
 }
 
 impl RankConfig {
@@ -98,6 +98,6 @@ impl RankConfig {
         tie_max: ms(15),
         unhealthy_for: secs(10),
         servers_min: 1,
-        useless_for: secs(30),
+        unhealthy_region_for: secs(30),
     };
 }

@@ -58,7 +58,7 @@ impl Config {
         number("rank.tie_ratio", rank.tie_ratio, 0.0, 1.0)?;
         at_most("rank.tie_min", rank.tie_min, rank.tie_max)?;
         count("rank.servers_min", rank.servers_min, 1, SERVERS_LIMIT)?;
-        positive("rank.useless_for", rank.useless_for)
+        positive("rank.unhealthy_region_for", rank.unhealthy_region_for)
     }
 
     fn check_dial(&self) -> Result<(), ConfigError> {

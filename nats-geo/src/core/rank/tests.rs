@@ -22,8 +22,8 @@ fn roster(regions: &[(&str, u64)]) -> Roster {
 }
 
 fn ranking(roster: &Roster, client: u64) -> Ranking {
-    let (damping, useless, config) = (&Damping::default(), &Useless::default(), &Config::fleet());
-    let context = Context { damping, useless, refusing: useless, live: None, config, client, now: NOW };
+    let (damping, unhealthy, config) = (&Damping::default(), &UnhealthyRegions::default(), &Config::fleet());
+    let context = Context { damping, unhealthy, refusing: unhealthy, live: None, config, client, now: NOW };
     Ranking::of(&roster.seen_by(client), &context)
 }
 
@@ -90,8 +90,9 @@ fn a_damped_region_stands_behind_usable_ones() {
     for _ in 0..3 {
         damping.charge(&Region::new("lon"), NOW, &config.damping);
     }
-    let (damping, useless, config) = (&damping, &Useless::default(), &config);
-    let context = Context { damping, useless, refusing: useless, live: None, config, client: 1, now: NOW };
+    let (damping, unhealthy, config) = (&damping, &UnhealthyRegions::default(), &config);
+    let context =
+        Context { damping, unhealthy, refusing: unhealthy, live: None, config, client: 1, now: NOW };
     let ranking = Ranking::of(&roster, &context);
     assert_eq!(order(&ranking), ["ams", "lon"]);
     assert!(matches!(ranking.servers[3].reason, Reason::Damped { .. }));
@@ -99,20 +100,27 @@ fn a_damped_region_stands_behind_usable_ones() {
 }
 
 #[test]
-fn a_useless_region_and_one_with_too_few_servers_stand_behind_usable_and_damped_ones() {
+fn an_unhealthy_region_and_one_with_too_few_servers_stand_behind_usable_and_damped_ones() {
     let roster = roster(&[("lon", 300), ("ams", 9_000), ("fra", 20_000), ("dal", 113_000)]);
     let mut config = Config::fleet();
-    let (mut damping, mut useless) = (Damping::default(), Useless::default());
-    useless.mark(&Region::new("lon"), NOW, &config);
+    let (mut damping, mut unhealthy) = (Damping::default(), UnhealthyRegions::default());
+    unhealthy.mark(&Region::new("lon"), NOW, &config);
     for _ in 0..3 {
         damping.charge(&Region::new("fra"), NOW, &config.damping);
     }
     let mut roster = roster;
     roster.get_mut(EndpointId(20)).unwrap().failed(NOW, &config.rank);
     let ranked = |config: &Config, now| {
-        let refusing = &Useless::default();
-        let context =
-            Context { damping: &damping, useless: &useless, refusing, live: None, config, client: 1, now };
+        let refusing = &UnhealthyRegions::default();
+        let context = Context {
+            damping: &damping,
+            unhealthy: &unhealthy,
+            refusing,
+            live: None,
+            config,
+            client: 1,
+            now,
+        };
         Ranking::of(&roster, &context)
     };
     assert_eq!(order(&ranked(&config, NOW)), ["ams", "dal", "fra", "lon"]);
@@ -121,8 +129,8 @@ fn a_useless_region_and_one_with_too_few_servers_stand_behind_usable_and_damped_
     assert_eq!(order(&ranking), ["dal", "fra", "ams", "lon"]);
     let reason = |region: &str| ranking.in_region(&Region::new(region)).next().unwrap().reason.clone();
     assert_eq!(reason("ams"), Reason::TooFew { answering: 2 });
-    assert!(matches!(reason("lon"), Reason::Useless { .. }));
+    assert!(matches!(reason("lon"), Reason::UnhealthyRegion { .. }));
     assert_eq!(ranking.order().base(&Region::new("ams")), None, "not to be entered");
-    let later = NOW + config.rank.useless_for;
+    let later = NOW + config.rank.unhealthy_region_for;
     assert_eq!(order(&ranked(&config, later))[0], "lon", "the verdict has expired");
 }

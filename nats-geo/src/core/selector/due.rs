@@ -51,7 +51,7 @@ impl Selector {
         [
             start,
             promote.filter(|_| self.standby_conn().is_some()),
-            self.afresh_due(),
+            self.reselect_due(),
             self.review_due(),
             self.planned_due(),
             self.standby_due(),

@@ -127,14 +127,14 @@ impl Selector {
         let Some(record) = self.roster.get_mut(endpoint) else { return false };
         // What was measured before the choice is made again counts no more.
         let period = self
-            .afresh
+            .reselecting
             .filter(|since| *since <= self.now)
             .map_or(period, |since| self.now.since(since) / self.config.rank.sample_age_intervals);
         record.base.record(rtt, period, self.now, &self.config.rank);
         record.answered(self.now);
         let samples = record.base.samples();
         self.region_answered(endpoint);
-        let is_choosing = !matches!(self.start, Start::Over) || self.has_begun_afresh();
+        let is_choosing = !matches!(self.start, Start::Over) || self.has_begun_to_reselect();
         let is_choice_poor = is_choosing && samples < self.config.probe.start_samples;
         if is_choice_poor || self.review_wants_another_of(samples) {
             self.prober.again(endpoint, self.now);

@@ -1,9 +1,8 @@
 //! The state machine that drivers run. It owns the stages and only routes between them:
 //! `mod.rs` takes events in, `measure.rs` takes in probes, `due.rs` does the work that is due, `outage.rs` gets a lost client back,
-//! `refused.rs` goes on where credentials were refused, `crowd.rs` looks for others that are lost, `moves.rs` leaves a link that still works, `unusable.rs` leaves one whose region failed a health check, `afresh.rs` makes the first choice again, `review.rs` looks at it once more, `standby.rs` keeps one
+//! `refused.rs` goes on where credentials were refused, `crowd.rs` looks for others that are lost, `moves.rs` leaves a link that still works, `unhealthy.rs` leaves one whose region failed a health check, `reselect.rs` makes the first choice again, `review.rs` looks at it once more, `standby.rs` keeps one
 //! warm, `home.rs` knows where the client belongs, `link.rs` is one connection, `view.rs` shows the state, `waiting.rs` keeps decisions until they are taken, `quiet.rs` lets quiet time pass in simulations.
 
-mod afresh;
 mod crowd;
 mod due;
 mod home;
@@ -15,9 +14,10 @@ mod policy;
 #[cfg(feature = "sim")]
 pub(crate) mod quiet;
 mod refused;
+mod reselect;
 mod review;
 mod standby;
-mod unusable;
+mod unhealthy;
 mod view;
 mod waiting;
 
@@ -33,7 +33,7 @@ use super::probe::Prober;
 use super::record::Fingerprint;
 use super::rng::Rng;
 use super::sorted::SortedMap;
-use super::useless::Useless;
+use super::unhealthy::UnhealthyRegions;
 use super::watch::Watch;
 use super::{
     Action, Cause, Config, ConfigError, ConnId, Event, NoticeKind, OpenError, PingId, Region, ServerIdentity,
@@ -80,9 +80,9 @@ pub struct Selector {
     prober: Prober,
     dialer: Dialer,
     damping: Damping,
-    useless: Useless,
+    unhealthy: UnhealthyRegions,
     /// Regions that refused the credentials.
-    refusing: Useless,
+    refusing: UnhealthyRegions,
     fail_back: FailBack,
     links: SortedMap<ConnId, Link>,
     /// Where new traffic goes.
@@ -92,10 +92,10 @@ pub struct Selector {
     outage: Option<Outage>,
     /// A move away from a link that works.
     planned: Option<PlannedMove>,
-    /// The live link is of no use, and that there is nothing better was said.
+    /// The live link failed its health check, no other region passes, and the notice was sent.
     stranded: bool,
     /// The choice is being made again since this moment.
-    afresh: Option<Time>,
+    reselecting: Option<Time>,
     /// The first choice is looked at once more, since this moment.
     review: Option<Time>,
     standby: Standby,
@@ -152,8 +152,8 @@ impl Selector {
             prober: Prober::new(&config.probe, now),
             dialer: Dialer::new(&config.dial, now),
             damping: Damping::default(),
-            useless: Useless::default(),
-            refusing: Useless::default(),
+            unhealthy: UnhealthyRegions::default(),
+            refusing: UnhealthyRegions::default(),
             fail_back: FailBack::new(seed),
             links: SortedMap::new(),
             active: None,
@@ -161,7 +161,7 @@ impl Selector {
             outage: None,
             planned: None,
             stranded: false,
-            afresh: None,
+            reselecting: None,
             review: None,
             standby: Standby::default(),
             start: Start::Empty,
@@ -190,13 +190,13 @@ impl Selector {
             Event::OpenFailed { conn, error } => self.open_failed(conn, &error),
             Event::Activated { conn } => self.activated(conn),
             Event::ActivateFailed { conn } => self.activate_failed(conn),
-            Event::Unusable { conn, why } => self.unusable(conn, why),
+            Event::Unhealthy { conn, why } => self.failed_health_check(conn, why),
             // By far the most frequent facts: as a rule they change one link's timers and nothing else.
             Event::Pong { ping, rtt } if !self.pong(ping, rtt) => return self.do_if_due(),
             Event::Progress { conn } if !self.progress(conn) => return self.do_if_due(),
             Event::Pong { .. } | Event::Progress { .. } => {}
             Event::Closed { conn, cause } => self.closed(conn, cause),
-            Event::ChooseAfresh => self.choose_afresh(),
+            Event::Reselect => self.reselect(),
             Event::Resumed => self.resume(),
         }
         self.do_what_is_due();

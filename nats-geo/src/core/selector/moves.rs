@@ -146,11 +146,11 @@ impl Selector {
             cause: planned.cause,
             overlap: true,
         });
-        // A planned move waits for the gates.
+        // A planned move waits for the health checks.
         self.review_is_stale();
-        self.useless.clear(&to.region);
+        self.unhealthy.clear(&to.region);
         match planned.cause {
-            MoveCause::Unhealthy => self.left_useless(&from, &to),
+            MoveCause::Unhealthy => self.left_unhealthy(&from, &to),
             _ => self.arrived(&to.region),
         }
         if self.links.get(&conn).is_some_and(|link| link.lame_duck) {
@@ -194,7 +194,7 @@ impl Selector {
             MoveCause::LameDuck => {}
             MoveCause::Unhealthy => {
                 let was_entered = planned.phase == Phase::Activating;
-                match self.useless_race_is_lost(was_entered) {
+                match self.race_from_unhealthy_is_lost(was_entered) {
                     Some(again) => self.planned_again(again),
                     None => self.planned = None,
                 }
@@ -285,7 +285,7 @@ impl Selector {
     /// If no probe brings news, looking at the order of regions and at the way home again would find what it found before:
     /// nothing has changed since it was last looked at, or nothing depends on the time and no move is being considered.
     pub(super) fn is_calm(&self) -> bool {
-        let nobody_is_avoided = self.useless.is_empty() && self.refusing.is_empty();
+        let nobody_is_avoided = self.unhealthy.is_empty() && self.refusing.is_empty();
         nobody_is_avoided && (self.now < self.review_holds_until || self.is_calm_for_good())
     }
 

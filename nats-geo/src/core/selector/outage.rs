@@ -2,7 +2,7 @@
 
 use super::super::failover::{self, Outage, Trouble};
 use super::super::{
-    Action, Cause, ConnId, EndpointId, Handover, MoveCause, NoticeKind, OpenError, Place, Region,
+    Action, Cause, ConnId, EndpointId, Handover, MoveCause, NoticeKind, OpenError, Region, ServerRef,
 };
 use super::{LinkState, Selector};
 
@@ -88,7 +88,7 @@ impl Selector {
         self.race_after(trouble, &place, lame_duck);
     }
 
-    fn race_after(&mut self, trouble: Trouble, place: &Place, lame_duck: bool) {
+    fn race_after(&mut self, trouble: Trouble, place: &ServerRef, lame_duck: bool) {
         let ranking = self.ranking();
         let lanes = match trouble {
             Trouble::Auth => {

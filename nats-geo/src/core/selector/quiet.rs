@@ -82,7 +82,7 @@ impl Selector {
         matches!(self.start, Start::Over)
             && self.outage.is_none()
             && self.planned.is_none()
-            && self.afresh.is_none()
+            && self.reselecting.is_none()
             && self.review.is_none()
             && self.actions.is_empty()
             && self.links.values().all(|link| works(link.state) && link.watch.is_idle())
@@ -97,7 +97,7 @@ impl Selector {
         if first >= until {
             return first;
         }
-        if !self.useless.is_empty() || !self.prober.has_budget_for_all(config) {
+        if !self.unhealthy.is_empty() || !self.prober.has_budget_for_all(config) {
             return first;
         }
         let calm_until = if self.is_calm_for_good() { Time::NEVER } else { self.review_holds_until };

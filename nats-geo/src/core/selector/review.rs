@@ -47,7 +47,8 @@ impl Selector {
         let best = best.filter(|best| !is_near && Some(*best) != here).cloned();
         // A client returns with care to a region that failed meanwhile, not by this. A choice that the user asks for is
         // made anyway.
-        if let Some(best) = best.filter(|_| self.fail_back.regions_left() == 0 && self.afresh.is_none()) {
+        if let Some(best) = best.filter(|_| self.fail_back.regions_left() == 0 && self.reselecting.is_none())
+        {
             self.plan(best, MoveCause::Faster);
         }
     }

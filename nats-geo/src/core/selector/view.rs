@@ -6,7 +6,7 @@ use super::super::connect::Lane;
 use super::super::rank::{Context, Ranking, RegionOrder};
 use super::super::watch::Watch;
 use super::super::{
-    Action, ConnId, EndpointId, Notice, NoticeKind, Place, RankedServer, Region, Snapshot, Time,
+    Action, ConnId, EndpointId, Notice, NoticeKind, RankedServer, Region, ServerRef, Snapshot, Time,
 };
 use super::due::ACTIONS_MAX;
 use super::{Link, LinkState, Selector};
@@ -61,18 +61,18 @@ impl Selector {
     }
 
     fn rank_context(&self, now: Time) -> Context<'_> {
-        let Self { damping, useless, refusing, config, client, .. } = self;
+        let Self { damping, unhealthy, refusing, config, client, .. } = self;
         let active = self.active.and_then(|active| self.links.get(&active));
         let live = active.filter(|link| !link.watch.is_suspect());
         let live = live.and_then(|link| self.roster.get(link.endpoint)?.fingerprint());
-        Context { damping, useless, refusing, live, config, client: *client, now }
+        Context { damping, unhealthy, refusing, live, config, client: *client, now }
     }
 
-    pub(super) fn place(&self, conn: ConnId) -> Option<Place> {
+    pub(super) fn place(&self, conn: ConnId) -> Option<ServerRef> {
         let Link { endpoint, peer, .. } = self.links.get(&conn)?;
         let record = self.roster.get(*endpoint)?;
         let server = peer.as_ref().map(|peer| peer.server.as_str()).or_else(|| record.server_name());
-        Some(Place {
+        Some(ServerRef {
             conn,
             endpoint: *endpoint,
             address: record.address().to_owned(),
@@ -156,7 +156,7 @@ impl Selector {
         }
     }
 
-    pub(super) fn notify_place(&mut self, conn: ConnId, kind: impl FnOnce(Place) -> NoticeKind) {
+    pub(super) fn notify_place(&mut self, conn: ConnId, kind: impl FnOnce(ServerRef) -> NoticeKind) {
         if let Some(place) = self.place(conn) {
             self.notify(kind(place));
         }

@@ -67,7 +67,7 @@ macro_rules! metrics {
 metrics! {
     PUBLISHED_TOTAL "published_total" Counter [] "messages" "Publishes that the client accepted."
     DELIVERED_TOTAL "delivered_total" Counter [] "messages" "Messages that subscriptions delivered to the application."
-    IN_DOUBT_TOTAL "in_doubt_total" Counter [] "messages"
+    UNCONFIRMED_TOTAL "unconfirmed_total" Counter [] "messages"
         "Publishes on lost links that the server had not confirmed: each may or may not have arrived."
     DISCARDED_TOTAL "discarded_total" Counter [] "messages" "Messages that are certainly lost."
     RESENT_TOTAL "resent_total" Counter [] "messages" "Publishes of lost links that the client resent on another link."

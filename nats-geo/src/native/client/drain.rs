@@ -34,7 +34,7 @@ impl GeoClient {
         let finished = tokio::time::timeout(hub.limits.drain_timeout, finishing).await;
         let is_live = hub.live_now().is_some();
         let links = hub.unconfirmed();
-        hub.close_place();
+        hub.refuse_new_traffic();
         // One round trip per link is the barrier behind all publishes.
         let confirmed = self.confirm(links).await;
         let flushed = if is_live { confirmed } else { Err(FlushError::Unavailable) };
@@ -76,7 +76,7 @@ impl Drop for Leaving<'_> {
         for feed in &self.feeds {
             feed.end();
         }
-        self.client.hub().close_place();
+        self.client.hub().refuse_new_traffic();
         self.client.handle.stop.send_replace(true);
     }
 }

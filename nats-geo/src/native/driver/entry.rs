@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::task::AbortHandle;
 
-use crate::core::Place;
-use crate::native::gates::Asked;
+use crate::core::ServerRef;
+use crate::native::health::Asked;
 use crate::native::link::{Link, Traffic};
 
 /// A link that is open.
@@ -17,10 +17,10 @@ pub(super) struct Entry {
     /// How many PINGs are out.
     pub(super) pings: usize,
     /// Where it leads, once that was announced.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<ServerRef>,
     /// Its server announced its end.
     pub(super) lame_duck: bool,
-    /// What the health gates said.
+    /// The last result of the health checks.
     pub(super) asked: Asked,
     /// How many operations the server has denied since it was asked again.
     pub(super) denials: usize,

@@ -15,7 +15,7 @@ use super::again;
 use super::clock::Clock;
 use super::connect::Progress;
 use super::found::Finding;
-use super::gates::{Gates, Verdict};
+use super::health::{HealthChecks, Verdict};
 use super::hub::{Hub, lock};
 use super::link::{self, Ended, Link, Report, Reports};
 use super::observe::events::event;
@@ -31,8 +31,8 @@ mod decider;
 mod endpoints;
 mod entry;
 mod finding;
-mod gates;
 mod handover;
+mod health;
 mod perform;
 mod reported;
 
@@ -64,7 +64,7 @@ pub(crate) struct Driver {
     notices: broadcast::Sender<Notice>,
     progress: Progress,
     observed: Arc<Observed>,
-    gates: Gates,
+    health_checks: HealthChecks,
     #[cfg(feature = "metrics")]
     exporter: super::observe::Exporter,
 }
@@ -86,7 +86,7 @@ pub(crate) struct Parts {
     pub(crate) observed: Arc<Observed>,
     /// The decision log, if one was asked for.
     pub(crate) recorder: Option<Recorder>,
-    pub(crate) gates: Gates,
+    pub(crate) health_checks: HealthChecks,
 }
 
 /// The result of a task.
@@ -106,12 +106,12 @@ enum Done {
         conn: ConnId,
         result: Result<(), Ended>,
     },
-    /// A link that a health gate keeps from being activated.
-    Unusable {
+    /// A link that a health check keeps from being activated.
+    Unhealthy {
         conn: ConnId,
         why: String,
     },
-    /// A live link that a health gate finds of no use.
+    /// A live link that failed a health check.
     Condemned {
         conn: ConnId,
         verdict: Verdict,
@@ -145,7 +145,7 @@ impl Driver {
             progress,
             observed,
             recorder,
-            gates,
+            health_checks,
         } = parts;
         let (reporter, reports) = mpsc::channel(REPORTS_MAX);
         Self {
@@ -169,7 +169,7 @@ impl Driver {
             notices,
             progress,
             observed,
-            gates,
+            health_checks,
         }
     }
 
@@ -242,7 +242,7 @@ impl Driver {
             Done::Opened { conn, endpoint, result } => self.opened(conn, endpoint, result),
             Done::Activated { conn, result: Ok(()) } => self.tell(Event::Activated { conn }),
             Done::Activated { conn, result: Err(Ended) } => self.tell(Event::ActivateFailed { conn }),
-            Done::Unusable { conn, why } => self.tell(Event::Unusable { conn, why }),
+            Done::Unhealthy { conn, why } => self.tell(Event::Unhealthy { conn, why }),
             Done::Condemned { conn, verdict } => self.condemned(conn, verdict),
             Done::Pong { conn, ping, result } => {
                 if let Some(entry) = self.links.get_mut(&conn) {
@@ -341,7 +341,7 @@ impl Driver {
         for event in self.endpoints.relist(servers) {
             self.tell(event);
         }
-        self.tell(Event::ChooseAfresh);
+        self.tell(Event::Reselect);
     }
 
     async fn shut_down(&mut self) {

@@ -31,7 +31,7 @@ impl Driver {
     /// Tells whoever listens.
     pub(super) fn announce(&mut self, notice: Notice) {
         events::emit(&notice);
-        self.gates_noticed(&notice.kind);
+        self.health_checks_noticed(&notice.kind);
         if matches!(notice.kind, NoticeKind::CredentialsRefused { .. }) {
             self.progress.credentials_refused();
         }
@@ -98,12 +98,12 @@ impl Driver {
         hub.aim_at(conn);
         lock(&self.observed.history).activating(conn, self.clock.now());
         let span = span!(ACTIVATE_SPAN, %conn, ?handover);
-        let gates = self.gates_before(conn, handover);
+        let checks = self.health_checks_before(conn, handover);
         let activating = async move {
-            if let Some((gates, place)) = gates
-                && let Err(why) = gates.pass(&link, place).await
+            if let Some((checks, place)) = checks
+                && let Err(why) = checks.pass(&link, place).await
             {
-                return Done::Unusable { conn, why };
+                return Done::Unhealthy { conn, why };
             }
             Done::Activated { conn, result: handover::activate(hub, link, handover).await }
         };

@@ -12,9 +12,9 @@ use crate::native::link::{Ended, Kind, Link, Refusal, Settled};
 use crate::native::publish;
 
 impl Hub {
-    /// A link is dead: what it had not written is kept for the next one; the rest is in doubt.
+    /// A link is dead: what it had not written is kept for the next one; the rest is unconfirmed.
     pub(crate) fn settle(&self, conn: ConnId, settled: Settled) {
-        self.counters.in_doubt.fetch_add(settled.doubtful_count, Ordering::Relaxed);
+        self.counters.unconfirmed.fetch_add(settled.unconfirmed_count, Ordering::Relaxed);
         if let Some(kept) = &self.kept {
             kept.orphan(|lost| lost == conn);
         }

@@ -35,7 +35,7 @@ impl Default for Limits {
 pub(crate) struct Counters {
     pub(crate) published: AtomicU64,
     pub(crate) delivered: AtomicU64,
-    pub(crate) in_doubt: AtomicU64,
+    pub(crate) unconfirmed: AtomicU64,
     pub(crate) discarded: AtomicU64,
     pub(crate) resent: AtomicU64,
     /// Publishes for which there was no room among those that wait for confirmation.

@@ -92,7 +92,7 @@ impl Context {
                 return Err(ApiError::gave_up(&subject, 1, since(started), last_try(error)?, false));
             }
         };
-        refusal(&answer).map_err(|refused| ApiError::Refused { refused, in_doubt: false })?;
+        refusal(&answer).map_err(|refused| ApiError::Refused { refused, unconfirmed: false })?;
         parse(&subject, &answer.payload)
     }
 
@@ -106,20 +106,20 @@ impl Context {
         let mut question = Question::new(self, Subject::from(subject), None, payload, repeat);
         loop {
             let answer = question.ask().await;
-            let (tries, in_doubt) = (question.tries(), question.in_doubt);
+            let (tries, unconfirmed) = (question.tries(), question.unconfirmed);
             let last = match answer {
                 Ok(answer) => match check(&answer) {
                     Ok(()) => return Ok(answer),
                     Err(refused) if refused.code_is_unavailable() => LastTry::Refused(refused),
-                    Err(refused) => return Err(ApiError::Refused { refused, in_doubt }),
+                    Err(refused) => return Err(ApiError::Refused { refused, unconfirmed }),
                 },
                 Err(error) => last_try(error)?,
             };
-            question.in_doubt |= last.in_doubt();
+            question.unconfirmed |= last.is_unconfirmed();
             tracing::debug!(target: "nats_geo", %subject, tries, reason = %last, "JetStream did not answer");
-            let is_over = question.in_doubt && repeat == Repeat::Harmful;
+            let is_over = question.unconfirmed && repeat == Repeat::Harmful;
             if is_over || !question.may_ask_again().await {
-                return Err(ApiError::gave_up(subject, tries, question.waited(), last, question.in_doubt));
+                return Err(ApiError::gave_up(subject, tries, question.waited(), last, question.unconfirmed));
             }
         }
     }
@@ -175,7 +175,7 @@ pub enum ApiError {
         /// The refusal.
         refused: Refused,
         /// Whether an earlier try got no answer, and may have been executed.
-        in_doubt: bool,
+        unconfirmed: bool,
     },
     /// The reply is not a JetStream API response.
     #[error("the reply on `{subject}` is not a JetStream API response: {why}")]
@@ -188,7 +188,7 @@ pub enum ApiError {
     /// No answer arrived within the bounds of [`PublishOptions`](super::PublishOptions).
     #[error(
         "no answer on `{subject}` after {tries} tries in {waited:?}: {last}{}",
-        if *.in_doubt { "; it may have been executed" } else { "" }
+        if *.unconfirmed { "; it may have been executed" } else { "" }
     )]
     GaveUp {
         /// The subject of the request.
@@ -200,7 +200,7 @@ pub enum ApiError {
         /// Why the last try failed.
         last: LastTry,
         /// Whether one of the tries may have been executed.
-        in_doubt: bool,
+        unconfirmed: bool,
     },
 }
 
@@ -233,9 +233,9 @@ impl ApiError {
         }
     }
 
-    fn gave_up(subject: &str, tries: u32, waited: Duration, last: LastTry, in_doubt: bool) -> Self {
-        let in_doubt = in_doubt || last.in_doubt();
-        Self::GaveUp { subject: subject.to_owned(), tries, waited, last, in_doubt }
+    fn gave_up(subject: &str, tries: u32, waited: Duration, last: LastTry, unconfirmed: bool) -> Self {
+        let unconfirmed = unconfirmed || last.is_unconfirmed();
+        Self::GaveUp { subject: subject.to_owned(), tries, waited, last, unconfirmed }
     }
 }
 
@@ -319,7 +319,7 @@ mod tests {
     fn what_will_pass_is_told_from_what_will_not() {
         let refused = |code, error_code| ApiError::Refused {
             refused: Refused { code, error_code, description: "because".into() },
-            in_doubt: false,
+            unconfirmed: false,
         };
         assert!(refused(404, 10_059).is_final() && refused(404, 10_059).is_not_found());
         assert!(!refused(500, 10_118).is_final(), "a stream that is offline may come back");

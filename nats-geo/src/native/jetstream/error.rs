@@ -53,7 +53,7 @@ pub enum PublishError {
     /// No acknowledgement within the bounds of [`PublishOptions`](super::PublishOptions).
     #[error(
         "no acknowledgement after {tries} tries in {waited:?}: {last}; the message {}",
-        if *.in_doubt { "may have been stored" } else { "was not stored" }
+        if *.unconfirmed { "may have been stored" } else { "was not stored" }
     )]
     GaveUp {
         /// The number of tries.
@@ -64,7 +64,7 @@ pub enum PublishError {
         last: LastTry,
         /// Whether one of the tries may have been stored. If so, publishing it again with the same
         /// [`message_id`](Self::GaveUp::message_id) within the stream's duplicate window stores it once.
-        in_doubt: bool,
+        unconfirmed: bool,
         /// The message's `Nats-Msg-Id`.
         message_id: String,
     },
@@ -143,7 +143,7 @@ impl LastTry {
     }
 
     /// Whether the stream may have stored what was sent.
-    pub(crate) const fn in_doubt(&self) -> bool {
+    pub(crate) const fn is_unconfirmed(&self) -> bool {
         match self {
             Self::TimedOut { .. } | Self::LinkLost => true,
             Self::Refused(refused) => refused.is_in_process(),
@@ -163,9 +163,9 @@ mod tests {
     #[test]
     fn giving_up_says_whether_the_message_may_be_in_the_stream() {
         let error = |last: LastTry| {
-            let in_doubt = last.in_doubt();
+            let unconfirmed = last.is_unconfirmed();
             let (tries, waited, message_id) = (3, Duration::from_secs(2), "order-7".to_owned());
-            PublishError::GaveUp { tries, waited, last, in_doubt, message_id }.to_string()
+            PublishError::GaveUp { tries, waited, last, unconfirmed, message_id }.to_string()
         };
         assert_eq!(
             error(LastTry::LinkLost),
@@ -173,8 +173,8 @@ mod tests {
         );
         let refused =
             |error_code| LastTry::Refused(Refused { code: 409, error_code, description: "busy".into() });
-        assert!(refused(10_158).in_doubt(), "one with this id is being stored");
-        assert!(!refused(10_167).in_doubt(), "it was dropped");
+        assert!(refused(10_158).is_unconfirmed(), "one with this id is being stored");
+        assert!(!refused(10_167).is_unconfirmed(), "it was dropped");
         let none = LastTry::NoStream { subject: "orders".into() };
         assert!(error(none).ends_with("has no leader now; the message was not stored"));
     }

@@ -112,12 +112,12 @@ impl Message {
             };
             let (last, may_pass) = match last {
                 Ok(last) => (last, true),
-                Err(error) if question.in_doubt => {
+                Err(error) if question.unconfirmed => {
                     (LastTry::behind_others(error).map_err(AckError::NotAsked)?, false)
                 }
                 Err(error) => return Err(AckError::NotAsked(error)),
             };
-            question.in_doubt |= last.in_doubt();
+            question.unconfirmed |= last.is_unconfirmed();
             if !may_pass || !question.may_ask_again().await {
                 let (tries, waited) = (question.tries(), question.waited());
                 return Err(AckError::Unconfirmed { tries, waited, last });

@@ -76,14 +76,14 @@ impl Context {
             let (last, may_pass) = match settle(&subject, answer, tries) {
                 Ok(Outcome::Stored(ack)) => return Ok(ack),
                 Ok(Outcome::Again(last)) => (last, true),
-                Err(error) if question.in_doubt => (LastTry::behind_others(error)?, false),
+                Err(error) if question.unconfirmed => (LastTry::behind_others(error)?, false),
                 Err(error) => return Err(error),
             };
-            question.in_doubt |= last.in_doubt();
+            question.unconfirmed |= last.is_unconfirmed();
             event!(NOT_ACKNOWLEDGED, %subject, tries, reason = %last, "no acknowledgement arrived");
             if !may_pass || !question.may_ask_again().await {
-                let (waited, in_doubt) = (question.waited(), question.in_doubt);
-                return Err(PublishError::GaveUp { tries, waited, last, in_doubt, message_id });
+                let (waited, unconfirmed) = (question.waited(), question.unconfirmed);
+                return Err(PublishError::GaveUp { tries, waited, last, unconfirmed, message_id });
             }
         }
     }

@@ -32,7 +32,7 @@ pub(crate) struct Question<'a, W> {
     /// Tries that were not waited for, and may be answered yet.
     left_behind: Vec<Sent>,
     /// One of the tries may have been executed, though nobody said so.
-    pub(crate) in_doubt: bool,
+    pub(crate) unconfirmed: bool,
 }
 
 impl<'a, W: Way> Question<'a, W> {
@@ -55,7 +55,7 @@ impl<'a, W: Way> Question<'a, W> {
             started: now(),
             tries: 0,
             left_behind: Vec::new(),
-            in_doubt: false,
+            unconfirmed: false,
         }
     }
 
@@ -86,7 +86,7 @@ impl<'a, W: Way> Question<'a, W> {
                 Ok(Progress::Left(sent)) => left_behind.push(sent),
                 Err(error) => break Err(error),
             }
-            self.in_doubt = true;
+            self.unconfirmed = true;
         };
         self.left_behind = left_behind;
         answer

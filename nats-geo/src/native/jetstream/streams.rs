@@ -286,7 +286,7 @@ impl StreamInfo {
 /// Of something deleted: that it is not there any more is what an earlier try did.
 pub(crate) fn done_by_now(deleted: Result<(), ApiError>) -> Result<(), ApiError> {
     match deleted {
-        Err(ApiError::Refused { refused, in_doubt: true }) if refused.is_not_found() => Ok(()),
+        Err(ApiError::Refused { refused, unconfirmed: true }) if refused.is_not_found() => Ok(()),
         deleted => deleted,
     }
 }

@@ -148,11 +148,11 @@ async fn a_round_trip_is_a_barrier_for_subscriptions_and_publishes() {
     }
     near.link.push(&message("a", b"confirmed"), Kind::Publish).await.unwrap();
     near.link.round_trip().await.unwrap();
-    near.link.push(&message("a", b"in doubt"), Kind::Publish).await.unwrap();
+    near.link.push(&message("a", b"unconfirmed"), Kind::Publish).await.unwrap();
     near.link.client().flush().await.unwrap();
     drop(server);
     let (_, settled) = near.ended().await;
-    assert_eq!((settled.unwritten.len(), settled.doubtful_count), (0, 1));
+    assert_eq!((settled.unwritten.len(), settled.unconfirmed_count), (0, 1));
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn what_a_dead_link_had_not_taken_is_known_to_be_unwritten() {
     drop(relay);
     let (_, settled) = opened.ended().await;
     assert_eq!(settled.unwritten.len(), COMMANDS_MAX, "the channel was full");
-    assert_eq!(settled.doubtful_count + settled.unwritten.len() as u64, entered);
+    assert_eq!(settled.unconfirmed_count + settled.unwritten.len() as u64, entered);
 }
 
 #[tokio::test]

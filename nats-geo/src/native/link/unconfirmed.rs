@@ -40,7 +40,7 @@ pub(crate) struct Settled {
     /// Never written to the socket: safe to send elsewhere.
     pub(crate) unwritten: Vec<OutboundMessage>,
     /// How many publishes were written, but not confirmed: each may have arrived or not.
-    pub(crate) doubtful_count: u64,
+    pub(crate) unconfirmed_count: u64,
 }
 
 impl Mark {
@@ -94,9 +94,9 @@ impl Unconfirmed {
         let waiting = usize::try_from(self.entered.saturating_sub(taken)).unwrap_or(usize::MAX);
         self.recent.keep_newest(waiting);
         let unwritten = self.recent.drain();
-        let doubtful_count = (self.published - self.confirmed).saturating_sub(unwritten.len() as u64);
+        let unconfirmed_count = (self.published - self.confirmed).saturating_sub(unwritten.len() as u64);
         self.confirmed = self.published;
-        Settled { unwritten, doubtful_count }
+        Settled { unwritten, unconfirmed_count }
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_taken_is_apart_from_what_is_in_doubt() {
+    fn what_was_never_taken_is_apart_from_what_is_unconfirmed() {
         let mut unconfirmed = Unconfirmed::new(10);
         publish(&mut unconfirmed, "confirmed");
         let mark = unconfirmed.mark();
@@ -126,8 +126,8 @@ mod tests {
 
         let settled = unconfirmed.settle(3);
         assert_eq!(payloads(&settled.unwritten), ["waiting"]);
-        assert_eq!(settled.doubtful_count, 1);
-        assert_eq!(unconfirmed.settle(3).doubtful_count, 0, "a second time there is nothing left");
+        assert_eq!(settled.unconfirmed_count, 1);
+        assert_eq!(unconfirmed.settle(3).unconfirmed_count, 0, "a second time there is nothing left");
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
         }
         let settled = unconfirmed.settle(3);
         assert_eq!(payloads(&settled.unwritten), ["4"]);
-        assert_eq!(settled.doubtful_count, 3);
+        assert_eq!(settled.unconfirmed_count, 3);
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(payloads(unconfirmed.return_to(before).as_slice()), ["3"]);
         let settled = unconfirmed.settle(0);
         assert_eq!(payloads(&settled.unwritten), ["1", "2"]);
-        assert_eq!(settled.doubtful_count, 0);
+        assert_eq!(settled.unconfirmed_count, 0);
     }
 
     #[test]
@@ -163,6 +163,6 @@ mod tests {
         let second = unconfirmed.mark();
         unconfirmed.confirm(second);
         unconfirmed.confirm(first);
-        assert_eq!(unconfirmed.settle(2).doubtful_count, 0);
+        assert_eq!(unconfirmed.settle(2).unconfirmed_count, 0);
     }
 }

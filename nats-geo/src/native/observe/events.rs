@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Move;
-use crate::core::{Notice, NoticeKind, Place, vocabulary};
+use crate::core::{Notice, NoticeKind, ServerRef, vocabulary};
 
 /// The target of all spans and events of the native client.
 pub(crate) const TARGET: &str = "nats_geo";
@@ -46,7 +46,7 @@ pub(crate) const fn level(level: vocabulary::Level) -> tracing::Level {
 /// Emits a notice about a server.
 macro_rules! at_place {
     ($row:ident, $notice:expr, $place:expr $(, $field:ident = $value:expr)*) => {{
-        let Place { conn, region, server, address, .. } = $place;
+        let ServerRef { conn, region, server, address, .. } = $place;
         event!(
             $row, at = %$notice.at, %conn, %region, server = server.as_deref(), %address, $($field = $value,)*
             "{}", $notice.kind

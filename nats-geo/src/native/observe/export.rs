@@ -101,7 +101,7 @@ const fn counters(stats: &Stats) -> [(&'static MetricInfo, u64); 14] {
     [
         (&vocabulary::PUBLISHED_TOTAL, stats.published),
         (&vocabulary::DELIVERED_TOTAL, stats.delivered),
-        (&vocabulary::IN_DOUBT_TOTAL, stats.in_doubt),
+        (&vocabulary::UNCONFIRMED_TOTAL, stats.unconfirmed),
         (&vocabulary::DISCARDED_TOTAL, stats.discarded),
         (&vocabulary::RESENT_TOTAL, stats.resent),
         (&vocabulary::REFUSED_TOTAL, stats.refused),

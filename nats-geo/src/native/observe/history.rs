@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::report::{optional_millis, time_millis};
-use crate::core::{ConnId, Event, MoveCause, Notice, NoticeKind, Place, Region, Time};
+use crate::core::{ConnId, Event, MoveCause, Notice, NoticeKind, Region, ServerRef, Time};
 
-/// A server, and where it is.
+/// A server, with its region and its address.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Seat {
+pub struct Peer {
     /// Its region.
     pub region: Region,
     /// Its name, as far as known.
@@ -20,9 +20,9 @@ pub struct Seat {
     pub address: String,
 }
 
-impl From<&Place> for Seat {
-    fn from(place: &Place) -> Self {
-        let Place { region, server, address, .. } = place;
+impl From<&ServerRef> for Peer {
+    fn from(place: &ServerRef) -> Self {
+        let ServerRef { region, server, address, .. } = place;
         Self { region: region.clone(), server: server.clone(), address: address.clone() }
     }
 }
@@ -35,9 +35,9 @@ pub struct Move {
     #[serde(rename = "at_ms", serialize_with = "time_millis")]
     pub at: Time,
     /// Where it went before.
-    pub from: Seat,
+    pub from: Peer,
     /// Where it went from then on.
-    pub to: Seat,
+    pub to: Peer,
     /// Why.
     pub cause: MoveCause,
     /// The durations of its phases.
@@ -200,7 +200,7 @@ impl History {
         (by_region, offline)
     }
 
-    fn moved(&mut self, from: &Place, to: &Place, cause: MoveCause, at: Time) -> Option<Move> {
+    fn moved(&mut self, from: &ServerRef, to: &ServerRef, cause: MoveCause, at: Time) -> Option<Move> {
         let trouble = self.trouble.take();
         let times = self.links.get(&to.conn).copied().unwrap_or_default();
         let is_new = |dialled: &Time| trouble.is_none_or(|trouble| trouble.since <= *dialled);
@@ -232,7 +232,7 @@ impl History {
         Some(it.clone())
     }
 
-    fn failed(&mut self, place: &Place, at: Time) {
+    fn failed(&mut self, place: &ServerRef, at: Time) {
         let is_known = self.trouble.is_some_and(|trouble| trouble.silent_for.is_some());
         if self.is_here(place) && !is_known {
             let alive = self.links.get(&place.conn).and_then(|times| times.alive);
@@ -251,14 +251,14 @@ impl History {
         self.links.remove(&conn);
     }
 
-    fn goes_to(&mut self, place: Option<&Place>, at: Time) {
+    fn goes_to(&mut self, place: Option<&ServerRef>, at: Time) {
         (self.time_by_region, self.time_offline) = self.times_at(at);
         self.since = at;
         self.here = place.map(|place| (place.conn, place.region.clone()));
         self.was_connected |= place.is_some();
     }
 
-    fn is_here(&self, place: &Place) -> bool {
+    fn is_here(&self, place: &ServerRef) -> bool {
         self.here.as_ref().is_some_and(|(here, _)| *here == place.conn)
     }
 
@@ -279,9 +279,9 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    fn place(conn: ConnId) -> Place {
+    fn place(conn: ConnId) -> ServerRef {
         let region = Region::new(if conn == LON { "lon" } else { "ams" });
-        Place { conn, endpoint: EndpointId(conn.0), address: "host:4222".into(), server: None, region }
+        ServerRef { conn, endpoint: EndpointId(conn.0), address: "host:4222".into(), server: None, region }
     }
 
     /// At home in lon since 100 ms; its last sign of life came at 1 s.

@@ -38,7 +38,7 @@ pub(crate) mod events;
 
 mod history;
 pub(crate) use history::History;
-pub use history::{Move, Phases, Seat};
+pub use history::{Move, Peer, Phases};
 
 mod report;
 pub(crate) use report::Sources;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::history::{Move, Seat};
+use super::history::{Move, Peer};
 use super::{Observed, Stats};
-use crate::core::{Place, RankedServer, Reason, Region, Snapshot, Time};
+use crate::core::{RankedServer, Reason, Region, ServerRef, Snapshot, Time};
 use crate::native::connect::Progress;
 use crate::native::hub::{Hub, lock};
 
@@ -26,9 +26,9 @@ pub struct Report {
     /// In one word.
     pub status: Status,
     /// Where new traffic goes.
-    pub here: Option<Seat>,
+    pub here: Option<Peer>,
     /// The standby, if it is open.
-    pub standby: Option<Seat>,
+    pub standby: Option<Peer>,
     /// Servers that are known.
     pub total_members: usize,
     /// Servers that answer.
@@ -128,7 +128,7 @@ pub enum Standing {
         answering: usize,
     },
     /// Its region failed a health check.
-    Useless {
+    UnhealthyRegion {
         /// Considered again then, in the client's time.
         #[serde(rename = "until_ms", serialize_with = "time_millis")]
         until: Time,
@@ -157,7 +157,7 @@ impl From<&Reason> for Standing {
             Reason::Farther { behind } => Self::Farther { behind },
             Reason::Damped { until } => Self::Damped { until },
             Reason::TooFew { answering } => Self::TooFew { answering },
-            Reason::Useless { until } => Self::Useless { until },
+            Reason::UnhealthyRegion { until } => Self::UnhealthyRegion { until },
             Reason::CredentialsRefused { until } => Self::CredentialsRefused { until },
             Reason::Unhealthy => Self::Unhealthy,
             Reason::LameDuck => Self::LameDuck,
@@ -208,7 +208,7 @@ impl Report {
         let (moves, is_closed, was_connected) =
             (history.moves(), history.is_closed(), history.was_connected());
         drop(history);
-        let is_home = |place: &Place| regions.first().is_some_and(|best| best.region == place.region);
+        let is_home = |place: &ServerRef| regions.first().is_some_and(|best| best.region == place.region);
         let status = match &snapshot.active {
             _ if is_closed => Status::Closed,
             Some(_) if snapshot.suspect => Status::Suspect,
@@ -217,7 +217,7 @@ impl Report {
             None if was_connected => Status::Offline,
             None => Status::Connecting,
         };
-        let seat = |place: &Option<Place>| place.as_ref().filter(|_| !is_closed).map(Seat::from);
+        let peer = |place: &Option<ServerRef>| place.as_ref().filter(|_| !is_closed).map(Peer::from);
         let unhealthy = snapshot.ranking.iter().filter_map(|server| {
             let standing = Standing::from(&server.reason);
             let RankedServer { address, server, region, .. } = server.clone();
@@ -225,7 +225,7 @@ impl Report {
             // Who was not asked yet is neither.
             let is_unhealthy = match standing {
                 Standing::Unmeasured => error.is_some(),
-                Standing::Useless { .. } | Standing::CredentialsRefused { .. } => true,
+                Standing::UnhealthyRegion { .. } | Standing::CredentialsRefused { .. } => true,
                 _ => !standing.is_peer(),
             };
             is_unhealthy.then_some(Unhealthy { address, server, region, standing, error })
@@ -235,8 +235,8 @@ impl Report {
             version: env!("CARGO_PKG_VERSION").into(),
             uptime: snapshot.at.since_start(),
             status,
-            here: seat(&snapshot.active),
-            standby: seat(&snapshot.standby),
+            here: peer(&snapshot.active),
+            standby: peer(&snapshot.standby),
             total_members: snapshot.ranking.len(),
             total_peers: regions.iter().map(|region| region.peers).sum(),
             unhealthy: unhealthy.collect(),

@@ -22,7 +22,7 @@ pub struct Stats {
     /// Publishes on links that were lost before the server confirmed them. Each may or may not have arrived, so at most
     /// this many were lost. With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once) the client resends them,
     /// and counts unwritten ones here as well.
-    pub in_doubt: u64,
+    pub unconfirmed: u64,
     /// Messages that are certainly lost: publishes beyond
     /// [`GeoOptions::dead_link_buffer`](crate::GeoOptions::dead_link_buffer), and messages that the application did not read
     /// from a subscription in time.
@@ -71,7 +71,7 @@ impl Stats {
         Self {
             published: count(&counters.published),
             delivered: count(&counters.delivered),
-            in_doubt: count(&counters.in_doubt),
+            unconfirmed: count(&counters.unconfirmed),
             discarded: count(&counters.discarded),
             resent: count(&counters.resent),
             refused: count(&counters.refused),

@@ -14,8 +14,8 @@ use crate::native::client::ClientParts;
 use crate::native::clock::Clock;
 use crate::native::connect::Progress;
 use crate::native::driver::{Driver, Endpoints, Parts};
-use crate::native::gates::Gates;
-use crate::native::hub::{Hub, Limits, Place};
+use crate::native::health::HealthChecks;
+use crate::native::hub::{ActiveLink, Hub, Limits};
 use crate::native::link::Settings;
 use crate::native::notices::NOTICES_MAX;
 use crate::native::observe::events::span;
@@ -54,8 +54,8 @@ impl GeoOptions {
         if in_background {
             return Ok(client);
         }
-        let mut places = client.hub().places();
-        let live = places.wait_for(|place| matches!(place, Place::Live(_)));
+        let mut active_link = client.hub().active_link();
+        let live = active_link.wait_for(|active| matches!(active, ActiveLink::Live(_)));
         let failure = tokio::select! {
             biased;
             _ = live => None,
@@ -75,7 +75,7 @@ impl GeoOptions {
         let (origins, findings) = self.names.watch();
         // Keyed anew by the operating system in every process, and differently at every call.
         let seed = self.seed.unwrap_or_else(|| RandomState::new().hash_one(servers.len()));
-        let gates = Gates::new(self.gates, &self.config)?;
+        let health_checks = HealthChecks::new(self.health_checks, &self.config)?;
         let started = clock.now();
         let selector = Selector::new(self.config.clone(), seed, started)?;
         let log = self.decision_log.map(|log| log.start(self.config, seed, started));
@@ -114,7 +114,7 @@ impl GeoOptions {
             progress: progress.clone(),
             observed: Arc::clone(&observed),
             recorder,
-            gates,
+            health_checks,
         });
         let stop = watch::Sender::new(false);
         let span = span!(CLIENT_SPAN, client = self.name);

@@ -16,7 +16,7 @@ struct Client {
     carrying: BTreeSet<ConnId>,
     /// PINGs that wait for an answer, and since when.
     waiting: BTreeMap<PingId, (ConnId, Time)>,
-    useless: Option<ConnId>,
+    failed: Option<ConnId>,
     /// The next close is announced to come before its successor is open.
     may_break: Option<ConnId>,
 }
@@ -49,10 +49,10 @@ impl Checker for Drain {
 
 impl Client {
     fn told(&mut self, event: &Event) {
-        self.useless = None;
+        self.failed = None;
         match event {
             Event::Activated { conn } => _ = self.carrying.insert(*conn),
-            Event::ActivateFailed { conn } => self.useless = Some(*conn),
+            Event::ActivateFailed { conn } => self.failed = Some(*conn),
             Event::Closed { conn, .. } => self.gone(*conn),
             Event::Pong { ping, .. } => _ = self.waiting.remove(ping),
             _ => {}
@@ -69,7 +69,7 @@ impl Client {
             Action::Close { conn, overlap, drain } => {
                 let (handover, dead_min) = (&config.handover, config.watch.dead_min);
                 let is_silent = |(on, since): &(ConnId, Time)| on == conn && at.since(*since) >= dead_min;
-                let is_excused = self.useless == Some(*conn) || self.waiting.values().any(is_silent);
+                let is_excused = self.failed == Some(*conn) || self.waiting.values().any(is_silent);
                 let may_break = self.may_break == Some(*conn);
                 let overlap_min = if may_break { Duration::ZERO } else { handover.overlap_min };
                 let is_orderly = *overlap >= overlap_min && *drain >= handover.drain;

@@ -13,7 +13,7 @@ mod moves;
 mod nearest;
 mod one_active;
 mod probes;
-mod useless;
+mod unhealthy;
 
 use std::fmt::Debug;
 
@@ -44,7 +44,7 @@ pub(crate) fn all(world: &World) -> Vec<Box<dyn Checker>> {
         Box::new(probes::Probes::new(world)),
         Box::new(dials::Dials::new(world)),
         Box::new(capacity::Capacity::new(world)),
-        Box::new(useless::Useless::new(world)),
+        Box::new(unhealthy::UnhealthyRegion::new(world)),
     ]
 }
 

@@ -34,7 +34,7 @@ impl Checker for Moves {
             return Ok(());
         };
         let NoticeKind::Moved { from, to, cause, .. } = kind else { return Ok(()) };
-        // A region of no use is left as if it were dead.
+        // A client leaves an unhealthy region as if it were dead.
         if from.region == to.region || !cause.is_planned() || *cause == MoveCause::Unhealthy {
             return Ok(());
         }

@@ -122,7 +122,8 @@ impl Client {
             }
             let since = well_since.max(known.damped_until).max(self.arrived);
             let allowed = if known.fled { return_within(config) } else { improve_within(config) };
-            let allowed = allowed + world.verdict_within().map_or(Duration::ZERO, |_| gates_within(config));
+            let allowed =
+                allowed + world.verdict_within().map_or(Duration::ZERO, |_| health_checks_within(config));
             let aged = |changed: Option<Time>| changed.map_or(Time::ZERO, |at| at + learn_within(config));
             let due = (since + allowed).max(aged(known.changed)).max(aged(self.regions[here].changed));
             if world.now() > due {
@@ -143,7 +144,7 @@ fn margin(distance: Duration, config: &Config) -> Duration {
     tie.max(fail_back.gain_min).max(distance.mul_f64(fail_back.gain_ratio))
 }
 
-/// Back in a region that failed: good probes for long enough, twice, since a lost packet starts them afresh;
+/// Back in a region that failed: good probes for long enough, twice, since a lost packet restarts them;
 /// the spread, likewise; a dial.
 fn return_within(config: &Config) -> Duration {
     let (probe, fail_back) = (&config.probe, &config.fail_back);
@@ -152,16 +153,16 @@ fn return_within(config: &Config) -> Duration {
 }
 
 /// In a region that is merely nearer: a probe at the longest interval, a gain for long enough, the spread, a
-/// dial. Twice: a queue on the way starts the gain afresh.
+/// dial. Twice: a queue on the way restarts the gain.
 fn improve_within(config: &Config) -> Duration {
     let (probe, fail_back) = (&config.probe, &config.fail_back);
     let gain = fail_back.gain_for + fail_back.gain_evaluations * longest(probe.away_interval, config);
     longest(probe.interval_max, config) + 2 * (gain + fail_back.spread + config.dial.timeout)
 }
 
-/// Behind gates, nearer regions may have to be tried in vain before, each time for longer; or this one was, a moment before it was
-/// of use.
-fn gates_within(config: &Config) -> Duration {
+/// With health checks, a client may have to try nearer regions in vain first, each time for longer. Or this one failed its check
+/// a moment before it was healthy.
+fn health_checks_within(config: &Config) -> Duration {
     let fail_back = &config.fail_back;
     longest(config.probe.interval_max, config)
         + 3 * (fail_back.good_for + fail_back.spread + config.dial.timeout)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::core::{
     Action, Call, CapacityHint, Config, ConnId, EndpointId, Event, Handover, MoveCause, Notice, NoticeKind,
-    OpenError, PingId, Place, ProbeId, Region, Time,
+    OpenError, PingId, ProbeId, Region, ServerRef, Time,
 };
 use crate::sim::{Fault, Scenario, ServerFault};
 
@@ -31,9 +31,9 @@ fn noticed(kind: NoticeKind) -> Seen {
     decided(Action::Notify(Notice { at: Time::ZERO, kind }))
 }
 
-fn place(conn: u64, region: &str) -> Place {
+fn place(conn: u64, region: &str) -> ServerRef {
     let (conn, region) = (ConnId(conn), Region::new(region));
-    Place { conn, endpoint: EndpointId(0), address: "a:1".into(), server: None, region }
+    ServerRef { conn, endpoint: EndpointId(0), address: "a:1".into(), server: None, region }
 }
 
 fn moved(from: &str, to: &str, cause: MoveCause) -> Seen {
@@ -165,15 +165,15 @@ fn who_is_not_connected_or_not_at_home_is_found_in_time() {
 }
 
 #[test]
-fn who_stays_in_a_region_of_no_use_is_found_unless_all_are() {
-    let complained_after = |useless: &[usize]| {
+fn who_stays_in_an_unhealthy_region_is_found_unless_all_are() {
+    let complained_after = |unhealthy: &[usize]| {
         let mut scenario = Scenario::super_cluster("rules", vec![(0, Config::interactive())]);
-        scenario.gate_period = Some(Duration::from_secs(5));
-        for region in useless {
-            scenario.at(Duration::ZERO, Fault::Region { region: *region, what: ServerFault::Useless });
+        scenario.health_check_period = Some(Duration::from_secs(5));
+        for region in unhealthy {
+            scenario.at(Duration::ZERO, Fault::Region { region: *region, what: ServerFault::Unhealthy });
         }
         let mut world = World::new(&scenario, 1).unwrap();
-        let mut rule = useless::Useless::new(&world);
+        let mut rule = unhealthy::UnhealthyRegion::new(&world);
         // It says that it is in lon, and never that it has left.
         rule.see(&noticed(NoticeKind::Connected(place(1, "lon"))), &world).unwrap();
         (1..1_000).find(|second| {

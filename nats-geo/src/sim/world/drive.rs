@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::gates::Gate;
+use super::health::HealthCheck;
 use super::transport::{Flow, FlowId, Message, Purpose, Stage};
 use super::{Happening, Seen, World};
 use crate::core::rng::Rng;
@@ -34,7 +34,7 @@ pub(super) struct Host {
     pub(super) asleep_until: Time,
     /// The connections of its links.
     links: BTreeMap<ConnId, FlowId>,
-    pub(super) gates: BTreeMap<ConnId, Gate>,
+    pub(super) health_checks: BTreeMap<ConnId, HealthCheck>,
     /// What waits until the host goes on.
     held: Vec<Happening>,
     /// When the timer is to fire, in the time of the world.
@@ -56,7 +56,7 @@ impl Host {
             stalled_until: Time::ZERO,
             asleep_until: Time::ZERO,
             links: BTreeMap::new(),
-            gates: BTreeMap::new(),
+            health_checks: BTreeMap::new(),
             held: Vec::new(),
             armed: None,
         })
@@ -214,7 +214,7 @@ impl World {
         if let Purpose::Link(conn) = flow.purpose {
             let host = &mut self.hosts[flow.client];
             host.links.remove(&conn);
-            host.gates.remove(&conn);
+            host.health_checks.remove(&conn);
         }
         Some(flow)
     }
@@ -258,8 +258,8 @@ impl World {
                 self.tell(client, Event::Pong { ping, rtt });
             }
             (Message::Subscribed, Purpose::Link(conn)) => self.tell(client, Event::Activated { conn }),
-            (Message::Told { question, is_of_use }, Purpose::Link(conn)) => {
-                self.gate_told(client, conn, question, is_of_use);
+            (Message::Told { question, passed }, Purpose::Link(conn)) => {
+                self.health_check_answered(client, conn, question, passed);
             }
             (Message::LameDuck, Purpose::Link(conn)) => self.tell(client, Event::LameDuck(conn)),
             (Message::Refused, _) => {

@@ -29,7 +29,7 @@ impl World {
             for what in [
                 ServerFault::Thaw,
                 ServerFault::Unlock,
-                ServerFault::Useful,
+                ServerFault::Healthy,
                 ServerFault::Start,
                 ServerFault::Offer,
             ] {
@@ -68,8 +68,8 @@ impl World {
                 }
             }
             ServerFault::Unlock => server.locked = false,
-            ServerFault::Useless => server.useless = true,
-            ServerFault::Useful => server.useless = false,
+            ServerFault::Unhealthy => server.unhealthy = true,
+            ServerFault::Healthy => server.unhealthy = false,
             ServerFault::Withdraw if server.offered => {
                 server.offered = false;
                 for client in 0..self.hosts.len() {

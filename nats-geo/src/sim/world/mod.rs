@@ -1,11 +1,11 @@
 //! The world: one queue of what is to happen, in order of time, and first come first served at equal times.
 //!
-//! `transport.rs` carries segments, `gates.rs` asks whether a server is of use, `serve.rs` is the servers' side, `drive.rs` the clients', `faults.rs` breaks
+//! `transport.rs` carries segments, `health.rs` runs health checks, `serve.rs` is the servers' side, `drive.rs` the clients', `faults.rs` breaks
 //! things, `truth.rs` knows how things really are.
 
 mod drive;
 mod faults;
-mod gates;
+mod health;
 mod serve;
 mod transport;
 mod truth;
@@ -38,7 +38,7 @@ pub(crate) struct World {
     hosts: Vec<Host>,
     flows: BTreeMap<FlowId, Flow>,
     next_flow: FlowId,
-    gate_period: Option<Duration>,
+    health_check_period: Option<Duration>,
     seen: Vec<Seen>,
 }
 
@@ -111,13 +111,13 @@ enum Happening {
         conn: ConnId,
         flow: Option<FlowId>,
     },
-    /// The gate of a link is asked again.
-    Gate {
+    /// The health check of a link runs again.
+    HealthCheck {
         client: usize,
         conn: ConnId,
     },
-    /// The answer of a gate is overdue.
-    GateOver {
+    /// The answer to a health check is overdue.
+    HealthCheckOverdue {
         client: usize,
         conn: ConnId,
         question: u64,
@@ -156,7 +156,7 @@ impl World {
             hosts,
             flows: BTreeMap::new(),
             next_flow: 0,
-            gate_period: scenario.gate_period,
+            health_check_period: scenario.health_check_period,
             seen: Vec::new(),
         };
         world.at(world.now + TICK, Happening::Tick);
@@ -221,9 +221,9 @@ impl World {
             Happening::Wake(client) => self.wake(client),
             Happening::GiveUp(flow) => self.give_up(flow),
             Happening::Drained { client, conn, flow } => self.drained(client, conn, flow),
-            Happening::Gate { client, conn } => self.gate(client, conn),
-            Happening::GateOver { client, conn, question } => {
-                self.gate_told(client, conn, question, false);
+            Happening::HealthCheck { client, conn } => self.check_health(client, conn),
+            Happening::HealthCheckOverdue { client, conn, question } => {
+                self.health_check_answered(client, conn, question, false);
             }
             Happening::HostBack(client) => self.host_back(client),
         }
@@ -234,8 +234,8 @@ impl World {
         let client = match happening {
             Happening::Receive(flow, _) | Happening::GiveUp(flow) => self.flows.get(flow)?.client,
             Happening::Drained { client, .. }
-            | Happening::Gate { client, .. }
-            | Happening::GateOver { client, .. }
+            | Happening::HealthCheck { client, .. }
+            | Happening::HealthCheckOverdue { client, .. }
             | Happening::Tell(client, _)
             | Happening::Wake(client) => *client,
             _ => return None,

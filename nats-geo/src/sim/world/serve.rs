@@ -43,7 +43,7 @@ impl World {
             Message::Ack => Message::Info,
             Message::Ping { ping, sent } => Message::Pong { ping, sent },
             Message::Subscribe => Message::Subscribed,
-            Message::Ask { question } => Message::Told { question, is_of_use: !self.servers[index].useless },
+            Message::Ask { question } => Message::Told { question, passed: !self.servers[index].unhealthy },
             Message::Connect => return self.handshake(id, index),
             _ => return,
         };

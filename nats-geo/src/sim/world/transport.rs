@@ -85,13 +85,13 @@ pub(super) enum Message {
     /// The subscriptions, and the barrier behind them.
     Subscribe,
     Subscribed,
-    /// A health gate asks.
+    /// The question of a health check.
     Ask {
         question: u64,
     },
     Told {
         question: u64,
-        is_of_use: bool,
+        passed: bool,
     },
     LameDuck,
     End(Cause),

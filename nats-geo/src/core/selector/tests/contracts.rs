@@ -8,7 +8,7 @@ use super::super::super::{
     Action, Cause, Config, ConnId, Endpoint, EndpointId, Event, OpenError, PingId, ProbeError, ProbeId,
     ProbeReport, Selector, ServerIdentity, Time,
 };
-use super::world::{Mood, World, unusable};
+use super::world::{Mood, World, unhealthy};
 
 /// One call of a driver that may be as wrong as it likes.
 #[derive(Clone, Debug)]
@@ -58,8 +58,8 @@ fn event(kind: u8, id: u64, other: u64, ms: u64) -> Event {
             conn,
             cause: [Cause::Eof, Cause::Requested, Cause::Auth("no".into())][other as usize % 3].clone(),
         },
-        12 => Event::Unusable { conn, why: "no use".into() },
-        _ => [Event::Resumed, Event::ChooseAfresh, Event::Progress { conn }][other as usize % 3].clone(),
+        12 => Event::Unhealthy { conn, why: "no answer".into() },
+        _ => [Event::Resumed, Event::Reselect, Event::Progress { conn }][other as usize % 3].clone(),
     }
 }
 
@@ -96,8 +96,8 @@ enum Blow {
     Silence(usize),
     Revive(usize),
     LameDuck,
-    /// All servers answer; those of a region are of no use until the end.
-    Useless(&'static str),
+    /// All servers answer; those of a region are unhealthy until the end.
+    Unhealthy(&'static str),
     Sleep(u64),
 }
 
@@ -107,7 +107,7 @@ fn blow() -> impl Strategy<Value = Blow> {
         (0_usize..9).prop_map(Blow::Silence),
         (0_usize..9).prop_map(Blow::Revive),
         Just(Blow::LameDuck),
-        prop::sample::select(vec!["lon", "ams", "dal"]).prop_map(Blow::Useless),
+        prop::sample::select(vec!["lon", "ams", "dal"]).prop_map(Blow::Unhealthy),
         (1_u64..100).prop_map(Blow::Sleep),
     ]
 }
@@ -119,10 +119,10 @@ fn strike(world: &mut World, blow: &Blow) {
         Blow::Revive(server) => world.restart(server),
         Blow::LameDuck if world.active().is_some() => world.event(Event::LameDuck(world.active_conn())),
         Blow::LameDuck => {}
-        Blow::Useless(region) => {
-            world.useless.insert(region);
+        Blow::Unhealthy(region) => {
+            world.unhealthy.insert(region);
             if world.region() == Some(region) {
-                world.event(unusable(world.active_conn()));
+                world.event(unhealthy(world.active_conn()));
             }
         }
         Blow::Sleep(secs) => world.sleep(Duration::from_secs(secs)),
@@ -173,7 +173,7 @@ proptest! {
             strike(&mut world, blow);
         }
         (0..9).for_each(|server| if world.servers[server].mood != Mood::Up { world.restart(server) });
-        world.useless.clear();
+        world.unhealthy.clear();
         world.run_for(Duration::from_secs(3_600));
         prop_assert_eq!(world.region(), Some("lon"));
         let expected = if choice > 1 { 2 } else { 1 };
@@ -199,7 +199,8 @@ fn for_ever_is_a_duration_like_any_other() {
         |config| (config.probe.away_interval, config.probe.start_window_max) = (EVER, EVER),
         |config| config.rank.sample_age_intervals = u32::MAX,
         |config| {
-            (config.rank.unhealthy_for, config.rank.useless_for, config.rank.tie_max) = (EVER, EVER, EVER)
+            (config.rank.unhealthy_for, config.rank.unhealthy_region_for, config.rank.tie_max) =
+                (EVER, EVER, EVER)
         },
         |config| {
             (config.dial.timeout, config.dial.attempt_delay_max, config.dial.stable_after) =

@@ -6,7 +6,7 @@ mod contracts;
 mod failing;
 mod identity;
 mod returning;
-mod useless;
+mod unhealthy;
 mod world;
 
 use std::time::Duration;

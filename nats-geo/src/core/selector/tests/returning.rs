@@ -364,14 +364,14 @@ fn a_withdrawn_endpoint_is_not_chosen_but_a_live_link_stays() {
 }
 
 #[test]
-fn a_choice_made_afresh_leads_to_the_best_region_make_before_break() {
+fn a_new_choice_leads_to_the_best_region_make_before_break() {
     let mut world = World::settled(Config::interactive(), 4);
     let (since, old) = (world.now, world.active_conn());
     // The client has moved to Amsterdam: a gain of 5 ms is less than `Faster` asks for.
     for (region, rtt) in [("lon", ms(5)), ("ams", ms(1))] {
         world.in_region(region).into_iter().for_each(|server| world.servers[server].rtt = rtt);
     }
-    world.event(Event::ChooseAfresh);
+    world.event(Event::Reselect);
     world.run_for(secs(2));
     assert_eq!(world.region(), Some("ams"));
     assert_eq!(moves(&world, since), [MoveCause::Requested]);
@@ -382,18 +382,18 @@ fn a_choice_made_afresh_leads_to_the_best_region_make_before_break() {
     assert!(closed.unwrap().1 >= ms(250));
 
     let since = world.now;
-    world.event(Event::ChooseAfresh);
+    world.event(Event::Reselect);
     world.run_for(secs(60));
     assert_eq!(moves(&world, since), [], "the best is here already");
 }
 
 #[test]
-fn a_choice_made_afresh_does_not_wait_for_those_who_are_silent() {
+fn a_new_choice_does_not_wait_for_those_who_are_silent() {
     let mut world = World::settled(Config::interactive(), 4);
     world.in_region("lon").into_iter().for_each(|server| world.servers[server].rtt = ms(20));
     world.in_region("dal").into_iter().for_each(|server| world.silence(server));
     let since = world.now;
-    world.event(Event::ChooseAfresh);
+    world.event(Event::Reselect);
     world.run_for(secs(4));
     assert_eq!(moves(&world, since), [MoveCause::Requested]);
     assert_eq!(world.region(), Some("ams"));

@@ -47,7 +47,7 @@ pub(super) struct World {
     /// Connections that nothing comes back on, though their server lives.
     hung: BTreeSet<ConnId>,
     /// Regions that answer, but fail the checks of the application.
-    pub(super) useless: BTreeSet<&'static str>,
+    pub(super) unhealthy: BTreeSet<&'static str>,
 }
 
 impl World {
@@ -87,7 +87,7 @@ impl World {
             conns: BTreeMap::new(),
             busy,
             hung: BTreeSet::new(),
-            useless: BTreeSet::new(),
+            unhealthy: BTreeSet::new(),
         };
         for index in 0..world.servers.len() {
             let address = format!("{}-{index}:4222", world.servers[index].region);
@@ -233,8 +233,8 @@ impl World {
                 if let Some(server) = self.answering(conn) {
                     let Server { region, rtt, .. } = self.servers[server];
                     // An unplanned move waits for no check.
-                    let is_barred = self.useless.contains(region) && handover == Handover::AfterBarrier;
-                    self.later(rtt, if is_barred { unusable(conn) } else { Event::Activated { conn } });
+                    let is_barred = self.unhealthy.contains(region) && handover == Handover::AfterBarrier;
+                    self.later(rtt, if is_barred { unhealthy(conn) } else { Event::Activated { conn } });
                 }
             }
             Action::Close { conn, drain, .. } => {
@@ -301,8 +301,8 @@ impl World {
     }
 }
 
-pub(super) fn unusable(conn: ConnId) -> Event {
-    Event::Unusable { conn, why: "JetStream does not answer".into() }
+pub(super) fn unhealthy(conn: ConnId) -> Event {
+    Event::Unhealthy { conn, why: "JetStream does not answer".into() }
 }
 
 fn identity(index: usize, server: &Server) -> ServerIdentity {

@@ -42,7 +42,7 @@ pub(crate) struct Pull {
     /// Later ones that are over: two links may both say so.
     over: BTreeSet<u64>,
     /// The last request may not have arrived: an early sign of life is wanted.
-    in_doubt: bool,
+    may_be_lost: bool,
     /// Requests in a row that came to nothing.
     failures: u32,
 }
@@ -115,7 +115,7 @@ impl Pull {
             request: 0,
             first: 1,
             over: BTreeSet::new(),
-            in_doubt: true,
+            may_be_lost: true,
             failures: 0,
         })
     }
@@ -240,8 +240,8 @@ impl Pull {
         if !self.context.client().is_connected() {
             return Err(PublishError::Unavailable { waited: Duration::ZERO });
         }
-        let heartbeat = if self.in_doubt {
-            self.options.heartbeat.min(DOUBTFUL_HEARTBEAT)
+        let heartbeat = if self.may_be_lost {
+            self.options.heartbeat.min(EARLY_HEARTBEAT)
         } else {
             self.options.heartbeat
         };
@@ -264,7 +264,7 @@ impl Pull {
     /// How long nothing may come: two heartbeats.
     fn patience(&self) -> Duration {
         let heartbeat = self.options.heartbeat;
-        2 * if self.in_doubt { heartbeat.min(DOUBTFUL_HEARTBEAT) } else { heartbeat }
+        2 * if self.may_be_lost { heartbeat.min(EARLY_HEARTBEAT) } else { heartbeat }
     }
 
     /// What was asked for may be lost, and what comes of it counts no more.
@@ -272,19 +272,19 @@ impl Pull {
         self.awaited = Rest { messages: 0, bytes: 0 };
         self.first = self.request + 1;
         self.over.clear();
-        self.in_doubt = true;
+        self.may_be_lost = true;
     }
 
     /// The consumer has heard us.
     fn heard(&mut self) {
         self.failures = 0;
-        self.in_doubt = false;
+        self.may_be_lost = false;
     }
 }
 
 /// How soon a request that may have been lost must show a sign of life: interest in an inbox may still be on its way to
 /// the region of the consumer when the request arrives there.
-const DOUBTFUL_HEARTBEAT: Duration = Duration::from_secs(1);
+const EARLY_HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Many more requests than can be over while two links overlap.
 const OVER_MAX: usize = 64;

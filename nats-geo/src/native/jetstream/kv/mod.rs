@@ -204,7 +204,7 @@ impl Store {
         let subject = self.keys.subject(key).ok_or_else(bad)?;
         let id = self.stream.context.fresh_name();
         headers.insert(NATS_MESSAGE_ID, id.as_str());
-        let (refused, in_doubt) =
+        let (refused, unconfirmed) =
             match self.stream.context.publish_with_headers(subject.clone(), headers, value).await {
                 Ok(ack) => return Ok(ack.sequence),
                 Err(PublishError::Refused(refused)) if refused.is_wrong_sequence() => (refused, false),
@@ -215,7 +215,9 @@ impl Store {
                 }
                 Err(error) => return Err(WriteError::Publish(error)),
             };
-        if in_doubt && let Some(revision) = self.revision_of(&subject, &id).await.map_err(WriteError::Read)? {
+        if unconfirmed
+            && let Some(revision) = self.revision_of(&subject, &id).await.map_err(WriteError::Read)?
+        {
             return Ok(revision);
         }
         Err(WriteError::WrongRevision { key: key.to_owned(), why: refused.description })

@@ -53,7 +53,7 @@ impl Store {
         };
         if let Err(error) = self.announce(&info).await {
             // It may be there: without its bytes it would be neither what it was nor what it is to be.
-            if !error.is_in_doubt() {
+            if !error.is_unconfirmed() {
                 self.forget(&nuid).await;
             }
             return Err(match error {
@@ -158,8 +158,8 @@ enum Announce {
 }
 
 impl Announce {
-    const fn is_in_doubt(&self) -> bool {
-        matches!(self, Self::Publish(PublishError::GaveUp { in_doubt: true, .. }))
+    const fn is_unconfirmed(&self) -> bool {
+        matches!(self, Self::Publish(PublishError::GaveUp { unconfirmed: true, .. }))
     }
 }
 

@@ -5,14 +5,14 @@ use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use tokio::sync::watch;
 
 use super::VirtualStream;
-use crate::native::hub::Place;
+use crate::native::hub::ActiveLink;
 use crate::native::jetstream::ApiError;
 use crate::native::jetstream::publish::pause_after;
 
 /// What one region gives, and the way to the next.
 pub(super) struct Following<S> {
     stream: VirtualStream,
-    places: watch::Receiver<Place>,
+    active_link: watch::Receiver<ActiveLink>,
     region: String,
     current: S,
     /// What another region is going to give. Until then the old one goes on, as far as it can be reached.
@@ -21,8 +21,8 @@ pub(super) struct Following<S> {
 
 impl<S: Stream + Send + Unpin> Following<S> {
     pub(super) fn new(stream: VirtualStream, region: String, current: S) -> Self {
-        let places = stream.context.client().hub().places();
-        Self { stream, places, region, current, joining: None }
+        let active_link = stream.context.client().hub().active_link();
+        Self { stream, active_link, region, current, joining: None }
     }
 
     /// The region that gave what came last.
@@ -37,7 +37,7 @@ impl<S: Stream + Send + Unpin> Following<S> {
     ) -> Option<S::Item> {
         loop {
             self.look(join);
-            let Self { places, current, joining, .. } = self;
+            let Self { active_link, current, joining, .. } = self;
             let joined = match joining {
                 Some((_, joined)) => joined.left_future(),
                 None => future::pending().right_future(),
@@ -51,7 +51,7 @@ impl<S: Stream + Send + Unpin> Following<S> {
                     }
                 }
                 // The sender lives as long as the client, which is in `stream`.
-                _ = places.changed() => {}
+                _ = active_link.changed() => {}
                 item = current.next() => return item,
             }
         }
@@ -59,7 +59,7 @@ impl<S: Stream + Send + Unpin> Following<S> {
 
     /// Is the client where we read?
     fn look(&mut self, join: &impl Fn(&str) -> BoxFuture<'static, S>) {
-        let Some(wanted) = self.stream.region_at(&self.places.borrow_and_update()) else { return };
+        let Some(wanted) = self.stream.region_at(&self.active_link.borrow_and_update()) else { return };
         if wanted == self.region {
             self.joining = None;
         } else if self.joining.as_ref().is_none_or(|(region, _)| *region != wanted) {

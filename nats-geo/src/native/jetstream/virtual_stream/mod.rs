@@ -54,7 +54,7 @@
 use super::{ApiError, Context, Stream};
 #[cfg(doc)]
 use crate::core::NoticeKind;
-use crate::native::hub::Place;
+use crate::native::hub::ActiveLink;
 
 mod config;
 pub use config::{Config, ConfigError};
@@ -134,15 +134,15 @@ impl VirtualStream {
     async fn region(&self) -> String {
         let hub = self.context.client().hub();
         match hub.live().await {
-            Ok(link) => self.region_at(&Place::Live(link)),
+            Ok(link) => self.region_at(&ActiveLink::Live(link)),
             Err(_) => None,
         }
         .unwrap_or_else(|| self.fallback())
     }
 
     /// The region to which traffic goes; `None` while it goes nowhere.
-    fn region_at(&self, place: &Place) -> Option<String> {
-        let Place::Live(link) = place else { return None };
+    fn region_at(&self, active: &ActiveLink) -> Option<String> {
+        let ActiveLink::Live(link) = active else { return None };
         let cluster = link.client().try_server_info().and_then(|info| info.cluster);
         let known = cluster.filter(|cluster| self.config.regions.contains(cluster));
         Some(known.unwrap_or_else(|| self.fallback()))

@@ -12,7 +12,7 @@ use tracing::subscriber::with_default;
 use super::*;
 use crate::core::vocabulary::{Client, EVENTS, EventInfo};
 use crate::core::{Cause, ConnId, EndpointId, MoveCause, OpenError, Region, Time};
-use crate::native::observe::{Phases, Seat};
+use crate::native::observe::{Peer, Phases};
 
 /// An event as a subscriber of `tracing` sees it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -106,7 +106,7 @@ fn each_notice_is_emitted_as_its_row_says() {
 
 #[test]
 fn the_end_of_a_move_is_emitted_as_its_row_says() {
-    let (from, to) = (Seat::from(&place("lon", "lon-1")), Seat::from(&place("ams", "ams-3")));
+    let (from, to) = (Peer::from(&place("lon", "lon-1")), Peer::from(&place("ams", "ams-3")));
     let it = Move { at: Time::ZERO, from, to, cause: MoveCause::RegionLost, phases: Phases::default() };
     assert_eq!(seen(|| move_completed(&it)), promised(&vocabulary::MOVE_COMPLETED, false));
 }
@@ -137,8 +137,8 @@ fn read_all(folder: &Path, text: &mut String) {
     }
 }
 
-fn place(region: &str, server: &str) -> Place {
-    Place {
+fn place(region: &str, server: &str) -> ServerRef {
+    ServerRef {
         conn: ConnId(1),
         endpoint: EndpointId(1),
         address: format!("{server}:4222"),

@@ -14,10 +14,10 @@ use serde::Deserialize;
 use super::ConnectError;
 use super::jetstream::{Refused, check_name};
 use super::link::Link;
-use crate::core::{Config, Place, Region};
+use crate::core::{Config, Region, ServerRef};
 
 /// A health check that a region must pass, such as a stream that can be read. Without health checks, a server that answers
-/// is healthy. For [`GeoOptions::gate`](crate::GeoOptions::gate).
+/// is healthy. For [`GeoOptions::health_check`](crate::GeoOptions::health_check).
 ///
 /// * Before an orderly move the client runs all checks once over the new link. If one fails, the client stays.
 /// * The client checks the live link every [`period`](Self::period). After several [failures in a row](Self::failures) it
@@ -28,13 +28,13 @@ use crate::core::{Config, Place, Region};
 /// * The client leaves a lame duck even if the checks of other regions fail.
 ///
 /// ```no_run
-/// use nats_geo::{Gate, GeoOptions};
+/// use nats_geo::{GeoOptions, HealthCheck};
 /// use std::time::Duration;
 ///
 /// # async fn example() -> Result<(), nats_geo::ConnectError> {
 /// let client = GeoOptions::new()
-///     .gate(Gate::stream("ORDERS"))
-///     .gate(Gate::check("prices", async |link| {
+///     .health_check(HealthCheck::stream("ORDERS"))
+///     .health_check(HealthCheck::custom("prices", async |link| {
 ///         let price = link.nats().request("prices.health", "".into()).await;
 ///         price.map(drop).map_err(|error| error.to_string())
 ///     }))
@@ -44,8 +44,8 @@ use crate::core::{Config, Place, Region};
 /// # }
 /// ```
 #[derive(Clone)]
-#[must_use = "a health check does nothing until it is given to `GeoOptions::gate`"]
-pub struct Gate {
+#[must_use = "a health check does nothing until it is given to `GeoOptions::health_check`"]
+pub struct HealthCheck {
     name: String,
     check: Check,
     /// What is wrong with it.
@@ -55,7 +55,7 @@ pub struct Gate {
     failures: u32,
 }
 
-type Check = Arc<dyn Fn(GateLink) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+type Check = Arc<dyn Fn(HealthCheckLink) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// A stream elects a new leader within seconds: with three failures in a row that moves no client, and clients leave an
 /// unhealthy region after 10 to 17 s. A thousand clients make 200 checks per second.
@@ -68,12 +68,12 @@ const FAILURES: u32 = 3;
 
 /// The link that a health check tests. Requests on it go to its server, wherever other traffic goes.
 #[derive(Clone, Debug)]
-pub struct GateLink {
+pub struct HealthCheckLink {
     client: async_nats::Client,
-    place: Place,
+    place: ServerRef,
 }
 
-impl GateLink {
+impl HealthCheckLink {
     /// Returns its connection, which stays open while the application holds it.
     pub const fn nats(&self) -> &async_nats::Client {
         &self.client
@@ -90,7 +90,7 @@ impl GateLink {
     }
 }
 
-impl Gate {
+impl HealthCheck {
     /// Returns a check that JetStream answers this account (`$JS.API.INFO`).
     pub fn jetstream() -> Self {
         Self::of("JetStream", Arc::new(|link| api_answers(link, INFO.into(), Bytes::new()).boxed()))
@@ -108,7 +108,10 @@ impl Gate {
 
     /// Returns a check that calls your function, under this name. Notices show its error text. A check that takes longer
     /// than [`timeout`](Self::timeout) has failed.
-    pub fn check<F>(name: impl Into<String>, check: impl Fn(GateLink) -> F + Send + Sync + 'static) -> Self
+    pub fn custom<F>(
+        name: impl Into<String>,
+        check: impl Fn(HealthCheckLink) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
@@ -139,7 +142,7 @@ impl Gate {
         self
     }
 
-    async fn ask(&self, link: GateLink) -> Result<(), String> {
+    async fn ask(&self, link: HealthCheckLink) -> Result<(), String> {
         // A check that panics has failed; the driver goes on.
         let asking = AssertUnwindSafe(async { (self.check)(link).await }).catch_unwind();
         let answer = match tokio::time::timeout(self.timeout, asking).await {
@@ -151,7 +154,7 @@ impl Gate {
     }
 
     /// Repeats the check, which has this number; returns the reason when the link is unhealthy.
-    async fn until_it_fails(&self, number: usize, link: &GateLink, asked: Asked) -> Verdict {
+    async fn until_it_fails(&self, number: usize, link: &HealthCheckLink, asked: Asked) -> Verdict {
         let mut failed = asked.failures_before(number, self.failures);
         if asked != Asked::Nobody {
             tokio::time::sleep(varied(self.period)).await;
@@ -162,7 +165,7 @@ impl Gate {
                 Err(why) => {
                     failed += 1;
                     if failed >= self.failures {
-                        return Verdict { gate: number, why };
+                        return Verdict { number, why };
                     }
                 }
             }
@@ -185,9 +188,9 @@ impl Gate {
     }
 }
 
-impl fmt::Debug for Gate {
+impl fmt::Debug for HealthCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate")
+        f.debug_struct("HealthCheck")
             .field("name", &self.name)
             .field("period", &self.period)
             .field("timeout", &self.timeout)
@@ -199,17 +202,17 @@ impl fmt::Debug for Gate {
 /// What is known of a link when its watch begins.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Asked {
-    /// All gates passed a moment ago.
+    /// All health checks passed a moment ago.
     AllPassed,
-    /// No gate was asked: there was no time.
+    /// No health check ran: there was no time.
     Nobody,
-    /// The last verdict was bad: that of this gate.
+    /// The health check of this number failed last.
     Failed(usize),
 }
 
 impl Asked {
-    /// How many failures in a row there were at the gate of this number, of so many that condemn the link. One more from
-    /// the gate that did condemns it again; the others have said nothing against it.
+    /// Returns how many failures in a row the health check of this number starts with; `failures` make the link unhealthy.
+    /// The check that failed last needs one more failure. The others start at 0.
     fn failures_before(self, number: usize, failures: u32) -> u32 {
         if self == Self::Failed(number) { failures.saturating_sub(1) } else { 0 }
     }
@@ -218,21 +221,21 @@ impl Asked {
 /// The error of a health check on the live link.
 #[derive(Debug)]
 pub(crate) struct Verdict {
-    /// The number of the gate that says so.
-    pub(crate) gate: usize,
+    /// The number of the health check that failed.
+    pub(crate) number: usize,
     pub(crate) why: String,
 }
 
-/// All gates of a client.
+/// All health checks of a client.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Gates(Arc<[Gate]>);
+pub(crate) struct HealthChecks(Arc<[HealthCheck]>);
 
-impl Gates {
-    pub(crate) fn new(gates: Vec<Gate>, config: &Config) -> Result<Self, ConnectError> {
-        let problem = gates.iter().find_map(|gate| Some((gate.name.clone(), gate.problem(config)?)));
+impl HealthChecks {
+    pub(crate) fn new(checks: Vec<HealthCheck>, config: &Config) -> Result<Self, ConnectError> {
+        let problem = checks.iter().find_map(|check| Some((check.name.clone(), check.problem(config)?)));
         match problem {
-            Some((gate, problem)) => Err(ConnectError::Gate { gate, problem }),
-            None => Ok(Self(gates.into())),
+            Some((name, problem)) => Err(ConnectError::HealthCheck { name, problem }),
+            None => Ok(Self(checks.into())),
         }
     }
 
@@ -240,21 +243,21 @@ impl Gates {
         self.0.is_empty()
     }
 
-    /// Whether a link is of use, asked once.
+    /// Runs all checks once on a link.
     ///
     /// # Errors
-    /// Which gate failed first, and why.
-    pub(crate) async fn pass(&self, link: &Link, place: Place) -> Result<(), String> {
-        let link = GateLink { client: link.client().clone(), place };
-        try_join_all(self.0.iter().map(|gate| gate.ask(link.clone()))).await.map(drop)
+    /// Which health check failed first, and why.
+    pub(crate) async fn pass(&self, link: &Link, place: ServerRef) -> Result<(), String> {
+        let link = HealthCheckLink { client: link.client().clone(), place };
+        try_join_all(self.0.iter().map(|check| check.ask(link.clone()))).await.map(drop)
     }
 
-    /// Watches the live link. Returns which gate fails, and why; `None` when the link has ended.
-    pub(crate) async fn watch(&self, link: &Link, place: Place, asked: Asked) -> Option<Verdict> {
-        let asking = GateLink { client: link.client().clone(), place };
-        let gates = self.0.iter().enumerate();
+    /// Watches the live link. Returns which health check fails, and why; `None` when the link has ended.
+    pub(crate) async fn watch(&self, link: &Link, place: ServerRef, asked: Asked) -> Option<Verdict> {
+        let asking = HealthCheckLink { client: link.client().clone(), place };
+        let checks = self.0.iter().enumerate();
         let mut verdicts: FuturesUnordered<_> =
-            gates.map(|(number, gate)| gate.until_it_fails(number, &asking, asked)).collect();
+            checks.map(|(number, check)| check.until_it_fails(number, &asking, asked)).collect();
         tokio::select! {
             verdict = verdicts.next() => verdict,
             () = link.ended() => None,
@@ -272,7 +275,7 @@ const NOBODY: &str = r#"{"seq":18446744073709551615}"#;
 const NO_MESSAGE_FOUND: u64 = 10_037;
 
 /// JetStream answers, and not with an error.
-async fn api_answers(link: GateLink, subject: String, request: Bytes) -> Result<(), String> {
+async fn api_answers(link: HealthCheckLink, subject: String, request: Bytes) -> Result<(), String> {
     #[derive(Deserialize)]
     struct Answer {
         error: Option<Refused>,
@@ -299,29 +302,38 @@ fn varied(period: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    fn problem(gate: Gate) -> String {
-        Gates::new(vec![gate], &Config::fleet()).unwrap_err().to_string()
+    fn problem(check: HealthCheck) -> String {
+        HealthChecks::new(vec![check], &Config::fleet()).unwrap_err().to_string()
     }
 
     #[test]
-    fn gates_that_cannot_work_are_refused_by_name() {
-        for (gate, what) in [
-            (Gate::stream("A.B"), "`A.B` is not a name of a stream"),
-            (Gate::stream(""), "`` is not a name of a stream"),
-            (Gate::stream("A\0"), "is not a name of a stream"),
-            (Gate::jetstream().period(Duration::ZERO), "its period is zero"),
-            (Gate::jetstream().failures(0), "its failures are 0"),
-            (Gate::jetstream().timeout(Duration::from_secs(3)), "at most 2s, two thirds of `dial.timeout`"),
+    fn health_checks_that_cannot_work_are_refused_by_name() {
+        for (check, what) in [
+            (HealthCheck::stream("A.B"), "`A.B` is not a name of a stream"),
+            (HealthCheck::stream(""), "`` is not a name of a stream"),
+            (HealthCheck::stream("A\0"), "is not a name of a stream"),
+            (HealthCheck::jetstream().period(Duration::ZERO), "its period is zero"),
+            (HealthCheck::jetstream().failures(0), "its failures are 0"),
+            (
+                HealthCheck::jetstream().timeout(Duration::from_secs(3)),
+                "at most 2s, two thirds of `dial.timeout`",
+            ),
         ] {
-            let name = gate.name.clone();
-            let text = problem(gate);
+            let name = check.name.clone();
+            let text = problem(check);
             assert!(text.contains(what) && text.contains(&name), "{text}");
         }
-        assert!(Gates::new(vec![Gate::jetstream(), Gate::stream("ORDERS")], &Config::fleet()).is_ok());
+        assert!(
+            HealthChecks::new(
+                vec![HealthCheck::jetstream(), HealthCheck::stream("ORDERS")],
+                &Config::fleet()
+            )
+            .is_ok()
+        );
     }
 
     #[test]
-    fn a_gate_answers_for_its_own_failures_only() {
+    fn a_health_check_counts_its_own_failures_only() {
         let before = |asked: Asked| [0, 1].map(|number| asked.failures_before(number, 3));
         assert_eq!(before(Asked::Failed(1)), [0, 2]);
         assert_eq!((before(Asked::AllPassed), before(Asked::Nobody)), ([0, 0], [0, 0]));

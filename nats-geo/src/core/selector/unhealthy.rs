@@ -1,26 +1,26 @@
 //! Leaves a region that failed a health check: make before break, and only for a region that passes.
 
 use super::super::failover;
-use super::super::{Action, ConnId, MoveCause, NoticeKind, Place, Region, Time};
+use super::super::{Action, ConnId, MoveCause, NoticeKind, Region, ServerRef, Time};
 use super::moves::{Phase, PlannedMove};
 use super::{LinkState, Selector};
 
 impl Selector {
-    /// A check of the application says that this link is of no use.
-    pub(super) fn unusable(&mut self, conn: ConnId, why: String) {
+    /// A health check of the application failed on this link.
+    pub(super) fn failed_health_check(&mut self, conn: ConnId, why: String) {
         let Some(state) = self.links.get(&conn).map(|link| link.state) else { return };
         let Some(place) = self.place(conn) else { return };
         match state {
-            LinkState::Active => self.leave_unusable(place, why),
+            LinkState::Active => self.leave_unhealthy(place, why),
             LinkState::Activating(_) => self.do_not_enter(place, why),
             // It carries no traffic, or is being left.
             _ => {}
         }
     }
 
-    /// The live link. This is said again and again for as long as it is so.
-    fn leave_unusable(&mut self, place: Place, why: String) {
-        self.mark_useless(&place, why);
+    /// Handles a failure on the live link. The driver repeats the event while the check fails.
+    fn leave_unhealthy(&mut self, place: ServerRef, why: String) {
+        self.mark_unhealthy(&place, why);
         if !self.is_settled() || self.planned.is_some() {
             return self.review_ranks();
         }
@@ -36,10 +36,10 @@ impl Selector {
         self.review_ranks();
     }
 
-    /// The target of a planned move: the old link works on, and other regions may be of use.
-    fn do_not_enter(&mut self, place: Place, why: String) {
-        self.mark_useless(&place, why);
-        // Its servers answer. What has to be steady from now on is that they are of use.
+    /// Handles a failure on the target of a planned move: the old link works on, and other regions may be healthy.
+    fn do_not_enter(&mut self, place: ServerRef, why: String) {
+        self.mark_unhealthy(&place, why);
+        // Its servers answer. From now on they have to stay healthy as well.
         self.roster.region_failed(&place.region);
         if self.planned.as_ref().is_some_and(|planned| planned.cause == MoveCause::Recovered) {
             // It carried traffic before it fell silent.
@@ -53,22 +53,22 @@ impl Selector {
         self.review_ranks();
     }
 
-    fn mark_useless(&mut self, place: &Place, why: String) {
-        if self.useless.mark(&place.region, self.now, &self.config) {
+    fn mark_unhealthy(&mut self, place: &ServerRef, why: String) {
+        if self.unhealthy.mark(&place.region, self.now, &self.config) {
             self.notify(NoticeKind::Unhealthy { place: place.clone(), why });
         }
     }
 
     /// Said once for each place.
-    fn nothing_better(&mut self, here: Place) {
+    fn nothing_better(&mut self, here: ServerRef) {
         if !std::mem::replace(&mut self.stranded, true) {
             self.notify(NoticeKind::NoHealthyAlternative(here));
         }
     }
 
-    /// Nobody took in the client whose region is of no use. Returns when to try the others, if there are any left: each
-    /// that is of no use either was marked.
-    pub(super) fn useless_race_is_lost(&mut self, was_entered: bool) -> Option<Time> {
+    /// No other region took the client whose region is unhealthy. Returns when to try the others, if there are any left:
+    /// each that is unhealthy, too, was marked.
+    pub(super) fn race_from_unhealthy_is_lost(&mut self, was_entered: bool) -> Option<Time> {
         let here = self.active.and_then(|active| self.place(active))?;
         if was_entered && self.is_there_better(&here) {
             return Some(self.now);
@@ -77,8 +77,8 @@ impl Selector {
         None
     }
 
-    /// The client has left `from` because it is of no use: it is returned to as if it had been dead.
-    pub(super) fn left_useless(&mut self, from: &Place, to: &Place) {
+    /// The client has left the unhealthy region `from`, and returns to it as if it had been dead.
+    pub(super) fn left_unhealthy(&mut self, from: &ServerRef, to: &ServerRef) {
         self.fail_back.arrived(&to.region, &self.roster);
         self.fail_back.left(from.region.clone());
         self.roster.region_failed(&from.region);
@@ -86,13 +86,13 @@ impl Selector {
         self.review_ranks();
     }
 
-    /// Whether a region of no use may be tried again by a client whose own is of no use either.
+    /// Whether a client whose own region is unhealthy may try this unhealthy region again.
     pub(super) fn may_try(&self, region: &Region) -> bool {
-        self.useless.may_try(region, self.now, &self.config)
+        self.unhealthy.may_try(region, self.now, &self.config)
     }
 
-    fn is_there_better(&self, here: &Place) -> bool {
+    fn is_there_better(&self, here: &ServerRef) -> bool {
         let ranking = self.ranking();
-        failover::may_be_of_use(&ranking, &here.region, |region| self.may_try(region)).next().is_some()
+        failover::may_be_healthy(&ranking, &here.region, |region| self.may_try(region)).next().is_some()
     }
 }

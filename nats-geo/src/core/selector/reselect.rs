@@ -1,31 +1,31 @@
-//! The first choice made again, because the user asks for it: after a change of place, or of the servers.
+//! Makes the first choice again on request: after a change of place, or of the servers.
 
 use super::super::record::Record;
 use super::super::{ConnId, MoveCause, Time};
 use super::Selector;
 
 impl Selector {
-    pub(super) fn choose_afresh(&mut self) {
+    pub(super) fn reselect(&mut self) {
         if self.active.is_none() {
             return self.dialer.retry_now(self.now);
         }
-        self.afresh = Some(self.now);
+        self.reselecting = Some(self.now);
         self.prober.all_again(self.now);
     }
 
     /// When the choice is made with what is known by then; earlier if all have answered.
-    pub(super) fn afresh_due(&self) -> Option<Time> {
-        self.afresh.filter(|_| self.is_settled()).map(|since| since + self.config.probe.timeout)
+    pub(super) fn reselect_due(&self) -> Option<Time> {
+        self.reselecting.filter(|_| self.is_settled()).map(|since| since + self.config.probe.timeout)
     }
 
     /// Chooses once all endpoints have been measured, or have had their time.
     pub(super) fn choose_if_measured(&mut self) {
-        let has_measured = self.has_begun_afresh() && self.prober.is_idle(self.now);
-        let is_time = self.afresh_due().is_some_and(|due| due <= self.now || has_measured);
+        let has_measured = self.has_begun_to_reselect() && self.prober.is_idle(self.now);
+        let is_time = self.reselect_due().is_some_and(|due| due <= self.now || has_measured);
         if !is_time {
             return;
         }
-        self.afresh = None;
+        self.reselecting = None;
         let ranking = self.ranking();
         let here = self.active.and_then(|active| self.region_of(active));
         let best = ranking.order().regions().find(|region| ranking.order().base(region).is_some());
@@ -39,13 +39,13 @@ impl Selector {
     /// A link to a server that is no longer on offer is kept until another one has taken over.
     pub(super) fn leave_withdrawn_later(&mut self) {
         if self.active.is_some_and(|active| !self.leads_to_offered_server(active)) {
-            self.afresh = Some(self.now + self.config.dial.timeout);
+            self.reselecting = Some(self.now + self.config.dial.timeout);
         }
     }
 
     /// Whether the choice is being made again, and not put off.
-    pub(super) fn has_begun_afresh(&self) -> bool {
-        self.afresh.is_some_and(|since| since <= self.now)
+    pub(super) fn has_begun_to_reselect(&self) -> bool {
+        self.reselecting.is_some_and(|since| since <= self.now)
     }
 
     /// The server of this link may be listed by another address.

@@ -2,12 +2,12 @@
 //! gateways, and watch the client go where both are well.
 //!
 //! ```text
-//! cargo run --example health_gate -- nats://127.0.0.1:4222,nats://127.0.0.1:4223 ORDERS prices.health
+//! cargo run --example health_check -- nats://127.0.0.1:4222,nats://127.0.0.1:4223 ORDERS prices.health
 //! ```
 
 use futures_util::StreamExt as _;
 use nats_geo::core::Config;
-use nats_geo::{Gate, GeoOptions};
+use nats_geo::{GeoOptions, HealthCheck};
 
 #[tokio::main]
 async fn main() -> Result<(), nats_geo::ConnectError> {
@@ -21,9 +21,9 @@ async fn main() -> Result<(), nats_geo::ConnectError> {
     config.rank.servers_min = 2;
     let client = GeoOptions::new()
         .config(config)
-        .name("gated")
-        .gate(Gate::stream(stream))
-        .gate(Gate::check("prices", move |link| {
+        .name("checked")
+        .health_check(HealthCheck::stream(stream))
+        .health_check(HealthCheck::custom("prices", move |link| {
             let subject = subject.clone();
             async move {
                 let answer = link.nats().request(subject, "".into()).await;

@@ -1,7 +1,7 @@
-//! Regions that answer but are of no use, and regions with too few servers.
+//! Regions that answer but are unhealthy, and regions with too few servers.
 
 use super::super::super::{Action, Config, EndpointId, MoveCause, NoticeKind, Reason, Time};
-use super::world::{Mood, World, unusable};
+use super::world::{Mood, World, unhealthy};
 use super::{ms, secs};
 
 fn moves(world: &World, since: Time) -> Vec<MoveCause> {
@@ -23,24 +23,24 @@ fn quick() -> Config {
     config
 }
 
-/// For as long, the check of the live link fails every 5 s if its region is useless.
+/// For as long, the check of the live link fails every 5 s if its region is unhealthy.
 fn check_for(world: &mut World, duration: std::time::Duration) {
     let end = world.now + duration;
     while world.now < end {
-        if world.region().is_some_and(|region| world.useless.contains(region)) {
-            world.event(unusable(world.active_conn()));
+        if world.region().is_some_and(|region| world.unhealthy.contains(region)) {
+            world.event(unhealthy(world.active_conn()));
         }
         world.run_for(secs(5));
     }
 }
 
 #[test]
-fn a_useless_region_is_left_make_before_break_and_returned_to_when_it_is_of_use() {
+fn an_unhealthy_region_is_left_make_before_break_and_returned_to_when_it_is_healthy() {
     for seed in 0..20 {
         let mut world = World::settled(quick(), seed);
         let (since, old) = (world.now, world.active_conn());
-        world.useless.insert("lon");
-        world.event(unusable(old));
+        world.unhealthy.insert("lon");
+        world.event(unhealthy(old));
         world.run_for(secs(1));
         assert_eq!(world.region(), Some("ams"));
         assert_eq!(moves(&world, since), [MoveCause::Unhealthy]);
@@ -52,7 +52,7 @@ fn a_useless_region_is_left_make_before_break_and_returned_to_when_it_is_of_use(
         assert!(activated < closed, "make before break");
         let snapshot = world.selector.snapshot(world.now);
         let lon = snapshot.ranking.iter().find(|server| server.region.as_str() == "lon").unwrap();
-        assert!(matches!(lon.reason, Reason::Useless { .. }), "{lon:?}");
+        assert!(matches!(lon.reason, Reason::UnhealthyRegion { .. }), "{lon:?}");
 
         // It is tried now and then, and not entered.
         check_for(&mut world, secs(300));
@@ -60,7 +60,7 @@ fn a_useless_region_is_left_make_before_break_and_returned_to_when_it_is_of_use(
         let tries = world.opens(since).iter().filter(|(_, server)| *server < 3).count();
         assert!((2..=10).contains(&tries), "{tries} tries in 5 min");
 
-        world.useless.clear();
+        world.unhealthy.clear();
         // The last try was followed by 240 s at most, then good probes and the spread.
         world.run_for(secs(300));
         assert_eq!(world.region(), Some("lon"));
@@ -69,10 +69,10 @@ fn a_useless_region_is_left_make_before_break_and_returned_to_when_it_is_of_use(
 }
 
 #[test]
-fn if_all_regions_are_useless_the_client_stays_and_says_so_once() {
+fn if_all_regions_are_unhealthy_the_client_stays_and_says_so_once() {
     let mut world = World::settled(quick(), 1);
     let (since, old) = (world.now, world.active_conn());
-    world.useless.extend(["lon", "ams", "dal"]);
+    world.unhealthy.extend(["lon", "ams", "dal"]);
     check_for(&mut world, secs(20));
     assert_eq!(world.active_conn(), old);
     assert_eq!(count(&world, since, |kind| matches!(kind, NoticeKind::NoHealthyAlternative(_))), 1);
@@ -84,32 +84,32 @@ fn if_all_regions_are_useless_the_client_stays_and_says_so_once() {
     assert_eq!(count(&world, since, |kind| matches!(kind, NoticeKind::NoHealthyAlternative(_))), 1);
     assert!(world.opens(since).len() <= 40, "nobody is hammered: {:?}", world.opens(since));
 
-    world.useless.remove("dal");
+    world.unhealthy.remove("dal");
     check_for(&mut world, secs(40));
-    assert_eq!(world.region(), Some("dal"), "what is of use now is gone to");
+    assert_eq!(world.region(), Some("dal"), "the client moves to the healthy region");
 }
 
 #[test]
-fn the_next_region_is_asked_when_the_first_is_of_no_use_either() {
+fn the_next_region_is_asked_when_the_first_is_unhealthy_too() {
     let mut world = World::settled(quick(), 1);
     let since = world.now;
-    world.useless.extend(["lon", "ams"]);
-    world.event(unusable(world.active_conn()));
+    world.unhealthy.extend(["lon", "ams"]);
+    world.event(unhealthy(world.active_conn()));
     world.run_for(secs(2));
     assert_eq!(world.region(), Some("dal"));
     assert_eq!(moves(&world, since), [MoveCause::Unhealthy]);
 }
 
 #[test]
-fn a_region_that_is_useless_again_and_again_is_damped() {
+fn a_region_that_is_unhealthy_again_and_again_is_damped() {
     let mut world = World::settled(quick(), 1);
     let since = world.now;
     for _ in 0..3 {
-        world.useless.insert("lon");
-        world.event(unusable(world.active_conn()));
+        world.unhealthy.insert("lon");
+        world.event(unhealthy(world.active_conn()));
         world.run_for(secs(1));
         assert_eq!(world.region(), Some("ams"));
-        world.useless.clear();
+        world.unhealthy.clear();
         world.run_for(secs(60));
     }
     assert_eq!(count(&world, since, |kind| matches!(kind, NoticeKind::Damped { .. })), 1);
@@ -117,9 +117,9 @@ fn a_region_that_is_useless_again_and_again_is_damped() {
 }
 
 #[test]
-fn a_dead_region_is_left_for_a_useless_one_if_there_is_no_other() {
+fn a_dead_region_is_left_for_an_unhealthy_one_if_there_is_no_other() {
     let mut world = World::settled(quick(), 1);
-    world.useless.extend(["ams", "dal"]);
+    world.unhealthy.extend(["ams", "dal"]);
     for server in world.in_region("lon") {
         world.kill(server);
     }
@@ -128,25 +128,25 @@ fn a_dead_region_is_left_for_a_useless_one_if_there_is_no_other() {
 }
 
 #[test]
-fn a_standby_in_a_region_of_use_is_taken() {
+fn a_standby_in_a_healthy_region_is_taken() {
     let mut config = quick();
     config.warm_standby = true;
     let mut world = World::settled(config, 1);
     let (since, standby) = (world.now, world.selector.snapshot(world.now).standby.unwrap());
-    world.useless.insert("lon");
-    world.event(unusable(world.active_conn()));
+    world.unhealthy.insert("lon");
+    world.event(unhealthy(world.active_conn()));
     world.run_for(ms(100));
     assert_eq!(world.active_conn(), standby.conn);
     assert!(world.opens(since).iter().all(|(_, server)| EndpointId(*server as u64) != standby.endpoint));
 }
 
 #[test]
-fn under_a_connection_limit_the_useless_region_is_left_all_the_same() {
+fn under_a_connection_limit_the_unhealthy_region_is_left_all_the_same() {
     let mut world = World::settled(quick(), 1);
     let since = world.now;
     (0..9).for_each(|server| world.servers[server].mood = Mood::Limited);
-    world.useless.insert("lon");
-    world.event(unusable(world.active_conn()));
+    world.unhealthy.insert("lon");
+    world.event(unhealthy(world.active_conn()));
     world.run_for(secs(4));
     assert_eq!(world.region(), Some("ams"));
     assert_eq!(moves(&world, since), [MoveCause::Unhealthy]);
@@ -160,8 +160,8 @@ fn verdicts_about_links_that_carry_nothing_are_ignored() {
     let mut world = World::settled(config, 1);
     let since = world.now;
     let standby = world.selector.snapshot(world.now).standby.unwrap();
-    world.event(unusable(standby.conn));
-    world.event(unusable(super::super::super::ConnId(999)));
+    world.event(unhealthy(standby.conn));
+    world.event(unhealthy(super::super::super::ConnId(999)));
     world.run_for(secs(5));
     assert!(moves(&world, since).is_empty());
     assert_eq!(count(&world, since, |kind| matches!(kind, NoticeKind::Unhealthy { .. })), 0);
