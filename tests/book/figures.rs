@@ -44,7 +44,7 @@ fn topology() -> Graph {
             gateway("dal", "lon", 3, 113.2),
         ],
         leafs: vec![leaf],
-        silent: 0,
+        ..Graph::default()
     }
 }
 

@@ -17,6 +17,8 @@ pub struct ClustersReport {
     pub totals: ClusterRow,
     /// Servers that the others know, but that did not answer in time.
     pub silent: usize,
+    /// Answers that are none, with their servers.
+    pub failed: Vec<String>,
     #[serde(skip)]
     note: String,
 }
@@ -62,7 +64,8 @@ impl ClustersReport {
             clusters.entry(one.cluster.clone()).and_modify(|cluster| cluster.add(&one)).or_insert(one);
         }
         let clusters = clusters.into_values().collect();
-        Self { clusters, totals, silent: report.silent, note: report.silence() }
+        let (silent, failed) = (report.silent, report.failed.clone());
+        Self { clusters, totals, silent, failed, note: report.silence() }
     }
 
     /// The rows as a table for a terminal.
@@ -97,7 +100,8 @@ mod tests {
         assert_eq!(report.clusters, [row("a", 1, 1, 2, 0), row("b", 2, 2, 1, 2)]);
         assert_eq!(report.totals, row("", 3, 3, 3, 2));
         let text = report.render();
-        assert_eq!(text.lines().count(), 2 + 1 + 2 + 1, "{text}");
-        assert!(text.lines().last().is_some_and(|line| line.starts_with("| 2 clusters |")), "{text}");
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 2 + 1 + 2 + 1 + 1, "{text}");
+        assert!(lines[5].starts_with("| 2 clusters |") && lines[6].contains("broken"), "{text}");
     }
 }

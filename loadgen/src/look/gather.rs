@@ -30,6 +30,20 @@ pub struct Gathered<T> {
     pub answers: Vec<Answered<T>>,
     /// Servers that are known, but did not answer in time.
     pub silent: usize,
+    /// Answers that are none, with their servers.
+    pub failed: Vec<GatherError>,
+}
+
+impl<T> Gathered<T> {
+    /// Servers that answered, whatever it was.
+    fn heard(&self) -> usize {
+        self.answers.len() + self.failed.len()
+    }
+
+    /// The answers that are none, as texts.
+    pub fn failures(&self) -> Vec<String> {
+        self.failed.iter().map(ToString::to_string).collect()
+    }
 }
 
 /// The answer of one server.
@@ -147,7 +161,7 @@ impl System {
     /// ends when no further answer comes for 300 ms.
     ///
     /// # Errors
-    /// Nobody answered, for one of several reasons, or an answer is none.
+    /// Nobody answered, for one of several reasons, or all answers are none.
     pub async fn ask<T: Ask>(&mut self, expected: Option<usize>) -> Result<Gathered<T>, GatherError> {
         let subject = format!("$SYS.REQ.SERVER.PING.{}", T::NAME);
         self.requests += 1;
@@ -159,12 +173,16 @@ impl System {
             .publish_with_reply(subject.clone(), reply.clone(), "".into())
             .await
             .map_err(|error| send(error.to_string()))?;
-        client.flush().await.map_err(|error| send(error.to_string()))?;
-
-        let (mut answers, mut known): (Vec<Answered<T>>, _) = (Vec::new(), BTreeSet::new());
-        let mut expected = expected;
         let mut until = started + self.timeout;
-        while expected.is_none_or(|expected| answers.len() < expected) {
+        // Without a connection this would wait for the next one.
+        match tokio::time::timeout_at(until.into(), client.flush()).await {
+            Ok(flushed) => flushed.map_err(|error| send(error.to_string()))?,
+            Err(_) => return Err(self.silence(subject)),
+        }
+
+        let mut gathered = Gathered { answers: Vec::new(), silent: 0, failed: Vec::new() };
+        let (mut known, mut expected) = (BTreeSet::new(), expected);
+        while expected.is_none_or(|expected| gathered.heard() < expected) {
             let waiting = tokio::time::timeout_at(until.into(), self.replies.next());
             let Ok(message) = waiting.await else { break };
             let now = clock::now();
@@ -176,20 +194,24 @@ impl System {
                 let whose = self.whose().await;
                 return Err(GatherError::NotSystem { subject, whose });
             }
-            let answer: Answered<T> = read(&subject, &message.payload, now.duration_since(started))?;
-            expected = expected.max(answer.data.servers());
-            if known.insert(answer.server.id.clone()) {
-                answers.push(answer);
+            match read::<T>(&subject, &message.payload, now.duration_since(started)) {
+                Ok(answer) => {
+                    expected = expected.max(answer.data.servers());
+                    if known.insert(answer.server.id.clone()) {
+                        gathered.answers.push(answer);
+                    }
+                }
+                Err(error) => gathered.failed.push(error),
             }
             if expected.is_none() {
                 until = (now + QUIET).min(started + self.timeout);
             }
         }
-        if answers.is_empty() {
-            return Err(self.silence(subject));
+        if gathered.answers.is_empty() {
+            return Err(gathered.failed.pop().unwrap_or_else(|| self.silence(subject)));
         }
-        let silent = expected.unwrap_or_default().saturating_sub(answers.len());
-        Ok(Gathered { answers, silent })
+        gathered.silent = expected.unwrap_or_default().saturating_sub(gathered.heard());
+        Ok(gathered)
     }
 
     fn silence(&self, subject: String) -> GatherError {

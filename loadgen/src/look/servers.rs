@@ -20,6 +20,8 @@ pub struct ServersReport {
     pub totals: Totals,
     /// Servers that the others know, but that did not answer in time.
     pub silent: usize,
+    /// Answers that are none, with their servers.
+    pub failed: Vec<String>,
 }
 
 /// A server.
@@ -92,12 +94,14 @@ impl ServersReport {
     pub async fn look(system: &mut System) -> Result<Self, GatherError> {
         let stats = system.ask::<Statsz>(None).await?;
         let varz = system.ask::<Varz>(Some(stats.answers.len())).await?;
-        Ok(Self::new(stats, varz.answers))
+        Ok(Self::new(stats, varz))
     }
 
     /// Makes the rows.
-    pub fn new(stats: Gathered<Statsz>, varz: Vec<Answered<Varz>>) -> Self {
-        let varz: BTreeMap<_, _> = varz.into_iter().map(|answer| (answer.server.id, answer.data)).collect();
+    pub fn new(stats: Gathered<Statsz>, varz: Gathered<Varz>) -> Self {
+        let failed = [stats.failures(), varz.failures()].concat();
+        let varz: BTreeMap<_, _> =
+            varz.answers.into_iter().map(|answer| (answer.server.id, answer.data)).collect();
         let silent = stats.silent;
         let rows = stats.answers.into_iter().map(|answer| {
             let varz = varz.get(&answer.server.id);
@@ -105,7 +109,7 @@ impl ServersReport {
         });
         let mut servers: Vec<_> = rows.collect();
         servers.sort_by(|a, b| (&a.cluster, &a.name, &a.id).cmp(&(&b.cluster, &b.name, &b.id)));
-        Self { totals: totals(&servers), servers, silent }
+        Self { totals: totals(&servers), servers, silent, failed }
     }
 
     /// The rows as a table for a terminal.
@@ -145,15 +149,20 @@ impl ServersReport {
         titled("Servers", &shown) + &self.silence()
     }
 
-    /// A line about servers that did not answer, if there are any.
+    /// Lines about servers that gave no answer, if there are any.
     pub(super) fn silence(&self) -> String {
-        match self.silent {
-            0 => String::new(),
-            silent => format!(
+        let mut lines = String::new();
+        if self.silent > 0 {
+            lines = format!(
                 "\n{} that the others know did not answer: it is slower than --timeout, or it died some minutes ago at most",
-                count(silent, "more server")
-            ),
+                count(self.silent, "more server")
+            );
         }
+        for failed in &self.failed {
+            lines.push('\n');
+            lines.push_str(failed);
+        }
+        lines
     }
 }
 
@@ -266,8 +275,13 @@ pub(super) mod tests {
             data: Varz { leafnodes: 1, uptime: Some(Duration::from_secs(214)) },
             rtt: Duration::ZERO,
         });
-        let varz = varz.collect();
-        ServersReport::new(Gathered { answers, silent: 0 }, varz)
+        let failed = vec![GatherError::Answer {
+            subject: "$SYS.X".to_owned(),
+            server: "b-2".to_owned(),
+            reason: "error 500: broken".to_owned(),
+        }];
+        let varz = Gathered { answers: varz.collect(), silent: 0, failed };
+        ServersReport::new(Gathered { answers, silent: 0, failed: Vec::new() }, varz)
     }
 
     #[test]
@@ -297,7 +311,8 @@ pub(super) mod tests {
         let mut report = report();
         let text = report.render();
         let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines.len(), 2 + 1 + 3 + 1, "{text}");
+        assert_eq!(lines.len(), 2 + 1 + 3 + 1 + 1, "{text}");
+        assert_eq!(lines[7], "b-2 answered `$SYS.X` with error 500: broken");
         let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
         let a1 = [
             "a", "a-1", "0.0.0.0", "2.15.1", "0", "71", "0", "0", "1", "2", "1", "3.0 MiB", "0.3", "0",

@@ -99,13 +99,20 @@ impl Servers {
     }
 }
 
-impl Drop for Servers {
-    fn drop(&mut self) {
-        for child in &mut self.children {
+impl Servers {
+    /// Ends all servers.
+    pub(crate) fn stop(&mut self) {
+        for mut child in self.children.drain(..) {
             // It may have ended by itself.
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

@@ -53,7 +53,19 @@ async fn contexts_of_the_nats_cli_are_read_and_never_written() {
     assert!(error.contains("authorization violation"), "no credentials of the selected context: {error}");
     assert_eq!(listed(&home), before);
 
-    watching_goes_on(&env);
+    watching_goes_on(&mut servers, port, &env).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_may_not_ask_is_told_so() {
+    let _turn = TURN.lock().await;
+    let [port] = free_ports();
+    let mut servers = Servers::new();
+    let more = "accounts { SYS { users: [\n{ user: system, password: hunter2, permissions: { publish: { deny: \"$SYS.>\" } } }\n] } }";
+    servers.start(&nats_server().await, "alone", port, more).await;
+    let url = format!("nats://system:hunter2@127.0.0.1:{port}");
+    let error = refused(1, &["servers", "--server", &url, "--timeout", "500"], &[]);
+    assert!(error.contains("the servers refuse") && error.contains("$SYS.REQ.>"), "{error}");
 }
 
 /// The files of a folder, with their contents.
@@ -64,16 +76,28 @@ fn listed(folder: &Path) -> Vec<(String, String)> {
     files.map(|file| (file.to_owned(), std::fs::read_to_string(folder.join(file)).unwrap())).into()
 }
 
-fn watching_goes_on(env: &[(&str, &str)]) {
+/// Past a restart of the server, too.
+async fn watching_goes_on(servers: &mut Servers, port: u16, env: &[(&str, &str)]) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
-    command.args(["servers", "--json", "--watch", "1"]).envs(env.iter().copied());
-    let mut child =
-        command.env_remove("NATS_URL").stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
-    let looks = BufReader::new(child.stdout.take().unwrap()).lines().take(2);
-    for look in looks {
-        let report: serde_json::Value = serde_json::from_str(&look.unwrap()).unwrap();
+    command.args(["servers", "--json", "--watch", "1", "--timeout", "500"]).envs(env.iter().copied());
+    command.env_remove("NATS_URL").env_remove("RUST_LOG").stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut looks = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut look = || {
+        let report: serde_json::Value = serde_json::from_str(&looks.next().unwrap().unwrap()).unwrap();
         assert_eq!(report["totals"]["servers"], 1);
-    }
+        report["servers"][0]["id"].as_str().unwrap().to_owned()
+    };
+    let first = look();
+    assert_eq!(look(), first);
+    servers.stop();
+    let error = errors.find(|line| line.as_ref().unwrap().starts_with("loadgen: ")).unwrap().unwrap();
+    assert!(error.contains("within 500 ms"), "{error}");
+    servers
+        .start(&nats_server().await, "alone", port, "jetstream { store_dir: \"STORE\", domain: hub }")
+        .await;
+    while look() == first {}
     child.kill().unwrap();
     child.wait().unwrap();
 }

@@ -26,6 +26,8 @@ pub struct Graph {
     pub leafs: Vec<LeafLink>,
     /// Servers that the others know, but that did not answer in time.
     pub silent: usize,
+    /// Answers that are none, with their servers.
+    pub failed: Vec<String>,
 }
 
 /// A cluster, or a server outside of any cluster.
@@ -86,10 +88,12 @@ impl Graph {
     pub async fn look(system: &mut System) -> Result<Self, GatherError> {
         let stats = system.ask::<Statsz>(None).await?;
         let number = Some(stats.answers.len());
-        let gateways = system.ask::<Gatewayz>(number).await?.answers;
-        let leafs = system.ask::<Leafz>(number).await?.answers;
+        let gateways = system.ask::<Gatewayz>(number).await?;
+        let leafs = system.ask::<Leafz>(number).await?;
+        let failed = [stats.failures(), gateways.failures(), leafs.failures()].concat();
         let servers: Vec<_> = stats.answers.into_iter().map(|answer| answer.server).collect();
-        Ok(Self { silent: stats.silent, ..Self::new(&servers, &gateways, &leafs) })
+        let graph = Self::new(&servers, &gateways.answers, &leafs.answers);
+        Ok(Self { silent: stats.silent, failed, ..graph })
     }
 
     /// Makes the graph of these answers.
@@ -108,7 +112,7 @@ impl Graph {
         let regions = regions
             .into_iter()
             .map(|(name, servers)| Region { name, servers: servers.into_iter().collect() });
-        Self { regions: regions.collect(), gateways, leafs, silent: 0 }
+        Self { regions: regions.collect(), gateways, leafs, silent: 0, failed: Vec::new() }
     }
 
     /// Draws it. The drawing follows the reader's light or dark theme, and describes itself to screen readers.
@@ -119,8 +123,12 @@ impl Graph {
     /// One line of numbers.
     pub fn summary(&self) -> String {
         let servers = self.regions.iter().map(|region| region.servers.len()).sum();
+        let absent = match self.silent + self.failed.len() {
+            0 => String::new(),
+            absent => format!("; {absent} without an answer"),
+        };
         format!(
-            "{} with {}, {}, {}",
+            "{} with {}, {}, {}{absent}",
             count(self.regions.len(), "region"),
             count(servers, "server"),
             count(self.gateways.len(), "gateway"),

@@ -62,6 +62,8 @@ fn both_ends_make_one_link() {
     };
     assert_eq!(graph.leafs, [leaf("cinema-a", &["ACC", "SYS"], 19.0), leaf("cinema-b", &["ACC"], 3250.0)]);
     assert_eq!(graph.summary(), "4 regions with 4 servers, 1 gateway, 2 leaf node links");
+    let partial = Graph { silent: 1, failed: vec!["broken".into()], ..graph };
+    assert!(partial.summary().ends_with("; 2 without an answer"));
 }
 
 #[test]
