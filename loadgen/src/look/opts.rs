@@ -44,7 +44,7 @@ pub struct ConnectOpts {
     #[arg(long, value_name = "FILE", requires = "tlscert")]
     pub tlskey: Option<PathBuf>,
 
-    /// Use this context of the nats CLI; flags win [default: without --server and NATS_URL, the selected one]
+    /// Use this context of the nats CLI [default: the selected one, unless --server or NATS_URL is set]
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
 

@@ -126,7 +126,7 @@ async fn list(connection: &Connection, api: &Api, limit: Duration) -> Result<Lis
     }
 }
 
-/// Where the next page begins; `None` after the last. Streams that are missing from a page count in `total`.
+/// The offset of the next page; `None` after the last. Streams that are missing from a page count in `total`.
 fn next_offset(offset: usize, limit: usize, total: usize) -> Option<usize> {
     let next = offset + limit;
     (limit > 0 && next < total).then_some(next)

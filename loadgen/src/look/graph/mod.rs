@@ -163,7 +163,7 @@ fn gateway_links(regions: &Regions, answers: &[Answered<Gatewayz>]) -> Vec<Gatew
     links.into_iter().map(finish).collect()
 }
 
-/// What both ends say of their link.
+/// A link, as both ends describe it.
 #[derive(Default)]
 struct LeafEnds {
     hub: Option<String>,

@@ -48,7 +48,7 @@ struct Drawn<'a> {
     ends: (&'a str, &'a str),
     class: &'static str,
     label: String,
-    /// What the line is, in words.
+    /// The whole link in words.
     title: String,
 }
 
