@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use nats_geo::dns::{Dns, Resolver};
 
+use crate::ctl::opts::CtlOpts;
 use crate::look::opts::{ClustersOpts, GraphOpts, ServersOpts, StreamsOpts};
 use crate::topology::RttOverride;
 use crate::topology_command::opts::TopologyCommand;
@@ -103,6 +104,8 @@ pub struct ClusterOpts {
 pub enum Command {
     /// Start the super-cluster and keep it running until Ctrl-C
     Up(UpOpts),
+    /// Break or heal, from another terminal, a super-cluster that is up
+    Ctl(CtlOpts),
     /// Simulate very many clients: what does a fleet do to the survivors when it loses a region?
     Simulate(SimulateOpts),
     /// Compare failure detectors on the same simulated networks: how fast, and how often wrong?
@@ -154,6 +157,10 @@ pub struct UpOpts {
     /// Start the super-cluster of this file, or of this preset (`loadgen topology list`)
     #[arg(long, conflicts_with = "servers_per_region", value_name = "FILE|PRESET")]
     pub topology: Option<String>,
+
+    /// Name the deployment, for `loadgen ctl` [default: the topology's name, and a number if it is taken]
+    #[arg(long, value_name = "NAME")]
+    pub deployment: Option<String>,
 
     /// Give all users of the topology this password [default: a random one each]
     #[arg(long, env = "PASSWORD", hide_env_values = true, value_name = "PASSWORD")]

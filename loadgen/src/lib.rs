@@ -9,6 +9,7 @@ pub mod clients;
 pub mod clock;
 pub mod cluster;
 pub mod config_file;
+pub mod ctl;
 pub mod detectors;
 pub mod dns;
 pub mod idle;
@@ -32,6 +33,7 @@ pub mod wan;
 
 use std::process::ExitCode;
 
+use ctl::opts::CtlOpts;
 use detectors::DetectorsError;
 use detectors::plan::DetectorsPlan;
 use dns::DnsPlan;
@@ -60,6 +62,7 @@ pub fn run_to_exit_code(task: Task) -> ExitCode {
             Task::Simulate(plan) => simulate(plan).await,
             Task::Detectors(plan) => compare_detectors(plan).await,
             Task::Dns(plan) => compare_resolvers(plan).await,
+            Task::Ctl(opts) => order(opts).await,
             Task::Look(plan) => look_at(*plan).await,
             Task::Topology(command) => topology(command).await,
         }
@@ -105,6 +108,22 @@ async fn compare_detectors(plan: DetectorsPlan) -> ExitCode {
         })
     })
     .await
+}
+
+async fn order(opts: CtlOpts) -> ExitCode {
+    tokio::select! {
+        result = ctl::client::run(opts) => match result {
+            Ok(text) => {
+                println!("{text}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => failed(&error),
+        },
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("loadgen: interrupted");
+            ExitCode::from(INTERRUPTED)
+        }
+    }
 }
 
 async fn topology(command: TopologyCommand) -> ExitCode {

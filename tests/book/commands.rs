@@ -87,7 +87,7 @@ impl Session<'_> {
         self.started.push(started);
     }
 
-    /// A reader copies the addresses and the command that `loadgen up` has printed.
+    /// A reader copies the addresses that `loadgen up` has printed.
     fn as_typed(&self, text: &str) -> String {
         let mut script = text.replace("cargo run --release", "cargo run");
         for (label, example) in EXAMPLES {
@@ -101,10 +101,7 @@ impl Session<'_> {
 }
 
 /// (Label in the output of `loadgen up`, text that stands in pages for what a reader sees behind it.)
-const EXAMPLES: [(&str, &str); 2] = [
-    ("as a client in lon: ", "nats://127.0.0.1:40001,nats://127.0.0.1:40002"),
-    ("to kill lon: ", "kill -9 4001 4002 4003"),
-];
+const EXAMPLES: [(&str, &str); 1] = [("lon tcp ", "lon=nats://127.0.0.1:40001,lon=nats://127.0.0.1:40002")];
 
 #[derive(Debug, PartialEq)]
 struct Block {

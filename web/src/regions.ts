@@ -23,9 +23,9 @@ function card(region: RegionView, isBusy: boolean, control: Control): HTMLElemen
     html(
       "div",
       { class: "buttons" },
-      button(`kill-${name}`, "Kill", `Kill every server in ${name}`, up === 0 || isBusy, control, { do: "kill-region", region: name }),
-      button(`silence-${name}`, "Silence", `Let ${name} fall silent`, region.is_silent || up === 0 || isBusy, control, { do: "silence", region: name }),
-      button(`heal-${name}`, isBusy ? "Wait" : "Heal", `Heal ${name}`, isWhole || isBusy, control, { do: "heal", region: name }),
+      button(`kill-${name}`, "Kill", `Kill every server in ${name}`, up === 0 || isBusy, control, { do: "kill", target: name }),
+      button(`silence-${name}`, "Silence", `Let ${name} fall silent`, region.is_silent || up === 0 || isBusy, control, { do: "silence", target: name }),
+      button(`heal-${name}`, isBusy ? "Wait" : "Heal", `Heal ${name}`, isWhole || isBusy, control, { do: "heal", target: name }),
     ),
     html("ul", {}, ...region.servers.map((server) => serverRow(server, isBusy, control))),
   );
@@ -37,8 +37,8 @@ function serverRow({ name, state }: RegionView["servers"][number], isBusy: boole
     "li",
     {},
     html("span", { class: isUp ? "up" : "down" }, isUp ? name : `${name}: ${state}`),
-    button(`kill-server-${name}`, "kill", `Kill the server ${name}`, !isUp || isBusy, control, { do: "kill-server", server: name }),
-    button(`duck-${name}`, "retire", `Put the server ${name} into lame duck mode`, !isUp || isBusy, control, { do: "lame-duck", server: name }),
+    button(`kill-server-${name}`, "kill", `Kill the server ${name}`, !isUp || isBusy, control, { do: "kill", target: name }),
+    button(`duck-${name}`, "retire", `Put the server ${name} into lame duck mode`, !isUp || isBusy, control, { do: "retire", target: name }),
   );
 }
 

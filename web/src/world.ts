@@ -17,8 +17,7 @@ export interface RegionView {
 }
 
 export type Command =
-  | { do: "kill-server" | "lame-duck"; server: string }
-  | { do: "kill-region" | "silence" | "heal"; region: string }
+  | { do: "kill" | "retire" | "silence" | "heal"; target: string }
   | { do: "set-rtt"; between: [string, string]; rtt_ms: number };
 
 const ASK_AGAIN_MS = 1000;

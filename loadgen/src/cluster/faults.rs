@@ -90,6 +90,12 @@ impl SuperCluster {
         self.restart_all(&[name]).await
     }
 
+    /// Starts several servers that are dead, and waits once for all of them.
+    pub async fn restart_servers(&mut self, servers: &[String]) -> Result<Recovery, FaultError> {
+        let names = servers.iter().map(|server| self.find(server)).collect::<Result<Vec<_>, _>>()?;
+        self.restart_all(&names).await
+    }
+
     /// Starts the servers of a region that are dead or lame ducks.
     pub async fn restart_region(&mut self, region: &str) -> Result<Recovery, FaultError> {
         let down =

@@ -197,6 +197,20 @@ impl SuperCluster {
         }))
     }
 
+    /// Servers whose processes have ended without an order of ours, each with its last words. From now on they are dead.
+    pub fn reap(&mut self) -> Vec<(ServerName, String)> {
+        let mut ended = Vec::new();
+        for (name, server) in &mut self.servers {
+            server.bury_lame_duck();
+            if let Some(reason) = server.end() {
+                server.set_state(server::State::Dead);
+                self.paths.to_server(name).for_each(crate::wan::Path::refuse);
+                ended.push((name.clone(), reason));
+            }
+        }
+        ended
+    }
+
     /// Whether a region is silent.
     pub fn is_silent(&self, region: &str) -> Result<bool, UnknownNameError> {
         self.check_region(region)?;

@@ -73,6 +73,12 @@ impl Topology {
         self.spec.name.as_deref().unwrap_or("default")
     }
 
+    /// The same under another name.
+    pub fn named(mut self, name: String) -> Self {
+        self.spec.name = Some(name);
+        self
+    }
+
     /// The clusters' names, in the user's order.
     pub fn regions(&self) -> &[String] {
         &self.regions

@@ -1,8 +1,9 @@
 //! Breaking and mending on request.
 
+use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::world::World;
@@ -10,34 +11,39 @@ use crate::cluster::faults::FaultError;
 use crate::cluster::{StartOptions, SuperCluster};
 use crate::topology::MAX_RTT_MS;
 
-/// What a person may ask for, as the demo sends it.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+/// An order, as the demo and `loadgen ctl` send it. A target is the name of a region, or of a server.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Command {
-    /// `kill -9` of one server.
-    KillServer {
-        /// Such as `lon-1`.
-        server: String,
+    /// `kill -9` of a server, or of all servers of a region.
+    Kill {
+        /// Region or server.
+        target: String,
     },
-    /// The server announces its end and closes its clients after a grace period.
-    LameDuck {
-        /// Such as `lon-1`.
-        server: String,
-    },
-    /// `kill -9` of all servers of a region.
-    KillRegion {
-        /// Such as `lon`.
-        region: String,
+    /// A server, or each of a region, announces its end and closes its clients after a grace period.
+    Retire {
+        /// Region or server.
+        target: String,
     },
     /// The region falls silent; nothing is closed.
     Silence {
-        /// Such as `lon`.
-        region: String,
+        /// Region.
+        target: String,
     },
-    /// Ends silence and starts what is dead.
+    /// The processes stop; the kernel still accepts connections for them.
+    Pause {
+        /// Region or server.
+        target: String,
+    },
+    /// Ends silence and pauses, and starts what is dead.
     Heal {
-        /// Such as `lon`.
-        region: String,
+        /// Region or server.
+        target: String,
+    },
+    /// Kills what lives, and starts it again.
+    Restart {
+        /// Region or server.
+        target: String,
     },
     /// Another distance, from now on.
     SetRtt {
@@ -46,6 +52,26 @@ pub enum Command {
         /// Round-trip time, in the range of `--rtt`.
         rtt_ms: f64,
     },
+    /// Nothing is done: the answer is all that is asked for.
+    Status,
+}
+
+/// For people, as in "kill lon".
+impl fmt::Display for Command {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kill { target } => write!(formatter, "kill {target}"),
+            Self::Retire { target } => write!(formatter, "retire {target}"),
+            Self::Silence { target } => write!(formatter, "silence {target}"),
+            Self::Pause { target } => write!(formatter, "pause {target}"),
+            Self::Heal { target } => write!(formatter, "heal {target}"),
+            Self::Restart { target } => write!(formatter, "restart {target}"),
+            Self::SetRtt { between: [a, b], rtt_ms } => {
+                write!(formatter, "set the distance {a}-{b} to {rtt_ms} ms")
+            }
+            Self::Status => formatter.write_str("status"),
+        }
+    }
 }
 
 /// A command, and where the answer goes.
@@ -68,7 +94,7 @@ pub enum ControlError {
     Rtt(f64),
 }
 
-/// Does what it is told, one order after the other, and keeps the picture of the world true.
+/// Carries out orders, one after the other, prints each, and keeps the picture of the world true.
 pub(super) async fn obey(
     mut cluster: SuperCluster,
     mut start: StartOptions,
@@ -84,13 +110,18 @@ pub(super) async fn obey(
             Ok(None) => return std::future::pending().await,
             Err(_elapsed) => continue,
         };
-        if let Command::Heal { region } = &order.command {
+        if let Command::Heal { target } | Command::Restart { target } = &order.command {
             worlds.send_modify(|world| {
-                world.busy = Some(format!("healing {region}"));
+                world.busy = Some(format!("healing {target}"));
                 world.revision += 1;
             });
         }
         let done = perform(&mut cluster, &mut start, &order.command).await;
+        match &done {
+            Ok(()) if order.command == Command::Status => {}
+            Ok(()) => eprintln!("{}: done", order.command),
+            Err(error) => eprintln!("{}: {error}", order.command),
+        }
         show(&mut cluster, &start, &worlds);
         // Whoever asked may have gone away.
         let _ = order.answer.send(done);
@@ -103,11 +134,26 @@ async fn perform(
     command: &Command,
 ) -> Result<(), ControlError> {
     match command {
-        Command::KillServer { server } => cluster.kill_server(server).map(drop)?,
-        Command::LameDuck { server } => cluster.lame_duck_server(server).map(drop)?,
-        Command::KillRegion { region } => cluster.kill_region(region).map(drop)?,
-        Command::Silence { region } => cluster.blackhole_region(region).map(drop)?,
-        Command::Heal { region } => heal(cluster, start, region).await?,
+        Command::Kill { target } if is_region(start, target) => cluster.kill_region(target).map(drop)?,
+        Command::Kill { target } => cluster.kill_server(target).map(drop)?,
+        Command::Retire { target } => {
+            for server in in_state(cluster, start, target, &["up"])? {
+                cluster.lame_duck_server(&server)?;
+            }
+        }
+        Command::Pause { target } => {
+            for server in in_state(cluster, start, target, &["up"])? {
+                cluster.pause_server(&server)?;
+            }
+        }
+        Command::Silence { target } => cluster.blackhole_region(target).map(drop)?,
+        Command::Heal { target } => heal(cluster, start, target).await?,
+        Command::Restart { target } => {
+            for server in in_state(cluster, start, target, &["up", "paused"])? {
+                cluster.kill_server(&server)?;
+            }
+            heal(cluster, start, target).await?;
+        }
         Command::SetRtt { between: [a, b], rtt_ms } => {
             if !(0.0..=MAX_RTT_MS).contains(rtt_ms) {
                 return Err(ControlError::Rtt(*rtt_ms));
@@ -116,25 +162,68 @@ async fn perform(
             cluster.set_rtt(a, b, rtt).map_err(FaultError::from)?;
             start.rtt.set(a, b, rtt);
         }
+        Command::Status => {}
     }
     Ok(())
 }
 
-async fn heal(cluster: &mut SuperCluster, start: &StartOptions, region: &str) -> Result<(), FaultError> {
-    if cluster.is_silent(region)? {
-        cluster.heal_region(region).await?;
+fn is_region(start: &StartOptions, target: &str) -> bool {
+    start.topology.regions().iter().any(|region| region == target)
+}
+
+/// The servers that a target means, if they are in one of these states. A single server is returned in any state: the fault
+/// itself says why it cannot be.
+fn in_state(
+    cluster: &mut SuperCluster,
+    start: &StartOptions,
+    target: &str,
+    states: &[&str],
+) -> Result<Vec<String>, FaultError> {
+    if !is_region(start, target) {
+        let state = cluster.state(target)?;
+        return Ok(if state == "dead" && states.len() > 1 { Vec::new() } else { vec![target.to_owned()] });
     }
-    let mut is_down = false;
-    for server in start.topology.servers_of(region) {
-        is_down |= cluster.state(&server.to_string())? != "up";
+    let mut servers = Vec::new();
+    for server in start.topology.servers_of(target) {
+        let server = server.to_string();
+        if states.contains(&cluster.state(&server)?) {
+            servers.push(server);
+        }
     }
-    if is_down {
-        cluster.restart_region(region).await?;
+    if servers.is_empty() && states.len() == 1 {
+        return Err(FaultError::Nobody { what: "reach a running server of", region: target.to_owned() });
+    }
+    Ok(servers)
+}
+
+async fn heal(cluster: &mut SuperCluster, start: &StartOptions, target: &str) -> Result<(), FaultError> {
+    let is_region = is_region(start, target);
+    if is_region && cluster.is_silent(target)? {
+        cluster.heal_region(target).await?;
+    }
+    let servers = if is_region {
+        start.topology.servers_of(target).map(|server| server.to_string()).collect()
+    } else {
+        vec![target.to_owned()]
+    };
+    let mut down = Vec::new();
+    for server in servers {
+        match cluster.state(&server)? {
+            "up" => {}
+            "paused" => drop(cluster.resume_server(&server).await?),
+            _ => down.push(server),
+        }
+    }
+    if !down.is_empty() {
+        cluster.restart_servers(&down).await?;
     }
     Ok(())
 }
 
 fn show(cluster: &mut SuperCluster, start: &StartOptions, worlds: &watch::Sender<World>) {
+    for (server, reason) in cluster.reap() {
+        eprintln!("{server} ended: {reason}");
+    }
     match World::of(cluster, start) {
         Ok(mut now) => {
             worlds.send_if_modified(|shown| {
@@ -161,14 +250,14 @@ mod tests {
     fn commands_are_read_strictly() {
         let read = serde_json::from_str::<Command>;
         assert_eq!(
-            read(r#"{"do": "kill-region", "region": "lon"}"#).unwrap(),
-            Command::KillRegion { region: "lon".into() }
+            read(r#"{"do": "kill", "target": "lon"}"#).unwrap(),
+            Command::Kill { target: "lon".into() }
         );
         assert_eq!(
             read(r#"{"do": "set-rtt", "between": ["lon", "ams"], "rtt_ms": 200}"#).unwrap(),
             Command::SetRtt { between: ["lon".into(), "ams".into()], rtt_ms: 200.0 }
         );
-        assert!(read(r#"{"do": "meteor", "region": "lon"}"#).unwrap_err().to_string().contains("meteor"));
-        assert!(read(r#"{"do": "heal", "region": "lon", "x": 1}"#).is_err());
+        assert!(read(r#"{"do": "meteor", "target": "lon"}"#).unwrap_err().to_string().contains("meteor"));
+        assert!(read(r#"{"do": "heal", "target": "lon", "x": 1}"#).is_err());
     }
 }

@@ -1,26 +1,28 @@
 //! `loadgen up`: a super-cluster that keeps running, and the demo that breaks it.
 //!
 //! Owns the demo's content in NATS (`site`), its web server (`http`), the orders that break and heal regions (`control`), and the
-//! state that the demo shows (`world`). Must not know measurements.
+//! state that the demo and `loadgen ctl` show (`world`). Must not know measurements.
 
 pub mod control;
 pub mod http;
 pub mod plan;
 pub mod site;
+pub mod socket;
 pub mod world;
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
-use crate::cluster::{StartError, StartOptions, SuperCluster, UnknownNameError};
+use crate::cluster::{StartError, SuperCluster, UnknownNameError};
 use crate::secret::Secret;
 
-use plan::{ServePlan, UpPlan};
+use plan::UpPlan;
 use site::{Site, SiteError};
-use world::World;
+use socket::{ControlSocket, SocketError};
+use world::{RegionView, World};
 
 /// Why `loadgen up` ended.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,9 @@ pub enum UpError {
     /// No randomness for the token.
     #[error("cannot make a token from /dev/urandom: {0}")]
     Token(std::io::Error),
+    /// Nobody could give orders.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     /// The server for the demo ended.
     #[error("the server of the demo ended: {0}")]
     Serve(std::io::Error),
@@ -55,7 +60,9 @@ pub enum UpError {
 /// # Errors
 /// What did not start, or what ended by itself.
 pub async fn run(plan: UpPlan) -> Result<(), UpError> {
-    // Before the work, so that a taken port is known at once.
+    let token = Secret::random().map_err(UpError::Token)?;
+    // Before the work, so that a taken name or port is known at once.
+    let socket = ControlSocket::open(plan.start.topology.name(), plan.is_named)?;
     let listener = match &plan.serve {
         Some(serve) => Some(listen(serve.port).await?),
         None => None,
@@ -67,7 +74,6 @@ pub async fn run(plan: UpPlan) -> Result<(), UpError> {
         plan.start.topology.servers().count(),
         cluster.nats_server()
     );
-    eprintln!("{}", addresses(&cluster, &plan.start)?);
     let _site = match &plan.serve {
         Some(serve) => {
             eprintln!("loading the demo into NATS");
@@ -77,15 +83,29 @@ pub async fn run(plan: UpPlan) -> Result<(), UpError> {
     };
     let (worlds, world) = watch::channel(World::of(&mut cluster, &plan.start)?);
     let (orders, received) = mpsc::channel(ORDERS_MAX);
+    let served = listener.zip(plan.serve);
+    if let Some((listener, _)) = &served {
+        let address = listener.local_addr().map_err(UpError::Serve)?;
+        // First on standard output: a script can open it. Whoever has the token may break this super-cluster.
+        print(&format!("http://{address}/?token={}", token.expose()));
+        eprintln!("Open that address in a browser.");
+    }
+    print(&addresses(&world.borrow()));
+    eprintln!("{}", hints(&world.borrow(), socket.deployment()));
     let obeying = control::obey(cluster, plan.start, received, worlds);
-    let Some((listener, serve)) = listener.zip(plan.serve) else {
-        eprintln!("Ctrl-C ends it.");
-        obeying.await;
-        return Ok(());
+    let controlled = socket.serve(orders.clone(), world.clone());
+    let serving = async {
+        match served {
+            Some((listener, serve)) => {
+                let router = http::router(serve.web, token, orders, world);
+                axum::serve(listener, router).await.map_err(UpError::Serve)
+            }
+            None => std::future::pending().await,
+        }
     };
-    let serving = serve_demo(listener, serve, orders, world);
     tokio::select! {
         () = obeying => Ok(()),
+        () = controlled => Ok(()),
         served = serving => served,
     }
 }
@@ -95,40 +115,28 @@ async fn listen(port: u16) -> Result<TcpListener, UpError> {
     TcpListener::bind(address).await.map_err(|error| UpError::Listen { port, error })
 }
 
-async fn serve_demo(
-    listener: TcpListener,
-    serve: ServePlan,
-    orders: mpsc::Sender<control::Order>,
-    world: watch::Receiver<World>,
-) -> Result<(), UpError> {
-    let token = Secret::random().map_err(UpError::Token)?;
-    let address = listener.local_addr().map_err(UpError::Serve)?;
-    // On standard output, alone: a script can open it. Whoever has the token may break this super-cluster.
-    println!("http://{address}/?token={}", token.expose());
-    eprintln!("Open that address in a browser. Ctrl-C ends it.");
-    let router = http::router(serve.web, token, orders, world);
-    axum::serve(listener, router).await.map_err(UpError::Serve)
+/// On standard output. A reader that has gone away is no reason to end a super-cluster.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// Returns, for each region, the servers' addresses as its clients see them, and the command that kills its servers.
-fn addresses(cluster: &SuperCluster, start: &StartOptions) -> Result<String, UnknownNameError> {
-    let mut text = String::new();
-    for region in start.topology.regions() {
-        let endpoints = cluster.endpoints(region)?;
-        let urls: Vec<_> = endpoints.into_iter().map(|endpoint| endpoint.tcp_url).collect();
-        // Writing into a String cannot fail.
-        let _ = writeln!(text, "as a client in {region}: {}", urls.join(","));
-    }
-    for region in start.topology.regions() {
-        let mut pids = String::new();
-        for server in start.topology.servers().filter(|server| server.region() == region) {
-            if let Some(pid) = cluster.pid(&server.to_string())? {
-                let _ = write!(pids, " {pid}");
-            }
-        }
-        let _ = writeln!(text, "to kill {region}: kill -9{pids}");
-    }
-    Ok(text.trim_end().to_owned())
+/// For each region two lines: how its clients reach all servers, nearest first, over TCP and over WebSocket.
+fn addresses(world: &World) -> String {
+    let lines = world.regions.iter().flat_map(|region| {
+        let RegionView { name, tcp_urls, websocket_urls, .. } = region;
+        [format!("{name} tcp {}", tcp_urls.join(",")), format!("{name} ws {}", websocket_urls.join(","))]
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What else can be done now.
+fn hints(world: &World, deployment: &str) -> String {
+    let region = world.regions.first().map_or("REGION", |region| &region.name);
+    format!(
+        "The lines above are for clients: those behind `{region} tcp` simulate the delays that a client in {region} sees.\n\
+         The deployment `{deployment}` is up. To break it from another terminal: loadgen ctl kill {region}\n\
+         Ctrl-C ends it."
+    )
 }
 
 /// Orders that may wait; a person gives one at a time.

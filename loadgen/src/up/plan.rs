@@ -16,6 +16,8 @@ pub struct UpPlan {
     pub start: StartOptions,
     /// What is served.
     pub serve: Option<ServePlan>,
+    /// Whether the user chose the deployment's name.
+    pub is_named: bool,
 }
 
 /// What `loadgen up --serve` serves.
@@ -43,8 +45,13 @@ impl UpPlan {
             Some(topology) => load(topology)?,
             None => Topology::new(opts.regions, opts.cluster.servers_per_region)?,
         };
+        let is_named = opts.deployment.is_some();
+        let topology = match opts.deployment {
+            Some(name) => topology.named(name),
+            None => topology,
+        };
         let mut start = start_options(topology, opts.cluster)?;
         start.password = opts.password.map(Secret::new);
-        Ok(Self { start, serve })
+        Ok(Self { start, serve, is_named })
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cluster::{StartOptions, SuperCluster, UnknownNameError};
 use crate::record::stats::millis;
 
 /// The super-cluster at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct World {
     /// Grows with every change.
     pub revision: u64,
@@ -21,7 +21,7 @@ pub struct World {
 }
 
 /// One region.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct RegionView {
     /// Its name.
     pub name: String,
@@ -29,14 +29,14 @@ pub struct RegionView {
     pub is_silent: bool,
     /// Its servers.
     pub servers: Vec<ServerView>,
-    /// How a program that is in this region reaches every server: `region=nats://...`.
+    /// How a program in this region reaches every server, nearest first: `region=nats://...`.
     pub tcp_urls: Vec<String>,
-    /// How a browser that is in this region reaches every server: `region=ws://...`.
+    /// How a browser in this region reaches every server, nearest first: `region=ws://...`.
     pub websocket_urls: Vec<String>,
 }
 
 /// One server.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct ServerView {
     /// Its name, such as `lon-1`.
     pub name: String,
@@ -69,7 +69,9 @@ fn region(
     start: &StartOptions,
     name: &str,
 ) -> Result<RegionView, UnknownNameError> {
-    let endpoints = cluster.endpoints(name)?;
+    let mut endpoints = cluster.endpoints(name)?;
+    // Every pair was looked up when the plan was made.
+    endpoints.sort_by_key(|endpoint| start.rtt.rtt(name, endpoint.server.region()).unwrap_or_default());
     let mut servers = Vec::new();
     for server in start.topology.servers_of(name) {
         let server = server.to_string();

@@ -37,7 +37,12 @@ impl Place {
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
-        command.args(args).current_dir(&self.folder).env("TMPDIR", self.path("tmp")).env_remove("RUST_LOG");
+        command
+            .args(args)
+            .current_dir(&self.folder)
+            .env("TMPDIR", self.path("tmp"))
+            .env_remove("RUST_LOG")
+            .env_remove("XDG_RUNTIME_DIR");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }

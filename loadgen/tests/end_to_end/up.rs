@@ -78,16 +78,16 @@ async fn it_breaks_and_mends_on_request_and_ends_on_an_interrupt() {
     let lon = &world["regions"][0];
     assert_eq!((&lon["name"], &lon["servers"][0]["state"]), (&json!("lon"), &json!("up")));
     let url = lon["websocket_urls"][0].as_str().unwrap();
-    assert!(url.starts_with("ams=ws://127.0.0.1:"), "{url}");
+    assert!(url.starts_with("lon=ws://127.0.0.1:"), "the nearest is first: {url}");
 
-    assert_eq!(up.order(json!({ "do": "kill-region", "region": "lon" })).await.0, 204);
+    assert_eq!(up.order(json!({ "do": "kill", "target": "lon" })).await.0, 204);
     assert_eq!(up.world().await["regions"][0]["servers"][0]["state"], "dead");
-    let (status, why) = up.order(json!({ "do": "kill-region", "region": "lon" })).await;
+    let (status, why) = up.order(json!({ "do": "kill", "target": "lon" })).await;
     assert_eq!(status, 409, "{why}");
-    assert_eq!(up.order(json!({ "do": "heal", "region": "lon" })).await.0, 204);
+    assert_eq!(up.order(json!({ "do": "heal", "target": "lon" })).await.0, 204);
     assert_eq!(up.world().await["regions"][0]["servers"][0]["state"], "up");
 
-    assert_eq!(up.order(json!({ "do": "silence", "region": "ams" })).await.0, 204);
+    assert_eq!(up.order(json!({ "do": "silence", "target": "ams" })).await.0, 204);
     assert_eq!(up.world().await["regions"][1]["is_silent"], true);
     let command = json!({ "do": "set-rtt", "between": ["lon", "ams"], "rtt_ms": 200 });
     assert_eq!(up.order(command).await.0, 204);
@@ -105,7 +105,7 @@ async fn its_content_outlives_the_region_where_it_was_stored() {
     let world = up.world().await;
     let urls: Vec<_> =
         world["regions"][1]["tcp_urls"].as_array().unwrap().iter().map(|url| url.as_str().unwrap()).collect();
-    assert_eq!(up.order(json!({ "do": "kill-region", "region": "lon" })).await.0, 204);
+    assert_eq!(up.order(json!({ "do": "kill", "target": "lon" })).await.0, 204);
     let client = nats_geo::connect(urls).await.unwrap();
 
     let mut ticks = client.subscribe("demo.tick.*").await.unwrap();
@@ -147,8 +147,8 @@ async fn what_it_cannot_do_is_named_and_nobody_else_may_ask() {
         assert!(why.contains("loadgen up"), "{why}");
     }
     let refused = [
-        (json!({ "do": "heal", "region": "mars" }), 409, "`mars`"),
-        (json!({ "do": "kill-server", "server": "lon-9" }), 409, "`lon-9`"),
+        (json!({ "do": "heal", "target": "mars" }), 409, "`mars`"),
+        (json!({ "do": "kill", "target": "lon-9" }), 409, "`lon-9`"),
         (json!({ "do": "set-rtt", "between": ["lon", "ams"], "rtt_ms": -1 }), 409, "-1"),
         (json!({ "do": "meteor", "region": "lon" }), 400, "meteor"),
         (json!("kill"), 400, "kill"),
@@ -175,5 +175,61 @@ async fn what_it_cannot_do_is_named_and_nobody_else_may_ask() {
     let done = place.run(&["up", "--regions=lon,ams", "--serve", "--web=tmp"]).await;
     assert_eq!(done.code, Some(2), "{}", done.stderr);
     assert!(done.stderr.contains("make web"), "{}", done.stderr);
+    place.assert_nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn another_terminal_breaks_and_heals() {
+    let _turn = TURN.lock().await;
+    let place = Place::new();
+    let nothing = place.run(&["ctl", "status"]).await;
+    assert_eq!(nothing.code, Some(1));
+    assert!(nothing.stderr.contains("no super-cluster is up"), "{}", nothing.stderr);
+
+    let args = ["up", "--regions=lon,ams", "--servers-per-region=1", "--deployment=staging"];
+    let mut running = place.command(&args).spawn().unwrap();
+    let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
+    let mut addresses = Vec::new();
+    for _ in 0..4 {
+        addresses.push(timeout(LIMIT, lines.next_line()).await.expect("no address").unwrap().unwrap());
+    }
+    let starts =
+        ["lon tcp lon=nats://127.0.0.1:", "lon ws lon=ws://", "ams tcp ams=nats://", "ams ws ams=ws://"];
+    for (line, start) in addresses.iter().zip(starts) {
+        assert!(line.starts_with(start) && line.contains(','), "{line}");
+    }
+    let list = addresses[0].strip_prefix("lon tcp ").unwrap();
+    let client = nats_geo::connect(list).await.unwrap();
+    assert_eq!(client.snapshot().active.unwrap().region.as_str(), "lon");
+
+    // Each order is there when the command ends; the state that it prints is the one afterwards.
+    for (order, shown) in [
+        (vec!["ctl", "kill", "lon"], "lon: lon-1 dead\nams: ams-1 up\n"),
+        (vec!["ctl", "heal", "lon-1"], "lon: lon-1 up\nams: ams-1 up\n"),
+        (vec!["ctl", "silence", "lon"], "lon (silent): lon-1 up\nams: ams-1 up\n"),
+        (vec!["ctl", "heal", "lon"], "lon: lon-1 up\nams: ams-1 up\n"),
+        (vec!["ctl", "pause", "ams"], "lon: lon-1 up\nams: ams-1 paused\n"),
+        (vec!["ctl", "heal", "ams"], "lon: lon-1 up\nams: ams-1 up\n"),
+        (vec!["ctl", "restart", "ams"], "lon: lon-1 up\nams: ams-1 up\n"),
+        (vec!["ctl", "--deployment=staging", "retire", "ams-1"], "lon: lon-1 up\nams: ams-1 a lame duck\n"),
+    ] {
+        let done = place.run(&order).await;
+        assert_eq!((done.code, done.stdout.as_str()), (Some(0), shown), "{order:?} {}", done.stderr);
+    }
+    let json = place.run(&["ctl", "status", "--json"]).await;
+    let world: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(world["regions"][0]["servers"][0]["name"], "lon-1");
+
+    let wrong = place.run(&["ctl", "kill", "mars"]).await;
+    assert_eq!(wrong.code, Some(1));
+    assert!(wrong.stderr.contains("`mars`") && wrong.stderr.contains("lon-1"), "{}", wrong.stderr);
+    let other = place.run(&["ctl", "status", "--deployment=prod"]).await;
+    assert!(other.stderr.contains("`prod` is not up: choose one of staging"), "{}", other.stderr);
+    let twice = place.run(&args).await;
+    assert_eq!(twice.code, Some(1));
+    assert!(twice.stderr.contains("`staging` is up already"), "{}", twice.stderr);
+
+    kill(Pid::from_raw(running.id().unwrap().cast_signed()), Signal::SIGINT).unwrap();
+    assert_eq!(timeout(LIMIT, running.wait()).await.expect("it does not end").unwrap().code(), Some(0));
     place.assert_nothing_is_left().await;
 }

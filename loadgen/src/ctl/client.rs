@@ -1,0 +1,102 @@
+//! The other end of the control socket: sends an order, prints the state.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+
+use super::opts::CtlOpts;
+use crate::up::socket::{self, Reply, Request, SocketError};
+use crate::up::world::World;
+
+/// Why an order was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum CtlError {
+    /// No socket.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// Nothing to give orders to.
+    #[error("no super-cluster is up: start one with `loadgen up --regions lon,ams,dal`")]
+    NothingUp,
+    /// That one is not up.
+    #[error("deployment `{name}` is not up: choose one of {}", up.join(", "))]
+    NotUp {
+        /// The name that was given.
+        name: String,
+        /// Those that are up.
+        up: Vec<String>,
+    },
+    /// Which one?
+    #[error("several super-clusters are up: choose one with `--deployment` of {}", .0.join(", "))]
+    Several(Vec<String>),
+    /// The connection broke.
+    #[error("cannot talk to `loadgen up` over {}: {error}", path.display())]
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// What the operating system said.
+        error: std::io::Error,
+    },
+    /// It said something else.
+    #[error("`loadgen up` is of another version: its answer is not understood ({0})")]
+    Answer(#[from] serde_json::Error),
+    /// It said no.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Sends the order; returns what to print.
+///
+/// # Errors
+/// See [`CtlError`].
+pub async fn run(opts: CtlOpts) -> Result<String, CtlError> {
+    let path = find(opts.deployment.as_deref())?;
+    let request = Request { command: opts.order.into() };
+    let reply = exchange(&path, &request).await?;
+    if let Some(error) = reply.error {
+        return Err(CtlError::Refused(error));
+    }
+    if opts.json {
+        return Ok(serde_json::to_string_pretty(&reply.world)?);
+    }
+    Ok(table(&reply.world))
+}
+
+fn find(deployment: Option<&str>) -> Result<PathBuf, CtlError> {
+    let up = socket::deployments()?;
+    let names = || up.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    match (deployment, &up[..]) {
+        (_, []) => Err(CtlError::NothingUp),
+        (Some(name), _) => {
+            let path = socket::path(name)?;
+            let is_up = up.iter().any(|(_, known)| *known == path);
+            is_up.then_some(path).ok_or_else(|| CtlError::NotUp { name: name.to_owned(), up: names() })
+        }
+        (None, [(_, path)]) => Ok(path.clone()),
+        (None, _) => Err(CtlError::Several(names())),
+    }
+}
+
+async fn exchange(path: &PathBuf, request: &Request) -> Result<Reply, CtlError> {
+    let failed = |error| CtlError::Io { path: path.clone(), error };
+    let stream = UnixStream::connect(path).await.map_err(failed)?;
+    let (reader, mut writer) = stream.into_split();
+    let mut text = serde_json::to_string(request)?;
+    text.push('\n');
+    writer.write_all(text.as_bytes()).await.map_err(failed)?;
+    let mut line = String::new();
+    BufReader::new(reader).read_line(&mut line).await.map_err(failed)?;
+    Ok(serde_json::from_str(&line)?)
+}
+
+fn table(world: &World) -> String {
+    let mut text = String::new();
+    for region in &world.regions {
+        let silent = if region.is_silent { " (silent)" } else { "" };
+        let servers = region.servers.iter().map(|server| format!("{} {}", server.name, server.state));
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{}{silent}: {}", region.name, servers.collect::<Vec<_>>().join(", "));
+    }
+    text.trim_end().to_owned()
+}

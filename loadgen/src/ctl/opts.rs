@@ -1,0 +1,81 @@
+//! Options of `loadgen ctl`. Doc comments are the help text.
+
+use clap::{Args, Subcommand};
+
+use crate::up::control::Command;
+
+/// Options of `loadgen ctl`.
+#[derive(Args, Clone, Debug)]
+pub struct CtlOpts {
+    /// Send the order to this deployment [default: the only one that is up]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub deployment: Option<String>,
+
+    /// Print the state as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// The order.
+    #[command(subcommand)]
+    pub order: CtlOrder,
+}
+
+/// An order.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CtlOrder {
+    /// Kill a server, or all servers of a region, with SIGKILL
+    Kill(Target),
+    /// Let a region fall silent: nothing is answered, nothing is closed
+    Silence(Target),
+    /// Heal a region or a server: end silence and pauses, start what is dead
+    Heal(Target),
+    /// Put a server, or all servers of a region, into lame duck mode
+    Retire(Target),
+    /// Stop the processes with SIGSTOP; the kernel still accepts connections
+    Pause(Target),
+    /// Kill a server, or all servers of a region, and start them again
+    Restart(Target),
+    /// Change the round-trip time between two regions
+    SetRtt(Distance),
+    /// Print the state of every server
+    Status,
+}
+
+/// A region or a server.
+#[derive(Args, Clone, Debug)]
+pub struct Target {
+    /// Name the region, or the server
+    #[arg(value_name = "REGION|SERVER")]
+    pub target: String,
+}
+
+/// A distance.
+#[derive(Args, Clone, Debug)]
+pub struct Distance {
+    /// Name one region
+    #[arg(value_name = "REGION")]
+    pub from: String,
+
+    /// Name the other region
+    #[arg(value_name = "REGION")]
+    pub to: String,
+
+    /// Set this round-trip time, 0 to 500
+    #[arg(value_name = "MS")]
+    pub rtt_ms: f64,
+}
+
+impl From<CtlOrder> for Command {
+    fn from(order: CtlOrder) -> Self {
+        match order {
+            CtlOrder::Kill(Target { target }) => Self::Kill { target },
+            CtlOrder::Silence(Target { target }) => Self::Silence { target },
+            CtlOrder::Heal(Target { target }) => Self::Heal { target },
+            CtlOrder::Retire(Target { target }) => Self::Retire { target },
+            CtlOrder::Pause(Target { target }) => Self::Pause { target },
+            CtlOrder::Restart(Target { target }) => Self::Restart { target },
+            CtlOrder::SetRtt(Distance { from, to, rtt_ms }) => Self::SetRtt { between: [from, to], rtt_ms },
+            CtlOrder::Status => Self::Status,
+        }
+    }
+}

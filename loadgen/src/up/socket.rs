@@ -1,0 +1,197 @@
+//! The control socket: a Unix socket that only its owner may open, one for each deployment.
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::control::{Command, Order};
+use super::world::World;
+use crate::topology::file_stem;
+
+/// One line over the socket, from `loadgen ctl`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Request {
+    /// What to do.
+    pub command: Command,
+}
+
+/// One line over the socket, from `loadgen up`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Reply {
+    /// Why it was not done; `None`: it was.
+    pub error: Option<String>,
+    /// The super-cluster afterwards.
+    pub world: World,
+}
+
+/// The socket of a super-cluster that is up. Dropping it removes the file.
+#[derive(Debug)]
+pub struct ControlSocket {
+    listener: UnixListener,
+    path: PathBuf,
+    deployment: String,
+}
+
+/// Why there is no control socket.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// Somebody else is up.
+    #[error("deployment `{0}` is up already: choose another `--deployment`, or end it")]
+    Taken(String),
+    /// The folder could be somebody else's.
+    #[error("`{}` belongs to another user, or others may write to it: remove it", .0.display())]
+    Folder(PathBuf),
+    /// The operating system said no.
+    #[error("cannot use the control socket {}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        error: io::Error,
+    },
+}
+
+impl ControlSocket {
+    /// Opens the socket of a deployment. A name that the user did not choose gets a number when it is taken.
+    ///
+    /// # Errors
+    /// See [`SocketError`].
+    pub fn open(deployment: &str, is_chosen: bool) -> Result<Self, SocketError> {
+        let folder = folder()?;
+        for number in 1..=MOST_DEPLOYMENTS {
+            let name = if number == 1 { deployment.to_owned() } else { format!("{deployment}-{number}") };
+            let path = path_of(&folder, &name);
+            let failed = |error| SocketError::Io { path: path.clone(), error };
+            if std::os::unix::net::UnixStream::connect(&path).is_ok() {
+                if is_chosen {
+                    return Err(SocketError::Taken(name));
+                }
+                continue;
+            }
+            // A file that nobody listens at is left over from a process that was killed.
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                _ => {}
+            }
+            let listener = UnixListener::bind(&path).map_err(failed)?;
+            return Ok(Self { listener, path, deployment: name });
+        }
+        Err(SocketError::Taken(deployment.to_owned()))
+    }
+
+    /// The name by which `loadgen ctl --deployment` finds it.
+    pub fn deployment(&self) -> &str {
+        &self.deployment
+    }
+
+    /// Passes orders on, and answers each with the world after it. Never ends.
+    pub async fn serve(&self, orders: mpsc::Sender<Order>, world: watch::Receiver<World>) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    tokio::spawn(answer(stream, orders.clone(), world.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the control socket does not accept");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        // Either may be gone already, and the folder may hold the sockets of others.
+        let _ = std::fs::remove_file(&self.path);
+        let _ = self.path.parent().map(std::fs::remove_dir);
+    }
+}
+
+/// More super-clusters do not fit on one machine.
+const MOST_DEPLOYMENTS: u32 = 99;
+/// Out of file descriptors, most likely: soon there may be one.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+/// Longer than any order.
+const LONGEST_LINE: u64 = 64 * 1024;
+
+/// The sockets of deployments that are up, by name.
+///
+/// # Errors
+/// See [`SocketError`].
+pub fn deployments() -> Result<Vec<(String, PathBuf)>, SocketError> {
+    let folder = folder()?;
+    let failed = |error| SocketError::Io { path: folder.clone(), error };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(&folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name =
+            path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".sock"));
+        if let Some(name) = name
+            && std::os::unix::net::UnixStream::connect(&path).is_ok()
+        {
+            found.push((name.to_owned(), path.clone()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Where the socket of a deployment is.
+///
+/// # Errors
+/// See [`SocketError`].
+pub fn path(deployment: &str) -> Result<PathBuf, SocketError> {
+    Ok(path_of(&folder()?, deployment))
+}
+
+fn path_of(folder: &Path, deployment: &str) -> PathBuf {
+    folder.join(format!("{}.sock", file_stem(deployment, 0)))
+}
+
+/// A folder of the user's own, because a socket's file mode does not protect it everywhere.
+fn folder() -> Result<PathBuf, SocketError> {
+    let user = nix::unistd::Uid::effective();
+    let given = std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
+    let folder = match given {
+        Some(folder) => PathBuf::from(folder).join("loadgen"),
+        None => std::env::temp_dir().join(format!("loadgen-control-{user}")),
+    };
+    let failed = |error| SocketError::Io { path: folder.clone(), error };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
+    let metadata = std::fs::symlink_metadata(&folder).map_err(failed)?;
+    let is_ours = metadata.is_dir() && metadata.uid() == user.as_raw();
+    if !is_ours || metadata.permissions().mode() & 0o077 != 0 {
+        return Err(SocketError::Folder(folder));
+    }
+    Ok(folder)
+}
+
+async fn answer(stream: UnixStream, orders: mpsc::Sender<Order>, world: watch::Receiver<World>) {
+    let (reader, mut writer) = stream.into_split();
+    let mut lines = BufReader::new(reader.take(LONGEST_LINE)).lines();
+    // A connection without a line only asked whether anybody listens.
+    let Ok(Some(line)) = lines.next_line().await else { return };
+    let error = match serde_json::from_str::<Request>(&line) {
+        Ok(request) => carry_out(request, &orders).await.err(),
+        Err(error) => Some(format!("the order is not understood: {error}")),
+    };
+    let reply = Reply { error, world: world.borrow().clone() };
+    let Ok(mut text) = serde_json::to_string(&reply) else { return };
+    text.push('\n');
+    // Whoever asked may have gone away.
+    let _ = writer.write_all(text.as_bytes()).await;
+}
+
+async fn carry_out(request: Request, orders: &mpsc::Sender<Order>) -> Result<(), String> {
+    const ENDING: &str = "loadgen is ending";
+    let (answer, answered) = oneshot::channel();
+    let order = Order { command: request.command, answer };
+    orders.send(order).await.map_err(|_| ENDING.to_owned())?;
+    answered.await.map_err(|_| ENDING.to_owned())?.map_err(|error| error.to_string())
+}
