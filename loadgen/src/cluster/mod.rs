@@ -13,6 +13,7 @@ pub mod faults;
 mod binary;
 mod fetch;
 mod guard;
+mod health;
 mod leaks;
 mod limits;
 mod login;
@@ -23,6 +24,7 @@ mod ports;
 mod process;
 mod ready;
 mod server;
+mod services;
 mod settings;
 mod start;
 mod streams;
@@ -35,6 +37,7 @@ use std::time::Duration;
 
 pub use binary::{FindServerError, NatsServer, Origin, Version, VersionError};
 pub use fetch::FetchError;
+pub use health::{MemberHealth, MemberStatus};
 pub use leaks::CheckLeaksError;
 pub use login::LoginError;
 pub use meta::MoveLeaderError;
@@ -249,6 +252,30 @@ impl SuperCluster {
     /// Waits until all servers that should be up and heard are linked and agree on a meta leader.
     pub async fn wait_ready(&self) -> Result<(), NotReadyError> {
         ready::wait_ready(&self.topology, &self.reachable(), self.ready_limit).await
+    }
+
+    /// What keeps the super-cluster from being stable: servers that are not up, links, meta leaders, streams that do not hear
+    /// their origins, instances of services. Nothing, if it is.
+    pub async fn missing(&self) -> Vec<String> {
+        let down = self.servers.iter().filter(|(_, server)| !server.is_up());
+        let mut missing: Vec<_> =
+            down.map(|(name, server)| format!("{name} is {}", server.state().as_str())).collect();
+        let silent = self.dark.iter().chain(&self.isolated).chain(&self.cut_off);
+        missing.extend(silent.map(|region| format!("{region} is silent")));
+        missing.extend(ready::missing_now(&self.topology, &self.reachable()).await);
+        if missing.is_empty() {
+            missing.extend(streams::silent_now(self).await);
+            match services::missing(self).await {
+                Ok(services) => missing.extend(services),
+                Err(error) => missing.push(error.to_string()),
+            }
+        }
+        missing
+    }
+
+    /// The health of every server, as it sees the others.
+    pub async fn health(&self) -> Vec<MemberHealth> {
+        health::report(self).await
     }
 
     /// Who leads JetStream's meta group of the regions that gateways join; `None` during an election.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::world::World;
+use crate::clock;
 use crate::cluster::faults::FaultError;
 use crate::cluster::{StartOptions, SuperCluster};
 use crate::topology::MAX_RTT_MS;
@@ -54,6 +55,8 @@ pub enum Command {
     },
     /// Nothing is done: the answer is all that is asked for.
     Status,
+    /// An error, if the super-cluster is not stable.
+    Check,
 }
 
 /// For people, as in "kill lon".
@@ -70,6 +73,7 @@ impl fmt::Display for Command {
                 write!(formatter, "set the distance {a}-{b} to {rtt_ms} ms")
             }
             Self::Status => formatter.write_str("status"),
+            Self::Check => formatter.write_str("check"),
         }
     }
 }
@@ -89,6 +93,9 @@ pub enum ControlError {
     /// The super-cluster said no.
     #[error(transparent)]
     Fault(#[from] FaultError),
+    /// Something is missing.
+    #[error("{}", .0.join("; "))]
+    Unstable(Vec<String>),
     /// Not a distance.
     #[error("`rtt_ms` is {0}: choose 0 to {MAX_RTT_MS}")]
     Rtt(f64),
@@ -100,9 +107,18 @@ pub(super) async fn obey(
     mut start: StartOptions,
     mut orders: mpsc::Receiver<Order>,
     worlds: watch::Sender<World>,
+    health_report: Option<Duration>,
 ) {
+    let mut reported = clock::now();
     loop {
         show(&mut cluster, &start, &worlds);
+        if health_report.is_some_and(|every| reported.elapsed() >= every) {
+            reported = clock::now();
+            for member in cluster.health().await {
+                // A record of texts and numbers is JSON.
+                super::print(&serde_json::to_string(&member).unwrap_or_default());
+            }
+        }
         // Lame ducks end by themselves.
         let order = match tokio::time::timeout(LOOK_AGAIN, orders.recv()).await {
             Ok(Some(order)) => order,
@@ -118,7 +134,7 @@ pub(super) async fn obey(
         }
         let done = perform(&mut cluster, &mut start, &order.command).await;
         match &done {
-            Ok(()) if order.command == Command::Status => {}
+            _ if matches!(order.command, Command::Status | Command::Check) => {}
             Ok(()) => eprintln!("{}: done", order.command),
             Err(error) => eprintln!("{}: {error}", order.command),
         }
@@ -163,6 +179,12 @@ async fn perform(
             start.rtt.set(a, b, rtt);
         }
         Command::Status => {}
+        Command::Check => {
+            let missing = cluster.missing().await;
+            if !missing.is_empty() {
+                return Err(ControlError::Unstable(missing));
+            }
+        }
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 pub mod control;
 pub mod http;
+pub mod opts;
 pub mod plan;
 pub mod site;
 pub mod socket;
@@ -92,7 +93,7 @@ pub async fn run(plan: UpPlan) -> Result<(), UpError> {
     }
     print(&addresses(&world.borrow()));
     eprintln!("{}", hints(&world.borrow(), socket.deployment()));
-    let obeying = control::obey(cluster, plan.start, received, worlds);
+    let obeying = control::obey(cluster, plan.start, received, worlds, plan.health_report);
     let controlled = socket.serve(orders.clone(), world.clone());
     let serving = async {
         match served {

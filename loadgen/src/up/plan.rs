@@ -1,11 +1,11 @@
 //! What `loadgen up` will start: its options, checked.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::cli::UpOpts;
+use super::opts::UpOpts;
 use crate::cluster::StartOptions;
 use crate::plan::{PlanError, start_options};
-use crate::secret::Secret;
 use crate::topology::Topology;
 use crate::topology_command::load::load;
 
@@ -18,6 +18,8 @@ pub struct UpPlan {
     pub serve: Option<ServePlan>,
     /// Whether the user chose the deployment's name.
     pub is_named: bool,
+    /// How often the health of the servers is printed; `None`: never.
+    pub health_report: Option<Duration>,
 }
 
 /// What `loadgen up --serve` serves.
@@ -51,7 +53,9 @@ impl UpPlan {
             None => topology,
         };
         let mut start = start_options(topology, opts.cluster)?;
-        start.password = opts.password.map(Secret::new);
-        Ok(Self { start, serve, is_named })
+        start.password = opts.password;
+        start.ready_limit = Duration::from_secs(opts.stabilise_timeout.into());
+        let health_report = opts.health_report.map(|seconds| Duration::from_secs(seconds.into()));
+        Ok(Self { start, serve, is_named, health_report })
     }
 }

@@ -4,4 +4,5 @@
 mod measuring;
 mod place;
 mod simulate;
+mod stable;
 mod up;
