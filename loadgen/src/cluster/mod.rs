@@ -23,6 +23,7 @@ mod paths;
 mod ports;
 mod process;
 mod ready;
+mod reload;
 mod server;
 mod services;
 mod settings;
@@ -48,6 +49,7 @@ pub use monitor::{
 };
 pub use paths::LayPathsError;
 pub use ready::NotReadyError;
+pub use reload::ReloadError;
 pub use settings::{Auth, ServerSettings, ServerTls};
 pub use start::{StartError, StartOptions};
 pub use streams::CreateStreamsError;
@@ -76,6 +78,7 @@ pub struct SuperCluster {
     nats_server: NatsServer,
     /// Those of servers for which the topology names another version.
     other_versions: BTreeMap<ServerName, NatsServer>,
+    settings: ServerSettings,
     credentials: Credentials,
     tls: Option<MadeFiles>,
     ready_limit: Duration,
@@ -300,6 +303,18 @@ impl SuperCluster {
         self.check_region(b)?;
         self.paths.between(a, b).for_each(|path| path.set_rtt(rtt));
         Ok(())
+    }
+
+    /// What configurations are made from.
+    fn wires(&self) -> wiring::Wires<'_> {
+        wiring::Wires {
+            topology: &self.topology,
+            ports: self.servers.iter().map(|(name, server)| (name, server.ports())).collect(),
+            paths: &self.paths,
+            settings: &self.settings,
+            tls: self.tls.as_ref(),
+            folder: self.folder.path(),
+        }
     }
 
     /// The servers that are up and heard: those that the others must be linked to.

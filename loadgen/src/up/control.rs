@@ -6,11 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::plan::Beside;
 use super::world::World;
 use crate::clock;
 use crate::cluster::faults::FaultError;
 use crate::cluster::{StartOptions, SuperCluster};
-use crate::topology::MAX_RTT_MS;
+use crate::topology::{MAX_RTT_MS, Topology, difference};
 
 /// An order, as the demo and `loadgen ctl` send it. A target is the name of a region, or of a server.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -107,16 +108,22 @@ pub(super) async fn obey(
     mut start: StartOptions,
     mut orders: mpsc::Receiver<Order>,
     worlds: watch::Sender<World>,
-    health_report: Option<Duration>,
+    mut beside: Beside,
 ) {
     let mut reported = clock::now();
     loop {
         show(&mut cluster, &start, &worlds);
-        if health_report.is_some_and(|every| reported.elapsed() >= every) {
+        if beside.health_report.is_some_and(|every| reported.elapsed() >= every) {
             reported = clock::now();
             for member in cluster.health().await {
                 // A record of texts and numbers is JSON.
                 super::print(&serde_json::to_string(&member).unwrap_or_default());
+            }
+        }
+        if let Some(changed) = beside.watch.as_mut().and_then(|watch| watch.poll(clock::now())) {
+            match changed {
+                Ok(topology) => change(&mut cluster, &mut start, topology).await,
+                Err(error) => eprintln!("the topology file is not applied:\n{error}"),
             }
         }
         // Lame ducks end by themselves.
@@ -141,6 +148,27 @@ pub(super) async fn obey(
         show(&mut cluster, &start, &worlds);
         // Whoever asked may have gone away.
         let _ = order.answer.send(done);
+    }
+}
+
+/// Applies a changed topology file, if only accounts changed.
+async fn change(cluster: &mut SuperCluster, start: &mut StartOptions, topology: Topology) {
+    // The deployment keeps its name, whatever the file's is.
+    let topology = topology.named(cluster.topology().name().to_owned());
+    match difference(cluster.topology(), &topology) {
+        Ok(changes) if changes.is_empty() => {}
+        Ok(changes) => {
+            eprintln!("the topology file changed:");
+            changes.iter().for_each(|change| eprintln!("  {change}"));
+            match cluster.reload(topology.clone()).await {
+                Ok(()) => {
+                    start.topology = topology;
+                    eprintln!("every server has taken it");
+                }
+                Err(error) => eprintln!("not applied: {error}"),
+            }
+        }
+        Err(error) => eprintln!("the topology file is not applied: {error}"),
     }
 }
 
