@@ -43,7 +43,7 @@ pub struct Opts {
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub fault_regions: Vec<String>,
 
-    /// Inject each fault this often; for async-nats half as often, and its lame duck a quarter as often
+    /// Inject each fault this many times; async-nats gets half as many, for `lame-duck` a quarter
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
     pub rounds: u16,
 
@@ -219,7 +219,7 @@ pub struct DetectorsOpts {
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
     pub days: u32,
 
-    /// Seed of all random choices; the same seed repeats the traces
+    /// Seed of all random choices; the same seed gives the same simulated paths and results
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 

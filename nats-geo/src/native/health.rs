@@ -20,8 +20,7 @@ use crate::core::{Config, Region, ServerRef};
 /// is healthy. For [`GeoOptions::health_check`](crate::GeoOptions::health_check).
 ///
 /// * Before an orderly move the client runs all checks once over the new link. If one fails, the client stays.
-/// * The client checks the live link every [`period`](Self::period). After several [failures in a row](Self::failures) it
-///   leaves the region, make before break. It returns by the rules for a region that was dead.
+/// * The client checks the live link every [`period`](Self::period). After several [failures in a row](Self::failures) the client connects to another region first, and then closes the old link. It returns by the rules for a region that was dead.
 /// * If no other region passes, the client stays, and sends
 ///   [`NoHealthyAlternative`](crate::core::NoticeKind::NoHealthyAlternative).
 /// * A client without a link waits for no check: at the start, and after a lost link, it connects first and checks then.

@@ -309,7 +309,7 @@ pub enum StartError {
     },
     /// The queue group is empty, or contains white space.
     #[error(
-        "`{queue_group}` is not a queue group: it is empty or contains white space (`without_queue_group` is for none)"
+        "`{queue_group}` is not a queue group: it is empty or contains white space; to use none, call `without_queue_group`"
     )]
     BadQueueGroup {
         /// The queue group.
