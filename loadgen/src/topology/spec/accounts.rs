@@ -70,15 +70,15 @@ pub struct AccountSpec {
     pub system: bool,
     /// Whether it may use JetStream.
     pub jetstream: bool,
-    /// What it may use of JetStream. Default: no limit but that of the servers.
+    /// JetStream limits. Default: no limit but that of the servers.
     pub limits: LimitsSpec,
     /// Its users.
     #[serde(rename = "user")]
     pub users: Vec<UserSpec>,
-    /// What it offers to other accounts.
+    /// Subjects that it offers to other accounts.
     #[serde(rename = "export")]
     pub exports: Vec<ExportSpec>,
-    /// What it takes from other accounts.
+    /// Subjects that it takes from other accounts.
     #[serde(rename = "import")]
     pub imports: Vec<ImportSpec>,
     /// Subject mappings.

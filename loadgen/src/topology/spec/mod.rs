@@ -16,7 +16,7 @@ pub use accounts::{
 };
 pub use streams::{BucketSpec, Discard, Retention, SourceSpec, Storage, StreamSpec, TransformSpec};
 
-/// A super-cluster as somebody wrote it. [`Topology::from_spec`](super::Topology::from_spec) checks it.
+/// A super-cluster as its author wrote it. [`Topology::from_spec`](super::Topology::from_spec) checks it.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Spec {

@@ -40,7 +40,7 @@ pub struct StreamSpec {
     pub sources: Vec<SourceSpec>,
 }
 
-/// What a mirror or a collecting stream copies.
+/// A stream that a mirror or a collecting stream copies.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct SourceSpec {
