@@ -61,7 +61,8 @@ pub use async_nats::service::error::Error;
 pub use async_nats::service::{Info, NATS_SERVICE_ERROR, NATS_SERVICE_ERROR_CODE};
 
 mod rules;
-use rules::{is_name, is_queue_group, is_version};
+pub(super) use rules::is_name;
+use rules::{is_queue_group, is_version};
 
 mod endpoint;
 pub use endpoint::{Endpoint, EndpointBuilder, EndpointError, Group};
