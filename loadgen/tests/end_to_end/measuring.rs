@@ -211,8 +211,8 @@ async fn bad_input_is_named_and_starts_nothing() {
     let (usage, error) = (2, 1);
     let cases: [(i32, &[&str], &str); 18] = [
         (usage, &[], "--regions"),
-        (usage, &["--regions=lon"], "1 regions"),
-        (usage, &["--regions=lon,lon"], "region `lon` is named twice"),
+        (usage, &["--regions=lon"], "one region: name 2 to 16"),
+        (usage, &["--regions=lon,lon"], "loadgen: cluster `lon` is named twice"),
         (usage, &["--regions=lon,a ms"], "`a ms`"),
         (
             usage,
@@ -221,7 +221,7 @@ async fn bad_input_is_named_and_starts_nothing() {
         ),
         (usage, &["--regions=lon,moon"], "--rtt lon-moon=MS"),
         (usage, &["--regions=lon,ams", "--rtt=lon-ams=far"], "lon-ams=far"),
-        (usage, &["--regions=lon,ams", "--servers-per-region=0"], "0 servers per region"),
+        (usage, &["--regions=lon,ams", "--servers-per-region=0"], "loadgen: 0 servers: give 1 to 9"),
         (
             usage,
             &["--regions=lon,ams", "--servers-per-region=1", "--faults=server-kill"],

@@ -19,6 +19,8 @@ use loadgen::topology::Preset;
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 /// Longer than anything that is expected to happen takes, an unlucky election of 9 s included.
 const LIMIT: Duration = Duration::from_secs(30);
+/// nats-server waits longer and longer, up to two minutes, before it tries a source again that it could not reach.
+const IN_SYNC: Duration = Duration::from_secs(180);
 /// Of all users, where a preset asks for passwords.
 const PASSWORD: &str = "s3cr3t";
 
@@ -33,6 +35,7 @@ impl Up {
         let turn = TURN.lock().await;
         let mut options = StartOptions::new(Preset::named(preset).unwrap().topology().unwrap());
         options.password = Some(Secret::new(PASSWORD));
+        options.ready_limit = IN_SYNC;
         let before = clock::now();
         let cluster = SuperCluster::start(options).await.unwrap_or_else(|error| panic!("{preset}: {error}"));
         println!("{preset}: stable after {:.1} s", before.elapsed().as_secs_f64());
