@@ -14,6 +14,7 @@ pub mod detectors;
 pub mod dns;
 pub mod idle;
 pub mod load;
+pub mod look;
 pub mod machine;
 pub mod out_folder;
 pub mod plan;
@@ -36,6 +37,7 @@ use ctl::opts::CtlOpts;
 use detectors::DetectorsError;
 use detectors::plan::DetectorsPlan;
 use dns::DnsPlan;
+use look::LookPlan;
 use plan::{Plan, Task};
 use report::text;
 use simulate::SimulateError;
@@ -61,6 +63,7 @@ pub fn run_to_exit_code(task: Task) -> ExitCode {
             Task::Detectors(plan) => compare_detectors(plan).await,
             Task::Dns(plan) => compare_resolvers(plan).await,
             Task::Ctl(opts) => order(opts).await,
+            Task::Look(plan) => look_at(*plan).await,
             Task::Topology(command) => topology(command).await,
         }
     })
@@ -164,6 +167,16 @@ async fn stay_up(plan: UpPlan) -> ExitCode {
 async fn compare_resolvers(plan: DnsPlan) -> ExitCode {
     tokio::select! {
         result = dns::run(plan) => result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS),
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("loadgen: interrupted");
+            ExitCode::from(INTERRUPTED)
+        }
+    }
+}
+
+async fn look_at(plan: LookPlan) -> ExitCode {
+    tokio::select! {
+        result = look::run(plan) => result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS),
         _ = tokio::signal::ctrl_c() => {
             eprintln!("loadgen: interrupted");
             ExitCode::from(INTERRUPTED)

@@ -12,6 +12,8 @@ use crate::config_file::with_config_file;
 use crate::ctl::opts::CtlOpts;
 use crate::detectors::plan::DetectorsPlan;
 use crate::dns::DnsPlan;
+use crate::look::LookPlan;
+use crate::look::connect::LoginError;
 use crate::simulate::plan::SimulatePlan;
 use crate::topology::{ParseRttError, RttTable, Topology, TopologyError, UnknownPairError};
 use crate::topology_command::load::LoadError;
@@ -65,6 +67,9 @@ pub enum PlanError {
     /// A distance is between regions that there are not.
     #[error(transparent)]
     Rtt(#[from] ParseRttError),
+    /// The super-cluster to look at, or the credentials for it.
+    #[error(transparent)]
+    Login(#[from] LoginError),
     /// `--fault-regions` names a region that there is not.
     #[error("--fault-regions names `{name}`, which is not among --regions {}", known.join(","))]
     UnknownFaultRegion {
@@ -214,6 +219,8 @@ pub enum Task {
     Dns(DnsPlan),
     /// Give an order to a super-cluster that is up.
     Ctl(CtlOpts),
+    /// Look at a super-cluster that runs anywhere.
+    Look(Box<LookPlan>),
     /// Check, list or render topologies.
     Topology(TopologyCommand),
 }
@@ -230,6 +237,10 @@ pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<T
         Some(Command::Detectors(opts)) => Task::Detectors(DetectorsPlan::new(opts)),
         Some(Command::Dns(opts)) => Task::Dns(DnsPlan::new(&opts)),
         Some(Command::Ctl(opts)) => Task::Ctl(opts),
+        Some(Command::Servers(opts)) => Task::Look(Box::new(LookPlan::servers(*opts)?)),
+        Some(Command::Clusters(opts)) => Task::Look(Box::new(LookPlan::clusters(*opts)?)),
+        Some(Command::Streams(opts)) => Task::Look(Box::new(LookPlan::streams(*opts)?)),
+        Some(Command::Graph(opts)) => Task::Look(Box::new(LookPlan::graph(*opts)?)),
         Some(Command::Topology(command)) => Task::Topology(command),
         None => Task::Measure(Box::new(Plan::new(opts)?)),
     })

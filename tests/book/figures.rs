@@ -1,14 +1,51 @@
-//! Pictures of what the selector knows and decides: a simulated client, and its snapshots at a few moments.
+//! Pictures of what the selector knows and decides: a simulated client, and its snapshots at a few moments. And the drawing of
+//! a super-cluster, as `loadgen graph` makes it.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use loadgen::look::graph::{GatewayLink, Graph, LeafLink, Region, RegionServer};
 use nats_geo::core::{Call, Config, Log, Selector, Snapshot, Time};
 use nats_geo::sim::{Fault, Scenario, ServerFault, run};
 
 /// (File name, SVG) of each picture.
 pub(crate) fn all() -> Vec<(&'static str, String)> {
-    vec![("silent-region.svg", silent_region())]
+    vec![("silent-region.svg", silent_region()), ("topology.svg", topology().to_svg())]
+}
+
+/// Three regions and a cluster of leaf nodes. One server of dal has no connection to ams.
+fn topology() -> Graph {
+    let region = |name: &str| Region {
+        name: name.to_owned(),
+        servers: (1..=3)
+            .map(|number| RegionServer { name: format!("{name}-{number}"), version: "2.15.1".to_owned() })
+            .collect(),
+    };
+    let gateway = |a: &str, b: &str, from_b, rtt_ms| GatewayLink {
+        a: a.to_owned(),
+        b: b.to_owned(),
+        from_a: 3,
+        from_b,
+        complete: from_b == 3,
+        rtt_ms: Some(rtt_ms),
+    };
+    let leaf = LeafLink {
+        hub: "ams".to_owned(),
+        leaf: "cinema-a".to_owned(),
+        hub_is_known: true,
+        accounts: vec!["ACC".to_owned(), "SYS".to_owned()],
+        rtt_ms: Some(14.2),
+    };
+    Graph {
+        regions: ["ams", "cinema-a", "dal", "lon"].map(region).into(),
+        gateways: vec![
+            gateway("ams", "dal", 2, 120.3),
+            gateway("ams", "lon", 3, 9.1),
+            gateway("dal", "lon", 3, 113.2),
+        ],
+        leafs: vec![leaf],
+        ..Graph::default()
+    }
 }
 
 /// lon falls silent for two minutes, and answers again.

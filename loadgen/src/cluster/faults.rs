@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 
 use super::ready::NotReadyError;
 use super::server::{Server, State};
+use super::streams::CreateStreamsError;
 use super::{SuperCluster, UnknownNameError};
 use crate::clock;
 use crate::topology::ServerName;
@@ -59,6 +60,9 @@ pub enum FaultError {
     /// The fault is gone, but the super-cluster did not come back.
     #[error(transparent)]
     NotReady(#[from] NotReadyError),
+    /// It came back, but streams do not hear each other.
+    #[error(transparent)]
+    Streams(#[from] CreateStreamsError),
 }
 
 /// When a fault was undone, and when the servers were linked again.
@@ -253,6 +257,7 @@ impl SuperCluster {
 
     async fn recovered(&self, undone_at: Instant) -> Result<Recovery, FaultError> {
         self.wait_ready().await?;
+        super::streams::wait_in_sync(self).await?;
         Ok(Recovery { undone_at, ready_at: clock::now() })
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{LoginError, SuperCluster, login};
 use crate::clock;
@@ -19,6 +19,14 @@ pub enum CreateStreamsError {
     /// Its account cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// It copies streams that it has not heard of.
+    #[error("stream `{name}` has heard nothing of {}", waiting.join(", "))]
+    OutOfSync {
+        /// The stream.
+        name: String,
+        /// The streams that it copies.
+        waiting: Vec<String>,
+    },
     /// JetStream said no until the limit passed.
     #[error("cannot create stream `{name}`: {reason}")]
     Refused {
@@ -32,14 +40,68 @@ pub enum CreateStreamsError {
 /// Creates what the topology asks for; what exists stays.
 pub(super) async fn create(cluster: &SuperCluster) -> Result<(), CreateStreamsError> {
     for stream in created(&cluster.topology) {
-        let client = connect(cluster, &stream).await?;
-        let context = match &stream.domain {
-            Some(domain) => jetstream::with_domain(client, domain),
-            None => jetstream::new(client),
-        };
+        let context = context(cluster, &stream).await?;
         create_one(&context, &stream, cluster.ready_limit).await?;
     }
+    wait_in_sync(cluster).await
+}
+
+/// Waits until every stream that copies others hears those of them whose servers are up. Before that, an origin without other
+/// readers may drop what is published, and a region that is cut off would not even copy its own streams: only the meta
+/// leader makes the consumers that do it.
+pub(super) async fn wait_in_sync(cluster: &SuperCluster) -> Result<(), CreateStreamsError> {
+    let all = created(&cluster.topology);
+    let deadline = clock::now() + cluster.ready_limit;
+    for stream in all.iter().filter(|stream| stream.copies() && is_reachable(cluster, stream)) {
+        let context = context(cluster, stream).await?;
+        let heard = |name: &str| all.iter().any(|other| other.name == name && is_reachable(cluster, other));
+        loop {
+            let info =
+                context.request::<_, _, Value>(format!("STREAM.INFO.{}", stream.name), &json!({})).await;
+            let waiting = match info {
+                Ok(info) => silent(&info).into_iter().filter(|name| heard(name)).collect(),
+                Err(error) => vec![error.to_string()],
+            };
+            if waiting.is_empty() {
+                break;
+            }
+            if clock::now() >= deadline {
+                return Err(CreateStreamsError::OutOfSync { name: stream.name.clone(), waiting });
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
     Ok(())
+}
+
+/// Whether a server of the stream's cluster is up and heard.
+fn is_reachable(cluster: &SuperCluster, stream: &Created) -> bool {
+    let mut regions = cluster.reachable().into_keys();
+    regions.any(|name| stream.cluster.as_ref().is_none_or(|cluster| cluster == name.region()))
+}
+
+/// The origins of which a stream has not heard lately.
+fn silent(info: &Value) -> Vec<String> {
+    let sources = info["sources"].as_array().into_iter().flatten();
+    let origins = sources.chain(info.get("mirror"));
+    let silent = origins.filter(|origin| {
+        // JetStream says -1 before the first message or heartbeat.
+        let active = origin["active"].as_i64().and_then(|nanos| u64::try_from(nanos).ok());
+        active.is_none_or(|nanos| Duration::from_nanos(nanos) > HEARD_LATELY)
+    });
+    silent.map(|origin| origin["name"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// Origins send a heartbeat every second.
+const HEARD_LATELY: Duration = Duration::from_secs(3);
+
+/// JetStream of the stream's domain, in its account.
+async fn context(cluster: &SuperCluster, stream: &Created) -> Result<jetstream::Context, CreateStreamsError> {
+    let client = connect(cluster, stream).await?;
+    Ok(match &stream.domain {
+        Some(domain) => jetstream::with_domain(client, domain),
+        None => jetstream::new(client),
+    })
 }
 
 async fn connect(cluster: &SuperCluster, stream: &Created) -> Result<async_nats::Client, CreateStreamsError> {

@@ -1,6 +1,6 @@
 //! What a super-cluster consists of: its model, read from a file, from flags or from a preset, and checked.
 //!
-//! The flow: TOML -> [`spec::Spec`] (as written) -> [`check`] -> [`Topology`] -> [`render`] (configurations and files for other tools).
+//! The flow: TOML -> [`spec::Spec`] (as written) -> checks -> [`Topology`] -> [`render`] (configurations and files for other tools).
 //! Owns names, accounts, streams and distances. Pure: it reads no file, opens no socket, knows no process and no clock; files
 //! and random bytes come in as arguments.
 

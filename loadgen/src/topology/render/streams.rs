@@ -22,6 +22,13 @@ pub struct Created {
     pub config: Value,
 }
 
+impl Created {
+    /// Whether it copies other streams.
+    pub fn copies(&self) -> bool {
+        self.config.get("mirror").is_some() || self.config.get("sources").is_some()
+    }
+}
+
 /// Every stream and bucket of a topology, in an order in which each comes after those that it copies.
 pub fn created(topology: &Topology) -> Vec<Created> {
     let spec = topology.spec();
@@ -33,8 +40,7 @@ pub fn created(topology: &Topology) -> Vec<Created> {
         };
         places.into_iter().map(move |place| self::stream(topology, stream, place))
     });
-    let (copies, originals): (Vec<_>, Vec<_>) = streams
-        .partition(|stream| stream.config.get("mirror").is_some() || stream.config.get("sources").is_some());
+    let (copies, originals): (Vec<_>, Vec<_>) = streams.partition(Created::copies);
     let buckets = spec.buckets.iter().map(|bucket| self::bucket(topology, bucket));
     originals.into_iter().chain(copies).chain(buckets).collect()
 }

@@ -1,0 +1,185 @@
+//! The options of the commands that look at a super-cluster. Doc comments are the help text.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::connect::{Login, LoginError};
+use super::context::Env;
+use crate::secret::Secret;
+
+/// How to reach a super-cluster.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ConnectOpts {
+    /// Connect to the first of these servers that answers [default: NATS_URL, else nats://127.0.0.1:4222]
+    #[arg(long, value_delimiter = ',', value_name = "URLS")]
+    pub server: Vec<Secret>,
+
+    /// Log in as this user, or with this token if there is no password [default: NATS_USER]
+    #[arg(long, value_name = "USER")]
+    pub user: Option<Secret>,
+
+    /// Log in with this password [default: NATS_PASSWORD, which other users of the machine do not see]
+    #[arg(long, value_name = "PASSWORD", requires = "user")]
+    pub password: Option<Secret>,
+
+    /// Log in with the JWT and the seed of this credentials file
+    #[arg(long, value_name = "FILE", conflicts_with = "user")]
+    pub creds: Option<PathBuf>,
+
+    /// Log in with the NKey whose seed is in this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["user", "creds"])]
+    pub nkey: Option<PathBuf>,
+
+    /// Trust servers whose certificate this authority signed, a PEM file
+    #[arg(long, value_name = "FILE")]
+    pub tlsca: Option<PathBuf>,
+
+    /// Show this certificate to servers, a PEM file
+    #[arg(long, value_name = "FILE", requires = "tlskey")]
+    pub tlscert: Option<PathBuf>,
+
+    /// Use this key of the certificate, a PEM file
+    #[arg(long, value_name = "FILE", requires = "tlscert")]
+    pub tlskey: Option<PathBuf>,
+
+    /// Use this context of the nats CLI [default: the selected one, unless --server or NATS_URL is set]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+
+    /// Wait this long for the answers of all servers
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(100..=600_000), value_name = "MS")]
+    pub timeout: u32,
+}
+
+impl ConnectOpts {
+    /// How long one request waits for answers.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout.into())
+    }
+}
+
+/// Options of `loadgen servers`.
+#[derive(Args, Clone, Debug)]
+pub struct ServersOpts {
+    /// The super-cluster.
+    #[command(flatten)]
+    pub connect: ConnectOpts,
+
+    /// Print the rows as JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+
+    /// Look again after each pause of this many seconds
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS")]
+    pub watch: Option<u32>,
+}
+
+/// Options of `loadgen clusters`.
+#[derive(Args, Clone, Debug)]
+pub struct ClustersOpts {
+    /// The super-cluster.
+    #[command(flatten)]
+    pub connect: ConnectOpts,
+
+    /// Print the rows as JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+
+    /// Look again after each pause of this many seconds
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS")]
+    pub watch: Option<u32>,
+}
+
+/// Options of `loadgen streams`.
+#[derive(Args, Clone, Debug)]
+pub struct StreamsOpts {
+    /// The super-cluster.
+    #[command(flatten)]
+    pub connect: ConnectOpts,
+
+    /// List the streams of this JetStream domain; repeatable [default: the domain of the server]
+    #[arg(long, value_name = "DOMAIN", conflicts_with = "all_domains")]
+    pub js_domain: Vec<String>,
+
+    /// List the streams of all domains; needs system credentials to find them
+    #[arg(long)]
+    pub all_domains: bool,
+
+    /// The system account.
+    #[command(flatten)]
+    pub system: SystemOpts,
+
+    /// Print the rows as JSON instead of tables
+    #[arg(long)]
+    pub json: bool,
+
+    /// Look again after each pause of this many seconds
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS")]
+    pub watch: Option<u32>,
+}
+
+/// The login of the system account, beside that of a user.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SystemOpts {
+    /// Find the domains as this user of the system account, on the same servers
+    #[arg(long, value_name = "USER", requires = "all_domains")]
+    pub system_user: Option<Secret>,
+
+    /// Log that user in with this password [default: NATS_SYSTEM_PASSWORD]
+    #[arg(long, value_name = "PASSWORD", requires = "system_user")]
+    pub system_password: Option<Secret>,
+
+    /// Find the domains with this credentials file of the system account, on the same servers
+    #[arg(long, value_name = "FILE", requires = "all_domains", conflicts_with = "system_user")]
+    pub system_creds: Option<PathBuf>,
+
+    /// Find the domains with this context of the nats CLI
+    #[arg(long, value_name = "NAME", requires = "all_domains", conflicts_with_all = ["system_user", "system_creds"])]
+    pub system_context: Option<String>,
+}
+
+impl SystemOpts {
+    /// The login of the system account; `None` without any of its options.
+    ///
+    /// # Errors
+    /// A file of it cannot be read.
+    pub fn login(&self, user: &Login, env: Env<'_>) -> Result<Option<Login>, LoginError> {
+        if let Some(name) = &self.system_context {
+            let opts = ConnectOpts { context: Some(name.clone()), ..ConnectOpts::default() };
+            return Login::new(&opts, env).map(Some);
+        }
+        if self.system_user.is_none() && self.system_creds.is_none() {
+            return Ok(None);
+        }
+        let password = env("NATS_SYSTEM_PASSWORD").map(Secret::new);
+        let opts = ConnectOpts {
+            user: self.system_user.clone(),
+            password: self.system_password.clone().or(password),
+            creds: self.system_creds.clone(),
+            ..ConnectOpts::default()
+        };
+        user.as_other(&opts).map(Some)
+    }
+}
+
+/// Options of `loadgen graph`.
+#[derive(Args, Clone, Debug)]
+pub struct GraphOpts {
+    /// The super-cluster.
+    #[command(flatten)]
+    pub connect: ConnectOpts,
+
+    /// Write the drawing into this file [default: the standard output]
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+
+    /// Print the regions and their links as JSON instead of a drawing
+    #[arg(long)]
+    pub json: bool,
+
+    /// Draw again after each pause of this many seconds
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS", requires = "svg")]
+    pub watch: Option<u32>,
+}

@@ -1,0 +1,200 @@
+//! A topology as a file or flags describe it: names and numbers, nothing checked, nothing filled in.
+
+mod accounts;
+mod streams;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::units::{ByteSize, Span};
+
+pub(super) use accounts::in_cluster;
+pub use accounts::{
+    AccountSpec, AuthKind, AuthSpec, ExportSpec, ImportSpec, LimitsSpec, MappingSpec, MappingTarget,
+    Resolver, UserSpec,
+};
+pub use streams::{BucketSpec, Discard, Retention, SourceSpec, Storage, StreamSpec, TransformSpec};
+
+/// A super-cluster as somebody wrote it. [`Topology::from_spec`](super::Topology::from_spec) checks it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Spec {
+    /// Name of the deployment: it keeps two super-clusters on one machine apart. Default: the file's name, or `default`.
+    pub name: Option<String>,
+    /// Clusters, called regions elsewhere in loadgen.
+    #[serde(rename = "cluster")]
+    pub clusters: Vec<ClusterSpec>,
+    /// Accounts; without any: `SYS` for operators and `APP` for applications.
+    #[serde(rename = "account")]
+    pub accounts: Vec<AccountSpec>,
+    /// How users prove who they are.
+    pub auth: AuthSpec,
+    /// TLS for clients and leaf nodes; without it: none.
+    pub tls: Option<TlsSpec>,
+    /// JetStream of all servers.
+    pub jetstream: JetStreamSpec,
+    /// Whether servers take clients over WebSocket.
+    pub websocket: Enabled,
+    /// Timers of the servers.
+    pub timing: TimingSpec,
+    /// Round-trip times between clusters.
+    pub distances: DistancesSpec,
+    /// Streams to create.
+    #[serde(rename = "stream")]
+    pub streams: Vec<StreamSpec>,
+    /// Key-value buckets to create.
+    #[serde(rename = "bucket")]
+    pub buckets: Vec<BucketSpec>,
+    /// The super-cluster counts as stable only when at least this many instances of each service answer.
+    pub services: BTreeMap<String, u16>,
+}
+
+/// One cluster.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClusterSpec {
+    /// Any name that nats-server takes.
+    pub name: String,
+    /// Number of servers, 1 to 9. Default 3. Not together with `server`.
+    pub servers: Option<u16>,
+    /// The servers one by one, where they differ.
+    #[serde(rename = "server")]
+    pub server_list: Vec<ServerSpec>,
+    /// Known city, for distances. Default: the cluster's name, if it is one.
+    pub city: Option<String>,
+    /// Joins the super-cluster through leaf nodes of this cluster, not through gateways.
+    pub leaf_of: Option<String>,
+    /// Accounts whose traffic the leaf nodes carry. Default: all.
+    pub leaf_accounts: Option<Vec<String>>,
+    /// Clusters that its gateways lead to. Default: all that are not leaf nodes.
+    pub gateways: Option<Vec<String>>,
+    /// JetStream domain.
+    pub domain: Option<String>,
+    /// Whether its servers run JetStream. Default: as `jetstream.enabled`.
+    pub jetstream: Option<bool>,
+    /// nats-server of all its servers: a version, or a path.
+    pub version: Option<String>,
+    /// Container image of all its servers.
+    pub image: Option<String>,
+    /// Server tags beside `region:NAME`.
+    pub tags: Vec<String>,
+}
+
+/// One server of a cluster.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSpec {
+    /// Default: the cluster's name and a number.
+    pub name: Option<String>,
+    /// Server tags beside those of the cluster.
+    pub tags: Vec<String>,
+    /// nats-server: a version such as `2.14.6`, or a path.
+    pub version: Option<String>,
+    /// Container image.
+    pub image: Option<String>,
+    /// Ports; those that are not given are free ones (locally), or counted from a base (rendered).
+    pub ports: PortsSpec,
+    /// Address that it listens at. Default `127.0.0.1` locally, `0.0.0.0` in containers.
+    pub bind: Option<String>,
+    /// `HOST:PORT` that it tells clients. Default: none, so that clients keep the addresses that they were given.
+    pub announce: Option<String>,
+}
+
+/// Ports of one server.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct PortsSpec {
+    /// NATS clients.
+    pub client: Option<u16>,
+    /// Clients over WebSocket.
+    pub websocket: Option<u16>,
+    /// HTTP monitoring.
+    pub monitor: Option<u16>,
+    /// Servers of the same cluster.
+    pub route: Option<u16>,
+    /// Servers of other clusters.
+    pub gateway: Option<u16>,
+    /// Leaf nodes.
+    pub leaf: Option<u16>,
+}
+
+impl PortsSpec {
+    /// The ports that are given, each with its key.
+    pub fn given(&self) -> impl Iterator<Item = (&'static str, u16)> {
+        let all = [
+            ("client", self.client),
+            ("websocket", self.websocket),
+            ("monitor", self.monitor),
+            ("route", self.route),
+            ("gateway", self.gateway),
+            ("leaf", self.leaf),
+        ];
+        all.into_iter().filter_map(|(key, port)| Some((key, port?)))
+    }
+}
+
+/// TLS for clients, leaf nodes and WebSockets, with a certificate authority of the topology's own.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsSpec {
+    /// Whether clients must show a certificate.
+    pub mutual: bool,
+    /// Whether servers wait for the TLS handshake before they send INFO (nats-server 2.10 and newer).
+    pub handshake_first: bool,
+}
+
+/// JetStream of each server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JetStreamSpec {
+    /// Whether servers run it.
+    pub enabled: bool,
+    /// Bytes in memory.
+    pub max_memory: ByteSize,
+    /// Bytes on disk.
+    pub max_file: ByteSize,
+}
+
+impl Default for JetStreamSpec {
+    /// On, with little room: nine servers share one machine, and a run keeps a few megabytes.
+    fn default() -> Self {
+        Self { enabled: true, max_memory: ByteSize::mebibytes(64), max_file: ByteSize::mebibytes(256) }
+    }
+}
+
+/// Something that is on, unless it is switched off.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Enabled {
+    /// Whether it is on.
+    pub enabled: bool,
+}
+
+impl Default for Enabled {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+/// Timers of the servers.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TimingSpec {
+    /// How often servers ping clients, routes and gateways. Default 1 s locally.
+    pub ping_interval: Option<Span>,
+    /// How long a lame duck waits before it closes its first client. Default 10 s.
+    pub lame_duck_grace: Option<Span>,
+}
+
+/// Round-trip times.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DistancesSpec {
+    /// Milliseconds, both ways together, by pair: `"lon-dal" = 113`.
+    pub rtt_ms: BTreeMap<String, f64>,
+    /// Rows `from,to,ms`; such a table comes from `from,to,ms` measurements.
+    pub csv: Option<String>,
+    /// Milliseconds between clusters of which nothing else is known.
+    pub other_ms: Option<f64>,
+}

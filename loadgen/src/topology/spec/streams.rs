@@ -1,0 +1,118 @@
+//! Streams and key-value buckets.
+
+use serde::Deserialize;
+
+use super::super::units::{ByteSize, Span};
+
+/// A stream to create.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StreamSpec {
+    /// Its name; `{cluster}` with `each_cluster`.
+    pub name: String,
+    /// Whether there is one in each cluster: `{cluster}` stands for the cluster's name, and each is placed there.
+    pub each_cluster: bool,
+    /// Account. Default: the first one with JetStream.
+    pub account: Option<String>,
+    /// Cluster that holds it. Default: the server that leads JetStream chooses.
+    pub cluster: Option<String>,
+    /// Subjects that it stores.
+    pub subjects: Vec<String>,
+    /// Copies. Default 1.
+    pub replicas: Option<u8>,
+    /// `limits` (default), `interest` or `workqueue`.
+    pub retention: Option<Retention>,
+    /// `old` (default) or `new`.
+    pub discard: Option<Discard>,
+    /// `file` (default) or `memory`.
+    pub storage: Option<Storage>,
+    /// Age at which messages go. Default: never.
+    pub max_age: Option<Span>,
+    /// Bytes that it may hold.
+    pub max_bytes: Option<ByteSize>,
+    /// Time in which a message id counts as a duplicate. Default 2 m.
+    pub duplicate_window: Option<Span>,
+    /// Whether any replica answers direct gets.
+    pub allow_direct: bool,
+    /// Stream that it copies.
+    pub mirror: Option<SourceSpec>,
+    /// Streams that it collects.
+    pub sources: Vec<SourceSpec>,
+}
+
+/// What a mirror or a collecting stream copies.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SourceSpec {
+    /// The other stream.
+    pub stream: String,
+    /// Whether there is one in each cluster: `{cluster}` stands for the cluster's name.
+    pub each_cluster: bool,
+    /// Its JetStream domain, if another one.
+    pub domain: Option<String>,
+    /// Only these subjects.
+    pub filter: Option<String>,
+    /// Changes of subjects.
+    #[serde(rename = "transform")]
+    pub transforms: Vec<TransformSpec>,
+}
+
+/// A change of subjects.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TransformSpec {
+    /// Subjects of the other stream.
+    pub from: String,
+    /// Subjects here.
+    pub to: String,
+}
+
+/// When messages go.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retention {
+    /// When a limit is reached.
+    Limits,
+    /// When every consumer has acknowledged them.
+    Interest,
+    /// When one consumer has acknowledged them.
+    Workqueue,
+}
+
+/// What a full stream does.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Discard {
+    /// Drops the oldest message.
+    Old,
+    /// Refuses the newest one.
+    New,
+}
+
+/// Where messages are stored.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Storage {
+    /// On disk.
+    File,
+    /// In memory.
+    Memory,
+}
+
+/// A key-value bucket to create.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BucketSpec {
+    /// Its name.
+    pub name: String,
+    /// Account. Default: the first one with JetStream.
+    pub account: Option<String>,
+    /// Cluster that holds it.
+    pub cluster: Option<String>,
+    /// Copies. Default 1.
+    pub replicas: Option<u8>,
+    /// Values kept per key, 1 to 64. Default 1.
+    pub history: Option<u8>,
+    /// Age at which values go. Default: never.
+    pub ttl: Option<Span>,
+}

@@ -1,0 +1,9 @@
+//! The commands that look at a super-cluster, on real ones: `loadgen servers`, `clusters`, `streams` and `graph`.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+mod command;
+mod logins;
+mod old_servers;
+mod presets;
+mod streams;
+mod super_cluster;

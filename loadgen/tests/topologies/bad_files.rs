@@ -1,0 +1,1 @@
+//! Files that are refused before anything starts.

@@ -1,0 +1,126 @@
+//! Preset `virtual-stream`: its disasters, step by step, and what must hold in each.
+
+use std::collections::BTreeSet;
+
+use async_nats::jetstream::{self, consumer};
+use futures_util::StreamExt as _;
+
+use crate::{LIMIT, Up, until};
+
+const REGIONS: [&str; 3] = ["east", "central", "west"];
+
+/// What was acknowledged: all of it must be everywhere in the end.
+#[derive(Default)]
+struct Acknowledged(BTreeSet<String>);
+
+impl Acknowledged {
+    /// Publishes under the name that all regions share; the region's own stream must take it.
+    async fn publish(&mut self, up: &Up, region: &str, text: &str) {
+        let context = jetstream::new(up.client(region, "app").await);
+        let ack = context.publish("foo.test", text.to_owned().into()).await.unwrap().await.unwrap();
+        assert_eq!(ack.stream, format!("foo-write-{region}"));
+        self.0.insert(text.to_owned());
+    }
+
+    /// Waits until a region's read stream holds everything.
+    async fn is_all_in(&self, up: &Up, region: &str) {
+        until(&format!("all of {:?} in {region}", self.0), async || read(up, region).await == self.0).await;
+    }
+}
+
+/// Every message of the stream `foo`, as a client of a region gets them: by sequence, without a consumer.
+async fn read(up: &Up, region: &str) -> BTreeSet<String> {
+    let context = jetstream::new(up.client(region, "app").await);
+    let Ok(stream) = context.get_stream("foo").await else { return BTreeSet::new() };
+    // The name leads to the region's own stream.
+    assert_eq!(stream.cached_info().config.name, format!("foo-read-{region}"));
+    let mut texts = BTreeSet::new();
+    for sequence in 1..=stream.cached_info().state.last_sequence {
+        let message = stream.direct_get(sequence).await.unwrap();
+        assert_eq!(message.subject.as_str(), "foo.test");
+        texts.insert(String::from_utf8(message.payload.to_vec()).unwrap());
+    }
+    texts
+}
+
+async fn new_consumer(up: &Up, region: &str, name: &str) -> Result<consumer::PullConsumer, String> {
+    let context = jetstream::new(up.client(region, "app").await);
+    let stream =
+        context.get_stream_no_info(format!("foo-read-{region}")).await.map_err(|error| error.to_string())?;
+    let config = consumer::pull::Config { durable_name: Some(name.to_owned()), ..Default::default() };
+    stream.create_consumer(config).await.map_err(|error| error.to_string())
+}
+
+/// The next message of a consumer is one that was acknowledged.
+async fn next(consumer: &consumer::PullConsumer) -> String {
+    let mut messages = consumer.fetch().max_messages(1).expires(LIMIT).messages().await.unwrap();
+    let message = messages.next().await.expect("a message in time").unwrap();
+    message.ack().await.unwrap();
+    String::from_utf8(message.payload.to_vec()).unwrap()
+}
+
+fn servers_of(up: &Up, regions: &[&str]) -> Vec<String> {
+    let servers = up.cluster.topology().servers();
+    servers.filter(|name| regions.contains(&name.region())).map(|name| name.to_string()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_acknowledged_message_is_lost_in_any_disaster() {
+    let mut up = Up::start("virtual-stream").await;
+    let mut acknowledged = Acknowledged::default();
+    acknowledged.publish(&up, "west", "hello world from the west").await;
+    for region in REGIONS {
+        acknowledged.is_all_in(&up, region).await;
+    }
+
+    one_region_goes(&mut up, &mut acknowledged).await;
+    let existing = new_consumer(&up, "central", "existing").await.unwrap();
+    for _ in &acknowledged.0 {
+        next(&existing).await;
+    }
+    two_regions_go(&mut up, &mut acknowledged, &existing).await;
+    the_other_side_comes_back_alone(&mut up, &mut acknowledged).await;
+
+    // All of it meets again, though not necessarily in one order.
+    up.cluster.restart_region("central").await.unwrap();
+    for region in REGIONS {
+        acknowledged.is_all_in(&up, region).await;
+    }
+    up.ends_without_a_trace().await;
+}
+
+async fn one_region_goes(up: &mut Up, acknowledged: &mut Acknowledged) {
+    up.cluster.kill_region("central").unwrap();
+    acknowledged.publish(up, "east", "hello world from the east").await;
+    acknowledged.is_all_in(up, "west").await;
+    up.cluster.restart_region("central").await.unwrap();
+    acknowledged.is_all_in(up, "central").await;
+}
+
+/// The rest is cut off from everybody, as in the smaller part of a split brain: it goes on, but nothing new can be made.
+async fn two_regions_go(up: &mut Up, acknowledged: &mut Acknowledged, existing: &consumer::PullConsumer) {
+    up.cluster.kill_region("west").unwrap();
+    up.cluster.kill_region("east").unwrap();
+    until("no meta leader", async || up.cluster.meta_leader().await.is_none()).await;
+    acknowledged.publish(up, "central", "hello world from the central region").await;
+    acknowledged.is_all_in(up, "central").await;
+    assert_eq!(next(existing).await, "hello world from the central region");
+    let refused = new_consumer(up, "central", "new").await;
+    assert!(refused.is_err(), "a consumer was made without a meta leader");
+}
+
+async fn the_other_side_comes_back_alone(up: &mut Up, acknowledged: &mut Acknowledged) {
+    up.cluster.kill_region("central").unwrap();
+    let back = servers_of(up, &["west", "east"]);
+    up.cluster.restart_servers(&back).await.unwrap();
+    acknowledged.publish(up, "east", "hello again from the east region").await;
+    until("the news in the west", async || {
+        read(up, "west").await.contains("hello again from the east region")
+    })
+    .await;
+    let consumer = new_consumer(up, "west", "fresh").await.unwrap();
+    let mut seen = BTreeSet::new();
+    while !seen.contains("hello again from the east region") {
+        seen.insert(next(&consumer).await);
+    }
+}
