@@ -6,7 +6,7 @@ use super::super::credentials::KeyError;
 use super::super::model::{Topology, file_stem};
 use super::addresses::{Addresses, Folders, Placed, PortsError, STANDARD, counted, listen};
 use super::files::{Inputs, RenderedFile};
-use super::names::{Names, label};
+use super::names::Names;
 use super::server::Listen;
 use super::{env, folder, monitoring, server, toxiproxy, users, yaml};
 
@@ -140,9 +140,8 @@ fn compose(
     let topology = inputs.topology;
     let names = Names::of(topology);
     let mut text = format!(
-        "# The super-cluster {}, written by loadgen. Start it with `docker compose up`.\n\nname: {}\n\nservices:\n",
-        topology.name(),
-        string(&label(topology.name()))
+        "# The super-cluster {}, written by loadgen. Start it with `docker compose up`.\n\nservices:\n",
+        topology.name()
     );
     for cluster in topology.regions() {
         let _ = writeln!(text, "  # Cluster {cluster}.");

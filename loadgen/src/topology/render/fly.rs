@@ -187,7 +187,7 @@ fn fly_toml(
     for placed in &placed {
         text.push_str(&machine(topology, &names, placed));
     }
-    text.push_str("\n# Files of all servers.\n");
+    text.push_str(if shared.is_empty() { "\n" } else { "\n# Files of all servers.\n" });
     for file in shared {
         let _ = writeln!(
             text,

@@ -103,13 +103,15 @@ fn jetstream(topology: &Topology, cluster: &ClusterSpec) -> String {
         return "  jetstream:\n    enabled: false\n".to_owned();
     }
     let spec = &topology.spec().jetstream;
+    // The file system itself needs room, too.
+    let volume = spec.max_file.bytes() / 4 * 5;
     let domain =
         cluster.domain.as_ref().map(|domain| format!("    merge: {}\n", json!({ "domain": domain })));
     format!(
         "  jetstream:\n    enabled: true\n    fileStore:\n      maxSize: {}\n      pvc:\n        size: {} # bytes\n    \
          memoryStore:\n      enabled: true\n      maxSize: {}\n{}",
         yaml::text(&spec.max_file.to_string()),
-        yaml::text(&spec.max_file.bytes().to_string()),
+        yaml::text(&volume.to_string()),
         yaml::text(&spec.max_memory.to_string()),
         domain.unwrap_or_default()
     )
