@@ -1,6 +1,5 @@
 //! Certificates of a rendered folder: those of an earlier rendering, or new ones.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -24,34 +23,42 @@ pub enum CertificatesError {
     Read(#[from] io::Error),
 }
 
-/// Returns the certificates for these host names; `None` without TLS. An earlier rendering's are kept if they are for the same
-/// names, so that clients go on trusting the authority.
+/// Certificates, and the host names that the servers' certificate is for.
+pub(super) struct Named {
+    pub(super) certificates: Certificates,
+    hosts: Vec<String>,
+}
+
+/// Returns the certificates for these host names; `None` without TLS. An earlier rendering's are kept if they are for these names,
+/// so that clients go on trusting the authority.
 ///
 /// # Errors
 /// See [`CertificatesError`].
 pub(super) fn certificates(
     topology: &Topology,
     folder: &Path,
-    hosts: &[String],
-) -> Result<Option<Certificates>, CertificatesError> {
+    hosts: Vec<String>,
+) -> Result<Option<Named>, CertificatesError> {
     if topology.spec().tls.is_none() {
         return Ok(None);
     }
-    let names: BTreeSet<_> = hosts.iter().map(String::as_str).collect();
     let earlier = fs::read_to_string(folder.join(NAMES)).unwrap_or_default();
-    if earlier.lines().collect::<BTreeSet<_>>() == names {
-        if let Ok(certificates) = read(&folder.join("tls")) {
-            return Ok(Some(certificates));
-        }
+    let earlier: Vec<_> = earlier.lines().map(str::to_owned).collect();
+    if hosts.iter().all(|host| earlier.contains(host))
+        && let Ok(certificates) = read(&folder.join("tls"))
+    {
+        return Ok(Some(Named { certificates, hosts: earlier }));
     }
     let made = tempfile::tempdir()?;
-    make_certificates(made.path(), hosts)?;
-    Ok(Some(read(made.path())?))
+    make_certificates(made.path(), &hosts)?;
+    Ok(Some(Named { certificates: read(made.path())?, hosts }))
 }
 
-/// The file with the host names.
-pub(super) fn names_file(hosts: &[String]) -> RenderedFile {
-    RenderedFile::plain(NAMES, hosts.join("\n") + "\n")
+impl Named {
+    /// The file with the host names.
+    pub(super) fn file(&self) -> RenderedFile {
+        RenderedFile::plain(NAMES, self.hosts.join("\n") + "\n")
+    }
 }
 
 fn read(folder: &Path) -> io::Result<Certificates> {

@@ -62,7 +62,7 @@ pub enum RenderCommand {
 /// Where rendered files go.
 #[derive(Args, Clone, Debug)]
 pub struct OutOpts {
-    /// Write into this folder; it keeps the seed of all passwords and keys as `.seed`
+    /// Write into this folder; its `.seed` makes the same passwords and keys again
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::TopologyCommandError;
-use super::certificates::{certificates, names_file};
+use super::certificates::{Named, certificates};
 use super::load::{load, supercluster};
 use super::opts::{
     AddressOpts, CloudInitOpts, ComposeOpts, ContextsOpts, FlyOpts, HelmOpts, NatsServerOpts, OutOpts,
@@ -15,7 +15,7 @@ use crate::topology::Topology;
 use crate::topology::credentials::Credentials;
 use crate::topology::render::addresses::{Addresses, PortsError};
 use crate::topology::render::compose::{self, ComposeOptions};
-use crate::topology::render::{Certificates, Inputs, RenderedFile};
+use crate::topology::render::{Inputs, RenderedFile};
 use crate::topology::render::{cloud_init, contexts, fly, folder, helm};
 
 /// Renders a folder; returns what to print.
@@ -27,7 +27,7 @@ pub(super) fn run(command: RenderCommand) -> Result<String, TopologyCommandError
         RenderCommand::NatsServer(opts) => nats_server(&opts),
         RenderCommand::Compose(opts) => compose(&opts),
         RenderCommand::Helm(opts) => helm(&opts),
-        RenderCommand::Fly(opts) => fly(opts),
+        RenderCommand::Fly(opts) => fly(*opts),
         RenderCommand::CloudInit(opts) => cloud_init(&opts),
         RenderCommand::Contexts(opts) => contexts(&opts),
     }
@@ -46,8 +46,7 @@ struct Workshop<'a> {
     out: &'a OutOpts,
     seed: [u8; 32],
     credentials: Credentials,
-    certificates: Option<Certificates>,
-    hosts: Vec<String>,
+    certificates: Option<Named>,
 }
 
 impl<'a> Workshop<'a> {
@@ -62,20 +61,18 @@ impl<'a> Workshop<'a> {
             out,
             seed,
             credentials: Credentials::new(seed, password.password.clone()),
-            certificates: certificates(topology, &out.out, &hosts)?,
-            hosts,
+            certificates: certificates(topology, &out.out, hosts)?,
         })
     }
 
     fn inputs<'b>(&'b self, topology: &'b Topology) -> Inputs<'b> {
-        Inputs { topology, credentials: &self.credentials, certificates: self.certificates.as_ref() }
+        let certificates = self.certificates.as_ref().map(|named| &named.certificates);
+        Inputs { topology, credentials: &self.credentials, certificates }
     }
 
     /// Writes the files; returns what to print about them.
     fn write(&self, mut files: Vec<RenderedFile>) -> Result<String, TopologyCommandError> {
-        if self.certificates.is_some() {
-            files.push(names_file(&self.hosts));
-        }
+        files.extend(self.certificates.as_ref().map(Named::file));
         write(&self.out.out, &files, &self.seed, self.out.force)?;
         Ok(secrets(&files))
     }
@@ -143,8 +140,8 @@ fn helm(opts: &HelmOpts) -> Result<String, TopologyCommandError> {
     ))
 }
 
-fn fly(opts: Box<FlyOpts>) -> Result<String, TopologyCommandError> {
-    let FlyOpts { topology, out, password, dial, app, region, image } = *opts;
+fn fly(opts: FlyOpts) -> Result<String, TopologyCommandError> {
+    let FlyOpts { topology, out, password, dial, app, region, image } = opts;
     let topology = load(&topology)?;
     let app = app.unwrap_or_else(|| topology.name().to_owned());
     let options = fly::FlyOptions { app, dial: dial.into(), regions: region, image };

@@ -80,8 +80,7 @@ pub(super) fn write(
     force: bool,
 ) -> Result<(), WriteError> {
     if !force {
-        let taken =
-            files.iter().map(|file| folder.join(&file.path)).find(|path| path.symlink_metadata().is_ok());
+        let taken = files.iter().find(|file| is_taken(folder, file)).map(|file| folder.join(&file.path));
         if let Some(path) = taken {
             return Err(WriteError::Exists { path });
         }
@@ -90,6 +89,15 @@ pub(super) fn write(
         write_file(&folder.join(&file.path), &file.text, file.is_secret)?;
     }
     write_file(&folder.join(SEED), &format!("{}\n", hex(seed)), true)
+}
+
+/// Whether writing would overwrite something. Files of users and certificates may be there with the same text: contexts and servers
+/// share a folder so, and have the same passwords.
+fn is_taken(folder: &Path, file: &RenderedFile) -> bool {
+    let path = folder.join(&file.path);
+    let is_shared = file.path.starts_with("users/") || file.path.starts_with("tls/");
+    path.symlink_metadata().is_ok()
+        && !(is_shared && fs::read_to_string(&path).is_ok_and(|text| text == file.text))
 }
 
 /// One line that names the files with secrets.

@@ -4,9 +4,10 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::place::{Place, loadgen, nats_server, read, text};
 
@@ -29,7 +30,7 @@ impl Servers {
         let start = |line: &str| {
             let line = line.strip_suffix(" &").unwrap();
             let mut command = Command::new("sh");
-            command.arg("-c").arg(format!("exec {line}")).current_dir(folder).env("PATH", &bin);
+            command.arg("-c").arg(format!("exec {line}")).current_dir(folder);
             command.env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
             command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
         };
@@ -47,12 +48,12 @@ impl Drop for Servers {
     }
 }
 
-/// A base from which all ports are free.
-fn free_base(servers: u16) -> u16 {
+/// A base from which all ports are free. Tests that run at the same time begin to look at different ones.
+fn free_base(servers: u16, from: u16) -> u16 {
     let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
     let all =
         |base: u16| (0..6).flat_map(move |kind| (0..servers).map(move |server| base + 200 * kind + server));
-    (12_000..30_000).step_by(1300).find(|base| all(*base).all(is_free)).expect("no free ports")
+    (from..from + 8000).step_by(1300).find(|base| all(*base).all(is_free)).expect("no free ports")
 }
 
 /// An answer of a server's monitoring; `None` while it does not answer.
@@ -67,16 +68,17 @@ fn monitor(port: u16, path: &str) -> Option<Value> {
 }
 
 /// Waits until a server's answer is as wanted.
-fn wait(port: u16, path: &str, is_wanted: impl Fn(&Value) -> bool) {
-    let end = Instant::now() + LIMIT;
-    loop {
-        let answer = monitor(port, path);
-        if answer.as_ref().is_some_and(&is_wanted) {
-            return;
+async fn wait(port: u16, path: &str, is_wanted: impl Fn(&Value) -> bool) {
+    let mut looks = tokio::time::interval(LOOK);
+    let mut answer = None;
+    let wanted = timeout(LIMIT, async {
+        while !answer.as_ref().is_some_and(&is_wanted) {
+            looks.tick().await;
+            answer = monitor(port, path);
         }
-        assert!(Instant::now() < end, "port {port}, {path}: {answer:?}");
-        std::thread::sleep(LOOK);
-    }
+    });
+    let in_time = wanted.await.is_ok();
+    assert!(in_time, "port {port}, {path}: {answer:?}");
 }
 
 fn count(value: &Value) -> usize {
@@ -85,16 +87,16 @@ fn count(value: &Value) -> usize {
 
 #[tokio::test]
 async fn the_accounts_folder_runs() {
-    let (place, base) = (Place::new(), free_base(6));
+    let (place, base) = (Place::new(), free_base(6, 12_000));
     place.render("r", &["nats-server", "accounts", "--base-port", &base.to_string()]);
     let servers = Servers::start(&place, &place.folder("r"));
     assert_eq!(servers.0.len(), 6);
     for server in 0..6 {
         let port = base + 400 + server;
-        wait(port, "/gatewayz", |gateways| count(&gateways["outbound_gateways"]) == 1);
-        wait(port, "/healthz", |health| health["status"] == "ok");
+        wait(port, "/gatewayz", |gateways| count(&gateways["outbound_gateways"]) == 1).await;
+        wait(port, "/healthz", |health| health["status"] == "ok").await;
         // One connection per account that the cluster shares, and one for the pool: at least one to each of two others.
-        wait(port, "/routez", |routes| routes["num_routes"].as_u64() >= Some(2));
+        wait(port, "/routez", |routes| routes["num_routes"].as_u64() >= Some(2)).await;
     }
 
     let mut env = loadgen();
@@ -112,9 +114,9 @@ async fn the_accounts_folder_runs() {
     assert!(refused.connect(value("NATS_URL")).await.is_err());
 }
 
-#[test]
-fn the_hub_spoke_folder_runs() {
-    let (place, base) = (Place::new(), free_base(9));
+#[tokio::test]
+async fn the_hub_spoke_folder_runs() {
+    let (place, base) = (Place::new(), free_base(9, 20_000));
     place.render("r", &["nats-server", "hub-spoke", "--base-port", &base.to_string()]);
     let servers = Servers::start(&place, &place.folder("r"));
     assert_eq!(servers.0.len(), 9);
@@ -122,10 +124,10 @@ fn the_hub_spoke_folder_runs() {
         let port = base + 400 + server;
         if server >= 3 {
             // One for each of the accounts ACC and SYS.
-            wait(port, "/leafz", |leaves| leaves["leafnodes"].as_u64() == Some(2));
+            wait(port, "/leafz", |leaves| leaves["leafnodes"].as_u64() == Some(2)).await;
         }
-        wait(port, "/healthz", |health| health["status"] == "ok");
+        wait(port, "/healthz", |health| health["status"] == "ok").await;
         let domain = ["hub", "spoke-1", "spoke-2"][usize::from(server / 3)];
-        wait(port, "/jsz", |jetstream| jetstream["config"]["domain"] == domain);
+        wait(port, "/jsz", |jetstream| jetstream["config"]["domain"] == domain).await;
     }
 }
