@@ -3,22 +3,27 @@
 use clap::{Arg, Command, CommandFactory as _};
 use std::fmt::Write as _;
 
-/// A section for the command and each of its commands.
+/// A section for the command, and for each of its commands with theirs.
 pub(crate) fn markdown() -> String {
-    let command = loadgen::cli::Opts::command();
-    let mut text = section(&command, "loadgen");
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
-        let _ = write!(text, "\n{}", section(sub, &format!("loadgen {}", sub.get_name())));
-    }
+    let mut text = String::new();
+    sections(&loadgen::cli::Opts::command(), "loadgen", &mut text);
     text
+}
+
+fn sections(command: &Command, name: &str, text: &mut String) {
+    let _ = write!(text, "{}{}", if text.is_empty() { "" } else { "\n" }, section(command, name));
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        sections(sub, &format!("{name} {}", sub.get_name()), text);
+    }
 }
 
 fn section(command: &Command, name: &str) -> String {
     let about = command.get_long_about().or_else(|| command.get_about()).expect("every command has a help");
-    let mut text = format!("## `{name}`\n\n{about}\n\n| option | default | meaning |\n|---|---|---|\n");
+    let mut text = format!("## `{name}`\n\n{about}\n");
     let is_own = |arg: &&Arg| !matches!(arg.get_id().as_str(), "help" | "version") && !arg.is_hide_set();
-    for arg in command.get_arguments().filter(is_own) {
-        text.push_str(&row(arg));
+    let rows: String = command.get_arguments().filter(is_own).map(row).collect();
+    if !rows.is_empty() {
+        let _ = write!(text, "\n| option | default | meaning |\n|---|---|---|\n{rows}");
     }
     text
 }
