@@ -56,6 +56,15 @@ pub(crate) fn nats_server() -> PathBuf {
     NatsServer::find(named.as_deref()).unwrap().path
 }
 
+/// Has nats-server check a configuration whose certificates are at `tls` when it runs, and in the rendered folder now.
+pub(crate) fn check(nats_server: &Path, folder: &Path, config: &str, tls: &str) {
+    let config = config.replace(&format!("\"{tls}/"), "\"tls/");
+    fs::write(folder.join("checked.conf"), &config).unwrap();
+    let mut command = Command::new(nats_server);
+    let output = command.args(["-t", "-c", "checked.conf"]).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "{}: {}\n{config}", folder.display(), text(&output.stderr));
+}
+
 pub(crate) fn presets() -> impl Iterator<Item = &'static str> {
     PRESETS.into_iter().map(|preset| preset.name)
 }

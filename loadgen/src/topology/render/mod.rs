@@ -1,7 +1,7 @@
 //! What other programs read, from a topology: configurations of nats-server, and files of other tools.
 //!
 //! The flow: [`addresses`] says where each server is reached, [`server`] writes one server's configuration, and one module
-//! per tool puts a folder together: [`folder`], [`compose`], [`helm`], [`fly`], [`cloud_init`], [`contexts`], [`env`].
+//! per tool puts a folder together: [`folder`], [`compose`], [`helm`], [`fly`], [`cloud_init`], [`contexts`], [`mod@env`].
 //! Owns syntax and file names. Pure: text comes out, nothing is written. Must not know processes or the emulated WAN; the
 //! caller says in a [`Wiring`](server::Wiring) by which addresses a server reaches the others.
 
