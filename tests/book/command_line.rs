@@ -3,17 +3,20 @@
 use clap::{Arg, Command, CommandFactory as _};
 use std::fmt::Write as _;
 
-/// A section for the command, and for each of its commands with theirs.
+/// A section for the command and each of its commands.
 pub(crate) fn markdown() -> String {
     let mut text = String::new();
-    sections(&loadgen::cli::Opts::command(), "loadgen", &mut text);
+    add_sections(&mut text, &loadgen::cli::Opts::command(), "loadgen");
     text
 }
 
-fn sections(command: &Command, name: &str, text: &mut String) {
-    let _ = write!(text, "{}{}", if text.is_empty() { "" } else { "\n" }, section(command, name));
+fn add_sections(text: &mut String, command: &Command, name: &str) {
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&section(command, name));
     for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
-        sections(sub, &format!("{name} {}", sub.get_name()), text);
+        add_sections(text, sub, &format!("{name} {}", sub.get_name()));
     }
 }
 

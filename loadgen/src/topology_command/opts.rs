@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use crate::secret::Secret;
 use crate::topology::render::fly::Dial;
 
-/// What to do with topologies.
+/// A command about topologies.
 #[derive(Clone, Debug, Subcommand)]
 pub enum TopologyCommand {
     /// List the presets
