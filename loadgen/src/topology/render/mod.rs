@@ -1,14 +1,32 @@
 //! What other programs read, from a topology: configurations of nats-server, and files of other tools.
 //!
+//! The flow: [`addresses`] says where each server is reached, [`server`] writes one server's configuration, and one module
+//! per tool puts a folder together: [`folder`], [`compose`], [`helm`], [`fly`], [`cloud_init`], [`contexts`], [`mod@env`].
 //! Owns syntax and file names. Pure: text comes out, nothing is written. Must not know processes or the emulated WAN; the
 //! caller says in a [`Wiring`](server::Wiring) by which addresses a server reaches the others.
 
+pub mod addresses;
+pub mod cloud_init;
+pub mod compose;
+pub mod contexts;
+pub mod env;
+pub mod files;
+pub mod fly;
+pub mod folder;
+pub mod helm;
+pub mod names;
 pub mod server;
 
 mod accounts;
+mod monitoring;
+mod shell;
 mod streams;
+mod toxiproxy;
+mod users;
+mod yaml;
 
 pub use accounts::{AuthFiles, auth_files};
+pub use files::{Certificates, Inputs, RenderedFile};
 pub use streams::{Created, created};
 
 /// Text between quotation marks in nats-server's configuration.

@@ -161,7 +161,7 @@ fn gateway(region: &str, wiring: &Wiring) -> String {
     }
     let (comment, advertise) = match &wiring.gateway_advertise {
         Some(address) => (
-            "# Gossiped gateway addresses would bypass the emulated WAN: this one refuses.\n",
+            "# Servers gossip this address in place of their own, which would bypass the way that was laid between regions.\n",
             format!(", advertise: {}", quoted(address)),
         ),
         None => ("", String::new()),
@@ -177,7 +177,8 @@ fn gateway(region: &str, wiring: &Wiring) -> String {
     )
 }
 
-fn leaf_nodes(
+/// Leaf nodes: the listener of a hub, or the connections to it.
+pub(super) fn leaf_nodes(
     topology: &Topology,
     region: &str,
     wiring: &Wiring,
