@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -91,7 +92,15 @@ fn shell(script: &str, folder: &Path) -> Command {
     command.args(["-euo", "pipefail", "-c", script]).current_dir(folder).process_group(0);
     // A reader has none of what cargo tells a test.
     command.env_remove("CARGO_MANIFEST_DIR").env_remove("CARGO_TARGET_TMPDIR");
+    // Another super-cluster of this machine is none of the reader's.
+    command.env("XDG_RUNTIME_DIR", sockets());
     command
+}
+
+/// A folder for control sockets; what stays of it is empty.
+fn sockets() -> &'static Path {
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    FOLDER.get_or_init(|| tempfile::tempdir().expect("a temporary folder")).path()
 }
 
 /// A first build without any cache, on a busy machine.
