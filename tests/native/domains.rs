@@ -77,7 +77,7 @@ fn bad_domains_are_refused(jetstream: &Context) {
 async fn a_domain_that_does_not_exist_is_named(jetstream: &Context) {
     let error =
         within("nobody", jetstream.with_domain("moon").unwrap().get_stream("ORDERS")).await.unwrap_err();
-    let ApiError::GaveUp { last: LastTry::NoDomain { domain, subject }, unconfirmed: false, .. } = &error
+    let ApiError::GaveUp { subject, last: LastTry::NoDomain { domain }, unconfirmed: false, .. } = &error
     else {
         panic!("{error}")
     };

@@ -124,7 +124,7 @@ impl Context {
     fn last_try(&self, error: RequestError) -> Result<LastTry, ApiError> {
         match LastTry::new(error) {
             Ok(LastTry::NoStream { subject }) => Ok(match self.domain() {
-                Some(domain) => LastTry::NoDomain { domain: domain.to_owned(), subject },
+                Some(domain) => LastTry::NoDomain { domain: domain.to_owned() },
                 None => LastTry::NoJetStream { subject },
             }),
             Ok(last) => Ok(last),

@@ -88,16 +88,14 @@ pub enum LastTry {
         /// The subject.
         subject: String,
     },
-    /// No server answers on this subject of the JetStream API of a domain.
+    /// No server answers on the JetStream API of a domain.
     #[error(
-        "no server answers on `{subject}`: there is no JetStream domain `{domain}`, no leaf node reaches it, or the stream \
-         has no leader now; check the name, and the leaf-node connections with `nats server report leafnodes`"
+        "no server answers in JetStream domain `{domain}`: it does not exist, no leaf node reaches it, or the stream has no \
+         leader now; check the name, and the leaf-node connections with `nats server report leafnodes`"
     )]
     NoDomain {
         /// The domain.
         domain: String,
-        /// The subject.
-        subject: String,
     },
     /// The client did not send the message: no link was live in time, or the client was closed.
     #[error(transparent)]
