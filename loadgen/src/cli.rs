@@ -6,10 +6,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use nats_geo::dns::{Dns, Resolver};
 
-use crate::ctl::opts::CtlOpts;
+use crate::ctl::opts::{CtlOpts, WaitOpts};
 use crate::look::opts::{ClustersOpts, GraphOpts, ServersOpts, StreamsOpts};
 use crate::topology::RttOverride;
 use crate::topology_command::opts::TopologyCommand;
+use crate::up::opts::UpOpts;
 
 /// Start a real NATS super-cluster on this machine, break it, and measure how fast clients fail over.
 ///
@@ -42,7 +43,7 @@ pub struct Opts {
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub fault_regions: Vec<String>,
 
-    /// Inject each fault this often; for async-nats half as often, and its lame duck a quarter as often
+    /// Inject each fault this many times; async-nats gets half as many, for `lame-duck` a quarter
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
     pub rounds: u16,
 
@@ -106,6 +107,8 @@ pub enum Command {
     Up(UpOpts),
     /// Break or heal, from another terminal, a super-cluster that is up
     Ctl(CtlOpts),
+    /// Wait until a super-cluster that is up is stable, or say what is missing
+    Wait(WaitOpts),
     /// Simulate very many clients: what does a fleet do to the survivors when it loses a region?
     Simulate(SimulateOpts),
     /// Compare failure detectors on the same simulated networks: how fast, and how often wrong?
@@ -139,48 +142,6 @@ pub struct DnsOpts {
     /// Ask each resolver this often
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
     pub times: u16,
-}
-
-/// Options of `loadgen up`.
-#[derive(Args, Clone, Debug)]
-pub struct UpOpts {
-    /// Name 1 to 16 regions. Well-known cities have real round-trip times
-    #[arg(
-        long,
-        value_delimiter = ',',
-        required_unless_present = "topology",
-        conflicts_with = "topology",
-        value_name = "NAMES"
-    )]
-    pub regions: Vec<String>,
-
-    /// Start the super-cluster of this file, or of this preset (`loadgen topology list`)
-    #[arg(long, conflicts_with = "servers_per_region", value_name = "FILE|PRESET")]
-    pub topology: Option<String>,
-
-    /// Name the deployment, for `loadgen ctl` [default: the topology's name, and a number if it is taken]
-    #[arg(long, value_name = "NAME")]
-    pub deployment: Option<String>,
-
-    /// Give all users of the topology this password [default: a random one each]
-    #[arg(long, env = "PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
-    pub password: Option<String>,
-
-    /// The super-cluster.
-    #[command(flatten)]
-    pub cluster: ClusterOpts,
-
-    /// Serve the browser demo on this machine, with buttons that break and heal regions
-    #[arg(long)]
-    pub serve: bool,
-
-    /// Serve at this port [default: a free one]
-    #[arg(long, value_name = "PORT", requires = "serve")]
-    pub port: Option<u16>,
-
-    /// Serve the demo that `make web` built into this folder
-    #[arg(long, default_value = "web/dist", value_name = "DIR", requires = "serve")]
-    pub web: PathBuf,
 }
 
 /// Options of `loadgen simulate`.
@@ -258,7 +219,7 @@ pub struct DetectorsOpts {
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
     pub days: u32,
 
-    /// Seed of all random choices; the same seed repeats the traces
+    /// Seed of all random choices; the same seed gives the same simulated paths and results
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 

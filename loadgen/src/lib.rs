@@ -33,7 +33,6 @@ pub mod wan;
 
 use std::process::ExitCode;
 
-use ctl::opts::CtlOpts;
 use detectors::DetectorsError;
 use detectors::plan::DetectorsPlan;
 use dns::DnsPlan;
@@ -62,7 +61,8 @@ pub fn run_to_exit_code(task: Task) -> ExitCode {
             Task::Simulate(plan) => simulate(plan).await,
             Task::Detectors(plan) => compare_detectors(plan).await,
             Task::Dns(plan) => compare_resolvers(plan).await,
-            Task::Ctl(opts) => order(opts).await,
+            Task::Ctl(opts) => print_or_fail(ctl::client::run(opts)).await,
+            Task::Wait(opts) => print_or_fail(ctl::client::wait(opts)).await,
             Task::Look(plan) => look_at(*plan).await,
             Task::Topology(command) => topology(command).await,
         }
@@ -110,9 +110,9 @@ async fn compare_detectors(plan: DetectorsPlan) -> ExitCode {
     .await
 }
 
-async fn order(opts: CtlOpts) -> ExitCode {
+async fn print_or_fail<E: std::error::Error>(work: impl Future<Output = Result<String, E>>) -> ExitCode {
     tokio::select! {
-        result = ctl::client::run(opts) => match result {
+        result = work => match result {
             Ok(text) => {
                 println!("{text}");
                 ExitCode::SUCCESS

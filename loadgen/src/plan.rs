@@ -9,7 +9,7 @@ use clap::{CommandFactory, FromArgMatches};
 use crate::cli::{ClusterOpts, Command, FaultKind, Opts, Preset};
 use crate::cluster::StartOptions;
 use crate::config_file::with_config_file;
-use crate::ctl::opts::CtlOpts;
+use crate::ctl::opts::{CtlOpts, WaitOpts};
 use crate::detectors::plan::DetectorsPlan;
 use crate::dns::DnsPlan;
 use crate::look::LookPlan;
@@ -219,6 +219,8 @@ pub enum Task {
     Dns(DnsPlan),
     /// Give an order to a super-cluster that is up.
     Ctl(CtlOpts),
+    /// Wait for a super-cluster that is up.
+    Wait(WaitOpts),
     /// Look at a super-cluster that runs anywhere.
     Look(Box<LookPlan>),
     /// Check, list or render topologies.
@@ -237,6 +239,7 @@ pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<T
         Some(Command::Detectors(opts)) => Task::Detectors(DetectorsPlan::new(opts)),
         Some(Command::Dns(opts)) => Task::Dns(DnsPlan::new(&opts)),
         Some(Command::Ctl(opts)) => Task::Ctl(opts),
+        Some(Command::Wait(opts)) => Task::Wait(opts),
         Some(Command::Servers(opts)) => Task::Look(Box::new(LookPlan::servers(*opts)?)),
         Some(Command::Clusters(opts)) => Task::Look(Box::new(LookPlan::clusters(*opts)?)),
         Some(Command::Streams(opts)) => Task::Look(Box::new(LookPlan::streams(*opts)?)),

@@ -5,20 +5,28 @@ use std::fmt::Write as _;
 
 /// A section for the command and each of its commands.
 pub(crate) fn markdown() -> String {
-    let command = loadgen::cli::Opts::command();
-    let mut text = section(&command, "loadgen");
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
-        let _ = write!(text, "\n{}", section(sub, &format!("loadgen {}", sub.get_name())));
-    }
+    let mut text = String::new();
+    add_sections(&mut text, &loadgen::cli::Opts::command(), "loadgen");
     text
+}
+
+fn add_sections(text: &mut String, command: &Command, name: &str) {
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&section(command, name));
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        add_sections(text, sub, &format!("{name} {}", sub.get_name()));
+    }
 }
 
 fn section(command: &Command, name: &str) -> String {
     let about = command.get_long_about().or_else(|| command.get_about()).expect("every command has a help");
-    let mut text = format!("## `{name}`\n\n{about}\n\n| option | default | meaning |\n|---|---|---|\n");
+    let mut text = format!("## `{name}`\n\n{about}\n");
     let is_own = |arg: &&Arg| !matches!(arg.get_id().as_str(), "help" | "version") && !arg.is_hide_set();
-    for arg in command.get_arguments().filter(is_own) {
-        text.push_str(&row(arg));
+    let rows: String = command.get_arguments().filter(is_own).map(row).collect();
+    if !rows.is_empty() {
+        let _ = write!(text, "\n| option | default | meaning |\n|---|---|---|\n{rows}");
     }
     text
 }

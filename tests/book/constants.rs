@@ -56,7 +56,7 @@ fn fields(item: &ItemStruct) -> Vec<(String, String, String)> {
     fields.named.iter().map(field).collect()
 }
 
-fn structs(source: &str) -> Vec<ItemStruct> {
+pub(crate) fn structs(source: &str) -> Vec<ItemStruct> {
     let items = syn::parse_file(source).unwrap().items;
     items
         .into_iter()

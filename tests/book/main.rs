@@ -12,6 +12,7 @@ mod figures;
 mod pages;
 mod processes;
 mod results;
+mod topology_keys;
 mod vocabulary;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ fn generated() -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("constants", constants::markdown()),
         ("command line", command_line::markdown()),
+        ("topology keys", topology_keys::markdown()),
         ("troubleshooting", vocabulary::troubleshooting()),
         ("events", vocabulary::events()),
         ("causes", vocabulary::causes()),

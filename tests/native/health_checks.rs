@@ -154,3 +154,23 @@ async fn create_stream_in_ams(world: &World) {
     };
     within("creating the stream", context.create_stream(config)).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_with_too_few_instances_of_a_service_is_left() {
+    let world = World::start().await;
+    let serve = async |place: &str| {
+        let client = world.connect(place, with_config(Config::interactive())).await;
+        client.service("prices", "1.0.0").metadata([("region", place)]).start().await.unwrap()
+    };
+    let here = [serve("lon").await, serve("lon").await];
+    let _elsewhere = [serve("ams").await, serve("ams").await, serve("ams").await];
+    let mut traveller = Traveller::at_home(&world, "services", vec![HealthCheck::service("prices", 2)]).await;
+
+    // One of two ends; the three in the other region do not count here, but there.
+    let [one, _other] = here;
+    one.stop().await;
+    traveller.is_in(&["ams"], "where instances are").await;
+    assert_eq!(traveller.causes(), [MoveCause::Unhealthy]);
+    let reasons = traveller.journal.text();
+    assert!(reasons.contains("service prices: 1 of 2 instances answer in lon"), "{reasons}");
+}

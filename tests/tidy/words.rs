@@ -91,7 +91,11 @@ fn is_page(path: &str) -> bool {
 /// The crate that applications use, and the command line of loadgen.
 fn is_public_rust(path: &str) -> bool {
     let is_tests = path.contains("/tests/") || path.ends_with("/tests.rs");
-    path.ends_with(".rs") && !is_tests && (path.starts_with("nats-geo/src/") || path == "loadgen/src/cli.rs")
+    path.ends_with(".rs")
+        && !is_tests
+        && (path.starts_with("nats-geo/src/")
+            || path == "loadgen/src/cli.rs"
+            || path.starts_with("loadgen/src/") && path.ends_with("/opts.rs"))
 }
 
 /// (Line, text) of each paragraph that is no code.

@@ -13,6 +13,7 @@ pub mod faults;
 mod binary;
 mod fetch;
 mod guard;
+mod health;
 mod leaks;
 mod limits;
 mod login;
@@ -22,7 +23,9 @@ mod paths;
 mod ports;
 mod process;
 mod ready;
+mod reload;
 mod server;
+mod services;
 mod settings;
 mod start;
 mod streams;
@@ -35,6 +38,7 @@ use std::time::Duration;
 
 pub use binary::{FindServerError, NatsServer, Origin, Version, VersionError};
 pub use fetch::FetchError;
+pub use health::{MemberHealth, MemberStatus};
 pub use leaks::CheckLeaksError;
 pub use login::LoginError;
 pub use meta::MoveLeaderError;
@@ -45,6 +49,7 @@ pub use monitor::{
 };
 pub use paths::LayPathsError;
 pub use ready::NotReadyError;
+pub use reload::ReloadError;
 pub use settings::{Auth, ServerSettings, ServerTls};
 pub use start::{StartError, StartOptions};
 pub use streams::CreateStreamsError;
@@ -73,6 +78,7 @@ pub struct SuperCluster {
     nats_server: NatsServer,
     /// Those of servers for which the topology names another version.
     other_versions: BTreeMap<ServerName, NatsServer>,
+    settings: ServerSettings,
     credentials: Credentials,
     tls: Option<MadeFiles>,
     ready_limit: Duration,
@@ -251,6 +257,30 @@ impl SuperCluster {
         ready::wait_ready(&self.topology, &self.reachable(), self.ready_limit).await
     }
 
+    /// What keeps the super-cluster from being stable: servers that are not up, links, meta leaders, streams that do not hear
+    /// their origins, instances of services. Nothing, if it is.
+    pub async fn missing(&self) -> Vec<String> {
+        let down = self.servers.iter().filter(|(_, server)| !server.is_up());
+        let mut missing: Vec<_> =
+            down.map(|(name, server)| format!("{name} is {}", server.state().as_str())).collect();
+        let silent = self.dark.iter().chain(&self.isolated).chain(&self.cut_off);
+        missing.extend(silent.map(|region| format!("{region} is silent")));
+        missing.extend(ready::missing_now(&self.topology, &self.reachable()).await);
+        if missing.is_empty() {
+            missing.extend(streams::silent_now(self).await);
+            match services::missing(self).await {
+                Ok(services) => missing.extend(services),
+                Err(error) => missing.push(error.to_string()),
+            }
+        }
+        missing
+    }
+
+    /// The health of every server, as it sees the others.
+    pub async fn health(&self) -> Vec<MemberHealth> {
+        health::report(self).await
+    }
+
     /// Who leads JetStream's meta group of the regions that gateways join; `None` during an election.
     pub async fn meta_leader(&self) -> Option<ServerName> {
         ready::meta_leader(&meta::joined(self)).await
@@ -273,6 +303,18 @@ impl SuperCluster {
         self.check_region(b)?;
         self.paths.between(a, b).for_each(|path| path.set_rtt(rtt));
         Ok(())
+    }
+
+    /// What configurations are made from.
+    fn wires(&self) -> wiring::Wires<'_> {
+        wiring::Wires {
+            topology: &self.topology,
+            ports: self.servers.iter().map(|(name, server)| (name, server.ports())).collect(),
+            paths: &self.paths,
+            settings: &self.settings,
+            tls: self.tls.as_ref(),
+            folder: self.folder.path(),
+        }
     }
 
     /// The servers that are up and heard: those that the others must be linked to.

@@ -121,6 +121,9 @@ pub struct Varz {
     pub total_connections: u64,
     /// Clients closed because they read too slowly.
     pub slow_consumers: u64,
+    /// When the server read its configuration last.
+    #[serde(default)]
+    pub config_load_time: String,
 }
 
 /// `/routez`, as far as it is used.

@@ -43,6 +43,12 @@ impl ServerProcess {
         signal::kill(Pid::from_raw(pid), signal).map_err(io::Error::from)
     }
 
+    /// Sends a signal that does not end the process. An ended one stays reserved until it is reaped, so its id is nobody else's.
+    pub(super) fn notify(&self, signal: Signal) -> io::Result<()> {
+        let pid = i32::try_from(self.child.id()).map_err(io::Error::other)?;
+        signal::kill(Pid::from_raw(pid), signal).map_err(io::Error::from)
+    }
+
     /// `kill -9`, over when the process is gone.
     pub(super) fn kill(&mut self) -> io::Result<()> {
         self.child.kill()?;

@@ -36,6 +36,11 @@ pub(super) async fn wait_ready(
     }
 }
 
+/// What is missing now; nothing, if the super-cluster is stable.
+pub(super) async fn missing_now(topology: &Topology, servers: &BTreeMap<ServerName, Monitor>) -> Vec<String> {
+    missing(topology, &views(servers).await)
+}
+
 /// What the meta group looks like from one of `servers`: the leader that they agree on.
 pub(super) async fn meta_leader(servers: &BTreeMap<ServerName, Monitor>) -> Option<ServerName> {
     let views = views(servers).await;
@@ -48,7 +53,7 @@ pub(super) async fn meta_leader(servers: &BTreeMap<ServerName, Monitor>) -> Opti
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What one server says about its links.
-struct View {
+pub(super) struct View {
     routes: Routez,
     gateways: Gatewayz,
     leaves: Leafz,
@@ -56,14 +61,29 @@ struct View {
 }
 
 impl View {
+    /// Whether a route leads to a server of its cluster.
+    pub(super) fn is_routed_to(&self, other: &ServerName) -> bool {
+        self.routes.routes.iter().any(|route| route.remote_name == other.as_str())
+    }
+
+    /// Whether a gateway leads to a cluster.
+    pub(super) fn has_gateway_to(&self, region: &str) -> bool {
+        self.gateways.outbound_gateways.contains_key(region)
+    }
+
+    /// Whether a leaf node is connected, in either direction.
+    pub(super) fn has_leaf_connection(&self) -> bool {
+        !self.leaves.leafs.is_empty()
+    }
+
     fn leader(&self) -> Option<&str> {
         self.jetstream.meta_cluster.as_ref().map(|meta| meta.leader.as_str()).filter(|name| !name.is_empty())
     }
 }
 
-type Views = BTreeMap<ServerName, Result<View, MonitorError>>;
+pub(super) type Views = BTreeMap<ServerName, Result<View, MonitorError>>;
 
-async fn views(servers: &BTreeMap<ServerName, Monitor>) -> Views {
+pub(super) async fn views(servers: &BTreeMap<ServerName, Monitor>) -> Views {
     let asked = servers.iter().map(|(server, monitor)| async move { (server.clone(), view(monitor).await) });
     futures_util::future::join_all(asked).await.into_iter().collect()
 }

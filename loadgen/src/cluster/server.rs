@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use nix::sys::signal::Signal;
+
 use super::guard::Guard;
 use super::monitor::Monitor;
 use super::ports::ServerPorts;
@@ -93,6 +95,16 @@ impl Server {
 
     pub(super) fn client_addr(&self) -> SocketAddr {
         self.ports.client.addr()
+    }
+
+    pub(super) fn ports(&self) -> &ServerPorts {
+        &self.ports
+    }
+
+    /// Sends a signal to its process, if it has one.
+    pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
+        let process = self.process.as_ref().ok_or_else(|| io::Error::other("it has no process"))?;
+        process.notify(signal)
     }
 
     pub(super) fn log(&self) -> &Path {

@@ -175,7 +175,7 @@ fn prepare(
     let tls = make_certificates(&topology, folder.path())?;
     let wires = Wires {
         topology: &topology,
-        ports: &ports,
+        ports: ports.iter().collect(),
         paths: &paths,
         settings: &options.settings,
         tls: tls.as_ref(),
@@ -198,6 +198,7 @@ fn prepare(
         cut_off: BTreeSet::new(),
         nats_server,
         other_versions,
+        settings: options.settings.clone(),
         credentials,
         tls,
         ready_limit: options.ready_limit,
@@ -220,23 +221,23 @@ fn write_configs(wires: &Wires<'_>, credentials: &Credentials) -> Result<(), Sta
     for server in wires.topology.all_servers() {
         let Some(ports) = wires.ports.get(&server.name) else { continue };
         let text = server::config(wires.topology, server, &wires.of(server, ports), credentials)?;
-        write(&wires.files(&server.name).config, &text)?;
+        let file = wires.files(&server.name).config;
+        write(&file, &text).map_err(io_error(|| format!("write {}", file.display())))?;
     }
     for (name, text) in auth_files(wires.topology, credentials)? {
-        write(&wires.auth_dir().join(name), text.expose())?;
+        let file = wires.auth_dir().join(name);
+        write(&file, text.expose()).map_err(io_error(|| format!("write {}", file.display())))?;
     }
     Ok(())
 }
 
 /// Only its owner may read it: a configuration holds passwords.
-fn write(file: &Path, text: &str) -> Result<(), StartError> {
-    let what = || format!("write {}", file.display());
+pub(super) fn write(file: &Path, text: &str) -> io::Result<()> {
     if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder).map_err(io_error(what))?;
+        std::fs::create_dir_all(folder)?;
     }
     let mut options = std::fs::OpenOptions::new();
-    let file = options.create(true).truncate(true).write(true).mode(0o600).open(file).map_err(io_error(what));
-    file?.write_all(text.as_bytes()).map_err(io_error(what))
+    options.create(true).truncate(true).write(true).mode(0o600).open(file)?.write_all(text.as_bytes())
 }
 
 /// Ends when a server does.

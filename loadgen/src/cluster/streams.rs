@@ -50,28 +50,47 @@ pub(super) async fn create(cluster: &SuperCluster) -> Result<(), CreateStreamsEr
 /// readers may drop what is published, and a region that is cut off would not even copy its own streams: only the meta
 /// leader makes the consumers that do it.
 pub(super) async fn wait_in_sync(cluster: &SuperCluster) -> Result<(), CreateStreamsError> {
-    let all = created(&cluster.topology);
     let deadline = clock::now() + cluster.ready_limit;
+    loop {
+        let waiting = waiting(cluster).await?;
+        let Some((name, origins)) = waiting.into_iter().next() else { return Ok(()) };
+        if clock::now() >= deadline {
+            return Err(CreateStreamsError::OutOfSync { name, waiting: origins });
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+}
+
+/// The streams that do not hear their origins, as sentences.
+pub(super) async fn silent_now(cluster: &SuperCluster) -> Vec<String> {
+    match waiting(cluster).await {
+        Ok(waiting) => {
+            let sentence = |(name, origins): (String, Vec<String>)| {
+                format!("stream {name} hears nothing of {}", origins.join(", "))
+            };
+            waiting.into_iter().map(sentence).collect()
+        }
+        Err(error) => vec![error.to_string()],
+    }
+}
+
+/// Streams that copy others, with those origins that they do not hear although their servers are up.
+async fn waiting(cluster: &SuperCluster) -> Result<Vec<(String, Vec<String>)>, CreateStreamsError> {
+    let all = created(&cluster.topology);
+    let heard = |name: &str| all.iter().any(|other| other.name == name && is_reachable(cluster, other));
+    let mut waiting = Vec::new();
     for stream in all.iter().filter(|stream| stream.copies() && is_reachable(cluster, stream)) {
         let context = context(cluster, stream).await?;
-        let heard = |name: &str| all.iter().any(|other| other.name == name && is_reachable(cluster, other));
-        loop {
-            let info =
-                context.request::<_, _, Value>(format!("STREAM.INFO.{}", stream.name), &json!({})).await;
-            let waiting = match info {
-                Ok(info) => silent(&info).into_iter().filter(|name| heard(name)).collect(),
-                Err(error) => vec![error.to_string()],
-            };
-            if waiting.is_empty() {
-                break;
-            }
-            if clock::now() >= deadline {
-                return Err(CreateStreamsError::OutOfSync { name: stream.name.clone(), waiting });
-            }
-            tokio::time::sleep(ASK_AGAIN).await;
+        let info = context.request::<_, _, Value>(format!("STREAM.INFO.{}", stream.name), &json!({})).await;
+        let origins: Vec<_> = match info {
+            Ok(info) => silent(&info).into_iter().filter(|name| heard(name)).collect(),
+            Err(error) => vec![error.to_string()],
+        };
+        if !origins.is_empty() {
+            waiting.push((stream.name.clone(), origins));
         }
     }
-    Ok(())
+    Ok(waiting)
 }
 
 /// Whether a server of the stream's cluster is up and heard.

@@ -13,7 +13,7 @@ use crate::topology::{Server, ServerName, Topology, file_stem};
 /// Everything that the configurations of a run are made from.
 pub(super) struct Wires<'a> {
     pub(super) topology: &'a Topology,
-    pub(super) ports: &'a BTreeMap<ServerName, ServerPorts>,
+    pub(super) ports: BTreeMap<&'a ServerName, &'a ServerPorts>,
     pub(super) paths: &'a Paths,
     pub(super) settings: &'a ServerSettings,
     pub(super) tls: Option<&'a MadeFiles>,
@@ -141,7 +141,14 @@ mod tests {
         rtt.set_other(std::time::Duration::from_millis(5));
         let paths = Paths::lay(&wan, &topology, &rtt, &ports, &mut pool).unwrap();
         let folder = Path::new("/tmp/run");
-        let wires = Wires { topology: &topology, ports: &ports, paths: &paths, settings, tls: None, folder };
+        let wires = Wires {
+            topology: &topology,
+            ports: ports.iter().collect(),
+            paths: &paths,
+            settings,
+            tls: None,
+            folder,
+        };
         let credentials = Credentials::new([1; 32], None);
         let texts = topology.all_servers().iter().map(|server| {
             let wiring = wires.of(server, &ports[&server.name]);

@@ -2,11 +2,14 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 
-use super::opts::CtlOpts;
+use super::opts::{CtlOpts, WaitOpts};
+use crate::clock;
+use crate::up::control::Command;
 use crate::up::socket::{self, Reply, Request, SocketError};
 use crate::up::world::World;
 
@@ -41,6 +44,14 @@ pub enum CtlError {
     /// It said something else.
     #[error("`loadgen up` is of another version: its answer is not understood ({0})")]
     Answer(#[from] serde_json::Error),
+    /// Something is missing.
+    #[error("not stable after {} s: {missing}", limit.as_secs())]
+    Unstable {
+        /// How long it was waited for.
+        limit: Duration,
+        /// What was missing in the end.
+        missing: String,
+    },
     /// It said no.
     #[error("{0}")]
     Refused(String),
@@ -62,6 +73,29 @@ pub async fn run(opts: CtlOpts) -> Result<String, CtlError> {
     }
     Ok(table(&reply.world))
 }
+
+/// Waits until the super-cluster is stable: every server up and linked, streams in sync, and enough instances of every service.
+///
+/// # Errors
+/// It is not, within the limit: what is missing.
+pub async fn wait(opts: WaitOpts) -> Result<String, CtlError> {
+    let limit = Duration::from_secs(opts.stabilise_timeout.into());
+    let started = clock::now();
+    loop {
+        let path = find(opts.deployment.as_deref())?;
+        let reply = exchange(&path, &Request { command: Command::Check }).await?;
+        let Some(missing) = reply.error else {
+            return Ok(format!("stable after {:.1} s", started.elapsed().as_secs_f64()));
+        };
+        if started.elapsed() >= limit {
+            return Err(CtlError::Unstable { limit, missing });
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+}
+
+/// How often the super-cluster is asked: it looks at all servers each time.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 fn find(deployment: Option<&str>) -> Result<PathBuf, CtlError> {
     let up = socket::deployments()?;

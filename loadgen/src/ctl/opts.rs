@@ -20,6 +20,18 @@ pub struct CtlOpts {
     pub order: CtlOrder,
 }
 
+/// Options of `loadgen wait`.
+#[derive(Args, Clone, Debug)]
+pub struct WaitOpts {
+    /// Wait for this deployment [default: the only one that is up]
+    #[arg(long, value_name = "NAME")]
+    pub deployment: Option<String>,
+
+    /// Give up after this many seconds, and name what is missing
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
+    pub stabilise_timeout: u32,
+}
+
 /// An order.
 #[derive(Clone, Debug, Subcommand)]
 pub enum CtlOrder {

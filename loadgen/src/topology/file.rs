@@ -67,8 +67,9 @@ impl Lines<'_> {
     fn syntax(&self, error: &toml::de::Error) -> TopologyError {
         let place = error.span().map_or_else(String::new, |span| self.place(span.start));
         // The parser's message may take several lines; the line of the file is said already.
-        let message = error.message().lines().collect::<Vec<_>>().join(", ");
-        let problem = Problem { key: String::new(), kind: ProblemKind::Syntax(message) };
+        let message = in_plain_words(&error.message().lines().collect::<Vec<_>>().join(", "));
+        let key = error.span().map_or_else(String::new, |span| self.key_before(span.start));
+        let problem = Problem { key, kind: ProblemKind::Syntax(message) };
         TopologyError::located(vec![problem], |_| place.clone())
     }
 
@@ -80,11 +81,27 @@ impl Lines<'_> {
         })
     }
 
+    /// The key whose value begins at `at`; empty, if a key itself does.
+    fn key_before(&self, at: usize) -> String {
+        let before = self.text.get(..at).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let key = line.rsplit_once('=').map_or("", |(key, _)| key);
+        key.rsplit(['{', ',', '[']).next().unwrap_or_default().trim().trim_matches('"').to_owned()
+    }
+
     fn place(&self, at: usize) -> String {
         let before = &self.text.as_bytes()[..at.min(self.text.len())];
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         format!("{}:{line}: ", self.file)
     }
+}
+
+/// The parser speaks of Rust's types.
+fn in_plain_words(message: &str) -> String {
+    let numbers = [("u8", "255"), ("u16", "65535"), ("u32", "4294967295")];
+    numbers.into_iter().fold(message.to_owned(), |text, (kind, most)| {
+        text.replace(&format!("expected {kind}"), &format!("expected a whole number from 0 to {most}"))
+    })
 }
 
 /// Where a key stands, or the last part of its path that does.

@@ -10,6 +10,7 @@ pub mod spec;
 
 mod check;
 mod cities;
+mod difference;
 mod distances;
 mod file;
 mod jwt;
@@ -19,6 +20,7 @@ mod problem;
 mod units;
 mod warnings;
 
+pub use difference::{Change, NeedsRestart, difference};
 pub(crate) use distances::MAX_RTT_MS;
 pub use distances::{ParseRttError, RttOverride, RttTable, UnknownPairError};
 pub use file::from_toml;

@@ -253,7 +253,7 @@ pub(super) fn servers_of(cluster: &ClusterSpec) -> Vec<Server> {
 }
 
 /// A server's name, such as `lon-1`: by default its cluster and its number there, from 1.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct ServerName {
     region: String,
     number: u16,

@@ -46,6 +46,9 @@ pub enum ProblemKind {
     /// nats-server would refuse the name.
     #[error("name `{}`: nats-server takes 1 to 255 characters without white space and control characters", .0.escape_debug())]
     Name(String),
+    /// A stream's name is one token of a subject, and a folder.
+    #[error("stream name `{}`: write at least one character, and no `.`, `*`, `>`, `/`, `\\` or white space", .0.escape_debug())]
+    StreamName(String),
     /// Twice the same name.
     #[error("{what} `{name}` is named twice: give each a name of its own")]
     Twice {
@@ -81,7 +84,10 @@ pub enum ProblemKind {
     /// Neither a version nor a file.
     #[error("`{0}` is neither a version of nats-server, as in `2.14.6`, nor a path")]
     Version(String),
-    /// A leaf node of itself, or of another leaf node.
+    /// A leaf node of itself.
+    #[error("a cluster cannot be a leaf node of itself: name the hub")]
+    LeafOfItself,
+    /// A leaf node of another leaf node.
     #[error("`{0}` is itself a leaf-node cluster: name a cluster that has gateways or stands alone")]
     LeafOfLeaf(String),
     /// Gateways and leaf nodes at once.
@@ -161,7 +167,9 @@ pub enum ProblemKind {
     #[error("`{0}` needs `{{cluster}}` in its name, so that each cluster has its own")]
     NoPlaceholder(String),
     /// More copies than servers.
-    #[error("{replicas} replicas, and {place} has {servers} JetStream servers: give at most {servers}")]
+    #[error(
+        "{replicas} replicas need as many servers with JetStream, and {place} has {servers}: give at most {servers}"
+    )]
     Replicas {
         /// Copies.
         replicas: u8,
@@ -245,5 +253,9 @@ impl From<Vec<Problem>> for TopologyError {
 }
 
 fn choices(known: &[String]) -> String {
-    if known.is_empty() { "there is none".to_owned() } else { format!("choose one of {}", known.join(", ")) }
+    if known.is_empty() {
+        "add one, or remove this key".to_owned()
+    } else {
+        format!("choose one of {}", known.join(", "))
+    }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-/// What to do with topologies.
+/// A command about topologies.
 #[derive(Clone, Debug, Subcommand)]
 pub enum TopologyCommand {
     /// List the presets

@@ -6,10 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::plan::Beside;
 use super::world::World;
+use crate::clock;
 use crate::cluster::faults::FaultError;
 use crate::cluster::{StartOptions, SuperCluster};
-use crate::topology::MAX_RTT_MS;
+use crate::topology::{MAX_RTT_MS, Topology, difference};
 
 /// An order, as the demo and `loadgen ctl` send it. A target is the name of a region, or of a server.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -54,6 +56,8 @@ pub enum Command {
     },
     /// Nothing is done: the answer is all that is asked for.
     Status,
+    /// An error, if the super-cluster is not stable.
+    Check,
 }
 
 /// For people, as in "kill lon".
@@ -70,6 +74,7 @@ impl fmt::Display for Command {
                 write!(formatter, "set the distance {a}-{b} to {rtt_ms} ms")
             }
             Self::Status => formatter.write_str("status"),
+            Self::Check => formatter.write_str("check"),
         }
     }
 }
@@ -89,6 +94,9 @@ pub enum ControlError {
     /// The super-cluster said no.
     #[error(transparent)]
     Fault(#[from] FaultError),
+    /// Something is missing.
+    #[error("{}", .0.join("; "))]
+    Unstable(Vec<String>),
     /// Not a distance.
     #[error("`rtt_ms` is {0}: choose 0 to {MAX_RTT_MS}")]
     Rtt(f64),
@@ -100,9 +108,24 @@ pub(super) async fn obey(
     mut start: StartOptions,
     mut orders: mpsc::Receiver<Order>,
     worlds: watch::Sender<World>,
+    mut beside: Beside,
 ) {
+    let mut reported = clock::now();
     loop {
         show(&mut cluster, &start, &worlds);
+        if beside.health_report.is_some_and(|every| reported.elapsed() >= every) {
+            reported = clock::now();
+            for member in cluster.health().await {
+                // A record of texts and numbers is JSON.
+                super::print(&serde_json::to_string(&member).unwrap_or_default());
+            }
+        }
+        if let Some(changed) = beside.watch.as_mut().and_then(|watch| watch.poll(clock::now())) {
+            match changed {
+                Ok(topology) => change(&mut cluster, &mut start, topology).await,
+                Err(error) => eprintln!("the topology file is not applied:\n{error}"),
+            }
+        }
         // Lame ducks end by themselves.
         let order = match tokio::time::timeout(LOOK_AGAIN, orders.recv()).await {
             Ok(Some(order)) => order,
@@ -118,13 +141,34 @@ pub(super) async fn obey(
         }
         let done = perform(&mut cluster, &mut start, &order.command).await;
         match &done {
-            Ok(()) if order.command == Command::Status => {}
+            _ if matches!(order.command, Command::Status | Command::Check) => {}
             Ok(()) => eprintln!("{}: done", order.command),
             Err(error) => eprintln!("{}: {error}", order.command),
         }
         show(&mut cluster, &start, &worlds);
         // Whoever asked may have gone away.
         let _ = order.answer.send(done);
+    }
+}
+
+/// Applies a changed topology file, if only accounts changed.
+async fn change(cluster: &mut SuperCluster, start: &mut StartOptions, topology: Topology) {
+    // The deployment keeps its name, whatever the file's is.
+    let topology = topology.named(cluster.topology().name().to_owned());
+    match difference(cluster.topology(), &topology) {
+        Ok(changes) if changes.is_empty() => {}
+        Ok(changes) => {
+            eprintln!("the topology file changed:");
+            changes.iter().for_each(|change| eprintln!("  {change}"));
+            match cluster.reload(topology.clone()).await {
+                Ok(()) => {
+                    start.topology = topology;
+                    eprintln!("every server has taken it");
+                }
+                Err(error) => eprintln!("not applied: {error}"),
+            }
+        }
+        Err(error) => eprintln!("the topology file is not applied: {error}"),
     }
 }
 
@@ -163,6 +207,12 @@ async fn perform(
             start.rtt.set(a, b, rtt);
         }
         Command::Status => {}
+        Command::Check => {
+            let missing = cluster.missing().await;
+            if !missing.is_empty() {
+                return Err(ControlError::Unstable(missing));
+            }
+        }
     }
     Ok(())
 }

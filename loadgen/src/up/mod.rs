@@ -5,9 +5,11 @@
 
 pub mod control;
 pub mod http;
+pub mod opts;
 pub mod plan;
 pub mod site;
 pub mod socket;
+pub mod topology_watch;
 pub mod world;
 
 use std::io::Write as _;
@@ -92,7 +94,7 @@ pub async fn run(plan: UpPlan) -> Result<(), UpError> {
     }
     print(&addresses(&world.borrow()));
     eprintln!("{}", hints(&world.borrow(), socket.deployment()));
-    let obeying = control::obey(cluster, plan.start, received, worlds);
+    let obeying = control::obey(cluster, plan.start, received, worlds, plan.beside);
     let controlled = socket.serve(orders.clone(), world.clone());
     let serving = async {
         match served {

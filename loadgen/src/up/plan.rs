@@ -1,11 +1,12 @@
 //! What `loadgen up` will start: its options, checked.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::cli::UpOpts;
+use super::opts::UpOpts;
+use super::topology_watch::TopologyWatch;
 use crate::cluster::StartOptions;
 use crate::plan::{PlanError, start_options};
-use crate::secret::Secret;
 use crate::topology::Topology;
 use crate::topology_command::load::load;
 
@@ -18,6 +19,17 @@ pub struct UpPlan {
     pub serve: Option<ServePlan>,
     /// Whether the user chose the deployment's name.
     pub is_named: bool,
+    /// What is done besides orders.
+    pub beside: Beside,
+}
+
+/// What a super-cluster that is up does besides orders.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// How often the health of the servers is printed; `None`: never.
+    pub health_report: Option<Duration>,
+    /// The topology file, whose changes are applied.
+    pub watch: Option<TopologyWatch>,
 }
 
 /// What `loadgen up --serve` serves.
@@ -51,7 +63,16 @@ impl UpPlan {
             None => topology,
         };
         let mut start = start_options(topology, opts.cluster)?;
-        start.password = opts.password.map(Secret::new);
-        Ok(Self { start, serve, is_named })
+        start.password = opts.password;
+        start.ready_limit = Duration::from_secs(opts.stabilise_timeout.into());
+        let health_report = opts.health_report.map(|seconds| Duration::from_secs(seconds.into()));
+        // A preset has no file.
+        let file = opts.topology.map(PathBuf::from).filter(|path| path.is_file());
+        Ok(Self {
+            start,
+            serve,
+            is_named,
+            beside: Beside { health_report, watch: file.map(TopologyWatch::new) },
+        })
     }
 }

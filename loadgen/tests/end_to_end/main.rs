@@ -1,7 +1,9 @@
 //! The built command, as a user calls it.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
+mod changes;
 mod measuring;
 mod place;
 mod simulate;
+mod stable;
 mod up;

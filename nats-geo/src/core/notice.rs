@@ -121,8 +121,8 @@ pub enum NoticeKind {
         /// The error that the stream ended with.
         why: String,
     },
-    /// A message is lost, because servers do not accept it. Either this user may not publish to its subject, or the
-    /// subject is too long. The client sends one notice for each subject.
+    /// A message is lost, because servers do not accept it. Either the user has no
+    /// permission to publish to the message's subject, or that subject is too long. The client sends one notice for each subject.
     PublishRefused {
         /// The first 48 characters of the subject.
         subject: String,

@@ -189,9 +189,10 @@ fn check_mapping(spec: &Spec, key: &str, mapping: &MappingSpec, found: &mut Prob
         if let Some(cluster) = &target.cluster {
             found.known(format!("{key}.cluster"), "cluster", cluster, names_of(&spec.clusters));
         }
+        let is_first = mapping.to[..number].iter().all(|earlier| earlier.cluster != target.cluster);
         let of_place = mapping.to.iter().filter(|other| other.cluster == target.cluster);
         let sum: u32 = of_place.map(|other| u32::from(other.weight.unwrap_or(ALL))).sum();
-        if sum > u32::from(ALL) {
+        if is_first && sum > u32::from(ALL) {
             let place = target.cluster.clone().unwrap_or_else(|| "all clusters".to_owned());
             found.push(format!("{key}.weight"), ProblemKind::Weights { place, sum });
         }

@@ -31,8 +31,10 @@ pub(super) fn check(spec: &Spec, found: &mut Problems) {
             check_server(&format!("cluster[{at}].server[{number}]"), server, found);
         }
     }
-    let servers: Vec<_> =
-        clusters.iter().enumerate().flat_map(|(at, cluster)| keyed_servers(at, cluster)).collect();
+    // Servers of a cluster whose name is taken have taken names, too: one problem is enough.
+    let is_first = |at: usize, name: &str| clusters[..at].iter().all(|earlier| earlier.name != name);
+    let named = clusters.iter().enumerate().filter(|(at, cluster)| is_first(*at, &cluster.name));
+    let servers: Vec<_> = named.flat_map(|(at, cluster)| keyed_servers(at, cluster)).collect();
     check_names(found, "server", servers.iter().map(|(key, name)| (key.clone(), name.as_str())));
     check_ports(clusters, found);
     check_domains(spec, found);
@@ -81,6 +83,10 @@ fn check_joins(spec: &Spec, at: usize, cluster: &ClusterSpec, found: &mut Proble
     let key = format!("cluster[{at}].leaf_of");
     if cluster.gateways.is_some() {
         found.push(format!("cluster[{at}].gateways"), ProblemKind::LeafWithGateways);
+    }
+    if *hub == cluster.name {
+        found.push(key, ProblemKind::LeafOfItself);
+        return;
     }
     if !found.known(&key, "cluster", hub, others()) {
         return;

@@ -26,7 +26,7 @@ pub(super) fn check(spec: &Spec, found: &mut Problems) {
         let key = format!("bucket[{at}]");
         check_placement(spec, &key, &Placed::of_bucket(bucket), found);
         if !is_stream_name(&bucket.name) {
-            found.push(format!("{key}.name"), ProblemKind::Name(bucket.name.clone()));
+            found.push(format!("{key}.name"), ProblemKind::StreamName(bucket.name.clone()));
         } else if !names.insert((bucket.account.as_deref(), bucket.name.as_str())) {
             found.push(
                 format!("{key}.name"),
@@ -123,7 +123,7 @@ fn jetstream_servers(spec: &Spec, cluster: &ClusterSpec) -> u16 {
 
 fn check_stream(spec: &Spec, key: &str, stream: &StreamSpec, found: &mut Problems) {
     if !is_stream_name(&stream.name) {
-        found.push(format!("{key}.name"), ProblemKind::Name(stream.name.clone()));
+        found.push(format!("{key}.name"), ProblemKind::StreamName(stream.name.clone()));
     }
     if stream.each_cluster && !stream.name.contains("{cluster}") {
         found.push(format!("{key}.name"), ProblemKind::NoPlaceholder(stream.name.clone()));
@@ -140,16 +140,16 @@ fn check_stream(spec: &Spec, key: &str, stream: &StreamSpec, found: &mut Problem
         found.push(format!("{key}.name"), ProblemKind::EmptyStream(stream.name.clone()));
     }
     if let Some(mirror) = &stream.mirror {
-        check_source(spec, &format!("{key}.mirror"), mirror, found);
+        check_source(spec, &format!("{key}.mirror"), &stream.name, mirror, found);
     }
     for (number, source) in stream.sources.iter().enumerate() {
-        check_source(spec, &format!("{key}.sources[{number}]"), source, found);
+        check_source(spec, &format!("{key}.sources[{number}]"), &stream.name, source, found);
     }
 }
 
-fn check_source(spec: &Spec, key: &str, source: &SourceSpec, found: &mut Problems) {
+fn check_source(spec: &Spec, key: &str, copy: &str, source: &SourceSpec, found: &mut Problems) {
     // A stream that exists already may be meant only where this file makes none.
-    let known = spec.streams.iter().map(|stream| stream.name.as_str());
+    let known = spec.streams.iter().map(|stream| stream.name.as_str()).filter(|name| *name != copy);
     found.known(format!("{key}.stream"), "stream", &source.stream, known);
     if source.each_cluster && !source.stream.contains("{cluster}") {
         found.push(format!("{key}.stream"), ProblemKind::NoPlaceholder(source.stream.clone()));

@@ -6,7 +6,7 @@ use super::super::units::ByteSize;
 use crate::secret::Secret;
 
 /// How users prove who they are.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuthSpec {
     /// Which way.
@@ -61,7 +61,7 @@ pub enum Resolver {
 }
 
 /// One account.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccountSpec {
     /// Its name.
@@ -70,15 +70,15 @@ pub struct AccountSpec {
     pub system: bool,
     /// Whether it may use JetStream.
     pub jetstream: bool,
-    /// What it may use of JetStream. Default: no limit but that of the servers.
+    /// JetStream limits. Default: no limit but that of the servers.
     pub limits: LimitsSpec,
     /// Its users.
     #[serde(rename = "user")]
     pub users: Vec<UserSpec>,
-    /// What it offers to other accounts.
+    /// Subjects that it offers to other accounts.
     #[serde(rename = "export")]
     pub exports: Vec<ExportSpec>,
-    /// What it takes from other accounts.
+    /// Subjects that it takes from other accounts.
     #[serde(rename = "import")]
     pub imports: Vec<ImportSpec>,
     /// Subject mappings.
@@ -87,7 +87,7 @@ pub struct AccountSpec {
 }
 
 /// JetStream limits of an account.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsSpec {
     /// Bytes in memory.
@@ -109,7 +109,7 @@ impl LimitsSpec {
 }
 
 /// One user.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct UserSpec {
     /// Its name, unique in the super-cluster.
@@ -123,7 +123,7 @@ pub struct UserSpec {
 }
 
 /// One export.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExportSpec {
     /// Subject of a stream of messages.
@@ -135,7 +135,7 @@ pub struct ExportSpec {
 }
 
 /// One import.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImportSpec {
     /// Account that exports it.
@@ -149,7 +149,7 @@ pub struct ImportSpec {
 }
 
 /// Messages to one subject that go to another one.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct MappingSpec {
     /// Subject that publishers use.
@@ -179,7 +179,7 @@ pub(in super::super) fn in_cluster(template: &str, cluster: &str) -> String {
 }
 
 /// Where a mapped message goes.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct MappingTarget {
     /// Subject.

@@ -16,8 +16,8 @@ pub use accounts::{
 };
 pub use streams::{BucketSpec, Discard, Retention, SourceSpec, Storage, StreamSpec, TransformSpec};
 
-/// A super-cluster as somebody wrote it. [`Topology::from_spec`](super::Topology::from_spec) checks it.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// A super-cluster as its author wrote it. [`Topology::from_spec`](super::Topology::from_spec) checks it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Spec {
     /// Name of the deployment: it keeps two super-clusters on one machine apart. Default: the file's name, or `default`.
@@ -51,7 +51,7 @@ pub struct Spec {
 }
 
 /// One cluster.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClusterSpec {
     /// Any name that nats-server takes.
@@ -82,7 +82,7 @@ pub struct ClusterSpec {
 }
 
 /// One server of a cluster.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerSpec {
     /// Default: the cluster's name and a number.
@@ -135,7 +135,7 @@ impl PortsSpec {
 }
 
 /// TLS for clients, leaf nodes and WebSockets, with a certificate authority of the topology's own.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsSpec {
     /// Whether clients must show a certificate.
@@ -145,7 +145,7 @@ pub struct TlsSpec {
 }
 
 /// JetStream of each server.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct JetStreamSpec {
     /// Whether servers run it.
@@ -178,7 +178,7 @@ impl Default for Enabled {
 }
 
 /// Timers of the servers.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct TimingSpec {
     /// How often servers ping clients, routes and gateways. Default 1 s locally.
@@ -188,7 +188,7 @@ pub struct TimingSpec {
 }
 
 /// Round-trip times.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct DistancesSpec {
     /// Milliseconds, both ways together, by pair: `"lon-dal" = 113`.

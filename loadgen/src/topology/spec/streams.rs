@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::super::units::{ByteSize, Span};
 
 /// A stream to create.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct StreamSpec {
     /// Its name; `{cluster}` with `each_cluster`.
@@ -40,8 +40,8 @@ pub struct StreamSpec {
     pub sources: Vec<SourceSpec>,
 }
 
-/// What a mirror or a collecting stream copies.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// A stream that a mirror or a collecting stream copies.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct SourceSpec {
     /// The other stream.
@@ -58,7 +58,7 @@ pub struct SourceSpec {
 }
 
 /// A change of subjects.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct TransformSpec {
     /// Subjects of the other stream.
@@ -100,7 +100,7 @@ pub enum Storage {
 }
 
 /// A key-value bucket to create.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct BucketSpec {
     /// Its name.

@@ -36,7 +36,7 @@ pub struct ProbeConfig {
     pub start_window_factor: u32,
     /// Earliest time of the first choice. Default 20 ms: below that the order of answers is chance.
     pub start_window_min: Duration,
-    /// Latest time of the first choice. Default 50 ms, because a user waits.
+    /// Latest time of the first choice. Default 50 ms, so that a user does not wait long for the first connection.
     pub start_window_max: Duration,
     /// When the first link is live, the client measures every endpoint a second time. After this long at most, it moves
     /// if another region is nearer. Default zero: no review, because the client has already taken `start_samples`
@@ -78,7 +78,7 @@ pub struct RankConfig {
     /// London.
     pub tie_max: Duration,
     /// The client does not choose a server for this long after it refused or was silent, unless it answers a probe.
-    /// Default 10 s: two away intervals.
+    /// Default 10 s: twice the default `away_interval`.
     pub unhealthy_for: Duration,
     /// While there is another region, the client enters a region only if this many of its servers answer. Default 1. A
     /// larger number keeps clients off the first servers of a region that comes up. It must not exceed the number of

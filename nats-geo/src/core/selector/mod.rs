@@ -177,7 +177,7 @@ impl Selector {
         Ok(selector)
     }
 
-    /// Takes in a fact.
+    /// Processes one event. `now` is the current time.
     pub fn handle_event(&mut self, event: Event, now: Time) {
         self.advance(now);
         match event {

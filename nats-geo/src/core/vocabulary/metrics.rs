@@ -8,7 +8,7 @@ pub struct MetricInfo {
     pub name: &'static str,
     /// The kind.
     pub kind: MetricKind,
-    /// The labels, but `client`, which all metrics have.
+    /// The labels, except `client`: every metric has that one.
     pub labels: &'static [&'static str],
     /// The unit.
     pub unit: &'static str,

@@ -78,7 +78,7 @@ pub enum DnsError {
     /// No answer.
     #[error("the resolver did not answer in time")]
     TimedOut,
-    /// There is no way to the resolver.
+    /// The client cannot reach the resolver over the network.
     #[error("the resolver did not answer: {0}")]
     Unreachable(String),
     /// No TLS session with the resolver.

@@ -178,7 +178,7 @@ impl Delivery {
     }
 }
 
-/// Why a message is not acknowledged, or may not be.
+/// Why an acknowledgement failed, or why its result is unknown.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AckError {

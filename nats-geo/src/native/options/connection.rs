@@ -28,7 +28,7 @@ pub struct ConnectionOptions {
     "`{option}` in `customize` cannot have an effect, because the client {reason}; use {instead} instead"
 )]
 pub struct WithoutEffect {
-    /// The option of async-nats.
+    /// Name of the async-nats option that has no effect here.
     pub option: &'static str,
     /// The reason: the client does this by itself.
     reason: &'static str,

@@ -153,7 +153,7 @@ impl EndpointBuilder {
         self
     }
 
-    /// Sets further facts about the endpoint, for [`Info`](super::Info).
+    /// Sets the metadata of the endpoint, keys and values. [`Info`](super::Info) shows it.
     pub fn metadata<K: Into<String>, V: Into<String>>(
         mut self,
         metadata: impl IntoIterator<Item = (K, V)>,
@@ -232,7 +232,7 @@ pub enum EndpointError {
     },
     /// The queue group is empty, or contains white space.
     #[error(
-        "`{queue_group}` is not a queue group: it is empty or contains white space (`without_queue_group` is for none)"
+        "`{queue_group}` is not a queue group: it is empty or contains white space; to use none, call `without_queue_group`"
     )]
     BadQueueGroup {
         /// The queue group.

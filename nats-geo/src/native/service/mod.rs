@@ -61,7 +61,8 @@ pub use async_nats::service::error::Error;
 pub use async_nats::service::{Info, NATS_SERVICE_ERROR, NATS_SERVICE_ERROR_CODE};
 
 mod rules;
-use rules::{is_name, is_queue_group, is_version};
+pub(super) use rules::is_name;
+use rules::{is_queue_group, is_version};
 
 mod endpoint;
 pub use endpoint::{Endpoint, EndpointBuilder, EndpointError, Group};
@@ -309,7 +310,7 @@ pub enum StartError {
     },
     /// The queue group is empty, or contains white space.
     #[error(
-        "`{queue_group}` is not a queue group: it is empty or contains white space (`without_queue_group` is for none)"
+        "`{queue_group}` is not a queue group: it is empty or contains white space; to use none, call `without_queue_group`"
     )]
     BadQueueGroup {
         /// The queue group.

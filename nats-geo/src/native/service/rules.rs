@@ -3,7 +3,7 @@
 use async_nats::Subject;
 
 /// Letters, digits, `-` and `_`: a name is one token of the subjects by which services are found.
-pub(super) fn is_name(name: &str) -> bool {
+pub(in crate::native) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(may_be_in_name)
 }
 

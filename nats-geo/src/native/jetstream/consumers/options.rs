@@ -26,7 +26,7 @@ impl PullOptions {
     }
 
     /// How many bytes may come in that you have not taken yet, with subjects and headers. A message that is larger ends
-    /// the stream with an error. Default: no bound but that of messages.
+    /// the stream with an error. Default: no limit in bytes; only the number of messages is limited.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.bytes_max = Some(bytes.max(1));
         self

@@ -1,5 +1,7 @@
 //! Health checks: decide whether a server that answers can serve this application.
 
+mod instances;
+
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::panic::AssertUnwindSafe;
@@ -14,14 +16,14 @@ use serde::Deserialize;
 use super::ConnectError;
 use super::jetstream::{Refused, check_name};
 use super::link::Link;
+use super::service::is_name;
 use crate::core::{Config, Region, ServerRef};
 
 /// A health check that a region must pass, such as a stream that can be read. Without health checks, a server that answers
 /// is healthy. For [`GeoOptions::health_check`](crate::GeoOptions::health_check).
 ///
 /// * Before an orderly move the client runs all checks once over the new link. If one fails, the client stays.
-/// * The client checks the live link every [`period`](Self::period). After several [failures in a row](Self::failures) it
-///   leaves the region, make before break. It returns by the rules for a region that was dead.
+/// * The client checks the live link every [`period`](Self::period). After several [failures in a row](Self::failures) the client connects to another region first, and then closes the old link. It returns by the rules for a region that was dead.
 /// * If no other region passes, the client stays, and sends
 ///   [`NoHealthyAlternative`](crate::core::NoticeKind::NoHealthyAlternative).
 /// * A client without a link waits for no check: at the start, and after a lost link, it connects first and checks then.
@@ -104,6 +106,23 @@ impl HealthCheck {
         let subject = format!("{MESSAGE_GET}.{name}");
         let check: Check = Arc::new(move |link| api_answers(link, subject.clone(), NOBODY.into()).boxed());
         Self { problem, ..Self::of(format!("stream {name}"), check) }
+    }
+
+    /// Returns a check that at least this many instances of a service answer in the region: those whose metadata has the key
+    /// `region` with the region's name as its value ([`ServiceBuilder::metadata`](crate::service::ServiceBuilder::metadata)).
+    /// A client then enters a region only when enough instances are there.
+    pub fn service(name: impl Into<String>, at_least: usize) -> Self {
+        let name = name.into();
+        let problem = if !is_name(&name) {
+            Some(format!("`{name}` is not a name of a service: write letters, digits, `-` and `_`"))
+        } else if at_least == 0 {
+            Some("it asks for 0 instances, but must ask for at least 1".to_owned())
+        } else {
+            None
+        };
+        let title = format!("service {name}");
+        let check: Check = Arc::new(move |link| instances::at_least(link, name.clone(), at_least).boxed());
+        Self { problem, ..Self::of(title, check) }
     }
 
     /// Returns a check that calls your function, under this name. Notices show its error text. A check that takes longer
@@ -312,6 +331,8 @@ mod tests {
             (HealthCheck::stream("A.B"), "`A.B` is not a name of a stream"),
             (HealthCheck::stream(""), "`` is not a name of a stream"),
             (HealthCheck::stream("A\0"), "is not a name of a stream"),
+            (HealthCheck::service("a.b", 1), "`a.b` is not a name of a service"),
+            (HealthCheck::service("prices", 0), "it asks for 0 instances"),
             (HealthCheck::jetstream().period(Duration::ZERO), "its period is zero"),
             (HealthCheck::jetstream().failures(0), "its failures are 0"),
             (

@@ -1,0 +1,58 @@
+//! Options of `loadgen up`. Doc comments are the help text.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::ClusterOpts;
+use crate::secret::Secret;
+
+/// Options of `loadgen up`.
+#[derive(Args, Clone, Debug)]
+pub struct UpOpts {
+    /// Name 1 to 16 regions. Well-known cities have real round-trip times
+    #[arg(
+        long,
+        value_delimiter = ',',
+        required_unless_present = "topology",
+        conflicts_with = "topology",
+        value_name = "NAMES"
+    )]
+    pub regions: Vec<String>,
+
+    /// Start the super-cluster of this file, or of this preset (`loadgen topology list`)
+    #[arg(long, conflicts_with = "servers_per_region", value_name = "FILE|PRESET")]
+    pub topology: Option<String>,
+
+    /// Name the deployment, for `loadgen ctl` [default: the topology's name, and a number if it is taken]
+    #[arg(long, value_name = "NAME")]
+    pub deployment: Option<String>,
+
+    /// Give all users of the topology this password [default: a random one each]
+    #[arg(long, env = "PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    pub password: Option<Secret>,
+
+    /// The super-cluster.
+    #[command(flatten)]
+    pub cluster: ClusterOpts,
+
+    /// End with an error that names what is missing, if servers and streams are not linked after this long
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600), value_name = "S")]
+    pub stabilise_timeout: u32,
+
+    /// Print the health of every server as JSON, a line each, this often
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
+    pub health_report: Option<u32>,
+
+    /// Serve the browser demo on this machine, with buttons that break and heal regions
+    #[arg(long)]
+    pub serve: bool,
+
+    /// Serve at this port [default: a free one]
+    #[arg(long, value_name = "PORT", requires = "serve")]
+    pub port: Option<u16>,
+
+    /// Serve the demo that `make web` built into this folder
+    #[arg(long, default_value = "web/dist", value_name = "DIR", requires = "serve")]
+    pub web: PathBuf,
+}
