@@ -36,7 +36,7 @@ async fn the_hub_is_used_from_a_spoke_and_on_the_way_to_the_hub_and_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_of_one_name_in_two_domains_are_two() {
-    let world = start().await;
+    let mut world = start().await;
     let local = connect(&world, "spoke-1").await.jetstream();
     let [hub, spoke] = ["hub", "spoke-1"].map(|domain| local.with_domain(domain).unwrap());
     for (context, domain) in [(&hub, "hub"), (&spoke, "spoke-1")] {
@@ -63,6 +63,11 @@ async fn streams_of_one_name_in_two_domains_are_two() {
     buckets_are_written_through_their_mirrors(&hub, &spoke).await;
     stores_of_one_name_are_told_apart(&hub, &spoke).await;
     a_virtual_stream_of_the_hub(&hub).await;
+
+    // Without the hub, its mirror in the spoke can still be read.
+    world.cluster.kill_region("headquarter").unwrap();
+    let near = within("the mirror", spoke.key_value("lamps-near")).await.unwrap();
+    assert_eq!(within("its value", near.get("hall")).await.unwrap().unwrap(), "green");
 }
 
 fn bad_domains_are_refused(jetstream: &Context) {
@@ -105,6 +110,8 @@ async fn buckets_are_written_through_their_mirrors(hub: &Context, spoke: &Contex
     assert!(within("creating", near.create("hall", "blue".into())).await.is_err());
     within("deleting", near.delete("hall")).await.unwrap();
     within("creating again", near.create("hall", "green".into())).await.unwrap();
+    wait_for("its value in the mirror", async || near.get("hall").await.unwrap().filter(|it| it == "green"))
+        .await;
     assert_eq!(within("the namesake", others.get("hall")).await.unwrap(), None);
 }
 
