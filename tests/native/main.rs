@@ -11,6 +11,7 @@ mod world;
 mod at_least_once;
 mod bystanders;
 mod consumers;
+mod domains;
 mod ending;
 mod fail_back;
 mod faults;

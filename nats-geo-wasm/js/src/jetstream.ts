@@ -19,29 +19,31 @@ const RETRY_WAIT_MS = 250;
 export type DirectGet = { last: string } | { seq: number; next_by_subj?: string; batch?: number };
 
 /** A connection with the prefix of its JetStream API. */
-export class JetStreamApi {
+export class JetStreamApi implements JetStreamClient {
   readonly nc: NatsConnection;
   readonly prefix: string;
   readonly timeout: number;
 
-  constructor(nc: NatsConnection, options: JetStreamOptions = {}) {
+  /** A domain comes before a prefix, as in nats-core. */
+  constructor(nc: NatsConnection, { domain, apiPrefix = API_PREFIX, timeout = TIMEOUT_DEFAULT_MS }: JetStreamOptions = {}) {
     this.nc = nc;
-    this.prefix = options.apiPrefix ?? (options.domain ? `$JS.${options.domain}.API` : API_PREFIX);
-    this.timeout = options.timeout ?? TIMEOUT_DEFAULT_MS;
+    this.prefix = (domain === undefined ? apiPrefix : `$JS.${domain}.API`).replace(/\.$/, "");
+    if (domain?.includes(".") || !/^[^\s.*>]+(\.[^\s.*>]+)*$/.test(this.prefix)) {
+      const what = domain === undefined ? "API prefix: it has an empty token" : "domain: it is empty, or has a dot";
+      throw new InvalidArgumentError(`${JSON.stringify(domain ?? apiPrefix)} is no JetStream ${what}, white space, * or >`);
+    }
+    this.timeout = timeout;
   }
 
   /** A request that changes nothing, or nothing twice: tried again when a link was lost. */
   async call<T>(subject: string, body: unknown = undefined): Promise<T> {
-    const payload = body === undefined ? undefined : JSON.stringify(body);
-    const message = await retried(RETRIES_DEFAULT, true, () => this.nc.request(`${this.prefix}.${subject}`, payload, { timeout: this.timeout }));
-    return parsed<T>(message);
+    return parsed<T>(await this.#ask(subject, body === undefined ? undefined : JSON.stringify(body)));
   }
 
   /** A message from any replica of the stream; null when there is none. */
   async direct(stream: string, query: DirectGet): Promise<Msg | null> {
     const [subject, payload] = "last" in query ? [`${stream}.${query.last}`, undefined] : [stream, JSON.stringify(query)];
-    const ask = () => this.nc.request(`${this.prefix}.DIRECT.GET.${subject}`, payload, { timeout: this.timeout });
-    const message = await retried(RETRIES_DEFAULT, true, ask);
+    const message = await this.#ask(`DIRECT.GET.${subject}`, payload);
     const status = message.headers?.code ?? 0;
     if (status === 404) return null;
     if (status >= 300) throw new JetStreamApiError({ code: status, description: message.headers?.description });
@@ -59,11 +61,27 @@ export class JetStreamApi {
     if (!ack.stream) throw new JetStreamError(`the answer to a publish on ${subject} is no acknowledgement: no stream listens there`);
     return { ...ack, stream: ack.stream, seq: ack.seq ?? 0, duplicate: ack.duplicate ?? false };
   }
+
+  async #ask(request: string, payload: string | undefined): Promise<Msg> {
+    const subject = `${this.prefix}.${request}`;
+    try {
+      return await retried(RETRIES_DEFAULT, true, () => this.nc.request(subject, payload, { timeout: this.timeout }));
+    } catch (error) {
+      const domain = /^\$JS\.([^.]+)\.API$/.exec(this.prefix)?.[1];
+      if (!domain || !(error instanceof RequestError && error.isNoResponders())) throw error;
+      const { cause, code } = error;
+      throw new RequestError(`no server answers on \`${subject}\`: check the name of the JetStream domain \`${domain}\`, and that a leaf node reaches it`, { cause, code });
+    }
+  }
 }
 
 export function jetstream(nc: NatsConnection, options?: JetStreamOptions): JetStreamClient {
-  const api = new JetStreamApi(nc, options);
-  return { nc, publish: (subject, payload, more) => api.publish(subject, payload, more) };
+  return new JetStreamApi(nc, options);
+}
+
+/** The API of a client that `jetstream` made, or of a connection. */
+export function apiOf(nc: NatsConnection | JetStreamClient, options?: JetStreamOptions): JetStreamApi {
+  return nc instanceof JetStreamApi ? nc : new JetStreamApi(nc as NatsConnection, options);
 }
 
 /** Waits, and asks a stream that is being moved or has no leader again. */

@@ -1,10 +1,10 @@
 // Key-value stores: the conventions of NATS KV over JetStream.
 
-import type { JetStreamOptions, KV, KvEntry, KvWatchOptions, Pulled } from "../types/jetstream.js";
+import type { JetStreamClient, JetStreamOptions, KV, KvEntry, KvWatchOptions, Pulled } from "../types/jetstream.js";
 import type { Msg, MsgHdrs, NatsConnection, Payload } from "../types/nats.js";
 import { InvalidArgumentError, JetStreamApiError, RequestError } from "./errors.ts";
 import { decodeHeaders, headers } from "./headers.ts";
-import { API_PREFIX, JetStreamApi } from "./jetstream.ts";
+import { API_PREFIX, apiOf, type JetStreamApi } from "./jetstream.ts";
 import { pull, type StreamMessage } from "./pull.ts";
 
 const OPERATION = "KV-Operation";
@@ -13,8 +13,8 @@ const decoder = new TextDecoder();
 export class Kvm {
   #api: JetStreamApi;
 
-  constructor(nc: NatsConnection, options?: JetStreamOptions) {
-    this.#api = new JetStreamApi(nc, options);
+  constructor(nc: NatsConnection | JetStreamClient, options?: JetStreamOptions) {
+    this.#api = apiOf(nc, options);
   }
 
   async open(bucket: string): Promise<KV> {

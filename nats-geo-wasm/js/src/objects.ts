@@ -1,12 +1,12 @@
 // Object stores, read: the conventions of NATS object stores over direct gets. A direct get names a sequence and a
 // number of chunks, so nothing comes that was not asked for, and no state at the server has to survive a move.
 
-import type { ByteRange, JetStreamOptions, ObjectInfo, ObjectResult, ObjectStore } from "../types/jetstream.js";
+import type { ByteRange, JetStreamClient, JetStreamOptions, ObjectInfo, ObjectResult, ObjectStore } from "../types/jetstream.js";
 import type { Msg, NatsConnection } from "../types/nats.js";
 import { ChunkReader } from "./chunks.ts";
 import { InvalidArgumentError, JetStreamApiError, JetStreamError } from "./errors.ts";
 import { headersFromRecord } from "./headers.ts";
-import { JetStreamApi } from "./jetstream.ts";
+import { apiOf, type JetStreamApi } from "./jetstream.ts";
 import { checkBucket } from "./kv.ts";
 import { pull } from "./pull.ts";
 import { Sha256 } from "./sha256.ts";
@@ -16,8 +16,8 @@ const encoder = new TextEncoder();
 export class Objm {
   #api: JetStreamApi;
 
-  constructor(nc: NatsConnection, options?: JetStreamOptions) {
-    this.#api = new JetStreamApi(nc, options);
+  constructor(nc: NatsConnection | JetStreamClient, options?: JetStreamOptions) {
+    this.#api = apiOf(nc, options);
   }
 
   async open(bucket: string): Promise<ObjectBucket> {
@@ -80,7 +80,7 @@ export class ObjectBucket implements ObjectStore {
     const link = info.options?.link;
     if (!link) return { store: this, info };
     if (!link.name) throw new JetStreamError(`object ${JSON.stringify(name)} is a link to the whole store ${link.bucket}: open that`);
-    const target = link.bucket === this.bucket ? this : await new Objm(this.#api.nc, { apiPrefix: this.#api.prefix, timeout: this.#api.timeout }).open(link.bucket);
+    const target = link.bucket === this.bucket ? this : await new Objm(this.#api).open(link.bucket);
     const linked = await target.info(link.name);
     // Links of links are forbidden, so a circle ends here.
     return linked && !linked.deleted && !linked.options?.link ? { store: target, info: linked } : null;

@@ -5,6 +5,7 @@ import { LinkLostError, NoRespondersError, RequestError, TimeoutError } from "..
 import { jetstream } from "../src/jetstream.ts";
 import { headers, headersFromRecord } from "../src/headers.ts";
 import { Kvm } from "../src/kv.ts";
+import { Objm } from "../src/objects.ts";
 import { bytes } from "./helpers.ts";
 
 interface Asked {
@@ -48,6 +49,26 @@ test("writes go to the bucket that is read, through a domain, a prefix or a mirr
     assert.equal(await kv.get("k"), null);
     assert.deepEqual(asked.slice(1).map(({ subject }) => subject), [written, written, read], JSON.stringify([options, config]));
   }
+});
+
+test("stores keep the domain of their client", async () => {
+  const { nc, asked } = answering(info(), [/DIRECT\.GET/, () => ({ data: bytes(""), headers: headers(404) })]);
+  const hub = jetstream(nc, { domain: "hub", apiPrefix: "JS.ignored" });
+  assert.equal(await (await new Kvm(hub).open("b")).get("k"), null);
+  assert.equal(await (await new Objm(hub).open("b")).info("o"), null);
+  assert.deepEqual(asked.map(({ subject }) => subject), [
+    "$JS.hub.API.STREAM.INFO.KV_b", "$JS.hub.API.DIRECT.GET.KV_b.$KV.b.k", "$JS.hub.API.STREAM.INFO.OBJ_b", "$JS.hub.API.DIRECT.GET.OBJ_b.$O.b.M.bw==",
+  ]);
+});
+
+test("a bad domain or prefix is refused, and one that nobody serves is named", async () => {
+  const { nc } = answering([/./, () => Promise.reject(new RequestError("", { cause: new NoRespondersError("s"), code: "NO_RESPONDERS" }))]);
+  for (const domain of ["", ".", "a.b", "*", ">", "a b", "a\n"]) assert.throws(() => jetstream(nc, { domain }), { code: "INVALID_ARGUMENT", message: /is no JetStream domain/ }, domain);
+  for (const apiPrefix of ["", ".", "a..b", "a.*", "$JS. .API"]) assert.throws(() => jetstream(nc, { apiPrefix }), { code: "INVALID_ARGUMENT", message: /API prefix/ }, apiPrefix);
+  const unreached = (error: unknown): boolean => error instanceof RequestError && error.isNoResponders() && error.code === "NO_RESPONDERS";
+  const opening = (options: object) => new Kvm(nc, options).open("b");
+  await assert.rejects(opening({ domain: "moon" }), (error: Error) => unreached(error) && /`\$JS\.moon\.API\.STREAM\.INFO\.KV_b`.*domain `moon`.*leaf node/.test(error.message));
+  await assert.rejects(opening({ apiPrefix: "JS.other." }), (error: Error) => unreached(error) && !/domain/.test(error.message));
 });
 
 test("a publish is sent again only when that stores it once", async () => {

@@ -2,9 +2,12 @@
 import type { Msg, MsgHdrs, NatsConnection, Payload } from "./nats.js";
 
 export interface JetStreamOptions {
-  /** JetStream domain. */
+  /**
+   * JetStream domain, such as that of a hub behind a leaf node. The default is the domain of the server that the client is
+   * connected to. Throws an `InvalidArgumentError` if the name is empty, or has dots, white space, `*` or `>`.
+   */
   domain?: string;
-  /** Prefix of the API's subjects, "$JS.API" unless told. */
+  /** Prefix of the API's subjects; the default is "$JS.API". Without effect beside `domain`. */
   apiPrefix?: string;
   /** Milliseconds per request; the default is 5,000. */
   timeout?: number;
@@ -38,6 +41,7 @@ export interface JetStreamClient {
   /** Resolves when the stream has stored the message. */
   publish(subject: string, payload?: Payload, options?: JetStreamPublishOptions): Promise<PubAck>;
 }
+/** Requests go to `$JS.<domain>.API` with a `domain`. A publish goes to its plain subject; `PubAck.domain` says which domain stored it. */
 export function jetstream(nc: NatsConnection, options?: JetStreamOptions): JetStreamClient;
 
 export interface KvEntry {
@@ -91,7 +95,8 @@ export interface KV {
 
 /** Opens key-value stores. */
 export class Kvm {
-  constructor(nc: NatsConnection, options?: JetStreamOptions);
+  /** Of a client that `jetstream` made, it keeps the domain; `options` are for a connection. */
+  constructor(nc: NatsConnection | JetStreamClient, options?: JetStreamOptions);
   /** Fails with a `JetStreamApiError` (code `NOT_FOUND`) when there is none. */
   open(bucket: string): Promise<KV>;
 }
@@ -139,7 +144,8 @@ export interface ObjectStore {
 
 /** Opens object stores. */
 export class Objm {
-  constructor(nc: NatsConnection, options?: JetStreamOptions);
+  /** Of a client that `jetstream` made, it keeps the domain; `options` are for a connection. */
+  constructor(nc: NatsConnection | JetStreamClient, options?: JetStreamOptions);
   /** Fails with a `JetStreamApiError` (code `NOT_FOUND`) when there is none. */
   open(bucket: string): Promise<ObjectStore>;
 }

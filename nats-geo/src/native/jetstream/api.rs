@@ -12,9 +12,6 @@ use super::{Context, LastTry, PublishError, Refused};
 use crate::native::clock::{now, since};
 use crate::native::{RequestError, publish};
 
-/// Where the API listens.
-pub(crate) const API: &str = "$JS.API";
-
 /// Whether a request may be executed twice.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Repeat {
@@ -89,7 +86,7 @@ impl Context {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
-                return Err(ApiError::gave_up(&subject, 1, since(started), last_try(error)?, false));
+                return Err(ApiError::gave_up(&subject, 1, since(started), self.last_try(error)?, false));
             }
         };
         refusal(&answer).map_err(|refused| ApiError::Refused { refused, unconfirmed: false })?;
@@ -113,7 +110,7 @@ impl Context {
                     Err(refused) if refused.code_is_unavailable() => LastTry::Refused(refused),
                     Err(refused) => return Err(ApiError::Refused { refused, unconfirmed }),
                 },
-                Err(error) => last_try(error)?,
+                Err(error) => self.last_try(error)?,
             };
             question.unconfirmed |= last.is_unconfirmed();
             tracing::debug!(target: "nats_geo", %subject, tries, reason = %last, "JetStream did not answer");
@@ -121,6 +118,20 @@ impl Context {
             if is_over || !question.may_ask_again().await {
                 return Err(ApiError::gave_up(subject, tries, question.waited(), last, question.unconfirmed));
             }
+        }
+    }
+
+    fn last_try(&self, error: RequestError) -> Result<LastTry, ApiError> {
+        match LastTry::new(error) {
+            Ok(LastTry::NoStream { subject }) => Ok(match self.domain() {
+                Some(domain) => LastTry::NoDomain { domain: domain.to_owned() },
+                None => LastTry::NoJetStream { subject },
+            }),
+            Ok(last) => Ok(last),
+            Err(PublishError::NoInbox) => Err(ApiError::NoInbox),
+            Err(PublishError::Denied { subject, text }) => Err(ApiError::Denied { subject, text }),
+            Err(PublishError::NotSent(error)) => Err(ApiError::NotSent(error)),
+            Err(error) => Err(ApiError::BadAnswer { subject: String::new(), why: error.to_string() }),
         }
     }
 }
@@ -138,6 +149,33 @@ pub enum ApiError {
         what: &'static str,
         /// The name.
         name: String,
+    },
+    /// The name is not one token of a subject, so it cannot be a JetStream domain. Nothing was sent.
+    #[error(
+        "`{domain}` is not a JetStream domain: it is empty, or contains white space or one of `.`, `*` and `>`"
+    )]
+    BadDomain {
+        /// The name.
+        domain: String,
+    },
+    /// The API prefix is not a subject without wildcards. Nothing was sent.
+    #[error(
+        "`{prefix}` is not an API prefix: use tokens with `.` between them, such as `$JS.hub.API`, without white space, \
+         `*` and `>`"
+    )]
+    BadPrefix {
+        /// The prefix.
+        prefix: String,
+    },
+    /// A mirror or a source names a domain and an external API prefix. Nothing was sent.
+    #[error(
+        "source `{source_name}` has the domain `{domain}` and an external API prefix: set only one of them"
+    )]
+    DomainAndExternal {
+        /// The stream of the source.
+        source_name: String,
+        /// The domain.
+        domain: String,
     },
     /// The name of a key-value or object store is invalid. Nothing was sent.
     #[error("`{name}` is not a name of a bucket: use letters, digits, `-` and `_`")]
@@ -225,6 +263,9 @@ impl ApiError {
             Self::NotSent(error) => !matches!(error, publish::PublishError::Unavailable { .. }),
             Self::GaveUp { .. } => false,
             Self::BadName { .. }
+            | Self::BadDomain { .. }
+            | Self::BadPrefix { .. }
+            | Self::DomainAndExternal { .. }
             | Self::BadBucket { .. }
             | Self::HistoryTooLong { .. }
             | Self::NoInbox
@@ -283,17 +324,6 @@ fn refusal(message: &Message) -> Result<(), Refused> {
         Ok(Answer { error: Some(refused) }) => Err(refused),
         // What is no JSON at all is found by whoever reads the rest.
         Ok(Answer { error: None }) | Err(_) => Ok(()),
-    }
-}
-
-fn last_try(error: RequestError) -> Result<LastTry, ApiError> {
-    match LastTry::new(error) {
-        Ok(LastTry::NoStream { subject }) => Ok(LastTry::NoJetStream { subject }),
-        Ok(last) => Ok(last),
-        Err(PublishError::NoInbox) => Err(ApiError::NoInbox),
-        Err(PublishError::Denied { subject, text }) => Err(ApiError::Denied { subject, text }),
-        Err(PublishError::NotSent(error)) => Err(ApiError::NotSent(error)),
-        Err(error) => Err(ApiError::BadAnswer { subject: String::new(), why: error.to_string() }),
     }
 }
 

@@ -88,6 +88,15 @@ pub enum LastTry {
         /// The subject.
         subject: String,
     },
+    /// No server answers on the JetStream API of a domain.
+    #[error(
+        "no server answers in JetStream domain `{domain}`: it does not exist, no leaf node reaches it, or the stream has no \
+         leader now; check the name, and the leaf-node connections with `nats server report leafnodes`"
+    )]
+    NoDomain {
+        /// The domain.
+        domain: String,
+    },
     /// The client did not send the message: no link was live in time, or the client was closed.
     #[error(transparent)]
     Unavailable(publish::PublishError),
@@ -149,6 +158,7 @@ impl LastTry {
             Self::Refused(refused) => refused.is_in_process(),
             Self::NoStream { .. }
             | Self::NoJetStream { .. }
+            | Self::NoDomain { .. }
             | Self::Unavailable(_)
             | Self::Denied { .. }
             | Self::NoInbox => false,

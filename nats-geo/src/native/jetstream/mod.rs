@@ -31,6 +31,7 @@
 //!   error when the stream or the consumer is gone.
 //! * [`kv`] and [`object`] are key-value and object stores on top of these.
 //! * A [`VirtualStream`] is one stream for all regions. Each region writes and reads its own part, also while it is cut off.
+//! * [`Context::with_domain`] reaches the JetStream of another domain, such as that of a hub behind a leaf node.
 //! * The nearest copy answers [`Stream::get`] and key-value reads. [`Stream::nearest`] returns that copy.
 //!
 //! Types of configuration and state are those of async-nats: [`consumer`], [`stream`].
@@ -42,7 +43,6 @@
 //! * `update_consumer`: [`Stream::create_consumer`] changes a consumer of the same name. `create_consumer_strict`.
 //! * Pause, resume, reset and unpin of consumers; reading by priority group.
 //! * Publishing without waiting for each acknowledgement (`send_publish`, `wait_for_acks`): publish from several tasks.
-//! * JetStream domains, and other API prefixes than `$JS.API`.
 //! * Lists of streams and of consumers, the stream of a subject, account information, subjects of a stream.
 //! * Deletion of single messages; purges up to a sequence, or that keep some messages. [`Stream::purge`] takes a subject.
 //! * Reads of the first or next message of a subject. [`Stream::get`] takes a sequence, [`Stream::last`] a subject.
@@ -76,6 +76,9 @@ mod question;
 mod api;
 pub use api::ApiError;
 pub(crate) use api::check_name;
+
+mod domain;
+use domain::ApiPrefix;
 
 mod streams;
 pub use streams::{Alternate, Stream, StreamInfo};
@@ -127,6 +130,7 @@ pub struct Context {
     client: GeoClient,
     options: PublishOptions,
     ids: Arc<MessageIds>,
+    api: ApiPrefix,
 }
 
 impl GeoClient {
@@ -147,7 +151,7 @@ impl GeoClient {
     /// # }
     /// ```
     pub fn jetstream_with(&self, options: PublishOptions) -> Context {
-        Context { client: self.clone(), options, ids: Arc::new(MessageIds::new()) }
+        Context { client: self.clone(), options, ids: Arc::new(MessageIds::new()), api: ApiPrefix::default() }
     }
 }
 

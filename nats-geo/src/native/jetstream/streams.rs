@@ -5,7 +5,8 @@ use async_nats::jetstream::stream::{Config, Info, Placement};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::api::{API, Repeat, check_name, parse};
+use super::api::{Repeat, check_name, parse};
+use super::domain::resolve_domains;
 use super::{ApiError, Context, Refused};
 
 /// A stream. Made by [`Context`]; clones are cheap enough.
@@ -23,6 +24,9 @@ pub struct StreamInfo {
     pub info: Info,
     /// The stream and its mirrors, the nearest to the server that was asked first. Empty where there is no mirror.
     pub alternates: Vec<Alternate>,
+    /// Its JetStream domain, where there is one. Servers name it in answers to [`Stream::info`] and
+    /// [`Context::get_stream`]. After a creation or a change it is the domain of the handle.
+    pub domain: Option<String>,
 }
 
 /// A stream that holds the same messages, under the same sequences.
@@ -43,7 +47,7 @@ impl Context {
     /// The server's own choice would be the region to which the client is connected now: after a failover the wrong
     /// one. Home is the region that was the nearest last, whether it is up or not. With `placement:
     /// Some(Placement::default())` the choice is left to the server. If there is such a stream already, wherever it is,
-    /// it is returned.
+    /// it is returned. In [another domain](Self::with_domain) the server chooses, unless `config` says where.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::ApiError> {
@@ -61,6 +65,7 @@ impl Context {
     /// A bad name, a configuration that the server refuses, or no answer in time.
     pub async fn create_stream(&self, mut config: Config) -> Result<Stream, ApiError> {
         check_name("stream", &config.name)?;
+        resolve_domains(&mut config)?;
         let chosen_here = config.placement.is_none();
         if chosen_here {
             config.placement = self.home_placement();
@@ -104,6 +109,7 @@ impl Context {
     /// There is no such stream, the server refuses the change, or no answer in time.
     pub async fn update_stream(&self, mut config: Config) -> Result<Stream, ApiError> {
         check_name("stream", &config.name)?;
+        resolve_domains(&mut config)?;
         if config.placement.is_none() {
             config.placement = self.get_stream(config.name.clone()).await?.info.info.config.placement;
         }
@@ -116,26 +122,36 @@ impl Context {
     /// There is no such stream, or no answer in time.
     pub async fn delete_stream(&self, name: &str) -> Result<(), ApiError> {
         check_name("stream", name)?;
-        let subject = format!("{API}.STREAM.DELETE.{name}");
+        let subject = self.subject(format_args!("STREAM.DELETE.{name}"));
         done_by_now(self.call_raw(subject, &json!({}), Repeat::Harmless).await.map(drop))
     }
 
     pub(crate) async fn stream_info(&self, name: &str) -> Result<StreamInfo, ApiError> {
         check_name("stream", name)?;
-        let subject = format!("{API}.STREAM.INFO.{name}");
+        let subject = self.subject(format_args!("STREAM.INFO.{name}"));
         let payload = self.call_raw(subject.clone(), &json!({}), Repeat::Harmless).await?;
-        StreamInfo::parse(&subject, &payload)
+        self.read_info(&subject, &payload)
+    }
+
+    fn read_info(&self, subject: &str, payload: &[u8]) -> Result<StreamInfo, ApiError> {
+        let info = StreamInfo::parse(subject, payload)?;
+        let domain = info.domain.or_else(|| self.domain().map(str::to_owned));
+        Ok(StreamInfo { domain, ..info })
     }
 
     async fn stream_call(&self, verb: &str, config: &Config) -> Result<Stream, ApiError> {
-        let subject = format!("{API}.STREAM.{verb}.{}", config.name);
+        let subject = self.subject(format_args!("STREAM.{verb}.{}", config.name));
         // A stream is made or changed once, however often it is asked for.
         let payload = self.call_raw(subject.clone(), config, Repeat::Harmless).await?;
-        Ok(Stream { context: self.clone(), info: StreamInfo::parse(&subject, &payload)? })
+        Ok(Stream { context: self.clone(), info: self.read_info(&subject, &payload)? })
     }
 
-    /// Where what this client makes belongs; `None` where there are no clusters.
+    /// Where what this client makes belongs; `None` where there are no clusters, and in a domain that may not have the
+    /// home region.
     pub(crate) fn home_placement(&self) -> Option<Placement> {
+        if !self.is_local() {
+            return None;
+        }
         let cluster = self.client().hub().home.cluster()?;
         Some(Placement { cluster: Some(cluster), tags: Vec::new() })
     }
@@ -207,8 +223,11 @@ impl Stream {
     /// The last message of this subject, as the leader of the stream knows it; of a mirror, that of the stream that it
     /// mirrors. Nobody knows it better, and whoever is about to write must not know it worse.
     pub(crate) async fn last_at_leader(&self, subject: &str) -> Result<Option<StreamMessage>, ApiError> {
-        let origin = self.info.info.config.mirror.as_ref().map_or_else(|| self.name(), |mirror| &mirror.name);
-        self.read_from_leader_of(origin, json!({ "last_by_subj": subject })).await
+        let question = json!({ "last_by_subj": subject });
+        match &self.info.info.config.mirror {
+            Some(mirror) => self.context.of_origin(mirror).read_from_leader_of(&mirror.name, question).await,
+            None => self.context.read_from_leader_of(self.name(), question).await,
+        }
     }
 
     /// Removes the messages of one subject, wildcards allowed, and returns how many there were.
@@ -220,7 +239,7 @@ impl Stream {
         struct Purged {
             purged: u64,
         }
-        let subject = format!("{API}.STREAM.PURGE.{}", self.name());
+        let subject = self.context.subject(format_args!("STREAM.PURGE.{}", self.name()));
         let purged: Purged =
             self.context.call(subject, &json!({ "filter": filter }), Repeat::Harmful).await?;
         Ok(purged.purged)
@@ -233,22 +252,25 @@ impl Stream {
     ) -> Result<Option<StreamMessage>, ApiError> {
         let name = self.name();
         if !self.info.info.config.allow_direct {
-            return self.read_from_leader_of(name, question).await;
+            return self.context.read_from_leader_of(name, question).await;
         }
         let none = None::<&serde_json::Value>;
+        let get = self.context.subject(format_args!("DIRECT.GET.{name}"));
         let found = match last_of {
             // In the subject, so that permissions can tell keys apart.
-            Some(subject) => self.context.direct(format!("{API}.DIRECT.GET.{name}.{subject}"), none).await?,
-            None => self.context.direct(format!("{API}.DIRECT.GET.{name}"), Some(&question)).await?,
+            Some(subject) => self.context.direct(format!("{get}.{subject}"), none).await?,
+            None => self.context.direct(get.clone(), Some(&question)).await?,
         };
         let Some(found) = found else { return Ok(None) };
         let bad = |error: &dyn std::fmt::Display| ApiError::BadAnswer {
-            subject: format!("{API}.DIRECT.GET.{name}"),
+            subject: get.clone(),
             why: error.to_string(),
         };
         StreamMessage::try_from(found).map(Some).map_err(|error| bad(&error))
     }
+}
 
+impl Context {
     async fn read_from_leader_of(
         &self,
         stream: &str,
@@ -258,8 +280,8 @@ impl Stream {
         struct Answer {
             message: async_nats::jetstream::stream::RawMessage,
         }
-        let subject = format!("{API}.STREAM.MSG.GET.{stream}");
-        match self.context.call_raw(subject.clone(), &question, Repeat::Harmless).await {
+        let subject = self.subject(format_args!("STREAM.MSG.GET.{stream}"));
+        match self.call_raw(subject.clone(), &question, Repeat::Harmless).await {
             Ok(payload) => {
                 let Answer { message } = parse(&subject, &payload)?;
                 let bad = |why: String| ApiError::BadAnswer { subject, why };
@@ -277,9 +299,10 @@ impl StreamInfo {
         struct More {
             #[serde(default)]
             alternates: Vec<Alternate>,
+            domain: Option<String>,
         }
-        let More { alternates } = parse(subject, payload)?;
-        Ok(Self { info: parse(subject, payload)?, alternates })
+        let More { alternates, domain } = parse(subject, payload)?;
+        Ok(Self { info: parse(subject, payload)?, alternates, domain })
     }
 }
 

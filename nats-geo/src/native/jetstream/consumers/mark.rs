@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::{Delivery, GONE_FOR};
 use crate::core::NoticeKind;
-use crate::native::jetstream::api::API;
 use crate::native::jetstream::{Context, DateTime};
 use crate::native::lines::shown;
 
@@ -57,7 +56,8 @@ impl Mark {
     }
 
     async fn seems_lost(self, context: &Context, stream: &str) -> Option<bool> {
-        let info = context.call_once::<Info>(format!("{API}.STREAM.INFO.{stream}"), &json!({})).await;
+        let subject = context.subject(format_args!("STREAM.INFO.{stream}"));
+        let info = context.call_once::<Info>(subject, &json!({})).await;
         Some(self.is_not_of(&info.ok()?))
     }
 

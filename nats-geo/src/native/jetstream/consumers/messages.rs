@@ -11,7 +11,6 @@ use futures_util::{Stream, StreamExt as _};
 use serde_json::json;
 
 use super::{Mark, Pull, PullOptions, PullRefusal, Pulled};
-use crate::native::jetstream::api::API;
 use crate::native::jetstream::{ApiError, Context, Message, Refused};
 
 /// The messages of a consumer, over all links that the client ever uses. Made by
@@ -166,7 +165,7 @@ impl State {
 
     async fn not_found(&self) -> Option<MessagesError> {
         let Self { stream, consumer, .. } = self;
-        let subject = format!("{API}.CONSUMER.INFO.{stream}.{consumer}");
+        let subject = self.context.subject(format_args!("CONSUMER.INFO.{stream}.{consumer}"));
         let error = self.context.call_once::<Info>(subject, &json!({})).await.err()?;
         tracing::debug!(target: "nats_geo", %stream, %consumer, %error, "a consumer is silent");
         match error.refused()? {

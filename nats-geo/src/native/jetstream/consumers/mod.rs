@@ -7,7 +7,7 @@
 use async_nats::jetstream::consumer::{self, IntoConsumerConfig as _, pull};
 use serde_json::json;
 
-use super::api::{API, Patience, Repeat, check_name};
+use super::api::{Patience, Repeat, check_name};
 use super::streams::done_by_now;
 use super::{ApiError, Context, Delivery, Stream};
 
@@ -74,7 +74,7 @@ impl Stream {
     /// There is none ([`ApiError::is_not_found`]), or no answer in time.
     pub async fn get_consumer(&self, name: &str) -> Result<Consumer, ApiError> {
         check_name("consumer", name)?;
-        let subject = format!("{API}.CONSUMER.INFO.{}.{name}", self.name());
+        let subject = self.context.subject(format_args!("CONSUMER.INFO.{}.{name}", self.name()));
         let info = self.context.call(subject, &json!({}), Repeat::Harmless).await?;
         Ok(Consumer { context: self.context.clone(), info })
     }
@@ -85,7 +85,7 @@ impl Stream {
     /// The consumer does not exist, or no server answers in time.
     pub async fn delete_consumer(&self, name: &str) -> Result<(), ApiError> {
         check_name("consumer", name)?;
-        let subject = format!("{API}.CONSUMER.DELETE.{}.{name}", self.name());
+        let subject = self.context.subject(format_args!("CONSUMER.DELETE.{}.{name}", self.name()));
         done_by_now(self.context.call_raw(subject, &json!({}), Repeat::Harmless).await.map(drop))
     }
 }
@@ -108,7 +108,7 @@ impl Context {
             "" => String::new(),
             filter => format!(".{filter}"),
         };
-        let subject = format!("{API}.CONSUMER.CREATE.{stream}.{name}{filter}");
+        let subject = self.subject(format_args!("CONSUMER.CREATE.{stream}.{name}{filter}"));
         let info = match patience {
             Patience::Full => self.call(subject, &body, Repeat::Harmless).await?,
             Patience::Once => self.call_once(subject, &body).await?,
@@ -133,7 +133,8 @@ impl Consumer {
     /// # Errors
     /// The consumer is gone, or no answer in time.
     pub async fn info(&mut self) -> Result<&consumer::Info, ApiError> {
-        let subject = format!("{API}.CONSUMER.INFO.{}.{}", self.info.stream_name, self.info.name);
+        let consumer::Info { stream_name, name, .. } = &self.info;
+        let subject = self.context.subject(format_args!("CONSUMER.INFO.{stream_name}.{name}"));
         self.info = self.context.call(subject, &json!({}), Repeat::Harmless).await?;
         Ok(&self.info)
     }

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::status::{PullRefusal, Rest, Status};
 use super::{Delivery, PullOptions};
-use crate::native::jetstream::api::{API, check_name};
+use crate::native::jetstream::api::check_name;
 use crate::native::jetstream::publish::pause_after;
 use crate::native::jetstream::{ApiError, Context};
 use crate::native::subscription::Copies;
@@ -106,7 +106,7 @@ impl Pull {
         Ok(Self {
             context: context.clone(),
             options: options.that_servers_take(),
-            subject: format!("{API}.CONSUMER.MSG.NEXT.{stream}.{consumer}"),
+            subject: context.subject(format_args!("CONSUMER.MSG.NEXT.{stream}.{consumer}")),
             inbox,
             subscription,
             copies: Copies::default(),

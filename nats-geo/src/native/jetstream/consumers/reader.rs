@@ -11,7 +11,7 @@ use futures_util::FutureExt as _;
 
 use super::{Delivery, GONE_FOR, Mark, OrderedError, OrderedOptions, Pull, PullRefusal, Pulled};
 use crate::native::PublishError;
-use crate::native::jetstream::api::{API, Patience};
+use crate::native::jetstream::api::Patience;
 use crate::native::jetstream::publish::pause_after;
 use crate::native::jetstream::{ApiError, Context, Stream};
 
@@ -297,7 +297,7 @@ async fn copies(stream: &Stream) -> Result<Vec<String>, ApiError> {
 
 /// Politeness, if it can be done at once: the server forgets the consumer by itself, too.
 fn forget(context: &Context, stream: &str, consumer: &str) {
-    let subject = format!("{API}.CONSUMER.DELETE.{stream}.{consumer}");
+    let subject = context.subject(format_args!("CONSUMER.DELETE.{stream}.{consumer}"));
     // Nobody listens for the answer.
     let reply = format!("_INBOX.{consumer}");
     let _ = context.client().publish_with_reply(subject, reply, Bytes::new()).now_or_never();

@@ -1,8 +1,10 @@
 //! Keys, as subjects of the stream.
 
 use async_nats::HeaderMap;
+use async_nats::jetstream::stream::Source;
 
 use super::Operation;
+use crate::native::jetstream::domain::{ApiPrefix, origin_prefix};
 
 /// The header that says what an entry does.
 pub(super) const OPERATION: &str = "KV-Operation";
@@ -16,12 +18,25 @@ pub(super) struct Keyspace {
     pub(super) bucket: String,
     /// `$KV.<bucket>.`; of a mirror that of the bucket that it mirrors.
     prefix: String,
+    /// First tokens of writes, with a dot at their end: the API prefix of another domain or account. Empty in the
+    /// client's own.
+    outside: String,
 }
 
 impl Keyspace {
-    pub(super) fn new(bucket: &str, origin: Option<&str>) -> Self {
-        let origin = origin.and_then(|name| name.strip_prefix("KV_")).unwrap_or(bucket);
-        Self { bucket: bucket.to_owned(), prefix: format!("$KV.{origin}.") }
+    /// The keys of a bucket that is read behind `api`. Writes to a mirror go to its origin.
+    pub(super) fn new(bucket: &str, mirror: Option<&Source>, api: &ApiPrefix) -> Self {
+        let origin = mirror.and_then(|mirror| mirror.name.strip_prefix("KV_")).unwrap_or(bucket);
+        let outside = match mirror {
+            Some(mirror) => origin_prefix(mirror, api).before_bucket(),
+            None => api.before_bucket(),
+        };
+        Self { bucket: bucket.to_owned(), prefix: format!("$KV.{origin}."), outside }
+    }
+
+    /// The subject of a write to the key with this [`subject`](Self::subject).
+    pub(super) fn written(&self, subject: &str) -> String {
+        format!("{}{subject}", self.outside)
     }
 
     /// `None` of what is no key.
@@ -56,21 +71,48 @@ pub(super) fn operation(headers: Option<&HeaderMap>) -> Operation {
 
 #[cfg(test)]
 mod tests {
+    use async_nats::jetstream::stream::External;
+
     use super::*;
 
     #[test]
     fn keys_and_subjects_lead_to_each_other() {
-        let keys = Keyspace::new("lamps", None);
+        let keys = keys_of(None, "$JS.API");
         assert_eq!(keys.subject("hall.colour/left=1").as_deref(), Some("$KV.lamps.hall.colour/left=1"));
         assert_eq!(keys.key("$KV.lamps.hall.colour"), Some("hall.colour"));
         assert_eq!(keys.key("$KV.other.hall"), None);
-        let mirror = Keyspace::new("lamps-ams", Some("KV_lamps"));
-        assert_eq!(mirror.subject("hall").as_deref(), Some("$KV.lamps.hall"));
+    }
+
+    #[test]
+    fn writes_go_to_the_bucket_that_is_read_through_a_domain_or_a_mirror() {
+        let mirror = |api: Option<&str>| {
+            let external = api.map(|api| External { api_prefix: api.into(), delivery_prefix: None });
+            Some(Source { name: "KV_origin".into(), external, ..Source::default() })
+        };
+        for (api, mirror, written) in [
+            ("$JS.API", None, "$KV.lamps.hall"),
+            ("$JS.hub.API", None, "$JS.hub.API.$KV.lamps.hall"),
+            ("JS.accounting.API", None, "JS.accounting.API.$KV.lamps.hall"),
+            ("$JS.API", mirror(None), "$KV.origin.hall"),
+            ("$JS.hub.API", mirror(None), "$JS.hub.API.$KV.origin.hall"),
+            ("$JS.API", mirror(Some("$JS.hub.API")), "$JS.hub.API.$KV.origin.hall"),
+            ("$JS.leaf.API", mirror(Some("$JS.hub.API")), "$JS.hub.API.$KV.origin.hall"),
+            ("$JS.leaf.API", mirror(Some("")), "$JS.leaf.API.$KV.origin.hall"),
+        ] {
+            let keys = keys_of(mirror.as_ref(), api);
+            let subject = keys.subject("hall").unwrap();
+            assert_eq!(subject, if mirror.is_some() { "$KV.origin.hall" } else { "$KV.lamps.hall" });
+            assert_eq!(keys.written(&subject), written);
+        }
+    }
+
+    fn keys_of(mirror: Option<&Source>, api: &str) -> Keyspace {
+        Keyspace::new("lamps", mirror, &ApiPrefix::new(api).unwrap())
     }
 
     #[test]
     fn what_is_no_key_has_no_subject() {
-        let keys = Keyspace::new("lamps", None);
+        let keys = keys_of(None, "$JS.API");
         for key in ["", ".a", "a.", "a..b", "a b", "a*", "*", ">", "a\n", "é"] {
             assert_eq!(keys.subject(key), None, "{key}");
         }

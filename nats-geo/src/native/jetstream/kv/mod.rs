@@ -90,8 +90,8 @@ impl Context {
 
 impl Store {
     fn new(stream: Stream, bucket: &str) -> Self {
-        let origin = stream.cached_info().info.config.mirror.as_ref().map(|mirror| mirror.name.as_str());
-        let keys = Keyspace::new(bucket, origin);
+        let mirror = stream.cached_info().info.config.mirror.as_ref();
+        let keys = Keyspace::new(bucket, mirror, &stream.context.api);
         Self { stream, keys }
     }
 
@@ -204,8 +204,9 @@ impl Store {
         let subject = self.keys.subject(key).ok_or_else(bad)?;
         let id = self.stream.context.fresh_name();
         headers.insert(NATS_MESSAGE_ID, id.as_str());
+        let written = self.keys.written(&subject);
         let (refused, unconfirmed) =
-            match self.stream.context.publish_with_headers(subject.clone(), headers, value).await {
+            match self.stream.context.publish_with_headers(written, headers, value).await {
                 Ok(ack) => return Ok(ack.sequence),
                 Err(PublishError::Refused(refused)) if refused.is_wrong_sequence() => (refused, false),
                 Err(PublishError::GaveUp { last: LastTry::Refused(refused), .. })

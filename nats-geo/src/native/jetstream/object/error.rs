@@ -83,6 +83,21 @@ pub enum PutError {
         /// Why.
         error: std::io::Error,
     },
+    /// A store of the same name in another JetStream domain acknowledged a part.
+    #[error(
+        "the object `{name}` belongs into object store `{bucket}` of JetStream domain `{domain}`, but the store of that name \
+         in domain `{found}` took its bytes; give stores names that no other domain has"
+    )]
+    OtherDomain {
+        /// The object.
+        name: String,
+        /// The store.
+        bucket: String,
+        /// The domain of the store.
+        domain: String,
+        /// The domain that acknowledged the part.
+        found: String,
+    },
     /// A part of it was not acknowledged.
     #[error("part {chunk} of the object `{name}` was not stored: {error}")]
     Publish {

@@ -105,11 +105,12 @@ impl Store {
             sha256.update(&chunk);
             size += chunk.len();
             let published = self.stream.context.publish(subject.clone(), chunk).await;
-            published.map_err(|error| PutError::Publish {
+            let ack = published.map_err(|error| PutError::Publish {
                 name: object.name.clone(),
                 chunk: chunks as u64,
                 error,
             })?;
+            self.check_domain(&object.name, ack.domain)?;
             chunks += 1;
         }
         Ok(ObjectInfo {
@@ -126,6 +127,18 @@ impl Store {
             digest: Some(format!("SHA-256={}", URL_SAFE.encode(sha256.finalize()))),
             deleted: false,
         })
+    }
+
+    /// Leaf nodes carry `$O.>` between domains, so a store of the same name in another domain takes the part, too.
+    fn check_domain(&self, name: &str, found: Option<String>) -> Result<(), PutError> {
+        let expected = self.stream.cached_info().domain.clone();
+        match (expected, found) {
+            (Some(domain), Some(found)) if domain != found => {
+                let (name, bucket) = (name.to_owned(), self.bucket.clone());
+                Err(PutError::OtherDomain { name, bucket, domain, found })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Says what the object is, in place of what was said before.
