@@ -16,7 +16,7 @@ fn run(args: &[&str], folder: &str, place: &Place) -> Result<String, String> {
 /// A shell that prints its variables.
 fn shell(place: &Place) -> PathBuf {
     let path = place.folder("shell");
-    std::fs::write(&path, "#!/bin/sh\nenv | grep ^NATS | sort\n").unwrap();
+    std::fs::write(&path, "#!/bin/sh\nenv | grep -E '^NATS_(URL|USER|PASSWORD)=' | sort\n").unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     path
 }
