@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use nats_geo::dns::{Dns, Resolver};
 
 use crate::ctl::opts::{CtlOpts, WaitOpts};
-use crate::look::opts::{ClustersOpts, GraphOpts, ServersOpts, StreamsOpts};
+use crate::look::opts::{GraphOpts, OverviewOpts, StreamsOpts};
 use crate::topology::RttOverride;
 use crate::topology_command::opts::TopologyCommand;
 use crate::up::opts::UpOpts;
@@ -116,9 +116,9 @@ pub enum Command {
     /// Look a name up with several resolvers: how fast are they, and which region do they lead to?
     Dns(Box<DnsOpts>),
     /// Show all servers of a super-cluster that runs anywhere: links, load, round-trip times
-    Servers(Box<ServersOpts>),
+    Servers(Box<OverviewOpts>),
     /// Show all clusters of a super-cluster, and the gateways between them
-    Clusters(Box<ClustersOpts>),
+    Clusters(Box<OverviewOpts>),
     /// Show the streams of an account, and how far mirrors and sources lag behind
     Streams(Box<StreamsOpts>),
     /// Draw the regions, gateways and leaf nodes of a super-cluster as SVG

@@ -258,7 +258,7 @@ impl SuperCluster {
         ready::wait_ready(&self.topology, &self.reachable(), self.ready_limit).await
     }
 
-    /// What keeps the super-cluster from being stable: servers that are not up, links, meta leaders, streams that do not hear
+    /// Returns the reasons why the super-cluster is not stable: servers that are not up, links, meta leaders, streams that do not hear
     /// their origins, instances of services. Nothing, if it is.
     pub async fn missing(&self) -> Vec<String> {
         let down = self.servers.iter().filter(|(_, server)| !server.is_up());
@@ -306,7 +306,7 @@ impl SuperCluster {
         Ok(())
     }
 
-    /// What configurations are made from.
+    /// Returns all that configurations are made from.
     fn wires(&self) -> wiring::Wires<'_> {
         wiring::Wires {
             topology: &self.topology,

@@ -77,13 +77,13 @@ impl Paths {
         of_region.map(|((_, server), paths)| (server, paths))
     }
 
-    /// What clients, gateways and leaf nodes of all regions use to reach `server`.
+    /// Returns the paths by which clients, gateways and leaf nodes of all regions reach `server`.
     pub(super) fn to_server(&self, server: &ServerName) -> impl Iterator<Item = &Path> {
         let between = self.between_servers().filter(move |((_, to), _)| to == server);
         self.clients_of(server).chain(between.map(|(_, path)| path))
     }
 
-    /// What servers use to reach servers of other regions.
+    /// Returns the paths by which servers reach servers of other regions.
     fn between_servers(&self) -> impl Iterator<Item = (&(String, ServerName), &Path)> {
         self.gateways.iter().chain(&self.leaves)
     }

@@ -36,7 +36,7 @@ pub(super) async fn wait_ready(
     }
 }
 
-/// What is missing now; nothing, if the super-cluster is stable.
+/// Returns all that is missing now; nothing, if the super-cluster is stable.
 pub(super) async fn missing_now(topology: &Topology, servers: &BTreeMap<ServerName, Monitor>) -> Vec<String> {
     missing(topology, &views(servers).await)
 }

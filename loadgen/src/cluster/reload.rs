@@ -12,12 +12,22 @@ use crate::topology::credentials::KeyError;
 use crate::topology::render::{auth_files, server};
 use crate::topology::{ServerName, Topology};
 
-/// Why a change was not applied. All servers have their old configuration then.
+/// Why a change was not applied. All servers have their old configuration then, except after [`NotRolledBack`](Self::NotRolledBack).
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
     /// No keys.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// Servers differ now: some have the new configuration.
+    #[error(
+        "{error}; and the old configuration is not back everywhere: {rollback}; end this super-cluster and start it again"
+    )]
+    NotRolledBack {
+        /// Why the change was not applied.
+        error: String,
+        /// Why it was not undone.
+        rollback: String,
+    },
     /// A file or a process.
     #[error("cannot change the configuration of {server}: {error}")]
     Io {
@@ -27,7 +37,7 @@ pub enum ReloadError {
         error: io::Error,
     },
     /// The server did not take it.
-    #[error("{server} refused its new configuration: {reason}; all servers have the old one again")]
+    #[error("{server} refused the configuration: {reason}")]
     Refused {
         /// The server.
         server: ServerName,
@@ -48,8 +58,9 @@ impl SuperCluster {
         if done.is_err() {
             self.topology = old;
             // The servers that took the new one, and the files of the others. They ran with this one a moment ago.
-            if let Err(error) = self.reload_all().await {
-                tracing::error!(%error, "cannot roll back");
+            if let (Err(error), Err(rollback)) = (&done, self.reload_all().await) {
+                let (error, rollback) = (error.to_string(), rollback.to_string());
+                return Err(ReloadError::NotRolledBack { error, rollback });
             }
         }
         done
@@ -114,7 +125,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// How often the server is asked.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
-/// What the server has logged about a failed reload, beyond the first `from` bytes of its log.
+/// Returns the reason of a failed reload that the server has logged beyond the first `from` bytes of its log.
 fn failure(log: &std::path::Path, from: u64) -> Option<String> {
     let text = std::fs::read(log).ok()?;
     let new = String::from_utf8_lossy(text.get(usize::try_from(from).ok()?..)?).into_owned();

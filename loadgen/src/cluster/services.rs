@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{LoginError, SuperCluster, login};
 
-/// What an instance answers, as far as it is used.
+/// The used part of an instance's PING response.
 #[derive(Deserialize)]
 struct Pong {
     name: String,

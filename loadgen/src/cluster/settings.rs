@@ -1,4 +1,4 @@
-//! What the servers of a run have in common, apart from their topology.
+//! Settings that all servers of a run share, apart from their topology.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -51,8 +51,9 @@ pub(super) async fn create(cluster: &SuperCluster) -> Result<(), CreateStreamsEr
 /// leader makes the consumers that do it.
 pub(super) async fn wait_in_sync(cluster: &SuperCluster) -> Result<(), CreateStreamsError> {
     let deadline = clock::now() + cluster.ready_limit;
+    let copies = copies(cluster).await?;
     loop {
-        let waiting = waiting(cluster).await?;
+        let waiting = waiting(cluster, &copies).await;
         let Some((name, origins)) = waiting.into_iter().next() else { return Ok(()) };
         if clock::now() >= deadline {
             return Err(CreateStreamsError::OutOfSync { name, waiting: origins });
@@ -63,24 +64,38 @@ pub(super) async fn wait_in_sync(cluster: &SuperCluster) -> Result<(), CreateStr
 
 /// The streams that do not hear their origins, as sentences.
 pub(super) async fn silent_now(cluster: &SuperCluster) -> Vec<String> {
-    match waiting(cluster).await {
-        Ok(waiting) => {
-            let sentence = |(name, origins): (String, Vec<String>)| {
-                format!("stream {name} hears nothing of {}", origins.join(", "))
-            };
-            waiting.into_iter().map(sentence).collect()
+    match copies(cluster).await {
+        Ok(copies) => {
+            let waiting = waiting(cluster, &copies).await.into_iter();
+            waiting
+                .map(|(name, origins)| format!("stream {name} hears nothing of {}", origins.join(", ")))
+                .collect()
         }
         Err(error) => vec![error.to_string()],
     }
 }
 
-/// Streams that copy others, with those origins that they do not hear although their servers are up.
-async fn waiting(cluster: &SuperCluster) -> Result<Vec<(String, Vec<String>)>, CreateStreamsError> {
+/// Streams that copy others and whose servers are up, each with a connection to ask it.
+async fn copies(cluster: &SuperCluster) -> Result<Vec<(Created, jetstream::Context)>, CreateStreamsError> {
+    let mut copies = Vec::new();
+    for stream in created(&cluster.topology).into_iter().filter(Created::copies) {
+        if is_reachable(cluster, &stream) {
+            let context = context(cluster, &stream).await?;
+            copies.push((stream, context));
+        }
+    }
+    Ok(copies)
+}
+
+/// Those of `copies` that do not hear origins whose servers are up, with these origins.
+async fn waiting(
+    cluster: &SuperCluster,
+    copies: &[(Created, jetstream::Context)],
+) -> Vec<(String, Vec<String>)> {
     let all = created(&cluster.topology);
     let heard = |name: &str| all.iter().any(|other| other.name == name && is_reachable(cluster, other));
     let mut waiting = Vec::new();
-    for stream in all.iter().filter(|stream| stream.copies() && is_reachable(cluster, stream)) {
-        let context = context(cluster, stream).await?;
+    for (stream, context) in copies {
         let info = context.request::<_, _, Value>(format!("STREAM.INFO.{}", stream.name), &json!({})).await;
         let origins: Vec<_> = match info {
             Ok(info) => silent(&info).into_iter().filter(|name| heard(name)).collect(),
@@ -90,7 +105,7 @@ async fn waiting(cluster: &SuperCluster) -> Result<Vec<(String, Vec<String>)>, C
             waiting.push((stream.name.clone(), origins));
         }
     }
-    Ok(waiting)
+    waiting
 }
 
 /// Whether a server of the stream's cluster is up and heard.

@@ -30,7 +30,7 @@ use clusters::ClustersReport;
 use connect::{Connection, Login, LoginError, OpenError};
 use gather::{GatherError, System};
 use graph::Graph;
-use opts::{ClustersOpts, GraphOpts, ServersOpts, StreamsOpts};
+use opts::{GraphOpts, OverviewOpts, StreamsOpts};
 use servers::ServersReport;
 use stream_list::{Domains, ListError};
 
@@ -94,7 +94,7 @@ impl LookPlan {
     ///
     /// # Errors
     /// The login is incomplete, or a file of it cannot be read.
-    pub fn servers(opts: ServersOpts) -> Result<Self, PlanError> {
+    pub fn servers(opts: OverviewOpts) -> Result<Self, PlanError> {
         let (login, timeout) = (Login::of(&opts.connect)?, opts.connect.timeout());
         Ok(Self { login, timeout, view: View::Servers, json: opts.json, watch: seconds(opts.watch) })
     }
@@ -103,7 +103,7 @@ impl LookPlan {
     ///
     /// # Errors
     /// The login is incomplete, or a file of it cannot be read.
-    pub fn clusters(opts: ClustersOpts) -> Result<Self, PlanError> {
+    pub fn clusters(opts: OverviewOpts) -> Result<Self, PlanError> {
         let (login, timeout) = (Login::of(&opts.connect)?, opts.connect.timeout());
         Ok(Self { login, timeout, view: View::Clusters, json: opts.json, watch: seconds(opts.watch) })
     }

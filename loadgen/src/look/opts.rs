@@ -60,25 +60,9 @@ impl ConnectOpts {
     }
 }
 
-/// Options of `loadgen servers`.
+/// Options of `loadgen servers` and `loadgen clusters`.
 #[derive(Args, Clone, Debug)]
-pub struct ServersOpts {
-    /// The super-cluster.
-    #[command(flatten)]
-    pub connect: ConnectOpts,
-
-    /// Print the rows as JSON instead of a table
-    #[arg(long)]
-    pub json: bool,
-
-    /// Look again after each pause of this many seconds
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS")]
-    pub watch: Option<u32>,
-}
-
-/// Options of `loadgen clusters`.
-#[derive(Args, Clone, Debug)]
-pub struct ClustersOpts {
+pub struct OverviewOpts {
     /// The super-cluster.
     #[command(flatten)]
     pub connect: ConnectOpts,

@@ -46,7 +46,7 @@ pub struct CheckOpts {
 #[derive(Clone, Debug, Subcommand)]
 pub enum RenderCommand {
     /// One nats-server configuration per server, to start by hand
-    NatsServer(Box<NatsServerOpts>),
+    NatsServer(Box<PlacedOpts>),
     /// docker-compose.yaml with one container per server
     Compose(Box<ComposeOpts>),
     /// Values of the official NATS chart for Kubernetes, one file per cluster
@@ -56,7 +56,7 @@ pub enum RenderCommand {
     /// User data for virtual machines, one file per server
     CloudInit(Box<CloudInitOpts>),
     /// Contexts of the `nats` CLI, one per cluster and user
-    Contexts(Box<ContextsOpts>),
+    Contexts(Box<PlacedOpts>),
 }
 
 /// Where rendered files go.
@@ -103,9 +103,9 @@ pub struct SizeOpts {
     pub cluster_members: u16,
 }
 
-/// Options of `loadgen topology render nats-server`.
+/// Options of `loadgen topology render nats-server` and `contexts`, which place servers at the same addresses.
 #[derive(Args, Clone, Debug)]
-pub struct NatsServerOpts {
+pub struct PlacedOpts {
     /// Render this file, or this preset
     #[arg(value_name = "FILE|PRESET")]
     pub topology: String,
@@ -258,23 +258,6 @@ pub struct CloudInitOpts {
     /// Install this version of nats-server, unless the topology says another one
     #[arg(long, default_value = "2.14.2", value_name = "VERSION")]
     pub nats_version: String,
-}
-
-/// Options of `loadgen topology render contexts`.
-#[derive(Args, Clone, Debug)]
-pub struct ContextsOpts {
-    /// Render this file, or this preset
-    #[arg(value_name = "FILE|PRESET")]
-    pub topology: String,
-    /// Where files go.
-    #[command(flatten)]
-    pub out: OutOpts,
-    /// The shared password.
-    #[command(flatten)]
-    pub password: PasswordOpts,
-    /// Where servers are.
-    #[command(flatten)]
-    pub addresses: AddressOpts,
 }
 
 /// Options of `loadgen topology env`.

@@ -6,8 +6,8 @@ use super::TopologyCommandError;
 use super::certificates::{Named, certificates};
 use super::load::{load, supercluster};
 use super::opts::{
-    AddressOpts, CloudInitOpts, ComposeOpts, ContextsOpts, FlyOpts, HelmOpts, NatsServerOpts, OutOpts,
-    PasswordOpts, RenderCommand,
+    AddressOpts, CloudInitOpts, ComposeOpts, FlyOpts, HelmOpts, OutOpts, PasswordOpts, PlacedOpts,
+    RenderCommand,
 };
 use super::session;
 use super::write::{secrets, seed, write};
@@ -82,7 +82,7 @@ impl<'a> Workshop<'a> {
     }
 }
 
-fn nats_server(opts: &NatsServerOpts) -> Result<String, TopologyCommandError> {
+fn nats_server(opts: &PlacedOpts) -> Result<String, TopologyCommandError> {
     let topology = load(&opts.topology)?;
     let addresses = addresses(&topology, &opts.addresses)?;
     let workshop = Workshop::open(&topology, &opts.out, &opts.password, addresses.hosts_of_all())?;
@@ -173,7 +173,7 @@ fn cloud_init(opts: &CloudInitOpts) -> Result<String, TopologyCommandError> {
     ))
 }
 
-fn contexts(opts: &ContextsOpts) -> Result<String, TopologyCommandError> {
+fn contexts(opts: &PlacedOpts) -> Result<String, TopologyCommandError> {
     let topology = load(&opts.topology)?;
     let addresses = addresses(&topology, &opts.addresses)?;
     let workshop = Workshop::open(&topology, &opts.out, &opts.password, addresses.hosts_of_all())?;

@@ -10,7 +10,7 @@ use super::plan::Beside;
 use super::world::World;
 use crate::clock;
 use crate::cluster::faults::FaultError;
-use crate::cluster::{StartOptions, SuperCluster};
+use crate::cluster::{ReloadError, StartOptions, SuperCluster};
 use crate::topology::{MAX_RTT_MS, Topology, difference};
 
 /// An order, as the demo and `loadgen ctl` send it. A target is the name of a region, or of a server.
@@ -165,7 +165,8 @@ async fn change(cluster: &mut SuperCluster, start: &mut StartOptions, topology: 
                     start.topology = topology;
                     eprintln!("every server has taken it");
                 }
-                Err(error) => eprintln!("not applied: {error}"),
+                Err(error @ ReloadError::NotRolledBack { .. }) => eprintln!("not applied: {error}"),
+                Err(error) => eprintln!("not applied: {error}; all servers have the old configuration"),
             }
         }
         Err(error) => eprintln!("the topology file is not applied: {error}"),

@@ -74,12 +74,25 @@ async fn a_changed_file_is_applied_everywhere_or_nowhere() {
     // What a server refuses is nowhere.
     std::fs::write(&file, topology(CIRCLE)).unwrap();
     let said_now = said(&mut errors, "not applied").await;
+    assert!(said_now.contains("+ account B") && said_now.contains("refused the configuration"), "{said_now}");
+    for url in &urls {
+        assert!(connects(url, "new").await && !connects(url, "b").await, "{url}");
+    }
+
+    // The first server takes this one and gives it back, because the second does not answer.
+    let processes = place.processes().await;
+    let stopped = processes.iter().find(|line| line.contains("lon-1.conf")).unwrap();
+    let stopped = Pid::from_raw(stopped.split_whitespace().next().unwrap().parse().unwrap());
+    kill(stopped, Signal::SIGSTOP).unwrap();
+    std::fs::write(&file, topology(&AFTER.replace("name = \"new\"", "name = \"newest\""))).unwrap();
+    let said_now = said(&mut errors, "not applied").await;
+    kill(stopped, Signal::SIGCONT).unwrap();
     assert!(
-        said_now.contains("+ account B") && said_now.contains("refused its new configuration"),
+        said_now.contains("lon-1 refused") && said_now.contains("have the old configuration"),
         "{said_now}"
     );
     for url in &urls {
-        assert!(connects(url, "new").await && !connects(url, "b").await, "{url}");
+        assert!(connects(url, "new").await && !connects(url, "newest").await, "{url}");
     }
 
     // Nor is what is wrong, or needs a restart.
