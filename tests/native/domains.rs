@@ -112,7 +112,10 @@ async fn buckets_are_written_through_their_mirrors(hub: &Context, spoke: &Contex
     within("creating again", near.create("hall", "green".into())).await.unwrap();
     wait_for("its value in the mirror", async || near.get("hall").await.unwrap().filter(|it| it == "green"))
         .await;
-    assert_eq!(within("the namesake", others.get("hall")).await.unwrap(), None);
+    // Any server that may answer for the namesake gets its turn: none of them is the mirror.
+    for _ in 0..20 {
+        assert_eq!(within("the namesake", others.get("hall")).await.unwrap(), None);
+    }
 }
 
 /// Leaf nodes carry the subjects of object stores from domain to domain.

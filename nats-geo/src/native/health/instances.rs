@@ -16,12 +16,14 @@ struct Pong {
     metadata: Option<BTreeMap<String, String>>,
 }
 
-/// Instances of the link's own region answer within milliseconds. Half of the longest time of a check leaves the other half for
-/// a slow link.
-const WAIT: Duration = Duration::from_secs(1);
-
-/// Passes when at least this many instances say in their metadata that they are in the link's region.
-pub(super) async fn at_least(link: HealthCheckLink, name: String, least: usize) -> Result<(), String> {
+/// Passes when at least this many instances say in their metadata that they are in the link's region. Waits for half of the
+/// check's time: such instances answer within milliseconds, and the count must be known before the check times out.
+pub(super) async fn at_least(
+    link: HealthCheckLink,
+    name: String,
+    least: usize,
+    timeout: Duration,
+) -> Result<(), String> {
     let inbox = link.nats().new_inbox();
     let mut answers = link.nats().subscribe(inbox.clone()).await.map_err(|error| error.to_string())?;
     let asked = link.nats().publish_with_reply(format!("$SRV.PING.{name}"), inbox, "".into()).await;
@@ -40,7 +42,7 @@ pub(super) async fn at_least(link: HealthCheckLink, name: String, least: usize) 
         }
     };
     // Not all have answered by then: the count says so.
-    let _ = tokio::time::timeout(WAIT, counting).await;
+    let _ = tokio::time::timeout(timeout / 2, counting).await;
     if found.len() < least {
         return Err(format!("{} of {least} instances answer in {}", found.len(), link.region()));
     }

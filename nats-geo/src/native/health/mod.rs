@@ -57,7 +57,8 @@ pub struct HealthCheck {
     failures: u32,
 }
 
-type Check = Arc<dyn Fn(HealthCheckLink) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+/// A check, and the time that it has.
+type Check = Arc<dyn Fn(HealthCheckLink, Duration) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// A stream elects a new leader within seconds: with three failures in a row that moves no client, and clients leave an
 /// unhealthy region after 10 to 17 s. A thousand clients make 200 checks per second.
@@ -95,7 +96,7 @@ impl HealthCheckLink {
 impl HealthCheck {
     /// Returns a check that JetStream answers this account (`$JS.API.INFO`).
     pub fn jetstream() -> Self {
-        Self::of("JetStream", Arc::new(|link| api_answers(link, INFO.into(), Bytes::new()).boxed()))
+        Self::of("JetStream", Arc::new(|link, _| api_answers(link, INFO.into(), Bytes::new()).boxed()))
     }
 
     /// Returns a check that this stream can be read: its leader replies that it has no message of the highest possible
@@ -104,7 +105,7 @@ impl HealthCheck {
         let name = name.into();
         let problem = check_name("stream", &name).err().map(|error| error.to_string());
         let subject = format!("{MESSAGE_GET}.{name}");
-        let check: Check = Arc::new(move |link| api_answers(link, subject.clone(), NOBODY.into()).boxed());
+        let check: Check = Arc::new(move |link, _| api_answers(link, subject.clone(), NOBODY.into()).boxed());
         Self { problem, ..Self::of(format!("stream {name}"), check) }
     }
 
@@ -121,7 +122,8 @@ impl HealthCheck {
             None
         };
         let title = format!("service {name}");
-        let check: Check = Arc::new(move |link| instances::at_least(link, name.clone(), at_least).boxed());
+        let check: Check =
+            Arc::new(move |link, timeout| instances::at_least(link, name.clone(), at_least, timeout).boxed());
         Self { problem, ..Self::of(title, check) }
     }
 
@@ -134,7 +136,7 @@ impl HealthCheck {
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
-        Self::of(name, Arc::new(move |link| check(link).boxed()))
+        Self::of(name, Arc::new(move |link, _| check(link).boxed()))
     }
 
     fn of(name: impl Into<String>, check: Check) -> Self {
@@ -163,7 +165,7 @@ impl HealthCheck {
 
     async fn ask(&self, link: HealthCheckLink) -> Result<(), String> {
         // A check that panics has failed; the driver goes on.
-        let asking = AssertUnwindSafe(async { (self.check)(link).await }).catch_unwind();
+        let asking = AssertUnwindSafe(async { (self.check)(link, self.timeout).await }).catch_unwind();
         let answer = match tokio::time::timeout(self.timeout, asking).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_panic)) => Err("the check panicked".into()),

@@ -262,6 +262,12 @@ fn expecting(revision: u64) -> HeaderMap {
     headers
 }
 
+/// Servers let a mirror with `mirror_direct` answer for every stream that has its origin's name. A mirror of another domain or
+/// account would answer for its origin's namesake beside it, and its origin is asked elsewhere.
+const fn is_of_this_api(origin: &stream::Source) -> bool {
+    origin.domain.is_none() && origin.external.is_none()
+}
+
 /// A bucket as a stream, by the conventions of all NATS clients.
 fn stream_config(config: Config) -> stream::Config {
     let store_of = |mut source: stream::Source| {
@@ -295,7 +301,7 @@ fn stream_config(config: Config) -> stream::Config {
         allow_rollup: true,
         deny_delete: true,
         allow_direct: true,
-        mirror_direct: config.mirror_direct || config.mirror.is_some(),
+        mirror_direct: config.mirror_direct || config.mirror.as_ref().is_some_and(is_of_this_api),
         mirror: config.mirror.map(store_of),
         sources: config.sources.map(|sources| sources.into_iter().map(source_of).collect()),
         num_replicas: config.num_replicas.max(1),
@@ -305,5 +311,22 @@ fn stream_config(config: Config) -> stream::Config {
         allow_message_ttl: config.limit_markers.is_some(),
         subject_delete_marker_ttl: config.limit_markers,
         ..stream::Config::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_mirror_beside_its_origin_answers_for_it() {
+        let bucket = |origin: stream::Source| {
+            stream_config(Config { bucket: "near".into(), mirror: Some(origin), ..Config::default() })
+        };
+        let here = || stream::Source { name: "lamps".into(), ..Default::default() };
+        assert!(bucket(here()).mirror_direct);
+        assert!(!bucket(stream::Source { domain: Some("hub".into()), ..here() }).mirror_direct);
+        let external = stream::External { api_prefix: "$JS.hub.API".into(), delivery_prefix: None };
+        assert!(!bucket(stream::Source { external: Some(external), ..here() }).mirror_direct);
     }
 }
