@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
-use crate::clients::{Client, ConnectError, Population, Spec};
+use crate::clients::{Access, Client, ConnectError, Population, Spec};
 use crate::cluster::{SuperCluster, UnknownNameError};
 use crate::load::requests::Requests;
 use crate::machine::ProcessorTime;
@@ -111,10 +111,11 @@ async fn try_out(plan: &Plan, cluster: &SuperCluster) -> Result<Option<(f64, f64
         Client::connect(Spec {
             population: Population::NatsGeo,
             region: region.clone(),
-            number,
+            number: number.into(),
             urls: urls.clone(),
             policy: plan.policy(),
             seed: plan.seed.wrapping_add(u64::from(number)),
+            access: Access::default(),
         })
     });
     let clients = try_join_all(connecting).await?;

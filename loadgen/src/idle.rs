@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clients::{Client, ConnectError, Population, Spec};
+use crate::clients::{Access, Client, ConnectError, Population, Spec};
 use crate::clock;
 use crate::cluster::{SuperCluster, UnknownNameError};
 use crate::plan::Plan;
@@ -65,10 +65,11 @@ fn spec(plan: &Plan, cluster: &SuperCluster, region: &str, number: u16) -> Resul
     Ok(Spec {
         population: Population::NatsGeo,
         region: region.to_owned(),
-        number,
+        number: number.into(),
         urls: endpoints.into_iter().map(|endpoint| endpoint.tcp_url).collect(),
         policy: plan.policy(),
         seed: plan.seed.wrapping_add(u64::from(number)),
+        access: Access::default(),
     })
 }
 

@@ -8,7 +8,7 @@ use nats_geo::core::Config;
 
 use crate::capacity::Load;
 use crate::cli::FaultKind;
-use crate::clients::{Client, ConnectError, Outcome, Population, Seat, Sign, Spec};
+use crate::clients::{Access, Client, ConnectError, Outcome, Population, Seat, Sign, Spec};
 use crate::clock;
 use crate::cluster::faults::FaultError;
 use crate::cluster::{CheckLeaksError, SuperCluster, UnknownNameError};
@@ -176,7 +176,15 @@ impl Round {
         let which = u64::from(number) + 1_000 * u64::from(self.number) + 1_000_000 * self.fault as u64;
         let place = plan.topology.regions().iter().position(|known| known == region).unwrap_or(0);
         let seed = plan.seed.wrapping_add(which).wrapping_add(1_000_000_000 * place as u64);
-        Ok(Spec { population, region: region.to_owned(), number, urls, policy: plan.policy(), seed })
+        Ok(Spec {
+            population,
+            region: region.to_owned(),
+            number: number.into(),
+            urls,
+            policy: plan.policy(),
+            seed,
+            access: Access::default(),
+        })
     }
 
     /// What is hit: the region, or its server with most of the clients that live there.

@@ -18,6 +18,7 @@ use crate::report::checks::{Measured, checks, verdict};
 use crate::report::model::{Generator, Idle, Report, VERSION};
 use crate::report::summary;
 use crate::round::{Round, RoundError, Seen};
+use crate::seed::Lcg;
 
 /// Why a run ended without a report.
 #[derive(Debug, thiserror::Error)]
@@ -139,13 +140,11 @@ pub fn to_json(report: &Report) -> String {
 /// Every fault in turn, repetition by repetition, so that a slow drift of the machine hits all alike.
 fn rounds(plan: &Plan) -> Vec<Round> {
     let ping_interval = plan.policy().watch.ping_interval;
-    let mut random = plan.seed;
+    let mut random = Lcg::new(plan.seed);
     let mut rounds = Vec::new();
     for number in 0..plan.rounds {
         for (fault, region) in &plan.faults {
-            random = random.wrapping_mul(LCG_MULTIPLIER).wrapping_add(LCG_INCREMENT);
-            let share = f64::from((random >> 32) as u32) / f64::from(u32::MAX);
-            let phase = ping_interval.mul_f64(share);
+            let phase = ping_interval.mul_f64(random.share());
             let is_played = |which: &Population| number < rounds_of(*which, *fault, plan);
             let played = Population::ALL.into_iter().filter(is_played);
             rounds.extend(played.map(|population| Round {
@@ -169,10 +168,6 @@ const fn rounds_of(population: Population, fault: FaultKind, plan: &Plan) -> u16
         (Population::Stock, _) => plan.rounds.div_ceil(2),
     }
 }
-
-/// Knuth's MMIX generator: phases need to differ, no more.
-const LCG_MULTIPLIER: u64 = 6_364_136_223_846_793_005;
-const LCG_INCREMENT: u64 = 1_442_695_040_888_963_407;
 
 /// What all rounds saw.
 #[derive(Debug, Default)]

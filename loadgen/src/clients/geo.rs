@@ -15,15 +15,28 @@ pub(super) struct Geo {
 impl Geo {
     pub(super) async fn connect(spec: &Spec, journal: Journal) -> Result<Self, String> {
         let options = nats_geo::GeoOptions::new().config(spec.policy.clone()).seed(spec.seed);
+        let options = spec.access.of_geo(options)?;
         let client = options.connect(spec.urls.join(",")).await.map_err(|error| error.to_string())?;
         let mut notices = client.notices();
         let started = client.started();
+        journal.sits(
+            crate::clock::now(),
+            client.snapshot().active.map(|place| seat(place.region.as_str(), place.server)),
+        );
         tokio::spawn(async move {
             while let Some(notice) = notices.next().await {
                 match notice {
                     Ok(notice) => {
+                        let at = started + notice.at.since_start();
+                        match &notice.kind {
+                            NoticeKind::Moved { to, .. } => {
+                                journal.sits(at, Some(seat(to.region.as_str(), to.server.clone())));
+                            }
+                            NoticeKind::Offline => journal.sits(at, None),
+                            _ => {}
+                        }
                         if let Some(sign) = sign(&notice.kind) {
-                            journal.note(started + notice.at.since_start(), sign);
+                            journal.note(at, sign);
                         }
                     }
                     Err(missed) => tracing::error!(%missed, "the journal of a client has a gap"),
@@ -35,7 +48,7 @@ impl Geo {
 
     pub(super) fn seat(&self) -> Option<Seat> {
         let place = self.client.snapshot().active?;
-        Some(Seat { region: place.region.to_string(), server: place.server.unwrap_or_default() })
+        Some(seat(place.region.as_str(), place.server))
     }
 
     pub(super) fn base_rtt(&self, region: &str) -> Option<std::time::Duration> {
@@ -45,6 +58,10 @@ impl Geo {
 
     pub(super) async fn request(&self, subject: &str, payload: Bytes) -> bool {
         self.client.request(subject.to_owned(), payload).await.is_ok()
+    }
+
+    pub(super) async fn publish_to_stream(&self, subject: &str, payload: Bytes) -> bool {
+        self.client.jetstream().publish(subject.to_owned(), payload).await.is_ok()
     }
 
     pub(super) async fn subscribe(
@@ -61,6 +78,10 @@ impl Geo {
         self.client.flush().await.map_err(|error| error.to_string())?;
         Ok(subscriber.map(|message| message.payload.clone()).boxed())
     }
+}
+
+fn seat(region: &str, server: Option<String>) -> Seat {
+    Seat { region: region.to_owned(), server: server.unwrap_or_default() }
 }
 
 fn sign(kind: &NoticeKind) -> Option<Sign> {

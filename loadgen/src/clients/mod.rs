@@ -1,8 +1,9 @@
 //! The two kinds of clients that loadgen measures, behind one interface: nats-geo (`geo`) and stock async-nats (`stock`).
 //!
-//! Owns how a client of each kind connects, requests and subscribes, and how it reports a move. Must not know faults, rounds
-//! or reports.
+//! Owns how a client of each kind connects, requests, publishes and subscribes, and how it reports a move. Must not know
+//! faults, rounds or reports.
 
+mod access;
 mod geo;
 mod stock;
 
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
+pub use access::Access;
 pub(crate) use stock::prove_subscribed;
 
 /// Which kind of client.
@@ -46,7 +48,7 @@ pub struct Client {
     /// Where it is.
     pub region: String,
     /// Its number within its region and population, from 0.
-    pub number: u16,
+    pub number: u32,
     kind: Kind,
     journal: Journal,
 }
@@ -83,16 +85,29 @@ pub enum Sign {
 
 /// What a client noticed, and when.
 #[derive(Clone, Debug, Default)]
-pub struct Journal(Arc<Mutex<Vec<(Instant, Sign)>>>);
+pub struct Journal(Arc<Mutex<Entries>>);
+
+#[derive(Clone, Debug, Default)]
+struct Entries {
+    signs: Vec<(Instant, Sign)>,
+    seats: Vec<(Instant, Option<Seat>)>,
+}
 
 impl Journal {
     fn note(&self, at: Instant, sign: Sign) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((at, sign));
+        self.lock().signs.push((at, sign));
     }
 
-    /// Everything so far.
-    pub fn signs(&self) -> Vec<(Instant, Sign)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// From now on, it is there; `None`: nowhere.
+    fn sits(&self, at: Instant, seat: Option<Seat>) {
+        let mut entries = self.lock();
+        if entries.seats.last().is_none_or(|(_, last)| *last != seat) {
+            entries.seats.push((at, seat));
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,7 +128,7 @@ pub enum Outcome {
 pub struct ConnectError {
     population: Population,
     region: String,
-    number: u16,
+    number: u32,
     reason: String,
 }
 
@@ -125,13 +140,15 @@ pub struct Spec {
     /// Where it is.
     pub region: String,
     /// Its number.
-    pub number: u16,
+    pub number: u32,
     /// The servers as seen from its region.
     pub urls: Vec<String>,
     /// Policy, for nats-geo.
     pub policy: nats_geo::core::Config,
     /// Seed, for nats-geo.
     pub seed: u64,
+    /// Credentials and certificates.
+    pub access: Access,
 }
 
 impl Client {
@@ -170,7 +187,12 @@ impl Client {
 
     /// What happened to it so far.
     pub fn signs(&self) -> Vec<(Instant, Sign)> {
-        self.journal.signs()
+        self.journal.lock().signs.clone()
+    }
+
+    /// Where it was, since when; `None`: nowhere.
+    pub fn seats(&self) -> Vec<(Instant, Option<Seat>)> {
+        self.journal.lock().seats.clone()
     }
 
     /// Sends a request and waits for its answer, at most until the deadline.
@@ -182,6 +204,21 @@ impl Client {
             }
         };
         match tokio::time::timeout(REQUEST_DEADLINE, answer).await {
+            Ok(true) => Outcome::Ok,
+            Ok(false) => Outcome::Failed,
+            Err(_) => Outcome::TimedOut,
+        }
+    }
+
+    /// Publishes to a stream and waits for its acknowledgement, at most until the deadline. The client resends by its own rules.
+    pub async fn publish_to_stream(&self, subject: &str, payload: Bytes) -> Outcome {
+        let acknowledged = async {
+            match &self.kind {
+                Kind::Geo(geo) => geo.publish_to_stream(subject, payload).await,
+                Kind::Stock(stock) => stock.publish_to_stream(subject, payload).await,
+            }
+        };
+        match tokio::time::timeout(REQUEST_DEADLINE, acknowledged).await {
             Ok(true) => Outcome::Ok,
             Ok(false) => Outcome::Failed,
             Err(_) => Outcome::TimedOut,

@@ -16,7 +16,7 @@ pub(super) struct Stock {
 impl Stock {
     pub(super) async fn connect(spec: &Spec, journal: Journal) -> Result<Self, String> {
         let (told, mut events) = tokio::sync::mpsc::unbounded_channel();
-        let options = async_nats::ConnectOptions::new().event_callback(move |event| {
+        let options = spec.access.of_stock(async_nats::ConnectOptions::new())?.event_callback(move |event| {
             let at = clock::now();
             // The receiver lives as long as the client.
             let _ = told.send((at, event));
@@ -25,15 +25,21 @@ impl Stock {
         let parsed = spec.urls.iter().map(|url| url.parse::<async_nats::ServerAddr>());
         let servers = parsed.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
         let client = options.connect(servers).await.map_err(|error| error.to_string())?;
+        let observed = client.clone();
+        journal.sits(clock::now(), Some(seat(&client)));
         tokio::spawn(async move {
             let mut connections = 0;
             while let Some((at, event)) = events.recv().await {
                 match event {
-                    async_nats::Event::Disconnected => journal.note(at, Sign::Trouble),
+                    async_nats::Event::Disconnected => {
+                        journal.note(at, Sign::Trouble);
+                        journal.sits(at, None);
+                    }
                     async_nats::Event::Connected => {
                         connections += 1;
                         journal.note(at, Sign::Opened(connections));
                         journal.note(at, Sign::Moved(connections));
+                        journal.sits(at, Some(seat(&observed)));
                     }
                     _ => {}
                 }
@@ -44,14 +50,19 @@ impl Stock {
 
     pub(super) fn seat(&self) -> Option<Seat> {
         let connected = self.client.connection_state() == async_nats::connection::State::Connected;
-        connected.then(|| {
-            let info = self.client.server_info();
-            Seat { region: info.cluster.unwrap_or_default(), server: info.server_name }
-        })
+        connected.then(|| seat(&self.client))
     }
 
     pub(super) async fn request(&self, subject: &str, payload: Bytes) -> bool {
         self.client.request(subject.to_owned(), payload).await.is_ok()
+    }
+
+    pub(super) async fn publish_to_stream(&self, subject: &str, payload: Bytes) -> bool {
+        let jetstream = async_nats::jetstream::new(self.client.clone());
+        match jetstream.publish(subject.to_owned(), payload).await {
+            Ok(acknowledged) => acknowledged.await.is_ok(),
+            Err(_) => false,
+        }
     }
 
     pub(super) async fn subscribe(
@@ -68,6 +79,11 @@ impl Stock {
         prove_subscribed(&self.client).await?;
         Ok(subscriber.map(|message| message.payload).boxed())
     }
+}
+
+fn seat(client: &async_nats::Client) -> Seat {
+    let info = client.server_info();
+    Seat { region: info.cluster.unwrap_or_default(), server: info.server_name }
 }
 
 /// An echo of our own comes back only after the server has taken in the SUBs before it.

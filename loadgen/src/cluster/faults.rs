@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use super::ready::NotReadyError;
 use super::server::{Server, State};
 use super::streams::CreateStreamsError;
-use super::{SuperCluster, UnknownNameError};
+use super::{NatsServer, SuperCluster, UnknownNameError, VersionError};
 use crate::clock;
 use crate::topology::ServerName;
 
@@ -158,6 +158,26 @@ impl SuperCluster {
         let at = self.send(&name, Signal::SIGUSR2, "retire", State::Up, State::LameDuck)?;
         self.paths.clients_of(&name).for_each(crate::wan::Path::refuse);
         Ok(at)
+    }
+
+    /// SIGTERM: the server closes its clients and ends. Its ports refuse.
+    pub fn terminate_server(&mut self, server: &str) -> Result<Instant, FaultError> {
+        let name = self.find(server)?;
+        let at = self.send(&name, Signal::SIGTERM, "terminate", State::Up, State::LameDuck)?;
+        self.paths.clients_of(&name).for_each(crate::wan::Path::refuse);
+        Ok(at)
+    }
+
+    /// From its next start on, the server runs this nats-server: a version or a path.
+    ///
+    /// # Errors
+    /// There is no such server, or no such nats-server.
+    pub fn choose_version(&mut self, server: &str, version: &str) -> Result<(), VersionError> {
+        let found = NatsServer::of_topology(version)?;
+        if let Ok(name) = self.find(server) {
+            self.other_versions.insert(name, found);
+        }
+        Ok(())
     }
 
     /// SIGSTOP: the kernel still accepts and acknowledges, the server does nothing.

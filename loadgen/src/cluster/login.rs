@@ -29,13 +29,17 @@ pub(super) async fn connect(
     login: &Login,
     tls: Option<&MadeFiles>,
 ) -> Result<async_nats::Client, LoginError> {
-    let options = options(login, tls)?.name(OWN_NAME);
+    let options = login_options(async_nats::ConnectOptions::new(), login, tls)?.name(OWN_NAME);
     let failed = |error| LoginError::Connect { urls: urls.join(","), error };
     options.connect(urls).await.map_err(failed)
 }
 
-fn options(login: &Login, tls: Option<&MadeFiles>) -> Result<async_nats::ConnectOptions, LoginError> {
-    let options = async_nats::ConnectOptions::new();
+/// Adds credentials and certificates to the options of a connection.
+pub(crate) fn login_options(
+    options: async_nats::ConnectOptions,
+    login: &Login,
+    tls: Option<&MadeFiles>,
+) -> Result<async_nats::ConnectOptions, LoginError> {
     let options = match login {
         Login::Anonymous => options,
         Login::Password { user, password } => {

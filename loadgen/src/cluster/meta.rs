@@ -69,6 +69,14 @@ pub(super) async fn move_leader(
     }
 }
 
+/// Moves the meta leader to another region than the one where it is. During an election there is none to move.
+pub(super) async fn step_down_leader(cluster: &SuperCluster) -> Result<(), MoveLeaderError> {
+    match ready::meta_leader(&joined(cluster)).await {
+        Some(leader) => move_leader(cluster, &BTreeSet::from([leader.region()])).await.map(drop),
+        None => Ok(()),
+    }
+}
+
 /// A transfer of leadership takes some heartbeats of 1 s at worst; asking earlier would only start a second one.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 

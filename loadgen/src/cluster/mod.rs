@@ -41,6 +41,7 @@ pub use fetch::FetchError;
 pub use health::{MemberHealth, MemberStatus};
 pub use leaks::CheckLeaksError;
 pub use login::LoginError;
+pub(crate) use login::login_options;
 pub use meta::MoveLeaderError;
 pub(crate) use meta::OWN_NAME;
 pub use monitor::{
@@ -253,6 +254,15 @@ impl SuperCluster {
         login::connect(&self.admin_urls(), &login, self.tls.as_ref()).await
     }
 
+    /// Connects as the topology's first application, past the emulation.
+    ///
+    /// # Errors
+    /// No server takes the connection.
+    pub async fn application_client(&self) -> Result<async_nats::Client, LoginError> {
+        let login = self.credentials.application_login(&self.topology)?;
+        login::connect(&self.admin_urls(), &login, self.tls.as_ref()).await
+    }
+
     /// Waits until all servers that should be up and heard are linked and agree on a meta leader.
     pub async fn wait_ready(&self) -> Result<(), NotReadyError> {
         ready::wait_ready(&self.topology, &self.reachable(), self.ready_limit).await
@@ -291,6 +301,14 @@ impl SuperCluster {
     /// to what is measured.
     pub async fn move_meta_leader(&self, avoid: &BTreeSet<&str>) -> Result<ServerName, MoveLeaderError> {
         meta::move_leader(self, avoid).await
+    }
+
+    /// Moves the meta leader to another region than the one where it is.
+    ///
+    /// # Errors
+    /// It stays.
+    pub async fn step_down_meta(&self) -> Result<(), MoveLeaderError> {
+        meta::step_down_leader(self).await
     }
 
     /// Connections that bypass the emulated WAN. If there are any, what was measured is worthless.

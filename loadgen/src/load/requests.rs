@@ -1,4 +1,4 @@
-//! Echo requests of one client.
+//! Operations of one client by an open-loop schedule, such as echo requests.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub struct Op {
     pub outcome: Outcome,
 }
 
-/// The requests of one client, running.
+/// Operations of one client, running: one after the other by the schedule, whether the earlier ones have ended or not.
 #[derive(Debug)]
 pub struct Requests {
     task: JoinHandle<()>,
@@ -37,14 +37,25 @@ pub struct Requests {
 
 impl Requests {
     /// Sends `per_second` requests from `start` on.
-    pub fn start(client: Client, start: Instant, per_second: u16) -> Self {
+    pub fn start(client: Client, start: Instant, per_second: u16, payload: Bytes) -> Self {
+        Self::of(start, per_second, move || {
+            let (client, payload) = (client.clone(), payload.clone());
+            async move { client.request(ECHO, payload).await }
+        })
+    }
+
+    /// Begins `per_second` operations from `start` on.
+    pub fn of<F>(start: Instant, per_second: u16, operation: impl Fn() -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
         let ops = Arc::new(Mutex::new(Vec::new()));
         let (stop, stopped) = tokio::sync::watch::channel(false);
-        let task = tokio::spawn(run(client, Pacer::new(start, per_second), Arc::clone(&ops), stopped));
+        let task = tokio::spawn(run(operation, Pacer::new(start, per_second), Arc::clone(&ops), stopped));
         Self { task, ops, stop }
     }
 
-    /// Stops sending and returns all requests. Those that are not answered yet had the rest of the fault and
+    /// Stops sending and returns all operations. Those that are not answered yet had the rest of the fault and
     /// count as timed out: a stock client would keep them for ten seconds more.
     pub async fn finish(self) -> Vec<Op> {
         // The task holds the other end as long as it runs.
@@ -62,17 +73,19 @@ pub fn start_all(clients: impl ExactSizeIterator<Item = (Client, u16)>) -> Vec<R
     let (start, count) = (clock::now(), clients.len().max(1) as u32);
     let started = clients.zip(0..).map(|((client, rate), number)| {
         let phase = Duration::from_secs(1) / u32::from(rate.max(1)) / count * number;
-        Requests::start(client, start + phase, rate)
+        Requests::start(client, start + phase, rate, Bytes::from_static(b"ping"))
     });
     started.collect()
 }
 
-async fn run(
-    client: Client,
+async fn run<F>(
+    operation: impl Fn() -> F,
     mut pacer: Pacer,
     ops: Arc<Mutex<Vec<Op>>>,
     mut stopped: tokio::sync::watch::Receiver<bool>,
-) {
+) where
+    F: Future<Output = Outcome> + Send + 'static,
+{
     let mut in_flight = JoinSet::new();
     loop {
         let intended = tokio::select! {
@@ -80,11 +93,11 @@ async fn run(
             _ = stopped.changed() => break,
             intended = pacer.tick() => intended,
         };
-        let (client, ops, stopped) = (client.clone(), Arc::clone(&ops), stopped.clone());
+        let (operation, ops, stopped) = (operation(), Arc::clone(&ops), stopped.clone());
         in_flight.spawn(async move {
             let sent = clock::now();
             let outcome = tokio::select! {
-                outcome = client.request(ECHO, Bytes::from_static(b"ping")) => outcome,
+                outcome = operation => outcome,
                 () = ended(stopped) => Outcome::TimedOut,
             };
             let op = Op { intended, sent, done: clock::now(), outcome };

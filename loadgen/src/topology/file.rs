@@ -1,13 +1,11 @@
 //! Topology files: TOML in, a checked topology out, and the line of everything that is wrong.
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
-
 use super::check;
 use super::distances::RttTable;
 use super::model::Topology;
 use super::problem::{Problem, ProblemKind, TopologyError};
 use super::spec::Spec;
+use crate::toml_file::{SyntaxProblem, TomlFile};
 
 /// Reads a topology. `file` names it in errors. `read` reads the CSV file of `distances.csv`; its path is relative to the
 /// topology file, which only the caller knows.
@@ -29,8 +27,8 @@ pub fn from_toml(
     file: &str,
     read: impl FnOnce(&str) -> Result<String, String>,
 ) -> Result<Topology, TopologyError> {
-    let lines = Lines { text, file };
-    let mut spec: Spec = toml::from_str(text).map_err(|error| lines.syntax(&error))?;
+    let lines = TomlFile { text, name: file };
+    let mut spec: Spec = toml::from_str(text).map_err(|error| syntax(lines, &error))?;
     if spec.name.is_none() {
         let stem = file.rsplit(['/', '\\']).next().unwrap_or(file);
         spec.name = Some(stem.trim_end_matches(".toml").to_owned());
@@ -40,7 +38,7 @@ pub fn from_toml(
         let unknown = check::unknown_pairs(topology.spec(), topology.distances());
         if unknown.is_empty() { Ok(topology) } else { Err(unknown) }
     });
-    topology.map_err(|problems| lines.locate(problems))
+    topology.map_err(|problems| TopologyError::located(problems, |problem| lines.place_of(&problem.key)))
 }
 
 fn distances(
@@ -57,72 +55,10 @@ fn distances(
     check::read_csv(&text)
 }
 
-/// The text, for the numbers of its lines.
-struct Lines<'a> {
-    text: &'a str,
-    file: &'a str,
-}
-
-impl Lines<'_> {
-    fn syntax(&self, error: &toml::de::Error) -> TopologyError {
-        let place = error.span().map_or_else(String::new, |span| self.place(span.start));
-        // The parser's message may take several lines; the line of the file is said already.
-        let message = in_plain_words(&error.message().lines().collect::<Vec<_>>().join(", "));
-        let key = error.span().map_or_else(String::new, |span| self.key_before(span.start));
-        let problem = Problem { key, kind: ProblemKind::Syntax(message) };
-        TopologyError::located(vec![problem], |_| place.clone())
-    }
-
-    fn locate(&self, problems: Vec<Problem>) -> TopologyError {
-        let document = DeTable::parse(self.text).ok();
-        TopologyError::located(problems, |problem| {
-            let at = document.as_ref().and_then(|document| position(document.get_ref(), &problem.key));
-            at.map_or_else(|| format!("{}: ", self.file), |at| self.place(at))
-        })
-    }
-
-    /// The key whose value begins at `at`; empty, if a key itself does.
-    fn key_before(&self, at: usize) -> String {
-        let before = self.text.get(..at).unwrap_or_default();
-        let line = before.rsplit('\n').next().unwrap_or_default();
-        let key = line.rsplit_once('=').map_or("", |(key, _)| key);
-        key.rsplit(['{', ',', '[']).next().unwrap_or_default().trim().trim_matches('"').to_owned()
-    }
-
-    fn place(&self, at: usize) -> String {
-        let before = &self.text.as_bytes()[..at.min(self.text.len())];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        format!("{}:{line}: ", self.file)
-    }
-}
-
-/// The parser speaks of Rust's types.
-fn in_plain_words(message: &str) -> String {
-    let numbers = [("u8", "255"), ("u16", "65535"), ("u32", "4294967295")];
-    numbers.into_iter().fold(message.to_owned(), |text, (kind, most)| {
-        text.replace(&format!("expected {kind}"), &format!("expected a whole number from 0 to {most}"))
-    })
-}
-
-/// Where a key stands, or the last part of its path that does.
-fn position(table: &DeTable<'_>, key: &str) -> Option<usize> {
-    let entry = |name: &str| table.iter().find(|(known, _)| known.get_ref() == name);
-    // Keys may contain what separates keys: names of clusters do.
-    let (name, rest) = match entry(key) {
-        Some(_) => (key, ""),
-        None => key.split_at(key.find(['.', '[']).unwrap_or(key.len())),
-    };
-    let (known, value) = entry(name)?;
-    Some(in_value(value, rest).unwrap_or_else(|| known.span().start))
-}
-
-fn in_value(value: &Spanned<DeValue<'_>>, rest: &str) -> Option<usize> {
-    if let Some(rest) = rest.strip_prefix('.') {
-        return position(value.get_ref().as_table()?, rest);
-    }
-    let (index, rest) = rest.strip_prefix('[')?.split_once(']')?;
-    let item = value.get_ref().as_array()?.get(index.parse::<usize>().ok()?)?;
-    Some(in_value(item, rest).unwrap_or_else(|| item.span().start))
+fn syntax(file: TomlFile<'_>, error: &toml::de::Error) -> TopologyError {
+    let SyntaxProblem { place, key, message } = file.syntax(error);
+    let problem = Problem { key, kind: ProblemKind::Syntax(message) };
+    TopologyError::located(vec![problem], |_| place.clone())
 }
 
 #[cfg(test)]

@@ -27,5 +27,6 @@ pub use file::from_toml;
 pub use model::{Server, ServerName, Topology, file_stem};
 pub use presets::{PRESETS, Preset};
 pub use problem::{Problem, ProblemKind, TopologyError};
+pub(crate) use units::parse_span;
 pub use units::{ByteSize, Span};
 pub use warnings::Warning;

@@ -87,7 +87,7 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 /// Reads `500ms`, `10s`, `2m`, `1h`, `7d`.
-fn parse_span(text: &str) -> Option<Duration> {
+pub(crate) fn parse_span(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let number: u64 = digits.parse().ok()?;
     let millis = match &text[digits.len()..] {

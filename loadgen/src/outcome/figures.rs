@@ -1,0 +1,258 @@
+//! The value of each metric, over the recordings of one strategy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::failovers::failovers;
+use crate::clients::{Outcome, Seat};
+use crate::load::requests::Op;
+use crate::play::{ClientRecord, MessagesRecord, Recording};
+use crate::record::stats::{Sample, millis};
+use crate::scenario::{Scenario, Threshold};
+
+/// The value of a threshold's metric; `None`, if there is nothing to measure it by.
+pub(super) fn value(scenario: &Scenario, recordings: &[&Recording], threshold: &Threshold) -> Option<f64> {
+    let figures = Figures { scenario, recordings, labels: &threshold.labels };
+    let (group, statistic) = threshold.metric.name.split_once('.').unwrap_or((threshold.metric.name, ""));
+    match group {
+        "failover" => figures.failover(statistic),
+        "requests" => figures.requests(statistic),
+        "latency" => statistic_of(&figures.latencies(), statistic),
+        "moves" => figures.moves(statistic),
+        "nearest_share" => figures.share_of_time(|client, stay| stay.is_nearest(client)),
+        "offline_share" => figures.share_of_time(|_, stay| stay.seat.is_none()),
+        "herd" => figures.herd_peak(),
+        "js" => figures.messages(statistic),
+        _ => None,
+    }
+}
+
+struct Figures<'a> {
+    scenario: &'a Scenario,
+    recordings: &'a [&'a Recording],
+    labels: &'a BTreeMap<String, String>,
+}
+
+/// A part of a client's time that no fault divides.
+struct Stay<'a> {
+    seat: Option<&'a Seat>,
+    lasts: Duration,
+    /// Regions that some server could answer from.
+    healthy: Vec<&'a str>,
+    scenario: &'a Scenario,
+}
+
+impl Stay<'_> {
+    fn is_nearest(&self, client: &ClientRecord) -> bool {
+        let rtt = |region: &&str| self.scenario.topology.rtt(&client.region, region).unwrap_or(Duration::MAX);
+        let nearest = self.healthy.iter().copied().min_by_key(rtt);
+        self.seat.is_some_and(|seat| nearest == Some(seat.region.as_str()))
+    }
+}
+
+impl Figures<'_> {
+    fn says(&self, label: &str, value: &str) -> bool {
+        self.labels.get(label).is_none_or(|wanted| wanted == value)
+    }
+
+    fn clients(&self) -> impl Iterator<Item = (&Recording, &ClientRecord)> {
+        let all = self.recordings.iter().flat_map(|it| it.clients.iter().map(move |client| (*it, client)));
+        all.filter(|(_, client)| {
+            self.says("population", &self.scenario.populations[client.population].name)
+                && self.says("region", &client.region)
+        })
+    }
+
+    /// The part of a recording that the label `phase` chooses.
+    fn window(&self, recording: &Recording) -> (Instant, Instant) {
+        let chosen = self.labels.get("phase");
+        match chosen.and_then(|name| self.scenario.phases.iter().find(|phase| phase.name == *name)) {
+            Some(phase) => (recording.start + phase.from, recording.start + phase.to),
+            None => (recording.start, recording.end),
+        }
+    }
+
+    fn failover(&self, statistic: &str) -> Option<f64> {
+        let pairs = self.recordings.iter().flat_map(|recording| failovers(self.scenario, recording));
+        let pairs: Vec<_> = pairs
+            .filter(|pair| {
+                self.says("population", &self.scenario.populations[pair.population].name)
+                    && self.says("region", &pair.region)
+                    && self.says("fault", self.scenario.faults[pair.fault].kind.as_str())
+            })
+            .collect();
+        match statistic {
+            "hit" => Some(pairs.len() as f64),
+            _ if pairs.is_empty() => None,
+            "missed" => Some(pairs.iter().filter(|pair| pair.total.is_none()).count() as f64),
+            _ => {
+                // A client that did not come back counts as the longest of all.
+                let missed = pairs.iter().any(|pair| pair.total.is_none());
+                let sample: Sample = pairs.iter().map(|pair| pair.total.unwrap_or(Duration::MAX)).collect();
+                statistic_of(&sample, statistic).filter(|_| !missed || statistic != "max").map(finite)
+            }
+        }
+    }
+
+    fn ops(&self) -> impl Iterator<Item = &Op> {
+        self.clients().flat_map(|(recording, client)| {
+            let (from, to) = self.window(recording);
+            client.ops.iter().filter(move |op| op.intended >= from && op.intended < to)
+        })
+    }
+
+    fn requests(&self, statistic: &str) -> Option<f64> {
+        let (mut sent, mut failed) = (0_u64, 0_u64);
+        for op in self.ops() {
+            sent += 1;
+            failed += u64::from(op.outcome != Outcome::Ok);
+        }
+        match statistic {
+            _ if sent == 0 => None,
+            "sent" => Some(sent as f64),
+            "failed" => Some(failed as f64),
+            _ => Some(failed as f64 / sent as f64),
+        }
+    }
+
+    fn latencies(&self) -> Sample {
+        self.ops().filter(|op| op.outcome == Outcome::Ok).map(|op| op.done - op.intended).collect()
+    }
+
+    fn moves(&self, statistic: &str) -> Option<f64> {
+        let counts = self.clients().map(|(recording, client)| {
+            let (from, to) = self.window(recording);
+            arrivals(client).filter(|(at, _)| *at >= from && *at < to).count()
+        });
+        let counts: Vec<usize> = counts.collect();
+        let most = *counts.iter().max()?;
+        Some(if statistic == "max" { most as f64 } else { counts.iter().sum::<usize>() as f64 })
+    }
+
+    fn share_of_time(&self, is_counted: impl Fn(&ClientRecord, &Stay<'_>) -> bool) -> Option<f64> {
+        let (mut all, mut counted) = (Duration::ZERO, Duration::ZERO);
+        for (recording, client) in self.clients() {
+            let (from, to) = self.window(recording);
+            for (begin, end, healthy) in spans(self.scenario, recording, from, to) {
+                for (lasts, _, seat) in client.stays(begin, end) {
+                    all += lasts;
+                    let stay = Stay { seat, lasts, healthy: healthy.clone(), scenario: self.scenario };
+                    if is_counted(client, &stay) {
+                        counted += stay.lasts;
+                    }
+                }
+            }
+        }
+        (!all.is_zero()).then(|| counted.as_secs_f64() / all.as_secs_f64())
+    }
+
+    /// New connections at the fullest server within one second, against an even share of all that went to its region.
+    fn herd_peak(&self) -> Option<f64> {
+        let mut worst: Option<f64> = None;
+        for recording in self.recordings {
+            let mut by_server: BTreeMap<&Seat, Vec<Instant>> = BTreeMap::new();
+            let of_recording = self.clients().filter(|(it, _)| std::ptr::eq(*it, *recording));
+            for (at, seat) in of_recording.flat_map(|(_, client)| arrivals(client)) {
+                by_server.entry(seat).or_default().push(at);
+            }
+            let regions: BTreeSet<&str> = by_server.keys().map(|seat| seat.region.as_str()).collect();
+            for region in regions {
+                let of_region = by_server.iter_mut().filter(|(seat, _)| seat.region == region);
+                let (mut all, mut peak) = (0, 0);
+                for (_, times) in of_region {
+                    times.sort_unstable();
+                    all += times.len();
+                    peak = peak.max(most_within_a_second(times));
+                }
+                let servers = self.scenario.topology.servers_of(region).count().max(1);
+                let ratio = peak as f64 / (all as f64 / servers as f64);
+                worst = Some(worst.map_or(ratio, |worst| worst.max(ratio)));
+            }
+        }
+        worst
+    }
+
+    fn messages(&self, statistic: &str) -> Option<f64> {
+        let records = self.recordings.iter().flat_map(|recording| &recording.messages);
+        let chosen: Vec<&MessagesRecord> = records
+            .filter(|record| {
+                self.says("population", &self.scenario.populations[record.population].name)
+                    && self.says("workload", &self.scenario.workloads[record.workload].name)
+            })
+            .collect();
+        let sum = |of: &dyn Fn(&MessagesRecord) -> u64| chosen.iter().map(|record| of(record)).sum::<u64>() as f64;
+        let needs_look = matches!(statistic, "lost" | "duplicated");
+        if chosen.is_empty() || (needs_look && chosen.iter().any(|record| record.unverified.is_some())) {
+            return None;
+        }
+        Some(match statistic {
+            "acknowledged" => sum(&|record| record.totals.acknowledged),
+            "failed" => sum(&|record| record.totals.attempted - record.totals.acknowledged),
+            "lost" => sum(&|record| record.totals.lost()),
+            _ => sum(&|record| record.totals.duplicated),
+        })
+    }
+}
+
+/// When a client came to a server that it was not at before. Its first one does not count.
+pub(super) fn arrivals(client: &ClientRecord) -> impl Iterator<Item = (Instant, &Seat)> {
+    let mut last: Option<&Seat> = None;
+    client.seats.iter().filter_map(move |(at, seat)| {
+        let seat = seat.as_ref()?;
+        let is_new = last.is_some_and(|last| last != seat);
+        last = Some(seat);
+        is_new.then_some((*at, seat))
+    })
+}
+
+/// The time between two instants, cut where faults begin and end, with the regions that are healthy in each part.
+fn spans<'a>(
+    scenario: &'a Scenario,
+    recording: &Recording,
+    from: Instant,
+    to: Instant,
+) -> Vec<(Instant, Instant, Vec<&'a str>)> {
+    let edges = recording.faults.iter().flat_map(|fault| [Some(fault.at), fault.until]).flatten();
+    let mut cuts: Vec<Instant> = edges.filter(|at| *at > from && *at < to).chain([from, to]).collect();
+    cuts.sort_unstable();
+    let parts = cuts.windows(2).filter(|pair| pair[0] < pair[1]);
+    parts.map(|pair| (pair[0], pair[1], healthy(scenario, recording, pair[0]))).collect()
+}
+
+/// Regions with a server that no fault has taken away.
+fn healthy<'a>(scenario: &'a Scenario, recording: &Recording, at: Instant) -> Vec<&'a str> {
+    let active =
+        recording.faults.iter().filter(|it| it.at <= at && it.until.is_none_or(|until| until > at));
+    let hit: BTreeSet<&String> = active.flat_map(|fault| &fault.hit).collect();
+    let regions = scenario.topology.regions().iter();
+    let is_up = |region: &&String| {
+        scenario.topology.servers_of(region).any(|server| !hit.contains(&server.to_string()))
+    };
+    regions.filter(is_up).map(String::as_str).collect()
+}
+
+fn most_within_a_second(times: &[Instant]) -> usize {
+    let mut first = 0;
+    let mut most = 0;
+    for (index, at) in times.iter().enumerate() {
+        while *at - times[first] > Duration::from_secs(1) {
+            first += 1;
+        }
+        most = most.max(index - first + 1);
+    }
+    most
+}
+
+fn statistic_of(sample: &Sample, statistic: &str) -> Option<f64> {
+    match statistic {
+        "p50" => sample.p50_ms(),
+        "p90" => sample.p90_ms(),
+        "p99" => sample.percentile(0.99).map(millis),
+        _ => sample.max_ms(),
+    }
+}
+
+/// `Duration::MAX` stands for "never", which no bound allows.
+fn finite(ms: f64) -> f64 {
+    if ms > millis(Duration::from_secs(86_400 * 365)) { f64::INFINITY } else { ms }
+}

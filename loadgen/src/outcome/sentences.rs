@@ -1,0 +1,95 @@
+//! One sentence for each fault and population, for people who do not know loadgen.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::build::Played;
+use super::failovers::{Failover, failovers, is_announced};
+use crate::record::stats::Sample;
+use crate::scenario::{Scenario, TimedFault};
+
+/// All sentences, fault by fault.
+pub(super) fn sentences(played: &[Played<'_>]) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let Some(first) = played.first() else { return sentences };
+    for (number, fault) in first.strategy.scenario.faults.iter().enumerate() {
+        for Played { strategy, recordings } in played {
+            let scenario = &strategy.scenario;
+            let pairs = recordings.iter().flat_map(|recording| failovers(scenario, recording));
+            let pairs: Vec<Failover> = pairs.filter(|pair| pair.fault == number).collect();
+            let name = if strategy.name.is_empty() { String::new() } else { format!(", {}", strategy.name) };
+            for (index, population) in scenario.populations.iter().enumerate() {
+                let of: Vec<&Failover> = pairs.iter().filter(|pair| pair.population == index).collect();
+                if !of.is_empty() {
+                    let text = one(scenario, fault, number, &of);
+                    sentences.push(format!("{}{name}: {}: {text}", event(fault), population.name));
+                }
+            }
+        }
+    }
+    sentences
+}
+
+/// A fault in words, such as "lon silent".
+fn event(fault: &TimedFault) -> String {
+    use crate::scenario::FaultKind as Kind;
+    let what = match fault.kind {
+        Kind::Kill => "killed",
+        Kind::Terminate => "terminated",
+        Kind::LameDuck => "in lame duck mode",
+        Kind::Pause => "paused",
+        Kind::Restart => "restarted",
+        Kind::Rolling => "replaced server by server",
+        Kind::Silence => "silent",
+        Kind::Refuse => "refusing connections",
+        Kind::Reset => "reset",
+        Kind::Close => "closed",
+        Kind::AcceptSilent => "accepting and silent",
+        Kind::Split => "cut off",
+        Kind::Latency => "farther away",
+        Kind::Jitter => "with jitter",
+        Kind::Bandwidth => "with less bandwidth",
+        Kind::StepDown => "stepping down",
+        Kind::Churn => "with churn",
+        Kind::MassReconnect => "reconnecting",
+        Kind::Replace => "replaced",
+    };
+    let targets = fault.targets.join(" and ");
+    match fault.options.servers {
+        Some(servers) => format!("{servers} of {targets} {what}"),
+        None => format!("{targets} {what}"),
+    }
+}
+
+fn one(scenario: &Scenario, fault: &TimedFault, number: usize, pairs: &[&Failover]) -> String {
+    let sample: Sample = pairs.iter().filter_map(|pair| pair.total).collect();
+    let lasts = fault.until.unwrap_or(scenario.duration()).saturating_sub(fault.at);
+    let (back, all) = (sample.n(), pairs.len());
+    let (Some(p50), Some(p90)) = (sample.percentile(0.5), sample.percentile(0.9)) else {
+        return format!("0 of {all} clients had an answer within {}", time(lasts));
+    };
+    if is_announced(scenario, number) {
+        return format!("the longest wait of {back} clients was {} (p90 {})", time(p50), time(p90));
+    }
+    let mut landed: BTreeMap<&str, usize> = BTreeMap::new();
+    for seat in pairs.iter().filter(|pair| pair.total.is_some()).filter_map(|pair| pair.to.as_ref()) {
+        *landed.entry(&seat.region).or_default() += 1;
+    }
+    let mut landed: Vec<_> = landed.into_iter().collect();
+    landed.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let where_to = match landed.as_slice() {
+        [] => String::new(),
+        [(region, _)] => format!(" in {region}"),
+        many => {
+            let list: Vec<_> = many.iter().map(|(region, count)| format!("{region} {count}")).collect();
+            format!(" ({})", list.join(", "))
+        }
+    };
+    format!("{back} of {all} clients had an answer{where_to} after {} (p90 {})", time(p50), time(p90))
+}
+
+/// Milliseconds below a second, else seconds.
+fn time(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 1.0 { format!("{:.0} ms", seconds * 1_000.0) } else { format!("{seconds:.1} s") }
+}

@@ -1,0 +1,168 @@
+//! Plays scenarios on a real super-cluster: clients, workloads and faults by the timeline.
+//!
+//! Owns the clients of a play (`crowd`), what breaks (`inject`, `schedule`), the streams (`streams`), the responders
+//! (`responders`) and what was seen (`recording`). Must not judge: `outcome` makes figures and the verdict from a recording.
+
+mod crowd;
+mod inject;
+mod recording;
+mod responders;
+mod schedule;
+mod streams;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use recording::{ClientRecord, FaultRecord, MessagesRecord, Recording};
+
+use crate::clients::{Access, ConnectError};
+use crate::clock;
+use crate::cluster::faults::FaultError;
+use crate::cluster::{
+    CheckLeaksError, FindServerError, LoginError, MoveLeaderError, StartError, StartOptions, SuperCluster,
+    UnknownNameError, VersionError,
+};
+use crate::machine::ProcessorTime;
+use crate::progress::Progress;
+use crate::scenario::Scenario;
+use crate::topology::credentials::KeyError;
+
+use crowd::Crowd;
+use inject::Injector;
+use responders::Responders;
+use schedule::{Action, schedule};
+use streams::Streams;
+
+/// Why a scenario could not be played.
+#[derive(Debug, thiserror::Error)]
+pub enum PlayError {
+    /// No super-cluster.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A client does not connect at the start.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// No such name in the super-cluster.
+    #[error(transparent)]
+    UnknownName(#[from] UnknownNameError),
+    /// A fault was not injected or not undone.
+    #[error("`{fault}`: {error}")]
+    Fault {
+        /// Which.
+        fault: String,
+        /// What happened.
+        error: FaultError,
+    },
+    /// A leader does not step down.
+    #[error(transparent)]
+    Leader(#[from] MoveLeaderError),
+    /// Another nats-server cannot be had.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    /// The same.
+    #[error(transparent)]
+    Find(#[from] FindServerError),
+    /// The monitoring endpoints do not answer.
+    #[error(transparent)]
+    Leaks(#[from] CheckLeaksError),
+    /// loadgen itself cannot log in.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// A key cannot be made.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A responder does not start.
+    #[error("the responder in {region} cannot start: {reason}")]
+    Responder {
+        /// Where.
+        region: String,
+        /// Why.
+        reason: String,
+    },
+    /// A stream of a workload cannot be made.
+    #[error("the stream of workload `{workload}` cannot be created in {region}: {reason}")]
+    Stream {
+        /// The workload.
+        workload: String,
+        /// Where.
+        region: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Plays one scenario once: starts the super-cluster, goes through the timeline, undoes every fault, and ends everything.
+///
+/// # Errors
+/// Anything that leaves nothing to measure.
+pub async fn play(
+    scenario: &Scenario,
+    start: StartOptions,
+    seed: u64,
+    progress: &Progress,
+) -> Result<Recording, PlayError> {
+    progress.doing("starting the super-cluster");
+    let mut cluster = SuperCluster::start(start).await?;
+    let nats_servers = versions(&cluster);
+    let access = Access {
+        login: Some(cluster.credentials().application_login(cluster.topology())?),
+        tls: cluster.tls().cloned(),
+    };
+    let responders = Responders::start(&cluster, &access).await?;
+    let streams = Streams::create(scenario, &cluster).await?;
+    progress.doing("connecting the clients");
+    let mut crowd = Crowd::new(scenario, &cluster, access, seed)?;
+    crowd.connect_first().await?;
+    let mut leaks = cluster.leaks().await?;
+
+    let before = ProcessorTime::now();
+    let started = clock::now();
+    crowd.begin(started, &streams);
+    let mut injector = Injector::new(scenario, seed);
+    for (at, action) in schedule(scenario) {
+        crowd.until(started + at).await;
+        progress.at(at.as_secs());
+        if let Some(text) = action.text(scenario) {
+            progress.note(&format!("{:>7.1} s  {text}", started.elapsed().as_secs_f64()));
+        }
+        match action {
+            Action::Phase(phase) => progress.doing(&scenario.phases[phase].name),
+            Action::Resize => crowd.resize(at),
+            Action::Inject(fault) => injector.inject(fault, &mut cluster, &mut crowd).await?,
+            Action::Undo(fault) => injector.undo(fault, &mut cluster, &mut crowd).await?,
+            Action::End => {}
+        }
+    }
+    injector.undo_all(&mut cluster, &mut crowd).await?;
+    let end = clock::now();
+    let after = ProcessorTime::now();
+    progress.doing("waiting for what is on its way");
+    let (clients, published) = crowd.finish().await;
+    let messages = streams.verify(&cluster, published).await;
+    leaks.extend(cluster.leaks().await?);
+    responders.end().await;
+    cluster.shutdown().await;
+    Ok(Recording {
+        start: started,
+        end,
+        faults: injector.records(),
+        clients,
+        messages,
+        leaks,
+        idle: after.zip(before).and_then(|(after, before)| after.idle_share_since(before)),
+        nats_servers,
+    })
+}
+
+fn versions(cluster: &SuperCluster) -> Vec<(String, usize)> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for server in cluster.topology().servers() {
+        *counts.entry(cluster.nats_server_of(&server).version.to_string()).or_default() += 1;
+    }
+    counts.into_iter().collect()
+}
+
+/// The longest that everything around the timeline takes, for progress displays.
+pub(crate) fn steps(scenario: &Scenario) -> u64 {
+    scenario.duration().as_secs().max(Duration::from_secs(1).as_secs())
+}

@@ -1,0 +1,59 @@
+//! The services that requests go to: some in each region, at their own servers, past the emulation.
+
+use nats_geo::core::Config;
+use nats_geo::{GeoClient, GeoOptions};
+
+use super::PlayError;
+use crate::clients::Access;
+use crate::cluster::{OWN_NAME, SuperCluster};
+use crate::load::requests::ECHO;
+
+/// The responders of a super-cluster. They leave a server that announces its end, so a rolling upgrade takes no answer away.
+#[derive(Debug)]
+pub(super) struct Responders {
+    clients: Vec<GeoClient>,
+}
+
+impl Responders {
+    pub(super) async fn start(cluster: &SuperCluster, access: &Access) -> Result<Self, PlayError> {
+        let urls = cluster.server_urls();
+        let mut clients = Vec::new();
+        for region in cluster.topology().regions() {
+            let failed = |reason: String| PlayError::Responder { region: region.clone(), reason };
+            let of_region = cluster.topology().servers_of(region);
+            let of_region: Vec<_> =
+                of_region.filter_map(|server| urls.get(&server.to_string()).cloned()).collect();
+            for _ in 0..PER_REGION {
+                clients.push(start(&of_region.join(","), access).await.map_err(failed)?);
+            }
+        }
+        Ok(Self { clients })
+    }
+
+    pub(super) async fn end(self) {
+        for client in self.clients {
+            client.close().await;
+        }
+    }
+}
+
+async fn start(urls: &str, access: &Access) -> Result<GeoClient, String> {
+    let options = GeoOptions::new().config(Config::interactive()).name(OWN_NAME).ignore_discovered_servers();
+    let client = access.of_geo(options)?.connect(urls.to_owned()).await.map_err(|error| error.to_string())?;
+    let subscribed = client.queue_subscribe(ECHO, "loadgen").await;
+    let mut requests = subscribed.map_err(|error| error.to_string())?;
+    client.flush().await.map_err(|error| error.to_string())?;
+    let replies = client.clone();
+    tokio::spawn(async move {
+        use futures_util::StreamExt as _;
+        while let Some(request) = requests.next().await {
+            let Some(reply) = request.reply.clone() else { continue };
+            // Without a connection there is nobody to answer.
+            let _ = replies.publish(reply, request.payload.clone()).await;
+        }
+    });
+    Ok(client)
+}
+
+/// One can be on its way to another server while the other one answers.
+const PER_REGION: usize = 2;

@@ -1,0 +1,427 @@
+//! The catalogue of faults: their names, what each can be aimed at, and the options that it takes.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::seconds;
+use super::spec::{FaultSpec, OneOrMany};
+use crate::topology::{ByteSize, Span};
+
+/// What can be injected.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// SIGKILL: connections are reset, ports refuse.
+    Kill,
+    /// SIGTERM: the server closes its clients and ends.
+    Terminate,
+    /// SIGUSR2: the server announces its end and closes its clients one by one.
+    LameDuck,
+    /// SIGSTOP: the kernel still accepts and acknowledges, the server does nothing.
+    Pause,
+    /// SIGKILL, and a new start at once.
+    Restart,
+    /// All servers of the regions are replaced, one batch after the other.
+    Rolling,
+    /// Nothing is carried, answered or closed.
+    Silence,
+    /// New connections are refused; those that are open live on.
+    Refuse,
+    /// Connections are reset (RST), and new ones refused.
+    Reset,
+    /// Connections are closed (FIN), and new ones refused.
+    Close,
+    /// Connections are accepted and never answered.
+    AcceptSilent,
+    /// The regions hear each other and nobody else.
+    Split,
+    /// Another round-trip time between two regions.
+    Latency,
+    /// Each direction between two regions varies by up to this much.
+    Jitter,
+    /// Fewer bytes per second between two regions.
+    Bandwidth,
+    /// JetStream's meta leader, or the leader of a stream, steps down.
+    StepDown,
+    /// Clients of a population end and come anew.
+    Churn,
+    /// All clients of a population close and connect again.
+    MassReconnect,
+    /// Clients of a population are replaced by those of another one.
+    Replace,
+}
+
+/// All of them, in the order of the reference.
+pub const ALL_FAULTS: [FaultKind; 19] = [
+    FaultKind::Kill,
+    FaultKind::Terminate,
+    FaultKind::LameDuck,
+    FaultKind::Pause,
+    FaultKind::Restart,
+    FaultKind::Rolling,
+    FaultKind::Silence,
+    FaultKind::Refuse,
+    FaultKind::Reset,
+    FaultKind::Close,
+    FaultKind::AcceptSilent,
+    FaultKind::Split,
+    FaultKind::Latency,
+    FaultKind::Jitter,
+    FaultKind::Bandwidth,
+    FaultKind::StepDown,
+    FaultKind::Churn,
+    FaultKind::MassReconnect,
+    FaultKind::Replace,
+];
+
+/// What a fault is aimed at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TargetKind {
+    /// Regions or servers.
+    Servers,
+    /// Regions.
+    Regions,
+    /// Pairs of regions, `lon-ams`.
+    Pairs,
+    /// `meta`, or the name of a stream.
+    Leader,
+    /// A population.
+    Population,
+}
+
+impl FaultKind {
+    /// Its name in files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Terminate => "terminate",
+            Self::LameDuck => "lame-duck",
+            Self::Pause => "pause",
+            Self::Restart => "restart",
+            Self::Rolling => "rolling",
+            Self::Silence => "silence",
+            Self::Refuse => "refuse",
+            Self::Reset => "reset",
+            Self::Close => "close",
+            Self::AcceptSilent => "accept-silent",
+            Self::Split => "split",
+            Self::Latency => "latency",
+            Self::Jitter => "jitter",
+            Self::Bandwidth => "bandwidth",
+            Self::StepDown => "step-down",
+            Self::Churn => "churn",
+            Self::MassReconnect => "mass-reconnect",
+            Self::Replace => "replace",
+        }
+    }
+
+    /// What happens, for the reference.
+    pub const fn effect(self) -> &'static str {
+        match self {
+            Self::Kill => "SIGKILL: the server resets its connections, and its ports refuse",
+            Self::Terminate => "SIGTERM: the server closes its clients and ends",
+            Self::LameDuck => "SIGUSR2: the server announces its end and closes its clients one by one",
+            Self::Pause => "SIGSTOP: the kernel accepts connections, and the server does nothing",
+            Self::Restart => "SIGKILL, and a new start at once",
+            Self::Rolling => "all servers are replaced, one batch after the other",
+            Self::Silence => "the network carries nothing, and closes nothing",
+            Self::Refuse => "the network refuses new connections; open ones live on",
+            Self::Reset => "the network resets connections (RST), and refuses new ones",
+            Self::Close => "the network closes connections (FIN), and refuses new ones",
+            Self::AcceptSilent => "the network accepts connections, and nothing answers on them",
+            Self::Split => "the regions hear each other, and nobody else",
+            Self::Latency => "another round-trip time between two regions",
+            Self::Jitter => "the round-trip time between two regions varies",
+            Self::Bandwidth => "a limit of bytes per second between two regions",
+            Self::StepDown => "JetStream's meta leader, or the leader of a stream, steps down",
+            Self::Churn => "clients end, and others begin in their place",
+            Self::MassReconnect => "all clients close and connect again at once",
+            Self::Replace => "clients of another population take the place of these",
+        }
+    }
+
+    /// What it is aimed at.
+    pub const fn target(self) -> TargetKind {
+        match self {
+            Self::Kill | Self::Terminate | Self::LameDuck | Self::Pause | Self::Restart => {
+                TargetKind::Servers
+            }
+            Self::Rolling
+            | Self::Silence
+            | Self::Refuse
+            | Self::Reset
+            | Self::Close
+            | Self::AcceptSilent
+            | Self::Split => TargetKind::Regions,
+            Self::Latency | Self::Jitter | Self::Bandwidth => TargetKind::Pairs,
+            Self::StepDown => TargetKind::Leader,
+            Self::Churn | Self::MassReconnect | Self::Replace => TargetKind::Population,
+        }
+    }
+
+    /// The options that it takes.
+    pub const fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Kill | Self::Pause => &["servers", "down", "up"],
+            Self::Terminate | Self::LameDuck => &["servers"],
+            Self::Restart => &["servers", "version"],
+            Self::Rolling => &["by", "order", "version"],
+            Self::Silence => &["links", "direction", "down", "up"],
+            Self::Refuse | Self::Reset | Self::Close | Self::AcceptSilent => &["links", "down", "up"],
+            Self::Split | Self::StepDown | Self::MassReconnect => &[],
+            Self::Latency => &["rtt_ms"],
+            Self::Jitter => &["jitter_ms"],
+            Self::Bandwidth => &["bytes_per_s"],
+            Self::Churn => &["per_s"],
+            Self::Replace => &["with"],
+        }
+    }
+
+    /// The option without which it does nothing.
+    pub const fn needs(self) -> Option<&'static str> {
+        match self {
+            Self::Latency => Some("rtt_ms"),
+            Self::Jitter => Some("jitter_ms"),
+            Self::Bandwidth => Some("bytes_per_s"),
+            Self::Churn => Some("per_s"),
+            Self::Replace => Some("with"),
+            _ => None,
+        }
+    }
+
+    /// Whether it is over as soon as it is done, so that there is nothing to undo.
+    pub const fn is_momentary(self) -> bool {
+        matches!(self, Self::Restart | Self::StepDown | Self::MassReconnect)
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// Options of faults. Each kind takes some of them.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct FaultOptions {
+    /// So many servers of each region, chosen by the seed. Default: all.
+    pub servers: Option<u16>,
+    /// Which links: `all`, `clients` or `gateways`. Default `all`.
+    pub links: Option<Links>,
+    /// Which bytes are lost: `both`, `in` (to the servers) or `out`. Default `both`.
+    pub direction: Option<Direction>,
+    /// Flapping: how long the fault holds each time.
+    pub down: Option<Span>,
+    /// Flapping: how long it is gone each time.
+    pub up: Option<Span>,
+    /// Round-trip time in milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// Milliseconds that a round trip varies by.
+    pub jitter_ms: Option<f64>,
+    /// Bytes per second, each direction.
+    pub bytes_per_s: Option<ByteSize>,
+    /// How servers are replaced: `lame-duck` or `kill`. Default `lame-duck`.
+    pub by: Option<ReplaceBy>,
+    /// Batches: `server` (one at a time), `one-per-region` or `region`. Default `server`.
+    pub order: Option<Order>,
+    /// nats-server that starts instead: a version or a path. Default: the same.
+    pub version: Option<String>,
+    /// Clients per second.
+    pub per_s: Option<f64>,
+    /// The population that takes over.
+    pub with: Option<String>,
+}
+
+/// Links that a fault hits.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Links {
+    /// All of them.
+    #[default]
+    All,
+    /// Those of clients.
+    Clients,
+    /// Those between regions.
+    Gateways,
+}
+
+/// Bytes that are lost.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// All of them.
+    #[default]
+    Both,
+    /// Those to the servers of the region.
+    In,
+    /// Those from the servers of the region.
+    Out,
+}
+
+/// How a server is replaced.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReplaceBy {
+    /// Announced, with a grace period.
+    #[default]
+    LameDuck,
+    /// At once.
+    Kill,
+}
+
+/// Batches of a rolling replacement.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// One server at a time.
+    #[default]
+    Server,
+    /// One of each region at a time.
+    OnePerRegion,
+    /// One region at a time.
+    Region,
+}
+
+impl FaultOptions {
+    /// Names of the options that are given.
+    pub fn given(&self) -> Vec<&'static str> {
+        let is_given = [
+            ("servers", self.servers.is_some()),
+            ("links", self.links.is_some()),
+            ("direction", self.direction.is_some()),
+            ("down", self.down.is_some()),
+            ("up", self.up.is_some()),
+            ("rtt_ms", self.rtt_ms.is_some()),
+            ("jitter_ms", self.jitter_ms.is_some()),
+            ("bytes_per_s", self.bytes_per_s.is_some()),
+            ("by", self.by.is_some()),
+            ("order", self.order.is_some()),
+            ("version", self.version.is_some()),
+            ("per_s", self.per_s.is_some()),
+            ("with", self.with.is_some()),
+        ];
+        is_given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+    }
+
+    /// The two parts of a flap's period.
+    pub fn flap(&self) -> Option<(Duration, Duration)> {
+        Some((self.down?.duration(), self.up?.duration()))
+    }
+}
+
+/// As in a one-liner: `,links=clients,down=2s`.
+impl fmt::Display for FaultOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = |value: &dyn fmt::Debug| format!("{value:?}");
+        let kebab = |text: String| {
+            let mut out = String::new();
+            for (index, letter) in text.char_indices() {
+                if letter.is_uppercase() && index > 0 {
+                    out.push('-');
+                }
+                out.extend(letter.to_lowercase());
+            }
+            out
+        };
+        let given = [
+            ("servers", self.servers.map(|it| it.to_string())),
+            ("links", self.links.map(|it| kebab(word(&it)))),
+            ("direction", self.direction.map(|it| kebab(word(&it)))),
+            ("down", self.down.map(|it| seconds(it.duration()))),
+            ("up", self.up.map(|it| seconds(it.duration()))),
+            ("rtt_ms", self.rtt_ms.map(|it| it.to_string())),
+            ("jitter_ms", self.jitter_ms.map(|it| it.to_string())),
+            ("bytes_per_s", self.bytes_per_s.map(|it| it.to_string())),
+            ("by", self.by.map(|it| kebab(word(&it)))),
+            ("order", self.order.map(|it| kebab(word(&it)))),
+            ("version", self.version.clone()),
+            ("per_s", self.per_s.map(|it| it.to_string())),
+            ("with", self.with.clone()),
+        ];
+        for (name, value) in given.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+            write!(f, ",{name}={value}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A one-liner that is none.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("`{text}` is not a fault: {reason}; write `KIND:TARGET@AT/FOR`, as in `silence:lon@10s/30s`")]
+pub struct ParseFaultError {
+    text: String,
+    reason: String,
+}
+
+/// Reads `KIND:TARGET[+TARGET][,OPTION=VALUE]@AT[/FOR]`.
+impl std::str::FromStr for FaultSpec {
+    type Err = ParseFaultError;
+
+    fn from_str(text: &str) -> Result<Self, ParseFaultError> {
+        let wrong = |reason: String| ParseFaultError { text: text.to_owned(), reason };
+        let (head, time) = text.rsplit_once('@').ok_or_else(|| wrong("it has no `@` with a time".into()))?;
+        let mut parts = head.split(',');
+        let first = parts.next().unwrap_or_default();
+        let (kind, targets) = first.split_once(':').unwrap_or((first, ""));
+        let mut table = toml::Table::new();
+        for part in parts {
+            let (name, value) =
+                part.split_once('=').ok_or_else(|| wrong(format!("`{part}` is not OPTION=VALUE")))?;
+            table.insert(name.trim().to_owned(), scalar(value.trim()));
+        }
+        table.insert("inject".into(), kind.trim().into());
+        let (at, lasts) = time.split_once('/').map_or((time, None), |(at, lasts)| (at, Some(lasts)));
+        table.insert("at".into(), at.trim().into());
+        if let Some(lasts) = lasts {
+            table.insert("for".into(), lasts.trim().into());
+        }
+        let mut spec: Self =
+            table.try_into().map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
+        let targets = targets.split('+').map(str::trim).filter(|target| !target.is_empty());
+        spec.target = OneOrMany::Many(targets.map(str::to_owned).collect());
+        Ok(spec)
+    }
+}
+
+/// The value that a text stands for where TOML would have no quotes.
+pub(super) fn scalar(text: &str) -> toml::Value {
+    if let Ok(number) = text.parse::<i64>() {
+        return number.into();
+    }
+    if let Ok(number) = text.parse::<f64>() {
+        return number.into();
+    }
+    text.parse::<bool>().map_or_else(|_| text.into(), Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_liners_are_read() {
+        let spec: FaultSpec = "silence:lon,links=clients,down=2s,up=3s@10s/30s".parse().unwrap();
+        assert_eq!((spec.inject, spec.target.to_vec()), (FaultKind::Silence, vec!["lon".to_owned()]));
+        assert_eq!(spec.options.links, Some(Links::Clients));
+        assert_eq!(spec.options.flap(), Some((Duration::from_secs(2), Duration::from_secs(3))));
+        assert_eq!(spec.at.unwrap().duration(), Duration::from_secs(10));
+        assert_eq!(spec.options.to_string(), ",links=clients,down=2s,up=3s");
+        let spec: FaultSpec = "latency:lon-ams,rtt_ms=80@5s".parse().unwrap();
+        assert_eq!((spec.options.rtt_ms, spec.lasts), (Some(80.0), None));
+        let spec: FaultSpec = "kill:lon+ams@1m/10s".parse().unwrap();
+        assert_eq!(spec.target.to_vec(), ["lon", "ams"]);
+    }
+
+    #[test]
+    fn wrong_one_liners_say_why() {
+        let error = |text: &str| text.parse::<FaultSpec>().unwrap_err().to_string();
+        assert!(error("kill:lon").contains("no `@`"));
+        assert!(error("meteor:lon@1s").contains("unknown variant `meteor`"));
+        assert!(error("kill:lon,servers@1s").contains("`servers` is not OPTION=VALUE"));
+        assert!(error("kill:lon,speed=3@1s").contains("speed"));
+        assert!(error("kill:lon@soon").contains("`soon` is not a duration"));
+    }
+}

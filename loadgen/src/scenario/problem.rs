@@ -1,0 +1,161 @@
+//! What can be wrong with a scenario, in words that name the remedy.
+
+use std::fmt;
+
+use super::fault::{FaultKind, ParseFaultError};
+use super::stages::ParseStageError;
+use super::threshold::ParseThresholdError;
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem {
+    /// Path of the key, such as `fault[0].target`.
+    pub key: String,
+    /// What is wrong with it.
+    pub kind: ProblemKind,
+}
+
+/// What is wrong, and the remedy.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ProblemKind {
+    /// Not TOML, an unknown key, or a value of another type.
+    #[error("{0}")]
+    Syntax(String),
+    /// The topology is wrong.
+    #[error("{0}")]
+    Topology(String),
+    /// `--set`, a strategy or an env file names nothing of the file.
+    #[error("`{0}` leads nowhere in this scenario: name keys as in `clients.geo.per_region`")]
+    NoSuchPath(String),
+    /// `${NAME}` without a value.
+    #[error("`${{{0}}}` has no value: add `{0}` to `[variables]`")]
+    Variable(String),
+    /// An env file has a value that nothing uses.
+    #[error("the env file sets `{name}`, which this scenario does not use: choose one of {}", list(known))]
+    UnusedVariable {
+        /// The name.
+        name: String,
+        /// Those that the scenario has.
+        known: Vec<String>,
+    },
+    /// Nothing happens.
+    #[error("there is no phase: add `[[phase]]` with `name` and `for`")]
+    NoPhase,
+    /// Nobody is there.
+    #[error("there are no clients: add `[[clients]]` with `kind` and `per_region`")]
+    NoClients,
+    /// Too long or too short.
+    #[error("{given} is out of range: give {range}")]
+    Range {
+        /// What was given.
+        given: String,
+        /// What can be.
+        range: &'static str,
+    },
+    /// Twice the same name.
+    #[error("{what} `{name}` is named twice: give each a name of its own")]
+    Twice {
+        /// Kind of thing.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// Something refers to a thing that is not there.
+    #[error("there is no {what} `{name}`: choose one of {}", list(known))]
+    Unknown {
+        /// Kind of thing.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// A population without numbers.
+    #[error("the population has no clients: add `per_region`, `regions` or `stages`")]
+    NoNumbers,
+    /// It would be left out in silence.
+    #[error("`{key}` has no effect on `{on}`: remove it")]
+    NoEffect {
+        /// The key.
+        key: &'static str,
+        /// On what.
+        on: String,
+    },
+    /// An option without which the fault does nothing.
+    #[error("`{kind}` needs `{option}`: add it")]
+    NeedsOption {
+        /// The fault.
+        kind: FaultKind,
+        /// The option.
+        option: &'static str,
+    },
+    /// A fault without a target.
+    #[error("`{kind}` needs a target: add `target` with {what}")]
+    NeedsTarget {
+        /// The fault.
+        kind: FaultKind,
+        /// What it can be.
+        what: &'static str,
+    },
+    /// Neither or both.
+    #[error("say when it begins by `phase`, or by `at` and `for`, not both")]
+    When,
+    /// The timeline is over by then.
+    #[error("it begins at {at}, when the timeline of {duration} is over: lengthen a phase")]
+    TooLate {
+        /// When.
+        at: String,
+        /// How long the timeline is.
+        duration: String,
+    },
+    /// Half a flap.
+    #[error("a flap needs `down` and `up`: add the other one")]
+    HalfFlap,
+    /// More servers than there are.
+    #[error("{given} servers of `{region}`, which has {there}: give at most {there}")]
+    TooManyServers {
+        /// How many.
+        given: u16,
+        /// Of which region.
+        region: String,
+        /// How many there are.
+        there: usize,
+    },
+    /// A one-liner.
+    #[error(transparent)]
+    Fault(#[from] ParseFaultError),
+    /// A stage.
+    #[error(transparent)]
+    Stage(#[from] ParseStageError),
+    /// A threshold.
+    #[error(transparent)]
+    Threshold(#[from] ParseThresholdError),
+}
+
+/// A scenario was refused.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", lines.join("\n"))]
+pub struct ScenarioError {
+    /// One line for each problem, with its place.
+    lines: Vec<String>,
+}
+
+impl ScenarioError {
+    /// Each problem with the name of the file and the number of its line.
+    pub(super) fn located(problems: Vec<Problem>, place: impl Fn(&Problem) -> String) -> Self {
+        Self { lines: problems.iter().map(|problem| format!("{}{problem}", place(problem))).collect() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.key.is_empty() {
+            write!(formatter, "{}: ", self.key)?;
+        }
+        self.kind.fmt(formatter)
+    }
+}
+
+fn list(known: &[String]) -> String {
+    if known.is_empty() { "none, because there are none".to_owned() } else { known.join(", ") }
+}

@@ -1,0 +1,79 @@
+//! How the number of clients in a region changes: `lon: 0..20 over 10s at 30s`.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::topology::parse_span;
+
+/// A number of clients that grows or shrinks evenly.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Stage {
+    /// Where.
+    pub region: String,
+    /// How many at its beginning.
+    pub from: u32,
+    /// How many at its end.
+    pub to: u32,
+    /// When it begins, since the start.
+    pub at: Duration,
+    /// How long it takes.
+    pub over: Duration,
+}
+
+/// A stage that is none.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "`{0}` is not a stage: write `REGION: FROM..TO over TIME at TIME`, as in `lon: 0..20 over 10s at 30s`"
+)]
+pub struct ParseStageError(String);
+
+impl Stage {
+    /// How many clients there are at a time after its beginning.
+    pub fn count_at(&self, at: Duration) -> u32 {
+        let share = at.saturating_sub(self.at).as_secs_f64() / self.over.as_secs_f64().max(f64::EPSILON);
+        let (from, to) = (f64::from(self.from), f64::from(self.to));
+        (from + (to - from) * share.clamp(0.0, 1.0)).round() as u32
+    }
+}
+
+/// Without `at`, a stage begins at the start.
+impl FromStr for Stage {
+    type Err = ParseStageError;
+
+    fn from_str(text: &str) -> Result<Self, ParseStageError> {
+        parse(text).ok_or_else(|| ParseStageError(text.to_owned()))
+    }
+}
+
+fn parse(text: &str) -> Option<Stage> {
+    // A region's name may contain a colon.
+    let (region, rest) = text.rsplit_once(':')?;
+    let mut words = rest.split_whitespace();
+    let (from, to) = words.next()?.split_once("..")?;
+    let ("over", over) = (words.next()?, parse_span(words.next()?)?) else { return None };
+    let at = match (words.next(), words.next(), words.next()) {
+        (None, None, None) => Duration::ZERO,
+        (Some("at"), Some(at), None) => parse_span(at)?,
+        _ => return None,
+    };
+    Some(Stage { region: region.trim().to_owned(), from: from.parse().ok()?, to: to.parse().ok()?, at, over })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_are_read_and_grow_evenly() {
+        let stage: Stage = "lon: 0..20 over 10s at 30s".parse().unwrap();
+        let at = |s: u64| stage.count_at(Duration::from_secs(s));
+        assert_eq!((at(0), at(30), at(35), at(40), at(99)), (0, 0, 10, 20, 20));
+        let down: Stage = "us-east-1: 5..1 over 0s".parse().unwrap();
+        assert_eq!((down.region.as_str(), down.count_at(Duration::from_secs(1))), ("us-east-1", 1));
+        for wrong in ["", "lon", "lon: 1..2", "lon: 1-2 over 1s", "lon: 1..2 over 1", "lon: 1..2 over 1s at"]
+        {
+            let error = wrong.parse::<Stage>().unwrap_err().to_string();
+            assert!(error.contains("as in `lon: 0..20 over 10s at 30s`"), "{error}");
+        }
+    }
+}

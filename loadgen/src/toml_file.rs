@@ -1,0 +1,84 @@
+//! A TOML file, for the line of everything that is wrong in it.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// The text of a TOML file, and its name in errors.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TomlFile<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) name: &'a str,
+}
+
+/// Text that is not the TOML that was expected.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct SyntaxProblem {
+    /// `file:line: `; empty, if the parser does not say where.
+    pub(crate) place: String,
+    /// The key whose value is wrong; empty, if a key itself is.
+    pub(crate) key: String,
+    /// What the parser says.
+    pub(crate) message: String,
+}
+
+impl TomlFile<'_> {
+    /// Explains an error of the parser.
+    pub(crate) fn syntax(&self, error: &toml::de::Error) -> SyntaxProblem {
+        SyntaxProblem {
+            place: error.span().map_or_else(String::new, |span| self.place(span.start)),
+            key: error.span().map_or_else(String::new, |span| self.key_before(span.start)),
+            // The message may take several lines; the line of the file is said already.
+            message: in_plain_words(&error.message().lines().collect::<Vec<_>>().join(", ")),
+        }
+    }
+
+    /// Returns `file:line: ` of a key such as `cluster[1].name`, or of the last part of its path that is there.
+    pub(crate) fn place_of(&self, key: &str) -> String {
+        let document = DeTable::parse(self.text).ok();
+        let at = document.as_ref().and_then(|document| position(document.get_ref(), key));
+        at.map_or_else(|| format!("{}: ", self.name), |at| self.place(at))
+    }
+
+    /// The key whose value begins at `at`; empty, if a key itself does.
+    fn key_before(&self, at: usize) -> String {
+        let before = self.text.get(..at).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let key = line.rsplit_once('=').map_or("", |(key, _)| key);
+        key.rsplit(['{', ',', '[']).next().unwrap_or_default().trim().trim_matches('"').to_owned()
+    }
+
+    fn place(&self, at: usize) -> String {
+        let before = &self.text.as_bytes()[..at.min(self.text.len())];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        format!("{}:{line}: ", self.name)
+    }
+}
+
+/// The parser speaks of Rust's types.
+pub(crate) fn in_plain_words(message: &str) -> String {
+    let numbers = [("u8", "255"), ("u16", "65535"), ("u32", "4294967295")];
+    numbers.into_iter().fold(message.to_owned(), |text, (kind, most)| {
+        text.replace(&format!("expected {kind}"), &format!("expected a whole number from 0 to {most}"))
+    })
+}
+
+/// Where a key stands, or the last part of its path that does.
+fn position(table: &DeTable<'_>, key: &str) -> Option<usize> {
+    let entry = |name: &str| table.iter().find(|(known, _)| known.get_ref() == name);
+    // Keys may contain what separates keys: names of clusters do.
+    let (name, rest) = match entry(key) {
+        Some(_) => (key, ""),
+        None => key.split_at(key.find(['.', '[']).unwrap_or(key.len())),
+    };
+    let (known, value) = entry(name)?;
+    Some(in_value(value, rest).unwrap_or_else(|| known.span().start))
+}
+
+fn in_value(value: &Spanned<DeValue<'_>>, rest: &str) -> Option<usize> {
+    if let Some(rest) = rest.strip_prefix('.') {
+        return position(value.get_ref().as_table()?, rest);
+    }
+    let (index, rest) = rest.strip_prefix('[')?.split_once(']')?;
+    let item = value.get_ref().as_array()?.get(index.parse::<usize>().ok()?)?;
+    Some(in_value(item, rest).unwrap_or_else(|| item.span().start))
+}
