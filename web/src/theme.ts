@@ -1,20 +1,43 @@
-// Light or dark: as the system says, until the person says otherwise.
+// Light or dark: as the system says, until the reader chooses.
 
 import { byId } from "./dom.ts";
 
-export function startTheme(): void {
+const KEY = "theme";
+/** The choice of a page that may not store it. */
+let unstored: string | null = null;
+
+/** Shows the theme, follows the button `#theme`, and calls `changed` after each change. */
+export function startTheme(changed: () => void = () => {}): void {
   const button = byId<HTMLButtonElement>("theme");
   const system = matchMedia("(prefers-color-scheme: dark)");
-  const chosen = (): string | null => localStorage.getItem("theme");
   const show = (): void => {
-    const isDark = (chosen() ?? (system.matches ? "dark" : "light")) === "dark";
+    const isDark = (stored() ?? (system.matches ? "dark" : "light")) === "dark";
     document.documentElement.dataset["theme"] = isDark ? "dark" : "light";
     button.setAttribute("aria-pressed", String(isDark));
+    changed();
   };
   button.addEventListener("click", () => {
-    localStorage.setItem("theme", document.documentElement.dataset["theme"] === "dark" ? "light" : "dark");
+    store(document.documentElement.dataset["theme"] === "dark" ? "light" : "dark");
     show();
   });
   system.addEventListener("change", show);
   show();
+}
+
+// A sandboxed page, as CI servers show artifacts, throws on each access to storage.
+function stored(): string | null {
+  try {
+    return localStorage.getItem(KEY);
+  } catch {
+    return unstored;
+  }
+}
+
+function store(theme: string): void {
+  unstored = theme;
+  try {
+    localStorage.setItem(KEY, theme);
+  } catch {
+    // The choice then holds until the page is closed.
+  }
 }

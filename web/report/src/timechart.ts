@@ -1,0 +1,197 @@
+// One chart over time. It shares the time axis with all others, and says below itself what the cursor shows.
+
+import uPlot from "uplot";
+import { html } from "../../src/dom.ts";
+import { drawEdges, drawHeader, drawShades, HEADER, HEADER_SHORT, type Frame } from "./bands.ts";
+import { addChart, type Chart } from "./charts.ts";
+import { short } from "./format.ts";
+import type { Run } from "./model.ts";
+import { colour, dash, stripes } from "./palette.ts";
+import type { TimeAxis } from "./time.ts";
+
+/** Width of the column of axis labels in CSS pixels: one for all charts, so that times stand below each other. */
+export const GUTTER = 46;
+const FONT = "11px system-ui, sans-serif";
+
+/** What charts of one run have in common. */
+export interface Frames {
+  readonly run: Run;
+  readonly axis: TimeAxis;
+  /** The charts of this run, to be removed when another one is chosen. */
+  readonly charts: Set<Chart>;
+}
+
+/** One line, row of bars or area. */
+export interface Line {
+  readonly colour: string;
+  /** Index of the dash. */
+  readonly dash: number;
+  readonly kind: "line" | "thick" | "bars" | "points" | "area" | "striped";
+  readonly values: readonly (number | null)[];
+}
+
+export interface TimeChartOptions {
+  /** Says in one sentence what the chart shows. */
+  readonly label: string;
+  /** Stands above the chart. */
+  readonly title: string;
+  readonly height: number;
+  /** The times of the values, ascending. */
+  readonly times: readonly number[];
+  readonly lines: readonly Line[];
+  /** The range of values; both ends are above 0 on a logarithmic axis. */
+  readonly y: readonly [number, number];
+  readonly isLogarithmic?: boolean;
+  /** Whether names of phases and faults stand above the plot; else only the numbers of faults. */
+  readonly isHeaded?: boolean;
+  /** The values at a time, in words. */
+  readonly readout: (time: number) => string;
+}
+
+/** Makes a chart; it is drawn once its box has a width. */
+export function timeChart(frames: Frames, options: TimeChartOptions): HTMLElement {
+  const box = html("div", { class: "plot", role: "img", "aria-label": options.label });
+  const readout = html("p", { class: "readout" });
+  const chart = new TimeChart(frames, options, box);
+  addChart(chart);
+  frames.charts.add(chart);
+  frames.axis.onCursor(() => {
+    readout.textContent = options.readout(frames.axis.cursor);
+    chart.moveCursor();
+  });
+  frames.axis.onRange(() => chart.showRange());
+  return html("figure", {}, html("figcaption", {}, options.title), box, readout);
+}
+
+class TimeChart implements Chart {
+  readonly #frames: Frames;
+  readonly #options: TimeChartOptions;
+  readonly #box: HTMLElement;
+  #plot: uPlot | undefined;
+
+  constructor(frames: Frames, options: TimeChartOptions, box: HTMLElement) {
+    this.#frames = frames;
+    this.#options = options;
+    this.#box = box;
+  }
+
+  resize(): void {
+    const width = this.#box.clientWidth;
+    if (width === 0 || width === this.#plot?.width) return;
+    if (this.#plot) this.#plot.setSize({ width, height: this.#options.height });
+    else this.#create(width);
+    this.moveCursor();
+  }
+
+  redraw(): void {
+    this.#plot?.redraw(false, true);
+  }
+
+  remove(): void {
+    this.#plot?.destroy();
+    this.#plot = undefined;
+  }
+
+  moveCursor(): void {
+    if (!this.#plot) return;
+    const { cursor, range } = this.#frames.axis;
+    const isShown = cursor >= range[0] && cursor <= range[1];
+    this.#plot.setCursor({ left: isShown ? this.#plot.valToPos(cursor, "x") : -10, top: 0 }, false);
+  }
+
+  showRange(): void {
+    const [min, max] = this.#frames.axis.range;
+    this.#plot?.setScale("x", { min, max });
+    // uPlot changes its scales in a microtask; only then the cursor's place is known.
+    queueMicrotask(() => this.moveCursor());
+  }
+
+  #create(width: number): void {
+    const { height, times, lines } = this.#options;
+    const { axis } = this.#frames;
+    const [min, max] = this.#options.y;
+    this.#plot = new uPlot(
+      {
+        width,
+        height,
+        padding: [this.#options.isHeaded ? HEADER : HEADER_SHORT, 10, 0, 0],
+        legend: { show: false },
+        cursor: this.#cursor(),
+        scales: {
+          x: { time: false, auto: false, range: () => [...axis.range] as [number, number] },
+          y: { auto: false, distr: this.#options.isLogarithmic ? 3 : 1, range: () => [min, max] },
+        },
+        axes: this.#axes(),
+        series: [{}, ...lines.map((line) => series(line))],
+        hooks: this.#hooks(),
+      },
+      [times as number[], ...lines.map(({ values }) => values as (number | null)[])],
+      this.#box,
+    );
+  }
+
+  #axes(): uPlot.Axis[] {
+    const look = { stroke: () => colour("--quiet"), font: FONT, grid: { stroke: () => colour("--edge"), width: 1 }, ticks: { show: false } };
+    return [
+      { ...look, size: 22, gap: 2, values: (_, splits) => splits.map((split) => `${short(split)} s`) },
+      { ...look, size: GUTTER, gap: 4, values: (_, splits) => splits.map((split) => (split === null ? "" : short(split))) },
+    ];
+  }
+
+  #hooks(): uPlot.Hooks.Arrays {
+    const { run, axis } = this.#frames;
+    return {
+      drawClear: [(plot) => {
+        drawShades(plot.ctx, frame(plot), run);
+        drawEdges(plot.ctx, frame(plot), run);
+      }],
+      draw: [(plot) => drawHeader(plot.ctx, frame(plot), run, this.#options.isHeaded === true)],
+      setCursor: [({ posToVal, cursor }) => {
+        if (cursor.left !== undefined && cursor.left !== null && cursor.left >= 0) axis.moveCursor(posToVal(cursor.left, "x"));
+      }],
+      setSelect: [(plot) => {
+        const { left, width } = plot.select;
+        if (width > 0) axis.show(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
+        plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+      }],
+    };
+  }
+
+  #cursor(): uPlot.Cursor {
+    return {
+      y: false,
+      points: { show: false },
+      drag: { x: true, y: false, setScale: false },
+      bind: {
+        // The cursor stays where it was: the text below tells its values.
+        mouseleave: () => () => null,
+        dblclick: () => () => {
+          this.#frames.axis.showAll();
+          return null;
+        },
+      },
+    };
+  }
+}
+
+function frame(plot: uPlot): Frame {
+  return { ...plot.bbox, ratio: uPlot.pxRatio, x: (time) => plot.valToPos(time, "x", true) };
+}
+
+function series({ kind, colour: name, dash: index }: Line): uPlot.Series {
+  const stroke = (): string => colour(name);
+  const none = { points: { show: false }, stroke };
+  switch (kind) {
+    case "line":
+    case "thick":
+      return { ...none, width: kind === "thick" ? 2.5 : 1.5, dash: dash(index) };
+    case "points":
+      return { stroke, width: 0, paths: () => null, points: { show: true, size: 4, width: 1, stroke, fill: stroke } };
+    case "bars":
+      return { ...none, width: 0, fill: stroke, paths: uPlot.paths.bars?.({ size: [0.9, Infinity] }) };
+    case "area":
+      return { ...none, width: 1, stroke: () => colour("--card"), fill: stroke, paths: uPlot.paths.stepped?.({ align: 1 }) };
+    case "striped":
+      return { ...none, width: 1, fill: (plot) => stripes(plot.ctx, uPlot.pxRatio) as CanvasPattern, paths: uPlot.paths.stepped?.({ align: 1 }) };
+  }
+}

@@ -1,0 +1,65 @@
+// The controls of all charts over time: which part of the run they show, and the time whose values they tell.
+
+import { html, svg } from "../../src/dom.ts";
+import { seconds } from "./format.ts";
+import { endOf, type Fault, type Report, type Run } from "./model.ts";
+import { choice } from "./page.ts";
+import { dash, lineColour } from "./palette.ts";
+import type { Frames } from "./timechart.ts";
+
+/** How much of the run is shown around a fault, as a share of the fault. */
+const AROUND = 0.3;
+const AROUND_MIN_S = 2;
+
+export function toolbar(report: Report, { run, axis }: Frames): HTMLElement {
+  const slider = html("input", { id: "time", type: "range", min: 0, max: run.duration_s, step: Math.min(run.step_s, run.duration_s / 100) || 1, value: axis.cursor }) as HTMLInputElement;
+  const output = html("output", { for: "time" });
+  slider.addEventListener("input", () => axis.moveCursor(Number(slider.value)));
+  axis.onCursor(() => {
+    slider.value = String(axis.cursor);
+    slider.setAttribute("aria-valuetext", words(run, axis.cursor));
+    output.textContent = words(run, axis.cursor);
+  });
+  const ranges = rangesOf(run);
+  const range = choice("range", "Show", ranges.map(({ name }) => name), (index) => {
+    const chosen = ranges[index];
+    if (chosen) axis.show(chosen.from, chosen.to);
+  });
+  const cursor = html("label", { class: "choice cursor", for: "time" }, html("span", {}, "Time"), slider);
+  return html("div", { class: "toolbar", role: "group", "aria-label": "Time of the charts" }, range, cursor, output, key(report));
+}
+
+/** The faults of a run as a list, numbered as in the charts. */
+export function faultList(run: Run): HTMLElement {
+  const items = run.faults.map((fault) => html("li", {}, html("strong", {}, `F${fault.id}`), ` ${fault.text} (${span(fault, run)})`));
+  return html("ul", { class: "faults", "aria-label": "Faults of this run" }, ...items);
+}
+
+function span(fault: Fault, run: Run): string {
+  const to = fault.to_s === null ? "the end" : seconds(fault.to_s);
+  return `${seconds(fault.from_s)} to ${to}, ${seconds(Number((endOf(fault, run) - fault.from_s).toFixed(1)))} long`;
+}
+
+function words(run: Run, time: number): string {
+  const phase = run.phases.find(({ from_s, to_s }) => time >= from_s && time < to_s);
+  const faults = run.faults.filter((fault) => time >= fault.from_s && time < endOf(fault, run));
+  return [`${time.toFixed(1)} s`, ...(phase ? [phase.name] : []), ...faults.map(({ id }) => `F${id}`)].join(", ");
+}
+
+function rangesOf(run: Run): { name: string; from: number; to: number }[] {
+  const faults = run.faults.map((fault) => {
+    const end = endOf(fault, run);
+    const around = Math.max((end - fault.from_s) * AROUND, AROUND_MIN_S);
+    return { name: `F${fault.id} ${fault.text}`, from: fault.from_s - around, to: end + around };
+  });
+  const phases = run.phases.map(({ name, from_s, to_s }) => ({ name: `Phase ${name}`, from: from_s, to: to_s }));
+  return [{ name: "Whole run", from: 0, to: run.duration_s }, ...faults, ...phases];
+}
+
+function key({ regions }: Report): HTMLElement {
+  const items = regions.map((region, index) => {
+    const line = svg("path", { class: `stroke ${lineColour(index).slice(2)}`, d: "M1 5H27", "stroke-width": 3, "stroke-dasharray": dash(index).join(" ") || "none" });
+    return html("li", {}, svg("svg", { class: "swatch", viewBox: "0 0 28 10", "aria-hidden": "true" }, line), region);
+  });
+  return html("ul", { class: "key", "aria-label": "Regions" }, ...items);
+}
