@@ -8,6 +8,7 @@ use nats_geo::dns::{Dns, Resolver};
 
 use crate::ctl::opts::{CtlOpts, WaitOpts};
 use crate::look::opts::{GraphOpts, OverviewOpts, StreamsOpts};
+use crate::scenario_command::opts::{ReportOpts, RunOpts, ScenariosOpts};
 use crate::topology::RttOverride;
 use crate::topology_command::opts::TopologyCommand;
 use crate::up::opts::UpOpts;
@@ -103,6 +104,12 @@ pub struct ClusterOpts {
 /// The commands of loadgen besides the measurement.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Play a scenario: start a super-cluster with clients, break it by the timeline, and judge
+    Run(Box<RunOpts>),
+    /// List the scenarios that come with loadgen, or print one
+    Scenarios(ScenariosOpts),
+    /// Write the reports of an earlier run again
+    Report(ReportOpts),
     /// Start the super-cluster and keep it running until Ctrl-C
     Up(UpOpts),
     /// Break or heal, from another terminal, a super-cluster that is up

@@ -17,6 +17,7 @@ pub mod load;
 pub mod look;
 pub mod machine;
 pub mod out_folder;
+pub mod outcome;
 pub mod plan;
 pub mod play;
 pub mod progress;
@@ -25,6 +26,7 @@ pub mod report;
 pub mod round;
 pub mod run;
 pub mod scenario;
+pub mod scenario_command;
 pub mod secret;
 mod seed;
 pub mod simulate;
@@ -60,6 +62,9 @@ pub fn run_to_exit_code(task: Task) -> ExitCode {
     runtime.block_on(async {
         match task {
             Task::Measure(plan) => measure(*plan).await,
+            Task::Run(plan) => play(*plan).await,
+            Task::Scenarios(opts) => print_or_fail(async { scenario_command::scenarios(&opts) }).await,
+            Task::Report(opts) => compute(move || scenario_command::again(&opts.folder, opts.details)).await,
             Task::Up(plan) => stay_up(*plan).await,
             Task::Simulate(plan) => simulate(plan).await,
             Task::Detectors(plan) => compare_detectors(plan).await,
@@ -79,6 +84,22 @@ async fn measure(plan: Plan) -> ExitCode {
             Ok(report) => {
                 println!("{}", if json { run::to_json(&report) } else { text::render(&report) });
                 ExitCode::from(report.verdict.exit_code())
+            }
+            Err(error) => failed(&error),
+        },
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("loadgen: interrupted");
+            ExitCode::from(INTERRUPTED)
+        }
+    }
+}
+
+async fn play(plan: scenario_command::Plan) -> ExitCode {
+    tokio::select! {
+        result = scenario_command::run(plan) => match result {
+            Ok((text, verdict)) => {
+                println!("{text}");
+                ExitCode::from(verdict.exit_code())
             }
             Err(error) => failed(&error),
         },

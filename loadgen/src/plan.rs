@@ -14,6 +14,8 @@ use crate::detectors::plan::DetectorsPlan;
 use crate::dns::DnsPlan;
 use crate::look::LookPlan;
 use crate::look::connect::LoginError;
+use crate::scenario_command;
+use crate::scenario_command::opts::{ReportOpts, ScenariosOpts};
 use crate::simulate::plan::SimulatePlan;
 use crate::topology::{ParseRttError, RttTable, Topology, TopologyError, UnknownPairError};
 use crate::topology_command::load::LoadError;
@@ -58,6 +60,9 @@ pub enum PlanError {
     /// A topology file.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// A scenario is wrong.
+    #[error(transparent)]
+    Scenario(#[from] scenario_command::LoadError),
     /// Nowhere to go.
     #[error("one region: name 2 to 16 to measure failover between them, as in `--regions lon,ams,dal`")]
     OneRegion,
@@ -209,6 +214,12 @@ pub(crate) fn start_options(topology: Topology, opts: ClusterOpts) -> Result<Sta
 pub enum Task {
     /// Break things and measure.
     Measure(Box<Plan>),
+    /// Play a scenario.
+    Run(Box<scenario_command::Plan>),
+    /// List scenarios.
+    Scenarios(ScenariosOpts),
+    /// Write reports again.
+    Report(ReportOpts),
     /// Start a super-cluster and keep it up.
     Up(Box<UpPlan>),
     /// Play a herd in simulated time.
@@ -234,6 +245,11 @@ pub enum Task {
 pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Task, UsageError> {
     let opts = opts_from(args)?;
     Ok(match opts.command {
+        Some(Command::Run(opts)) => {
+            Task::Run(Box::new(scenario_command::Plan::new(*opts).map_err(PlanError::from)?))
+        }
+        Some(Command::Scenarios(opts)) => Task::Scenarios(opts),
+        Some(Command::Report(opts)) => Task::Report(opts),
         Some(Command::Up(opts)) => Task::Up(Box::new(UpPlan::new(opts)?)),
         Some(Command::Simulate(opts)) => Task::Simulate(SimulatePlan::new(opts)?),
         Some(Command::Detectors(opts)) => Task::Detectors(DetectorsPlan::new(opts)),

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::failovers::{Failover, failovers};
 use super::judge::{disturbances, judge, verdict};
 use super::model::{
-    ClientRow, EnvironmentRow, FailoverRow, FaultRow, LedgerRow, MatrixRow, NatsServerRow, PhaseRow, Report, RttRow,
-    RunRow, SeriesRow, ServerRow, VERSION,
+    ClientRow, EnvironmentRow, FailoverRow, FaultRow, LedgerRow, MatrixRow, NatsServerRow, PhaseRow, Report,
+    RttRow, RunRow, SeriesRow, ServerRow, VERSION,
 };
 use super::sentences::sentences;
 use crate::clients::Outcome;
@@ -59,7 +59,8 @@ pub fn build(played: &[Played<'_>], environment: &Environment) -> Option<Report>
     let (verdict, reasons) = verdict(&judged, &disturbed);
     let topology = &scenario.topology;
     let servers = topology.servers();
-    let servers = servers.map(|it| ServerRow { name: it.to_string(), region: it.region().to_owned() }).collect();
+    let servers =
+        servers.map(|it| ServerRow { name: it.to_string(), region: it.region().to_owned() }).collect();
     let nats_servers = played.first()?.recordings.first()?.nats_servers.iter();
     notes.extend(NOTES.map(str::to_owned));
     Some(Report {
@@ -173,8 +174,10 @@ fn series(scenario: &Scenario, recording: &Recording) -> Vec<SeriesRow> {
             }
         }
         let ok = |op: &&&Op| op.outcome == Outcome::Ok;
-        let samples: Vec<Sample> =
-            slot_ops.iter().map(|ops| ops.iter().filter(ok).map(|op| op.done - op.intended).collect()).collect();
+        let samples: Vec<Sample> = slot_ops
+            .iter()
+            .map(|ops| ops.iter().filter(ok).map(|op| op.done - op.intended).collect())
+            .collect();
         SeriesRow {
             population: scenario.populations[population].name.clone(),
             region: region.to_owned(),

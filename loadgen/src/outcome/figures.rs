@@ -180,7 +180,8 @@ impl Figures<'_> {
                     && self.says("workload", &self.scenario.workloads[record.workload].name)
             })
             .collect();
-        let sum = |of: &dyn Fn(&MessagesRecord) -> u64| chosen.iter().map(|record| of(record)).sum::<u64>() as f64;
+        let sum =
+            |of: &dyn Fn(&MessagesRecord) -> u64| chosen.iter().map(|record| of(record)).sum::<u64>() as f64;
         let needs_look = matches!(statistic, "lost" | "duplicated");
         if chosen.is_empty() || (needs_look && chosen.iter().any(|record| record.unverified.is_some())) {
             return None;
@@ -221,8 +222,7 @@ fn spans<'a>(
 
 /// Regions with a server that no fault has taken away.
 fn healthy<'a>(scenario: &'a Scenario, recording: &Recording, at: Instant) -> Vec<&'a str> {
-    let active =
-        recording.faults.iter().filter(|it| it.at <= at && it.until.is_none_or(|until| until > at));
+    let active = recording.faults.iter().filter(|it| it.at <= at && it.until.is_none_or(|until| until > at));
     let hit: BTreeSet<&String> = active.flat_map(|fault| &fault.hit).collect();
     let regions = scenario.topology.regions().iter();
     let is_up = |region: &&String| {

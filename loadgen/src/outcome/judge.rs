@@ -20,8 +20,11 @@ pub(super) fn judge(strategy: &str, scenario: &Scenario, recordings: &[&Recordin
     let one = |threshold: &Threshold| {
         let measured = value(scenario, recordings, threshold);
         let holds = measured.map(|measured| threshold.comparison.holds(measured, threshold.bound));
-        let text =
-            if strategy.is_empty() { threshold.text.clone() } else { format!("{strategy}: {}", threshold.text) };
+        let text = if strategy.is_empty() {
+            threshold.text.clone()
+        } else {
+            format!("{strategy}: {}", threshold.text)
+        };
         Judged {
             row: ThresholdRow { text, measured: measured.map(|it| show(threshold, it)), holds },
             depends_on_timing: threshold.metric.depends_on_timing,

@@ -9,11 +9,8 @@ pub fn to_junit(report: &Report) -> String {
     let unknown = report.thresholds.iter().filter(|row| row.holds.is_none()).count();
     let mut cases = String::new();
     for row in &report.thresholds {
-        let head = format!(
-            "  <testcase classname=\"{}\" name=\"{}\"",
-            escape(&report.scenario),
-            escape(&row.text)
-        );
+        let head =
+            format!("  <testcase classname=\"{}\" name=\"{}\"", escape(&report.scenario), escape(&row.text));
         let measured = escape(row.measured.as_deref().unwrap_or("nothing was measured"));
         cases.push_str(&match row.holds {
             Some(true) => format!("{head}/>\n"),

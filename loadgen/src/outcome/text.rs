@@ -59,9 +59,8 @@ fn failovers(run: &RunRow) -> String {
     let ms = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
     let rows = groups.into_iter().map(|(fault, population, region)| {
         let of = run.failovers.iter();
-        let of: Vec<_> = of
-            .filter(|it| it.fault == fault && it.population == population && it.region == region)
-            .collect();
+        let of: Vec<_> =
+            of.filter(|it| it.fault == fault && it.population == population && it.region == region).collect();
         let duration = |ms: f64| std::time::Duration::from_secs_f64(ms / 1_000.0);
         let sample: Sample = of.iter().filter_map(|it| it.total_ms).map(duration).collect();
         let limit: Sample = of.iter().filter_map(|it| it.limit_ms).map(duration).collect();
@@ -82,7 +81,14 @@ fn failovers(run: &RunRow) -> String {
 fn matrix(run: &RunRow) -> String {
     let ms = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
     let rows = run.matrix.iter().map(|row| {
-        vec![row.phase.clone(), row.from.clone(), row.to.clone(), row.n.to_string(), ms(row.p50_ms), ms(row.p99_ms)]
+        vec![
+            row.phase.clone(),
+            row.from.clone(),
+            row.to.clone(),
+            row.n.to_string(),
+            ms(row.p50_ms),
+            ms(row.p99_ms),
+        ]
     });
     table(&["phase", "clients in", "server in", "answers", "p50 ms", "p99 ms"], rows)
 }
@@ -105,7 +111,7 @@ fn ledger(run: &RunRow) -> String {
 
 fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_width(WIDTH);
+    table.load_style(presets::NOTHING).set_width(WIDTH);
     table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
     table.set_header(header.to_vec());
     rows.for_each(|row| {

