@@ -9,10 +9,10 @@ mod commands;
 mod constants;
 mod errors;
 mod figures;
+mod keys;
 mod pages;
 mod processes;
 mod results;
-mod topology_keys;
 mod vocabulary;
 
 use std::collections::BTreeMap;
@@ -25,7 +25,11 @@ fn generated() -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("constants", constants::markdown()),
         ("command line", command_line::markdown()),
-        ("topology keys", topology_keys::markdown()),
+        ("topology keys", keys::topology()),
+        ("scenario keys", keys::scenario()),
+        ("faults", keys::faults()),
+        ("threshold metrics", keys::metrics()),
+        ("scenarios", keys::shipped()),
         ("troubleshooting", vocabulary::troubleshooting()),
         ("events", vocabulary::events()),
         ("causes", vocabulary::causes()),

@@ -10,8 +10,22 @@ pub struct Preset {
 }
 
 /// All of them.
-pub const PRESETS: [Preset; 1] =
-    [Preset { name: "region-outage", text: include_str!("../../scenarios/region-outage.toml") }];
+pub const PRESETS: [Preset; 11] = [
+    Preset { name: "region-outage", text: include_str!("../../scenarios/region-outage.toml") },
+    Preset { name: "silent-region", text: include_str!("../../scenarios/silent-region.toml") },
+    Preset { name: "partial-outage", text: include_str!("../../scenarios/partial-outage.toml") },
+    Preset { name: "rolling-upgrade", text: include_str!("../../scenarios/rolling-upgrade.toml") },
+    Preset { name: "client-upgrade", text: include_str!("../../scenarios/client-upgrade.toml") },
+    Preset { name: "scale", text: include_str!("../../scenarios/scale.toml") },
+    Preset { name: "split-brain", text: include_str!("../../scenarios/split-brain.toml") },
+    Preset { name: "two-regions-down", text: include_str!("../../scenarios/two-regions-down.toml") },
+    Preset { name: "thundering-herd", text: include_str!("../../scenarios/thundering-herd.toml") },
+    Preset {
+        name: "video-through-failover",
+        text: include_str!("../../scenarios/video-through-failover.toml"),
+    },
+    Preset { name: "soak", text: include_str!("../../scenarios/soak.toml") },
+];
 
 impl Preset {
     /// The preset of that name.
@@ -22,5 +36,27 @@ impl Preset {
     /// The first line of its file, which says what it shows.
     pub fn summary(&self) -> &'static str {
         self.text.lines().next().unwrap_or_default().trim_start_matches("# ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Inputs, from_toml};
+    use crate::topology;
+
+    #[test]
+    fn every_scenario_is_right() {
+        for preset in PRESETS {
+            let topology = |_: crate::scenario::TopologySource<'_>| {
+                Ok(topology::Preset::named("super-cluster").unwrap().topology().unwrap())
+            };
+            let file = format!("{}.toml", preset.name);
+            let read = from_toml(preset.text, &file, &Inputs::default(), topology);
+            let scenario = read.unwrap_or_else(|error| panic!("{error}")).remove(0).scenario;
+            assert_eq!(scenario.name, preset.name);
+            assert!(!scenario.thresholds.is_empty(), "{file} judges nothing");
+            assert!(preset.summary().ends_with('.'), "{}", preset.summary());
+        }
     }
 }

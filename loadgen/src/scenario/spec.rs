@@ -51,7 +51,10 @@ pub struct ScenarioSpec {
 
 /// Where the topology comes from.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged, expecting = "the name of a preset, a path, or a table with the keys of a topology file")]
+#[serde(
+    untagged,
+    expecting = "write the name of a preset, a path, or a table with the keys of a topology file"
+)]
 pub enum TopologyRef {
     /// A preset or a file.
     Name(String),
@@ -154,7 +157,7 @@ impl std::fmt::Display for WorkloadKind {
 
 /// Size of a message.
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(untagged, expecting = "`html`, `json`, `video`, or a size such as \"1KB\"")]
+#[serde(untagged, expecting = "write `html`, `json`, `video`, or a size such as \"1KB\"")]
 pub enum Payload {
     /// As in practice.
     Kind(PayloadKind),
@@ -238,7 +241,7 @@ impl<'de> Deserialize<'de> for FaultSpec {
 
 /// A name, or a list of names.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged, expecting = "a name, or a list of names")]
+#[serde(untagged, expecting = "write a name, or a list of names")]
 pub enum OneOrMany {
     /// One.
     One(String),

@@ -194,7 +194,8 @@ impl Unit {
         }
     }
 
-    const fn example(self) -> &'static str {
+    /// A bound of this unit, for texts.
+    pub const fn example(self) -> &'static str {
         match self {
             Self::Time => "200ms",
             Self::Count => "0",

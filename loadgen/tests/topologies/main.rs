@@ -5,6 +5,8 @@ mod accounts;
 mod bad_files;
 mod hub_spoke;
 mod presets;
+#[path = "../support/bad_files.rs"]
+mod support;
 mod virtual_stream;
 
 use std::time::Duration;
