@@ -100,6 +100,12 @@ impl SuperCluster {
         self.restart_all(&names).await
     }
 
+    /// Starts several servers that are dead, and waits for nothing.
+    pub fn start_servers(&mut self, servers: &[String]) -> Result<Instant, FaultError> {
+        let names = servers.iter().map(|server| self.find(server)).collect::<Result<Vec<_>, _>>()?;
+        self.start_all(&names)
+    }
+
     /// Starts the servers of a region that are dead or lame ducks.
     pub async fn restart_region(&mut self, region: &str) -> Result<Recovery, FaultError> {
         let down =
@@ -234,6 +240,14 @@ impl SuperCluster {
     }
 
     async fn restart_all(&mut self, names: &[ServerName]) -> Result<Recovery, FaultError> {
+        self.start_all(names)?;
+        for name in names {
+            self.wait_listening(name).await?;
+        }
+        self.recovered(clock::now()).await
+    }
+
+    fn start_all(&mut self, names: &[ServerName]) -> Result<Instant, FaultError> {
         for name in names {
             let state = self.server(name)?.state();
             if !matches!(state, State::Dead | State::LameDuck) {
@@ -252,10 +266,7 @@ impl SuperCluster {
             spawned.map_err(|error| cannot("restart", name, error))?;
             self.paths.to_server(name).for_each(crate::wan::Path::accept);
         }
-        for name in names {
-            self.wait_listening(name).await?;
-        }
-        self.recovered(clock::now()).await
+        Ok(clock::now())
     }
 
     /// Waits until clients can connect again, which is when a restart counts as done.

@@ -121,17 +121,17 @@ fn distances(scenario: &Scenario) -> Vec<RttRow> {
 
 fn run(strategy: &str, scenario: &Scenario, repetition: u16, recording: &Recording) -> RunRow {
     let since = |at: Instant| at.saturating_duration_since(recording.start).as_secs_f64();
-    let phases = scenario.phases.iter();
+    let phases = scenario.phases.iter().zip(&recording.phases);
     let faults = recording.faults.iter().enumerate();
     RunRow {
         strategy: strategy.to_owned(),
         repetition,
         duration_s: since(recording.end),
         phases: phases
-            .map(|phase| PhaseRow {
+            .map(|(phase, (from, to))| PhaseRow {
                 name: phase.name.clone(),
-                from_s: phase.from.as_secs_f64(),
-                to_s: phase.to.as_secs_f64(),
+                from_s: since(*from),
+                to_s: since(*to),
             })
             .collect(),
         faults: faults
@@ -239,8 +239,8 @@ fn matrix(scenario: &Scenario, recording: &Recording) -> Vec<MatrixRow> {
     let mut cells: BTreeMap<(usize, &str, &str), Vec<Duration>> = BTreeMap::new();
     for client in &recording.clients {
         for op in client.ops.iter().filter(|op| op.outcome == Outcome::Ok) {
-            let at = op.intended.saturating_duration_since(recording.start);
-            let phase = scenario.phases.iter().position(|phase| at >= phase.from && at < phase.to);
+            let is_in = |(from, to): &(Instant, Instant)| op.intended >= *from && op.intended < *to;
+            let phase = recording.phases.iter().position(is_in);
             if let (Some(phase), Some(seat)) = (phase, client.seat_at(op.intended)) {
                 cells.entry((phase, &client.region, &seat.region)).or_default().push(op.done - op.intended);
             }
@@ -267,6 +267,7 @@ fn ledger(scenario: &Scenario, recording: &Recording) -> Vec<LedgerRow> {
         LedgerRow {
             workload: scenario.workloads[record.workload].name.clone(),
             population: scenario.populations[record.population].name.clone(),
+            stream: record.stream.clone(),
             attempted: totals.attempted,
             acknowledged: Some(totals.acknowledged),
             delivered: Some(totals.delivered).filter(|_| seen),

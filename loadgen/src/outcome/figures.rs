@@ -66,10 +66,9 @@ impl Figures<'_> {
     /// The part of a recording that the label `phase` chooses.
     fn window(&self, recording: &Recording) -> (Instant, Instant) {
         let chosen = self.labels.get("phase");
-        match chosen.and_then(|name| self.scenario.phases.iter().find(|phase| phase.name == *name)) {
-            Some(phase) => (recording.start + phase.from, recording.start + phase.to),
-            None => (recording.start, recording.end),
-        }
+        let index = chosen.and_then(|name| self.scenario.phases.iter().position(|phase| phase.name == *name));
+        let window = index.and_then(|index| recording.phases.get(index).copied());
+        window.unwrap_or((recording.start, recording.end))
     }
 
     fn failover(&self, statistic: &str) -> Option<f64> {
@@ -173,25 +172,31 @@ impl Figures<'_> {
     }
 
     fn messages(&self, statistic: &str) -> Option<f64> {
-        let records = self.recordings.iter().flat_map(|recording| &recording.messages);
-        let chosen: Vec<&MessagesRecord> = records
-            .filter(|record| {
-                self.says("population", &self.scenario.populations[record.population].name)
-                    && self.says("workload", &self.scenario.workloads[record.workload].name)
-            })
-            .collect();
-        let sum =
-            |of: &dyn Fn(&MessagesRecord) -> u64| chosen.iter().map(|record| of(record)).sum::<u64>() as f64;
-        let needs_look = matches!(statistic, "lost" | "duplicated");
-        if chosen.is_empty() || (needs_look && chosen.iter().any(|record| record.unverified.is_some())) {
-            return None;
+        let mut sum: Option<u64> = None;
+        for recording in self.recordings {
+            // Several streams may have to have the same messages: publishes count once.
+            let mut counted = BTreeSet::new();
+            for record in recording.messages.iter().filter(|record| self.is_chosen(record)) {
+                let totals = &record.totals;
+                let is_first = counted.insert((record.workload, record.population));
+                let unseen = record.unverified.is_some();
+                let value = match statistic {
+                    "acknowledged" if is_first => totals.acknowledged,
+                    "failed" if is_first => totals.attempted - totals.acknowledged,
+                    "lost" | "duplicated" if unseen => return None,
+                    "lost" => totals.lost(),
+                    "duplicated" => totals.duplicated,
+                    _ => 0,
+                };
+                sum = Some(sum.unwrap_or(0) + value);
+            }
         }
-        Some(match statistic {
-            "acknowledged" => sum(&|record| record.totals.acknowledged),
-            "failed" => sum(&|record| record.totals.attempted - record.totals.acknowledged),
-            "lost" => sum(&|record| record.totals.lost()),
-            _ => sum(&|record| record.totals.duplicated),
-        })
+        sum.map(|sum| sum as f64)
+    }
+
+    fn is_chosen(&self, record: &MessagesRecord) -> bool {
+        self.says("population", &self.scenario.populations[record.population].name)
+            && self.says("workload", &self.scenario.workloads[record.workload].name)
     }
 }
 

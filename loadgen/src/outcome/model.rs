@@ -242,6 +242,8 @@ pub struct LedgerRow {
     pub workload: String,
     /// The population.
     pub population: String,
+    /// The stream that was read in the end.
+    pub stream: String,
     /// Published, or tried to.
     pub attempted: u64,
     /// Acknowledged.

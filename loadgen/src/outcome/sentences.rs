@@ -1,10 +1,13 @@
 //! One sentence for each fault and population, for people who do not know loadgen.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::build::Played;
 use super::failovers::{Failover, failovers, is_announced};
+use super::figures::arrivals;
+use crate::clients::Outcome;
+use crate::play::Recording;
 use crate::record::stats::Sample;
 use crate::scenario::{Scenario, TimedFault};
 
@@ -20,10 +23,13 @@ pub(super) fn sentences(played: &[Played<'_>]) -> Vec<String> {
             let name = if strategy.name.is_empty() { String::new() } else { format!(", {}", strategy.name) };
             for (index, population) in scenario.populations.iter().enumerate() {
                 let of: Vec<&Failover> = pairs.iter().filter(|pair| pair.population == index).collect();
-                if !of.is_empty() {
-                    let text = one(scenario, fault, number, &of);
-                    sentences.push(format!("{}{name}: {}: {text}", event(fault), population.name));
-                }
+                let text = if of.is_empty() {
+                    spared(recordings, number, index)
+                } else {
+                    Some(one(scenario, fault, number, &of))
+                };
+                let event = event(fault);
+                sentences.extend(text.map(|text| format!("{event}{name}: {}: {text}", population.name)));
             }
         }
     }
@@ -86,6 +92,24 @@ fn one(scenario: &Scenario, fault: &TimedFault, number: usize, pairs: &[&Failove
         }
     };
     format!("{back} of {all} clients had an answer{where_to} after {} (p90 {})", time(p50), time(p90))
+}
+
+/// Clients that the fault did not cut off from their servers.
+fn spared(recordings: &[Recording], number: usize, population: usize) -> Option<String> {
+    let (mut sent, mut failed, mut moved, mut clients) = (0, 0, 0, 0);
+    for recording in recordings {
+        let parts = recording.faults.iter().filter(|fault| fault.fault == number);
+        let parts: Vec<_> = parts.map(|fault| (fault.at, fault.until.unwrap_or(recording.end))).collect();
+        let within = |at: Instant| parts.iter().any(|(from, until)| at >= *from && at < *until);
+        for client in recording.clients.iter().filter(|client| client.population == population) {
+            clients += 1;
+            let ops: Vec<_> = client.ops.iter().filter(|op| within(op.intended)).collect();
+            sent += ops.len();
+            failed += ops.iter().filter(|op| op.outcome != Outcome::Ok).count();
+            moved += usize::from(arrivals(client).any(|(at, _)| within(at)));
+        }
+    }
+    (sent > 0).then(|| format!("{failed} of {sent} requests failed, {moved} of {clients} clients moved"))
 }
 
 /// Milliseconds below a second, else seconds.

@@ -99,6 +99,7 @@ fn ledger(run: &RunRow) -> String {
         vec![
             row.workload.clone(),
             row.population.clone(),
+            row.stream.clone(),
             row.attempted.to_string(),
             number(row.acknowledged),
             number(row.delivered),
@@ -106,7 +107,10 @@ fn ledger(run: &RunRow) -> String {
             row.duplicated.to_string(),
         ]
     });
-    table(&["workload", "clients", "attempted", "acknowledged", "found", "lost", "duplicated"], rows)
+    table(
+        &["workload", "clients", "stream", "attempted", "acknowledged", "found", "lost", "duplicated"],
+        rows,
+    )
 }
 
 fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {

@@ -93,6 +93,24 @@ impl<'a> Injector<'a> {
         Ok(())
     }
 
+    /// Lets a fault that flaps be gone for a while.
+    pub(super) async fn release(
+        &mut self,
+        number: usize,
+        cluster: &mut SuperCluster,
+        crowd: &mut Crowd<'_>,
+    ) -> Result<(), PlayError> {
+        if let Some(Active::Restart(servers)) = self.active.get(&number) {
+            let servers = servers.clone();
+            let fault = || self.scenario.faults[number].to_string();
+            cluster.start_servers(&servers).map_err(|error| PlayError::Fault { fault: fault(), error })?;
+            self.active.remove(&number);
+            self.over(number);
+            return Ok(());
+        }
+        self.undo(number, cluster, crowd).await
+    }
+
     /// Undoes a fault, and waits until the servers are linked again.
     pub(super) async fn undo(
         &mut self,

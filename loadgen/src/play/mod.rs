@@ -11,7 +11,7 @@ mod schedule;
 mod streams;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use recording::{ClientRecord, FaultRecord, MessagesRecord, Recording};
 
@@ -119,18 +119,26 @@ pub async fn play(
     let started = clock::now();
     crowd.begin(started, &streams);
     let mut injector = Injector::new(scenario, seed);
+    // An undo waits until the servers are linked; what comes after it keeps its distance.
+    let mut late = Duration::ZERO;
+    let mut phases: Vec<Instant> = Vec::new();
     for (at, action) in schedule(scenario) {
-        crowd.until(started + at).await;
+        late = late.max(started.elapsed().saturating_sub(at));
+        crowd.until(started + at + late).await;
         progress.at(at.as_secs());
         if let Some(text) = action.text(scenario) {
             progress.note(&format!("{:>7.1} s  {text}", started.elapsed().as_secs_f64()));
         }
         match action {
-            Action::Phase(phase) => progress.doing(&scenario.phases[phase].name),
+            Action::Phase(phase) => {
+                phases.push(clock::now());
+                progress.doing(&scenario.phases[phase].name);
+            }
             Action::Resize => crowd.resize(at),
             Action::Inject(fault) => injector.inject(fault, &mut cluster, &mut crowd).await?,
+            Action::Release(fault) => injector.release(fault, &mut cluster, &mut crowd).await?,
             Action::Undo(fault) => injector.undo(fault, &mut cluster, &mut crowd).await?,
-            Action::End => {}
+            Action::End => phases.push(clock::now()),
         }
     }
     injector.undo_all(&mut cluster, &mut crowd).await?;
@@ -138,13 +146,14 @@ pub async fn play(
     let after = ProcessorTime::now();
     progress.doing("waiting for what is on its way");
     let (clients, published) = crowd.finish().await;
-    let messages = streams.verify(&cluster, published).await;
+    let messages = streams.verify(&cluster, &published).await;
     leaks.extend(cluster.leaks().await?);
     responders.end().await;
     cluster.shutdown().await;
     Ok(Recording {
         start: started,
         end,
+        phases: phases.windows(2).map(|pair| (pair[0], pair[1])).collect(),
         faults: injector.records(),
         clients,
         messages,

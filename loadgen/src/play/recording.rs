@@ -14,6 +14,8 @@ pub struct Recording {
     pub start: Instant,
     /// Its end, which an undo can delay.
     pub end: Instant,
+    /// Begin and end of each phase, as they happened.
+    pub phases: Vec<(Instant, Instant)>,
     /// What broke.
     pub faults: Vec<FaultRecord>,
     /// The clients.
@@ -83,13 +85,15 @@ impl ClientRecord {
     }
 }
 
-/// Numbered messages.
+/// Numbered messages, as one stream has them in the end.
 #[derive(Clone, Debug)]
 pub struct MessagesRecord {
     /// Index of the workload.
     pub workload: usize,
     /// Index of the population.
     pub population: usize,
+    /// The stream that was read.
+    pub stream: String,
     /// The sums.
     pub totals: Totals,
     /// Why nobody could look, if so.

@@ -13,6 +13,8 @@ pub(super) enum Action {
     Resize,
     /// A fault begins.
     Inject(usize),
+    /// A fault that flaps is gone for a while: nobody waits until the servers are linked.
+    Release(usize),
     /// A fault is undone.
     Undo(usize),
     /// The timeline is over.
@@ -25,7 +27,7 @@ impl Action {
         match self {
             Self::Phase(phase) => Some(format!("phase {}", scenario.phases[phase].name)),
             Self::Inject(fault) => Some(format!("inject {}", scenario.faults[fault])),
-            Self::Undo(fault) => {
+            Self::Release(fault) | Self::Undo(fault) => {
                 let fault = &scenario.faults[fault];
                 Some(format!("undo {}:{}", fault.kind, fault.targets.join("+")))
             }
@@ -49,7 +51,9 @@ pub(super) fn schedule(scenario: &Scenario) -> Vec<(Duration, Action)> {
                 let mut at = fault.at;
                 while at < until {
                     actions.push((at, 2, Action::Inject(index)));
-                    actions.push(((at + down).min(until), 1, Action::Undo(index)));
+                    let is_last = at + period >= until;
+                    let undo = if is_last { Action::Undo(index) } else { Action::Release(index) };
+                    actions.push(((at + down).min(until), 1, undo));
                     at += period;
                 }
             }
@@ -100,11 +104,11 @@ mod tests {
         let scenario = scenario("faults = [\"kill:lon,down=2s,up=3s@1s/7s\"]");
         let actions = schedule(&scenario).into_iter();
         let faults: Vec<_> = actions
-            .filter(|(_, action)| matches!(action, Action::Inject(_) | Action::Undo(_)))
+            .filter(|(_, action)| !matches!(action, Action::Phase(_) | Action::End))
             .map(|(at, action)| (at.as_secs(), action))
             .collect();
         let expected =
-            [(1, Action::Inject(0)), (3, Action::Undo(0)), (6, Action::Inject(0)), (8, Action::Undo(0))];
+            [(1, Action::Inject(0)), (3, Action::Release(0)), (6, Action::Inject(0)), (8, Action::Undo(0))];
         assert_eq!(faults, expected);
     }
 

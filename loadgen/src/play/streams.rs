@@ -7,6 +7,7 @@ use async_nats::jetstream::{self, consumer::pull, stream};
 use futures_util::StreamExt as _;
 
 use super::{MessagesRecord, PlayError};
+use crate::clock;
 use crate::cluster::{LoginError, SuperCluster};
 use crate::record::ledger::{Ledger, Totals};
 use crate::scenario::{Scenario, WorkloadKind};
@@ -14,8 +15,15 @@ use crate::scenario::{Scenario, WorkloadKind};
 /// The streams of a play.
 #[derive(Debug)]
 pub(super) struct Streams {
-    /// By workload: the name, and the subject that clients publish to.
-    streams: BTreeMap<usize, (String, String)>,
+    /// By workload.
+    streams: BTreeMap<usize, Target>,
+}
+
+/// What clients publish to, and the streams that must have every message in the end.
+#[derive(Debug)]
+struct Target {
+    subject: String,
+    streams: Vec<String>,
 }
 
 /// What the clients of one population published, by publisher.
@@ -31,6 +39,11 @@ impl Streams {
         let mut streams = BTreeMap::new();
         let wanted = scenario.workloads.iter().enumerate();
         for (index, workload) in wanted.filter(|(_, workload)| workload.kind == WorkloadKind::Jetstream) {
+            if let Some(own) = &workload.own {
+                let target = Target { subject: own.subject.clone(), streams: own.streams.clone() };
+                streams.insert(index, target);
+                continue;
+            }
             let region = workload.region.clone();
             let failed = |reason: String| PlayError::Stream {
                 workload: workload.name.clone(),
@@ -48,49 +61,65 @@ impl Streams {
             };
             let created = jetstream::new(client).create_stream(config).await;
             created.map_err(|error| failed(error.to_string()))?;
-            streams.insert(index, (name, subject));
+            streams.insert(index, Target { subject, streams: vec![name] });
         }
         Ok(Self { streams })
     }
 
     /// The subject that the clients of a workload publish to, if it has a stream.
     pub(super) fn subject(&self, workload: usize) -> Option<&str> {
-        self.streams.get(&workload).map(|(_, subject)| subject.as_str())
+        self.streams.get(&workload).map(|target| target.subject.as_str())
     }
 
     /// Reads every stream, and holds it against what was published.
-    pub(super) async fn verify(
-        &self,
-        cluster: &SuperCluster,
-        mut published: Published,
-    ) -> Vec<MessagesRecord> {
-        let mut unverified: BTreeMap<usize, String> = BTreeMap::new();
-        for (workload, (name, _)) in &self.streams {
-            if let Err(reason) = read(cluster, name, *workload, &mut published).await {
-                unverified.insert(*workload, reason);
+    pub(super) async fn verify(&self, cluster: &SuperCluster, published: &Published) -> Vec<MessagesRecord> {
+        let mut records = Vec::new();
+        for (workload, target) in &self.streams {
+            for stream in &target.streams {
+                // Each stream must have everything.
+                let of_workload = published.ledgers.iter().filter(|((it, _, _), _)| it == workload);
+                let mut ledgers: Ledgers = of_workload
+                    .map(|((_, it, publisher), ledger)| ((*it, *publisher), ledger.clone()))
+                    .collect();
+                let unverified = read_all(cluster, stream, &mut ledgers).await.err();
+                let mut sums: BTreeMap<usize, Totals> = BTreeMap::new();
+                for ((population, _), ledger) in &ledgers {
+                    sums.entry(*population).or_default().add(&ledger.totals());
+                }
+                records.extend(sums.into_iter().map(|(population, totals)| MessagesRecord {
+                    workload: *workload,
+                    population,
+                    stream: stream.clone(),
+                    totals,
+                    unverified: unverified.clone(),
+                }));
             }
         }
-        let mut sums: BTreeMap<(usize, usize), Totals> = BTreeMap::new();
-        for ((workload, population, _), ledger) in &published.ledgers {
-            sums.entry((*workload, *population)).or_default().add(&ledger.totals());
+        records
+    }
+}
+
+/// By population and publisher.
+type Ledgers = BTreeMap<(usize, u64), Ledger>;
+
+/// Reads a stream until it has everything, or nothing new for some time: a stream that collects from others may be behind.
+async fn read_all(cluster: &SuperCluster, stream: &str, ledgers: &mut Ledgers) -> Result<(), String> {
+    let begun = ledgers.clone();
+    let deadline = clock::now() + CATCH_UP_LIMIT;
+    loop {
+        let mut read = begun.clone();
+        let result = read_once(cluster, stream, &mut read).await;
+        let is_missing = read.values().any(|ledger| ledger.totals().lost() > 0);
+        if (result.is_ok() && !is_missing) || clock::now() >= deadline {
+            *ledgers = read;
+            return result;
         }
-        let record = |((workload, population), totals)| MessagesRecord {
-            workload,
-            population,
-            totals,
-            unverified: unverified.get(&workload).cloned(),
-        };
-        sums.into_iter().map(record).collect()
+        tokio::time::sleep(ASK_AGAIN).await;
     }
 }
 
 /// Like everything that looks, it connects past the emulation.
-async fn read(
-    cluster: &SuperCluster,
-    name: &str,
-    workload: usize,
-    published: &mut Published,
-) -> Result<(), String> {
+async fn read_once(cluster: &SuperCluster, name: &str, ledgers: &mut Ledgers) -> Result<(), String> {
     let client = cluster.application_client().await.map_err(|error: LoginError| error.to_string())?;
     let stream = jetstream::new(client).get_stream(name).await.map_err(|error| error.to_string())?;
     let mut left = stream.cached_info().state.messages;
@@ -104,8 +133,7 @@ async fn read(
         let message = message.ok_or("the reader ended")?.map_err(|error| error.to_string())?;
         left -= 1;
         let Some(number) = Number::read(&message.payload) else { continue };
-        let key = (workload, number.population, number.publisher);
-        if let Some(ledger) = published.ledgers.get_mut(&key) {
+        if let Some(ledger) = ledgers.get_mut(&(number.population, number.publisher)) {
             ledger.deliver(number.message);
         }
     }
@@ -144,6 +172,11 @@ const PUBLISHER_BITS: u32 = 48;
 
 /// As production streams have.
 const REPLICAS_MAX: usize = 3;
+
+/// nats-server waits longer and longer, up to two minutes, before it tries a source again that it could not reach.
+const CATCH_UP_LIMIT: Duration = Duration::from_secs(150);
+
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A reader on this machine gets thousands of messages in this time.
 const READ_LIMIT: Duration = Duration::from_secs(5);

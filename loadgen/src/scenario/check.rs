@@ -10,7 +10,7 @@ use super::spec::{
     ClientKind, ClientsSpec, FaultSpec, Payload, PayloadKind, PolicyName, ScenarioSpec, WorkloadKind,
     WorkloadSpec,
 };
-use super::{Phase, Population, Scenario, Stage, Threshold, TimedFault, Workload, seconds};
+use super::{OwnStreams, Phase, Population, Scenario, Stage, Threshold, TimedFault, Workload, seconds};
 use crate::topology::Topology;
 
 /// Checks a file, and fills in what it leaves out.
@@ -236,9 +236,13 @@ fn workload(
         found.push(&key("payload"), range(payload, "16 to 1000000 bytes"));
     }
     let regions = topology.regions();
+    let own = own_streams(&key, spec, topology, found);
     if let Some(region) = &spec.region {
         if spec.kind != WorkloadKind::Jetstream {
             let kind = ProblemKind::NoEffect { key: "region", on: spec.kind.to_string() };
+            found.push(&key("region"), kind);
+        } else if own.is_some() {
+            let kind = ProblemKind::NoEffect { key: "region", on: "streams of the topology".to_owned() };
             found.push(&key("region"), kind);
         } else if !regions.contains(region) {
             found.push(&key("region"), unknown("region", region, regions));
@@ -247,7 +251,43 @@ fn workload(
     let region = spec.region.as_ref().or(regions.last()).cloned().unwrap_or_default();
     let name = spec.name.clone().unwrap_or_else(|| spec.kind.to_string());
     let payload_bytes = usize::try_from(payload).unwrap_or_default();
-    Workload { name, kind: spec.kind, populations: indices, rate, region, payload_bytes }
+    Workload { name, kind: spec.kind, populations: indices, rate, region, own, payload_bytes }
+}
+
+/// The streams of the topology that a workload publishes to.
+fn own_streams(
+    key: &impl Fn(&str) -> String,
+    spec: &WorkloadSpec,
+    topology: &Topology,
+    found: &mut Found,
+) -> Option<OwnStreams> {
+    let given = if spec.subject.is_some() { "subject" } else { "streams" };
+    if spec.kind != WorkloadKind::Jetstream && (spec.subject.is_some() || !spec.streams.is_empty()) {
+        found.push(&key(given), ProblemKind::NoEffect { key: given, on: spec.kind.to_string() });
+        return None;
+    }
+    if spec.subject.is_some() == spec.streams.is_empty() {
+        found.push(&key(given), ProblemKind::SubjectAndStreams);
+        return None;
+    }
+    let known = streams_of(topology);
+    for (number, name) in spec.streams.iter().enumerate().filter(|(_, name)| !known.contains(name)) {
+        found.push(&key(&format!("streams[{number}]")), unknown("stream", name, &known));
+    }
+    let subject = spec.subject.clone()?;
+    Some(OwnStreams { subject, streams: spec.streams.clone() })
+}
+
+/// Names of the topology's streams, one for each cluster where they are in each.
+fn streams_of(topology: &Topology) -> Vec<String> {
+    let streams = topology.spec().streams.iter();
+    let names = streams.flat_map(|stream| {
+        let regions = topology.regions().iter();
+        regions.map(move |region| stream.name.replace("{cluster}", region))
+    });
+    let mut names: Vec<_> = names.collect();
+    names.dedup();
+    names
 }
 
 /// A failover is then measured to 50 ms, at a fraction of what a client carries.
@@ -315,7 +355,7 @@ impl Context<'_> {
                 TargetKind::Regions => ("region", regions.to_vec()),
                 TargetKind::Pairs => ("pair of regions", self.pairs()),
                 TargetKind::Leader => {
-                    let streams = self.topology.spec().streams.iter().map(|stream| stream.name.clone());
+                    let streams = streams_of(self.topology);
                     ("leader", std::iter::once("meta".to_owned()).chain(streams).collect())
                 }
                 TargetKind::Population => {

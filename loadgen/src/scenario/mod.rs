@@ -120,10 +120,21 @@ pub struct Workload {
     pub populations: Vec<usize>,
     /// Operations per second and client.
     pub rate: u16,
-    /// Where its stream is.
+    /// Where its stream is, if loadgen creates it.
     pub region: String,
+    /// Subject of the topology's streams, and those that must have every message in the end.
+    pub own: Option<OwnStreams>,
     /// Bytes of each message.
     pub payload_bytes: usize,
+}
+
+/// Streams of the topology.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OwnStreams {
+    /// What is published to.
+    pub subject: String,
+    /// Streams that must have every acknowledged message.
+    pub streams: Vec<String>,
 }
 
 /// A named part of the timeline.

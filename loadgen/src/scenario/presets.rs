@@ -10,7 +10,7 @@ pub struct Preset {
 }
 
 /// All of them.
-pub const PRESETS: [Preset; 11] = [
+pub const PRESETS: [Preset; 12] = [
     Preset { name: "region-outage", text: include_str!("../../scenarios/region-outage.toml") },
     Preset { name: "silent-region", text: include_str!("../../scenarios/silent-region.toml") },
     Preset { name: "partial-outage", text: include_str!("../../scenarios/partial-outage.toml") },
@@ -24,6 +24,7 @@ pub const PRESETS: [Preset; 11] = [
         name: "video-through-failover",
         text: include_str!("../../scenarios/video-through-failover.toml"),
     },
+    Preset { name: "virtual-stream", text: include_str!("../../scenarios/virtual-stream.toml") },
     Preset { name: "soak", text: include_str!("../../scenarios/soak.toml") },
 ];
 
@@ -48,8 +49,9 @@ mod tests {
     #[test]
     fn every_scenario_is_right() {
         for preset in PRESETS {
-            let topology = |_: crate::scenario::TopologySource<'_>| {
-                Ok(topology::Preset::named("super-cluster").unwrap().topology().unwrap())
+            let topology = |source: crate::scenario::TopologySource<'_>| {
+                let crate::scenario::TopologySource::Name(name) = source else { panic!("{source:?}") };
+                Ok(topology::Preset::named(name).unwrap().topology().unwrap())
             };
             let file = format!("{}.toml", preset.name);
             let read = from_toml(preset.text, &file, &Inputs::default(), topology);

@@ -70,6 +70,11 @@ pub enum ProblemKind {
         /// The names that there are.
         known: Vec<String>,
     },
+    /// One without the other.
+    #[error(
+        "`subject` and `streams` go together: name what clients publish to, and the streams that must have it in the end"
+    )]
+    SubjectAndStreams,
     /// A population without numbers.
     #[error("the population has no clients: add `per_region`, `regions` or `stages`")]
     NoNumbers,

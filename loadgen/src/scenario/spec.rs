@@ -129,6 +129,12 @@ pub struct WorkloadSpec {
     pub clients: Option<Vec<String>>,
     /// Operations per second and client. Default 20.
     pub rate: Option<u16>,
+    /// Subject that `jetstream` publishes to, if streams of the topology are to take the messages: `foo.loadgen`. Default: a
+    /// stream that loadgen creates.
+    pub subject: Option<String>,
+    /// Streams of the topology that must have every acknowledged message in the end. They go with `subject`.
+    #[serde(default)]
+    pub streams: Vec<String>,
     /// Region of the stream of `jetstream`. Default: the last one, because the first one usually breaks.
     pub region: Option<String>,
     /// Size of each message: `html`, `json`, `video`, or bytes as in `"1KB"`. Default `json`.
