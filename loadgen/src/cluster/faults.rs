@@ -106,6 +106,15 @@ impl SuperCluster {
         self.start_all(&names)
     }
 
+    /// Waits until clients can connect to these servers, and all servers that are up are linked. Streams may still be behind.
+    pub async fn wait_linked(&mut self, servers: &[String]) -> Result<(), FaultError> {
+        for server in servers {
+            let name = self.find(server)?;
+            self.wait_listening(&name).await?;
+        }
+        Ok(self.wait_ready().await?)
+    }
+
     /// Starts the servers of a region that are dead or lame ducks.
     pub async fn restart_region(&mut self, region: &str) -> Result<Recovery, FaultError> {
         let down =

@@ -100,12 +100,15 @@ impl Figures<'_> {
         })
     }
 
+    /// A request counts where it was due, and its failure where the client noticed it: a fault may take what was on its way.
     fn requests(&self, statistic: &str) -> Option<f64> {
-        let (mut sent, mut failed) = (0_u64, 0_u64);
-        for op in self.ops() {
-            sent += 1;
-            failed += u64::from(op.outcome != Outcome::Ok);
-        }
+        let sent = self.ops().count();
+        let ends = self.clients().flat_map(|(recording, client)| {
+            let (from, to) = self.window(recording);
+            let is_last = to >= recording.phases.last().map_or(recording.end, |(_, end)| *end);
+            client.ops.iter().filter(move |op| op.done >= from && (op.done < to || is_last))
+        });
+        let failed = ends.filter(|op| op.outcome != Outcome::Ok).count();
         match statistic {
             _ if sent == 0 => None,
             "sent" => Some(sent as f64),

@@ -70,6 +70,7 @@ pub(super) fn disturbances(recording: &Recording, schedule_lag_p99_ms: Option<f6
              lower the number of clients or their rate"
         ));
     }
+    reasons.extend(recording.late.iter().map(|late| format!("a fault was undone, but {late}")));
     if !recording.leaks.is_empty() {
         reasons.push(format!("{} connections bypassed the emulated WAN", recording.leaks.len()));
     }

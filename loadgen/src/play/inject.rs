@@ -19,6 +19,8 @@ pub(super) struct Injector<'a> {
     records: Vec<FaultRecord>,
     /// What must be undone, by the fault's number.
     active: BTreeMap<usize, Active>,
+    /// What was not linked again in time.
+    late: Vec<String>,
 }
 
 /// What undoes a fault.
@@ -38,12 +40,18 @@ enum Active {
 
 impl<'a> Injector<'a> {
     pub(super) fn new(scenario: &'a Scenario, seed: u64) -> Self {
-        Self { scenario, random: Lcg::new(seed), records: Vec::new(), active: BTreeMap::new() }
+        Self {
+            scenario,
+            random: Lcg::new(seed),
+            records: Vec::new(),
+            active: BTreeMap::new(),
+            late: Vec::new(),
+        }
     }
 
-    /// What broke so far.
-    pub(super) fn records(&self) -> Vec<FaultRecord> {
-        self.records.clone()
+    /// What broke, and what was not linked again in time.
+    pub(super) fn finish(self) -> (Vec<FaultRecord>, Vec<String>) {
+        (self.records, self.late)
     }
 
     /// Injects a fault.
@@ -82,7 +90,7 @@ impl<'a> Injector<'a> {
                 match fault.kind {
                     FaultKind::Pause => self.active.insert(number, Active::Resume(servers)),
                     FaultKind::Restart => {
-                        cluster.restart_servers(&servers).await.map_err(failed)?;
+                        self.start(&servers, cluster).await.map_err(failed)?;
                         self.over(number);
                         None
                     }
@@ -124,18 +132,20 @@ impl<'a> Injector<'a> {
         match active {
             Active::Restart(servers) => {
                 self.over(number);
-                cluster.restart_servers(&servers).await.map_err(failed)?;
+                self.start(&servers, cluster).await.map_err(failed)?;
             }
             Active::Resume(servers) => {
                 self.over(number);
                 for server in servers {
-                    cluster.resume_server(&server).await.map_err(failed)?;
+                    let resumed = cluster.resume_server(&server).await.map(drop);
+                    self.unless_late(resumed).map_err(failed)?;
                 }
             }
             Active::Heal(regions) => {
                 self.over(number);
                 let regions: Vec<&str> = regions.iter().map(String::as_str).collect();
-                cluster.heal_regions(&regions).await.map_err(failed)?;
+                let healed = cluster.heal_regions(&regions).await.map(drop);
+                self.unless_late(healed).map_err(failed)?;
             }
             Active::Distances(before) => {
                 for (a, b, rtt) in before {
@@ -174,13 +184,31 @@ impl<'a> Injector<'a> {
             of.iter().for_each(|number| self.over(*number));
             let fault = of.first().map(|number| self.scenario.faults[*number].to_string());
             let failed = |error| PlayError::Fault { fault: fault.unwrap_or_default(), error };
-            cluster.restart_servers(&dead).await.map_err(failed)?;
+            self.start(&dead, cluster).await.map_err(failed)?;
         }
         let left: Vec<_> = self.active.keys().copied().collect();
         for number in left {
             self.undo(number, cluster, crowd).await?;
         }
         Ok(())
+    }
+
+    /// Starts servers, and waits until they are linked.
+    async fn start(&mut self, servers: &[String], cluster: &mut SuperCluster) -> Result<(), FaultError> {
+        cluster.start_servers(servers)?;
+        let linked = cluster.wait_linked(servers).await;
+        self.unless_late(linked)
+    }
+
+    /// Servers that need longer than the limit do not end the play: the report says so.
+    fn unless_late(&mut self, done: Result<(), FaultError>) -> Result<(), FaultError> {
+        match done {
+            Err(error @ (FaultError::NotReady(_) | FaultError::Streams(_))) => {
+                self.late.push(error.to_string());
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     fn record(&mut self, fault: usize, at: Instant, hit: BTreeSet<String>) {
@@ -262,7 +290,7 @@ impl<'a> Injector<'a> {
                     cluster.choose_version(server, version)?;
                 }
             }
-            cluster.restart_servers(&batch).await.map_err(failed)?;
+            self.start(&batch, cluster).await.map_err(failed)?;
             self.over(number);
         }
         Ok(())

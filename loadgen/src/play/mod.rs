@@ -150,11 +150,13 @@ pub async fn play(
     leaks.extend(cluster.leaks().await?);
     responders.end().await;
     cluster.shutdown().await;
+    let (faults, late) = injector.finish();
     Ok(Recording {
         start: started,
         end,
         phases: phases.windows(2).map(|pair| (pair[0], pair[1])).collect(),
-        faults: injector.records(),
+        faults,
+        late,
         clients,
         messages,
         leaks,

@@ -18,6 +18,8 @@ pub struct Recording {
     pub phases: Vec<(Instant, Instant)>,
     /// What broke.
     pub faults: Vec<FaultRecord>,
+    /// What was not linked again in time after a fault.
+    pub late: Vec<String>,
     /// The clients.
     pub clients: Vec<ClientRecord>,
     /// Numbered messages of each workload and population.
