@@ -11,6 +11,7 @@
 pub mod faults;
 
 mod binary;
+mod client_orders;
 mod fetch;
 mod guard;
 mod health;
@@ -29,6 +30,7 @@ mod server;
 mod services;
 mod settings;
 mod start;
+mod stream_leader;
 mod streams;
 mod tls_files;
 mod wiring;
@@ -38,6 +40,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use binary::{FindServerError, NatsServer, Origin, Version, VersionError};
+pub use client_orders::ClientOrderError;
 pub use fetch::FetchError;
 pub use health::{MemberHealth, MemberStatus};
 pub use leaks::CheckLeaksError;
@@ -53,6 +56,7 @@ pub use ready::NotReadyError;
 pub use reload::ReloadError;
 pub use settings::{Auth, ServerSettings, ServerTls};
 pub use start::{StartError, StartOptions};
+pub use stream_leader::{StepDownError, StreamLeaderMoved};
 pub use streams::CreateStreamsError;
 pub(crate) use tls_files::make as make_certificates;
 pub use tls_files::{CertAndKey, MadeFiles, MakeCertificatesError};
