@@ -40,7 +40,7 @@ impl SuperCluster {
         if !(1..=alive).contains(&count) {
             return Err(FaultError::Count { region: region.to_owned(), wanted: count, alive });
         }
-        chosen.sort_by_key(|name| xxh64(name.as_str().as_bytes(), seed));
+        shuffle(&mut chosen, seed);
         chosen.truncate(count);
         let at = self.kill_all(&chosen)?;
         Ok((chosen, at))
@@ -293,9 +293,36 @@ impl SuperCluster {
     }
 }
 
+/// Puts servers into an order that only their names and the seed decide.
+fn shuffle(servers: &mut [ServerName], seed: u64) {
+    servers.sort_by_key(|name| xxh64(name.as_str().as_bytes(), seed));
+}
+
 /// How often a restarted server's port is dialled.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 fn cannot(what: &'static str, server: &ServerName, error: io::Error) -> FaultError {
     FaultError::Io { what, server: server.clone(), error }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::topology::Topology;
+
+    #[test]
+    fn the_seed_alone_decides_which_servers_die() {
+        let mut servers: Vec<_> = Topology::new(["lon"], 3).unwrap().servers().collect();
+        let mut first = |seed| {
+            // The order before does not matter.
+            servers.reverse();
+            shuffle(&mut servers, seed);
+            servers[0].to_string()
+        };
+        let chosen: Vec<_> = (0..20).map(&mut first).collect();
+        assert_eq!(chosen, (0..20).map(first).collect::<Vec<_>>());
+        assert_eq!(chosen.iter().collect::<BTreeSet<_>>().len(), 3, "{chosen:?}");
+    }
 }
