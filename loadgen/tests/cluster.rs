@@ -262,11 +262,11 @@ async fn what_cannot_start_says_why() {
     assert!(error.contains("--rtt"), "{error}");
 }
 
-/// How the process that starts the servers ends in [`servers_do_not_outlive_loadgen`].
+/// How the process that starts the servers ends in [`no_server_and_no_port_outlives_loadgen`].
 const END: &str = "LOADGEN_TEST_END";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn servers_do_not_outlive_loadgen() {
+async fn no_server_and_no_port_outlives_loadgen() {
     let _turn = TURN.lock().await;
     for end in ["panic", "SIGKILL", "SIGINT"] {
         let mut helper = Command::new(std::env::current_exe().unwrap());
@@ -276,9 +276,11 @@ async fn servers_do_not_outlive_loadgen() {
         let said =
             lines.map_while(Result::ok).find_map(|line| line.strip_prefix("started ").map(str::to_owned));
         let said = said.expect("the helper did not start");
-        let (folder, pids) = said.split_once(' ').unwrap();
-        let pids: Vec<u32> = pids.split(' ').map(|pid| pid.parse().unwrap()).collect();
-        assert_eq!(pids.len(), 2);
+        let said: Vec<_> = said.split(' ').collect();
+        let ([folder], [addrs @ .., lon, ams]) = said.split_at(1) else { panic!("{said:?}") };
+        let pids = [lon, ams].map(|pid| pid.parse().unwrap());
+        assert!(process_state(pids[0]).starts_with('T'), "lon-1 is stopped");
+        assert!(addrs.len() == 10 && addrs.iter().all(|addr| std::net::TcpStream::connect(addr).is_ok()));
         let pid = nix::unistd::Pid::from_raw(i32::try_from(helper.id()).unwrap());
         match end {
             "SIGKILL" => nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap(),
@@ -287,17 +289,29 @@ async fn servers_do_not_outlive_loadgen() {
         }
         assert!(!helper.wait().unwrap().success());
         wait_until_gone(&pids);
-        assert!(!Path::new(folder).exists(), "{folder} is left behind");
+        let start = clock::now();
+        while Path::new(folder).exists() {
+            assert!(start.elapsed() < LIMIT, "{end}: {folder} is left behind");
+        }
+        let open = addrs.iter().filter(|addr| std::net::TcpStream::connect(addr).is_ok());
+        assert_eq!(open.collect::<Vec<_>>(), Vec::<&&str>::new(), "{end}: ports are left open");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "not a test: the process that ends in servers_do_not_outlive_loadgen"]
+#[ignore = "not a test: the process that ends in no_server_and_no_port_outlives_loadgen"]
 async fn helper_that_ends() {
-    let end = std::env::var(END).expect("started by servers_do_not_outlive_loadgen only");
-    let cluster = SuperCluster::start(options(&["lon", "ams"], 1)).await.unwrap();
+    let end = std::env::var(END).expect("started by no_server_and_no_port_outlives_loadgen only");
+    let mut cluster = SuperCluster::start(options(&["lon", "ams"], 1)).await.unwrap();
+    // Faults are active: links are silent, and a process is stopped, which no signal but SIGKILL ends.
+    cluster.blackhole_region("ams").unwrap();
+    cluster.pause_server("lon-1").unwrap();
+    let urls = ["lon", "ams"].into_iter().flat_map(|from| cluster.endpoints(from).unwrap());
+    let urls = urls.flat_map(|endpoint| [endpoint.tcp_url, endpoint.websocket_url]);
+    let urls = urls.chain(cluster.server_urls().into_values());
+    let addrs: Vec<_> = urls.map(|url| url.split_once("//").unwrap().1.to_owned()).collect();
     let pids: Vec<_> = pids(&cluster).iter().map(ToString::to_string).collect();
-    println!("\nstarted {} {}", cluster.folder().display(), pids.join(" "));
+    println!("\nstarted {} {} {}", cluster.folder().display(), addrs.join(" "), pids.join(" "));
     assert_ne!(end, "panic", "as asked for");
     std::future::pending::<()>().await;
 }
@@ -318,9 +332,14 @@ fn wait_until_gone(pids: &[u32]) {
 
 /// A process that nobody reaps counts as gone: an orphan's new parent may take its time.
 fn is_alive(pid: u32) -> bool {
-    let state = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output().unwrap();
-    let state = String::from_utf8_lossy(&state.stdout).trim().to_owned();
+    let state = process_state(pid);
     !state.is_empty() && !state.starts_with('Z')
+}
+
+/// The state that `ps` shows, such as `S`, or `T` of a stopped process; empty if there is none.
+fn process_state(pid: u32) -> String {
+    let state = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output().unwrap();
+    String::from_utf8_lossy(&state.stdout).trim().to_owned()
 }
 
 /// The folder of a run is left behind when the user asks for it, and only then.

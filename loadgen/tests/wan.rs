@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use loadgen::clock;
-use loadgen::wan::{Path, PathOptions, ReservedPort, Wan};
+use loadgen::wan::{Conditions, LinkEffect, Path, PathOptions, ReservedPort, Silence, Wan};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -70,6 +70,10 @@ async fn echo(mut stream: TcpStream) {
 fn open(wan: &Wan, upstream: SocketAddr, rtt: Duration) -> Path {
     let listen = ReservedPort::any().unwrap();
     wan.open(PathOptions { label: "test".to_owned(), listen, upstream, rtt }).unwrap()
+}
+
+fn silence() -> Conditions {
+    Conditions::of(&[LinkEffect::Silence(Silence::Both)])
 }
 
 async fn connect(path: &Path) -> TcpStream {
@@ -263,7 +267,7 @@ async fn a_blackhole_is_silent_and_closes_nothing_until_it_heals() {
     let mut dialler = TcpStream::connect(path.addr()).await.unwrap();
     let (mut server, _) = listener.accept().await.unwrap();
 
-    path.blackhole();
+    path.impose(silence());
     // The gate is closed by the emulator's thread, soon but not at once.
     let start = clock::now();
     loop {
@@ -280,7 +284,7 @@ async fn a_blackhole_is_silent_and_closes_nothing_until_it_heals() {
     assert!(is_silent(&mut late).await, "a new connection hears nothing");
     assert!(timeout(SILENCE, listener.accept()).await.is_err(), "and reaches nobody");
 
-    path.heal();
+    path.impose(Conditions::default());
     for stream in [&mut dialler, &mut server] {
         let error = timeout(LIMIT, stream.read(&mut [0])).await.unwrap().unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
@@ -294,7 +298,7 @@ async fn a_dial_that_gave_up_in_the_dark_never_reaches_the_server() {
     let wan = Wan::start().unwrap();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let path = open(&wan, listener.local_addr().unwrap(), Duration::ZERO);
-    path.blackhole();
+    path.impose(silence());
     // A dial that beats the gate is a connection of before the blackhole: it reaches the server.
     while let Ok(accepted) = {
         drop(TcpStream::connect(path.addr()).await.unwrap());
@@ -302,7 +306,7 @@ async fn a_dial_that_gave_up_in_the_dark_never_reaches_the_server() {
     } {
         drop(accepted);
     }
-    path.heal();
+    path.impose(Conditions::default());
     let mut alive = TcpStream::connect(path.addr()).await.unwrap();
     alive.write_all(b"alive").await.unwrap();
     let (mut served, _) = timeout(LIMIT, listener.accept()).await.unwrap().unwrap();

@@ -10,26 +10,34 @@ use std::process::{Child, Command, Stdio};
 /// `Drop` covers a normal end, an error and a panic, but not SIGKILL, an abort or an unhandled Ctrl-C. So a shell
 /// leads a process group in which all servers are started, and reads from a pipe of which this process holds the only
 /// other end. When the kernel closes that end, for whatever reason, the shell kills its whole group, itself included.
-/// Because nothing comes after that, it removes the run's folder before.
 /// No list of pids exists that could be stale, and no server is outside the group for even a moment. Being in another
 /// group, the servers do not get the terminal's Ctrl-C either, so it is this process that decides how they end.
 #[derive(Debug)]
 pub(super) struct Guard {
     shell: Child,
+    /// Removes the run's folder after the end of `shell`: a server that still lived would write into it meanwhile.
+    cleaner: Option<Child>,
 }
 
+/// The shell ignores SIGHUP. When this process ends while a server of the group is stopped, the kernel sends SIGHUP to the
+/// whole group, because nobody is left who could let that server go on.
+const KILL_GROUP: &str = r#"trap "" HUP; read -r _; kill -9 0"#;
+
+/// A system call that a killed server was in may still create a file, so a failure is followed by another attempt.
+const REMOVE_FOLDER: &str = r#"read -r _; rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }"#;
+
 impl Guard {
-    /// Starts the shell. In the end it also removes `folder`, if there is one to remove.
+    /// Starts the shell. In the end `folder` is removed too, if there is one to remove.
     pub(super) fn start(folder: Option<&Path>) -> io::Result<Self> {
-        let shell = Command::new("/bin/sh")
-            .args(["-c", r#"read -r _; [ -z "$1" ] || rm -rf -- "$1"; kill -9 0"#, "loadgen-guard"])
-            .args(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()?;
-        Ok(Self { shell })
+        let mut cleaner = match folder {
+            Some(folder) => Some(shell(REMOVE_FOLDER, "loadgen-cleaner").arg(folder).spawn()?),
+            None => None,
+        };
+        // The cleaner reads until the guard ends, because the guard alone holds the other end of the pipe.
+        let end = cleaner.as_mut().and_then(|cleaner| cleaner.stdin.take());
+        let end = end.map_or_else(Stdio::null, Stdio::from);
+        let shell = shell(KILL_GROUP, "loadgen-guard").args(folder).stdout(end).spawn()?;
+        Ok(Self { shell, cleaner })
     }
 
     /// Makes `command` start inside the group.
@@ -40,11 +48,21 @@ impl Guard {
     }
 }
 
+/// A shell in a process group of its own.
+fn shell(script: &str, name: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", script, name]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.process_group(0);
+    command
+}
+
 impl Drop for Guard {
     fn drop(&mut self) {
         drop(self.shell.stdin.take());
-        if let Err(error) = self.shell.wait() {
-            tracing::error!(%error, "cannot wait for the guard of the servers");
+        for shell in std::iter::once(&mut self.shell).chain(&mut self.cleaner) {
+            if let Err(error) = shell.wait() {
+                tracing::error!(%error, "cannot wait for the guard of the servers");
+            }
         }
     }
 }

@@ -63,7 +63,7 @@ fn member(cluster: &SuperCluster, name: &ServerName, view: Option<&View>) -> Mem
         Some(State::Up) if view.is_none() => MemberStatus::Unreachable,
         Some(State::Up) if unhealthy.is_empty() => MemberStatus::Stable,
         Some(State::Up) => MemberStatus::Connecting,
-        Some(State::LameDuck) => MemberStatus::LameDuck,
+        Some(State::LameDuck | State::Ending) => MemberStatus::LameDuck,
         Some(State::Paused) => MemberStatus::Paused,
         Some(State::Dead) | None => MemberStatus::Dead,
     };

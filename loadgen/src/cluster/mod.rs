@@ -11,11 +11,13 @@
 pub mod faults;
 
 mod binary;
+mod client_orders;
 mod fetch;
 mod guard;
 mod health;
 mod leaks;
 mod limits;
+mod links;
 mod login;
 mod meta;
 mod monitor;
@@ -28,6 +30,7 @@ mod server;
 mod services;
 mod settings;
 mod start;
+mod stream_leader;
 mod streams;
 mod tls_files;
 mod wiring;
@@ -37,6 +40,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use binary::{FindServerError, NatsServer, Origin, Version, VersionError};
+pub use client_orders::ClientOrderError;
 pub use fetch::FetchError;
 pub use health::{MemberHealth, MemberStatus};
 pub use leaks::CheckLeaksError;
@@ -53,11 +57,14 @@ pub use ready::NotReadyError;
 pub use reload::ReloadError;
 pub use settings::{Auth, ServerSettings, ServerTls};
 pub use start::{StartError, StartOptions};
+pub use stream_leader::{StepDownError, StreamLeaderMoved};
 pub use streams::CreateStreamsError;
 pub(crate) use tls_files::make as make_certificates;
 pub use tls_files::{CertAndKey, MadeFiles, MakeCertificatesError};
 
+use faults::LinkFault;
 use guard::Guard;
+use links::{CutPairs, LinkFaults, PathRef};
 use paths::Paths;
 use server::Server;
 
@@ -71,12 +78,7 @@ pub struct SuperCluster {
     topology: Topology,
     servers: BTreeMap<ServerName, Server>,
     paths: Paths,
-    /// Regions that are silent.
-    dark: BTreeSet<String>,
-    /// Those whose gateways are silent.
-    isolated: BTreeSet<String>,
-    /// Regions that are silent towards all others.
-    cut_off: BTreeSet<String>,
+    link_faults: LinkFaults,
     nats_server: NatsServer,
     /// Those of servers for which the topology names another version.
     other_versions: BTreeMap<ServerName, NatsServer>,
@@ -200,7 +202,7 @@ impl SuperCluster {
     pub fn state(&mut self, server: &str) -> Result<&'static str, UnknownNameError> {
         let name = self.find(server)?;
         Ok(self.servers.get_mut(&name).map_or("unknown", |server| {
-            server.bury_lame_duck();
+            server.note_ordered_end();
             server.state().as_str()
         }))
     }
@@ -209,7 +211,7 @@ impl SuperCluster {
     pub fn reap(&mut self) -> Vec<(ServerName, String)> {
         let mut ended = Vec::new();
         for (name, server) in &mut self.servers {
-            server.bury_lame_duck();
+            server.note_ordered_end();
             if let Some(reason) = server.end() {
                 server.set_state(server::State::Dead);
                 self.paths.to_server(name).for_each(crate::wan::Path::refuse);
@@ -219,10 +221,10 @@ impl SuperCluster {
         ended
     }
 
-    /// Whether a region is silent.
+    /// Whether a region is silent after [`SuperCluster::blackhole_region`].
     pub fn is_silent(&self, region: &str) -> Result<bool, UnknownNameError> {
         self.check_region(region)?;
-        Ok(self.dark.contains(region))
+        Ok(self.link_faults.contains(&LinkFault::blackhole(region)))
     }
 
     /// Where a server logs.
@@ -265,7 +267,7 @@ impl SuperCluster {
 
     /// Waits until all servers that should be up and heard are linked and agree on a meta leader.
     pub async fn wait_ready(&self) -> Result<(), NotReadyError> {
-        ready::wait_ready(&self.topology, &self.reachable(), self.ready_limit).await
+        ready::wait_ready(&self.topology, &self.reachable(), &self.cut_pairs(), self.ready_limit).await
     }
 
     /// Returns the reasons why the super-cluster is not stable: servers that are not up, links, meta leaders, streams that do not hear
@@ -274,9 +276,9 @@ impl SuperCluster {
         let down = self.servers.iter().filter(|(_, server)| !server.is_up());
         let mut missing: Vec<_> =
             down.map(|(name, server)| format!("{name} is {}", server.state().as_str())).collect();
-        let silent = self.dark.iter().chain(&self.isolated).chain(&self.cut_off);
-        missing.extend(silent.map(|region| format!("{region} is silent")));
-        missing.extend(ready::missing_now(&self.topology, &self.reachable()).await);
+        missing
+            .extend(self.link_faults.iter().map(|(id, fault)| format!("link fault {id} is active: {fault}")));
+        missing.extend(ready::missing_now(&self.topology, &self.reachable(), &self.cut_pairs()).await);
         if missing.is_empty() {
             missing.extend(streams::silent_now(self).await);
             match services::missing(self).await {
@@ -316,14 +318,6 @@ impl SuperCluster {
         leaks::leaks(&self.reachable(), &self.paths).await
     }
 
-    /// Changes the round-trip time between two regions, for clients and gateways, from now on.
-    pub fn set_rtt(&self, a: &str, b: &str, rtt: Duration) -> Result<(), UnknownNameError> {
-        self.check_region(a)?;
-        self.check_region(b)?;
-        self.paths.between(a, b).for_each(|path| path.set_rtt(rtt));
-        Ok(())
-    }
-
     /// Returns all that configurations are made from.
     fn wires(&self) -> wiring::Wires<'_> {
         wiring::Wires {
@@ -338,9 +332,20 @@ impl SuperCluster {
 
     /// The servers that are up and heard: those that the others must be linked to.
     fn reachable(&self) -> BTreeMap<ServerName, Monitor> {
-        let is_heard = |region: &str| !self.dark.contains(region) && !self.cut_off.contains(region);
-        let up = self.servers.iter().filter(|(name, server)| server.is_up() && is_heard(name.region()));
+        let ends = self.path_ends();
+        let separated = self.link_faults.separated_regions(&ends);
+        let is_heard = |server: &ServerName| !separated.contains(server.region());
+        let up = self.servers.iter().filter(|(name, server)| server.is_up() && is_heard(name));
         up.map(|(name, server)| (name.clone(), server.monitor())).collect()
+    }
+
+    /// The pairs of regions that link faults separate.
+    fn cut_pairs(&self) -> CutPairs {
+        self.link_faults.cut_pairs(&self.path_ends())
+    }
+
+    fn path_ends(&self) -> Vec<PathRef<'_>> {
+        self.paths.all().map(|(ends, _)| ends).collect()
     }
 
     /// Direct addresses: loadgen itself stands outside of the emulated world.

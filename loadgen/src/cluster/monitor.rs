@@ -111,6 +111,8 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// `/varz`, as far as it is used.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Varz {
+    /// The server's id: another one after each start.
+    pub server_id: String,
     /// Percent of one core.
     pub cpu: f64,
     /// Resident bytes.

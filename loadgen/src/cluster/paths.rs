@@ -1,9 +1,10 @@
 //! The emulated links between servers, and from clients to servers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::links::{LinkKind, Links, PathRef};
 use super::ports::{PortPool, ServerPorts};
 use crate::topology::{RttTable, ServerName, Topology, UnknownPairError};
 use crate::wan::{OpenPathError, Path, PathOptions, Wan};
@@ -77,43 +78,30 @@ impl Paths {
         of_region.map(|((_, server), paths)| (server, paths))
     }
 
-    /// Returns the paths by which clients, gateways and leaf nodes of all regions reach `server`.
-    pub(super) fn to_server(&self, server: &ServerName) -> impl Iterator<Item = &Path> {
-        let between = self.between_servers().filter(move |((_, to), _)| to == server);
-        self.clients_of(server).chain(between.map(|(_, path)| path))
+    /// Every path, with its ends.
+    pub(super) fn all(&self) -> impl Iterator<Item = (PathRef<'_>, &Path)> {
+        let clients = self.clients.iter().flat_map(|((from, to), paths)| {
+            let of_client = |kind, path| (PathRef { kind, from, to }, path);
+            [of_client(LinkKind::Tcp, &paths.tcp), of_client(LinkKind::WebSocket, &paths.websocket)]
+        });
+        let gateways = between_servers(LinkKind::Gateway, &self.gateways);
+        clients.chain(gateways).chain(between_servers(LinkKind::Leaf, &self.leaves))
     }
 
-    /// Returns the paths by which servers reach servers of other regions.
-    fn between_servers(&self) -> impl Iterator<Item = (&(String, ServerName), &Path)> {
-        self.gateways.iter().chain(&self.leaves)
+    /// The paths that `links` mean.
+    pub(super) fn selected(&self, links: &Links) -> impl Iterator<Item = &Path> {
+        self.all().filter(|(ends, _)| links.select(*ends)).map(|(_, path)| path)
+    }
+
+    /// Returns the paths by which clients, gateways and leaf nodes of all regions reach `server`.
+    pub(super) fn to_server(&self, server: &ServerName) -> impl Iterator<Item = &Path> {
+        self.all().filter(move |(ends, _)| ends.to == server).map(|(_, path)| path)
     }
 
     /// What clients of all regions use to reach `server`.
     pub(super) fn clients_of(&self, server: &ServerName) -> impl Iterator<Item = &Path> {
         let to_server = self.clients.iter().filter(move |((_, to), _)| to == server);
         to_server.flat_map(|(_, paths)| [&paths.tcp, &paths.websocket])
-    }
-
-    /// Makes the regions in `dark` silent and all others heard: towards every client, their own included, and through
-    /// every gateway. Those in `isolated` are silent through gateways only; those in `cut_off` also towards clients elsewhere,
-    /// and their own clients hear no other region. A gateway between two such regions stays silent until both are healed.
-    pub(super) fn silence(
-        &self,
-        dark: &BTreeSet<String>,
-        isolated: &BTreeSet<String>,
-        cut_off: &BTreeSet<String>,
-    ) {
-        let set = |path: &Path, is_dark: bool| if is_dark { path.blackhole() } else { path.heal() };
-        let is_cut = |from: &str, to: &str| from != to && (cut_off.contains(from) || cut_off.contains(to));
-        for ((from, server), paths) in &self.clients {
-            let is_dark = dark.contains(server.region()) || is_cut(from, server.region());
-            set(&paths.tcp, is_dark);
-            set(&paths.websocket, is_dark);
-        }
-        for ((from, server), path) in self.between_servers() {
-            let is_silent = |region: &str| dark.contains(region) || isolated.contains(region);
-            set(path, is_silent(from) || is_silent(server.region()) || is_cut(from, server.region()));
-        }
     }
 
     /// The ports by which the servers of `from` dial the gateways of `to`.
@@ -133,16 +121,13 @@ impl Paths {
     pub(super) fn gateway(&self, from: &str, to: &ServerName) -> Option<&Path> {
         self.gateways.get(&(from.to_owned(), to.clone()))
     }
+}
 
-    /// The paths, for clients, gateways and leaf nodes, that connect two regions.
-    pub(super) fn between(&self, a: &str, b: &str) -> impl Iterator<Item = &Path> {
-        let joins = move |from: &str, to: &ServerName| {
-            (from == a && to.region() == b) || (from == b && to.region() == a)
-        };
-        let clients = self.clients.iter().filter(move |((from, to), _)| joins(from, to));
-        let servers = self.between_servers().filter(move |((from, to), _)| joins(from, to));
-        clients.flat_map(|(_, paths)| [&paths.tcp, &paths.websocket]).chain(servers.map(|(_, path)| path))
-    }
+fn between_servers(
+    kind: LinkKind,
+    paths: &BTreeMap<(String, ServerName), Path>,
+) -> impl Iterator<Item = (PathRef<'_>, &Path)> {
+    paths.iter().map(move |((from, to), path)| (PathRef { kind, from, to }, path))
 }
 
 fn open(

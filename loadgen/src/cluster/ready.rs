@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::links::CutPairs;
 use super::monitor::{Gatewayz, Jsz, Leafz, Monitor, MonitorError, Routez};
 use crate::clock;
 use crate::topology::{ServerName, Topology};
@@ -18,14 +19,16 @@ pub struct NotReadyError {
 }
 
 /// Waits until every one of `servers` is linked to those that the topology joins it with, and agrees with them on a meta leader.
+/// No link is expected between the regions of a pair in `cut`.
 pub(super) async fn wait_ready(
     topology: &Topology,
     servers: &BTreeMap<ServerName, Monitor>,
+    cut: &CutPairs,
     limit: Duration,
 ) -> Result<(), NotReadyError> {
     let deadline = clock::now() + limit;
     loop {
-        let missing = missing(topology, &views(servers).await);
+        let missing = missing(topology, cut, &views(servers).await);
         if missing.is_empty() {
             return Ok(());
         }
@@ -37,8 +40,12 @@ pub(super) async fn wait_ready(
 }
 
 /// Returns all that is missing now; nothing, if the super-cluster is stable.
-pub(super) async fn missing_now(topology: &Topology, servers: &BTreeMap<ServerName, Monitor>) -> Vec<String> {
-    missing(topology, &views(servers).await)
+pub(super) async fn missing_now(
+    topology: &Topology,
+    servers: &BTreeMap<ServerName, Monitor>,
+    cut: &CutPairs,
+) -> Vec<String> {
+    missing(topology, cut, &views(servers).await)
 }
 
 /// What the meta group looks like from one of `servers`: the leader that they agree on.
@@ -94,32 +101,39 @@ async fn view(monitor: &Monitor) -> Result<View, MonitorError> {
     Ok(View { routes, gateways, leaves, jetstream })
 }
 
-fn missing(topology: &Topology, views: &Views) -> Vec<String> {
+fn missing(topology: &Topology, cut: &CutPairs, views: &Views) -> Vec<String> {
     if views.is_empty() {
         return vec!["no server is up and heard".to_owned()];
     }
     let mut missing = Vec::new();
     for (server, view) in views {
         match view {
-            Ok(view) => missing.extend(missing_links(topology, server, view, views)),
+            Ok(view) => missing.extend(missing_links(topology, cut, server, view, views)),
             Err(error) => missing.push(format!("{server}: {error}")),
         }
     }
-    missing.extend(missing_inbound(topology, views));
+    missing.extend(missing_inbound(topology, cut, views));
     for group in topology.meta_groups() {
         missing.extend(missing_meta(&group, views));
     }
     missing
 }
 
-fn missing_links(topology: &Topology, server: &ServerName, view: &View, views: &Views) -> Vec<String> {
+fn missing_links(
+    topology: &Topology,
+    cut: &CutPairs,
+    server: &ServerName,
+    view: &View,
+    views: &Views,
+) -> Vec<String> {
     // Routes are pooled: several connections lead to the same peer.
     let routed: BTreeSet<&str> = view.routes.routes.iter().map(|route| route.remote_name.as_str()).collect();
     let peers = views.keys().filter(|peer| peer.region() == server.region() && *peer != server);
     let routes = peers
         .filter(|peer| !routed.contains(peer.as_str()))
         .map(|peer| format!("{server}: no route to {peer}"));
-    let heard = regions(views);
+    let is_whole = |region: &&str| !cut.contains(&(server.region().to_owned(), (*region).to_owned()));
+    let heard: BTreeSet<_> = regions(views).into_iter().filter(is_whole).collect();
     let gateways = topology
         .gateways_of(server.region())
         .into_iter()
@@ -146,11 +160,13 @@ fn missing_leaves(
 
 /// Each server dials one server of each other region, any one. So it is the regions that must have been dialled by
 /// everybody; a single server may have been dialled by nobody.
-fn missing_inbound(topology: &Topology, views: &Views) -> Vec<String> {
+fn missing_inbound(topology: &Topology, cut: &CutPairs, views: &Views) -> Vec<String> {
     let heard = regions(views);
     let mut missing = Vec::new();
     for to in &heard {
-        for from in topology.gateways_of(to).into_iter().filter(|from| heard.contains(from)) {
+        let is_whole = |from: &str| !cut.contains(&(from.to_owned(), (*to).to_owned()));
+        for from in topology.gateways_of(to).into_iter().filter(|from| heard.contains(from) && is_whole(from))
+        {
             let expected = views.keys().filter(|server| server.region() == from).count();
             let of_region = views.iter().filter(|(server, _)| server.region() == *to);
             let inbound: usize = of_region
@@ -220,7 +236,7 @@ mod tests {
     }
 
     fn missing_of(views: &Views) -> Vec<String> {
-        missing(&topology(), views)
+        missing(&topology(), &CutPairs::new(), views)
     }
 
     fn complete_views() -> Views {
@@ -266,6 +282,16 @@ mod tests {
         let expected =
             ["ams-2: no gateway to lon", "lon-2: no route to lon-1", "ams: 0 of 2 gateways from lon"];
         assert_eq!(missing_of(&views), expected);
+    }
+
+    #[test]
+    fn a_pair_that_is_cut_need_not_be_linked() {
+        let mut views = complete_views();
+        change(&mut views, "ams-2", |view| view.gateways.outbound_gateways.clear());
+        change(&mut views, "lon-1", |view| view.gateways.inbound_gateways.clear());
+        let pair = |from: &str, to: &str| CutPairs::from([(from.to_owned(), to.to_owned())]);
+        assert_eq!(missing(&topology(), &pair("ams", "lon"), &views), Vec::<String>::new());
+        assert_eq!(missing(&topology(), &pair("lon", "ams"), &views).len(), 2);
     }
 
     #[test]

@@ -28,9 +28,16 @@ pub(super) enum State {
     Dead,
     Paused,
     LameDuck,
+    /// It got SIGTERM.
+    Ending,
 }
 
 impl State {
+    /// Whether it may be started: it has no process, or one that ends by an order of ours.
+    pub(super) fn can_restart(self) -> bool {
+        matches!(self, Self::Dead | Self::LameDuck | Self::Ending)
+    }
+
     /// For messages.
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -38,6 +45,7 @@ impl State {
             Self::Dead => "dead",
             Self::Paused => "paused",
             Self::LameDuck => "a lame duck",
+            Self::Ending => "ending",
         }
     }
 }
@@ -65,10 +73,11 @@ impl Server {
         self.state
     }
 
-    /// Notes that a lame duck is dead, if its process has ended. Any other end is unexpected and must stay visible.
-    pub(super) fn bury_lame_duck(&mut self) {
+    /// Notes that a lame duck, or a server that got SIGTERM, is dead, if its process has ended. Any other end is
+    /// unexpected and must stay visible.
+    pub(super) fn note_ordered_end(&mut self) {
         let ended = |process: &mut ServerProcess| matches!(process.exit_status(), Ok(Some(_)));
-        if self.state == State::LameDuck && self.process.as_mut().is_some_and(ended) {
+        if matches!(self.state, State::LameDuck | State::Ending) && self.process.as_mut().is_some_and(ended) {
             self.set_state(State::Dead);
         }
     }

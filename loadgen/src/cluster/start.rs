@@ -1,6 +1,6 @@
 //! Starting a super-cluster, from options to ready.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::binary::{FindServerError, NatsServer, VersionError};
 use super::guard::Guard;
+use super::links::{CutPairs, LinkFaults};
 use super::paths::{LayPathsError, Paths};
 use super::ports::{PortPool, ServerPorts};
 use super::ready::{self, NotReadyError};
@@ -122,9 +123,9 @@ pub(super) async fn start(options: StartOptions) -> Result<SuperCluster, StartEr
         let nats_server = cluster.other_versions.get(name).unwrap_or(&cluster.nats_server);
         server.spawn(&cluster.guard, &nats_server.path).map_err(io_error(|| format!("start {name}")))?;
     }
-    let reachable = cluster.reachable();
+    let (reachable, whole) = (cluster.reachable(), CutPairs::new());
     tokio::select! {
-        ready = ready::wait_ready(&options.topology, &reachable, options.ready_limit) => ready?,
+        ready = ready::wait_ready(&options.topology, &reachable, &whole, options.ready_limit) => ready?,
         died = first_death(&mut cluster.servers) => return Err(died),
     }
     streams::create(&cluster).await?;
@@ -193,9 +194,7 @@ fn prepare(
         servers,
         topology,
         paths,
-        dark: BTreeSet::new(),
-        isolated: BTreeSet::new(),
-        cut_off: BTreeSet::new(),
+        link_faults: LinkFaults::default(),
         nats_server,
         other_versions,
         settings: options.settings.clone(),

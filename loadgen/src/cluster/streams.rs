@@ -40,7 +40,7 @@ pub enum CreateStreamsError {
 /// Creates what the topology asks for; what exists stays.
 pub(super) async fn create(cluster: &SuperCluster) -> Result<(), CreateStreamsError> {
     for stream in created(&cluster.topology) {
-        let context = context(cluster, &stream).await?;
+        let context = context(cluster, &Owner::of(&stream)).await?;
         create_one(&context, &stream, cluster.ready_limit).await?;
     }
     wait_in_sync(cluster).await
@@ -80,7 +80,7 @@ async fn copies(cluster: &SuperCluster) -> Result<Vec<(Created, jetstream::Conte
     let mut copies = Vec::new();
     for stream in created(&cluster.topology).into_iter().filter(Created::copies) {
         if is_reachable(cluster, &stream) {
-            let context = context(cluster, &stream).await?;
+            let context = context(cluster, &Owner::of(&stream)).await?;
             copies.push((stream, context));
         }
     }
@@ -129,23 +129,50 @@ fn silent(info: &Value) -> Vec<String> {
 /// Origins send a heartbeat every second.
 const HEARD_LATELY: Duration = Duration::from_secs(3);
 
-/// JetStream of the stream's domain, in its account.
-async fn context(cluster: &SuperCluster, stream: &Created) -> Result<jetstream::Context, CreateStreamsError> {
-    let client = connect(cluster, stream).await?;
-    Ok(match &stream.domain {
+/// Where a stream is: what decides about the connection that manages it.
+#[derive(Default)]
+pub(super) struct Owner<'a> {
+    /// Account; `None`: the first one of applications.
+    account: Option<&'a str>,
+    /// JetStream domain, if it is not the only one.
+    domain: Option<&'a str>,
+    /// Cluster whose servers are asked; `None`: any.
+    cluster: Option<&'a str>,
+}
+
+impl<'a> Owner<'a> {
+    pub(super) fn of(stream: &'a Created) -> Self {
+        Self {
+            account: Some(&stream.account),
+            domain: stream.domain.as_deref(),
+            cluster: stream.cluster.as_deref(),
+        }
+    }
+}
+
+/// JetStream of the owner's domain, in its account.
+pub(super) async fn context(
+    cluster: &SuperCluster,
+    owner: &Owner<'_>,
+) -> Result<jetstream::Context, CreateStreamsError> {
+    let client = connect(cluster, owner).await?;
+    Ok(match owner.domain {
         Some(domain) => jetstream::with_domain(client, domain),
         None => jetstream::new(client),
     })
 }
 
-async fn connect(cluster: &SuperCluster, stream: &Created) -> Result<async_nats::Client, CreateStreamsError> {
+async fn connect(
+    cluster: &SuperCluster,
+    owner: &Owner<'_>,
+) -> Result<async_nats::Client, CreateStreamsError> {
     let spec = cluster.topology.spec();
-    let account = spec.accounts.iter().find(|account| account.name == stream.account);
+    let account = spec.accounts.iter().find(|account| owner.account == Some(&account.name));
     let login = match account.and_then(|account| Some((account, account.users.first()?))) {
         Some((account, user)) => cluster.credentials.login(&cluster.topology, account, user)?,
         None => cluster.credentials.application_login(&cluster.topology)?,
     };
-    let is_asked = |region: &str| stream.cluster.as_ref().is_none_or(|cluster| cluster == region);
+    let is_asked = |region: &str| owner.cluster.is_none_or(|cluster| cluster == region);
     let reachable = cluster.reachable().into_keys();
     let urls = reachable
         .filter(|name| is_asked(name.region()))

@@ -4,17 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::crowd::{Change, Crowd};
+use super::links;
 use super::{FaultRecord, PlayError};
 use crate::clock;
 use crate::cluster::SuperCluster;
-use crate::cluster::faults::FaultError;
-use crate::scenario::{FaultKind, Order, ReplaceBy, Scenario, TimedFault};
+use crate::cluster::faults::{FaultError, LinkFaultId};
+use crate::scenario::{FaultKind, META, Order, ReplaceBy, Scenario, TimedFault};
 use crate::seed::Lcg;
 
 /// Injects and undoes the faults of a scenario.
 #[derive(Debug)]
 pub(super) struct Injector<'a> {
     scenario: &'a Scenario,
+    seed: u64,
     random: Lcg,
     records: Vec<FaultRecord>,
     /// What must be undone, by the fault's number.
@@ -30,10 +32,8 @@ enum Active {
     Restart(Vec<String>),
     /// Continue these servers.
     Resume(Vec<String>),
-    /// Let these regions be heard.
-    Heal(Vec<String>),
-    /// Round-trip times from before.
-    Distances(Vec<(String, String, Duration)>),
+    /// End these faults of links.
+    Links(Vec<LinkFaultId>),
     /// Stop to exchange clients.
     Clients,
 }
@@ -42,6 +42,7 @@ impl<'a> Injector<'a> {
     pub(super) fn new(scenario: &'a Scenario, seed: u64) -> Self {
         Self {
             scenario,
+            seed,
             random: Lcg::new(seed),
             records: Vec::new(),
             active: BTreeMap::new(),
@@ -65,22 +66,29 @@ impl<'a> Injector<'a> {
         let failed = |error: FaultError| PlayError::Fault { fault: fault.to_string(), error };
         match fault.kind {
             FaultKind::Rolling => return self.roll(number, cluster, crowd).await,
-            FaultKind::StepDown => {
-                cluster.step_down_meta().await?;
-                self.record(number, clock::now(), BTreeSet::new());
-            }
+            FaultKind::StepDown => self.step_down(number, cluster).await?,
             FaultKind::Churn | FaultKind::MassReconnect | FaultKind::Replace => {
                 self.change_clients(number, crowd);
             }
-            FaultKind::Latency => {
-                let before = set_distances(fault, cluster).map_err(failed)?;
-                self.active.insert(number, Active::Distances(before));
-                self.record(number, clock::now(), BTreeSet::new());
-            }
-            FaultKind::Silence | FaultKind::Split => {
-                let (at, hit) = silence(fault, cluster).map_err(failed)?;
-                self.active.insert(number, Active::Heal(fault.targets.clone()));
-                self.record(number, at, hit);
+            FaultKind::Silence
+            | FaultKind::Refuse
+            | FaultKind::Reset
+            | FaultKind::Close
+            | FaultKind::AcceptSilent
+            | FaultKind::Split
+            | FaultKind::Latency
+            | FaultKind::Jitter
+            | FaultKind::Bandwidth => {
+                let faults = links::faults(fault, cluster.topology(), self.seed);
+                let mut ids = Vec::new();
+                let mut at = clock::now();
+                for link_fault in faults {
+                    let (id, began) = cluster.break_links(link_fault).map_err(failed)?;
+                    ids.push(id);
+                    at = began;
+                }
+                self.active.insert(number, Active::Links(ids));
+                self.record(number, at, links::hit(fault, cluster.topology()));
             }
             _ => {
                 let servers = self.servers(fault, cluster);
@@ -90,7 +98,8 @@ impl<'a> Injector<'a> {
                 match fault.kind {
                     FaultKind::Pause => self.active.insert(number, Active::Resume(servers)),
                     FaultKind::Restart => {
-                        self.start(&servers, cluster).await.map_err(failed)?;
+                        let version = fault.options.version.as_deref();
+                        self.start_with(&servers, version, cluster).await.map_err(failed)?;
                         self.over(number);
                         None
                     }
@@ -141,17 +150,13 @@ impl<'a> Injector<'a> {
                     self.unless_late(resumed).map_err(failed)?;
                 }
             }
-            Active::Heal(regions) => {
-                self.over(number);
-                let regions: Vec<&str> = regions.iter().map(String::as_str).collect();
-                let healed = cluster.heal_regions(&regions).await.map(drop);
-                self.unless_late(healed).map_err(failed)?;
-            }
-            Active::Distances(before) => {
-                for (a, b, rtt) in before {
-                    cluster.set_rtt(&a, &b, rtt).map_err(|error| failed(error.into()))?;
+            Active::Links(ids) => {
+                for id in ids {
+                    cluster.mend_links(id).map_err(failed)?;
                 }
                 self.over(number);
+                let linked = cluster.wait_ready().await.map_err(FaultError::from);
+                self.unless_late(linked).map_err(failed)?;
             }
             Active::Clients => {
                 crowd.end_change(number);
@@ -198,6 +203,35 @@ impl<'a> Injector<'a> {
         cluster.start_servers(servers)?;
         let linked = cluster.wait_linked(servers).await;
         self.unless_late(linked)
+    }
+
+    /// The same, with another nats-server if one is named.
+    async fn start_with(
+        &mut self,
+        servers: &[String],
+        version: Option<&str>,
+        cluster: &mut SuperCluster,
+    ) -> Result<(), FaultError> {
+        let Some(version) = version else { return self.start(servers, cluster).await };
+        for server in servers {
+            let started = cluster.restart_server_with(server, version).await.map(drop);
+            self.unless_late(started)?;
+        }
+        Ok(())
+    }
+
+    /// Leaders step down: of the meta group, or of streams.
+    async fn step_down(&mut self, number: usize, cluster: &SuperCluster) -> Result<(), PlayError> {
+        for target in &self.scenario.faults[number].targets {
+            if target == META {
+                cluster.step_down_meta().await?;
+            } else {
+                cluster.step_down_stream_leader(target).await?;
+            }
+        }
+        self.record(number, clock::now(), BTreeSet::new());
+        self.over(number);
+        Ok(())
     }
 
     /// Servers that need longer than the limit do not end the play: the report says so.
@@ -286,11 +320,9 @@ impl<'a> Injector<'a> {
                 while !cluster.wait_exit(server, TICK).await.map_err(failed)? {
                     crowd.until(clock::now()).await;
                 }
-                if let Some(version) = &fault.options.version {
-                    cluster.choose_version(server, version)?;
-                }
             }
-            self.start(&batch, cluster).await.map_err(failed)?;
+            let version = fault.options.version.as_deref();
+            self.start_with(&batch, version, cluster).await.map_err(failed)?;
             self.over(number);
         }
         Ok(())
@@ -326,41 +358,6 @@ fn batches(fault: &TimedFault, cluster: &SuperCluster) -> Vec<Vec<String>> {
             (0..most).map(row).collect()
         }
     }
-}
-
-fn set_distances(
-    fault: &TimedFault,
-    cluster: &SuperCluster,
-) -> Result<Vec<(String, String, Duration)>, FaultError> {
-    let rtt = Duration::from_secs_f64(fault.options.rtt_ms.unwrap_or_default() / 1_000.0);
-    let regions = cluster.topology().regions();
-    let mut before = Vec::new();
-    for pair in &fault.targets {
-        let both = regions.iter().flat_map(|a| regions.iter().map(move |b| (a, b)));
-        for (a, b) in both.filter(|(a, b)| format!("{a}-{b}") == *pair) {
-            before.push((a.clone(), b.clone(), cluster.topology().rtt(a, b).unwrap_or_default()));
-            cluster.set_rtt(a, b, rtt)?;
-        }
-    }
-    Ok(before)
-}
-
-fn silence(
-    fault: &TimedFault,
-    cluster: &mut SuperCluster,
-) -> Result<(Instant, BTreeSet<String>), FaultError> {
-    let mut at = clock::now();
-    let mut hit = BTreeSet::new();
-    for region in &fault.targets {
-        match fault.kind {
-            FaultKind::Split => at = cluster.cut_off_region(region)?,
-            _ => {
-                at = cluster.blackhole_region(region)?;
-                hit.extend(cluster.topology().servers_of(region).map(|server| server.to_string()));
-            }
-        }
-    }
-    Ok((at, hit))
 }
 
 /// How often clients are looked after while a server ends.

@@ -5,6 +5,7 @@
 
 mod crowd;
 mod inject;
+mod links;
 mod recording;
 mod responders;
 mod schedule;
@@ -19,8 +20,8 @@ use crate::clients::{Access, ConnectError};
 use crate::clock;
 use crate::cluster::faults::FaultError;
 use crate::cluster::{
-    CheckLeaksError, FindServerError, LoginError, MoveLeaderError, StartError, StartOptions, SuperCluster,
-    UnknownNameError, VersionError,
+    CheckLeaksError, LoginError, MoveLeaderError, StartError, StartOptions, StepDownError, SuperCluster,
+    UnknownNameError,
 };
 use crate::machine::ProcessorTime;
 use crate::progress::Progress;
@@ -56,12 +57,9 @@ pub enum PlayError {
     /// A leader does not step down.
     #[error(transparent)]
     Leader(#[from] MoveLeaderError),
-    /// Another nats-server cannot be had.
+    /// The same, of a stream.
     #[error(transparent)]
-    Version(#[from] VersionError),
-    /// The same.
-    #[error(transparent)]
-    Find(#[from] FindServerError),
+    StreamLeader(#[from] StepDownError),
     /// The monitoring endpoints do not answer.
     #[error(transparent)]
     Leaks(#[from] CheckLeaksError),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::fault::{FaultKind, TargetKind};
+use super::fault::{FaultKind, META, TargetKind};
 use super::file::targets_in_words;
 use super::problem::{Problem, ProblemKind};
 use super::spec::{
@@ -341,7 +341,7 @@ impl Context<'_> {
             targets = regions.to_vec();
         }
         if targets.is_empty() && kind.target() == TargetKind::Leader {
-            targets = vec!["meta".to_owned()];
+            targets = vec![META.to_owned()];
         }
         if targets.is_empty() {
             found.push(key, ProblemKind::NeedsTarget { kind, what: targets_in_words(kind) });
@@ -356,7 +356,7 @@ impl Context<'_> {
                 TargetKind::Pairs => ("pair of regions", self.pairs()),
                 TargetKind::Leader => {
                     let streams = streams_of(self.topology);
-                    ("leader", std::iter::once("meta".to_owned()).chain(streams).collect())
+                    ("leader", std::iter::once(META.to_owned()).chain(streams).collect())
                 }
                 TargetKind::Population => {
                     ("population", self.populations.iter().map(|it| it.name.clone()).collect())

@@ -76,6 +76,9 @@ pub const ALL_FAULTS: [FaultKind; 19] = [
     FaultKind::Replace,
 ];
 
+/// The target of `step-down` that is no stream.
+pub const META: &str = "meta";
+
 /// What a fault is aimed at.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TargetKind {

@@ -17,7 +17,8 @@ mod timeline;
 use std::time::Duration;
 
 pub use fault::{
-    ALL_FAULTS, Direction, FaultKind, FaultOptions, Links, Order, ParseFaultError, ReplaceBy, TargetKind,
+    ALL_FAULTS, Direction, FaultKind, FaultOptions, Links, META, Order, ParseFaultError, ReplaceBy,
+    TargetKind,
 };
 pub use file::{Inputs, TopologySource, from_toml};
 pub use overrides::{EnvFileError, Override, ParseOverrideError, parse_env};

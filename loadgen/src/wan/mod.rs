@@ -9,17 +9,23 @@
 //!
 //! * `connect()` returns at loopback speed. The first byte of the server therefore waits until two round trips
 //!   after the accept (handshake + INFO), so that the *time to INFO* is that of a real link.
-//! * While a path is dark, the kernel still accepts and acknowledges: the silence is in the bytes. Time-outs of TCP
+//! * While a path is silent, the kernel still accepts and acknowledges: the silence is in the bytes. Time-outs of TCP
 //!   itself (SYN retries, RTO) are not exercised. NATS detects silence by its own PING, so the error is small.
-//! * No loss, no slow start, no bandwidth limit: bulk transfers are faster than over a real link.
+//! * No loss and no slow start: bulk transfers are faster than over a real link.
+//!
+//! A [`LinkEffect`] breaks a path. [`Conditions`] combine all effects on one path, and [`Path::impose`] applies them.
 //!
 //! The proxies run on a thread and a runtime of their own, so that load on the caller's runtime does not add to the
 //! delays that it measures.
 
+mod acceptor;
 mod delay_line;
+mod effect;
 mod link;
+mod pace;
 mod path;
 mod port;
+mod pump;
 mod timer;
 
 use std::sync::{Arc, Mutex};
@@ -27,6 +33,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+pub use effect::{Conditions, Latency, LinkEffect, LongDelayError, Silence};
 pub use path::{OpenPathError, Path, PathOptions};
 pub use port::{ReservePortError, ReservedPort};
 

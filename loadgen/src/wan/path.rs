@@ -12,9 +12,9 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::Shared;
-use super::link::{self, Link};
+use super::acceptor::Acceptor;
+use super::effect::{Conditions, Dials, Direction, End};
 use super::port::{ReservePortError, ReservedPort};
-use crate::clock;
 
 /// A listener in front of one upstream address, and the link between them. Dropping it resets what it carries.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Path {
         };
         let listener =
             listener.map_err(|error| OpenPathError::Listen { label: state.label.clone(), addr, error })?;
-        runtime.spawn(Acceptor { state, shared, port: listen, listener: Some(listener) }.run());
+        runtime.spawn(Acceptor::new(state, shared, listen, listener).run());
         Ok(path)
     }
 
@@ -93,7 +93,7 @@ impl Path {
         &self.state.label
     }
 
-    /// Changes the delay of what is read from now on.
+    /// Changes the path's own round-trip time, for all that is read from now on.
     pub fn set_rtt(&self, rtt: Duration) {
         let nanos = u64::try_from(rtt.as_nanos()).unwrap_or(u64::MAX);
         self.state.rtt_ns.store(nanos, Ordering::Relaxed);
@@ -109,15 +109,14 @@ impl Path {
         self.state.change_gate(|gate| Gate { refused: false, upstream_down: true, ..gate });
     }
 
-    /// Lets everything fall silent: nothing is carried, answered or closed. Dominates [`Path::refuse`], because a
-    /// region that is cut off cannot even refuse.
-    pub fn blackhole(&self) {
-        self.state.change_gate(|gate| Gate { dark: true, ..gate });
-    }
-
-    /// Ends [`Path::blackhole`]: connections that lived through it are reset, dials that wait are answered.
-    pub fn heal(&self) {
-        self.state.change_gate(|gate| Gate { dark: false, ..gate });
+    /// Replaces the state that link faults give the path. Faults dominate [`Path::refuse`], because a region that is silent
+    /// cannot even refuse. A connection that has been silent is reset as soon as the path is silent no longer.
+    pub fn impose(&self, conditions: Conditions) {
+        self.state.change_gate(|gate| Gate {
+            epoch: gate.epoch.after(&gate.conditions, &conditions),
+            conditions,
+            ..gate
+        });
     }
 
     /// Bytes that were read from either end so far.
@@ -154,13 +153,48 @@ pub(super) struct PathState {
     connections: AtomicU64,
 }
 
+/// What new and open connections of a path must know.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-struct Gate {
-    dark: bool,
+pub(super) struct Gate {
+    conditions: Conditions,
     refused: bool,
     /// The upstream refused a dial; cleared by the acceptor once it answers again.
-    upstream_down: bool,
-    closed: bool,
+    pub(super) upstream_down: bool,
+    pub(super) closed: bool,
+    pub(super) epoch: Epoch,
+}
+
+impl Gate {
+    /// The fate of new connections, if the upstream answers.
+    pub(super) fn dials(&self) -> Dials {
+        match self.conditions.dials() {
+            Dials::Carried if self.refused => Dials::Refused,
+            dials => dials,
+        }
+    }
+}
+
+/// Counts the faults that end connections, so that a task that looks rarely misses none.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Epoch {
+    /// How often the path has fallen silent.
+    silences: u64,
+    /// How often it has begun to end connections.
+    ends: u64,
+    /// How it ended them the last time.
+    last_end: Option<End>,
+}
+
+impl Epoch {
+    fn after(self, before: &Conditions, now: &Conditions) -> Self {
+        let falls_silent = now.is_silent() && !before.is_silent();
+        let begins_to_end = now.end().is_some() && now.end() != before.end();
+        Self {
+            silences: self.silences + u64::from(falls_silent),
+            ends: self.ends + u64::from(begins_to_end),
+            last_end: now.end().or(self.last_end),
+        }
+    }
 }
 
 impl PathState {
@@ -173,7 +207,15 @@ impl PathState {
     }
 
     pub(super) fn rtt(&self) -> Duration {
-        Duration::from_nanos(self.rtt_ns.load(Ordering::Relaxed))
+        self.conditions().rtt(Duration::from_nanos(self.rtt_ns.load(Ordering::Relaxed)))
+    }
+
+    pub(super) fn conditions(&self) -> Conditions {
+        self.gate.borrow().conditions
+    }
+
+    pub(super) fn gate(&self) -> watch::Receiver<Gate> {
+        self.gate.subscribe()
     }
 
     pub(super) fn one_way(&self) -> Duration {
@@ -188,22 +230,44 @@ impl PathState {
         self.change_gate(|gate| Gate { upstream_down: true, ..gate });
     }
 
-    /// Ends when the path is dark or closed.
-    pub(super) async fn went_dark(&self) {
-        self.gate_is(|gate| gate.dark || gate.closed).await;
+    pub(super) fn upstream_answers(&self) {
+        self.change_gate(|gate| Gate { upstream_down: false, ..gate });
     }
 
-    /// Ends when the path is no longer dark, or closed.
-    pub(super) async fn is_lit(&self) {
-        self.gate_is(|gate| !gate.dark || gate.closed).await;
+    /// Waits until a connection that was accepted in `born` must end, and returns how. A real peer that lived through a
+    /// silence is told so by the RST of a far side that gave up meanwhile; here by ours.
+    pub(super) async fn fate(&self, born: Epoch) -> End {
+        let must_end = |gate: &Gate| {
+            let had_silence = gate.epoch.silences != born.silences && !gate.conditions.is_silent();
+            gate.closed || had_silence || gate.epoch.ends != born.ends
+        };
+        let mut gate = self.gate();
+        // The sender lives in `self`, so waiting cannot fail.
+        let epoch = gate.wait_for(must_end).await.map_or(born, |gate| gate.epoch);
+        epoch.last_end.filter(|_| epoch.ends != born.ends).unwrap_or(End::Reset)
+    }
+
+    /// Waits until a direction of open connections carries nothing.
+    pub(super) async fn falls_silent(&self, direction: Direction) {
+        self.gate_is(|gate| !gate.conditions.carries(direction)).await;
+    }
+
+    /// Waits until open connections are silent in no direction, or the path is closed.
+    pub(super) async fn is_heard(&self) {
+        self.gate_is(|gate| !gate.conditions.is_silent() || gate.closed).await;
+    }
+
+    /// Waits until the path is closed.
+    pub(super) async fn is_closed(&self) {
+        self.gate_is(|gate| gate.closed).await;
     }
 
     /// Counts `upstream` among the connections of this path until the guard is dropped.
     pub(super) fn carries(&self, upstream: &TcpStream) -> io::Result<CarriedPort<'_>> {
         let port = upstream.local_addr()?.port();
-        self.connections.fetch_add(1, Ordering::Relaxed);
+        let number = self.connections.fetch_add(1, Ordering::Relaxed);
         self.upstream_ports.lock().unwrap_or_else(PoisonError::into_inner).insert(port);
-        Ok(CarriedPort { path: self, port })
+        Ok(CarriedPort { path: self, port, number })
     }
 
     /// Tells the path's tasks, if anything changes.
@@ -217,7 +281,7 @@ impl PathState {
 
     async fn gate_is(&self, condition: impl FnMut(&Gate) -> bool) {
         // The sender lives in `self`, so waiting cannot fail.
-        let _ = self.gate.subscribe().wait_for(condition).await;
+        let _ = self.gate().wait_for(condition).await;
     }
 }
 
@@ -225,92 +289,18 @@ impl PathState {
 pub(super) struct CarriedPort<'a> {
     path: &'a PathState,
     port: u16,
+    number: u64,
+}
+
+impl CarriedPort<'_> {
+    /// The connection's number on its path, from 0.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
 }
 
 impl Drop for CarriedPort<'_> {
     fn drop(&mut self) {
         self.path.upstream_ports.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.port);
-    }
-}
-
-/// The task that owns a path's listener.
-struct Acceptor {
-    state: Arc<PathState>,
-    shared: Arc<Shared>,
-    port: ReservedPort,
-    listener: Option<TcpListener>,
-}
-
-/// How often an upstream that refused is asked again: often enough that a restarted server is back within the time
-/// of its own start, rarely enough that asking costs nothing.
-const ASK_AGAIN: Duration = Duration::from_millis(50);
-
-impl Acceptor {
-    async fn run(mut self) {
-        let state = Arc::clone(&self.state);
-        let mut gate = state.gate.subscribe();
-        loop {
-            let now = *gate.borrow_and_update();
-            tokio::select! {
-                changed = gate.changed() => if changed.is_err() { return },
-                () = self.serve(now), if !now.closed => {}
-            }
-            if now.closed {
-                return;
-            }
-        }
-    }
-
-    /// Does what `gate` asks for; cancelled when the gate changes.
-    async fn serve(&mut self, gate: Gate) {
-        if gate.dark {
-            // The listener stays (or comes back) without anybody accepting: dials hang in its queue.
-            self.listen().await;
-            return std::future::pending().await;
-        }
-        if gate.refused {
-            self.listener = None;
-            return std::future::pending().await;
-        }
-        if gate.upstream_down {
-            self.listener = None;
-            while !link::answers(self.state.upstream).await {
-                tokio::time::sleep(ASK_AGAIN).await;
-            }
-            self.state.change_gate(|gate| Gate { upstream_down: false, ..gate });
-            return;
-        }
-        self.listen().await;
-        let Some(listener) = &self.listener else { return };
-        match listener.accept().await {
-            Ok((dialler, _)) => self.spawn_link(dialler),
-            Err(error) => {
-                // Out of file descriptors, most likely: links that end free some.
-                tracing::warn!(path = %self.state.label, %error, "cannot accept");
-                tokio::time::sleep(ASK_AGAIN).await;
-            }
-        }
-    }
-
-    async fn listen(&mut self) {
-        while self.listener.is_none() {
-            match self.port.listen().and_then(TcpListener::from_std) {
-                Ok(listener) => self.listener = Some(listener),
-                Err(error) => {
-                    tracing::warn!(path = %self.state.label, %error, "cannot listen again");
-                    tokio::time::sleep(ASK_AGAIN).await;
-                }
-            }
-        }
-    }
-
-    fn spawn_link(&self, dialler: TcpStream) {
-        let link = Link {
-            path: Arc::clone(&self.state),
-            shared: Arc::clone(&self.shared),
-            dialler,
-            accepted_at: clock::now(),
-        };
-        tokio::spawn(link.run());
     }
 }

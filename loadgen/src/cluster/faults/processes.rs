@@ -1,78 +1,16 @@
-//! What can be done to a running super-cluster.
-//!
-//! Each operation returns the time at which it was in force, right after the system call, so that whatever a client
-//! notices comes later.
+//! Killing, pausing, retiring and starting servers.
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use xxhash_rust::xxh64::xxh64;
 
-use super::ready::NotReadyError;
-use super::server::{Server, State};
-use super::streams::CreateStreamsError;
-use super::{NatsServer, SuperCluster, UnknownNameError, VersionError};
+use super::{FaultError, Recovery};
 use crate::clock;
+use crate::cluster::server::{Server, State};
+use crate::cluster::{NatsServer, SuperCluster, UnknownNameError};
 use crate::topology::ServerName;
-
-/// Why a fault was not injected, or not undone.
-#[derive(Debug, thiserror::Error)]
-pub enum FaultError {
-    /// No such server or region.
-    #[error(transparent)]
-    UnknownName(#[from] UnknownNameError),
-    /// The server is in no state for it.
-    #[error("cannot {what} {server}: it is {state}")]
-    State {
-        /// What was asked for.
-        what: &'static str,
-        /// Of whom.
-        server: ServerName,
-        /// What it is.
-        state: &'static str,
-    },
-    /// No server of the region is in a state for it.
-    #[error("cannot {what} {region}: none of its servers is in a state for that")]
-    Nobody {
-        /// What was asked for.
-        what: &'static str,
-        /// Of which region.
-        region: String,
-    },
-    /// The operating system said no.
-    #[error("cannot {what} {server}: {error}")]
-    Io {
-        /// What was asked for.
-        what: &'static str,
-        /// Of whom.
-        server: ServerName,
-        /// What the operating system said.
-        error: io::Error,
-    },
-    /// A restarted server ended at once.
-    #[error("{server} ended during its restart: {reason}")]
-    Died {
-        /// Which one.
-        server: ServerName,
-        /// Its status and last words.
-        reason: String,
-    },
-    /// The fault is gone, but the super-cluster did not come back.
-    #[error(transparent)]
-    NotReady(#[from] NotReadyError),
-    /// It came back, but streams do not hear each other.
-    #[error(transparent)]
-    Streams(#[from] CreateStreamsError),
-}
-
-/// When a fault was undone, and when the servers were linked again.
-#[derive(Clone, Copy, Debug)]
-pub struct Recovery {
-    /// Clients can connect, or are heard, again.
-    pub undone_at: Instant,
-    /// [`SuperCluster::wait_ready`] was satisfied.
-    pub ready_at: Instant,
-}
 
 impl SuperCluster {
     /// `kill -9` of one server; its ports refuse.
@@ -87,8 +25,47 @@ impl SuperCluster {
         self.kill_all(&alive)
     }
 
-    /// Starts a server that is dead, on its old ports and store, and waits until it is linked. A lame duck that still
-    /// quacks is killed first.
+    /// `kill -9` of `count` servers of a region that live, at once. The same seed chooses the same ones. Returns which.
+    ///
+    /// # Errors
+    /// There is no such region, or `count` is 0 or more than live.
+    pub fn kill_some(
+        &mut self,
+        region: &str,
+        count: usize,
+        seed: u64,
+    ) -> Result<(Vec<ServerName>, Instant), FaultError> {
+        let mut chosen = self.in_region(region, "kill", |state| state != State::Dead)?;
+        let alive = chosen.len();
+        if !(1..=alive).contains(&count) {
+            return Err(FaultError::Count { region: region.to_owned(), wanted: count, alive });
+        }
+        shuffle(&mut chosen, seed);
+        chosen.truncate(count);
+        let at = self.kill_all(&chosen)?;
+        Ok((chosen, at))
+    }
+
+    /// SIGTERM of one server: it closes its listeners and connections, and ends. [`SuperCluster::wait_exit`] waits for that.
+    ///
+    /// # Errors
+    /// There is no such server, or it is not up.
+    pub fn terminate_server(&mut self, server: &str) -> Result<Instant, FaultError> {
+        let name = self.find(server)?;
+        self.terminate_all(&[name])
+    }
+
+    /// SIGTERM of all servers of a region that are up.
+    ///
+    /// # Errors
+    /// There is no such region, or none of its servers is up.
+    pub fn terminate_region(&mut self, region: &str) -> Result<Instant, FaultError> {
+        let up = self.in_region(region, "terminate", |state| state == State::Up)?;
+        self.terminate_all(&up)
+    }
+
+    /// Starts a server that is dead, on its old ports and store, and waits until it is linked. A server that ends, as a
+    /// lame duck or after SIGTERM, is killed first.
     pub async fn restart_server(&mut self, server: &str) -> Result<Recovery, FaultError> {
         let name = self.find(server)?;
         self.restart_all(&[name]).await
@@ -115,55 +92,34 @@ impl SuperCluster {
         Ok(self.wait_ready().await?)
     }
 
-    /// Starts the servers of a region that are dead or lame ducks.
-    pub async fn restart_region(&mut self, region: &str) -> Result<Recovery, FaultError> {
-        let down =
-            self.in_region(region, "restart", |state| matches!(state, State::Dead | State::LameDuck))?;
-        self.restart_all(&down).await
-    }
-
-    /// Silences the servers of a region towards every client, those in the same region included, and through all
-    /// gateways. Nothing is closed; within the region they still hear each other.
-    pub fn blackhole_region(&mut self, region: &str) -> Result<Instant, FaultError> {
-        self.check_region(region)?;
-        self.dark.insert(region.to_owned());
-        self.silence();
-        Ok(clock::now())
-    }
-
-    /// Silences the gateways of a region: its servers answer their clients, and hear nobody else. Connected but useless.
-    pub fn isolate_region(&mut self, region: &str) -> Result<Instant, FaultError> {
-        self.check_region(region)?;
-        self.isolated.insert(region.to_owned());
-        self.silence();
-        Ok(clock::now())
-    }
-
-    /// Silences a region towards all others: through all gateways, to clients elsewhere, and for its own clients the
-    /// servers elsewhere. Within the region everybody hears each other: of a split brain, this is the smaller part.
-    pub fn cut_off_region(&mut self, region: &str) -> Result<Instant, FaultError> {
-        self.check_region(region)?;
-        self.cut_off.insert(region.to_owned());
-        self.silence();
-        Ok(clock::now())
-    }
-
-    /// Ends [`SuperCluster::blackhole_region`], [`SuperCluster::isolate_region`] and [`SuperCluster::cut_off_region`].
-    /// Connections that lived through it are reset, as they would be by a far side that gave up meanwhile.
-    pub async fn heal_region(&mut self, region: &str) -> Result<Recovery, FaultError> {
-        self.heal_regions(&[region]).await
-    }
-
-    /// The same for several regions at once: where all were silent, none comes back without another one.
-    pub async fn heal_regions(&mut self, regions: &[&str]) -> Result<Recovery, FaultError> {
-        for region in regions {
-            self.check_region(region)?;
-            self.dark.remove(*region);
-            self.isolated.remove(*region);
-            self.cut_off.remove(*region);
+    /// As [`SuperCluster::restart_server`], with another nats-server from now on: a version such as `2.14.6`, which is
+    /// fetched first if need be, or the path of one.
+    ///
+    /// # Errors
+    /// [`FaultError::Version`] if there is no such nats-server; else as a restart.
+    pub async fn restart_server_with(&mut self, server: &str, version: &str) -> Result<Recovery, FaultError> {
+        let name = self.find(server)?;
+        self.check_restart(&name)?;
+        let wanted = version.to_owned();
+        let found = tokio::task::spawn_blocking(move || NatsServer::of_topology(&wanted)).await;
+        let found = found.map_err(|error| cannot("restart", &name, io::Error::other(error)))?;
+        let found = found.map_err(|error| FaultError::Version { server: name.clone(), error })?;
+        let before = self.other_versions.insert(name.clone(), found);
+        let done = self.restart_all(std::slice::from_ref(&name)).await;
+        if let Err(FaultError::Io { .. } | FaultError::Died { .. }) = &done {
+            // It does not run: the next restart takes the version that did.
+            match before {
+                Some(before) => self.other_versions.insert(name, before),
+                None => self.other_versions.remove(&name),
+            };
         }
-        self.silence();
-        self.recovered(clock::now()).await
+        done
+    }
+
+    /// Starts the servers of a region that are dead or ending.
+    pub async fn restart_region(&mut self, region: &str) -> Result<Recovery, FaultError> {
+        let down = self.in_region(region, "restart", State::can_restart)?;
+        self.restart_all(&down).await
     }
 
     /// SIGUSR2: the server refuses new clients at once, tells its clients, and closes them one by one after the grace
@@ -173,26 +129,6 @@ impl SuperCluster {
         let at = self.send(&name, Signal::SIGUSR2, "retire", State::Up, State::LameDuck)?;
         self.paths.clients_of(&name).for_each(crate::wan::Path::refuse);
         Ok(at)
-    }
-
-    /// SIGTERM: the server closes its clients and ends. Its ports refuse.
-    pub fn terminate_server(&mut self, server: &str) -> Result<Instant, FaultError> {
-        let name = self.find(server)?;
-        let at = self.send(&name, Signal::SIGTERM, "terminate", State::Up, State::LameDuck)?;
-        self.paths.clients_of(&name).for_each(crate::wan::Path::refuse);
-        Ok(at)
-    }
-
-    /// From its next start on, the server runs this nats-server: a version or a path.
-    ///
-    /// # Errors
-    /// There is no such server, or no such nats-server.
-    pub fn choose_version(&mut self, server: &str, version: &str) -> Result<(), VersionError> {
-        let found = NatsServer::of_topology(version)?;
-        if let Ok(name) = self.find(server) {
-            self.other_versions.insert(name, found);
-        }
-        Ok(())
     }
 
     /// SIGSTOP: the kernel still accepts and acknowledges, the server does nothing.
@@ -208,7 +144,26 @@ impl SuperCluster {
         self.recovered(at).await
     }
 
-    /// Waits for the end of a lame duck's process; false when `limit` passed first.
+    /// SIGSTOP of all servers of a region that are up.
+    ///
+    /// # Errors
+    /// There is no such region, or none of its servers is up.
+    pub fn pause_region(&mut self, region: &str) -> Result<Instant, FaultError> {
+        let up = self.in_region(region, "pause", |state| state == State::Up)?;
+        self.send_all(&up, Signal::SIGSTOP, "pause", State::Up, State::Paused)
+    }
+
+    /// Ends [`SuperCluster::pause_region`].
+    ///
+    /// # Errors
+    /// There is no such region, none of its servers is paused, or something is missing after the ready limit.
+    pub async fn resume_region(&mut self, region: &str) -> Result<Recovery, FaultError> {
+        let paused = self.in_region(region, "resume", |state| state == State::Paused)?;
+        let at = self.send_all(&paused, Signal::SIGCONT, "resume", State::Paused, State::Up)?;
+        self.recovered(at).await
+    }
+
+    /// Waits for the end of a lame duck's process, or of one that got SIGTERM; false when `limit` passed first.
     pub async fn wait_exit(&mut self, server: &str, limit: Duration) -> Result<bool, FaultError> {
         let name = self.find(server)?;
         let process = self.server(&name)?.process();
@@ -220,10 +175,6 @@ impl SuperCluster {
             self.server(&name)?.set_state(State::Dead);
         }
         Ok(status.is_some())
-    }
-
-    fn silence(&self) {
-        self.paths.silence(&self.dark, &self.isolated, &self.cut_off);
     }
 
     fn kill_all(&mut self, names: &[ServerName]) -> Result<Instant, FaultError> {
@@ -248,6 +199,22 @@ impl SuperCluster {
         Ok(at)
     }
 
+    fn terminate_all(&mut self, names: &[ServerName]) -> Result<Instant, FaultError> {
+        let at = self.send_all(names, Signal::SIGTERM, "terminate", State::Up, State::Ending)?;
+        for name in names {
+            self.paths.to_server(name).for_each(crate::wan::Path::refuse);
+        }
+        Ok(at)
+    }
+
+    fn check_restart(&mut self, name: &ServerName) -> Result<(), FaultError> {
+        let state = self.server(name)?.state();
+        if state.can_restart() {
+            return Ok(());
+        }
+        Err(FaultError::State { what: "restart", server: name.clone(), state: state.as_str() })
+    }
+
     async fn restart_all(&mut self, names: &[ServerName]) -> Result<Recovery, FaultError> {
         self.start_all(names)?;
         for name in names {
@@ -258,14 +225,7 @@ impl SuperCluster {
 
     fn start_all(&mut self, names: &[ServerName]) -> Result<Instant, FaultError> {
         for name in names {
-            let state = self.server(name)?.state();
-            if !matches!(state, State::Dead | State::LameDuck) {
-                return Err(FaultError::State {
-                    what: "restart",
-                    server: name.clone(),
-                    state: state.as_str(),
-                });
-            }
+            self.check_restart(name)?;
             self.server(name)?.set_state(State::Dead);
         }
         for name in names {
@@ -284,6 +244,8 @@ impl SuperCluster {
         loop {
             let server = self.server(name)?;
             if let Some(reason) = server.end() {
+                server.set_state(State::Dead);
+                self.paths.to_server(name).for_each(crate::wan::Path::refuse);
                 return Err(FaultError::Died { server: name.clone(), reason });
             }
             let dialled = tokio::net::TcpStream::connect(server.client_addr()).await;
@@ -295,10 +257,18 @@ impl SuperCluster {
         }
     }
 
-    async fn recovered(&self, undone_at: Instant) -> Result<Recovery, FaultError> {
-        self.wait_ready().await?;
-        super::streams::wait_in_sync(self).await?;
-        Ok(Recovery { undone_at, ready_at: clock::now() })
+    fn send_all(
+        &mut self,
+        names: &[ServerName],
+        signal: Signal,
+        what: &'static str,
+        from: State,
+        to: State,
+    ) -> Result<Instant, FaultError> {
+        for name in names {
+            self.send(name, signal, what, from, to)?;
+        }
+        Ok(clock::now())
     }
 
     fn send(
@@ -327,7 +297,7 @@ impl SuperCluster {
         wanted: impl Fn(State) -> bool,
     ) -> Result<Vec<ServerName>, FaultError> {
         self.check_region(region)?;
-        self.servers.values_mut().for_each(Server::bury_lame_duck);
+        self.servers.values_mut().for_each(Server::note_ordered_end);
         let servers = self.servers.iter();
         let of_region = servers.filter(|(name, server)| name.region() == region && wanted(server.state()));
         let names: Vec<_> = of_region.map(|(name, _)| name.clone()).collect();
@@ -343,9 +313,36 @@ impl SuperCluster {
     }
 }
 
+/// Puts servers into an order that only their names and the seed decide.
+fn shuffle(servers: &mut [ServerName], seed: u64) {
+    servers.sort_by_key(|name| xxh64(name.as_str().as_bytes(), seed));
+}
+
 /// How often a restarted server's port is dialled.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 fn cannot(what: &'static str, server: &ServerName, error: io::Error) -> FaultError {
     FaultError::Io { what, server: server.clone(), error }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::topology::Topology;
+
+    #[test]
+    fn the_seed_alone_decides_which_servers_die() {
+        let mut servers: Vec<_> = Topology::new(["lon"], 3).unwrap().servers().collect();
+        let mut first = |seed| {
+            // The order before does not matter.
+            servers.reverse();
+            shuffle(&mut servers, seed);
+            servers[0].to_string()
+        };
+        let chosen: Vec<_> = (0..20).map(&mut first).collect();
+        assert_eq!(chosen, (0..20).map(first).collect::<Vec<_>>());
+        assert_eq!(chosen.iter().collect::<BTreeSet<_>>().len(), 3, "{chosen:?}");
+    }
 }

@@ -1,0 +1,124 @@
+//! What can be done to a running super-cluster.
+//!
+//! Each operation returns the time at which it was in force, right after the system call, so that whatever a client
+//! notices comes later. An operation that undoes one returns a [`Recovery`], or leaves the wait to
+//! [`SuperCluster::wait_recovered`].
+
+mod links;
+mod processes;
+
+use std::io;
+use std::time::Instant;
+
+use super::binary::VersionError;
+use super::ready::NotReadyError;
+use super::streams::CreateStreamsError;
+use super::{SuperCluster, UnknownNameError};
+use crate::clock;
+use crate::topology::ServerName;
+use crate::wan::LongDelayError;
+
+pub use super::links::{LinkFault, LinkFaultId, LinkKind, LinkScope, Links};
+
+/// Why a fault was not injected, or not undone.
+#[derive(Debug, thiserror::Error)]
+pub enum FaultError {
+    /// No such server or region.
+    #[error(transparent)]
+    UnknownName(#[from] UnknownNameError),
+    /// The server is in no state for it.
+    #[error("cannot {what} {server}: it is {state}")]
+    State {
+        /// What was asked for.
+        what: &'static str,
+        /// Of whom.
+        server: ServerName,
+        /// What it is.
+        state: &'static str,
+    },
+    /// No server of the region is in a state for it.
+    #[error("cannot {what} {region}: none of its servers is in a state for that")]
+    Nobody {
+        /// What was asked for.
+        what: &'static str,
+        /// Of which region.
+        region: String,
+    },
+    /// The region has not that many servers to kill.
+    #[error("cannot kill {wanted} servers of {region}: choose 1 to {alive}, the number of those that live")]
+    Count {
+        /// Of which region.
+        region: String,
+        /// How many were asked for.
+        wanted: usize,
+        /// How many there are.
+        alive: usize,
+    },
+    /// The operating system said no.
+    #[error("cannot {what} {server}: {error}")]
+    Io {
+        /// What was asked for.
+        what: &'static str,
+        /// Of whom.
+        server: ServerName,
+        /// What the operating system said.
+        error: io::Error,
+    },
+    /// A restarted server ended at once.
+    #[error("{server} ended during its restart: {reason}")]
+    Died {
+        /// Which one.
+        server: ServerName,
+        /// Its status and last words.
+        reason: String,
+    },
+    /// There is no such nats-server to restart with.
+    #[error("cannot restart {server} with another version: {error}")]
+    Version {
+        /// Which one.
+        server: ServerName,
+        /// What is wrong.
+        error: VersionError,
+    },
+    /// No link is among those that the fault names.
+    #[error("the topology has no {0}: name a scope and kinds that it has")]
+    NoLinks(Links),
+    /// The effect is none.
+    #[error(transparent)]
+    Delay(#[from] LongDelayError),
+    /// It has ended, or was never begun.
+    #[error("link fault {0} is not active: mend each fault once, with the id that `break_links` returned")]
+    NotActive(LinkFaultId),
+    /// The fault is gone, but the super-cluster did not come back.
+    #[error(transparent)]
+    NotReady(#[from] NotReadyError),
+    /// It came back, but streams do not hear each other.
+    #[error(transparent)]
+    Streams(#[from] CreateStreamsError),
+}
+
+/// When a fault was undone, and when the servers were linked again.
+#[derive(Clone, Copy, Debug)]
+pub struct Recovery {
+    /// Clients can connect, or are heard, again.
+    pub undone_at: Instant,
+    /// [`SuperCluster::wait_ready`] was satisfied.
+    pub ready_at: Instant,
+}
+
+impl SuperCluster {
+    /// Waits, after a fault was undone, until all servers that should be up and heard are linked and the streams that copy
+    /// others hear them. Returns when they did.
+    ///
+    /// # Errors
+    /// [`FaultError::NotReady`] or [`FaultError::Streams`] names what is missing after the super-cluster's ready limit.
+    pub async fn wait_recovered(&self) -> Result<Instant, FaultError> {
+        self.wait_ready().await?;
+        super::streams::wait_in_sync(self).await?;
+        Ok(clock::now())
+    }
+
+    async fn recovered(&self, undone_at: Instant) -> Result<Recovery, FaultError> {
+        Ok(Recovery { undone_at, ready_at: self.wait_recovered().await? })
+    }
+}
