@@ -56,7 +56,7 @@ pub(crate) fn topology() -> String {
 /// The keys of a scenario file.
 pub(crate) fn scenario() -> String {
     let file = |file| format!("loadgen/src/scenario/{file}");
-    markdown(&["spec.rs", "fault.rs"].map(file), &SCENARIO)
+    markdown(&["spec.rs", "fault_options.rs"].map(file), &SCENARIO)
 }
 
 /// The catalogue of faults.

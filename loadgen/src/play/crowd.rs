@@ -1,24 +1,18 @@
 //! The clients of a play: how many there are, what they do, and what came of each.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tokio::task::JoinSet;
 
-use super::streams::{Number, Published, Streams};
+use super::member::{Ended, Load, Member, Place, end, start_load};
+use super::streams::{Published, Streams};
 use super::{ClientRecord, PlayError};
-use crate::clients::{self, Access, Client, ConnectError, Outcome, Spec};
+use crate::clients::{self, Access, Client, ConnectError, Spec};
 use crate::clock;
 use crate::cluster::SuperCluster;
-use crate::load::requests::Requests;
-use crate::record::ledger::Ledger;
-use crate::scenario::{ClientKind, Scenario, WorkloadKind};
-
-/// A population in a region.
-type Place = (usize, String);
+use crate::scenario::{ClientKind, Scenario};
 
 /// All clients.
 #[derive(Debug)]
@@ -39,38 +33,6 @@ pub(super) struct Crowd<'a> {
     ended: Vec<Ended>,
     load: Option<Load>,
     changes: Vec<Change>,
-}
-
-/// What clients begin with as soon as they are connected.
-#[derive(Clone, Debug)]
-struct Load {
-    start: Instant,
-    /// Subject of each workload's stream.
-    subjects: BTreeMap<usize, String>,
-    /// Numbers of publishers: each client has its own for each stream.
-    publishers: Arc<AtomicU64>,
-}
-
-#[derive(Debug)]
-struct Member {
-    client: Client,
-    joined: Instant,
-    running: Vec<Running>,
-}
-
-#[derive(Debug)]
-struct Running {
-    workload: usize,
-    operations: Requests,
-    /// Of its publisher.
-    ledger: Option<(u64, Arc<Mutex<Ledger>>)>,
-}
-
-#[derive(Debug)]
-struct Ended {
-    record: ClientRecord,
-    /// By workload and publisher.
-    ledgers: Vec<(usize, u64, Ledger)>,
 }
 
 /// A fault that exchanges clients.
@@ -339,102 +301,6 @@ impl<'a> Crowd<'a> {
         true
     }
 }
-
-fn start_load(
-    scenario: &Scenario,
-    load: &Load,
-    population: usize,
-    client: &Client,
-    at: Instant,
-) -> Vec<Running> {
-    let does = scenario.workloads.iter().enumerate().filter(|(_, it)| it.populations.contains(&population));
-    let running = does.filter_map(|(index, workload)| {
-        // Clients in step would queue behind each other.
-        let share = f64::from(client.number % PHASES) / f64::from(PHASES);
-        let phase = Duration::from_secs(1).mul_f64(share) / u32::from(workload.rate);
-        let start = load.start.max(at) + phase;
-        match workload.kind {
-            WorkloadKind::Request => {
-                let payload = Bytes::from(vec![b'x'; workload.payload_bytes]);
-                let operations = Requests::start(client.clone(), start, workload.rate, payload);
-                Some(Running { workload: index, operations, ledger: None })
-            }
-            WorkloadKind::Jetstream => {
-                let subject = load.subjects.get(&index)?;
-                let subject = format!("{subject}.{population}");
-                let ledger = Arc::new(Mutex::new(Ledger::default()));
-                let number = load.publishers.fetch_add(1, Ordering::Relaxed);
-                let publisher = Publisher {
-                    client: client.clone(),
-                    subject,
-                    population,
-                    number,
-                    ledger: Arc::clone(&ledger),
-                    bytes: workload.payload_bytes,
-                };
-                let operations = Requests::of(start, workload.rate, move || publisher.clone().publish());
-                Some(Running { workload: index, operations, ledger: Some((number, ledger)) })
-            }
-        }
-    });
-    running.collect()
-}
-
-#[derive(Clone, Debug)]
-struct Publisher {
-    client: Client,
-    subject: String,
-    population: usize,
-    number: u64,
-    ledger: Arc<Mutex<Ledger>>,
-    bytes: usize,
-}
-
-impl Publisher {
-    async fn publish(self) -> Outcome {
-        let message = self.lock().attempt();
-        let number = Number { population: self.population, publisher: self.number, message };
-        let outcome = self.client.publish_to_stream(&self.subject, number.payload(self.bytes)).await;
-        if outcome == Outcome::Ok {
-            self.lock().acknowledge(message);
-        }
-        outcome
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-async fn end(place: Place, member: Member, left: Instant) -> Ended {
-    let Member { client, joined, running } = member;
-    let mut ops = Vec::new();
-    let mut ledgers = Vec::new();
-    for Running { workload, operations, ledger } in running {
-        let done = operations.finish().await;
-        match ledger {
-            None => ops.extend(done),
-            Some((publisher, ledger)) => {
-                let ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                ledgers.push((workload, publisher, ledger));
-            }
-        }
-    }
-    let record = ClientRecord {
-        population: place.0,
-        region: place.1,
-        number: client.number,
-        joined,
-        left,
-        ops,
-        signs: client.signs(),
-        seats: client.seats(),
-    };
-    Ended { record, ledgers }
-}
-
-/// Phases of a period over which clients are spread.
-const PHASES: u32 = 64;
 
 /// How often clients are exchanged, and connects and ends are looked at.
 const TICK: Duration = Duration::from_millis(50);

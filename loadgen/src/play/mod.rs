@@ -1,11 +1,12 @@
 //! Plays scenarios on a real super-cluster: clients, workloads and faults by the timeline.
 //!
-//! Owns the clients of a play (`crowd`), what breaks (`inject`, `schedule`), the streams (`streams`), the responders
-//! (`responders`) and what was seen (`recording`). Must not judge: `outcome` makes figures and the verdict from a recording.
+//! Owns the clients of a play (`crowd`, `member`), what breaks (`inject`, `links`, `schedule`), the streams (`streams`), the
+//! responders (`responders`) and what was seen (`recording`). Must not judge: `outcome` makes figures and the verdict from a recording.
 
 mod crowd;
 mod inject;
 mod links;
+mod member;
 mod recording;
 mod responders;
 mod schedule;

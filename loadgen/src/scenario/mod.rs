@@ -1,10 +1,11 @@
 //! Scenarios: a super-cluster, its clients and workloads, what breaks when, and what must hold.
 //!
-//! Owns the files (`spec`, `file`, `overrides`), their checks (`check`, `problem`), the catalogue of faults (`fault`), the
+//! Owns the files (`spec`, `file`, `overrides`), their checks (`check`, `problem`), the catalogue of faults (`fault`, `fault_options`), the
 //! thresholds (`threshold`) and the timeline (`timeline`). Pure: it must not start servers or read clocks; `play` does that.
 
 mod check;
 mod fault;
+mod fault_options;
 mod file;
 mod overrides;
 mod presets;
@@ -16,10 +17,8 @@ mod timeline;
 
 use std::time::Duration;
 
-pub use fault::{
-    ALL_FAULTS, Direction, FaultKind, FaultOptions, Links, META, Order, ParseFaultError, ReplaceBy,
-    TargetKind,
-};
+pub use fault::{ALL_FAULTS, FaultKind, META, ParseFaultError, TargetKind};
+pub use fault_options::{Direction, FaultOptions, Links, Order, ReplaceBy};
 pub use file::{Inputs, TopologySource, from_toml};
 pub use overrides::{EnvFileError, Override, ParseOverrideError, parse_env};
 pub use presets::{PRESETS, Preset};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::fault::{FaultKind, FaultOptions};
+use super::fault::FaultKind;
+use super::fault_options::FaultOptions;
 use crate::topology::{ByteSize, Span};
 
 /// A scenario file.
