@@ -69,7 +69,7 @@ fn event(fault: &TimedFault) -> String {
 
 fn one(scenario: &Scenario, fault: &TimedFault, number: usize, pairs: &[&Failover]) -> String {
     let sample: Sample = pairs.iter().filter_map(|pair| pair.total).collect();
-    let lasts = fault.until.unwrap_or(scenario.duration()).saturating_sub(fault.at);
+    let lasts = fault.until.unwrap_or_else(|| scenario.duration()).saturating_sub(fault.at);
     let (back, all) = (sample.n(), pairs.len());
     let (Some(p50), Some(p90)) = (sample.percentile(0.5), sample.percentile(0.9)) else {
         return format!("0 of {all} clients had an answer within {}", time(lasts));

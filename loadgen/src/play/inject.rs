@@ -63,7 +63,7 @@ impl<'a> Injector<'a> {
         crowd: &mut Crowd<'_>,
     ) -> Result<(), PlayError> {
         let fault = &self.scenario.faults[number];
-        let failed = |error: FaultError| PlayError::Fault { fault: fault.to_string(), error };
+        let failed = |error: FaultError| not_done(fault, error);
         match fault.kind {
             FaultKind::Rolling => return self.roll(number, cluster, crowd).await,
             FaultKind::StepDown => self.step_down(number, cluster).await?,
@@ -119,8 +119,9 @@ impl<'a> Injector<'a> {
     ) -> Result<(), PlayError> {
         if let Some(Active::Restart(servers)) = self.active.get(&number) {
             let servers = servers.clone();
-            let fault = || self.scenario.faults[number].to_string();
-            cluster.start_servers(&servers).map_err(|error| PlayError::Fault { fault: fault(), error })?;
+            cluster
+                .start_servers(&servers)
+                .map_err(|error| not_done(&self.scenario.faults[number], error))?;
             self.active.remove(&number);
             self.over(number);
             return Ok(());
@@ -137,7 +138,7 @@ impl<'a> Injector<'a> {
     ) -> Result<(), PlayError> {
         let Some(active) = self.active.remove(&number) else { return Ok(()) };
         let fault = self.scenario.faults[number].to_string();
-        let failed = |error| PlayError::Fault { fault: fault.clone(), error };
+        let failed = |error| PlayError::Fault { fault: fault.clone(), error: Box::new(error) };
         match active {
             Active::Restart(servers) => {
                 self.over(number);
@@ -188,7 +189,8 @@ impl<'a> Injector<'a> {
         if !dead.is_empty() {
             of.iter().for_each(|number| self.over(*number));
             let fault = of.first().map(|number| self.scenario.faults[*number].to_string());
-            let failed = |error| PlayError::Fault { fault: fault.unwrap_or_default(), error };
+            let failed =
+                |error| PlayError::Fault { fault: fault.unwrap_or_default(), error: Box::new(error) };
             self.start(&dead, cluster).await.map_err(failed)?;
         }
         let left: Vec<_> = self.active.keys().copied().collect();
@@ -286,7 +288,7 @@ impl<'a> Injector<'a> {
                 continue;
             }
             let to = fault.options.with.as_deref().and_then(index).unwrap_or(from);
-            let lasts = fault.until.unwrap_or(self.scenario.duration()).saturating_sub(fault.at);
+            let lasts = fault.until.unwrap_or_else(|| self.scenario.duration()).saturating_sub(fault.at);
             // A replacement takes as long as the fault lasts.
             let all = f64::from(crowd.size(from)) / lasts.as_secs_f64().max(f64::EPSILON);
             let per_s = fault.options.per_s.unwrap_or(all);
@@ -308,7 +310,7 @@ impl<'a> Injector<'a> {
         crowd: &mut Crowd<'_>,
     ) -> Result<(), PlayError> {
         let fault = self.scenario.faults[number].clone();
-        let failed = |error: FaultError| PlayError::Fault { fault: fault.to_string(), error };
+        let failed = |error: FaultError| not_done(&fault, error);
         for batch in batches(&fault, cluster) {
             let kind = match fault.options.by.unwrap_or_default() {
                 ReplaceBy::LameDuck => FaultKind::LameDuck,
@@ -327,6 +329,10 @@ impl<'a> Injector<'a> {
         }
         Ok(())
     }
+}
+
+fn not_done(fault: &TimedFault, error: FaultError) -> PlayError {
+    PlayError::Fault { fault: fault.to_string(), error: Box::new(error) }
 }
 
 /// Hits these servers at once.

@@ -53,7 +53,7 @@ pub enum PlayError {
         /// Which.
         fault: String,
         /// What happened.
-        error: FaultError,
+        error: Box<FaultError>,
     },
     /// A leader does not step down.
     #[error(transparent)]

@@ -54,8 +54,8 @@ impl Plan {
     pub fn new(opts: RunOpts) -> Result<Self, LoadError> {
         let strategies = load(&opts)?;
         let first = strategies.first().map(|strategy| &strategy.scenario);
-        let seed = opts.seed.or(first.and_then(|it| it.seed)).unwrap_or_else(crate::seed::random);
-        let repeat = opts.repeat.or(first.map(|it| it.repeat)).unwrap_or(1);
+        let seed = opts.seed.or_else(|| first.and_then(|it| it.seed)).unwrap_or_else(crate::seed::random);
+        let repeat = opts.repeat.or_else(|| first.map(|it| it.repeat)).unwrap_or(1);
         Ok(Self { strategies, seed, repeat, opts })
     }
 }

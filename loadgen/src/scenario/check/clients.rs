@@ -110,7 +110,7 @@ pub(super) fn workload(
             found.push(&key("region"), unknown("region", region, regions));
         }
     }
-    let region = spec.region.as_ref().or(regions.last()).cloned().unwrap_or_default();
+    let region = spec.region.as_ref().or_else(|| regions.last()).cloned().unwrap_or_default();
     let name = spec.name.clone().unwrap_or_else(|| spec.kind.to_string());
     let payload_bytes = usize::try_from(payload).unwrap_or_default();
     Workload { name, kind: spec.kind, populations: indices, rate, region, own, payload_bytes }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::problem::{Problem, ProblemKind};
 use super::spec::{FaultSpec, ScenarioSpec};
-use super::{Phase, Scenario, Threshold, seconds};
+use super::{Phase, Scenario, Threshold, Workload, seconds};
 use crate::topology::Topology;
 use clients::{joins_later, population, workload};
 use faults::Context;
@@ -62,21 +62,7 @@ pub(super) fn run(
         }
     }
     faults.sort_by_key(|fault| fault.at);
-    let mut thresholds = Vec::new();
-    for (index, text) in spec.thresholds.iter().enumerate() {
-        let key = format!("thresholds[{index}]");
-        match text.parse::<Threshold>() {
-            Ok(threshold) => {
-                context.labels(&key, &threshold, &workloads, &mut found);
-                thresholds.push(threshold);
-            }
-            Err(error) => found.push(&key, error.into()),
-        }
-    }
-    for threshold in more_thresholds {
-        context.labels("", threshold, &workloads, &mut found);
-        thresholds.push(threshold.clone());
-    }
+    let thresholds = thresholds(&spec, more_thresholds, &context, &workloads, &mut found);
     if !found.0.is_empty() {
         return Err(found.0);
     }
@@ -93,6 +79,31 @@ pub(super) fn run(
         faults,
         thresholds,
     })
+}
+
+fn thresholds(
+    spec: &ScenarioSpec,
+    more: &[Threshold],
+    context: &Context<'_>,
+    workloads: &[Workload],
+    found: &mut Found,
+) -> Vec<Threshold> {
+    let mut thresholds = Vec::new();
+    for (index, text) in spec.thresholds.iter().enumerate() {
+        let key = format!("thresholds[{index}]");
+        match text.parse::<Threshold>() {
+            Ok(threshold) => {
+                context.labels(&key, &threshold, workloads, found);
+                thresholds.push(threshold);
+            }
+            Err(error) => found.push(&key, error.into()),
+        }
+    }
+    for threshold in more {
+        context.labels("", threshold, workloads, found);
+        thresholds.push(threshold.clone());
+    }
+    thresholds
 }
 
 /// Everything that is wrong.
