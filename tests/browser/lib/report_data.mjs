@@ -188,8 +188,8 @@ function cell(random, plan, phase, from, to) {
 function sentence(run, plan, fault, population) {
   const hit = run.failovers.filter((one) => one.population === population.name && one.from === fault.region);
   const done = hit.map(({ total_ms }) => total_ms).filter((total) => total !== null).sort((a, b) => a - b);
-  if (done.length === 0) return `${fault.text}, ${population.name}: none of ${hit.length} clients failed over before the fault ended.`;
-  return `${fault.text}, ${population.name}: ${done.length} of ${hit.length} clients failed over; the median took ${Math.round(done[Math.ceil(done.length / 2) - 1])} ms.`;
+  if (done.length === 0) return `${fault.text}: none of the ${hit.length} ${population.name} clients that were hit failed over before the fault ended.`;
+  return `${fault.text}: ${done.length} of the ${hit.length} ${population.name} clients that were hit failed over. The median took ${Math.round(done[Math.ceil(done.length / 2) - 1])} ms.`;
 }
 
 function rtt(regions, a, b) {

@@ -3,12 +3,12 @@
 import uPlot from "uplot";
 import { html, svg } from "../../src/dom.ts";
 import { addChart, type Chart } from "./charts.ts";
-import { count, milliseconds, percent, plural } from "./format.ts";
+import { count, milliseconds, percent, plural, tick } from "./format.ts";
 import type { Report } from "./model.ts";
 import { details, nothing, section, table } from "./page.ts";
 import { colour, dash, lineColour } from "./palette.ts";
 import { ascending, distribution, grouped, quantile } from "./stats.ts";
-import { GUTTER } from "./timechart.ts";
+import { GUTTER, RIGHT } from "./timechart.ts";
 
 const HEIGHT = 280;
 const POINTS_MAX = 400;
@@ -94,17 +94,17 @@ class Ecdf implements Chart {
       {
         width,
         height: HEIGHT,
-        padding: [10, 14, 0, 0],
+        padding: [10, RIGHT, 0, 0],
         legend: { show: false },
         cursor: { y: false, points: { show: false }, drag: { x: false, y: false, setScale: false }, bind: { mouseleave: () => () => null, dblclick: () => () => null } },
         scales: { x: { time: false, distr: 3, auto: false, range: () => [low, high] }, y: { auto: false, range: () => [0, 102] } },
         axes: [
-          { ...look, size: 24, gap: 3, values: (_, splits) => splits.map((split) => (split === null ? "" : milliseconds(split).replace(/\.0+(?= )/, ""))) },
-          { ...look, size: GUTTER, gap: 4, values: (_, splits) => splits.map((split) => `${split} %`) },
+          { ...look, size: 26, gap: 7, splits: () => ticks(low, high), filter: (_, splits) => splits, values: (_, splits) => splits.map(tick) },
+          { ...look, size: GUTTER, gap: 5, values: (_, splits) => splits.map((split) => `${split} %`) },
         ],
         series: [{}, ...series],
         hooks: { setCursor: [({ cursor, posToVal }) => {
-          if (typeof cursor.left === "number" && cursor.left >= 0) this.#read(posToVal(cursor.left, "x"));
+          if (cursor.event && typeof cursor.left === "number" && cursor.left >= 0) this.#read(posToVal(cursor.left, "x"));
         }] },
       },
       uPlot.join(tables, tables.map((one) => one.slice(1).map(() => 1))),
@@ -122,6 +122,13 @@ class Ecdf implements Chart {
     const shares = this.curves.map(({ name, done, n }) => `${name} ${percent(done.filter((value) => value <= time).length / n)}`);
     this.readout.textContent = `Within ${milliseconds(time)}: ${shares.join(" · ")}`;
   }
+}
+
+/** 1, 2 and 5 times each power of ten in a range; only the powers if those would be too many. */
+function ticks(low: number, high: number): number[] {
+  const powers = Array.from({ length: 12 }, (_, index) => 10 ** (index - 3));
+  const factors = high / low > 1000 ? [1] : [1, 2, 5];
+  return powers.flatMap((power) => factors.map((factor) => factor * power)).filter((value) => value >= low && value <= high);
 }
 
 function sentence({ name, done, n }: Curve): string {

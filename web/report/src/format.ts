@@ -29,7 +29,12 @@ export function short(value: number): string {
   return Math.abs(value) >= 1e4 ? `${value / 1e3}k` : String(Number(value.toPrecision(6)));
 }
 
-/** `one client`, `2 clients`. */
+/** Milliseconds for an axis: 2000 as `2 s`. */
+export function tick(ms: number): string {
+  return ms >= 1000 ? `${short(ms / 1000)} s` : `${short(ms)} ms`;
+}
+
+/** `1 client`, `2 clients`. */
 export function plural(number: number, noun: string): string {
   return `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 }

@@ -1,12 +1,12 @@
 // Latency over time: median, 99th percentile and maximum, one chart for each population and region.
 
 import { html, svg } from "../../src/dom.ts";
-import { milliseconds } from "./format.ts";
+import { count, milliseconds } from "./format.ts";
 import { populationsOf, type Report, type Run } from "./model.ts";
 import { details, nothing, section } from "./page.ts";
 import { lineColour } from "./palette.ts";
 import { latencyTable, middles, of, slot, slotName } from "./requests.ts";
-import { largest } from "./stats.ts";
+import { largest, sum } from "./stats.ts";
 import { timeChart, type Frames } from "./timechart.ts";
 
 export function drawLatency(report: Report, frames: Frames, parent: HTMLElement): void {
@@ -24,13 +24,15 @@ function chart(report: Report, frames: Frames, population: string, region: strin
   const { run } = frames;
   const series = of(run, population).find((one) => one.region === region);
   if (!series) return [];
+  const failed = sum(series.failed);
   const colour = lineColour(report.regions.indexOf(region));
   // A logarithmic axis has no place for 0.
   const drawn = (values: readonly (number | null)[]): (number | null)[] => values.map((value) => (value === null ? null : Math.max(value, y[0])));
   return [
     timeChart(frames, {
       label: `Latency of ${population} in ${region} over time: the longest response took ${milliseconds(largest(series.max_ms))}. The table below has the figures.`,
-      title: `${population}: slowest ${milliseconds(largest(series.max_ms))}`,
+      // A population whose requests all failed has no slow answers: that is not fast.
+      title: `${population}: slowest answer ${milliseconds(largest(series.max_ms))}${failed > 0 ? `, ${count(failed)} requests failed` : ""}`,
       height: 170,
       times: middles(run),
       lines: [

@@ -5,7 +5,7 @@ import { count } from "./format.ts";
 import type { LedgerRow, Run } from "./model.ts";
 import { nothing, section, table, type Cell } from "./page.ts";
 
-/** Counts that are 0 when nothing went wrong. */
+/** Counts that are 0 when nothing went wrong. A threshold decides whether they are a failure: plain messages may be lost. */
 const TROUBLE = [
   ["Lost: first", "lost_prefix"],
   ["Lost: between", "lost_middle"],
@@ -27,5 +27,5 @@ export function drawLedger(run: Run, parent: HTMLElement): void {
 }
 
 function trouble(value: number): Cell {
-  return value === 0 ? "0" : html("strong", { class: "bad" }, `! ${count(value)}`);
+  return value === 0 ? "0" : html("strong", { class: "unknown" }, `! ${count(value)}`);
 }

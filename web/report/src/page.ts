@@ -53,5 +53,5 @@ export function nothing(text: string): HTMLElement {
 
 /** A message in place of the report. */
 export function message(text: string): void {
-  byId("main").replaceChildren(html("p", { class: "message", role: "alert" }, text));
+  byId("report").replaceChildren(html("p", { class: "message", role: "alert" }, text));
 }

@@ -13,7 +13,7 @@ export function ascending(values: readonly (number | null)[]): number[] {
   return values.filter((value) => value !== null).sort((a, b) => a - b);
 }
 
-/** At most `max` indices of a list of `length`, evenly spread, with the first, the middle and the last one. */
+/** At most `max` indices (3 or more) of a list of `length`, evenly spread, with the first, the middle and the last one. */
 export function evenly(length: number, max: number): number[] {
   if (length <= max) return Array.from({ length }, (_, index) => index);
   const middle = Math.max(Math.ceil(length / 2), 1) - 1;

@@ -9,7 +9,7 @@ import { details, nothing, section, table } from "./page.ts";
 import { colour, lineColour, stripes } from "./palette.ts";
 import { placeName, placesOf } from "./places.ts";
 import { evenly, grouped, stateAt } from "./stats.ts";
-import { GUTTER, type Frames } from "./timechart.ts";
+import { GUTTER, RIGHT, type Frames } from "./timechart.ts";
 
 /** More rows than this are not distinct on a screen. */
 const ROWS_MAX = 240;
@@ -21,7 +21,6 @@ const HEIGHT_WANTED = 420;
 const NAMED_HEIGHT = 11;
 const GROUP_GAP = 5;
 const TITLE_HEIGHT = 18;
-const RIGHT = 10;
 
 /** The rows of clients that have one population and one region. */
 interface Group {

@@ -61,5 +61,5 @@ function key({ regions }: Report): HTMLElement {
     const line = svg("path", { class: `stroke ${lineColour(index).slice(2)}`, d: "M1 5H27", "stroke-width": 3, "stroke-dasharray": dash(index).join(" ") || "none" });
     return html("li", {}, svg("svg", { class: "swatch", viewBox: "0 0 28 10", "aria-hidden": "true" }, line), region);
   });
-  return html("ul", { class: "key", "aria-label": "Regions" }, ...items);
+  return html("ul", { class: "key", "aria-label": "Regions", tabindex: 0 }, ...items);
 }
