@@ -1,5 +1,6 @@
 // The report of a loadgen run: reads the data that stands in the page, and draws it.
 
+import "./language.ts";
 import "uplot/dist/uPlot.min.css";
 import { byId, html } from "../../src/dom.ts";
 import { startTheme } from "../../src/theme.ts";
