@@ -155,7 +155,10 @@ it("shows with the pointer what was there, in all charts at once, and zooms by d
   await page.mouse.move(x + width / 2, y + height / 2, { steps: 4 });
   await page.mouse.up();
   await until("all charts show the dragged part", async () => (await pixels(page, "#strip canvas")) !== whole);
+  const shown = () => page.locator("#range").evaluate((select) => select.selectedOptions[0].textContent);
+  assert.equal(await shown(), "Selected part");
   await chart.dblclick({ position: { x: (width * 40) / 90, y: 10 } });
+  assert.equal(await shown(), "Whole run");
   const box = await page.locator("#strip canvas").boundingBox();
   await page.locator("#strip canvas").hover({ position: { x: box.width / 2, y: 80 } });
   await until("the row below the pointer is named", async () => /nats-geo client [2-8] in lon is connected to/.test(await text(page, "#strip .readout")));

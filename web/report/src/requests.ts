@@ -96,7 +96,7 @@ function highest(run: Run, counts: (series: Series) => readonly number[]): numbe
 
 /** The start of each slot, and the end of the last one. */
 function starts(run: Run): number[] {
-  return Array.from({ length: middles(run).length + 1 }, (_, index) => index * run.step_s);
+  return Array.from({ length: slotsOf(run) + 1 }, (_, index) => index * run.step_s);
 }
 
 /** The series of a population. */
@@ -104,16 +104,19 @@ export function of(run: Run, population: string): Series[] {
   return run.series.filter((series) => series.population === population);
 }
 
+/** How many slots the series have. */
+function slotsOf(run: Run): number {
+  return largest(run.series.map(({ ok }) => ok.length));
+}
+
 /** The middle of each slot. */
 export function middles(run: Run): number[] {
-  const slots = largest(run.series.map(({ ok }) => ok.length));
-  return Array.from({ length: slots }, (_, index) => (index + 0.5) * run.step_s);
+  return Array.from({ length: slotsOf(run) }, (_, index) => (index + 0.5) * run.step_s);
 }
 
 /** The slot of a time. */
 export function slot(run: Run, time: number): number {
-  const last = middles(run).length - 1;
-  return Math.max(0, Math.min(last, Math.floor(time / run.step_s + 1e-9)));
+  return Math.max(0, Math.min(slotsOf(run) - 1, Math.floor(time / run.step_s + 1e-9)));
 }
 
 export function slotName(run: Run, time: number): string {

@@ -33,13 +33,14 @@ export class TimeAxis {
     listener();
   }
 
-  /** Shows a part of the run; bounds outside of it are moved to its edges. */
+  /** Shows a part of the run, and moves the cursor into it. Bounds outside of the run are moved to its edges. */
   show(from: number, to: number): void {
     const low = Math.max(0, Math.min(from, to));
     const high = Math.min(this.#end, Math.max(from, to));
     if (high <= low) return;
     this.#range = [low, high];
     for (const listener of this.#onRange) listener();
+    this.moveCursor(Math.min(Math.max(this.#cursor, low), high));
   }
 
   showAll(): void {

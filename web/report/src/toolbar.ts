@@ -5,11 +5,13 @@ import { seconds } from "./format.ts";
 import { endOf, type Fault, type Report, type Run } from "./model.ts";
 import { choice } from "./page.ts";
 import { dash, lineColour } from "./palette.ts";
+import type { TimeAxis } from "./time.ts";
 import type { Frames } from "./timechart.ts";
 
 /** How much of the run is shown around a fault, as a share of the fault. */
 const AROUND = 0.3;
 const AROUND_MIN_S = 2;
+const DRAGGED = "Selected part";
 
 export function toolbar(report: Report, { run, axis }: Frames): HTMLElement {
   const slider = html("input", { id: "time", type: "range", min: 0, max: run.duration_s, step: Math.min(run.step_s, run.duration_s / 100) || 1, value: axis.cursor }) as HTMLInputElement;
@@ -20,13 +22,28 @@ export function toolbar(report: Report, { run, axis }: Frames): HTMLElement {
     slider.setAttribute("aria-valuetext", words(run, axis.cursor));
     output.textContent = words(run, axis.cursor);
   });
+  const cursor = html("label", { class: "choice cursor", for: "time" }, html("span", {}, "Time"), slider);
+  return html("div", { class: "toolbar", role: "group", "aria-label": "Time of the charts" }, rangeChoice(run, axis), cursor, output, key(report));
+}
+
+/** The choice of what all charts show. It also names a part that was chosen by dragging. */
+function rangeChoice(run: Run, axis: TimeAxis): HTMLElement {
   const ranges = rangesOf(run);
-  const range = choice("range", "Show", ranges.map(({ name }) => name), (index) => {
+  const made = choice("range", "Show", [...ranges.map(({ name }) => name), DRAGGED], (index) => {
     const chosen = ranges[index];
     if (chosen) axis.show(chosen.from, chosen.to);
   });
-  const cursor = html("label", { class: "choice cursor", for: "time" }, html("span", {}, "Time"), slider);
-  return html("div", { class: "toolbar", role: "group", "aria-label": "Time of the charts" }, range, cursor, output, key(report));
+  const select = made.querySelector("select");
+  const dragged = select?.options[ranges.length];
+  if (!select || !dragged) return made;
+  dragged.hidden = true;
+  axis.onRange(() => {
+    const [low, high] = axis.range;
+    const known = ranges.findIndex(({ from, to }) => from === low && to === high);
+    dragged.hidden = known >= 0;
+    select.selectedIndex = known >= 0 ? known : ranges.length;
+  });
+  return made;
 }
 
 /** The faults of a run as a list, numbered as in the charts. */
@@ -50,9 +67,9 @@ function rangesOf(run: Run): { name: string; from: number; to: number }[] {
   const faults = run.faults.map((fault) => {
     const end = endOf(fault, run);
     const around = Math.max((end - fault.from_s) * AROUND, AROUND_MIN_S);
-    return { name: `F${fault.id} ${fault.text}`, from: fault.from_s - around, to: end + around };
+    return { name: `F${fault.id} ${fault.text}`, from: Math.max(0, fault.from_s - around), to: Math.min(run.duration_s, end + around) };
   });
-  const phases = run.phases.map(({ name, from_s, to_s }) => ({ name: `Phase ${name}`, from: from_s, to: to_s }));
+  const phases = run.phases.map(({ name, from_s, to_s }) => ({ name: `Phase ${name}`, from: Math.max(0, from_s), to: Math.min(run.duration_s, to_s) }));
   return [{ name: "Whole run", from: 0, to: run.duration_s }, ...faults, ...phases];
 }
 
