@@ -66,13 +66,26 @@ it("shows the sections in the order of the reader's questions, each with its hea
 
 it("draws every chart, with the colours of its regions, and words beside it", async () => {
   const { page, close } = await opened(realistic());
-  const drawn = await page.locator("canvas").evaluateAll((all) => all.map((canvas) => {
-    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    return new Set(Array.from({ length: data.length / 4 }, (_, at) => (data[4 * at + 3] === 255 ? `${data[4 * at]},${data[4 * at + 1]},${data[4 * at + 2]}` : ""))).size;
-  }));
-  // Two populations: requests, failures, three regions of latency and places; then states and the distribution.
-  assert.equal(drawn.length, 2 * (1 + 1 + 3 + 1) + 2);
-  for (const colours of drawn) assert.ok(colours > 3, `${drawn}`);
+  /** For each chart of a section, the indices of the regions whose colour it has. */
+  const drawn = (section) => page.locator(`#${section} canvas`).evaluateAll((all) => {
+    const style = getComputedStyle(document.documentElement);
+    const wanted = [0, 1, 2].map((index) => Number.parseInt(style.getPropertyValue(`--line-${index}`).slice(1), 16));
+    return all.map((canvas) => {
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      const found = new Set();
+      for (let at = 0; at < data.length; at += 4) if (data[at + 3] === 255) found.add(data[at] * 65536 + data[at + 1] * 256 + data[at + 2]);
+      return wanted.flatMap((colour, index) => (found.has(colour) ? [index] : []));
+    });
+  });
+  // First nats-geo, then async-nats; only clients in lon failed.
+  assert.deepEqual(await drawn("requests"), [[0, 1, 2], [0, 1, 2], [0], [0]]);
+  assert.deepEqual(await drawn("latency"), [[0], [0], [1], [1], [2], [2]]);
+  assert.deepEqual(await drawn("places"), [[0, 1, 2], [0, 1, 2]]);
+  assert.deepEqual(await drawn("strip"), [[0, 1, 2]]);
+  // Lines of populations; no async-nats client failed over.
+  assert.deepEqual((await drawn("distribution"))[0][0], 0);
+  const parts = await page.locator("#failover .row.median rect").evaluateAll((all) => all.map((one) => [one.getAttribute("class"), one.getBoundingClientRect().width > 0]));
+  assert.deepEqual(parts, [["detection", true], ["selection", true], ["reconnect", true], ["resume", true], ["limit", true]]);
   const silent = await page.locator("[role=img]").evaluateAll((all) => all.filter(({ ariaLabel }) => !ariaLabel).length);
   assert.equal(silent, 0);
   for (const id of ["requests", "latency", "places", "strip", "failover", "distribution"]) assert.ok((await page.locator(`#${id} details`).count()) > 0, id);
