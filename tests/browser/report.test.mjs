@@ -1,4 +1,4 @@
-// The HTML report of a loadgen run, opened as a file in a real Chromium: reports are made from a seed.
+// Opens the HTML report of a loadgen run as a file in real browsers. A seed makes the data of each report.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -17,7 +17,7 @@ import { until } from "./lib/until.mjs";
 
 const WIDTHS = [360, 1440];
 const THEMES = ["light", "dark"];
-/** How long a report of 10 000 clients and 600 s may take to open. */
+/** Time limit to open a report of 10 000 clients and 600 s. */
 const OPEN_MAX_MS = 3000;
 const SECTIONS = ["verdict", "thresholds", "requests", "latency", "places", "strip", "failover", "distribution", "matrix", "ledger", "environment"];
 
@@ -66,7 +66,7 @@ it("shows the sections in the order of the reader's questions, each with its hea
 
 it("draws every chart, with the colours of its regions, and words beside it", async () => {
   const { page, close } = await opened(realistic());
-  /** For each chart of a section, the indices of the regions whose colour it has. */
+  /** Returns for each chart of a section the indices of the regions whose colour it has. */
   const drawn = (section) => page.locator(`#${section} canvas`).evaluateAll((all) => {
     const style = getComputedStyle(document.documentElement);
     const wanted = [0, 1, 2].map((index) => Number.parseInt(style.getPropertyValue(`--line-${index}`).slice(1), 16));
@@ -351,7 +351,7 @@ async function openedFile(file, { width = 1440, theme = "light", reducedMotion }
   page.on("request", (request) => requests.push(request.url()));
   const startMs = performance.now();
   await page.goto(url);
-  // Two frames: what was drawn is then on the screen.
+  // After two frames the drawing is on the screen.
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
   const openMs = performance.now() - startMs;
   const close = async () => {
@@ -371,7 +371,7 @@ async function written(text) {
   return pathToFileURL(file).href;
 }
 
-/** Nothing sticks out of the window, and nothing is cut off at its edge but in boxes that scroll. */
+/** Checks that nothing sticks out of the window, except in boxes that scroll. */
 async function fits(page) {
   const [wide, inner] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
   assert.ok(wide <= inner, `the page is ${wide} px wide in a window of ${inner} px`);
@@ -380,7 +380,7 @@ async function fits(page) {
 }
 
 async function accessible(page) {
-  // Not as an element of the page: the page's policy refuses it.
+  // The page's policy refuses a script element, so the script is evaluated.
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate(() => globalThis.axe.run());
   assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ target, failureSummary }) => `${target} ${failureSummary}`).join("; ")}`), []);

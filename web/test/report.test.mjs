@@ -1,4 +1,4 @@
-// The page of loadgen's report: the committed file is what the sources build, and it can be filled with data.
+// Tests the page of loadgen's report: the sources build exactly the committed file, and loadgen can fill it with data.
 
 import assert from "node:assert/strict";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";

@@ -1,5 +1,5 @@
-// Reports to test loadgen's page with, made from a seed: the same seed makes the same report.
-// They follow the format of `web/report/src/model.ts`. Their figures are plausible and not measured.
+// Makes reports to test loadgen's page. The same seed makes the same report. The figures are plausible and not measured.
+// The format is that of `web/report/src/model.ts`.
 
 const WAN_LIMITS = ["Connections between regions pass proxies of loadgen, so the first packet of a connection travels without the emulated delay.", "Lost packets appear as pauses. TCP does not resend them, because they never leave this machine."];
 const RTTS = [["lon", "ams", 10], ["lon", "dal", 104], ["ams", "dal", 112]];
@@ -50,13 +50,13 @@ export function large(seed = 1) {
   });
 }
 
-/** A run in which nothing was broken. */
+/** A run without a fault. */
 export function withoutFault(seed = 3) {
   const made = report(seed, { title: "Baseline", description: null, regions: ["lon", "ams"], populations: [{ name: "nats-geo", clients: 3, moves: true }], durationS: 30, faults: [], strategies: ["interactive"], repetitions: 1 });
   return { ...made, thresholds: [], notes: [] };
 }
 
-/** A report whose run recorded nothing at all, and one that has no run. */
+/** A report whose run recorded nothing, or a report without a run. */
 export function empty(hasRun) {
   const made = withoutFault();
   const [run] = made.runs;
@@ -64,7 +64,7 @@ export function empty(hasRun) {
   return { ...made, verdict: "INCONCLUSIVE", reasons: ["No request was sent."], rtt_ms: [], servers: [], runs: hasRun ? [nothing] : [] };
 }
 
-/** The names in a report come from users' files: here each of them is an attempt to inject markup, or very long. */
+/** A report whose names try to inject markup or are very long: names come from users' files. */
 export function hostile(seed = 5) {
   const region = "<img src=x onerror=\"document.title='owned'\">";
   const made = report(seed, {
@@ -132,7 +132,7 @@ function run(random, plan, strategy, strategyIndex, repetition) {
   };
 }
 
-/** One client through one fault: when it noticed, where it went, when it returned. */
+/** Moves one client through one fault, and returns its failover. */
 function failover(random, plan, client, fault, strategyIndex) {
   const { population, region, number } = client;
   const nearest = plan.regions.filter((name) => name !== fault.region).sort((a, b) => rtt(plan.regions, region, a) - rtt(plan.regions, region, b))[0];
@@ -153,7 +153,7 @@ function failover(random, plan, client, fault, strategyIndex) {
   return { ...base, to: nearest, total_ms: total, ...parts, limit_ms: limit };
 }
 
-/** What clients of a region measured in each second, each with 50 requests per second. */
+/** Returns the requests of a region in each second. Each client sends 50 requests per second. */
 function series(random, plan, population, region, clients) {
   const made = { population, region, ok: [], failed: [], p50_ms: [], p99_ms: [], max_ms: [] };
   for (let slot = 0; slot < plan.durationS; slot += 1) {

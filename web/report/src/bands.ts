@@ -1,4 +1,4 @@
-// Faults as shaded bands and phases as marks, the same in every chart over time.
+// Draws faults as shaded bands and phases as marks, in the same way in every chart over time.
 
 import { endOf, type Run } from "./model.ts";
 import { colour } from "./palette.ts";
@@ -81,7 +81,7 @@ export function drawHeader(pen: CanvasRenderingContext2D, frame: Frame, run: Run
   pen.restore();
 }
 
-/** The labels of the faults from left to right. Faults that begin at nearly one place share a label. */
+/** Returns the labels of the faults from left to right. Faults that begin at nearly one place share a label. */
 function faultLabels(frame: Frame, run: Run, isFull: boolean): { text: string; from: number; to: number }[] {
   const labels: { text: string; from: number; to: number }[] = [];
   for (const fault of [...run.faults].sort((a, b) => a.from_s - b.from_s)) {
@@ -96,7 +96,7 @@ function faultLabels(frame: Frame, run: Run, isFull: boolean): { text: string; f
   return labels;
 }
 
-/** The text, or as much of its beginning as fits into `width`, with an ellipsis; nothing if that says nothing. */
+/** Returns the text, or the part of its beginning that fits into `width`. Returns nothing if less than two letters fit. */
 export function fitted(pen: CanvasRenderingContext2D, text: string, width: number): string {
   if (pen.measureText(text).width <= width) return text;
   let [low, high] = [0, text.length];

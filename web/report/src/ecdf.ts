@@ -1,4 +1,4 @@
-// How many clients had failed over after which time: one line for each population and strategy, over all runs.
+// The distribution of failover times: one line for each population and strategy, over all runs.
 
 import uPlot from "uplot";
 import { html, svg } from "../../src/dom.ts";
@@ -16,9 +16,9 @@ const POINTS_MAX = 400;
 /** The failovers of one population under one strategy. */
 export interface Curve {
   readonly name: string;
-  /** Milliseconds of those that failed over, ascending. */
+  /** Times of the clients that failed over, in milliseconds, ascending. */
   readonly done: readonly number[];
-  /** All that were hit. */
+  /** Number of all clients that were hit. */
   readonly n: number;
   readonly limits: readonly number[];
 }
@@ -44,7 +44,7 @@ export function drawEcdf(report: Report, charts: Set<Chart>, parent: HTMLElement
   const chart = new Ecdf(curves, values, box, readout);
   addChart(chart);
   charts.add(chart);
-  const words = "The share of all hit clients that got an answer within a time, over all faults and repetitions. A line that stays below 100 % has clients that did not fail over before the fault ended.";
+  const words = "The chart shows the share of all hit clients that got an answer within a time, over all faults and repetitions. A line stays below 100 % if clients did not fail over before the fault ended.";
   section("distribution", title, words, parent, key(curves), html("figure", {}, box, readout), details("Table: failover times", () => quantileTable(curves)));
 }
 
@@ -112,7 +112,7 @@ class Ecdf implements Chart {
     );
   }
 
-  /** Room around the values on the logarithmic axis. */
+  /** Returns a range with room around the values on the logarithmic axis. */
   #range(): [number, number] {
     const sorted = ascending(this.values);
     return [(sorted[0] ?? 1) / 1.5, (sorted.at(-1) ?? 1) * 1.5];
@@ -124,7 +124,7 @@ class Ecdf implements Chart {
   }
 }
 
-/** 1, 2 and 5 times each power of ten in a range; only the powers if those would be too many. */
+/** Returns 1, 2 and 5 times each power of ten in a range; in a wide range only the powers. */
 function ticks(low: number, high: number): number[] {
   const powers = Array.from({ length: 12 }, (_, index) => 10 ** (index - 3));
   const factors = high / low > 1000 ? [1] : [1, 2, 5];

@@ -1,4 +1,4 @@
-// Where the run took place, what its figures do not say, and what the emulated WAN cannot show.
+// Shows the environment of the run, the limits of its figures, and the limits of the emulated WAN.
 
 import { html } from "../../src/dom.ts";
 import { milliseconds, plural, seconds } from "./format.ts";
@@ -34,7 +34,7 @@ function facts(report: Report): HTMLElement {
   return html("dl", {}, ...rows.flatMap(([name, value]) => [html("dt", {}, name), html("dd", {}, value === "" ? "–" : value)]));
 }
 
-/** The start in UTC, as readers in other places see the same; as it stands if it is no date. */
+/** Returns the start in UTC, so that it is the same for all readers. Returns text that is no date as it is. */
 function started(text: string): string {
   const date = new Date(text);
   return Number.isNaN(date.getTime()) ? text : `${date.toISOString().slice(0, 19).replace("T", " ")} UTC`;

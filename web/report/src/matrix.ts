@@ -1,4 +1,4 @@
-// Response times from each region to each other one, in one phase of the run.
+// Shows response times from each region to each other one, in one phase of the run.
 
 import { html } from "../../src/dom.ts";
 import { count, milliseconds } from "./format.ts";
@@ -20,7 +20,7 @@ export function drawMatrix(report: Report, run: Run, parent: HTMLElement): void 
   section("matrix", title, "Rows are the regions of clients, columns the regions that answered. Each cell has the median, then p99, requests, and the emulated round trip. The stronger the colour, the slower the answer.", parent, ...chosen, holder);
 }
 
-/** The phase in which the first fault begins: distances matter most there. */
+/** Returns the phase in which the first fault begins, because distances matter most there. */
 function phaseOfFault({ faults, phases }: Run): string {
   const start = faults[0]?.from_s ?? 0;
   return phases.find(({ from_s, to_s }) => start >= from_s && start < to_s)?.name ?? "";

@@ -4,22 +4,22 @@
 const COLOURS = 6;
 const DASHES: readonly (readonly number[])[] = [[], [7, 3], [2, 3], [9, 3, 2, 3], [4, 4], [12, 4]];
 
-/** The value of a custom property of the page's style, such as `--ink`. */
+/** Returns the value of a custom property of the page's style, such as `--ink`. */
 export function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-/** The name of the custom property with the colour of the n-th region or line. */
+/** Returns the name of the custom property with the colour of the n-th region or line. */
 export function lineColour(index: number): string {
   return `--line-${((index % COLOURS) + COLOURS) % COLOURS}`;
 }
 
-/** The dash of the n-th region or line; after a full round of colours, dashes shift, so that pairs stay distinct. */
+/** Returns the dash of the n-th region or line. Dashes shift after each round of colours, so that pairs stay distinct. */
 export function dash(index: number): number[] {
   return [...(DASHES[(index + Math.floor(index / COLOURS)) % DASHES.length] ?? [])];
 }
 
-/** Stripes that mark what is offline or did not fail over. */
+/** Makes the stripes that mark offline clients and failed requests. */
 export function stripes(context: CanvasRenderingContext2D, ratio: number): CanvasPattern | string {
   const size = Math.round(6 * ratio);
   const tile = document.createElement("canvas");

@@ -1,4 +1,4 @@
-// Requests over time: how many were answered and how many failed, for each population and region.
+// Draws answered and failed requests over time, for each population and region.
 
 import { html } from "../../src/dom.ts";
 import { count, milliseconds, percent, seconds } from "./format.ts";
@@ -15,9 +15,9 @@ export function drawRequests(report: Report, frames: Frames, parent: HTMLElement
   const { run } = frames;
   const title = "Throughput and failed requests";
   if (run.series.length === 0) return void section("requests", title, null, parent, nothing("This run sent no requests."));
-  const intro = "Requests count at the time when they were due. A failed request got no answer before its deadline. Regions are stacked in the order of the key, from the bottom. Drag in a chart to show a part of the run; double-click shows all of it.";
+  const intro = "loadgen counts a request at the time when it was due. A failed request got no answer before its deadline. Regions are stacked in the order of the key, from the bottom. Drag in a chart to show a part of the run; double-click shows all of it.";
   const content: Cell[] = [
-    html("h3", {}, "Requests per second, by the region of the clients; striped: failed"),
+    html("h3", {}, "Requests per second, by the region of the clients; stripes mark failed requests"),
     charts(frames, (population) => throughput(report, frames, population)),
     html("h3", {}, "Failed requests per second, by the region of the clients"),
     charts(frames, (population) => failures(report, frames, population)),
@@ -32,7 +32,7 @@ function charts({ run }: Frames, made: (population: string) => HTMLElement): HTM
   return html("div", { class: "columns" }, ...populations.map(made));
 }
 
-/** Answered requests as stacked areas, and failed ones on top: together they are the load. */
+/** Draws answered requests as stacked areas, and failed ones on top: together they are the load. */
 function throughput(report: Report, { run, ...frames }: Frames, population: string): HTMLElement {
   const series = of(run, population);
   const failed = summed(series.map((one) => one.failed));
@@ -75,7 +75,7 @@ function failures(report: Report, { run, ...frames }: Frames, population: string
   });
 }
 
-/** For each layer, its rate added to those below it. The last value stands twice: steps need an end. */
+/** Adds to the rate of each layer the rates below it. The last value stands twice, because steps need an end. */
 function stacked(run: Run, layers: readonly (readonly number[])[]): number[][] {
   return layers.map((_, index) => {
     const values = summed(layers.slice(0, index + 1)).map((value) => value / run.step_s);
@@ -88,33 +88,33 @@ function summed(lists: readonly (readonly number[])[]): number[] {
   return Array.from({ length: slots }, (_, index) => sum(lists.map((list) => list[index] ?? 0)));
 }
 
-/** The top of the axis: one for all populations, so that their heights can be compared. */
+/** Returns the top of the axis. All populations share it, so that readers can compare heights. */
 function highest(run: Run, counts: (series: Series) => readonly number[]): number {
   const tops = populationsOf(run).map((population) => largest(summed(of(run, population).map(counts))));
   return (largest(tops) / run.step_s) * 1.08 || 1;
 }
 
-/** The start of each slot, and the end of the last one. */
+/** Returns the start of each slot, and the end of the last one. */
 function starts(run: Run): number[] {
   return Array.from({ length: slotsOf(run) + 1 }, (_, index) => index * run.step_s);
 }
 
-/** The series of a population. */
+/** Returns the series of a population. */
 export function of(run: Run, population: string): Series[] {
   return run.series.filter((series) => series.population === population);
 }
 
-/** How many slots the series have. */
+/** Returns the number of slots. */
 function slotsOf(run: Run): number {
   return largest(run.series.map(({ ok }) => ok.length));
 }
 
-/** The middle of each slot. */
+/** Returns the middle of each slot. */
 export function middles(run: Run): number[] {
   return Array.from({ length: slotsOf(run) }, (_, index) => (index + 0.5) * run.step_s);
 }
 
-/** The slot of a time. */
+/** Returns the index of the slot of a time. */
 export function slot(run: Run, time: number): number {
   return Math.max(0, Math.min(slotsOf(run) - 1, Math.floor(time / run.step_s + 1e-9)));
 }
@@ -124,12 +124,12 @@ export function slotName(run: Run, time: number): string {
   return `${Number(from.toFixed(3))}–${seconds(Number((from + run.step_s).toFixed(3)))}`;
 }
 
-/** The phases, or the whole run where none are named. */
+/** Returns the phases, or the whole run if it has none. */
 export function phasesOf(run: Run): readonly Phase[] {
   return run.phases.length > 0 ? run.phases : [{ name: "whole run", from_s: 0, to_s: run.duration_s }];
 }
 
-/** The indices of the slots whose middle lies in a phase. */
+/** Returns the indices of the slots whose middle lies in a phase. */
 function slotsIn(run: Run, phase: Phase): number[] {
   return middles(run).flatMap((time, index) => (time >= phase.from_s && time < phase.to_s ? [index] : []));
 }
@@ -153,12 +153,12 @@ function slotTable(run: Run): HTMLElement {
   return html("div", {}, sampled(shown.length, times.length), table("Requests by time", [{ name: "Time" }, ...columns], rows));
 }
 
-/** Says how many of the slots a table shows. */
+/** Names the number of slots that a table shows. */
 function sampled(shown: number, all: number): HTMLElement {
   return html("p", { class: "quiet" }, shown === all ? `All ${count(all)} time slots.` : `${count(shown)} of ${count(all)} time slots, evenly spread. report.json has all of them.`);
 }
 
-/** Latency by phase: quantiles cannot be added, so the table has the median and the worst of the slots. */
+/** Makes the table of latency by phase. Quantiles cannot be added, so the table has the median and the worst of the slots. */
 export function latencyTable(run: Run): HTMLElement {
   const rows = phasesOf(run).flatMap((phase) => {
     const slots = slotsIn(run, phase);

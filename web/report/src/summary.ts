@@ -1,4 +1,4 @@
-// The verdict, a sentence for each fault, and the thresholds.
+// Shows the verdict, a sentence for each fault, and the thresholds.
 
 import { html } from "../../src/dom.ts";
 import type { Report, Threshold } from "./model.ts";
@@ -30,7 +30,7 @@ function outcome({ holds }: Threshold): HTMLElement {
   return holds ? html("span", { class: "good" }, "✓ holds") : html("span", { class: "bad" }, "✗ broken");
 }
 
-/** A list of plain sentences. */
+/** Makes a list of plain sentences. */
 export function list(name: string, items: readonly string[]): HTMLElement {
   return html("ul", { class: name }, ...items.map((item) => html("li", {}, item)));
 }

@@ -1,4 +1,4 @@
-// The time axis that all charts of a run share: which part of the run they show, and where the cursor stands.
+// The time axis that all charts of a run share: the part of the run that they show, and the cursor.
 
 export class TimeAxis {
   readonly #end: number;
@@ -7,7 +7,7 @@ export class TimeAxis {
   #range: readonly [number, number];
   #cursor: number;
 
-  /** An axis from 0 to `end`, in seconds. */
+  /** Makes an axis from 0 to `end`, in seconds. */
   constructor(end: number, cursor: number) {
     this.#end = end;
     this.#range = [0, end];

@@ -1,4 +1,4 @@
-// One chart over time. It shares the time axis with all others, and says below itself what the cursor shows.
+// Draws one chart over time. It shares the time axis with all others; a text below it has the values at the cursor.
 
 import uPlot from "uplot";
 import { html } from "../../src/dom.ts";
@@ -21,7 +21,7 @@ export const DENSE = 240;
 /** Distances of ticks: 1, 2, 5, 10 and so on. */
 const WHOLE_STEPS = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((factor) => factor * 10 ** power)).flat();
 
-/** What charts of one run have in common. */
+/** The things that all charts of one run share. */
 export interface Frames {
   readonly run: Run;
   readonly axis: TimeAxis;
@@ -41,9 +41,9 @@ export interface Line {
 }
 
 export interface TimeChartOptions {
-  /** Says in one sentence what the chart shows. */
+  /** One sentence about the chart, for readers who do not see it. */
   readonly label: string;
-  /** Stands above the chart. */
+  /** Title above the chart. */
   readonly title: string;
   readonly height: number;
   /** The times of the values, ascending. */
@@ -167,7 +167,7 @@ class TimeChart implements Chart {
       }],
       draw: [(plot) => drawHeader(plot.ctx, frame(plot), run, this.#options.isHeaded === true)],
       setCursor: [({ posToVal, cursor }) => {
-        // Without an event it was not the reader who moved it.
+        // Without an event, not the reader but the page moved the cursor.
         if (cursor.event && typeof cursor.left === "number" && cursor.left >= 0) axis.moveCursor(posToVal(cursor.left, "x"));
       }],
       setSelect: [(plot) => {
@@ -184,7 +184,7 @@ class TimeChart implements Chart {
       points: { show: false },
       drag: { x: true, y: false, setScale: false },
       bind: {
-        // The cursor stays where it was: the text below tells its values.
+        // The cursor stays where it was, because the text below has its values.
         mouseleave: () => () => null,
         dblclick: () => () => {
           this.#frames.axis.showAll();

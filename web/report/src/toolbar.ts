@@ -1,4 +1,4 @@
-// The controls of all charts over time: which part of the run they show, and the time whose values they tell.
+// The controls of all charts over time: the part of the run that they show, and the cursor.
 
 import { html, svg } from "../../src/dom.ts";
 import { seconds } from "./format.ts";
@@ -8,7 +8,7 @@ import { dash, lineColour } from "./palette.ts";
 import type { TimeAxis } from "./time.ts";
 import type { Frames } from "./timechart.ts";
 
-/** How much of the run is shown around a fault, as a share of the fault. */
+/** Room around a fault that the charts show, as a share of the fault's length. */
 const AROUND = 0.3;
 const AROUND_MIN_S = 2;
 const DRAGGED = "Selected part";
@@ -26,7 +26,7 @@ export function toolbar(report: Report, { run, axis }: Frames): HTMLElement {
   return html("div", { class: "toolbar", role: "group", "aria-label": "Time of the charts" }, rangeChoice(run, axis), cursor, output, key(report));
 }
 
-/** The choice of what all charts show. It also names a part that was chosen by dragging. */
+/** Makes the choice of the part that all charts show. It also names a part that the reader chose by dragging. */
 function rangeChoice(run: Run, axis: TimeAxis): HTMLElement {
   const ranges = rangesOf(run);
   const made = choice("range", "Show", [...ranges.map(({ name }) => name), DRAGGED], (index) => {
@@ -46,7 +46,7 @@ function rangeChoice(run: Run, axis: TimeAxis): HTMLElement {
   return made;
 }
 
-/** The faults of a run as a list, numbered as in the charts. */
+/** Lists the faults of a run, numbered as in the charts. */
 export function faultList(run: Run): HTMLElement {
   const items = run.faults.map((fault) => html("li", {}, html("strong", {}, `F${fault.id}`), ` ${fault.text} (${span(fault, run)})`));
   return html("ul", { class: "faults", "aria-label": "Faults of this run" }, ...items);

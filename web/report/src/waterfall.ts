@@ -1,4 +1,4 @@
-// Failover of each client as a bar: detection, selection, reconnect and resume, sorted by the sum.
+// Draws the failover of each client as a bar: detection, selection, reconnect and resume, sorted by the sum.
 
 import { html, svg } from "../../src/dom.ts";
 import { count, milliseconds, plural, short } from "./format.ts";
@@ -7,7 +7,7 @@ import { choice, details, nothing, section, table } from "./page.ts";
 import { ascending, evenly, grouped, largest, quantile } from "./stats.ts";
 
 const ROWS_MAX = 40;
-/** Rows where nobody failed over: they all look the same. */
+/** Rows of a population in which no client failed over: all of them look the same. */
 const ROWS_MAX_NEVER = 5;
 const TABLE_ROWS_MAX = 400;
 const ROW = 16;
@@ -19,7 +19,7 @@ const PARTS = [
 ] as const;
 
 export function drawWaterfall(run: Run, parent: HTMLElement): void {
-  const intro = "From the fault to the first answered request. Detection: the client notices. Selection: it picks a server. Reconnect: the connection opens. Resume: the first answer arrives.";
+  const intro = "Each bar lasts from the fault to the first answered request. Detection: the client notices. Selection: it picks a server. Reconnect: the connection opens. Resume: the first answer arrives.";
   if (run.failovers.length === 0) return void section("failover", "Failover of each client", intro, parent, nothing("No fault of this run hit a client."));
   const charts = html("div", {});
   const faults = run.faults.filter(({ id }) => run.failovers.some(({ fault }) => fault === id));
@@ -48,7 +48,7 @@ function chart(population: string, members: readonly Failover[]): HTMLElement {
   const words = `${plural(sorted.length, "client")} hit${done.length > 0 ? times : ""}${never > 0 ? `; ${count(never)} did not fail over before the fault ended` : ""}`;
   const shown = evenly(sorted.length, done.length > 0 ? ROWS_MAX : ROWS_MAX_NEVER);
   const sampled = shown.length < sorted.length ? [html("p", { class: "quiet" }, `${count(shown.length)} of ${count(sorted.length)} clients are drawn, evenly sampled by rank.`)] : [];
-  // Where nobody failed over there is no scale, and the limit has no place.
+  // Without a failover there is no scale, so the limit has no place.
   const scale = done.length > 0 ? niceMax(Math.max(largest(done), largest(sorted.map(({ limit_ms }) => limit_ms)))) : 0;
   const medianRank = Math.max(Math.ceil(done.length / 2), 1) - 1;
   const rows = shown.flatMap((index) => {
@@ -59,7 +59,7 @@ function chart(population: string, members: readonly Failover[]): HTMLElement {
   return html("figure", {}, html("figcaption", {}, `${population}: ${words}`), bars, ...sampled);
 }
 
-/** One row: the client's name, its bar, and its sum. */
+/** Makes one row: the client's name, its bar, and its sum. */
 function bar(failover: Failover, scale: number, isMedian: boolean): HTMLElement {
   const { total_ms: total, limit_ms: limit } = failover;
   const percent = (value: number): string => `${((value / scale) * 100).toFixed(3)}%`;
@@ -86,7 +86,7 @@ function axis(scale: number): HTMLElement {
   return html("div", { class: "row axis" }, html("span", { class: "name" }, inSeconds ? "in s" : "in ms"), html("span", { class: "ticks" }, ...ticks), html("span", { class: "sum" }));
 }
 
-/** The next round number, so that quarters of it are round as well. */
+/** Returns the next number whose quarters are round. */
 function niceMax(value: number): number {
   const decade = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
   return ([1, 2, 4, 6, 8, 10].find((factor) => factor * decade >= value) ?? 10) * decade;
