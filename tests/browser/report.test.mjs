@@ -11,7 +11,7 @@ import { after, before, describe, it } from "node:test";
 import axe from "axe-core";
 import { launchBrowser } from "./lib/browser.mjs";
 import { ENGINES } from "./lib/engines.mjs";
-import { empty, hostile, large, realistic, twoStrategies, withoutFault } from "./lib/report_data.mjs";
+import { empty, hostile, large, manyRegions, realistic, twoStrategies, withoutFault } from "./lib/report_data.mjs";
 import { filled, TEMPLATE } from "./lib/report_page.mjs";
 import { until } from "./lib/until.mjs";
 
@@ -90,6 +90,22 @@ it("draws every chart, with the colours of its regions, and words beside it", as
   assert.equal(silent, 0);
   for (const id of ["requests", "latency", "places", "strip", "failover", "distribution"]) assert.ok((await page.locator(`#${id} details`).count()) > 0, id);
   await close();
+});
+
+it("tells regions apart that have the same colour", async () => {
+  /** Whether dots in the colour of the paper stand in the rows, which are too low for names. */
+  const hasDots = (page) => page.locator("#strip canvas").evaluate((canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 60, canvas.width, canvas.height - 60);
+    for (let at = 0; at < data.length; at += 4) if (data[at] === 255 && data[at + 1] === 255 && data[at + 2] === 255 && data[at + 3] === 255) return true;
+    return false;
+  });
+  const report = manyRegions();
+  for (const [made, isDotted] of [[report, true], [{ ...report, runs: report.runs.map((run) => ({ ...run, clients: run.clients.filter(({ region, states }) => report.regions.indexOf(region) < 6 && states.length === 1) })) }, false]]) {
+    const { page, close } = await opened(made, { width: 360 });
+    assert.equal(await hasDots(page), isDotted);
+    await fits(page);
+    await close();
+  }
 });
 
 it("has the figures of the data in its tables", async () => {

@@ -50,6 +50,21 @@ export function large(seed = 1) {
   });
 }
 
+/** More regions than there are colours. */
+export function manyRegions(seed = 9) {
+  const regions = ["lon", "ams", "dal", "sin", "syd", "fra", "nyc", "gru", "jnb"];
+  return report(seed, {
+    title: "Nine regions",
+    description: null,
+    regions,
+    populations: [{ name: "nats-geo", clients: 12, moves: true }],
+    durationS: 60,
+    faults: [{ text: "silence nyc", region: "nyc", from: 20, to: 40 }],
+    strategies: ["interactive"],
+    repetitions: 1,
+  });
+}
+
 /** A run without a fault. */
 export function withoutFault(seed = 3) {
   const made = report(seed, { title: "Baseline", description: null, regions: ["lon", "ams"], populations: [{ name: "nats-geo", clients: 3, moves: true }], durationS: 30, faults: [], strategies: ["interactive"], repetitions: 1 });

@@ -88,7 +88,7 @@ class Ecdf implements Chart {
     });
     const series = this.curves.flatMap((_, index): uPlot.Series[] => [
       { label: "", stroke: () => colour(lineColour(index)), width: 2, dash: dash(index), spanGaps: true, points: { show: false }, paths: uPlot.paths.stepped?.({ align: 1 }) },
-      { label: "", stroke: () => colour(lineColour(index)), width: 1, dash: [1, 3], spanGaps: true, points: { show: false }, paths: uPlot.paths.stepped?.({ align: 1 }) },
+      { label: "", stroke: () => colour(lineColour(index)), width: 1.5, dash: [2, 3], spanGaps: true, points: { show: false }, paths: uPlot.paths.stepped?.({ align: 1 }) },
     ]);
     this.#plot = new uPlot(
       {
@@ -144,7 +144,7 @@ function quantileTable(curves: readonly Curve[]): HTMLElement {
 
 function key(curves: readonly Curve[]): HTMLElement {
   const sample = (index: number): SVGElement => svg("svg", { class: "swatch", viewBox: "0 0 28 10", "aria-hidden": "true" }, svg("path", { class: `stroke line-${index % 6}`, d: "M1 5H27", "stroke-width": 2.5, "stroke-dasharray": dash(index).join(" ") || "none" }));
-  const dots = svg("svg", { class: "swatch", viewBox: "0 0 28 10", "aria-hidden": "true" }, svg("path", { class: "stroke", d: "M1 5H27", "stroke-width": 1.5, "stroke-dasharray": "1 3" }));
+  const dots = svg("svg", { class: "swatch", viewBox: "0 0 28 10", "aria-hidden": "true" }, svg("path", { class: "stroke", d: "M1 5H27", "stroke-width": 1.5, "stroke-dasharray": "2 3" }));
   const items = curves.map(({ name, n }, index) => html("li", {}, sample(index), `${name}, ${plural(n, "failover")}`));
   return html("ul", { class: "key", "aria-label": "Lines of the distribution" }, ...items, html("li", {}, dots, "in the same colour: the limit, round trips that no client can save"));
 }

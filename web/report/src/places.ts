@@ -40,7 +40,7 @@ function chart(frames: Frames, population: string, clients: readonly Client[], p
   const stacked = counts.map((row) => (below = row.map((value, index) => value + (below[index] ?? 0))));
   const lines = stacked.map((values, index) => {
     const isOffline = places[index] === null;
-    return { colour: isOffline ? "--bad" : lineColour(index), dash: 0, kind: isOffline ? ("striped" as const) : ("area" as const), values, hasEdge: true };
+    return { colour: isOffline ? "--bad" : lineColour(index), dash: index, kind: isOffline ? ("striped" as const) : ("area" as const), values, hasEdge: true };
   });
   return timeChart(frames, {
     label: `${population}: connected clients per region over time, of ${plural(clients.length, "client")}. The table below has the figures.`,

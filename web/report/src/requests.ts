@@ -34,14 +34,14 @@ function charts({ run }: Frames, made: (population: string) => HTMLElement): HTM
 
 /** Draws answered requests as stacked areas, and failed ones on top: together they are the load. */
 function throughput(report: Report, { run, ...frames }: Frames, population: string): HTMLElement {
-  const series = of(run, population);
+  const series = inOrder(report, of(run, population));
   const failed = summed(series.map((one) => one.failed));
   const layers = [...series.map(({ ok }) => ok), failed];
   const hasEdge = failed.length <= DENSE;
   const lines = stacked(run, layers).map((values, index): Line => {
     const region = series[index]?.region;
     if (region === undefined) return { colour: "--bad", dash: 0, kind: "striped", values, hasEdge };
-    return { colour: lineColour(report.regions.indexOf(region)), dash: 0, kind: "area", values, hasEdge };
+    return { ...area(report, region), values, hasEdge };
   });
   const [answered, lost] = [sum(layers.slice(0, -1).map(sum)), sum(failed)] as const;
   return timeChart({ run, ...frames }, {
@@ -61,8 +61,8 @@ function throughput(report: Report, { run, ...frames }: Frames, population: stri
 }
 
 function failures(report: Report, { run, ...frames }: Frames, population: string): HTMLElement {
-  const series = of(run, population);
-  const lines = stacked(run, series.map(({ failed }) => failed)).map((values, index): Line => ({ colour: lineColour(report.regions.indexOf(series[index]?.region ?? "")), dash: 0, kind: "area", values }));
+  const series = inOrder(report, of(run, population));
+  const lines = stacked(run, series.map(({ failed }) => failed)).map((values, index): Line => ({ ...area(report, series[index]?.region ?? ""), values }));
   const total = sum(series.map(({ failed }) => sum(failed)));
   return timeChart({ run, ...frames }, {
     label: `Failed requests per second of ${population}: ${count(total)} in all. The tables below have the figures.`,
@@ -73,6 +73,16 @@ function failures(report: Report, { run, ...frames }: Frames, population: string
     y: [0, highest(run, ({ failed }) => failed)],
     readout: (time) => `${slotName(run, time)}: ${series.map(({ region, failed }) => `${region} ${count((failed[slot(run, time)] ?? 0) / run.step_s)}/s`).join(" · ")}`,
   });
+}
+
+function area({ regions }: Report, region: string): Omit<Line, "values"> {
+  const index = regions.indexOf(region);
+  return { colour: lineColour(index), dash: index, kind: "area" };
+}
+
+/** Sorts series by region, in the order of the key. */
+function inOrder({ regions }: Report, series: readonly Series[]): Series[] {
+  return [...series].sort((a, b) => regions.indexOf(a.region) - regions.indexOf(b.region));
 }
 
 /** Adds to the rate of each layer the rates below it. The last value stands twice, because steps need an end. */

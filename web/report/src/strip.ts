@@ -6,7 +6,7 @@ import { addChart, type Chart } from "./charts.ts";
 import { count, plural, seconds } from "./format.ts";
 import { populationsOf, type Client, type Report } from "./model.ts";
 import { details, nothing, section, table } from "./page.ts";
-import { colour, lineColour, stripes } from "./palette.ts";
+import { areaFill, colour, stripes } from "./palette.ts";
 import { placeName, placesOf } from "./places.ts";
 import { evenly, grouped, stateAt } from "./stats.ts";
 import { GUTTER, RIGHT, type Frames } from "./timechart.ts";
@@ -104,7 +104,7 @@ class Strip implements Chart {
     const frame = this.#frame(ratio, height);
     drawShades(pen, frame, this.frames.run);
     drawHeader(pen, frame, this.frames.run, true);
-    const fills = new Map([...this.#places].map(([place, index]) => [place, place === null ? stripes(pen, ratio) : colour(lineColour(index))]));
+    const fills = new Map([...this.#places].map(([place, index]) => [place, place === null ? stripes(pen, ratio) : areaFill(pen, ratio, index)]));
     this.groups.forEach((group, index) => this.#drawGroup(pen, frame, group, (tops[index] ?? 0) * ratio, fills));
     drawEdges(pen, frame, this.frames.run);
     this.moveCursor();

@@ -6,7 +6,7 @@ import { drawEdges, drawHeader, drawShades, HEADER, HEADER_SHORT, type Frame } f
 import { addChart, type Chart } from "./charts.ts";
 import { short, tick } from "./format.ts";
 import type { Run } from "./model.ts";
-import { colour, dash, stripes } from "./palette.ts";
+import { areaFill, colour, dash, stripes } from "./palette.ts";
 import type { TimeAxis } from "./time.ts";
 
 /** Width of the column of axis labels in CSS pixels: one for all charts, so that times stand below each other. */
@@ -32,7 +32,7 @@ export interface Frames {
 /** One line, row of points or area. */
 export interface Line {
   readonly colour: string;
-  /** Index of the dash. */
+  /** Index of the dash, or of the region of an area. */
   readonly dash: number;
   readonly kind: "line" | "thick" | "points" | "area" | "striped";
   /** Whether an area has an edge. Edges cover slots that are a few pixels wide. */
@@ -209,7 +209,7 @@ function series({ kind, colour: name, dash: index, hasEdge }: Line, points: numb
     case "points":
       return { stroke, width: 0, paths: () => null, points: { show: true, size: points > DENSE ? 2.5 : 4, width: 1, stroke, fill: stroke } };
     case "area":
-      return { ...none, width: hasEdge ? 1 : 0, stroke: () => colour("--card"), fill: stroke, paths: uPlot.paths.stepped?.({ align: 1 }) };
+      return { ...none, width: hasEdge ? 1 : 0, stroke: () => colour("--card"), fill: (plot) => areaFill(plot.ctx, uPlot.pxRatio, index) as CanvasPattern, paths: uPlot.paths.stepped?.({ align: 1 }) };
     case "striped":
       return { ...none, width: hasEdge ? 1 : 0, fill: (plot) => stripes(plot.ctx, uPlot.pxRatio) as CanvasPattern, paths: uPlot.paths.stepped?.({ align: 1 }) };
   }

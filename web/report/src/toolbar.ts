@@ -4,7 +4,7 @@ import { html, svg } from "../../src/dom.ts";
 import { seconds } from "./format.ts";
 import { endOf, type Fault, type Report, type Run } from "./model.ts";
 import { choice } from "./page.ts";
-import { dash, lineColour } from "./palette.ts";
+import { isDotted, lineColour } from "./palette.ts";
 import type { TimeAxis } from "./time.ts";
 import type { Frames } from "./timechart.ts";
 
@@ -75,8 +75,9 @@ function rangesOf(run: Run): { name: string; from: number; to: number }[] {
 
 function key({ regions }: Report): HTMLElement {
   const items = regions.map((region, index) => {
-    const line = svg("path", { class: `stroke ${lineColour(index).slice(2)}`, d: "M1 5H27", "stroke-width": 3, "stroke-dasharray": dash(index).join(" ") || "none" });
-    return html("li", {}, svg("svg", { class: "swatch", viewBox: "0 0 28 10", "aria-hidden": "true" }, line), region);
+    const fill = svg("rect", { class: lineColour(index).slice(2), width: 28, height: 10 });
+    const dots = isDotted(index) ? [5, 14, 23].map((x) => svg("circle", { class: "dot", cx: x, cy: 5, r: 1.8 })) : [];
+    return html("li", {}, svg("svg", { class: "swatch", viewBox: "0 0 28 10", "aria-hidden": "true" }, fill, ...dots), region);
   });
   return html("ul", { class: "key", "aria-label": "Regions", tabindex: 0 }, ...items);
 }
