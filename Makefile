@@ -1,6 +1,6 @@
 # Every command that checks this repository, each in one place. `make help` lists them; .ci/run calls them.
 
-.PHONY: help hostile test test-rust test-web test-js test-browser check fmt clippy doc wasm package web wasm32 deny private bench bench-overhead bench-browser benchmarks docs lifetime sweep fuzz endurance
+.PHONY: help hostile test test-rust test-web test-js test-browser check fmt clippy doc wasm package web report wasm32 deny private bench bench-overhead bench-browser benchmarks docs lifetime sweep fuzz endurance
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -21,9 +21,9 @@ test-rust: ## Run the tests of all crates, on real servers; installs docker-comp
 test-web: ## Run the engine in a page, a worker and a service worker of Chromium; installs what it needs
 	@server=$$(cargo run --example nats_server_path) && NATS_SERVER="$$server" nats-geo-wasm/test-web
 
-test-js: package ## Run the unit tests of the npm package and of the demo's build
+test-js: package ## Run the unit tests of the npm package, of the demo's build and of loadgen's report page
 	cd nats-geo-wasm/js && npm test
-	cd web && npm test
+	cd web && npm ci --no-audit --no-fund && npm test
 
 test-browser: web ## Run the npm package and the demo in real browsers, on a real super-cluster; installs what it needs
 	.ci/chromium
@@ -53,6 +53,9 @@ package: wasm ## Build the npm package, into nats-geo-wasm/js/dist
 
 web: package ## Build the demo, into web/dist
 	cd web && npm ci --no-audit --no-fund && npm run build
+
+report: ## Build the page of loadgen's HTML report, into loadgen/assets
+	cd web && npm ci --no-audit --no-fund && npm run report
 
 docs: ## Build the book, into target/book; warnings are errors
 	docs/build

@@ -1,4 +1,4 @@
-// Makes one file of the report's page: script and style stand in it, and the page may load nothing.
+// Puts the script and the style of the report's page into the page itself. A policy forbids the page to load anything.
 
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 /** The licence of uPlot asks for its text in every copy. */
 const LICENCE = join(import.meta.dirname, "../node_modules/uplot/LICENSE");
 
-/** A Vite plugin that inlines the one script and the one style sheet, and forbids everything else by a policy. */
+/** Returns a Vite plugin that inlines the one script and the one style sheet. */
 export function singleFile() {
   return { name: "single-file", enforce: "post", async generateBundle(_, bundle) {
     const [page] = taken(bundle, ({ fileName }) => fileName.endsWith(".html"));
@@ -39,7 +39,7 @@ function taken(bundle, matches) {
   return found;
 }
 
-/** Only this script and this style run, also when a report's data should hold markup. */
+/** Returns a policy that allows only this script and this style, even if markup should get into the page. */
 function policy(code, css) {
   const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
   return `default-src 'none'; script-src ${hash(code)}; style-src ${hash(css)}; img-src data:; base-uri 'none'; form-action 'none'`;

@@ -1,9 +1,9 @@
-// Light or dark: as the system says, until the reader chooses.
+// Shows the theme of the system until the reader chooses another one.
 
 import { byId } from "./dom.ts";
 
 const KEY = "theme";
-/** The choice of a page that may not store it. */
+/** The reader's choice in a page that may not store it. */
 let unstored: string | null = null;
 
 /** Shows the theme, follows the button `#theme`, and calls `changed` after each change. */
@@ -38,6 +38,6 @@ function store(theme: string): void {
   try {
     localStorage.setItem(KEY, theme);
   } catch {
-    // The choice then holds until the page is closed.
+    // The choice then holds until the reader closes the page.
   }
 }

@@ -1,5 +1,5 @@
-// Reports to test loadgen's page with, made from a seed: the same seed makes the same report.
-// They follow the format of `web/report/src/model.ts`. Their figures are plausible and not measured.
+// Makes reports to test loadgen's page. The same seed makes the same report. The figures are plausible and not measured.
+// The format is that of `web/report/src/model.ts`.
 
 const WAN_LIMITS = ["Connections between regions pass proxies of loadgen, so the first packet of a connection travels without the emulated delay.", "Lost packets appear as pauses. TCP does not resend them, because they never leave this machine."];
 const RTTS = [["lon", "ams", 10], ["lon", "dal", 104], ["ams", "dal", 112]];
@@ -50,13 +50,28 @@ export function large(seed = 1) {
   });
 }
 
-/** A run in which nothing was broken. */
+/** More regions than there are colours. */
+export function manyRegions(seed = 9) {
+  const regions = ["lon", "ams", "dal", "sin", "syd", "fra", "nyc", "gru", "jnb"];
+  return report(seed, {
+    title: "Nine regions",
+    description: null,
+    regions,
+    populations: [{ name: "nats-geo", clients: 12, moves: true }],
+    durationS: 60,
+    faults: [{ text: "silence nyc", region: "nyc", from: 20, to: 40 }],
+    strategies: ["interactive"],
+    repetitions: 1,
+  });
+}
+
+/** A run without a fault. */
 export function withoutFault(seed = 3) {
   const made = report(seed, { title: "Baseline", description: null, regions: ["lon", "ams"], populations: [{ name: "nats-geo", clients: 3, moves: true }], durationS: 30, faults: [], strategies: ["interactive"], repetitions: 1 });
   return { ...made, thresholds: [], notes: [] };
 }
 
-/** A report whose run recorded nothing at all, and one that has no run. */
+/** A report whose run recorded nothing, or a report without a run. */
 export function empty(hasRun) {
   const made = withoutFault();
   const [run] = made.runs;
@@ -64,7 +79,7 @@ export function empty(hasRun) {
   return { ...made, verdict: "INCONCLUSIVE", reasons: ["No request was sent."], rtt_ms: [], servers: [], runs: hasRun ? [nothing] : [] };
 }
 
-/** The names in a report come from users' files: here each of them is an attempt to inject markup, or very long. */
+/** A report whose names try to inject markup or are very long: names come from users' files. */
 export function hostile(seed = 5) {
   const region = "<img src=x onerror=\"document.title='owned'\">";
   const made = report(seed, {
@@ -132,7 +147,7 @@ function run(random, plan, strategy, strategyIndex, repetition) {
   };
 }
 
-/** One client through one fault: when it noticed, where it went, when it returned. */
+/** Moves one client through one fault, and returns its failover. */
 function failover(random, plan, client, fault, strategyIndex) {
   const { population, region, number } = client;
   const nearest = plan.regions.filter((name) => name !== fault.region).sort((a, b) => rtt(plan.regions, region, a) - rtt(plan.regions, region, b))[0];
@@ -153,7 +168,7 @@ function failover(random, plan, client, fault, strategyIndex) {
   return { ...base, to: nearest, total_ms: total, ...parts, limit_ms: limit };
 }
 
-/** What clients of a region measured in each second, each with 50 requests per second. */
+/** Returns the requests of a region in each second. Each client sends 50 requests per second. */
 function series(random, plan, population, region, clients) {
   const made = { population, region, ok: [], failed: [], p50_ms: [], p99_ms: [], max_ms: [] };
   for (let slot = 0; slot < plan.durationS; slot += 1) {
@@ -188,8 +203,8 @@ function cell(random, plan, phase, from, to) {
 function sentence(run, plan, fault, population) {
   const hit = run.failovers.filter((one) => one.population === population.name && one.from === fault.region);
   const done = hit.map(({ total_ms }) => total_ms).filter((total) => total !== null).sort((a, b) => a - b);
-  if (done.length === 0) return `${fault.text}, ${population.name}: none of ${hit.length} clients failed over before the fault ended.`;
-  return `${fault.text}, ${population.name}: ${done.length} of ${hit.length} clients failed over; the median took ${Math.round(done[Math.ceil(done.length / 2) - 1])} ms.`;
+  if (done.length === 0) return `${fault.text}: none of the ${hit.length} ${population.name} clients that were hit failed over before the fault ended.`;
+  return `${fault.text}: ${done.length} of the ${hit.length} ${population.name} clients that were hit failed over. The median took ${Math.round(done[Math.ceil(done.length / 2) - 1])} ms.`;
 }
 
 function rtt(regions, a, b) {

@@ -7,7 +7,7 @@ import * as reports from "./report_data.mjs";
 
 export const TEMPLATE = join(import.meta.dirname, "../../../loadgen/assets/report.html");
 
-/** The page with the report in it. */
+/** Returns the page with the report in it. */
 export async function filled(report) {
   const template = await readFile(TEMPLATE, "utf8");
   const title = String(report.title).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");

@@ -1,4 +1,4 @@
-// Faults as shaded bands and phases as marks, the same in every chart over time.
+// Draws faults as shaded bands and phases as marks, in the same way in every chart over time.
 
 import { endOf, type Run } from "./model.ts";
 import { colour } from "./palette.ts";
@@ -8,6 +8,8 @@ export const HEADER = 34;
 /** Room above the plot for the numbers of faults. */
 export const HEADER_SHORT = 16;
 const FONT = 11;
+/** Room for the number of a fault. */
+const LABEL_WIDTH = 20;
 
 /** The plot's place on its canvas, in device pixels. */
 export interface Frame {
@@ -70,18 +72,31 @@ export function drawHeader(pen: CanvasRenderingContext2D, frame: Frame, run: Run
   };
   const faultsY = top - 5 * ratio;
   pen.fillStyle = colour("--bad");
-  run.faults.forEach((fault, index) => {
-    const next = run.faults[index + 1];
-    const end = frame.x(endOf(fault, run));
-    if (end < left) return;
-    write(isFull ? `F${fault.id} ${fault.text}` : `F${fault.id}`, frame.x(fault.from_s), next ? frame.x(next.from_s) : right, faultsY);
+  const labels = faultLabels(frame, run, isFull);
+  labels.forEach(({ text, from, to }, index) => {
+    if (to >= left) write(text, from, labels[index + 1]?.from ?? right, faultsY);
   });
   pen.fillStyle = colour("--quiet");
   if (isFull) for (const { name, from_s, to_s } of run.phases) write(name, frame.x(from_s), frame.x(to_s), faultsY - 15 * ratio);
   pen.restore();
 }
 
-/** The text, or as much of its beginning as fits into `width`, with an ellipsis; nothing if that says nothing. */
+/** Returns the labels of the faults from left to right. Faults that begin at nearly one place share a label. */
+function faultLabels(frame: Frame, run: Run, isFull: boolean): { text: string; from: number; to: number }[] {
+  const labels: { text: string; from: number; to: number }[] = [];
+  for (const fault of [...run.faults].sort((a, b) => a.from_s - b.from_s)) {
+    const text = isFull ? `F${fault.id} ${fault.text}` : `F${fault.id}`;
+    const [from, to] = [frame.x(fault.from_s), frame.x(endOf(fault, run))];
+    const last = labels.at(-1);
+    if (last && from - last.from < LABEL_WIDTH * frame.ratio) {
+      last.text += `, ${text}`;
+      last.to = Math.max(last.to, to);
+    } else labels.push({ text, from, to });
+  }
+  return labels;
+}
+
+/** Returns the text, or the part of its beginning that fits into `width`. Returns nothing if less than two letters fit. */
 export function fitted(pen: CanvasRenderingContext2D, text: string, width: number): string {
   if (pen.measureText(text).width <= width) return text;
   let [low, high] = [0, text.length];

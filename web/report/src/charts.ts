@@ -1,4 +1,4 @@
-// All charts of the page: they are sized with the window and drawn anew with the theme.
+// The list of all charts of the page. It resizes them with the window and draws them again with another theme.
 
 /** A chart that fills the width of its box. */
 export interface Chart {

@@ -1,4 +1,4 @@
-// Strategies side by side. Each figure is over all repetitions of a strategy.
+// Compares strategies. Each figure covers all repetitions of a strategy.
 
 import { html, svg } from "../../src/dom.ts";
 import { count, milliseconds } from "./format.ts";

@@ -1,14 +1,14 @@
-// How many clients had failed over after which time: one line for each population and strategy, over all runs.
+// The distribution of failover times: one line for each population and strategy, over all runs.
 
 import uPlot from "uplot";
 import { html, svg } from "../../src/dom.ts";
 import { addChart, type Chart } from "./charts.ts";
-import { count, milliseconds, percent, plural } from "./format.ts";
+import { count, milliseconds, percent, plural, tick } from "./format.ts";
 import type { Report } from "./model.ts";
 import { details, nothing, section, table } from "./page.ts";
 import { colour, dash, lineColour } from "./palette.ts";
 import { ascending, distribution, grouped, quantile } from "./stats.ts";
-import { GUTTER } from "./timechart.ts";
+import { GUTTER, RIGHT } from "./timechart.ts";
 
 const HEIGHT = 280;
 const POINTS_MAX = 400;
@@ -16,9 +16,9 @@ const POINTS_MAX = 400;
 /** The failovers of one population under one strategy. */
 export interface Curve {
   readonly name: string;
-  /** Milliseconds of those that failed over, ascending. */
+  /** Times of the clients that failed over, in milliseconds, ascending. */
   readonly done: readonly number[];
-  /** All that were hit. */
+  /** Number of all clients that were hit. */
   readonly n: number;
   readonly limits: readonly number[];
 }
@@ -44,7 +44,7 @@ export function drawEcdf(report: Report, charts: Set<Chart>, parent: HTMLElement
   const chart = new Ecdf(curves, values, box, readout);
   addChart(chart);
   charts.add(chart);
-  const words = "The share of all hit clients that got an answer within a time, over all faults and repetitions. A line that stays below 100 % has clients that did not fail over before the fault ended.";
+  const words = "The chart shows the share of all hit clients that got an answer within a time, over all faults and repetitions. A line stays below 100 % if clients did not fail over before the fault ended.";
   section("distribution", title, words, parent, key(curves), html("figure", {}, box, readout), details("Table: failover times", () => quantileTable(curves)));
 }
 
@@ -88,23 +88,23 @@ class Ecdf implements Chart {
     });
     const series = this.curves.flatMap((_, index): uPlot.Series[] => [
       { label: "", stroke: () => colour(lineColour(index)), width: 2, dash: dash(index), spanGaps: true, points: { show: false }, paths: uPlot.paths.stepped?.({ align: 1 }) },
-      { label: "", stroke: () => colour(lineColour(index)), width: 1, dash: [1, 3], spanGaps: true, points: { show: false }, paths: uPlot.paths.stepped?.({ align: 1 }) },
+      { label: "", stroke: () => colour(lineColour(index)), width: 1.5, dash: [2, 3], spanGaps: true, points: { show: false }, paths: uPlot.paths.stepped?.({ align: 1 }) },
     ]);
     this.#plot = new uPlot(
       {
         width,
         height: HEIGHT,
-        padding: [10, 14, 0, 0],
+        padding: [10, RIGHT, 0, 0],
         legend: { show: false },
         cursor: { y: false, points: { show: false }, drag: { x: false, y: false, setScale: false }, bind: { mouseleave: () => () => null, dblclick: () => () => null } },
         scales: { x: { time: false, distr: 3, auto: false, range: () => [low, high] }, y: { auto: false, range: () => [0, 102] } },
         axes: [
-          { ...look, size: 24, gap: 3, values: (_, splits) => splits.map((split) => (split === null ? "" : milliseconds(split).replace(/\.0+(?= )/, ""))) },
-          { ...look, size: GUTTER, gap: 4, values: (_, splits) => splits.map((split) => `${split} %`) },
+          { ...look, size: 26, gap: 7, splits: () => ticks(low, high), filter: (_, splits) => splits, values: (_, splits) => splits.map(tick) },
+          { ...look, size: GUTTER, gap: 5, values: (_, splits) => splits.map((split) => `${split} %`) },
         ],
         series: [{}, ...series],
         hooks: { setCursor: [({ cursor, posToVal }) => {
-          if (typeof cursor.left === "number" && cursor.left >= 0) this.#read(posToVal(cursor.left, "x"));
+          if (cursor.event && typeof cursor.left === "number" && cursor.left >= 0) this.#read(posToVal(cursor.left, "x"));
         }] },
       },
       uPlot.join(tables, tables.map((one) => one.slice(1).map(() => 1))),
@@ -112,7 +112,7 @@ class Ecdf implements Chart {
     );
   }
 
-  /** Room around the values on the logarithmic axis. */
+  /** Returns a range with room around the values on the logarithmic axis. */
   #range(): [number, number] {
     const sorted = ascending(this.values);
     return [(sorted[0] ?? 1) / 1.5, (sorted.at(-1) ?? 1) * 1.5];
@@ -122,6 +122,13 @@ class Ecdf implements Chart {
     const shares = this.curves.map(({ name, done, n }) => `${name} ${percent(done.filter((value) => value <= time).length / n)}`);
     this.readout.textContent = `Within ${milliseconds(time)}: ${shares.join(" · ")}`;
   }
+}
+
+/** Returns 1, 2 and 5 times each power of ten in a range; in a wide range only the powers. */
+function ticks(low: number, high: number): number[] {
+  const powers = Array.from({ length: 12 }, (_, index) => 10 ** (index - 3));
+  const factors = high / low > 1000 ? [1] : [1, 2, 5];
+  return powers.flatMap((power) => factors.map((factor) => factor * power)).filter((value) => value >= low && value <= high);
 }
 
 function sentence({ name, done, n }: Curve): string {
@@ -137,7 +144,7 @@ function quantileTable(curves: readonly Curve[]): HTMLElement {
 
 function key(curves: readonly Curve[]): HTMLElement {
   const sample = (index: number): SVGElement => svg("svg", { class: "swatch", viewBox: "0 0 28 10", "aria-hidden": "true" }, svg("path", { class: `stroke line-${index % 6}`, d: "M1 5H27", "stroke-width": 2.5, "stroke-dasharray": dash(index).join(" ") || "none" }));
-  const dots = svg("svg", { class: "swatch", viewBox: "0 0 28 10", "aria-hidden": "true" }, svg("path", { class: "stroke", d: "M1 5H27", "stroke-width": 1.5, "stroke-dasharray": "1 3" }));
+  const dots = svg("svg", { class: "swatch", viewBox: "0 0 28 10", "aria-hidden": "true" }, svg("path", { class: "stroke", d: "M1 5H27", "stroke-width": 1.5, "stroke-dasharray": "2 3" }));
   const items = curves.map(({ name, n }, index) => html("li", {}, sample(index), `${name}, ${plural(n, "failover")}`));
   return html("ul", { class: "key", "aria-label": "Lines of the distribution" }, ...items, html("li", {}, dots, "in the same colour: the limit, round trips that no client can save"));
 }

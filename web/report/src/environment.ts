@@ -1,4 +1,4 @@
-// Where the run took place, what its figures do not say, and what the emulated WAN cannot show.
+// Shows the environment of the run, the limits of its figures, and the limits of the emulated WAN.
 
 import { html } from "../../src/dom.ts";
 import { milliseconds, plural, seconds } from "./format.ts";
@@ -10,8 +10,8 @@ export function drawEnvironment(report: Report, parent: HTMLElement): void {
   const { environment, notes } = report;
   const noted = notes.length > 0 ? [html("h3", {}, "Notes"), list("notes", notes)] : [];
   const limits = environment.wan_limits.length > 0 ? [html("h3", {}, "Limits of the WAN emulation"), list("limits", environment.wan_limits)] : [];
-  const servers = details("Table: servers", () => table("Servers", [{ name: "Server" }, { name: "Region" }], report.servers.map(({ name, region }) => [name, region])));
-  const distances = details("Table: emulated round trips", () => table("Emulated round trips", [{ name: "Between" }, { name: "Round trip", isNumber: true }], report.rtt_ms.map(({ a, b, ms }) => [`${a} – ${b}`, milliseconds(ms)])));
+  const servers = report.servers.length === 0 ? "" : details("Table: servers", () => table("Servers", [{ name: "Server" }, { name: "Region" }], report.servers.map(({ name, region }) => [name, region])));
+  const distances = report.rtt_ms.length === 0 ? "" : details("Table: emulated round trips", () => table("Emulated round trips", [{ name: "Between" }, { name: "Round trip", isNumber: true }], report.rtt_ms.map(({ a, b, ms }) => [`${a} – ${b}`, milliseconds(ms)])));
   section("environment", "Environment and notes", null, parent, facts(report), servers, distances, ...noted, ...limits);
 }
 
@@ -34,7 +34,7 @@ function facts(report: Report): HTMLElement {
   return html("dl", {}, ...rows.flatMap(([name, value]) => [html("dt", {}, name), html("dd", {}, value === "" ? "–" : value)]));
 }
 
-/** The start in UTC, as readers in other places see the same; as it stands if it is no date. */
+/** Returns the start in UTC, so that it is the same for all readers. Returns text that is no date as it is. */
 function started(text: string): string {
   const date = new Date(text);
   return Number.isNaN(date.getTime()) ? text : `${date.toISOString().slice(0, 19).replace("T", " ")} UTC`;

@@ -1,12 +1,12 @@
-// Latency over time: median, 99th percentile and maximum, one chart for each population and region.
+// Draws latency over time: median, 99th percentile and maximum, one chart for each population and region.
 
 import { html, svg } from "../../src/dom.ts";
-import { milliseconds } from "./format.ts";
+import { count, milliseconds } from "./format.ts";
 import { populationsOf, type Report, type Run } from "./model.ts";
 import { details, nothing, section } from "./page.ts";
 import { lineColour } from "./palette.ts";
 import { latencyTable, middles, of, slot, slotName } from "./requests.ts";
-import { largest } from "./stats.ts";
+import { largest, sum } from "./stats.ts";
 import { timeChart, type Frames } from "./timechart.ts";
 
 export function drawLatency(report: Report, frames: Frames, parent: HTMLElement): void {
@@ -17,20 +17,22 @@ export function drawLatency(report: Report, frames: Frames, parent: HTMLElement)
     const made = populationsOf(run).flatMap((population) => chart(report, frames, population, region, range));
     return made.length === 0 ? [] : [html("h3", {}, `Clients in ${region}`), html("div", { class: "columns" }, ...made)];
   });
-  section("latency", "Latency", "Response time in milliseconds on a logarithmic scale, from the time when a request was due. All charts share one scale.", parent, key(), ...rows, details("Table: latency by phase", () => latencyTable(run)));
+  section("latency", "Latency", "Response times count from the time when a request was due. All charts share one logarithmic scale.", parent, key(), ...rows, details("Table: latency by phase", () => latencyTable(run)));
 }
 
 function chart(report: Report, frames: Frames, population: string, region: string, y: readonly [number, number]): HTMLElement[] {
   const { run } = frames;
   const series = of(run, population).find((one) => one.region === region);
   if (!series) return [];
+  const failed = sum(series.failed);
   const colour = lineColour(report.regions.indexOf(region));
   // A logarithmic axis has no place for 0.
   const drawn = (values: readonly (number | null)[]): (number | null)[] => values.map((value) => (value === null ? null : Math.max(value, y[0])));
   return [
     timeChart(frames, {
       label: `Latency of ${population} in ${region} over time: the longest response took ${milliseconds(largest(series.max_ms))}. The table below has the figures.`,
-      title: `${population}: slowest ${milliseconds(largest(series.max_ms))}`,
+      // A population whose requests all failed has no slow answers, but it is not fast.
+      title: `${population}: slowest answer ${milliseconds(largest(series.max_ms))}${failed > 0 ? `, ${count(failed)} requests failed` : ""}`,
       height: 170,
       times: middles(run),
       lines: [
@@ -49,7 +51,7 @@ function chart(report: Report, frames: Frames, population: string, region: strin
   ];
 }
 
-/** Whole powers of ten around all values; `null` if there are none. */
+/** Returns whole powers of ten around all values; `null` if there are none. */
 function decades(run: Run): [number, number] | null {
   const values = run.series.flatMap(({ p50_ms, max_ms }) => [...p50_ms, ...max_ms]).filter((value) => value !== null && value > 0) as number[];
   if (values.length === 0) return null;
@@ -59,7 +61,7 @@ function decades(run: Run): [number, number] | null {
   return [low, Math.max(high, low * 10)];
 }
 
-/** The regions with series, in the report's order. */
+/** Returns the regions with series, in the report's order. */
 function regionsOf(run: Run, order: readonly string[]): string[] {
   const found = new Set(run.series.map(({ region }) => region));
   return [...order.filter((region) => found.has(region)), ...[...found].filter((region) => !order.includes(region))];

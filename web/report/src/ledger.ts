@@ -1,11 +1,11 @@
-// The ledger of messages: each one that was attempted is accounted for.
+// Shows the ledger of messages, which accounts for each message that a client tried to publish.
 
 import { html } from "../../src/dom.ts";
 import { count } from "./format.ts";
 import type { LedgerRow, Run } from "./model.ts";
 import { nothing, section, table, type Cell } from "./page.ts";
 
-/** Counts that are 0 when nothing went wrong. */
+/** Counts that are 0 when nothing went wrong. A threshold decides whether they are a failure: plain messages may be lost. */
 const TROUBLE = [
   ["Lost: first", "lost_prefix"],
   ["Lost: between", "lost_middle"],
@@ -22,10 +22,10 @@ export function drawLedger(run: Run, parent: HTMLElement): void {
   const rows = run.ledger.map((row): Cell[] => [row.workload, row.population, count(row.attempted), count(row.acknowledged), count(row.delivered), ...TROUBLE.map(([, key]) => trouble(row[key]))]);
   const number = (name: string): { name: string; isNumber: true } => ({ name, isNumber: true });
   const columns = [{ name: "Workload" }, { name: "Population" }, number("Attempted"), number("Acknowledged"), number("Delivered"), ...TROUBLE.map(([name]) => number(name))];
-  const words = "Lost: at the beginning, between two delivered messages, or at the end of a publisher's sequence. Unverified: the observer itself was down, so loadgen cannot tell. A dash means that the workload has no such count.";
+  const words = "Lost messages stood first in a publisher's sequence, between two delivered messages, or last. Messages are unverified if the observer itself was down. A dash means that the workload has no such count.";
   section("ledger", title, words, parent, table("Ledger of messages", columns, rows));
 }
 
 function trouble(value: number): Cell {
-  return value === 0 ? "0" : html("strong", { class: "bad" }, `! ${count(value)}`);
+  return value === 0 ? "0" : html("strong", { class: "unknown" }, `! ${count(value)}`);
 }

@@ -1,5 +1,6 @@
 // The report of a loadgen run: reads the data that stands in the page, and draws it.
 
+import "./language.ts";
 import "uplot/dist/uPlot.min.css";
 import { byId, html } from "../../src/dom.ts";
 import { startTheme } from "../../src/theme.ts";
@@ -51,34 +52,34 @@ function start(): void {
 
 /** Draws everything. Some sections are of one run, others of all; they stand in the order of the questions that readers ask. */
 function drawAll(report: Report, run: Run | undefined): void {
-  const main = byId("main");
+  const page = byId("report");
   const { scrollY } = window;
   removeCharts(charts);
   charts = new Set();
-  main.replaceChildren();
+  page.replaceChildren();
   byId("contents").replaceChildren();
-  drawVerdict(report, main);
-  drawThresholds(report, main);
+  drawVerdict(report, page);
+  drawThresholds(report, page);
   if (run) {
-    drawTimes(report, run, main);
-    drawWaterfall(run, main);
+    drawTimes(report, run, page);
+    drawWaterfall(run, page);
   }
-  drawEcdf(report, charts, main);
+  drawEcdf(report, charts, page);
   if (run) {
-    drawMatrix(report, run, main);
-    drawLedger(run, main);
+    drawMatrix(report, run, page);
+    drawLedger(run, page);
   }
-  drawComparison(report, main);
-  drawEnvironment(report, main);
+  drawComparison(report, page);
+  drawEnvironment(report, page);
   resizeCharts();
   window.scrollTo({ top: scrollY, behavior: "instant" });
 }
 
-function drawTimes(report: Report, run: Run, main: HTMLElement): void {
+function drawTimes(report: Report, run: Run, parent: HTMLElement): void {
   const first = run.faults[0];
-  const frames: Frames = { run, charts, axis: new TimeAxis(run.duration_s, first ? first.from_s + run.step_s : 0) };
+  const frames: Frames = { run, charts, axis: new TimeAxis(run.duration_s, first ? first.from_s + run.step_s / 2 : 0) };
   const group = html("div", { class: "times" }, toolbar(report, frames), ...(first ? [faultList(run)] : []));
-  main.append(group);
+  parent.append(group);
   drawRequests(report, frames, group);
   drawLatency(report, frames, group);
   drawPlaces(report, frames, group);

@@ -1,4 +1,4 @@
-// Response times from each region to each other one, in one phase of the run.
+// Shows response times from each region to each other one, in one phase of the run.
 
 import { html } from "../../src/dom.ts";
 import { count, milliseconds } from "./format.ts";
@@ -14,9 +14,16 @@ export function drawMatrix(report: Report, run: Run, parent: HTMLElement): void 
   if (phases.length === 0) return void section("matrix", title, null, parent, nothing("This run measured no response times between regions."));
   const holder = html("div", {});
   const show = (index: number): void => holder.replaceChildren(matrix(report, run.matrix.filter(({ phase }) => phase === phases[index])));
-  show(0);
-  const chosen = phases.length > 1 ? [choice("matrix-phase", "Phase", phases, show)] : [html("p", {}, `Phase: ${phases[0] ?? ""}`)];
-  section("matrix", title, "Rows are the regions of clients, columns the regions that answered. Each cell has the median, then p99, requests, and the emulated round trip. A darker cell is slower.", parent, ...chosen, holder);
+  const first = Math.max(0, phases.indexOf(phaseOfFault(run)));
+  show(first);
+  const chosen = phases.length > 1 ? [choice("matrix-phase", "Phase", phases, show, first)] : [html("p", {}, `Phase: ${phases[0] ?? ""}`)];
+  section("matrix", title, "Rows are the regions of clients, columns the regions that answered. Each cell has the median, then p99, requests, and the emulated round trip. The stronger the colour, the slower the answer.", parent, ...chosen, holder);
+}
+
+/** Returns the phase in which the first fault begins, because distances matter most there. */
+function phaseOfFault({ faults, phases }: Run): string {
+  const start = faults[0]?.from_s ?? 0;
+  return phases.find(({ from_s, to_s }) => start >= from_s && start < to_s)?.name ?? "";
 }
 
 function matrix(report: Report, cells: readonly MatrixCell[]): HTMLElement {
@@ -40,5 +47,5 @@ function content(report: Report, { from, to, n, p50_ms, p99_ms }: MatrixCell, so
   const share = p50_ms === null || high <= low ? 0 : (Math.log(Math.max(p50_ms, 0.01)) - low) / (high - low);
   const rtt = report.rtt_ms.find(({ a, b }) => (a === from && b === to) || (a === to && b === from));
   const small = [`p99 ${milliseconds(p99_ms)}`, `n ${count(n)}`, ...(rtt ? [`RTT ${milliseconds(rtt.ms)}`] : [])];
-  return html("div", { class: `cell shade-${Math.round(share * (SHADES - 1))}` }, html("strong", {}, milliseconds(p50_ms)), html("small", {}, small.join(" · ")));
+  return html("div", { class: `cell shade-${Math.round(share * (SHADES - 1))}` }, html("strong", {}, milliseconds(p50_ms)), html("small", {}, ...small.map((text) => html("span", {}, text))));
 }

@@ -17,11 +17,11 @@ export interface Report {
   readonly regions: readonly string[];
   readonly servers: readonly { readonly name: string; readonly region: string }[];
   readonly rtt_ms: readonly { readonly a: string; readonly b: string; readonly ms: number }[];
-  /** One for each fault and population, ready to show. */
+  /** One sentence for each fault and population, ready to show. */
   readonly sentences: readonly string[];
   readonly thresholds: readonly Threshold[];
   readonly notes: readonly string[];
-  /** One for each strategy and repetition. */
+  /** One run for each strategy and repetition. */
   readonly runs: readonly Run[];
 }
 
@@ -84,14 +84,14 @@ export interface Series {
 
 export interface Client {
   readonly population: string;
-  /** Where the client is. */
+  /** Region where the client runs. */
   readonly region: string;
   readonly number: number;
-  /** Since when it is connected to which region; `null` while it is offline. */
+  /** Each change: its time, and the region that the client is connected to from then on; `null` while offline. */
   readonly states: readonly (readonly [number, string | null])[];
 }
 
-/** How one client lived through one fault that hit it. */
+/** The failover of one client after one fault that hit it. */
 export interface Failover {
   readonly fault: number;
   readonly population: string;
@@ -133,7 +133,7 @@ export interface LedgerRow {
   readonly unverified: number;
 }
 
-/** Reads the data that stands in the page. Throws an error whose message says what is wrong and what to do. */
+/** Reads the data that stands in the page. Throws an error whose message names the problem and the remedy. */
 export function readReport(text: string): Report {
   // The placeholder is not spelled out: loadgen replaces each place where it stands.
   if (/^__[A-Z_]+__$/.test(text.trim())) throw new Error("This page has no data. It is the empty template inside loadgen: open the report.html that a run wrote.");
@@ -148,12 +148,12 @@ export function readReport(text: string): Report {
   return data as Report;
 }
 
-/** The populations of a run, in the order of its clients and series. */
+/** Returns the populations of a run, in the order of its clients and series. */
 export function populationsOf(run: Run): string[] {
   return [...new Set([...run.clients, ...run.series, ...run.failovers].map(({ population }) => population))];
 }
 
-/** The fault's end, or the run's end for a fault that nobody healed. */
+/** Returns the fault's end, or the run's end for a fault that nobody healed. */
 export function endOf(fault: Fault, run: Run): number {
   return fault.to_s ?? run.duration_s;
 }

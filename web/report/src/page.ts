@@ -21,16 +21,16 @@ export function section(id: string, title: string, intro: string | null, parent:
   return made;
 }
 
-/** A table in a box that scrolls by itself, so that the page never does. The first column names the row. */
+/** Makes a table in a box that scrolls by itself, so that the page never does. The first column names the row. */
 export function table(caption: string, columns: readonly Column[], rows: readonly (readonly Cell[])[]): HTMLElement {
   const kind = (index: number): string | undefined => (columns[index]?.isNumber ? "number" : undefined);
   const head = html("tr", {}, ...columns.map(({ name }, index) => html("th", { scope: "col", class: kind(index) }, name)));
   const body = rows.map((cells) => html("tr", {}, ...cells.map((cell, index) => (index === 0 ? html("th", { scope: "row" }, cell) : html("td", { class: kind(index) }, cell)))));
-  const made = html("table", {}, html("caption", { class: "hidden" }, caption), html("thead", {}, head), html("tbody", {}, ...body));
+  const made = html("table", { "aria-label": caption }, html("thead", {}, head), html("tbody", {}, ...body));
   return html("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `${caption} (table)` }, made);
 }
 
-/** Details whose content is made when they are first opened: tables of large runs take their time. */
+/** Makes details whose content is made when the reader opens them, because tables of large runs take time. */
 export function details(summary: string, content: () => Cell): HTMLElement {
   const made = html("details", {}, html("summary", {}, summary)) as HTMLDetailsElement;
   made.addEventListener("toggle", () => {
@@ -39,19 +39,19 @@ export function details(summary: string, content: () => Cell): HTMLElement {
   return made;
 }
 
-/** A labelled choice; `chosen` gets the index of the option. */
+/** Makes a labelled choice; `chosen` gets the index of the option. */
 export function choice(id: string, label: string, options: readonly string[], chosen: (index: number) => void, first = 0): HTMLElement {
   const select = html("select", { id }, ...options.map((option, index) => html("option", { value: index, selected: index === first }, option))) as HTMLSelectElement;
   select.addEventListener("change", () => chosen(select.selectedIndex));
   return html("label", { class: "choice", for: id }, html("span", {}, label), select);
 }
 
-/** What a section says when the run has nothing for it. */
+/** Makes the text of a section for which the run has no data. */
 export function nothing(text: string): HTMLElement {
   return html("p", { class: "quiet nothing" }, text);
 }
 
-/** A message in place of the report. */
+/** Shows a message in place of the report. */
 export function message(text: string): void {
-  byId("main").replaceChildren(html("p", { class: "message", role: "alert" }, text));
+  byId("report").replaceChildren(html("p", { class: "message", role: "alert" }, text));
 }

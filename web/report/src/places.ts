@@ -1,4 +1,4 @@
-// Where clients are connected over time: counts for each region, stacked.
+// Draws how many clients are connected to each region over time, stacked.
 
 import { html } from "../../src/dom.ts";
 import { count, plural, seconds } from "./format.ts";
@@ -11,7 +11,7 @@ import { timeChart, type Frames } from "./timechart.ts";
 const POINTS = 600;
 const ROWS_MAX = 60;
 
-/** The regions of the report and of its clients, and then `null`: offline. */
+/** Returns the regions of the report and of its clients, and then `null` for offline. */
 export function placesOf(report: Report, run: Run): (string | null)[] {
   const found = new Set(run.clients.flatMap(({ states }) => states.map(([, place]) => place)));
   found.delete(null);
@@ -31,7 +31,7 @@ export function drawPlaces(report: Report, frames: Frames, parent: HTMLElement):
     const clients = run.clients.filter((client) => client.population === population);
     return clients.length === 0 ? [] : [chart(frames, population, clients, places, times)];
   });
-  section("places", "Clients per region", "How many clients are connected to each region. Striped: offline.", parent, html("div", { class: "columns" }, ...made), details("Table: clients per region", () => countTable(run, places)));
+  section("places", "Clients per region", "The charts show how many clients are connected to each region. Stripes mark offline clients.", parent, html("div", { class: "columns" }, ...made), details("Table: clients per region", () => countTable(run, places)));
 }
 
 function chart(frames: Frames, population: string, clients: readonly Client[], places: readonly (string | null)[], times: readonly number[]): HTMLElement {
@@ -40,7 +40,7 @@ function chart(frames: Frames, population: string, clients: readonly Client[], p
   const stacked = counts.map((row) => (below = row.map((value, index) => value + (below[index] ?? 0))));
   const lines = stacked.map((values, index) => {
     const isOffline = places[index] === null;
-    return { colour: isOffline ? "--bad" : lineColour(index), dash: 0, kind: isOffline ? ("striped" as const) : ("area" as const), values };
+    return { colour: isOffline ? "--bad" : lineColour(index), dash: index, kind: isOffline ? ("striped" as const) : ("area" as const), values, hasEdge: true };
   });
   return timeChart(frames, {
     label: `${population}: connected clients per region over time, of ${plural(clients.length, "client")}. The table below has the figures.`,

@@ -1,4 +1,4 @@
-// Requests over time: how many were answered and how many failed, for each population and region.
+// Draws answered and failed requests over time, for each population and region.
 
 import { html } from "../../src/dom.ts";
 import { count, milliseconds, percent, seconds } from "./format.ts";
@@ -6,85 +6,127 @@ import { populationsOf, type Phase, type Report, type Run, type Series } from ".
 import { details, nothing, section, table, type Cell } from "./page.ts";
 import { lineColour } from "./palette.ts";
 import { ascending, evenly, largest, quantile, sum } from "./stats.ts";
-import { timeChart, type Frames } from "./timechart.ts";
+import { DENSE, timeChart, type Frames, type Line } from "./timechart.ts";
 
 const SLOTS_MAX = 120;
 
 /** Draws throughput and failed requests. */
 export function drawRequests(report: Report, frames: Frames, parent: HTMLElement): void {
   const { run } = frames;
-  const intro = "Requests count at the time when they were due. A failed request got no answer before its deadline. Drag in a chart to show a part of the run; double-click shows all of it.";
-  if (run.series.length === 0) return void section("requests", "Throughput and failed requests", null, parent, nothing("This run sent no requests."));
-  const rows = [charts(report, frames, "ok"), charts(report, frames, "failed")];
-  section(
-    "requests",
-    "Throughput and failed requests",
-    intro,
-    parent,
-    html("h3", {}, "Answered requests per second"),
-    rows[0] ?? "",
-    html("h3", {}, "Failed requests per second"),
-    rows[1] ?? "",
+  const title = "Throughput and failed requests";
+  if (run.series.length === 0) return void section("requests", title, null, parent, nothing("This run sent no requests."));
+  const intro = "loadgen counts a request at the time when it was due. A failed request got no answer before its deadline. Regions are stacked in the order of the key, from the bottom. Drag in a chart to show a part of the run; double-click shows all of it.";
+  const content: Cell[] = [
+    html("h3", {}, "Requests per second, by the region of the clients; stripes mark failed requests"),
+    charts(frames, (population) => throughput(report, frames, population)),
+    html("h3", {}, "Failed requests per second, by the region of the clients"),
+    charts(frames, (population) => failures(report, frames, population)),
     details("Table: requests by phase", () => phaseTable(run)),
     details("Table: requests by time", () => slotTable(run)),
-  );
+  ];
+  section("requests", title, intro, parent, ...content);
 }
 
-function charts(report: Report, frames: Frames, which: "ok" | "failed"): HTMLElement {
-  const { run } = frames;
-  const perSecond = (values: readonly number[]): number[] => values.map((value) => value / run.step_s);
-  // Failures are stacked: their sum is what users notice.
-  const stacks = new Map(populationsOf(run).map((population) => [population, stacked(run, population, which, perSecond)]));
-  const high = largest([...stacks.values()].flat().map(({ drawn }) => largest(drawn))) * 1.08 || 1;
-  const made = [...stacks].filter(([, lines]) => lines.length > 0).map(([population, lines]) => {
-    const total = sum(lines.flatMap(({ values }) => values)) * run.step_s;
-    return timeChart(frames, {
-      label: `${which === "ok" ? "Answered" : "Failed"} requests per second of ${population}: ${count(total)} in all. The tables below have the figures.`,
-      title: `${population}: ${count(total)} ${which === "ok" ? "answered" : "failed"}`,
-      height: which === "ok" ? 210 : 150,
-      times: middles(run),
-      lines: lines.map(({ region, drawn }) => ({ colour: lineColour(report.regions.indexOf(region)), dash: report.regions.indexOf(region), kind: which === "ok" ? "line" : "bars", values: drawn })),
-      y: [0, high],
-      isHeaded: which === "ok",
-      readout: (time) => `${slotName(run, time)}: ${[...lines].reverse().map(({ region, values }) => `${region} ${count(values[slot(run, time)] ?? 0)}/s`).join(" · ")}`,
-    });
+function charts({ run }: Frames, made: (population: string) => HTMLElement): HTMLElement {
+  const populations = populationsOf(run).filter((population) => of(run, population).length > 0);
+  return html("div", { class: "columns" }, ...populations.map(made));
+}
+
+/** Draws answered requests as stacked areas, and failed ones on top: together they are the load. */
+function throughput(report: Report, { run, ...frames }: Frames, population: string): HTMLElement {
+  const series = inOrder(report, of(run, population));
+  const failed = summed(series.map((one) => one.failed));
+  const layers = [...series.map(({ ok }) => ok), failed];
+  const hasEdge = failed.length <= DENSE;
+  const lines = stacked(run, layers).map((values, index): Line => {
+    const region = series[index]?.region;
+    if (region === undefined) return { colour: "--bad", dash: 0, kind: "striped", values, hasEdge };
+    return { ...area(report, region), values, hasEdge };
   });
-  return html("div", { class: "columns" }, ...made);
-}
-
-interface Stacked {
-  readonly region: string;
-  readonly values: readonly number[];
-  /** What is drawn: of failures the sum with those of the regions below. */
-  readonly drawn: readonly number[];
-}
-
-/** The lines of a population, in the order in which they are drawn: of bars the tallest first. */
-function stacked(run: Run, population: string, which: "ok" | "failed", perSecond: (values: readonly number[]) => number[]): Stacked[] {
-  let below: number[] = [];
-  const lines = of(run, population).map(({ region, [which]: counts }) => {
-    const values = perSecond(counts);
-    below = values.map((value, index) => value + (below[index] ?? 0));
-    return { region, values, drawn: which === "ok" ? values : below };
+  const [answered, lost] = [sum(layers.slice(0, -1).map(sum)), sum(failed)] as const;
+  return timeChart({ run, ...frames }, {
+    label: `Requests per second of ${population}: ${count(answered)} answered, ${count(lost)} failed. The tables below have the figures.`,
+    title: `${population}: ${count(answered)} answered, ${count(lost)} failed`,
+    height: 220,
+    times: starts(run),
+    // The tallest first: the others are drawn over it.
+    lines: lines.reverse(),
+    y: [0, highest(run, ({ ok, failed }) => summed([ok, failed]))],
+    isHeaded: true,
+    readout: (time) => {
+      const at = (values: readonly number[]): string => `${count((values[slot(run, time)] ?? 0) / run.step_s)}/s`;
+      return `${slotName(run, time)}: ${[...series.map(({ region, ok }) => `${region} ${at(ok)}`), `failed ${at(failed)}`].join(" · ")}`;
+    },
   });
-  return lines.reverse();
 }
 
-/** The series of a population. */
+function failures(report: Report, { run, ...frames }: Frames, population: string): HTMLElement {
+  const series = inOrder(report, of(run, population));
+  const lines = stacked(run, series.map(({ failed }) => failed)).map((values, index): Line => ({ ...area(report, series[index]?.region ?? ""), values }));
+  const total = sum(series.map(({ failed }) => sum(failed)));
+  return timeChart({ run, ...frames }, {
+    label: `Failed requests per second of ${population}: ${count(total)} in all. The tables below have the figures.`,
+    title: `${population}: ${count(total)} failed`,
+    height: 150,
+    times: starts(run),
+    lines: lines.reverse(),
+    y: [0, highest(run, ({ failed }) => failed)],
+    readout: (time) => `${slotName(run, time)}: ${series.map(({ region, failed }) => `${region} ${count((failed[slot(run, time)] ?? 0) / run.step_s)}/s`).join(" · ")}`,
+  });
+}
+
+function area({ regions }: Report, region: string): Omit<Line, "values"> {
+  const index = regions.indexOf(region);
+  return { colour: lineColour(index), dash: index, kind: "area" };
+}
+
+/** Sorts series by region, in the order of the key. */
+function inOrder({ regions }: Report, series: readonly Series[]): Series[] {
+  return [...series].sort((a, b) => regions.indexOf(a.region) - regions.indexOf(b.region));
+}
+
+/** Adds to the rate of each layer the rates below it. The last value stands twice, because steps need an end. */
+function stacked(run: Run, layers: readonly (readonly number[])[]): number[][] {
+  return layers.map((_, index) => {
+    const values = summed(layers.slice(0, index + 1)).map((value) => value / run.step_s);
+    return [...values, values.at(-1) ?? 0];
+  });
+}
+
+function summed(lists: readonly (readonly number[])[]): number[] {
+  const slots = lists.reduce((most, { length }) => Math.max(most, length), 0);
+  return Array.from({ length: slots }, (_, index) => sum(lists.map((list) => list[index] ?? 0)));
+}
+
+/** Returns the top of the axis. All populations share it, so that readers can compare heights. */
+function highest(run: Run, counts: (series: Series) => readonly number[]): number {
+  const tops = populationsOf(run).map((population) => largest(summed(of(run, population).map(counts))));
+  return (largest(tops) / run.step_s) * 1.08 || 1;
+}
+
+/** Returns the start of each slot, and the end of the last one. */
+function starts(run: Run): number[] {
+  return Array.from({ length: slotsOf(run) + 1 }, (_, index) => index * run.step_s);
+}
+
+/** Returns the series of a population. */
 export function of(run: Run, population: string): Series[] {
   return run.series.filter((series) => series.population === population);
 }
 
-/** The middle of each slot. */
-export function middles(run: Run): number[] {
-  const slots = Math.max(0, ...run.series.map(({ ok }) => ok.length));
-  return Array.from({ length: slots }, (_, index) => (index + 0.5) * run.step_s);
+/** Returns the number of slots. */
+function slotsOf(run: Run): number {
+  return largest(run.series.map(({ ok }) => ok.length));
 }
 
-/** The slot of a time. */
+/** Returns the middle of each slot. */
+export function middles(run: Run): number[] {
+  return Array.from({ length: slotsOf(run) }, (_, index) => (index + 0.5) * run.step_s);
+}
+
+/** Returns the index of the slot of a time. */
 export function slot(run: Run, time: number): number {
-  const last = middles(run).length - 1;
-  return Math.max(0, Math.min(last, Math.floor(time / run.step_s + 1e-9)));
+  return Math.max(0, Math.min(slotsOf(run) - 1, Math.floor(time / run.step_s + 1e-9)));
 }
 
 export function slotName(run: Run, time: number): string {
@@ -92,12 +134,12 @@ export function slotName(run: Run, time: number): string {
   return `${Number(from.toFixed(3))}–${seconds(Number((from + run.step_s).toFixed(3)))}`;
 }
 
-/** The phases, or the whole run where none are named. */
+/** Returns the phases, or the whole run if it has none. */
 export function phasesOf(run: Run): readonly Phase[] {
   return run.phases.length > 0 ? run.phases : [{ name: "whole run", from_s: 0, to_s: run.duration_s }];
 }
 
-/** The indices of the slots whose middle lies in a phase. */
+/** Returns the indices of the slots whose middle lies in a phase. */
 function slotsIn(run: Run, phase: Phase): number[] {
   return middles(run).flatMap((time, index) => (time >= phase.from_s && time < phase.to_s ? [index] : []));
 }
@@ -121,12 +163,12 @@ function slotTable(run: Run): HTMLElement {
   return html("div", {}, sampled(shown.length, times.length), table("Requests by time", [{ name: "Time" }, ...columns], rows));
 }
 
-/** Says how many of the slots a table shows. */
+/** Names the number of slots that a table shows. */
 function sampled(shown: number, all: number): HTMLElement {
   return html("p", { class: "quiet" }, shown === all ? `All ${count(all)} time slots.` : `${count(shown)} of ${count(all)} time slots, evenly spread. report.json has all of them.`);
 }
 
-/** Latency by phase: quantiles cannot be added, so the table has the median and the worst of the slots. */
+/** Makes the table of latency by phase. Quantiles cannot be added, so the table has the median and the worst of the slots. */
 export function latencyTable(run: Run): HTMLElement {
   const rows = phasesOf(run).flatMap((phase) => {
     const slots = slotsIn(run, phase);

@@ -1,19 +1,19 @@
-// Figures out of lists: quantiles, samples, counts over time. Nothing here knows the page.
+// Computes figures from lists: quantiles, samples, counts over time. Nothing here knows the page.
 
 import type { Client } from "./model.ts";
 
-/** The nearest-rank quantile of ascending values, as loadgen computes it: always a value that was measured. */
+/** Returns the nearest-rank quantile of ascending values, as loadgen does: always a value that was measured. */
 export function quantile(ascending: readonly number[], share: number): number | null {
   const rank = Math.ceil(share * ascending.length);
   return ascending[Math.max(rank, 1) - 1] ?? null;
 }
 
-/** The numbers in ascending order, without `null`. */
+/** Returns the numbers in ascending order, without `null`. */
 export function ascending(values: readonly (number | null)[]): number[] {
   return values.filter((value) => value !== null).sort((a, b) => a - b);
 }
 
-/** At most `max` indices of a list of `length`, evenly spread, with the first, the middle and the last one. */
+/** Returns at most `max` (3 or more) evenly spread indices of a list, with the first, the middle and the last one. */
 export function evenly(length: number, max: number): number[] {
   if (length <= max) return Array.from({ length }, (_, index) => index);
   const middle = Math.max(Math.ceil(length / 2), 1) - 1;
@@ -21,12 +21,12 @@ export function evenly(length: number, max: number): number[] {
   return [...new Set([...spread, middle])].sort((a, b) => a - b);
 }
 
-/** Points of an empirical distribution: the share of `n` cases that took at most `x`. At most `max` points. */
+/** Returns at most `max` points of an empirical distribution: the share of `n` cases that took at most `x`. */
 export function distribution(ascendingValues: readonly number[], n: number, max: number): { x: number; share: number }[] {
   return evenly(ascendingValues.length, max).map((index) => ({ x: ascendingValues[index] ?? 0, share: (index + 1) / n }));
 }
 
-/** Where a client is connected at a time: a region, `null` while offline, `undefined` before its first state. */
+/** Returns the region of a client at a time: `null` while offline, `undefined` before its first state. */
 export function stateAt(client: Client, time: number): string | null | undefined {
   let state: string | null | undefined;
   for (const [since, region] of client.states) {
@@ -36,7 +36,7 @@ export function stateAt(client: Client, time: number): string | null | undefined
   return state;
 }
 
-/** How many of the clients are in each place (a region, or `null`) at each of the ascending times. */
+/** Counts the clients in each place (a region, or `null`) at each of the ascending times. */
 export function countsAt(clients: readonly Client[], places: readonly (string | null)[], times: readonly number[]): number[][] {
   const changes = places.map(() => new Float64Array(times.length + 1));
   const rows = new Map(places.map((place, index) => [place, index]));
@@ -57,7 +57,7 @@ export function countsAt(clients: readonly Client[], places: readonly (string | 
   });
 }
 
-/** The index of the first of the ascending values that is not below `limit`; their number if there is none. */
+/** Returns the index of the first ascending value that is not below `limit`, or their number if there is none. */
 export function firstAtLeast(values: readonly number[], limit: number): number {
   let [low, high] = [0, values.length];
   while (low < high) {
@@ -84,7 +84,7 @@ export function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** The largest value; 0 of an empty list. Works on lists that are too long for `Math.max(...list)`. */
+/** Returns the largest value, and 0 of an empty list. Works on lists that are too long for `Math.max(...list)`. */
 export function largest(values: readonly (number | null)[]): number {
   return values.reduce((most: number, value) => (value !== null && value > most ? value : most), 0);
 }

@@ -1,4 +1,4 @@
-// Each client as one row, coloured by the region that it is connected to. Large runs show a sample of their clients.
+// Draws each client as one row, coloured by the region that it is connected to. Large runs show a sample of their clients.
 
 import { html } from "../../src/dom.ts";
 import { drawEdges, drawHeader, drawShades, fitted, HEADER, type Frame } from "./bands.ts";
@@ -6,22 +6,21 @@ import { addChart, type Chart } from "./charts.ts";
 import { count, plural, seconds } from "./format.ts";
 import { populationsOf, type Client, type Report } from "./model.ts";
 import { details, nothing, section, table } from "./page.ts";
-import { colour, lineColour, stripes } from "./palette.ts";
+import { areaFill, colour, stripes } from "./palette.ts";
 import { placeName, placesOf } from "./places.ts";
 import { evenly, grouped, stateAt } from "./stats.ts";
-import { GUTTER, type Frames } from "./timechart.ts";
+import { GUTTER, RIGHT, type Frames } from "./timechart.ts";
 
 /** More rows than this are not distinct on a screen. */
 const ROWS_MAX = 240;
 const TABLE_ROWS_MAX = 200;
-/** A row may be this high, and is at least this high, in CSS pixels. */
+/** Largest and smallest height of a row, in CSS pixels. */
 const ROW_HEIGHTS = [13, 2] as const;
 const HEIGHT_WANTED = 420;
 /** From this height on, a row has room for the name of its region. */
 const NAMED_HEIGHT = 11;
 const GROUP_GAP = 5;
 const TITLE_HEIGHT = 18;
-const RIGHT = 10;
 
 /** The rows of clients that have one population and one region. */
 interface Group {
@@ -74,7 +73,7 @@ class Strip implements Chart {
     return Math.min(high, Math.max(low, Math.floor(HEIGHT_WANTED / rows)));
   }
 
-  /** The top of each group's rows, and the height of everything. */
+  /** Returns the top of each group's rows, and the height of everything. */
   get #layout(): { tops: number[]; height: number } {
     let at = HEADER;
     const tops = this.groups.map(({ clients, isFirst }) => {
@@ -105,7 +104,7 @@ class Strip implements Chart {
     const frame = this.#frame(ratio, height);
     drawShades(pen, frame, this.frames.run);
     drawHeader(pen, frame, this.frames.run, true);
-    const fills = new Map([...this.#places].map(([place, index]) => [place, place === null ? stripes(pen, ratio) : colour(lineColour(index))]));
+    const fills = new Map([...this.#places].map(([place, index]) => [place, place === null ? stripes(pen, ratio) : areaFill(pen, ratio, index)]));
     this.groups.forEach((group, index) => this.#drawGroup(pen, frame, group, (tops[index] ?? 0) * ratio, fills));
     drawEdges(pen, frame, this.frames.run);
     this.moveCursor();
@@ -189,7 +188,7 @@ class Strip implements Chart {
   }
 }
 
-/** The clients to draw, by population and region; of many clients an even sample. */
+/** Returns the clients to draw, by population and region. It samples many clients evenly. */
 function groupsOf(report: Report, { run }: Frames): Group[] {
   const share = Math.min(1, ROWS_MAX / run.clients.length);
   return populationsOf(run).flatMap((population) => {
@@ -209,6 +208,6 @@ function stateTable(clients: readonly Client[]): HTMLElement {
   const listed = moved.length > 0 ? moved : clients;
   const shown = evenly(listed.length, TABLE_ROWS_MAX).flatMap((index) => listed[index] ?? []);
   const rows = shown.map((client) => [`${client.population} ${client.number}`, client.region, client.states.map(([since, place]) => `${since.toFixed(2)} s ${placeName(place)}`).join(" → ")]);
-  const words = `${plural(moved.length, "client")} of ${count(clients.length)} changed the region. ${shown.length < listed.length ? `${count(shown.length)} of them are listed, evenly sampled.` : ""}`;
+  const words = `${count(moved.length)} of ${plural(clients.length, "client")} changed their region. ${shown.length < listed.length ? `${count(shown.length)} of them are listed, evenly sampled.` : ""}`;
   return html("div", {}, html("p", { class: "quiet" }, words), table("Where each client was connected", [{ name: "Client" }, { name: "Client's region" }, { name: "Connected since" }], rows));
 }

@@ -1,4 +1,4 @@
-// The verdict, a sentence for each fault, and the thresholds.
+// Shows the verdict, a sentence for each fault, and the thresholds.
 
 import { html } from "../../src/dom.ts";
 import type { Report, Threshold } from "./model.ts";
@@ -15,7 +15,7 @@ export function drawVerdict(report: Report, parent: HTMLElement): void {
   const { verdict, reasons, sentences } = report;
   const banner = html("p", { class: `verdict ${verdict.toLowerCase()}` }, html("span", { "aria-hidden": "true" }, SIGNS[verdict] ?? "?"), html("strong", {}, verdict), html("span", { class: "meaning" }, MEANINGS[verdict] ?? ""));
   const why = reasons.length > 0 ? [html("h3", {}, "Reasons"), list("reasons", reasons)] : [];
-  const what = sentences.length > 0 ? list("sentences", sentences) : nothing("This run had no fault.");
+  const what = sentences.length > 0 ? list("sentences", sentences) : nothing(report.runs.some(({ faults }) => faults.length > 0) ? "loadgen wrote no summary of the faults. The charts below show them." : "This run had no fault.");
   section("verdict", "Verdict", null, parent, banner, ...why, html("h3", {}, "Faults"), what);
 }
 
@@ -30,7 +30,7 @@ function outcome({ holds }: Threshold): HTMLElement {
   return holds ? html("span", { class: "good" }, "✓ holds") : html("span", { class: "bad" }, "✗ broken");
 }
 
-/** A list of plain sentences. */
+/** Makes a list of plain sentences. */
 export function list(name: string, items: readonly string[]): HTMLElement {
   return html("ul", { class: name }, ...items.map((item) => html("li", {}, item)));
 }

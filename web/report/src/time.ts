@@ -1,4 +1,4 @@
-// The time axis that all charts of a run share: which part of the run they show, and where the cursor stands.
+// The time axis that all charts of a run share: the part of the run that they show, and the cursor.
 
 export class TimeAxis {
   readonly #end: number;
@@ -7,7 +7,7 @@ export class TimeAxis {
   #range: readonly [number, number];
   #cursor: number;
 
-  /** An axis from 0 to `end`, in seconds. */
+  /** Makes an axis from 0 to `end`, in seconds. */
   constructor(end: number, cursor: number) {
     this.#end = end;
     this.#range = [0, end];
@@ -33,13 +33,14 @@ export class TimeAxis {
     listener();
   }
 
-  /** Shows a part of the run; bounds outside of it are moved to its edges. */
+  /** Shows a part of the run, and moves the cursor into it. Bounds outside of the run are moved to its edges. */
   show(from: number, to: number): void {
     const low = Math.max(0, Math.min(from, to));
     const high = Math.min(this.#end, Math.max(from, to));
     if (high <= low) return;
     this.#range = [low, high];
     for (const listener of this.#onRange) listener();
+    this.moveCursor(Math.min(Math.max(this.#cursor, low), high));
   }
 
   showAll(): void {

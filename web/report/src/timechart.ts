@@ -1,19 +1,27 @@
-// One chart over time. It shares the time axis with all others, and says below itself what the cursor shows.
+// Draws one chart over time. It shares the time axis with all others; a text below it has the values at the cursor.
 
 import uPlot from "uplot";
 import { html } from "../../src/dom.ts";
 import { drawEdges, drawHeader, drawShades, HEADER, HEADER_SHORT, type Frame } from "./bands.ts";
 import { addChart, type Chart } from "./charts.ts";
-import { short } from "./format.ts";
+import { short, tick } from "./format.ts";
 import type { Run } from "./model.ts";
-import { colour, dash, stripes } from "./palette.ts";
+import { areaFill, colour, dash, stripes } from "./palette.ts";
 import type { TimeAxis } from "./time.ts";
 
 /** Width of the column of axis labels in CSS pixels: one for all charts, so that times stand below each other. */
 export const GUTTER = 46;
+/** Room for half of the last label of the time axis. */
+export const RIGHT = 20;
 const FONT = "11px system-ui, sans-serif";
 
-/** What charts of one run have in common. */
+/** With more values than this, marks and edges would cover each other. */
+export const DENSE = 240;
+
+/** Distances of ticks: 1, 2, 5, 10 and so on. */
+const WHOLE_STEPS = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((factor) => factor * 10 ** power)).flat();
+
+/** The things that all charts of one run share. */
 export interface Frames {
   readonly run: Run;
   readonly axis: TimeAxis;
@@ -21,25 +29,27 @@ export interface Frames {
   readonly charts: Set<Chart>;
 }
 
-/** One line, row of bars or area. */
+/** One line, row of points or area. */
 export interface Line {
   readonly colour: string;
-  /** Index of the dash. */
+  /** Index of the dash, or of the region of an area. */
   readonly dash: number;
-  readonly kind: "line" | "thick" | "bars" | "points" | "area" | "striped";
+  readonly kind: "line" | "thick" | "points" | "area" | "striped";
+  /** Whether an area has an edge. Edges cover slots that are a few pixels wide. */
+  readonly hasEdge?: boolean;
   readonly values: readonly (number | null)[];
 }
 
 export interface TimeChartOptions {
-  /** Says in one sentence what the chart shows. */
+  /** One sentence about the chart, for readers who do not see it. */
   readonly label: string;
-  /** Stands above the chart. */
+  /** Title above the chart. */
   readonly title: string;
   readonly height: number;
   /** The times of the values, ascending. */
   readonly times: readonly number[];
   readonly lines: readonly Line[];
-  /** The range of values; both ends are above 0 on a logarithmic axis. */
+  /** The range of values: counts, or milliseconds above 0 on a logarithmic axis. */
   readonly y: readonly [number, number];
   readonly isLogarithmic?: boolean;
   /** Whether names of phases and faults stand above the plot; else only the numbers of faults. */
@@ -80,7 +90,7 @@ class TimeChart implements Chart {
     if (width === 0 || width === this.#plot?.width) return;
     if (this.#plot) this.#plot.setSize({ width, height: this.#options.height });
     else this.#create(width);
-    this.moveCursor();
+    this.#moveCursorLater();
   }
 
   redraw(): void {
@@ -102,7 +112,11 @@ class TimeChart implements Chart {
   showRange(): void {
     const [min, max] = this.#frames.axis.range;
     this.#plot?.setScale("x", { min, max });
-    // uPlot changes its scales in a microtask; only then the cursor's place is known.
+    this.#moveCursorLater();
+  }
+
+  /** Moves the cursor once uPlot has changed its scales, which it does in a microtask. */
+  #moveCursorLater(): void {
     queueMicrotask(() => this.moveCursor());
   }
 
@@ -114,7 +128,7 @@ class TimeChart implements Chart {
       {
         width,
         height,
-        padding: [this.#options.isHeaded ? HEADER : HEADER_SHORT, 10, 0, 0],
+        padding: [this.#options.isHeaded ? HEADER : HEADER_SHORT, RIGHT, 0, 0],
         legend: { show: false },
         cursor: this.#cursor(),
         scales: {
@@ -122,7 +136,7 @@ class TimeChart implements Chart {
           y: { auto: false, distr: this.#options.isLogarithmic ? 3 : 1, range: () => [min, max] },
         },
         axes: this.#axes(),
-        series: [{}, ...lines.map((line) => series(line))],
+        series: [{}, ...lines.map((line) => series(line, times.length))],
         hooks: this.#hooks(),
       },
       [times as number[], ...lines.map(({ values }) => values as (number | null)[])],
@@ -133,9 +147,15 @@ class TimeChart implements Chart {
   #axes(): uPlot.Axis[] {
     const look = { stroke: () => colour("--quiet"), font: FONT, grid: { stroke: () => colour("--edge"), width: 1 }, ticks: { show: false } };
     return [
-      { ...look, size: 22, gap: 2, values: (_, splits) => splits.map((split) => `${short(split)} s`) },
-      { ...look, size: GUTTER, gap: 4, values: (_, splits) => splits.map((split) => (split === null ? "" : short(split))) },
+      { ...look, size: 26, gap: 7, values: (_, splits) => splits.map((split) => `${short(split)} s`) },
+      { ...look, size: GUTTER, gap: 5, ...this.#valueTicks() },
     ];
+  }
+
+  #valueTicks(): Partial<uPlot.Axis> {
+    if (this.#options.isLogarithmic) return { values: (_, splits) => splits.map((split) => (split === null ? "" : tick(split))) };
+    // Counts have no fractions.
+    return { incrs: WHOLE_STEPS, values: (_, splits) => splits.map((split) => short(split)) };
   }
 
   #hooks(): uPlot.Hooks.Arrays {
@@ -147,7 +167,8 @@ class TimeChart implements Chart {
       }],
       draw: [(plot) => drawHeader(plot.ctx, frame(plot), run, this.#options.isHeaded === true)],
       setCursor: [({ posToVal, cursor }) => {
-        if (cursor.left !== undefined && cursor.left !== null && cursor.left >= 0) axis.moveCursor(posToVal(cursor.left, "x"));
+        // Without an event, not the reader but the page moved the cursor.
+        if (cursor.event && typeof cursor.left === "number" && cursor.left >= 0) axis.moveCursor(posToVal(cursor.left, "x"));
       }],
       setSelect: [(plot) => {
         const { left, width } = plot.select;
@@ -163,7 +184,7 @@ class TimeChart implements Chart {
       points: { show: false },
       drag: { x: true, y: false, setScale: false },
       bind: {
-        // The cursor stays where it was: the text below tells its values.
+        // The cursor stays where it was, because the text below has its values.
         mouseleave: () => () => null,
         dblclick: () => () => {
           this.#frames.axis.showAll();
@@ -178,7 +199,7 @@ function frame(plot: uPlot): Frame {
   return { ...plot.bbox, ratio: uPlot.pxRatio, x: (time) => plot.valToPos(time, "x", true) };
 }
 
-function series({ kind, colour: name, dash: index }: Line): uPlot.Series {
+function series({ kind, colour: name, dash: index, hasEdge }: Line, points: number): uPlot.Series {
   const stroke = (): string => colour(name);
   const none = { points: { show: false }, stroke };
   switch (kind) {
@@ -186,12 +207,10 @@ function series({ kind, colour: name, dash: index }: Line): uPlot.Series {
     case "thick":
       return { ...none, width: kind === "thick" ? 2.5 : 1.5, dash: dash(index) };
     case "points":
-      return { stroke, width: 0, paths: () => null, points: { show: true, size: 4, width: 1, stroke, fill: stroke } };
-    case "bars":
-      return { ...none, width: 0, fill: stroke, paths: uPlot.paths.bars?.({ size: [0.9, Infinity] }) };
+      return { stroke, width: 0, paths: () => null, points: { show: true, size: points > DENSE ? 2.5 : 4, width: 1, stroke, fill: stroke } };
     case "area":
-      return { ...none, width: 1, stroke: () => colour("--card"), fill: stroke, paths: uPlot.paths.stepped?.({ align: 1 }) };
+      return { ...none, width: hasEdge ? 1 : 0, stroke: () => colour("--card"), fill: (plot) => areaFill(plot.ctx, uPlot.pxRatio, index) as CanvasPattern, paths: uPlot.paths.stepped?.({ align: 1 }) };
     case "striped":
-      return { ...none, width: 1, fill: (plot) => stripes(plot.ctx, uPlot.pxRatio) as CanvasPattern, paths: uPlot.paths.stepped?.({ align: 1 }) };
+      return { ...none, width: hasEdge ? 1 : 0, fill: (plot) => stripes(plot.ctx, uPlot.pxRatio) as CanvasPattern, paths: uPlot.paths.stepped?.({ align: 1 }) };
   }
 }

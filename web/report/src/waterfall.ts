@@ -1,4 +1,4 @@
-// Failover of each client as a bar: detection, selection, reconnect and resume, sorted by the sum.
+// Draws the failover of each client as a bar: detection, selection, reconnect and resume, sorted by the sum.
 
 import { html, svg } from "../../src/dom.ts";
 import { count, milliseconds, plural, short } from "./format.ts";
@@ -7,6 +7,8 @@ import { choice, details, nothing, section, table } from "./page.ts";
 import { ascending, evenly, grouped, largest, quantile } from "./stats.ts";
 
 const ROWS_MAX = 40;
+/** Rows of a population in which no client failed over: all of them look the same. */
+const ROWS_MAX_NEVER = 5;
 const TABLE_ROWS_MAX = 400;
 const ROW = 16;
 const PARTS = [
@@ -17,7 +19,7 @@ const PARTS = [
 ] as const;
 
 export function drawWaterfall(run: Run, parent: HTMLElement): void {
-  const intro = "From the fault to the first answered request. Detection: the client notices. Selection: it picks a server. Reconnect: the connection opens. Resume: the first answer arrives.";
+  const intro = "Each bar lasts from the fault to the first answered request. Detection: the client notices. Selection: it picks a server. Reconnect: the connection opens. Resume: the first answer arrives.";
   if (run.failovers.length === 0) return void section("failover", "Failover of each client", intro, parent, nothing("No fault of this run hit a client."));
   const charts = html("div", {});
   const faults = run.faults.filter(({ id }) => run.failovers.some(({ fault }) => fault === id));
@@ -42,20 +44,22 @@ function chart(population: string, members: readonly Failover[]): HTMLElement {
   const sorted = [...members].sort((a, b) => (a.total_ms ?? Infinity) - (b.total_ms ?? Infinity));
   const done = ascending(sorted.map(({ total_ms }) => total_ms));
   const never = sorted.length - done.length;
-  const words = `${plural(sorted.length, "client")} hit: median ${milliseconds(quantile(done, 0.5))}, slowest ${milliseconds(done.at(-1) ?? null)}${never > 0 ? `; ${count(never)} did not fail over before the fault ended` : ""}`;
-  const shown = evenly(sorted.length, ROWS_MAX);
+  const times = `: median ${milliseconds(quantile(done, 0.5))}, slowest ${milliseconds(done.at(-1) ?? null)}`;
+  const words = `${plural(sorted.length, "client")} hit${done.length > 0 ? times : ""}${never > 0 ? `; ${count(never)} did not fail over before the fault ended` : ""}`;
+  const shown = evenly(sorted.length, done.length > 0 ? ROWS_MAX : ROWS_MAX_NEVER);
   const sampled = shown.length < sorted.length ? [html("p", { class: "quiet" }, `${count(shown.length)} of ${count(sorted.length)} clients are drawn, evenly sampled by rank.`)] : [];
-  const scale = niceMax(Math.max(largest(done), largest(sorted.map(({ limit_ms }) => limit_ms))));
+  // Without a failover there is no scale, so the limit has no place.
+  const scale = done.length > 0 ? niceMax(Math.max(largest(done), largest(sorted.map(({ limit_ms }) => limit_ms)))) : 0;
   const medianRank = Math.max(Math.ceil(done.length / 2), 1) - 1;
   const rows = shown.flatMap((index) => {
     const failover = sorted[index];
     return failover ? [bar(failover, scale, done.length > 0 && index === medianRank)] : [];
   });
-  const bars = html("div", { class: "bars", role: "img", "aria-label": `${population}: ${words}. The table below has the figures.` }, ...rows, axis(scale));
+  const bars = html("div", { class: "bars", role: "img", "aria-label": `${population}: ${words}. The table below has the figures.` }, ...rows, ...(done.length > 0 ? [axis(scale)] : []));
   return html("figure", {}, html("figcaption", {}, `${population}: ${words}`), bars, ...sampled);
 }
 
-/** One row: the client's name, its bar, and its sum. */
+/** Makes one row: the client's name, its bar, and its sum. */
 function bar(failover: Failover, scale: number, isMedian: boolean): HTMLElement {
   const { total_ms: total, limit_ms: limit } = failover;
   const percent = (value: number): string => `${((value / scale) * 100).toFixed(3)}%`;
@@ -70,19 +74,19 @@ function bar(failover: Failover, scale: number, isMedian: boolean): HTMLElement 
     }
     if (total - at > scale / 1000) parts.push(svg("rect", { class: "unsplit", x: percent(at), y: 2, width: percent(total - at), height: ROW - 4 }));
   }
-  if (limit !== null) parts.push(svg("rect", { class: "limit", x: percent(limit), y: 0, width: 2, height: ROW }));
+  if (limit !== null && limit <= scale) parts.push(svg("rect", { class: "limit", x: percent(limit), y: 0, width: 2, height: ROW }));
   const drawing = svg("svg", { class: "bar", height: ROW, "aria-hidden": "true" }, ...parts);
-  const name = `${failover.region} ${failover.client}${isMedian ? " ◂ median" : ""}`;
+  const name = `${failover.region} ${failover.client}`;
   return html("div", { class: isMedian ? "row median" : "row" }, html("span", { class: "name" }, name), drawing, html("span", { class: "sum" }, total === null ? "never" : milliseconds(total)));
 }
 
 function axis(scale: number): HTMLElement {
   const inSeconds = scale >= 5000;
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => html("span", {}, short(inSeconds ? (share * scale) / 1000 : share * scale)));
-  return html("div", { class: "row axis" }, html("span", { class: "name" }, inSeconds ? "seconds" : "milliseconds"), html("span", { class: "ticks" }, ...ticks), html("span", { class: "sum" }));
+  return html("div", { class: "row axis" }, html("span", { class: "name" }, inSeconds ? "in s" : "in ms"), html("span", { class: "ticks" }, ...ticks), html("span", { class: "sum" }));
 }
 
-/** The next round number, so that quarters of it are round as well. */
+/** Returns the next number whose quarters are round. */
 function niceMax(value: number): number {
   const decade = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
   return ([1, 2, 4, 6, 8, 10].find((factor) => factor * decade >= value) ?? 10) * decade;
@@ -101,5 +105,5 @@ function key(): HTMLElement {
   const sample = (name: string): SVGElement => svg("svg", { class: "swatch", viewBox: "0 0 28 10", "aria-hidden": "true" }, svg("rect", { class: name, x: name === "limit" ? 13 : 0, y: 0, width: name === "limit" ? 2 : 28, height: 10 }));
   const words = { never: "did not fail over", limit: "limit: round trips that no client can save" };
   const names = [...PARTS.map(({ name }) => name), "never", "limit"] as const;
-  return html("ul", { class: "key", "aria-label": "Parts of the bars" }, ...names.map((name) => html("li", {}, sample(name), name in words ? words[name as keyof typeof words] : name)));
+  return html("ul", { class: "key", "aria-label": "Parts of the bars" }, ...names.map((name) => html("li", {}, sample(name), name in words ? words[name as keyof typeof words] : name)), html("li", {}, html("span", { "aria-hidden": "true" }, "◂"), "median"));
 }
