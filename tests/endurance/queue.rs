@@ -52,10 +52,11 @@ async fn connect(world: &World, number: u16) -> Client {
         let spec = Spec {
             population: Population::NatsGeo,
             region: "lon".into(),
-            number,
+            number: number.into(),
             urls: world.urls("lon"),
             policy: config(),
             seed: number.into(),
+            access: loadgen::clients::Access::default(),
         };
         let client = Client::connect(spec).await.unwrap();
         client.seat().is_some_and(|seat| seat.region == "lon").then_some(client)

@@ -14,7 +14,7 @@ use crate::topology::{ByteSize, Span};
 pub struct ScenarioSpec {
     /// One line that says what happens.
     pub title: String,
-    /// What the scenario shows, and why.
+    /// The reason to play it: facts that it shows.
     pub description: Option<String>,
     /// A preset (`"super-cluster"`), a file relative to this one, or a table with the keys of a topology file. Default
     /// `super-cluster`.
@@ -30,19 +30,19 @@ pub struct ScenarioSpec {
     /// Populations of clients.
     #[serde(default)]
     pub clients: Vec<ClientsSpec>,
-    /// What clients do.
+    /// The work of the clients.
     #[serde(default)]
     pub workload: Vec<WorkloadSpec>,
     /// Named parts of the timeline, one after the other.
     #[serde(default)]
     pub phase: Vec<PhaseSpec>,
-    /// What breaks.
+    /// Faults.
     #[serde(default)]
     pub fault: Vec<FaultSpec>,
     /// The same as one-liners: `"silence:lon@10s/30s"`.
     #[serde(default)]
     pub faults: Vec<String>,
-    /// What must hold: `"failover.p90{population=geo} < 500ms"`.
+    /// Bounds that must hold: `"failover.p90{population=geo} < 500ms"`.
     #[serde(default)]
     pub thresholds: Vec<String>,
     /// Variants that meet the same faults; the report compares them.
@@ -124,7 +124,7 @@ pub enum PolicyName {
 pub struct WorkloadSpec {
     /// Its name in the ledger. Default: its kind.
     pub name: Option<String>,
-    /// What clients do.
+    /// The work: requests, or publishes to a stream.
     pub kind: WorkloadKind,
     /// Populations that do it. Default: all.
     pub clients: Option<Vec<String>>,
@@ -211,7 +211,7 @@ pub struct PhaseSpec {
 /// A fault.
 #[derive(Clone, Debug)]
 pub struct FaultSpec {
-    /// What is injected.
+    /// The fault.
     pub inject: FaultKind,
     /// Regions, servers, pairs of regions, streams or populations.
     pub target: OneOrMany,
@@ -278,7 +278,7 @@ impl OneOrMany {
 pub struct StrategySpec {
     /// Its name in the report.
     pub name: String,
-    /// What it changes, by path: `{ "clients.geo.warm_standby" = true }`.
+    /// Values that it changes, by path: `{ "clients.geo.warm_standby" = true }`.
     #[serde(default)]
     pub set: BTreeMap<String, toml::Value>,
 }

@@ -1,3 +1,5 @@
+//! Which links a fault selects, and how several faults combine.
+
 use super::*;
 use crate::topology::Topology;
 

@@ -1,3 +1,5 @@
+//! How effects on one path combine.
+
 use super::*;
 
 const BASE: Duration = Duration::from_millis(10);
