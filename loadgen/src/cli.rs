@@ -8,7 +8,7 @@ use nats_geo::dns::{Dns, Resolver};
 
 use crate::ctl::opts::{CtlOpts, WaitOpts};
 use crate::look::opts::{GraphOpts, OverviewOpts, StreamsOpts};
-use crate::scenario_command::opts::{ReportOpts, RunOpts, ScenariosOpts};
+use crate::scenario_command::opts::{CompareOpts, ReportOpts, RunOpts, ScenariosOpts};
 use crate::topology::RttOverride;
 use crate::topology_command::opts::TopologyCommand;
 use crate::up::opts::UpOpts;
@@ -110,6 +110,8 @@ pub enum Command {
     Scenarios(ScenariosOpts),
     /// Write the reports of an earlier run again
     Report(ReportOpts),
+    /// Compare the reports of runs: which differences are larger than their spread?
+    Compare(CompareOpts),
     /// Start the super-cluster and keep it running until Ctrl-C
     Up(UpOpts),
     /// Break or heal, from another terminal, a super-cluster that is up

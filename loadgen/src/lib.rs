@@ -65,6 +65,7 @@ pub fn run_to_exit_code(task: Task) -> ExitCode {
             Task::Run(plan) => play(*plan).await,
             Task::Scenarios(opts) => print_or_fail(async { scenario_command::scenarios(&opts) }).await,
             Task::Report(opts) => compute(move || scenario_command::again(&opts.folder, opts.details)).await,
+            Task::Compare(opts) => compute(move || scenario_command::compare(&opts.folders)).await,
             Task::Up(plan) => stay_up(*plan).await,
             Task::Simulate(plan) => simulate(plan).await,
             Task::Detectors(plan) => compare_detectors(plan).await,

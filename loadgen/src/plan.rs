@@ -15,7 +15,7 @@ use crate::dns::DnsPlan;
 use crate::look::LookPlan;
 use crate::look::connect::LoginError;
 use crate::scenario_command;
-use crate::scenario_command::opts::{ReportOpts, ScenariosOpts};
+use crate::scenario_command::opts::{CompareOpts, ReportOpts, ScenariosOpts};
 use crate::simulate::plan::SimulatePlan;
 use crate::topology::{ParseRttError, RttTable, Topology, TopologyError, UnknownPairError};
 use crate::topology_command::load::LoadError;
@@ -220,6 +220,8 @@ pub enum Task {
     Scenarios(ScenariosOpts),
     /// Write reports again.
     Report(ReportOpts),
+    /// Compare reports.
+    Compare(CompareOpts),
     /// Start a super-cluster and keep it up.
     Up(Box<UpPlan>),
     /// Play a herd in simulated time.
@@ -250,6 +252,7 @@ pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<T
         }
         Some(Command::Scenarios(opts)) => Task::Scenarios(opts),
         Some(Command::Report(opts)) => Task::Report(opts),
+        Some(Command::Compare(opts)) => Task::Compare(opts),
         Some(Command::Up(opts)) => Task::Up(Box::new(UpPlan::new(opts)?)),
         Some(Command::Simulate(opts)) => Task::Simulate(SimulatePlan::new(opts)?),
         Some(Command::Detectors(opts)) => Task::Detectors(DetectorsPlan::new(opts)),

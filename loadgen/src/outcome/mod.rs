@@ -1,9 +1,12 @@
 //! What came of a scenario: figures, thresholds, verdict, and the reports in all their forms.
 //!
 //! Owns the figures (`failovers`, `figures`), the judgement (`judge`), the model of `report.json` (`model`, `build`), its
-//! sentences (`sentences`), and its renderings (`text`, `html`, `markdown`, `junit`). Must not know servers or clocks: it sees recordings.
+//! sentences (`sentences`), its renderings (`text`, `html`, `markdown`, `junit`, `csv`), and differences of runs
+//! (`compare`). Must not know servers or clocks: it sees recordings.
 
 mod build;
+mod compare;
+mod csv;
 mod failovers;
 mod figures;
 mod html;
@@ -15,6 +18,8 @@ mod sentences;
 mod text;
 
 pub use build::{Environment, Played, build};
+pub use compare::compare;
+pub use csv::{to_csv, to_ndjson};
 pub use html::to_html;
 pub use junit::to_junit;
 pub use markdown::to_markdown;

@@ -10,7 +10,7 @@ mod write;
 
 pub use load::LoadError;
 pub use run::{Plan, RunError, run};
-pub use write::{WriteError, again};
+pub use write::{WriteError, again, compare};
 
 use crate::scenario::{PRESETS, Preset};
 use opts::ScenariosOpts;

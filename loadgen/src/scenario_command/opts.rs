@@ -75,6 +75,14 @@ pub struct ScenariosOpts {
     pub show: Option<String>,
 }
 
+/// Options of `loadgen compare`.
+#[derive(Args, Clone, Debug)]
+pub struct CompareOpts {
+    /// Compare the reports in these folders with the one in the first
+    #[arg(value_name = "DIR", num_args = 2.., required = true)]
+    pub folders: Vec<PathBuf>,
+}
+
 /// Options of `loadgen report`.
 #[derive(Args, Clone, Debug)]
 pub struct ReportOpts {

@@ -5,7 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::outcome::model::VERSION;
-use crate::outcome::{Report, to_details, to_html, to_junit, to_markdown, to_text};
+use crate::outcome::{
+    Report, compare as differences, to_csv, to_details, to_html, to_junit, to_markdown, to_ndjson, to_text,
+};
 
 /// Why the reports could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -52,15 +54,28 @@ pub(super) fn write_timeline(folder: &Path, svg: &str) -> Result<(), WriteError>
 /// # Errors
 /// There is no report.
 pub fn again(folder: &Path, details: bool) -> Result<String, WriteError> {
-    let path = folder.join("report.json");
-    let text = fs::read_to_string(&path).map_err(|error| WriteError::Read { path: path.clone(), error })?;
-    let report: Report = serde_json::from_str(&text).map_err(|error| WriteError::Syntax { path, error })?;
+    let report = read(folder)?;
     write_derived(folder, &report)?;
     let mut text = to_text(&report);
     if details {
         text = format!("{text}\n\n{}", to_details(&report));
     }
     Ok(text)
+}
+
+/// Compares the reports in these folders with the one in the first.
+///
+/// # Errors
+/// There is no report.
+pub fn compare(folders: &[PathBuf]) -> Result<String, WriteError> {
+    let named = |folder: &PathBuf| Ok((folder.display().to_string(), read(folder)?));
+    Ok(differences(&folders.iter().map(named).collect::<Result<Vec<_>, WriteError>>()?))
+}
+
+fn read(folder: &Path) -> Result<Report, WriteError> {
+    let path = folder.join("report.json");
+    let text = fs::read_to_string(&path).map_err(|error| WriteError::Read { path: path.clone(), error })?;
+    serde_json::from_str(&text).map_err(|error| WriteError::Syntax { path, error })
 }
 
 /// The report as JSON, indented.
@@ -73,6 +88,8 @@ fn write_derived(folder: &Path, report: &Report) -> Result<(), WriteError> {
     write(folder, "report.html", &to_html(report))?;
     write(folder, "report.md", &to_markdown(report))?;
     write(folder, "junit.xml", &to_junit(report))?;
+    write(folder, "failovers.csv", &to_csv(report))?;
+    write(folder, "series.ndjson", &to_ndjson(report))?;
     write(folder, "report.txt", &format!("{}\n\n{}\n", to_text(report), to_details(report)))
 }
 
