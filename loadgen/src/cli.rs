@@ -112,6 +112,8 @@ pub enum Command {
     Report(ReportOpts),
     /// Compare the reports of runs: which differences are larger than their spread?
     Compare(CompareOpts),
+    /// Test the measurement: inject known losses, duplicates and delays, and see whether it sees them
+    Selftest,
     /// Start the super-cluster and keep it running until Ctrl-C
     Up(UpOpts),
     /// Break or heal, from another terminal, a super-cluster that is up

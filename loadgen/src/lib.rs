@@ -29,6 +29,7 @@ pub mod scenario;
 pub mod scenario_command;
 pub mod secret;
 mod seed;
+pub mod selftest;
 pub mod simulate;
 mod toml_file;
 pub mod topology;
@@ -43,6 +44,7 @@ use detectors::plan::DetectorsPlan;
 use dns::DnsPlan;
 use look::LookPlan;
 use plan::{Plan, Task};
+use report::model::Verdict;
 use report::text;
 use simulate::SimulateError;
 use simulate::plan::SimulatePlan;
@@ -66,6 +68,7 @@ pub fn run_to_exit_code(task: Task) -> ExitCode {
             Task::Scenarios(opts) => print_or_fail(async { scenario_command::scenarios(&opts) }).await,
             Task::Report(opts) => compute(move || scenario_command::again(&opts.folder, opts.details)).await,
             Task::Compare(opts) => compute(move || scenario_command::compare(&opts.folders)).await,
+            Task::Selftest => test_itself().await,
             Task::Up(plan) => stay_up(*plan).await,
             Task::Simulate(plan) => simulate(plan).await,
             Task::Detectors(plan) => compare_detectors(plan).await,
@@ -101,6 +104,22 @@ async fn play(plan: scenario_command::Plan) -> ExitCode {
             Ok((text, verdict)) => {
                 println!("{text}");
                 ExitCode::from(verdict.exit_code())
+            }
+            Err(error) => failed(&error),
+        },
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("loadgen: interrupted");
+            ExitCode::from(INTERRUPTED)
+        }
+    }
+}
+
+async fn test_itself() -> ExitCode {
+    tokio::select! {
+        result = selftest::run() => match result {
+            Ok((text, all_seen)) => {
+                println!("{text}");
+                ExitCode::from(if all_seen { 0 } else { Verdict::Fail.exit_code() })
             }
             Err(error) => failed(&error),
         },

@@ -222,6 +222,8 @@ pub enum Task {
     Report(ReportOpts),
     /// Compare reports.
     Compare(CompareOpts),
+    /// Test the measurement.
+    Selftest,
     /// Start a super-cluster and keep it up.
     Up(Box<UpPlan>),
     /// Play a herd in simulated time.
@@ -253,6 +255,7 @@ pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<T
         Some(Command::Scenarios(opts)) => Task::Scenarios(opts),
         Some(Command::Report(opts)) => Task::Report(opts),
         Some(Command::Compare(opts)) => Task::Compare(opts),
+        Some(Command::Selftest) => Task::Selftest,
         Some(Command::Up(opts)) => Task::Up(Box::new(UpPlan::new(opts)?)),
         Some(Command::Simulate(opts)) => Task::Simulate(SimulatePlan::new(opts)?),
         Some(Command::Detectors(opts)) => Task::Detectors(DetectorsPlan::new(opts)),

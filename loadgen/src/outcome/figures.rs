@@ -17,7 +17,10 @@ pub(super) fn value(scenario: &Scenario, recordings: &[&Recording], threshold: &
     match group {
         "failover" => figures.failover(statistic),
         "requests" => figures.requests(statistic),
-        "latency" => statistic_of(&figures.latencies(), statistic),
+        "latency" => statistic_of(&figures.latencies(|client| &client.ops), statistic),
+        "js" if statistic.starts_with('p') => {
+            statistic_of(&figures.latencies(|client| &client.publishes), statistic)
+        }
         "moves" => figures.moves(statistic),
         "nearest_share" => figures.share_of_time(|client, stay| stay.is_nearest(client)),
         "offline_share" => figures.share_of_time(|_, stay| stay.seat.is_none()),
@@ -93,16 +96,16 @@ impl Figures<'_> {
         }
     }
 
-    fn ops(&self) -> impl Iterator<Item = &Op> {
-        self.clients().flat_map(|(recording, client)| {
+    fn ops<'s>(&'s self, of: impl Fn(&'s ClientRecord) -> &'s Vec<Op> + 's) -> impl Iterator<Item = &'s Op> {
+        self.clients().flat_map(move |(recording, client)| {
             let (from, to) = self.window(recording);
-            client.ops.iter().filter(move |op| op.intended >= from && op.intended < to)
+            of(client).iter().filter(move |op| op.intended >= from && op.intended < to)
         })
     }
 
     /// A request counts where it was due, and its failure where the client noticed it: a fault may take what was on its way.
     fn requests(&self, statistic: &str) -> Option<f64> {
-        let sent = self.ops().count();
+        let sent = self.ops(|client| &client.ops).count();
         let ends = self.clients().flat_map(|(recording, client)| {
             let (from, to) = self.window(recording);
             let is_last = to >= recording.phases.last().map_or(recording.end, |(_, end)| *end);
@@ -117,8 +120,8 @@ impl Figures<'_> {
         }
     }
 
-    fn latencies(&self) -> Sample {
-        self.ops().filter(|op| op.outcome == Outcome::Ok).map(|op| op.done - op.intended).collect()
+    fn latencies<'s>(&'s self, of: impl Fn(&'s ClientRecord) -> &'s Vec<Op> + 's) -> Sample {
+        self.ops(of).filter(|op| op.outcome == Outcome::Ok).map(|op| op.done - op.intended).collect()
     }
 
     fn moves(&self, statistic: &str) -> Option<f64> {

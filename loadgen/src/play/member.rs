@@ -119,7 +119,7 @@ impl Publisher {
 /// Ends a client, after the answers that are on their way.
 pub(super) async fn end(place: Place, member: Member, left: Instant) -> Ended {
     let Member { client, joined, running } = member;
-    let mut ops = Vec::new();
+    let (mut ops, mut publishes) = (Vec::new(), Vec::new());
     let mut ledgers = Vec::new();
     for Running { workload, operations, ledger } in running {
         let done = operations.finish().await;
@@ -128,6 +128,7 @@ pub(super) async fn end(place: Place, member: Member, left: Instant) -> Ended {
             Some((publisher, ledger)) => {
                 let ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 ledgers.push((workload, publisher, ledger));
+                publishes.extend(done);
             }
         }
     }
@@ -138,6 +139,7 @@ pub(super) async fn end(place: Place, member: Member, left: Instant) -> Ended {
         joined,
         left,
         ops,
+        publishes,
         signs: client.signs(),
         seats: client.seats(),
     };

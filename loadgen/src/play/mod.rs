@@ -33,6 +33,7 @@ use crowd::Crowd;
 use inject::Injector;
 use responders::Responders;
 use schedule::{Action, schedule};
+pub use streams::Sabotage;
 use streams::Streams;
 
 /// Why a scenario could not be played.
@@ -78,6 +79,14 @@ pub enum PlayError {
         /// Why.
         reason: String,
     },
+    /// The self-test cannot spoil a stream.
+    #[error("cannot spoil the stream `{stream}`: {reason}")]
+    Sabotage {
+        /// The stream.
+        stream: String,
+        /// Why.
+        reason: String,
+    },
     /// A stream of a workload cannot be made.
     #[error("the stream of workload `{workload}` cannot be created in {region}: {reason}")]
     Stream {
@@ -99,6 +108,7 @@ pub async fn play(
     start: StartOptions,
     seed: u64,
     progress: &Progress,
+    sabotage: Sabotage,
 ) -> Result<Recording, PlayError> {
     progress.doing("starting the super-cluster");
     let mut cluster = SuperCluster::start(start).await?;
@@ -145,6 +155,7 @@ pub async fn play(
     let after = ProcessorTime::now();
     progress.doing("waiting for what is on its way");
     let (clients, published) = crowd.finish().await;
+    streams.sabotage(&cluster, sabotage).await?;
     let messages = streams.verify(&cluster, &published).await;
     leaks.extend(cluster.leaks().await?);
     responders.end().await;

@@ -60,6 +60,8 @@ pub struct ClientRecord {
     pub left: Instant,
     /// Its requests.
     pub ops: Vec<Op>,
+    /// Its publishes to streams.
+    pub publishes: Vec<Op>,
     /// What it noticed.
     pub signs: Vec<(Instant, Sign)>,
     /// Where it was connected, since when.

@@ -24,6 +24,21 @@ pub(super) struct Streams {
 struct Target {
     subject: String,
     streams: Vec<String>,
+    /// How long the streams may need to have everything.
+    patience: Duration,
+}
+
+/// A known fault of the measurement itself: the self-test must see it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sabotage {
+    /// None.
+    None,
+    /// So many messages vanish from each stream.
+    Lose(u64),
+    /// So many messages are in each stream twice.
+    Duplicate(u64),
+    /// The streams cannot be read.
+    Blind,
 }
 
 /// What the clients of one population published, by publisher.
@@ -40,7 +55,11 @@ impl Streams {
         let wanted = scenario.workloads.iter().enumerate();
         for (index, workload) in wanted.filter(|(_, workload)| workload.kind == WorkloadKind::Jetstream) {
             if let Some(own) = &workload.own {
-                let target = Target { subject: own.subject.clone(), streams: own.streams.clone() };
+                let target = Target {
+                    subject: own.subject.clone(),
+                    streams: own.streams.clone(),
+                    patience: CATCH_UP_LIMIT,
+                };
                 streams.insert(index, target);
                 continue;
             }
@@ -61,7 +80,7 @@ impl Streams {
             };
             let created = jetstream::new(client).create_stream(config).await;
             created.map_err(|error| failed(error.to_string()))?;
-            streams.insert(index, Target { subject, streams: vec![name] });
+            streams.insert(index, Target { subject, streams: vec![name], patience: READ_LIMIT });
         }
         Ok(Self { streams })
     }
@@ -69,6 +88,18 @@ impl Streams {
     /// The subject that the clients of a workload publish to, if it has a stream.
     pub(super) fn subject(&self, workload: usize) -> Option<&str> {
         self.streams.get(&workload).map(|target| target.subject.as_str())
+    }
+
+    /// Does to the streams what the self-test must see.
+    pub(super) async fn sabotage(&self, cluster: &SuperCluster, sabotage: Sabotage) -> Result<(), PlayError> {
+        for (target, stream) in
+            self.streams.values().flat_map(|it| it.streams.iter().map(move |name| (it, name)))
+        {
+            spoil(cluster, &target.subject, stream, sabotage)
+                .await
+                .map_err(|reason| PlayError::Sabotage { stream: stream.clone(), reason })?;
+        }
+        Ok(())
     }
 
     /// Reads every stream, and holds it against what was published.
@@ -81,7 +112,7 @@ impl Streams {
                 let mut ledgers: Ledgers = of_workload
                     .map(|((_, it, publisher), ledger)| ((*it, *publisher), ledger.clone()))
                     .collect();
-                let unverified = read_all(cluster, stream, &mut ledgers).await.err();
+                let unverified = read_all(cluster, stream, target.patience, &mut ledgers).await.err();
                 let mut sums: BTreeMap<usize, Totals> = BTreeMap::new();
                 for ((population, _), ledger) in &ledgers {
                     sums.entry(*population).or_default().add(&ledger.totals());
@@ -99,13 +130,52 @@ impl Streams {
     }
 }
 
+async fn spoil(
+    cluster: &SuperCluster,
+    subject: &str,
+    stream: &str,
+    sabotage: Sabotage,
+) -> Result<(), String> {
+    if sabotage == Sabotage::None {
+        return Ok(());
+    }
+    let client = cluster.application_client().await.map_err(|error| error.to_string())?;
+    let context = jetstream::new(client);
+    let found = context.get_stream(stream).await.map_err(|error| error.to_string())?;
+    match sabotage {
+        Sabotage::None => {}
+        Sabotage::Lose(count) => {
+            for sequence in 1..=count {
+                found.delete_message(sequence).await.map_err(|error| error.to_string())?;
+            }
+        }
+        Sabotage::Duplicate(count) => {
+            for sequence in 1..=count {
+                let message = found.get_raw_message(sequence).await.map_err(|error| error.to_string())?;
+                let published = context.publish(format!("{subject}.again"), message.payload).await;
+                let published = published.map_err(|error| error.to_string())?;
+                published.await.map_err(|error| error.to_string())?;
+            }
+        }
+        Sabotage::Blind => {
+            context.delete_stream(stream).await.map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(())
+}
+
 /// By population and publisher.
 type Ledgers = BTreeMap<(usize, u64), Ledger>;
 
 /// Reads a stream until it has everything, or nothing new for some time: a stream that collects from others may be behind.
-async fn read_all(cluster: &SuperCluster, stream: &str, ledgers: &mut Ledgers) -> Result<(), String> {
+async fn read_all(
+    cluster: &SuperCluster,
+    stream: &str,
+    patience: Duration,
+    ledgers: &mut Ledgers,
+) -> Result<(), String> {
     let begun = ledgers.clone();
-    let deadline = clock::now() + CATCH_UP_LIMIT;
+    let deadline = clock::now() + patience;
     loop {
         let mut read = begun.clone();
         let result = read_once(cluster, stream, &mut read).await;

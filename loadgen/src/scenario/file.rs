@@ -2,6 +2,7 @@
 
 use toml::Value;
 
+use super::chaos::chaos;
 use super::check;
 use super::fault::FaultKind;
 use super::overrides::{self, Override};
@@ -20,6 +21,8 @@ pub struct Inputs {
     pub overrides: Vec<Override>,
     /// `--fault`: besides those of the file.
     pub faults: Vec<FaultSpec>,
+    /// `--chaos`: faults that this seed draws.
+    pub chaos: Option<u64>,
     /// `--threshold`: besides those of the file.
     pub thresholds: Vec<Threshold>,
     /// `--topology`: instead of the file's.
@@ -77,11 +80,11 @@ pub fn from_toml(
     };
     for (name, document) in variants {
         let made = read(document).map_err(|problem| vec![problem]).and_then(|mut spec| {
-            add(&mut spec, inputs);
             let topology = match &inputs.topology {
                 Some(topology) => topology.clone(),
                 None => topology_of(&spec, &topology)?,
             };
+            add(&mut spec, inputs, &topology);
             check::run(spec, topology, file, &inputs.thresholds)
         });
         match made {
@@ -167,8 +170,12 @@ fn read(document: toml::Table) -> Result<ScenarioSpec, Problem> {
     })
 }
 
-fn add(spec: &mut ScenarioSpec, inputs: &Inputs) {
+fn add(spec: &mut ScenarioSpec, inputs: &Inputs, topology: &Topology) {
     spec.fault.extend(inputs.faults.iter().cloned());
+    if let Some(seed) = inputs.chaos {
+        let lasts = spec.phase.iter().map(|phase| phase.lasts.duration()).sum();
+        spec.fault.extend(chaos(seed, lasts, topology));
+    }
 }
 
 fn topology_of(

@@ -1,8 +1,10 @@
 //! Scenarios: a super-cluster, its clients and workloads, what breaks when, and what must hold.
 //!
-//! Owns the files (`spec`, `file`, `overrides`), their checks (`check`, `problem`), the catalogue of faults (`fault`, `fault_options`), the
-//! thresholds (`threshold`) and the timeline (`timeline`). Pure: it must not start servers or read clocks; `play` does that.
+//! Owns the files (`spec`, `file`, `overrides`), their checks (`check`, `problem`), the catalogue of faults (`fault`,
+//! `fault_options`), faults that a seed draws (`chaos`), the thresholds (`threshold`) and the timeline (`timeline`). Pure: it must
+//! not start servers or read clocks; `play` does that.
 
+mod chaos;
 mod check;
 mod fault;
 mod fault_options;
@@ -17,6 +19,7 @@ mod timeline;
 
 use std::time::Duration;
 
+pub use chaos::chaos;
 pub use fault::{ALL_FAULTS, FaultKind, META, ParseFaultError, TargetKind};
 pub use fault_options::{Direction, FaultOptions, Links, Order, ReplaceBy};
 pub use file::{Inputs, TopologySource, from_toml};

@@ -45,7 +45,7 @@ const fn metric(
 }
 
 /// All of them, in the order of the reference.
-pub const METRICS: [Metric; 20] = [
+pub const METRICS: [Metric; 22] = [
     metric(
         "failover.p50",
         Unit::Time,
@@ -104,6 +104,14 @@ pub const METRICS: [Metric; 20] = [
         true,
         "most new connections at one server within one second, against an even share of the clients",
     ),
+    metric(
+        "js.p50",
+        Unit::Time,
+        OPERATIONS,
+        true,
+        "median time from when a publish was due to its acknowledgement",
+    ),
+    metric("js.p99", Unit::Time, OPERATIONS, true, "99th percentile of the same"),
     metric("js.acknowledged", Unit::Count, MESSAGES, false, "publishes that a stream acknowledged"),
     metric("js.failed", Unit::Count, MESSAGES, false, "publishes without an acknowledgement"),
     metric(

@@ -51,6 +51,7 @@ pub(super) fn load(opts: &RunOpts) -> Result<Vec<Strategy>, LoadError> {
         env: opts.env.as_deref().map(env).transpose()?.unwrap_or_default(),
         overrides: opts.set.clone(),
         faults: opts.fault.clone(),
+        chaos: opts.chaos,
         thresholds: opts.threshold.clone(),
         topology: opts.topology.as_deref().map(load_topology).transpose()?,
     };

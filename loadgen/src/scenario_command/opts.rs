@@ -26,6 +26,10 @@ pub struct RunOpts {
     #[arg(long, value_name = "KIND:TARGET@AT/FOR")]
     pub fault: Vec<FaultSpec>,
 
+    /// Add faults that this seed draws, one after the other
+    #[arg(long, value_name = "SEED")]
+    pub chaos: Option<u64>,
+
     /// Add a threshold, as in `failover.p90{region=lon} < 200ms`; repeatable
     #[arg(long, value_name = "METRIC<BOUND")]
     pub threshold: Vec<Threshold>,

@@ -13,7 +13,7 @@ use super::write::{WriteError, write_all, write_timeline};
 use crate::clock;
 use crate::cluster::StartOptions;
 use crate::outcome::{Environment, Played, Report, build, to_details, to_text};
-use crate::play::{PlayError, play, steps};
+use crate::play::{PlayError, Sabotage, play, steps};
 use crate::progress::Progress;
 use crate::report::model::Verdict;
 use crate::scenario::{Strategy, to_svg, to_text as timeline};
@@ -85,7 +85,7 @@ pub async fn run(plan: Plan) -> Result<(String, Verdict), RunError> {
             start.keep = opts.keep;
             // Each repetition makes other choices, and every strategy the same ones.
             let seed = seed.wrapping_add(repetition.into());
-            recordings.push(play(&strategy.scenario, start, seed, &progress).await?);
+            recordings.push(play(&strategy.scenario, start, seed, &progress, Sabotage::None).await?);
             progress.finish();
         }
         played.push(Played { strategy, recordings });
