@@ -1,3 +1,5 @@
+//! Which paths links mean, and how faults of links combine.
+
 use super::*;
 use crate::topology::Topology;
 

@@ -1,3 +1,5 @@
+//! How effects on one path combine, and their limits.
+
 use super::*;
 
 const BASE: Duration = Duration::from_millis(10);
