@@ -294,6 +294,25 @@ async fn a_blackhole_is_silent_and_closes_nothing_until_it_heals() {
 }
 
 #[tokio::test]
+async fn a_fault_that_ends_at_once_is_not_missed() {
+    let (wan, server) = (Wan::start().unwrap(), Echo::start_anywhere().await);
+    for (effect, is_reset) in [
+        (LinkEffect::Silence(Silence::Both), true),
+        (LinkEffect::AcceptSilent, true),
+        (LinkEffect::Reset, true),
+        (LinkEffect::Close, false),
+    ] {
+        let path = open(&wan, server.addr, Duration::ZERO);
+        let mut stream = connect(&path).await;
+        path.impose(Conditions::of(&[effect]));
+        path.impose(Conditions::default());
+        let read = timeout(LIMIT, stream.read(&mut [0])).await.expect("it lives on");
+        assert_eq!(read.map_err(|error| error.kind()).ok(), (!is_reset).then_some(0), "{effect:?}");
+        connect(&path).await;
+    }
+}
+
+#[tokio::test]
 async fn a_dial_that_gave_up_in_the_dark_never_reaches_the_server() {
     let wan = Wan::start().unwrap();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

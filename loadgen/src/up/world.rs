@@ -40,7 +40,7 @@ pub struct RegionView {
 pub struct ServerView {
     /// Its name, such as `lon-1`.
     pub name: String,
-    /// `up`, `dead`, `paused` or `a lame duck`.
+    /// `up`, `dead`, `paused`, `ending` after SIGTERM, or `a lame duck`.
     pub state: String,
 }
 

@@ -137,7 +137,11 @@ pub(crate) async fn is_refused(addr: &str) -> bool {
 
 /// How a connection goes on that was just dialled and hears no INFO.
 pub(crate) async fn dial(addr: &str, limit: Duration) -> Seen {
-    let mut stream = TcpStream::connect(addr).await.unwrap();
+    let mut stream = match TcpStream::connect(addr).await {
+        Ok(stream) => stream,
+        // On a busy machine, the RST is there before this end has noticed the handshake.
+        Err(error) => return RawClient::seen(&error),
+    };
     let mut byte = [0];
     match timeout(limit, stream.read(&mut byte)).await {
         Err(_elapsed) => Seen::Silence,

@@ -1,4 +1,4 @@
-//! Which links a fault selects, and how several faults combine.
+//! Which paths links mean, and how faults of links combine.
 
 use super::*;
 use crate::topology::Topology;

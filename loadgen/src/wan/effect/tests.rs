@@ -1,4 +1,4 @@
-//! How effects on one path combine.
+//! How effects on one path combine, and their limits.
 
 use super::*;
 
