@@ -10,12 +10,16 @@ help: ## Show this list
 # ~/.cache/nats-geo) unless one is on PATH, what makes WebAssembly, docker-compose, Chromium, Firefox and WebKitGTK.
 test: test-rust test-web test-js test-browser ## Run all tests; installs what they need
 
-# Tests that start servers measure times, so they run one after the other.
+# Tests that measure times run one after the other. The tutorials of the book and the tests of topologies measure none, so
+# they run side by side.
 test-rust: ## Run the tests of all crates, on real servers; installs docker-compose, which reads rendered files
 	.ci/compose
 	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
 	cargo test --workspace --lib --bins && \
-	cargo test --workspace --test '*' -- --test-threads=1 && \
+	cargo test --workspace --test '*' --no-run && \
+	.ci/side-by-side "cargo test -p nats-geo-tests --test book -- --test-threads=1" \
+	  "cargo test -p loadgen --test topologies --test rendering --test look -- --test-threads=1" && \
+	.ci/tests-but book topologies rendering look && \
 	cargo test --workspace --doc
 
 test-web: ## Run the engine in a page, a worker and a service worker of Chromium; installs what it needs

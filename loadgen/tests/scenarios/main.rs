@@ -5,3 +5,7 @@ mod bad_files;
 mod shipped;
 #[path = "../support/bad_files.rs"]
 mod support;
+mod whole;
+
+/// One at a time: each measures times.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

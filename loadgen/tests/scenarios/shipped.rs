@@ -7,8 +7,7 @@ use loadgen::cli::{Command, Opts};
 use loadgen::scenario_command::{Plan, run};
 use serde_json::Value;
 
-/// One at a time: each measures times.
-static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+use crate::TURN;
 
 /// Plays a scenario with more options, and returns its report.
 async fn play(name: &str, more: &[&str]) -> Value {
