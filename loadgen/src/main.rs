@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use loadgen::plan::{UsageError, task_from};
+use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(FILTER)))
         .with_writer(std::io::stderr)
         .init();
     match task_from(std::env::args_os()) {
@@ -22,6 +23,9 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// async-nats reports every connection that ends, which is what loadgen makes happen. `RUST_LOG` shows more.
+const FILTER: &str = "error,async_nats=off";
 
 /// As in every Unix tool.
 const USAGE: u8 = 2;

@@ -56,7 +56,7 @@ impl TomlFile<'_> {
 
 /// The parser speaks of Rust's types.
 pub(crate) fn in_plain_words(message: &str) -> String {
-    let numbers = [("u8", "255"), ("u16", "65535"), ("u32", "4294967295")];
+    let numbers = [("u8", "255"), ("u16", "65535"), ("u32", "4294967295"), ("u64", "9223372036854775807")];
     numbers.into_iter().fold(message.to_owned(), |text, (kind, most)| {
         text.replace(&format!("expected {kind}"), &format!("expected a whole number from 0 to {most}"))
     })

@@ -3,7 +3,7 @@
 use toml::Value;
 
 use super::chaos::chaos;
-use super::check;
+use super::check::{self, More};
 use super::fault::FaultKind;
 use super::overrides::{self, Override};
 use super::problem::{Problem, ProblemKind, ScenarioError};
@@ -63,8 +63,11 @@ pub fn from_toml(
     topology: impl Fn(TopologySource<'_>) -> Result<Topology, String>,
 ) -> Result<Vec<Strategy>, ScenarioError> {
     let lines = TomlFile { text, name: file };
-    let located =
-        |problems| ScenarioError::located(problems, |problem: &Problem| lines.place_of(&problem.key));
+    let place = |problem: &Problem| {
+        // An option is no part of the file.
+        if problem.key.starts_with("--") { String::new() } else { lines.place_of(&problem.key) }
+    };
+    let located = |problems| ScenarioError::located(problems, place);
     let mut document: toml::Table = toml::from_str(text).map_err(|error| {
         let SyntaxProblem { place, key, message } = lines.syntax(&error);
         ScenarioError::located(vec![Problem { key, kind: ProblemKind::Syntax(message) }], |_| place.clone())
@@ -79,13 +82,13 @@ pub fn from_toml(
         variants(&spec, &document, &mut problems)
     };
     for (name, document) in variants {
-        let made = read(document).map_err(|problem| vec![problem]).and_then(|mut spec| {
+        let made = read(document).map_err(|problem| vec![problem]).and_then(|spec| {
             let topology = match &inputs.topology {
                 Some(topology) => topology.clone(),
                 None => topology_of(&spec, &topology)?,
             };
-            add(&mut spec, inputs, &topology);
-            check::run(spec, topology, file, &inputs.thresholds)
+            let more = More { faults: faults(&spec, inputs, &topology), thresholds: &inputs.thresholds };
+            check::run(spec, topology, file, &more)
         });
         match made {
             Ok(scenario) => strategies.push(Strategy { name, scenario }),
@@ -121,7 +124,7 @@ fn fill_in(document: &mut toml::Table, inputs: &Inputs) -> Result<(), Vec<Proble
         } else {
             let known = variables.keys().cloned().collect();
             let kind = ProblemKind::UnusedVariable { name: name.clone(), known };
-            problems.push(Problem { key: String::new(), kind });
+            problems.push(Problem { key: "--env".to_owned(), kind });
         }
     }
     let mut unknown = Vec::new();
@@ -132,7 +135,7 @@ fn fill_in(document: &mut toml::Table, inputs: &Inputs) -> Result<(), Vec<Proble
     problems.extend(unknown.into_iter().map(of_variable));
     for change in &inputs.overrides {
         if let Err(path) = overrides::apply(document, change) {
-            problems.push(Problem { key: String::new(), kind: ProblemKind::NoSuchPath(path) });
+            problems.push(Problem { key: "--set".to_owned(), kind: ProblemKind::NoSuchPath(path) });
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }
@@ -170,12 +173,11 @@ fn read(document: toml::Table) -> Result<ScenarioSpec, Problem> {
     })
 }
 
-fn add(spec: &mut ScenarioSpec, inputs: &Inputs, topology: &Topology) {
-    spec.fault.extend(inputs.faults.iter().cloned());
-    if let Some(seed) = inputs.chaos {
-        let lasts = spec.phase.iter().map(|phase| phase.lasts.duration()).sum();
-        spec.fault.extend(chaos(seed, lasts, topology));
-    }
+/// Those of the command line.
+fn faults(spec: &ScenarioSpec, inputs: &Inputs, topology: &Topology) -> Vec<FaultSpec> {
+    let lasts = spec.phase.iter().map(|phase| phase.lasts.duration()).sum();
+    let drawn = inputs.chaos.map(|seed| chaos(seed, lasts, topology));
+    inputs.faults.iter().cloned().chain(drawn.into_iter().flatten()).collect()
 }
 
 fn topology_of(

@@ -21,8 +21,13 @@ pub(super) struct Context<'a> {
 impl Context<'_> {
     pub(super) fn fault(&self, key: &str, spec: &FaultSpec, found: &mut Found) -> Option<TimedFault> {
         let before = found.0.len();
-        let sub =
-            |name: &str| if key.starts_with("faults[") { key.to_owned() } else { format!("{key}.{name}") };
+        let sub = |name: &str| {
+            if key.starts_with("faults[") || key.starts_with("--") {
+                key.to_owned()
+            } else {
+                format!("{key}.{name}")
+            }
+        };
         let kind = spec.inject;
         let targets = self.targets(&sub("target"), spec, found);
         for option in spec.options.given() {

@@ -15,12 +15,18 @@ use crate::topology::Topology;
 use clients::{joins_later, population, workload};
 use faults::Context;
 
+/// What the command line adds to a file.
+pub(super) struct More<'a> {
+    pub(super) faults: Vec<FaultSpec>,
+    pub(super) thresholds: &'a [Threshold],
+}
+
 /// Checks a file, and fills in what it leaves out.
 pub(super) fn run(
     spec: ScenarioSpec,
     topology: Topology,
     file: &str,
-    more_thresholds: &[Threshold],
+    more: &More<'_>,
 ) -> Result<Scenario, Vec<Problem>> {
     let mut found = Found::default();
     if !(1..=100).contains(&spec.repeat) {
@@ -61,8 +67,12 @@ pub(super) fn run(
             Err(error) => found.push(&key, error.into()),
         }
     }
+    for fault in &more.faults {
+        let key = format!("--fault {}:{}", fault.inject, fault.target.to_vec().join("+"));
+        faults.extend(context.fault(&key, fault, &mut found));
+    }
     faults.sort_by_key(|fault| fault.at);
-    let thresholds = thresholds(&spec, more_thresholds, &context, &workloads, &mut found);
+    let thresholds = thresholds(&spec, more.thresholds, &context, &workloads, &mut found);
     if !found.0.is_empty() {
         return Err(found.0);
     }
@@ -100,7 +110,7 @@ fn thresholds(
         }
     }
     for threshold in more {
-        context.labels("", threshold, workloads, found);
+        context.labels("--threshold", threshold, workloads, found);
         thresholds.push(threshold.clone());
     }
     thresholds
