@@ -1,5 +1,6 @@
 //! `report.json` of a scenario. A change that breaks readers raises the version.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::report::model::Verdict;
@@ -9,7 +10,7 @@ pub const VERSION: u32 = 3;
 
 /// A scenario that was played. Times are seconds since the start of a run, unless the name says otherwise; `null` means that
 /// it was not measured.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Report {
     /// The version of this format.
     pub version: u32,
@@ -48,7 +49,7 @@ pub struct Report {
 }
 
 /// Where a scenario ran.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct EnvironmentRow {
     /// Version of loadgen.
     pub loadgen: String,
@@ -65,7 +66,7 @@ pub struct EnvironmentRow {
 }
 
 /// A version of nats-server.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct NatsServerRow {
     /// The version.
     pub version: String,
@@ -74,7 +75,7 @@ pub struct NatsServerRow {
 }
 
 /// A server.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct ServerRow {
     /// Its name.
     pub name: String,
@@ -83,7 +84,7 @@ pub struct ServerRow {
 }
 
 /// A distance.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct RttRow {
     /// A region.
     pub a: String,
@@ -94,7 +95,7 @@ pub struct RttRow {
 }
 
 /// A threshold.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct ThresholdRow {
     /// As it was written, after the name of the strategy.
     pub text: String,
@@ -105,7 +106,7 @@ pub struct ThresholdRow {
 }
 
 /// One play.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct RunRow {
     /// Name of the strategy; empty, if there is none.
     pub strategy: String,
@@ -134,7 +135,7 @@ pub struct RunRow {
 }
 
 /// A part of the timeline.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct PhaseRow {
     /// Its name.
     pub name: String,
@@ -145,7 +146,7 @@ pub struct PhaseRow {
 }
 
 /// A fault as it happened.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct FaultRow {
     /// Its number.
     pub id: usize,
@@ -158,7 +159,7 @@ pub struct FaultRow {
 }
 
 /// Requests of a population in a region, by slots.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct SeriesRow {
     /// The population.
     pub population: String,
@@ -177,7 +178,7 @@ pub struct SeriesRow {
 }
 
 /// A client.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct ClientRow {
     /// Its population.
     pub population: String,
@@ -190,7 +191,7 @@ pub struct ClientRow {
 }
 
 /// A (fault, client) pair.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct FailoverRow {
     /// Number of the fault.
     pub fault: usize,
@@ -219,7 +220,7 @@ pub struct FailoverRow {
 }
 
 /// Response times between two regions.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct MatrixRow {
     /// The phase.
     pub phase: String,
@@ -236,7 +237,7 @@ pub struct MatrixRow {
 }
 
 /// Numbered messages of a workload and a population.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct LedgerRow {
     /// The workload.
     pub workload: String,

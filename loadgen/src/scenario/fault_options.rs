@@ -3,13 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::seconds;
 use crate::topology::{ByteSize, Span};
 
 /// Options of faults. Each kind takes some of them.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct FaultOptions {
     /// So many servers of each region, chosen by the seed. Default: all.
@@ -41,7 +42,7 @@ pub struct FaultOptions {
 }
 
 /// Links that a fault hits.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Links {
     /// All of them.
@@ -54,7 +55,7 @@ pub enum Links {
 }
 
 /// Bytes that are lost.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// All of them.
@@ -67,7 +68,7 @@ pub enum Direction {
 }
 
 /// How a server is replaced.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReplaceBy {
     /// Announced, with a grace period.
@@ -78,7 +79,7 @@ pub enum ReplaceBy {
 }
 
 /// Batches of a rolling replacement.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
     /// One server at a time.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::fault::FaultKind;
@@ -9,7 +10,7 @@ use super::fault_options::FaultOptions;
 use crate::topology::{ByteSize, Span};
 
 /// A scenario file.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScenarioSpec {
     /// One line that says what happens.
@@ -26,6 +27,7 @@ pub struct ScenarioSpec {
     pub repeat: u16,
     /// Values of `${NAME}` in this file; an env file changes them.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     pub variables: BTreeMap<String, toml::Value>,
     /// Populations of clients.
     #[serde(default)]
@@ -51,7 +53,7 @@ pub struct ScenarioSpec {
 }
 
 /// Where the topology comes from.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "write the name of a preset, a path, or a table with the keys of a topology file"
@@ -60,11 +62,11 @@ pub enum TopologyRef {
     /// A preset or a file.
     Name(String),
     /// The keys of a topology file.
-    Inline(toml::Table),
+    Inline(#[schemars(with = "BTreeMap<String, serde_json::Value>")] toml::Table),
 }
 
 /// A population of clients.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientsSpec {
     /// Its name in workloads, thresholds and reports. Default: its kind.
@@ -88,7 +90,7 @@ pub struct ClientsSpec {
 }
 
 /// Kinds of clients.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClientKind {
     /// nats-geo.
@@ -108,7 +110,7 @@ impl std::fmt::Display for ClientKind {
 }
 
 /// Presets of nats-geo.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PolicyName {
     /// A single client: as fast as possible.
@@ -119,7 +121,7 @@ pub enum PolicyName {
 }
 
 /// A workload.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadSpec {
     /// Its name in the ledger. Default: its kind.
@@ -143,7 +145,7 @@ pub struct WorkloadSpec {
 }
 
 /// Kinds of workloads.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WorkloadKind {
     /// Requests to responders in every region, which answer at once.
@@ -163,7 +165,7 @@ impl std::fmt::Display for WorkloadKind {
 }
 
 /// Size of a message.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "write `html`, `json`, `video`, or a size such as \"1KB\"")]
 pub enum Payload {
     /// As in practice.
@@ -173,7 +175,7 @@ pub enum Payload {
 }
 
 /// Messages as a web application sends them.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PayloadKind {
     /// A page.
@@ -198,7 +200,7 @@ impl Payload {
 }
 
 /// A part of the timeline.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PhaseSpec {
     /// Its name in thresholds and reports.
@@ -209,19 +211,23 @@ pub struct PhaseSpec {
 }
 
 /// A fault.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct FaultSpec {
     /// The fault.
     pub inject: FaultKind,
     /// Regions, servers, pairs of regions, streams or populations.
+    #[schemars(default)]
     pub target: OneOrMany,
     /// The phase that it begins and ends with.
     pub phase: Option<String>,
     /// When it begins, since the start.
     pub at: Option<Span>,
     /// How long it lasts. Default: to the end.
+    #[schemars(rename = "for")]
     pub lasts: Option<Span>,
     /// The rest.
+    #[schemars(flatten)]
     pub options: FaultOptions,
 }
 
@@ -247,7 +253,7 @@ impl<'de> Deserialize<'de> for FaultSpec {
 }
 
 /// A name, or a list of names.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "write a name, or a list of names")]
 pub enum OneOrMany {
     /// One.
@@ -273,13 +279,14 @@ impl OneOrMany {
 }
 
 /// A strategy.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StrategySpec {
     /// Its name in the report.
     pub name: String,
     /// Values that it changes, by path: `{ "clients.geo.warm_standby" = true }`.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     pub set: BTreeMap<String, toml::Value>,
 }
 

@@ -6,10 +6,12 @@
 mod load;
 pub mod opts;
 mod run;
+mod schemas;
 mod write;
 
 pub use load::LoadError;
 pub use run::{Plan, RunError, run};
+pub use schemas::{report_schema, scenario_schema};
 pub use write::{WriteError, again, compare};
 
 use crate::scenario::{PRESETS, Preset};

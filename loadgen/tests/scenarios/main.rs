@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod bad_files;
+mod schemas;
 mod shipped;
 #[path = "../support/bad_files.rs"]
 mod support;

@@ -29,7 +29,9 @@ async fn play(name: &str, more: &[&str]) -> Value {
         assert!(length > 100, "{file} has {length} bytes");
     }
     again_makes_the_same(folder.path());
-    serde_json::from_str(&report).unwrap()
+    let report = serde_json::from_str(&report).unwrap();
+    crate::schemas::is_a_report(&report);
+    report
 }
 
 /// `loadgen report` needs nothing but `report.json`.
