@@ -1,6 +1,6 @@
 //! Which clients are connected to which server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::json;
@@ -37,6 +37,24 @@ pub(super) struct Server {
     pub(super) name: String,
     /// Those that a rebalancing may move, by their number.
     pub(super) clients: Vec<Connection>,
+}
+
+impl Look {
+    /// Checks that each server of an earlier look answered again: without its clients, the mean would be wrong.
+    ///
+    /// # Errors
+    /// One did not.
+    pub(super) fn has_all_of(&self, earlier: &Self) -> Result<(), RebalanceError> {
+        let known: BTreeSet<_> = self.servers().map(|server| server.id.as_str()).collect();
+        match earlier.servers().find(|server| !known.contains(server.id.as_str())) {
+            Some(server) => Err(RebalanceError::Silent { server: server.name.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn servers(&self) -> impl Iterator<Item = &Server> {
+        self.clusters.iter().flat_map(|cluster| &cluster.servers)
+    }
 }
 
 impl Cluster {
@@ -173,5 +191,18 @@ mod tests {
         for kind in ["Leafnode", "Router", "Gateway", "System", ""] {
             assert!(!client(kind, "nats", "APP", ""), "{kind}");
         }
+    }
+
+    #[test]
+    fn a_server_that_falls_silent_is_named() {
+        let look = |ids: &[&str]| {
+            let server =
+                |id: &&str| Server { id: (*id).to_owned(), name: format!("lon-{id}"), clients: Vec::new() };
+            let servers = ids.iter().map(server).collect();
+            Look { clusters: vec![Cluster { name: "lon".to_owned(), servers }], silent: 0 }
+        };
+        assert!(look(&["1", "2", "3"]).has_all_of(&look(&["1", "2"])).is_ok(), "a new server may come");
+        let error = look(&["1", "3"]).has_all_of(&look(&["1", "2"])).unwrap_err().to_string();
+        assert!(error.starts_with("lon-2 answered before, and does not now"), "{error}");
     }
 }

@@ -80,6 +80,15 @@ pub enum RebalanceError {
         /// The server's words.
         reason: String,
     },
+    /// A server that had answered does not answer any more, so nobody knows how many clients it has.
+    #[error(
+        "{server} answered before, and does not now: look at it with `loadgen servers`, choose a longer --timeout, and start the \
+         command again; the clients that were asked still move"
+    )]
+    Silent {
+        /// The server.
+        server: String,
+    },
     /// The standard output does not take the text.
     #[error("cannot write to the standard output: {0}; the clients that were asked still move")]
     Output(io::Error),
@@ -190,7 +199,9 @@ impl Rebalancing<'_> {
                 }
             }
             tokio::time::sleep(self.plan.pause).await;
-            look = self.counter.look().await?;
+            let next = self.counter.look().await?;
+            next.has_all_of(&look)?;
+            look = next;
         };
         let report = self.report(before, &look, results);
         self.say(|| report::clusters("After", &report.after, self.plan.within))?;

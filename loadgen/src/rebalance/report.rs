@@ -189,7 +189,8 @@ impl RebalanceReport {
         if self.silent > 0 {
             let _ = writeln!(
                 text,
-                "{} did not answer, and loadgen did not count its clients: see `loadgen servers`",
+                "{} that the others know did not answer, so loadgen counted no clients there: each died some minutes ago at \
+                 most, or is slower than --timeout",
                 count(self.silent, "server")
             );
         }
@@ -211,7 +212,7 @@ const SHOWN: usize = 10;
 impl ResultRow {
     fn sentence(&self, within: u8) -> String {
         let Self { cluster, asked, moved, .. } = self;
-        let obeyed = format!("{moved} of {} that were asked moved", count(*asked, "client"));
+        let obeyed = format!("loadgen asked {} to move, and {moved} did", count(*asked, "client"));
         match self.ended {
             Ended::Even if *asked == 0 => {
                 format!("{cluster}: even within {within} % or one client; no client was asked")
@@ -311,14 +312,17 @@ mod tests {
     fn the_end_says_how_many_obeyed_and_why_it_is_not_even() {
         let even = report(Ended::Even, 1);
         let text = even.sentences();
-        assert!(text.starts_with("lon: even within 10 % or one client; 23 of 24 clients"), "{text}");
+        assert!(
+            text.starts_with(
+                "lon: even within 10 % or one client; loadgen asked 24 clients to move, and 23 did\n"
+            ),
+            "{text}"
+        );
         assert!(
             text.contains("* lon-1 stayed: client 7 (old; rust 0.51.0; account APP; 127.0.0.1)"),
             "{text}"
         );
-        assert!(text.ends_with(
-            "1 server did not answer, and loadgen did not count its clients: see `loadgen servers`"
-        ));
+        assert!(text.contains("\n1 server that the others know did not answer"), "{text}");
         assert_eq!(even.failure(), None);
         for (ended, remedy) in [
             (Ended::DryRun, "--dry-run"),
