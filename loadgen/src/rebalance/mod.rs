@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use crate::client_order::ClientOrder;
 use crate::clock;
 use crate::look::connect::{Login, OpenError};
@@ -271,10 +273,13 @@ impl Rebalancing<'_> {
     async fn ask(&mut self, cluster: &Cluster, batch: Batch) -> Result<(), RebalanceError> {
         let server = &cluster.servers[batch.server];
         let unasked = server.clients.iter().filter(|client| !self.asked.has(server, client));
-        let chosen: Vec<_> = unasked.take(batch.clients).collect();
-        for client in chosen {
-            let order = ClientOrder::LameDuck.send(self.counter.system.client(), &server.id, client.cid);
-            let result = order.await.map(|()| clock::now());
+        let (system, id) = (self.counter.system.client(), &server.id);
+        // All at once: far servers would make a batch slow.
+        let orders = unasked.take(batch.clients).map(async |client| {
+            let result = ClientOrder::LameDuck.send(system, id, client.cid).await;
+            (client, result.map(|()| clock::now()))
+        });
+        for (client, result) in join_all(orders).await {
             self.asked.add(cluster, server, client, result);
         }
         let row = batch_row(cluster, batch);

@@ -1,8 +1,6 @@
-//! `loadgen rebalance` on a real super-cluster, after two of three servers of a region restarted.
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+//! Clients of nats-geo after two of three servers of their region restarted: all sit on the third one.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,17 +10,14 @@ use futures_util::StreamExt;
 use loadgen::clock;
 use loadgen::cluster::{StartOptions, SuperCluster};
 use loadgen::topology::Topology;
-use loadgen::topology::credentials::Login;
 use nats_geo::core::{Config, NoticeKind};
 use nats_geo::{GeoClient, GeoOptions};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
-/// Longer than anything that is expected to happen takes on a busy machine.
-const LIMIT: Duration = Duration::from_secs(60);
-/// Between two looks at a condition.
-const PAUSE: Duration = Duration::from_millis(50);
+use crate::command::{TURN, command, rebalance, wait_until};
+
 /// Between two requests of a client.
 const PACE: Duration = Duration::from_millis(20);
 /// Clients of nats-geo; async-nats has one more.
@@ -31,6 +26,7 @@ const SERVERS: [&str; 3] = ["lon-1", "lon-2", "lon-3"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_of_a_full_server_spread_without_losing_a_request() {
+    let _turn = TURN.lock().await;
     let topology = Topology::new(["lon", "ams"], 3).unwrap();
     let mut cluster = SuperCluster::start(StartOptions::new(topology)).await.unwrap();
     let stock = Stock::connect(&cluster).await;
@@ -282,38 +278,4 @@ async fn an_even_cluster_is_left_alone(cluster: &SuperCluster) {
     assert!(text.contains("lon: even within 10 % or one client; no client was asked"), "{text}");
     assert!(!text.contains("ams"), "{text}");
     assert_eq!(counts(cluster).await, before);
-}
-
-/// Calls the command as a user of the system account: the exit code, the output and the errors.
-async fn rebalance(cluster: &SuperCluster, args: &[&str]) -> (i32, String, String) {
-    let Login::Password { user, password } = cluster.system_login().unwrap() else {
-        panic!("the topology has passwords")
-    };
-    // Over a region far away: the order finds each server.
-    let url = cluster.server_urls()["ams-1"].clone();
-    let login = ["rebalance", "--server", &url, "--user", &user, "--password", password.expose()];
-    let output = command(&[&login[..], args].concat()).await;
-    let [text, errors] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-    assert!(!text.contains(password.expose()) && !errors.contains(password.expose()), "a secret: {text}");
-    println!("{args:?}:\n{text}{errors}");
-    (output.status.code().unwrap(), text, errors)
-}
-
-/// Calls `loadgen` with nothing of the tester's own NATS settings.
-async fn command(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
-    for name in ["NATS_URL", "NATS_USER", "NATS_PASSWORD", "RUST_LOG"] {
-        command.env_remove(name);
-    }
-    command.env("XDG_CONFIG_HOME", "/nowhere").args(args).stdin(Stdio::null());
-    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
-}
-
-/// Waits until `check` finds nothing to complain about.
-async fn wait_until(mut check: impl AsyncFnMut() -> Result<(), String>) {
-    let deadline = clock::now() + LIMIT;
-    while let Err(complaint) = check().await {
-        assert!(clock::now() < deadline, "after {LIMIT:?}: {complaint}");
-        tokio::time::sleep(PAUSE).await;
-    }
 }
