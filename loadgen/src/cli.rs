@@ -8,6 +8,7 @@ use nats_geo::dns::{Dns, Resolver};
 
 use crate::ctl::opts::{CtlOpts, WaitOpts};
 use crate::look::opts::{GraphOpts, OverviewOpts, StreamsOpts};
+use crate::rebalance::opts::RebalanceOpts;
 use crate::scenario_command::opts::{CompareOpts, ReportOpts, RunOpts, ScenariosOpts};
 use crate::topology::RttOverride;
 use crate::topology_command::opts::TopologyCommand;
@@ -134,6 +135,8 @@ pub enum Command {
     Streams(Box<StreamsOpts>),
     /// Draw the regions, gateways and leaf nodes of a super-cluster as SVG
     Graph(Box<GraphOpts>),
+    /// Ask clients of full servers to move, until the servers of each cluster have equally many
+    Rebalance(Box<RebalanceOpts>),
     /// Check, list and show topologies, or render them for other tools
     #[command(subcommand)]
     Topology(TopologyCommand),

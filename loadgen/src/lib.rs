@@ -5,6 +5,7 @@
 
 pub mod capacity;
 pub mod cli;
+mod client_order;
 pub mod clients;
 pub mod clock;
 pub mod cluster;
@@ -21,6 +22,7 @@ pub mod outcome;
 pub mod plan;
 pub mod play;
 pub mod progress;
+pub mod rebalance;
 pub mod record;
 pub mod report;
 pub mod round;
@@ -44,6 +46,7 @@ use detectors::plan::DetectorsPlan;
 use dns::DnsPlan;
 use look::LookPlan;
 use plan::{Plan, Task};
+use rebalance::RebalancePlan;
 use report::model::Verdict;
 use report::text;
 use simulate::SimulateError;
@@ -76,6 +79,7 @@ pub fn run_to_exit_code(task: Task) -> ExitCode {
             Task::Ctl(opts) => print_or_fail(ctl::client::run(opts)).await,
             Task::Wait(opts) => print_or_fail(ctl::client::wait(opts)).await,
             Task::Look(plan) => look_at(*plan).await,
+            Task::Rebalance(plan) => rebalance(*plan).await,
             Task::Topology(command) => topology(command).await,
         }
     })
@@ -221,6 +225,20 @@ async fn compare_resolvers(plan: DnsPlan) -> ExitCode {
 async fn look_at(plan: LookPlan) -> ExitCode {
     tokio::select! {
         result = look::run(plan) => result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS),
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("loadgen: interrupted");
+            ExitCode::from(INTERRUPTED)
+        }
+    }
+}
+
+async fn rebalance(plan: RebalancePlan) -> ExitCode {
+    tokio::select! {
+        result = rebalance::run(plan) => match result {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::from(ERROR),
+            Err(error) => failed(&error),
+        },
         _ = tokio::signal::ctrl_c() => {
             eprintln!("loadgen: interrupted");
             ExitCode::from(INTERRUPTED)

@@ -14,6 +14,7 @@ use crate::detectors::plan::DetectorsPlan;
 use crate::dns::DnsPlan;
 use crate::look::LookPlan;
 use crate::look::connect::LoginError;
+use crate::rebalance::RebalancePlan;
 use crate::scenario_command;
 use crate::scenario_command::opts::{CompareOpts, ReportOpts, ScenariosOpts};
 use crate::simulate::plan::SimulatePlan;
@@ -238,6 +239,8 @@ pub enum Task {
     Wait(WaitOpts),
     /// Look at a super-cluster that runs anywhere.
     Look(Box<LookPlan>),
+    /// Spread clients evenly over the servers of each cluster.
+    Rebalance(Box<RebalancePlan>),
     /// Check, list or render topologies.
     Topology(TopologyCommand),
 }
@@ -266,6 +269,7 @@ pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<T
         Some(Command::Clusters(opts)) => Task::Look(Box::new(LookPlan::clusters(*opts)?)),
         Some(Command::Streams(opts)) => Task::Look(Box::new(LookPlan::streams(*opts)?)),
         Some(Command::Graph(opts)) => Task::Look(Box::new(LookPlan::graph(*opts)?)),
+        Some(Command::Rebalance(opts)) => Task::Rebalance(Box::new(RebalancePlan::new(*opts)?)),
         Some(Command::Topology(command)) => Task::Topology(command),
         None => Task::Measure(Box::new(Plan::new(opts)?)),
     })

@@ -2,11 +2,10 @@
 
 use std::time::Instant;
 
-use serde_json::{Value, json};
-
 use super::monitor::MonitorError;
 use super::settings::Auth;
 use super::{LoginError, SuperCluster, UnknownNameError, login};
+use crate::client_order::ClientOrder;
 use crate::clock;
 use crate::topology::ServerName;
 use crate::topology::credentials::KeyError;
@@ -73,7 +72,7 @@ impl SuperCluster {
     /// # Errors
     /// See [`ClientOrderError`].
     pub async fn lame_duck_client(&self, server: &str, cid: u64) -> Result<Instant, ClientOrderError> {
-        self.order(server, "LDM", cid, format!("send client {cid} into lame duck mode")).await
+        self.order(server, ClientOrder::LameDuck, cid, format!("send client {cid} into lame duck mode")).await
     }
 
     /// Lets a server close the connection of one client. `cid` is the number in `/connz`.
@@ -81,13 +80,13 @@ impl SuperCluster {
     /// # Errors
     /// See [`ClientOrderError`].
     pub async fn kick_client(&self, server: &str, cid: u64) -> Result<Instant, ClientOrderError> {
-        self.order(server, "KICK", cid, format!("disconnect client {cid}")).await
+        self.order(server, ClientOrder::Disconnect, cid, format!("disconnect client {cid}")).await
     }
 
     async fn order(
         &self,
         server: &str,
-        order: &str,
+        order: ClientOrder,
         cid: u64,
         what: String,
     ) -> Result<Instant, ClientOrderError> {
@@ -105,26 +104,9 @@ impl SuperCluster {
         };
         let urls = [format!("nats://{}", place.client_addr())];
         let client = login::connect(&urls, &self.system_login()?, self.tls.as_ref()).await?;
-        let order =
-            client.request(format!("$SYS.REQ.SERVER.{id}.{order}"), json!({ "cid": cid }).to_string().into());
-        let refusal = match order.await {
-            Ok(answer) => refusal(&answer.payload),
-            Err(error) => Some(error.to_string()),
-        };
-        match refusal {
-            None => Ok(clock::now()),
-            Some(reason) => Err(ClientOrderError::Refused { server, what, reason }),
+        match order.send(&client, &id, cid).await {
+            Ok(()) => Ok(clock::now()),
+            Err(reason) => Err(ClientOrderError::Refused { server, what, reason }),
         }
-    }
-}
-
-/// The reason in a server's answer, if it refused.
-fn refusal(answer: &[u8]) -> Option<String> {
-    match serde_json::from_slice::<Value>(answer) {
-        Ok(answer) => {
-            let error = answer.get("error")?;
-            Some(error["description"].as_str().unwrap_or("no description").to_owned())
-        }
-        Err(error) => Some(format!("its answer is no JSON: {error}")),
     }
 }

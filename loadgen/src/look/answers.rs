@@ -164,6 +164,40 @@ pub struct Leaf {
     pub is_spoke: Option<bool>,
 }
 
+/// A page of CONNZ.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Connz {
+    /// Connections on all pages.
+    pub total: usize,
+    /// The connections of this page.
+    #[serde(deserialize_with = "null_as_default")]
+    pub connections: Vec<Connection>,
+}
+
+/// A connection of a client, seen from its server.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(default)]
+pub struct Connection {
+    /// Its number at this server. A server that restarts begins at 1 anew.
+    pub cid: u64,
+    /// `Client`, or a kind that is none, such as `Leafnode`.
+    pub kind: String,
+    /// The protocol of a client: `nats`, `websocket` or `mqtt`.
+    #[serde(rename = "type")]
+    pub protocol: String,
+    /// The address of the other end.
+    pub ip: String,
+    /// The name that the client chose; empty without one.
+    pub name: String,
+    /// The language of the client library.
+    pub lang: String,
+    /// The version of the client library.
+    pub version: String,
+    /// The account, if the request asked for it by `auth`.
+    pub account: String,
+}
+
 /// A page of STREAM.LIST.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]

@@ -7,7 +7,7 @@ use async_nats::{StatusCode, Subscriber};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
-use super::answers::{Envelope, Gatewayz, Leafz, ServerInfo, Statsz, UserInfo, Varz};
+use super::answers::{Connz, Envelope, Gatewayz, Leafz, ServerInfo, Statsz, UserInfo, Varz};
 use super::connect::Connection;
 use crate::clock;
 
@@ -82,6 +82,10 @@ impl Ask for Varz {
 
 impl Ask for Gatewayz {
     const NAME: &'static str = "GATEWAYZ";
+}
+
+impl Ask for Connz {
+    const NAME: &'static str = "CONNZ";
 }
 
 impl Ask for Leafz {
@@ -163,6 +167,18 @@ impl System {
     /// # Errors
     /// Nobody answered, for one of several reasons, or all answers are none.
     pub async fn ask<T: Ask>(&mut self, expected: Option<usize>) -> Result<Gathered<T>, GatherError> {
+        self.ask_with(expected, String::new()).await
+    }
+
+    /// As [`Self::ask`], with options in JSON.
+    ///
+    /// # Errors
+    /// As those of [`Self::ask`].
+    pub async fn ask_with<T: Ask>(
+        &mut self,
+        expected: Option<usize>,
+        options: String,
+    ) -> Result<Gathered<T>, GatherError> {
         let subject = format!("$SYS.REQ.SERVER.PING.{}", T::NAME);
         self.requests += 1;
         let reply = format!("{}.{}", self.inbox, self.requests);
@@ -170,7 +186,7 @@ impl System {
         let client = &self.connection.client;
         let started = clock::now();
         client
-            .publish_with_reply(subject.clone(), reply.clone(), "".into())
+            .publish_with_reply(subject.clone(), reply.clone(), options.into())
             .await
             .map_err(|error| send(error.to_string()))?;
         let mut until = started + self.timeout;
@@ -221,14 +237,42 @@ impl System {
         }
     }
 
+    /// Asks one server, with options in JSON.
+    ///
+    /// # Errors
+    /// It did not answer in time, or its answer is none.
+    pub async fn ask_server<T: Ask>(
+        &self,
+        server_id: &str,
+        options: String,
+    ) -> Result<Answered<T>, GatherError> {
+        let subject = format!("$SYS.REQ.SERVER.{server_id}.{}", T::NAME);
+        let started = clock::now();
+        let asked = self.connection.client.request(subject.clone(), options.into());
+        match tokio::time::timeout(self.timeout, asked).await {
+            Ok(Ok(answer)) => read(&subject, &answer.payload, clock::now().duration_since(started)),
+            Ok(Err(error)) => Err(GatherError::Send { subject, reason: error.to_string() }),
+            Err(_) => Err(self.silence(subject)),
+        }
+    }
+
+    /// Returns the connection, for orders to servers.
+    pub fn client(&self) -> &async_nats::Client {
+        &self.connection.client
+    }
+
+    /// Returns the account of this connection, if the server says it within `limit`.
+    pub async fn account(&self, limit: Duration) -> Option<String> {
+        let asked = self.connection.client.request("$SYS.REQ.USER.INFO", "".into());
+        let answer = tokio::time::timeout(limit, asked).await.ok()?.ok()?;
+        let info: Envelope<UserInfo> = serde_json::from_slice(&answer.payload).ok()?;
+        info.data.map(|user| user.account).filter(|account| !account.is_empty())
+    }
+
     /// Says whose connection it is, for an error.
     async fn whose(&self) -> String {
-        let asked = self.connection.client.request("$SYS.REQ.USER.INFO", "".into());
-        let answer = tokio::time::timeout(QUIET, asked).await.ok().and_then(Result::ok);
-        let info =
-            answer.and_then(|answer| serde_json::from_slice::<Envelope<UserInfo>>(&answer.payload).ok());
-        match info.and_then(|info| info.data).filter(|user| !user.account.is_empty()) {
-            Some(user) => format!("this user belongs to the account `{}`", user.account),
+        match self.account(QUIET).await {
+            Some(account) => format!("this user belongs to the account `{account}`"),
             None => "this user does not belong to the system account".to_owned(),
         }
     }

@@ -17,7 +17,7 @@ pub mod servers;
 pub mod stream_list;
 pub mod streams;
 
-mod table;
+pub(crate) mod table;
 mod watch;
 
 use std::path::PathBuf;

@@ -22,12 +22,12 @@ pub(super) fn optional<T>(value: Option<T>, text: impl FnOnce(T) -> String) -> S
 }
 
 /// `1 server`, `2 servers`.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Adds a row of some texts and then numbers, which stand on the right.
-pub(super) fn add(table: &mut Table, texts: usize, cells: Vec<String>) {
+pub(crate) fn add(table: &mut Table, texts: usize, cells: Vec<String>) {
     table.add_row(cells.into_iter().enumerate().map(|(column, cell)| {
         let alignment = if column < texts { CellAlignment::Left } else { CellAlignment::Right };
         Cell::new(cell).set_alignment(alignment)
@@ -35,7 +35,7 @@ pub(super) fn add(table: &mut Table, texts: usize, cells: Vec<String>) {
 }
 
 /// A table below its title.
-pub(super) fn titled(title: &str, table: &Table) -> String {
+pub(crate) fn titled(title: &str, table: &Table) -> String {
     format!("{title}\n{table}")
 }
 
