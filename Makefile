@@ -1,6 +1,6 @@
 # Every command that checks this repository, each in one place. `make help` lists them; .ci/run calls them.
 
-.PHONY: help hostile test test-rust test-web test-js test-browser check fmt clippy doc wasm package web report wasm32 deny private bench bench-overhead bench-browser benchmarks docs lifetime sweep fuzz endurance
+.PHONY: help hostile test test-rust test-web test-js test-browser check fmt clippy doc wasm package web report wasm32 deny private bench bench-overhead bench-browser benchmarks docs lifetime sweep fuzz scenarios endurance
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,9 @@ wasm32: ## Check that the pure layers build for browsers
 
 deny: ## Check licences, sources and advisories of dependencies (needs cargo-deny)
 	.ci/deny
+
+scenarios: ## Play every scenario of loadgen in its long form, with a verdict for each; an hour
+	.ci/scenarios
 
 bench: ## Run the benchmarks (BENCH=--quick for a first look)
 	cargo bench -p nats-geo-benches --bench nats-geo -- $(BENCH)

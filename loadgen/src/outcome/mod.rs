@@ -15,6 +15,8 @@ mod junit;
 mod markdown;
 pub mod model;
 mod sentences;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use build::{Environment, Played, build};

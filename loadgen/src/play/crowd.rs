@@ -205,6 +205,10 @@ impl<'a> Crowd<'a> {
     }
 
     fn connect(&mut self, place: Place) {
+        self.connect_after(Duration::ZERO, place);
+    }
+
+    fn connect_after(&mut self, pause: Duration, place: Place) {
         let population = &self.scenario.populations[place.0];
         let number = self.begun.entry(place.clone()).or_default();
         let region_seed = self.urls.keys().position(|region| *region == place.1).unwrap_or_default() as u64;
@@ -223,7 +227,10 @@ impl<'a> Crowd<'a> {
         };
         *number += 1;
         *self.expected.entry(place.clone()).or_default() += 1;
-        self.connecting.spawn(async move { (place, Client::connect(spec).await) });
+        self.connecting.spawn(async move {
+            tokio::time::sleep(pause).await;
+            (place, Client::connect(spec).await)
+        });
     }
 
     fn take_in(&mut self, connected: Result<(Place, Result<Client, ConnectError>), tokio::task::JoinError>) {
@@ -233,7 +240,7 @@ impl<'a> Crowd<'a> {
                 // During a fault a client may find nobody: it tries again, as an application would.
                 tracing::debug!(%error, "a client tries again");
                 self.expect_one_less(&place);
-                self.connect(place);
+                self.connect_after(TRY_AGAIN, place);
             }
             Err(error) => tracing::error!(%error, "a connect panicked"),
         }
@@ -304,3 +311,6 @@ impl<'a> Crowd<'a> {
 
 /// How often clients are exchanged, and connects and ends are looked at.
 const TICK: Duration = Duration::from_millis(50);
+
+/// Refused at once, a client would do nothing but dial.
+const TRY_AGAIN: Duration = Duration::from_millis(200);

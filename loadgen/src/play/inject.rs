@@ -320,7 +320,7 @@ impl<'a> Injector<'a> {
             self.record(number, at, batch.iter().cloned().collect());
             for server in &batch {
                 while !cluster.wait_exit(server, TICK).await.map_err(failed)? {
-                    crowd.until(clock::now()).await;
+                    crowd.until(clock::now() + TICK).await;
                 }
             }
             let version = fault.options.version.as_deref();
