@@ -17,8 +17,8 @@ test-rust: ## Run the tests of all crates, on real servers; installs docker-comp
 	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
 	cargo test --workspace --lib --bins && \
 	cargo test --workspace --test '*' --no-run && \
-	.ci/side-by-side "cargo test -p nats-geo-tests --test book -- --test-threads=1" \
-	  "cargo test -p loadgen --test topologies --test rendering --test look -- --test-threads=1" && \
+	.ci/side-by-side "cargo test --workspace --test book -- --test-threads=1" \
+	  "cargo test --workspace --test topologies --test rendering --test look -- --test-threads=1" && \
 	.ci/tests-but book topologies rendering look && \
 	cargo test --workspace --doc
 
