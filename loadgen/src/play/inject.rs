@@ -126,78 +126,51 @@ impl<'a> Injector<'a> {
             self.over(number);
             return Ok(());
         }
-        self.undo(number, cluster, crowd).await
+        self.undo(&[number], cluster, crowd).await
     }
 
-    /// Undoes a fault, and waits until the servers are linked again.
+    /// Undoes faults at once, and waits until the servers are linked again: of several that are down, none is ready alone.
     pub(super) async fn undo(
         &mut self,
-        number: usize,
+        numbers: &[usize],
         cluster: &mut SuperCluster,
         crowd: &mut Crowd<'_>,
     ) -> Result<(), PlayError> {
-        let Some(active) = self.active.remove(&number) else { return Ok(()) };
-        let fault = self.scenario.faults[number].to_string();
-        let failed = |error| PlayError::Fault { fault: fault.clone(), error: Box::new(error) };
-        match active {
-            Active::Restart(servers) => {
-                self.over(number);
-                self.start(&servers, cluster).await.map_err(failed)?;
-            }
-            Active::Resume(servers) => {
-                self.over(number);
-                for server in servers {
-                    let resumed = cluster.resume_server(&server).await.map(drop);
-                    self.unless_late(resumed).map_err(failed)?;
+        let mut dead = Vec::new();
+        for number in numbers {
+            let Some(active) = self.active.remove(number) else { continue };
+            let failed = |error| not_done(&self.scenario.faults[*number], error);
+            match active {
+                Active::Restart(servers) => {
+                    cluster.start_servers(&servers).map_err(failed)?;
+                    dead.extend(servers);
                 }
-            }
-            Active::Links(ids) => {
-                for id in ids {
-                    cluster.mend_links(id).map_err(failed)?;
+                Active::Resume(servers) => drop(cluster.resume_servers(&servers).map_err(failed)?),
+                Active::Links(ids) => {
+                    for id in ids {
+                        cluster.mend_links(id).map_err(failed)?;
+                    }
                 }
-                self.over(number);
-                let linked = cluster.wait_ready().await.map_err(FaultError::from);
-                self.unless_late(linked).map_err(failed)?;
+                Active::Clients => crowd.end_change(*number),
             }
-            Active::Clients => {
-                crowd.end_change(number);
-                self.over(number);
-            }
+            self.over(*number);
+        }
+        let first = numbers.first().map(|number| &self.scenario.faults[*number]);
+        if let Some(first) = first {
+            let linked = cluster.wait_linked(&dead).await;
+            self.unless_late(linked).map_err(|error| not_done(first, error))?;
         }
         Ok(())
     }
 
-    /// Undoes everything that still holds: dead servers of several faults start together, because none is ready alone.
+    /// Undoes everything that still holds.
     pub(super) async fn undo_all(
         &mut self,
         cluster: &mut SuperCluster,
         crowd: &mut Crowd<'_>,
     ) -> Result<(), PlayError> {
-        let mut dead = Vec::new();
-        let mut of = Vec::new();
-        for (number, active) in std::mem::take(&mut self.active) {
-            match active {
-                Active::Restart(servers) => {
-                    dead.extend(servers);
-                    of.push(number);
-                }
-                other => {
-                    self.active.insert(number, other);
-                }
-            }
-        }
-        if !dead.is_empty() {
-            of.iter().for_each(|number| self.over(*number));
-            let fault = of.first().map(|number| self.scenario.faults[*number].to_string());
-            let failed =
-                |error| PlayError::Fault { fault: fault.unwrap_or_default(), error: Box::new(error) };
-            self.start(&dead, cluster).await.map_err(failed)?;
-        }
-        let left: Vec<_> = self.active.keys().copied().collect();
-        for number in left {
-            self.undo(number, cluster, crowd).await?;
-        }
-        Ok(())
+        let all: Vec<_> = self.active.keys().copied().collect();
+        self.undo(&all, cluster, crowd).await
     }
 
     /// Starts servers, and waits until they are linked.
@@ -260,22 +233,15 @@ impl<'a> Injector<'a> {
 
     /// The servers that a fault is aimed at: all of a region, or some that the seed chooses.
     fn servers(&mut self, fault: &TimedFault, cluster: &SuperCluster) -> Vec<String> {
-        let topology = cluster.topology();
-        let mut servers = Vec::new();
+        let mut servers = BTreeSet::new();
         for target in &fault.targets {
-            let of_region: Vec<_> = topology.servers_of(target).map(|server| server.to_string()).collect();
-            if of_region.is_empty() {
-                servers.push(target.clone());
-                continue;
+            let of_region = cluster.topology().servers_of(target).map(|server| server.to_string()).collect();
+            servers.extend(some(of_region, fault.options.servers, &mut self.random));
+            if !cluster.topology().regions().contains(target) {
+                servers.insert(target.clone());
             }
-            let wanted = fault.options.servers.map_or(of_region.len(), usize::from);
-            let mut left = of_region;
-            while servers.len() < wanted && left.len() > 1 && left.len() > wanted - servers.len() {
-                left.remove(self.random.below(left.len()));
-            }
-            servers.extend(left);
         }
-        servers
+        servers.into_iter().collect()
     }
 
     fn change_clients(&mut self, number: usize, crowd: &mut Crowd<'_>) {
@@ -335,15 +301,26 @@ fn not_done(fault: &TimedFault, error: FaultError) -> PlayError {
     PlayError::Fault { fault: fault.to_string(), error: Box::new(error) }
 }
 
+/// So many of the servers, or all of them.
+fn some(mut servers: Vec<String>, count: Option<u16>, random: &mut Lcg) -> Vec<String> {
+    let wanted = count.map_or(servers.len(), usize::from);
+    while servers.len() > wanted {
+        servers.remove(random.below(servers.len()));
+    }
+    servers
+}
+
 /// Hits these servers at once.
 fn strike(kind: FaultKind, servers: &[String], cluster: &mut SuperCluster) -> Result<Instant, FaultError> {
+    if matches!(kind, FaultKind::Kill | FaultKind::Restart) {
+        return cluster.kill_servers(servers);
+    }
     let mut at = clock::now();
     for server in servers {
         at = match kind {
             FaultKind::Terminate => cluster.terminate_server(server)?,
             FaultKind::LameDuck => cluster.lame_duck_server(server)?,
-            FaultKind::Pause => cluster.pause_server(server)?,
-            _ => cluster.kill_server(server)?,
+            _ => cluster.pause_server(server)?,
         };
     }
     Ok(at)
@@ -368,3 +345,22 @@ fn batches(fault: &TimedFault, cluster: &SuperCluster) -> Vec<Vec<String>> {
 
 /// How often clients are looked after while a server ends.
 const TICK: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_chooses_some_servers_of_each_region() {
+        let of = |region: &str| (1..=3).map(|number| format!("{region}-{number}")).collect::<Vec<_>>();
+        let choose = |seed| {
+            let mut random = Lcg::new(seed);
+            [some(of("lon"), Some(2), &mut random), some(of("ams"), Some(2), &mut random)]
+        };
+        assert!((0..50).all(|seed| choose(seed).iter().all(|servers| servers.len() == 2)));
+        assert_eq!(choose(7), choose(7));
+        let different: BTreeSet<_> = (0..50).map(choose).collect();
+        assert!(different.len() > 3, "{different:?}");
+        assert_eq!(some(of("lon"), None, &mut Lcg::new(1)), of("lon"));
+    }
+}

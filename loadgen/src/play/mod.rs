@@ -128,29 +128,7 @@ pub async fn play(
     let started = clock::now();
     crowd.begin(started, &streams);
     let mut injector = Injector::new(scenario, seed);
-    // An undo waits until the servers are linked; what comes after it keeps its distance.
-    let mut late = Duration::ZERO;
-    let mut phases: Vec<Instant> = Vec::new();
-    for (at, action) in schedule(scenario) {
-        late = late.max(started.elapsed().saturating_sub(at));
-        crowd.until(started + at + late).await;
-        progress.at(at.as_secs());
-        if let Some(text) = action.text(scenario) {
-            progress.note(&format!("{:>7.1} s  {text}", started.elapsed().as_secs_f64()));
-        }
-        match action {
-            Action::Phase(phase) => {
-                phases.push(clock::now());
-                progress.doing(&scenario.phases[phase].name);
-            }
-            Action::Resize => crowd.resize(at),
-            Action::Inject(fault) => injector.inject(fault, &mut cluster, &mut crowd).await?,
-            Action::Release(fault) => injector.release(fault, &mut cluster, &mut crowd).await?,
-            Action::Undo(fault) => injector.undo(fault, &mut cluster, &mut crowd).await?,
-            Action::End => phases.push(clock::now()),
-        }
-    }
-    injector.undo_all(&mut cluster, &mut crowd).await?;
+    let phases = go_through(scenario, started, progress, &mut cluster, &mut crowd, &mut injector).await?;
     let end = clock::now();
     let after = ProcessorTime::now();
     progress.doing("waiting for what is on its way");
@@ -164,7 +142,7 @@ pub async fn play(
     Ok(Recording {
         start: started,
         end,
-        phases: phases.windows(2).map(|pair| (pair[0], pair[1])).collect(),
+        phases,
         faults,
         late,
         clients,
@@ -173,6 +151,50 @@ pub async fn play(
         idle: after.zip(before).and_then(|(after, before)| after.idle_share_since(before)),
         nats_servers,
     })
+}
+
+/// Does everything by its time, and undoes every fault in the end. Returns the begin and the end of each phase.
+async fn go_through(
+    scenario: &Scenario,
+    started: Instant,
+    progress: &Progress,
+    cluster: &mut SuperCluster,
+    crowd: &mut Crowd<'_>,
+    injector: &mut Injector<'_>,
+) -> Result<Vec<(Instant, Instant)>, PlayError> {
+    // An undo waits until the servers are linked; what comes after it keeps its distance.
+    let mut late = Duration::ZERO;
+    let mut phases: Vec<Instant> = Vec::new();
+    let mut actions = schedule(scenario).into_iter().peekable();
+    while let Some((at, action)) = actions.next() {
+        late = late.max(started.elapsed().saturating_sub(at));
+        crowd.until(started + at + late).await;
+        progress.at(at.as_secs());
+        if let Some(text) = action.text(scenario) {
+            progress.note(&format!("{:>7.1} s  {text}", started.elapsed().as_secs_f64()));
+        }
+        match action {
+            Action::Phase(phase) => {
+                phases.push(clock::now());
+                progress.doing(&scenario.phases[phase].name);
+            }
+            Action::Resize => crowd.resize(at),
+            Action::Inject(fault) => injector.inject(fault, cluster, crowd).await?,
+            Action::Release(fault) => injector.release(fault, cluster, crowd).await?,
+            Action::Undo(fault) => {
+                let is_undone_too =
+                    |(then, next): &(Duration, Action)| *then == at && matches!(next, Action::Undo(_));
+                let mut faults = vec![fault];
+                while let Some((_, Action::Undo(other))) = actions.next_if(is_undone_too) {
+                    faults.push(other);
+                }
+                injector.undo(&faults, cluster, crowd).await?;
+            }
+            Action::End => phases.push(clock::now()),
+        }
+    }
+    injector.undo_all(cluster, crowd).await?;
+    Ok(phases.windows(2).map(|pair| (pair[0], pair[1])).collect())
 }
 
 fn versions(cluster: &SuperCluster) -> Vec<(String, usize)> {

@@ -19,6 +19,15 @@ impl SuperCluster {
         self.kill_all(&[name])
     }
 
+    /// `kill -9` of several servers, at once.
+    ///
+    /// # Errors
+    /// There is no such server, or one of them is dead.
+    pub fn kill_servers(&mut self, servers: &[String]) -> Result<Instant, FaultError> {
+        let names = self.find_all(servers)?;
+        self.kill_all(&names)
+    }
+
     /// `kill -9` of all servers of a region that live, at once.
     pub fn kill_region(&mut self, region: &str) -> Result<Instant, FaultError> {
         let alive = self.in_region(region, "kill", |state| state != State::Dead)?;
@@ -73,13 +82,13 @@ impl SuperCluster {
 
     /// Starts several servers that are dead, and waits once for all of them.
     pub async fn restart_servers(&mut self, servers: &[String]) -> Result<Recovery, FaultError> {
-        let names = servers.iter().map(|server| self.find(server)).collect::<Result<Vec<_>, _>>()?;
+        let names = self.find_all(servers)?;
         self.restart_all(&names).await
     }
 
     /// Starts several servers that are dead, and waits for nothing.
     pub fn start_servers(&mut self, servers: &[String]) -> Result<Instant, FaultError> {
-        let names = servers.iter().map(|server| self.find(server)).collect::<Result<Vec<_>, _>>()?;
+        let names = self.find_all(servers)?;
         self.start_all(&names)
     }
 
@@ -144,6 +153,15 @@ impl SuperCluster {
         self.recovered(at).await
     }
 
+    /// Continues several servers that are paused, and waits for nothing.
+    ///
+    /// # Errors
+    /// There is no such server, or one of them is not paused.
+    pub fn resume_servers(&mut self, servers: &[String]) -> Result<Instant, FaultError> {
+        let names = self.find_all(servers)?;
+        self.send_all(&names, Signal::SIGCONT, "resume", State::Paused, State::Up)
+    }
+
     /// SIGSTOP of all servers of a region that are up.
     ///
     /// # Errors
@@ -175,6 +193,10 @@ impl SuperCluster {
             self.server(&name)?.set_state(State::Dead);
         }
         Ok(status.is_some())
+    }
+
+    fn find_all(&self, servers: &[String]) -> Result<Vec<ServerName>, UnknownNameError> {
+        servers.iter().map(|server| self.find(server)).collect()
     }
 
     fn kill_all(&mut self, names: &[ServerName]) -> Result<Instant, FaultError> {
