@@ -104,3 +104,66 @@ fn a_folder_without_a_report_is_named() {
     let error = compare(&[folder.path().to_owned()]).unwrap_err().to_string();
     assert!(error.contains("is not the report of a scenario"), "{error}");
 }
+
+/// Every kind of fault, one after the other; `rolling` and `replace` have scenarios of their own.
+const EVERY_FAULT: &str = r#"
+title = "Every fault"
+thresholds = ["requests.failed{phase=after} == 0", "js.lost == 0"]
+faults = [
+  "kill:lon,servers=1@1s/1s",
+  "terminate:lon-1@3s/1s",
+  "pause:lon@5s/1s",
+  "restart:lon-2@7s",
+  "silence:lon,direction=in@9s/1s",
+  "silence:lon,links=gateways@11s/1s",
+  "refuse:lon,links=clients@13s/1s",
+  "reset:lon,links=clients@15s/1s",
+  "close:lon,links=clients@17s/1s",
+  "accept-silent:lon,links=clients@19s/1s",
+  "split:lon@21s/1s",
+  "latency:lon-ams,rtt_ms=60@23s/1s",
+  "jitter:lon-ams,jitter_ms=20@25s/1s",
+  "bandwidth:lon-ams,bytes_per_s=1MB@27s/1s",
+  "step-down:meta@29s",
+  "step-down:HERE@31s",
+  "churn:geo,per_s=2@33s/1s",
+  "mass-reconnect:geo@35s",
+]
+topology = { cluster = [{ name = "lon", servers = 3 }, { name = "ams", servers = 2 }], stream = [{ name = "HERE", cluster = "lon", subjects = ["here"], replicas = 3 }], distances = { rtt_ms = { "lon-ams" = 9 } } }
+[[clients]]
+name = "geo"
+kind = "nats-geo"
+per_region = 2
+[[workload]]
+kind = "request"
+[[workload]]
+kind = "jetstream"
+rate = 5
+[[phase]]
+name = "faults"
+for = "37s"
+[[phase]]
+name = "after"
+for = "3s"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_fault_is_injected_and_undone() {
+    let _turn = TURN.lock().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("every.toml"), EVERY_FAULT).unwrap();
+    let (file, out) = (path("every.toml"), path("out"));
+    let args = ["loadgen", "run", &file, "--seed", "3", "--out", &out];
+    let Some(Command::Run(opts)) = Opts::try_parse_from(args).unwrap().command else { panic!("not `run`") };
+    let (text, _) = run(Plan::new(*opts).unwrap()).await.unwrap_or_else(|error| panic!("{error}"));
+    println!("{text}");
+    let report: Value =
+        serde_json::from_str(&std::fs::read_to_string(path("out/report.json")).unwrap()).unwrap();
+    let faults = report["runs"][0]["faults"].as_array().unwrap();
+    assert_eq!(faults.len(), 18, "{faults:?}");
+    assert!(faults.iter().all(|fault| fault["to_s"].is_number()), "{faults:?}");
+    for row in report["thresholds"].as_array().unwrap() {
+        assert_eq!(row["holds"], true, "{row}");
+    }
+}
