@@ -94,10 +94,10 @@ pub fn build(played: &[Played<'_>], environment: &Environment) -> Option<Report>
 }
 
 const NOTES: [&str; 2] = [
-    "A failover is the time from the fault to the first answer to a request that was sent after it. For a server that \
-     announces its end it is the longest that a request took.",
+    "A failover is the time from the fault to the first answer to a request that was sent after it. For a server \
+     in lame duck mode it is the longest time that a request took.",
     "The limit counts the round trips that no client can avoid (SYN, INFO, CONNECT, request; with a standby only the \
-     request), and no detection.",
+     request). It does not include the time to notice the fault.",
 ];
 
 const WAN_LIMITS: [&str; 3] = [

@@ -61,7 +61,7 @@ fn one(
     let total = if announced { longest_wait(&client.ops, fault.at, until) } else { trace.failover() };
     let total = total.filter(|total| fault.at + *total <= until);
     let to = client.seat_at(until).cloned();
-    let limit = to.as_ref().filter(|_| !announced).and_then(|to| {
+    let limit = to.as_ref().filter(|_| !announced && total.is_some()).and_then(|to| {
         let rtt = scenario.topology.rtt(&client.region, &to.region).ok()?;
         Some(rtt * round_trips(scenario, client))
     });

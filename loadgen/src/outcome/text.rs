@@ -75,7 +75,7 @@ fn failovers(run: &RunRow) -> String {
             ms(limit.p50_ms()),
         ]
     });
-    table(&["fault", "clients", "in", "back", "p50 ms", "p90 ms", "max ms", "limit ms"], rows)
+    table(&["fault", "clients", "clients in", "back", "p50 ms", "p90 ms", "max ms", "best possible ms"], rows)
 }
 
 fn matrix(run: &RunRow) -> String {

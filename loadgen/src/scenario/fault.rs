@@ -132,7 +132,9 @@ impl FaultKind {
             Self::Reset => "the network resets connections (RST), and refuses new ones",
             Self::Close => "the network closes connections (FIN), and refuses new ones",
             Self::AcceptSilent => "the network accepts connections, and nothing answers on them",
-            Self::Split => "the regions hear each other, and nobody else",
+            Self::Split => {
+                "the target regions stay connected to each other, and no other region reaches them"
+            }
             Self::Latency => "another round-trip time between two regions",
             Self::Jitter => "the round-trip time between two regions varies",
             Self::Bandwidth => "a limit of bytes per second between two regions",

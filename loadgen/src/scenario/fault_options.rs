@@ -15,7 +15,7 @@ use crate::topology::{ByteSize, Span};
 pub struct FaultOptions {
     /// So many servers of each region, chosen by the seed. Default: all.
     pub servers: Option<u16>,
-    /// Which links: `all`, `clients` or `gateways`. Default `all`.
+    /// Which links: `all` (of clients and between regions), `clients` or `gateways`. Routes inside a region stay. Default `all`.
     pub links: Option<Links>,
     /// Which bytes are lost: `both`, `in` (to the servers) or `out`. Default `both`.
     pub direction: Option<Direction>,

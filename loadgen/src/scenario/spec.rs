@@ -73,7 +73,8 @@ pub struct ClientsSpec {
     pub name: Option<String>,
     /// Which client: `nats-geo` or `async-nats`.
     pub kind: ClientKind,
-    /// Policy of nats-geo clients: `interactive` or `fleet`. Default `interactive`.
+    /// Policy of nats-geo clients: `interactive` (one client, as fast as possible) or `fleet` (many clients, which spread their
+    /// first attempts). Default `interactive`.
     #[serde(default)]
     pub preset: PolicyName,
     /// Whether nats-geo clients keep a second connection open to the next region. Default `false`.
@@ -130,17 +131,17 @@ pub struct WorkloadSpec {
     pub kind: WorkloadKind,
     /// Populations that do it. Default: all.
     pub clients: Option<Vec<String>>,
-    /// Operations per second and client. Default 20.
+    /// Operations per second, for each client. Default 20.
     pub rate: Option<u16>,
-    /// Subject that `jetstream` publishes to, if streams of the topology are to take the messages: `foo.loadgen`. Default: a
-    /// stream that loadgen creates.
+    /// Subject that clients of `jetstream` publish to, such as `foo.loadgen`, so that your own streams store the messages. Default:
+    /// loadgen creates a stream.
     pub subject: Option<String>,
-    /// Streams of the topology that must have every acknowledged message in the end. They go with `subject`.
+    /// Your own streams, in which loadgen looks for every acknowledged message at the end. Set `subject`, too.
     #[serde(default)]
     pub streams: Vec<String>,
-    /// Region of the stream of `jetstream`. Default: the last one, because the first one usually breaks.
+    /// Region of the stream of `jetstream`. Default: the last region of the topology, because the first one usually breaks.
     pub region: Option<String>,
-    /// Size of each message: `html`, `json`, `video`, or bytes as in `"1KB"`. Default `json`.
+    /// Size of each message: `html` (30 KB), `json` (1 KB), `video` (128 KB), or bytes as in `"4KB"`. Default `json`.
     pub payload: Option<Payload>,
 }
 
@@ -216,12 +217,12 @@ pub struct PhaseSpec {
 pub struct FaultSpec {
     /// The fault.
     pub inject: FaultKind,
-    /// Regions, servers, pairs of regions, streams or populations.
+    /// Regions, servers, pairs of regions, streams, `meta` or populations.
     #[schemars(default)]
     pub target: OneOrMany,
-    /// The phase that it begins and ends with.
+    /// The phase that it begins and ends with; instead of `at` and `for`.
     pub phase: Option<String>,
-    /// When it begins, since the start.
+    /// When it begins, since the start of the run; instead of `phase`.
     pub at: Option<Span>,
     /// How long it lasts. Default: to the end.
     #[schemars(rename = "for")]
