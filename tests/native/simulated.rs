@@ -72,11 +72,14 @@ fn simulated(what: ServerFault, is_hit: impl Fn(usize) -> bool) -> Vec<Story> {
     (0..LIVES).map(story).collect()
 }
 
-/// The stated tolerance: the real story takes at least half of the shortest simulated one, and at most as long as the
+/// The stated tolerance: the real story takes at least this share of the shortest simulated one, and at most as long as the
 /// longest and what a busy machine adds.
+const AT_LEAST: f64 = 0.5;
+/// A client waits for a time between zero and some seconds before it leaves a lame duck: any wait is right.
+const ANY_WAIT: f64 = 0.0;
 const BUSY: Duration = Duration::from_secs(1);
 
-async fn compare(journal: &Journal, simulated: &[Story]) {
+async fn compare(journal: &Journal, simulated: &[Story], at_least: f64) {
     journal.first_move().await;
     let real = Story::of(&journal.notices());
     let alike: Vec<_> = simulated.iter().filter(|story| story.steps == real.steps).collect();
@@ -85,7 +88,7 @@ async fn compare(journal: &Journal, simulated: &[Story]) {
         (alike.iter().map(|story| story.took).min(), alike.iter().map(|story| story.took).max());
     let (shortest, longest) = (shortest.unwrap_or_default(), longest.unwrap_or_default());
     assert!(
-        (shortest / 2..=longest + BUSY).contains(&real.took),
+        (shortest.mul_f64(at_least)..=longest + BUSY).contains(&real.took),
         "{real:?}, but in the simulator {simulated:?}"
     );
     println!("{:?}: {:?}, simulated {shortest:?} to {longest:?}", real.steps, real.took);
@@ -102,7 +105,7 @@ async fn a_lost_and_a_silent_region_are_left_as_in_the_simulator() {
         } else {
             world.cluster.blackhole_region("lon").unwrap();
         }
-        compare(&journal, &simulated(what, |server| server < 2)).await;
+        compare(&journal, &simulated(what, |server| server < 2), AT_LEAST).await;
     }
 }
 
@@ -117,5 +120,5 @@ async fn a_lame_duck_is_left_as_in_the_simulator() {
     let mut stories = simulated(ServerFault::LameDuck, |server| server == 0);
     stories.extend(simulated(ServerFault::LameDuck, |server| server == 1));
     stories.retain(|story| !story.steps.is_empty());
-    compare(&journal, &stories).await;
+    compare(&journal, &stories, ANY_WAIT).await;
 }
