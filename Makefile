@@ -70,7 +70,7 @@ wasm32: ## Check that the pure layers build for browsers
 deny: ## Check licences, sources and advisories of dependencies (needs cargo-deny)
 	.ci/deny
 
-scenarios: ## Play every scenario of loadgen in its long form, with a verdict for each; an hour
+scenarios: ## Play every scenario of loadgen in its long form, with a verdict for each
 	.ci/scenarios
 
 bench: ## Run the benchmarks (BENCH=--quick for a first look)

@@ -17,6 +17,7 @@ pub mod idle;
 pub mod load;
 pub mod look;
 pub mod machine;
+mod markup;
 pub mod out_folder;
 pub mod outcome;
 pub mod plan;

@@ -39,9 +39,8 @@ struct Figures<'a> {
 /// A part of a client's time that no fault divides.
 struct Stay<'a> {
     seat: Option<&'a Seat>,
-    lasts: Duration,
     /// Regions that some server could answer from.
-    healthy: Vec<&'a str>,
+    healthy: &'a [&'a str],
     scenario: &'a Scenario,
 }
 
@@ -63,6 +62,19 @@ impl Figures<'_> {
         all.filter(|(_, client)| {
             self.says("population", &self.scenario.populations[client.population].name)
                 && self.says("region", &client.region)
+        })
+    }
+
+    /// Where the chosen clients of a recording were between two times, and for how long.
+    fn stays(
+        &self,
+        recording: &Recording,
+        from: Instant,
+        to: Instant,
+    ) -> impl Iterator<Item = (Duration, &ClientRecord, Option<&Seat>)> {
+        let of_recording = self.clients().filter(move |(it, _)| std::ptr::eq(*it, recording));
+        of_recording.flat_map(move |(_, client)| {
+            client.stays(from, to).map(move |(lasts, seat)| (lasts, client, seat))
         })
     }
 
@@ -136,14 +148,13 @@ impl Figures<'_> {
 
     fn share_of_time(&self, is_counted: impl Fn(&ClientRecord, &Stay<'_>) -> bool) -> Option<f64> {
         let (mut all, mut counted) = (Duration::ZERO, Duration::ZERO);
-        for (recording, client) in self.clients() {
+        for recording in self.recordings {
             let (from, to) = self.window(recording);
             for (begin, end, healthy) in spans(self.scenario, recording, from, to) {
-                for (lasts, _, seat) in client.stays(begin, end) {
+                for (lasts, client, seat) in self.stays(recording, begin, end) {
                     all += lasts;
-                    let stay = Stay { seat, lasts, healthy: healthy.clone(), scenario: self.scenario };
-                    if is_counted(client, &stay) {
-                        counted += stay.lasts;
+                    if is_counted(client, &Stay { seat, healthy: &healthy, scenario: self.scenario }) {
+                        counted += lasts;
                     }
                 }
             }

@@ -1,6 +1,7 @@
 //! The report as one HTML file: the page of `web/report`, which is built into `assets/report.html`, with the data in it.
 
 use super::model::Report;
+use crate::markup::escape;
 
 /// The page without data. `npm run report` in `web` builds it anew.
 const PAGE: &str = include_str!("../../assets/report.html");
@@ -18,10 +19,6 @@ fn filled(page: &str, title: &str, data: &str) -> String {
     let (head, rest) = page.split_once("__RUN_TITLE__").unwrap_or((page, ""));
     let (middle, tail) = rest.split_once("__RUN_DATA__").unwrap_or((rest, ""));
     [head, title, middle, data, tail].concat()
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use super::figures::value;
 use super::model::ThresholdRow;
 use crate::play::Recording;
-use crate::report::model::Verdict;
+use crate::report::checks;
+use crate::report::model::{Generator, Verdict};
 use crate::scenario::{Scenario, Threshold};
 
 /// A threshold, judged.
@@ -63,22 +64,15 @@ pub(super) fn verdict(judged: &[Judged], disturbed: &[String]) -> (Verdict, Vec<
 
 /// Reasons why times of this recording are not to be trusted.
 pub(super) fn disturbances(recording: &Recording, schedule_lag_p99_ms: Option<f64>) -> Vec<String> {
-    let mut reasons = Vec::new();
-    if let Some(lag) = schedule_lag_p99_ms.filter(|lag| *lag > SCHEDULE_LAG_MAX_MS) {
-        reasons.push(format!(
-            "requests were sent up to {lag:.1} ms late (p99; at most {SCHEDULE_LAG_MAX_MS} ms): the machine is too busy, \
-             lower the number of clients or their rate"
-        ));
-    }
-    reasons.extend(recording.late.iter().map(|late| format!("a fault was undone, but {late}")));
-    if !recording.leaks.is_empty() {
-        reasons.push(format!("{} connections bypassed the emulated WAN", recording.leaks.len()));
-    }
-    reasons
+    let generator = Generator {
+        schedule_lag_p99_ms: schedule_lag_p99_ms.unwrap_or_default(),
+        leaks: recording.leaks.len(),
+        idle_share_median: recording.idle,
+        ..Generator::default()
+    };
+    let late = recording.late.iter().map(|late| format!("a fault was undone, but {late}"));
+    checks::disturbances(&generator).into_iter().chain(late).collect()
 }
-
-/// Half of the resolution of 100 requests per second.
-const SCHEDULE_LAG_MAX_MS: f64 = 5.0;
 
 #[cfg(test)]
 mod tests {

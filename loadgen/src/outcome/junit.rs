@@ -1,6 +1,7 @@
 //! The report as JUnit XML: each threshold is a test case.
 
 use super::model::Report;
+use crate::markup::escape;
 use crate::report::model::Verdict;
 
 /// A test suite named after the scenario.
@@ -34,8 +35,4 @@ pub fn to_junit(report: &Report) -> String {
         unknown + inconclusive,
         report.wall_s
     )
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -74,17 +74,13 @@ impl ClientRecord {
         self.seats.iter().rev().find(|(since, _)| *since <= at)?.1.as_ref()
     }
 
-    /// Its stays between two times: from, to, where.
-    pub fn stays(
-        &self,
-        from: Instant,
-        to: Instant,
-    ) -> impl Iterator<Item = (Duration, Instant, Option<&Seat>)> {
+    /// Its stays between two times: for how long, where.
+    pub fn stays(&self, from: Instant, to: Instant) -> impl Iterator<Item = (Duration, Option<&Seat>)> {
         let (from, to) = (from.max(self.joined), to.min(self.left));
         let ends = self.seats.iter().skip(1).map(|(at, _)| *at).chain(std::iter::once(self.left));
         self.seats.iter().zip(ends).filter_map(move |((since, seat), until)| {
             let (begin, end) = ((*since).max(from), until.min(to));
-            (end > begin).then(|| (end - begin, begin, seat.as_ref()))
+            (end > begin).then(|| (end - begin, seat.as_ref()))
         })
     }
 }

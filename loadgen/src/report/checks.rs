@@ -74,20 +74,21 @@ pub fn verdict(checks: &[Check], generator: &Generator) -> (Verdict, Vec<String>
     (if missed.is_empty() { Verdict::Pass } else { Verdict::Fail }, missed)
 }
 
-fn disturbances(generator: &Generator) -> Vec<String> {
+/// Reasons why times are not to be trusted: the load generator or the emulation was disturbed.
+pub(crate) fn disturbances(generator: &Generator) -> Vec<String> {
     let mut reasons = Vec::new();
     if generator.schedule_lag_p99_ms > SCHEDULE_LAG_MAX_MS {
         let lag = generator.schedule_lag_p99_ms;
         reasons.push(format!(
             "requests were sent up to {lag:.1} ms late (p99; at most {SCHEDULE_LAG_MAX_MS} ms): the machine is too \
-             busy, try fewer --clients or a lower --rate"
+             busy, try fewer clients or a lower rate"
         ));
     }
     if let Some(idle) = generator.idle_share_median.filter(|idle| *idle < IDLE_SHARE_MIN) {
         reasons.push(format!(
             "the processors were idle for {:.0} % of the time while the load ran (median of the rounds; at least {:.0} \
-             %): times are those of a queue for the processor; end other work on this machine, or try fewer --clients \
-             or a lower --rate",
+             %): times are those of a queue for the processor; end other work on this machine, or try fewer clients or \
+             a lower rate",
             idle * 100.0,
             IDLE_SHARE_MIN * 100.0
         ));

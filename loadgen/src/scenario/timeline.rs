@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Scenario, TimedFault, seconds};
+use crate::markup::escape;
 
 /// Phases, faults and clients by their times, one a line.
 pub fn to_text(scenario: &Scenario) -> String {
@@ -98,10 +99,6 @@ fn bar(
         y + 16.0,
         escape(&fault.to_string())
     );
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 const WIDTH: f64 = 960.0;

@@ -128,6 +128,7 @@ faults = [
   "step-down:HERE@31s",
   "churn:geo,per_s=2@33s/1s",
   "mass-reconnect:geo@35s",
+  "lame-duck:lon-3@37s/1s",
 ]
 topology = { cluster = [{ name = "lon", servers = 3 }, { name = "ams", servers = 2 }], stream = [{ name = "HERE", cluster = "lon", subjects = ["here"], replicas = 3 }], distances = { rtt_ms = { "lon-ams" = 9 } } }
 [[clients]]
@@ -141,7 +142,7 @@ kind = "jetstream"
 rate = 5
 [[phase]]
 name = "faults"
-for = "37s"
+for = "39s"
 [[phase]]
 name = "after"
 for = "3s"
@@ -161,7 +162,7 @@ async fn every_kind_of_fault_is_injected_and_undone() {
     let report: Value =
         serde_json::from_str(&std::fs::read_to_string(path("out/report.json")).unwrap()).unwrap();
     let faults = report["runs"][0]["faults"].as_array().unwrap();
-    assert_eq!(faults.len(), 18, "{faults:?}");
+    assert_eq!(faults.len(), 19, "{faults:?}");
     assert!(faults.iter().all(|fault| fault["to_s"].is_number()), "{faults:?}");
     for row in report["thresholds"].as_array().unwrap() {
         assert_eq!(row["holds"], true, "{row}");

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::layout::{BOX_WIDTH, Curve, LABEL_HEIGHT, Layout, Link, Rect, lay};
 use super::{GatewayLink, Graph, LeafLink, Region};
+use crate::markup::escape;
 
 /// Of the texts, all in a font whose letters are equally wide.
 const FONT_SIZE: f64 = 12.0;
@@ -259,24 +260,6 @@ pub(super) fn shorten(text: &str) -> String {
 /// One digit behind the point, and no negative zero: the same places must give the same text.
 fn coordinate(value: f64) -> f64 {
     (value * 10.0).round() / 10.0 + 0.0
-}
-
-/// A text inside of an element. XML has no way to write control characters.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            letter if letter.is_control() || matches!(letter, '\u{fffe}' | '\u{ffff}') => {
-                escaped.push(char::REPLACEMENT_CHARACTER);
-            }
-            letter => escaped.push(letter),
-        }
-    }
-    escaped
 }
 
 /// Labels are as high as a line of text.
