@@ -40,10 +40,10 @@ use crate::core::{Action, Call, Config, Log, Time};
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Line {
-    /// The first one.
+    /// The first line.
     Start {
         format: u32,
-        /// Of this crate: another one may decide otherwise.
+        /// Version of this crate: another one may decide otherwise.
         version: String,
         seed: u64,
         at: Time,
@@ -57,13 +57,13 @@ pub(crate) enum Line {
         at: Time,
         action: Action,
     },
-    /// The last one. It is missing where the process died.
+    /// The last line. It is missing if the process died.
     Ended {
         why: String,
     },
 }
 
-/// Raised when a line comes to mean something else.
+/// Version of the format. A change of the meaning of a line raises it.
 const FORMAT: u32 = 1;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -81,17 +81,17 @@ impl Line {
     }
 }
 
-/// Why a decision log cannot be read.
+/// Reason why a decision log cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
-    /// It cannot be read at all.
+    /// The file cannot be read.
     #[error("reading the decision log failed: {0}")]
     Io(#[from] io::Error),
-    /// It does not begin as one.
+    /// The text does not begin as a decision log does.
     #[error("not a decision log: it does not begin with a line `{{\"start\":..}}`")]
     NoStart,
-    /// It was written in another format.
+    /// The log has another format.
     #[error(
         "the decision log has format {found}, written by nats-geo {version}, but nats-geo {this} reads format {reads}",
         this = VERSION,
@@ -103,10 +103,10 @@ pub enum LogError {
         /// The version that wrote it.
         version: String,
     },
-    /// A line is none of a decision log.
+    /// A line is not a line of a decision log.
     #[error("line {number} of the decision log, written by nats-geo {version}: {error} (this is {this})", this = VERSION)]
     Line {
-        /// Which line, from 1.
+        /// Number of the line, from 1.
         number: usize,
         /// The version that wrote it.
         version: String,
@@ -120,7 +120,7 @@ impl Log {
     /// last line is left out.
     ///
     /// # Errors
-    /// The text is no decision log, is damaged, or was written in another format.
+    /// The text is not a decision log, is damaged, or has another format.
     pub fn read(mut text: impl BufRead) -> Result<Self, LogError> {
         let mut line = String::new();
         text.read_line(&mut line)?;
@@ -151,10 +151,10 @@ impl Log {
         Ok(log)
     }
 
-    /// Writes it as text: each fact, and behind it what was decided at that moment.
+    /// Writes the log as text: each event, followed by the decisions of that moment.
     ///
     /// # Errors
-    /// The writer's.
+    /// The writer fails.
     pub fn write(&self, mut out: impl Write) -> io::Result<()> {
         let mut write = |line: &Line| out.write_all(line.text()?.as_bytes());
         write(&Line::start(self.config.clone(), self.seed, self.started))?;
@@ -173,9 +173,9 @@ impl Log {
     }
 }
 
-/// What is wrong with a first line that cannot be used.
+/// Problem of a first line that cannot be used.
 fn not_started(line: &str) -> LogError {
-    /// What all formats have in common.
+    /// The part that all formats have in common.
     #[derive(Deserialize)]
     struct Any {
         start: Start,

@@ -18,6 +18,16 @@ const RETRY_WAIT_MS = 250;
 /** The last message of a subject, the one with a sequence, or the first of a subject from there on. */
 export type DirectGet = { last: string } | { seq: number; next_by_subj?: string; batch?: number };
 
+/** The beginning of the JetStream API's subjects, without its last dot; throws if it can begin no subject. */
+export function prefixOf(domain: string | undefined, apiPrefix: string = API_PREFIX): string {
+  const prefix = (domain === undefined ? apiPrefix : `$JS.${domain}.API`).replace(/\.$/, "");
+  if (domain?.includes(".") || !/^[^\s.*>]+(\.[^\s.*>]+)*$/.test(prefix)) {
+    const what = domain === undefined ? "API prefix: it has an empty token" : "domain: it is empty, or has a dot";
+    throw new InvalidArgumentError(`${JSON.stringify(domain ?? apiPrefix)} is no JetStream ${what}, white space, * or >`);
+  }
+  return prefix;
+}
+
 /** A connection with the prefix of its JetStream API. */
 export class JetStreamApi implements JetStreamClient {
   readonly nc: NatsConnection;
@@ -25,13 +35,9 @@ export class JetStreamApi implements JetStreamClient {
   readonly timeout: number;
 
   /** A domain comes before a prefix, as in nats-core. */
-  constructor(nc: NatsConnection, { domain, apiPrefix = API_PREFIX, timeout = TIMEOUT_DEFAULT_MS }: JetStreamOptions = {}) {
+  constructor(nc: NatsConnection, { domain, apiPrefix, timeout = TIMEOUT_DEFAULT_MS }: JetStreamOptions = {}) {
     this.nc = nc;
-    this.prefix = (domain === undefined ? apiPrefix : `$JS.${domain}.API`).replace(/\.$/, "");
-    if (domain?.includes(".") || !/^[^\s.*>]+(\.[^\s.*>]+)*$/.test(this.prefix)) {
-      const what = domain === undefined ? "API prefix: it has an empty token" : "domain: it is empty, or has a dot";
-      throw new InvalidArgumentError(`${JSON.stringify(domain ?? apiPrefix)} is no JetStream ${what}, white space, * or >`);
-    }
+    this.prefix = prefixOf(domain, apiPrefix);
     this.timeout = timeout;
   }
 

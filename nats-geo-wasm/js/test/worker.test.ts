@@ -77,6 +77,7 @@ test("routes: mistakes show at once", () => {
     [{ path: "/a" }, /a subject or a bucket/],
     [{ path: "/a/*", subject: "x", bucket: "y" }, /not both/],
     [{ path: "/a", bucket: "y" }, /ends with/],
+    [{ path: "/a/*", bucket: "y", domain: "h.b" }, /"h\.b" is no JetStream domain/],
     [{ path: "/a/:id", subject: "x.:name" }, /:name of its subject is not in its path/],
     [{ path: "/a", subject: "x.*" }, /\* of its subject/],
     [{ path: "/a", subject: "x y" }, /not a valid subject/],

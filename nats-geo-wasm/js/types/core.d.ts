@@ -4,10 +4,10 @@ export * from "./nats.js";
 export * from "./jetstream.js";
 export * from "./compat.js";
 
-/** Where the engine's WebAssembly comes from. */
+/** Source of the engine's WebAssembly. */
 export type InitInput = string | URL | Request | Response | BufferSource | WebAssembly.Module;
 
-/** Loads the engine, once; without input from the file beside this module. */
+/** Loads the engine once. Without an argument it loads the file beside this module. */
 export function init(input?: InitInput | Promise<InitInput>): Promise<void>;
 
 /**

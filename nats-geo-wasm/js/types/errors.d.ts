@@ -41,7 +41,7 @@ export class ConnectionError extends NatsError {
 export class MixedContentError extends ConnectionError {
   constructor(message: string, options?: ErrorOptions);
 }
-/** `PROTOCOL`: a server sent what is not the NATS protocol. */
+/** `PROTOCOL`: a server sent bytes that are not the NATS protocol. */
 export class ProtocolError extends NatsError {
   constructor(message: string, options?: ErrorOptions);
 }
@@ -60,7 +60,7 @@ export class PermissionViolationError extends NatsError {
 export class TimeoutError extends NatsError {
   constructor(message?: string, options?: ErrorOptions);
 }
-/** `NO_RESPONDERS`: nobody subscribes to the subject of the request. */
+/** `NO_RESPONDERS`: no client subscribes to the subject of the request. */
 export class NoRespondersError extends NatsError {
   readonly subject: string;
   constructor(subject: string, options?: ErrorOptions);

@@ -15,12 +15,12 @@ export interface WorkerOptions {
 export interface PageOptions extends ConnectionOptions {
   /**
    * "worker": only through the service worker. "page": only in this page. "auto" (the default): in this page when no
-   * service worker can be had, as after a hard reload. The service worker gets half of `timeout` to take the page, so that
+   * service worker is available, as after a hard reload. The service worker gets half of `timeout` to take the page, so that
    * the page has the other half to connect by itself.
    */
   mode?: "auto" | "worker" | "page";
   worker?: WorkerOptions;
-  /** Where the engine's WebAssembly is, when this page must hold the connection itself. */
+  /** URL of the engine's WebAssembly, for a page that must hold the connection itself. */
   wasm?: string | URL;
 }
 
@@ -34,5 +34,5 @@ export interface PageOptions extends ConnectionOptions {
  * ```
  */
 export function connect(options?: PageOptions): Promise<NatsConnection>;
-/** The same, by its name in nats-core. */
+/** The same function by its name in nats-core. */
 export const wsconnect: typeof connect;

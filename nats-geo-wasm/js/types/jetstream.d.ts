@@ -7,7 +7,7 @@ export interface JetStreamOptions {
    * connected to. Throws an `InvalidArgumentError` if the name is empty, or has dots, white space, `*` or `>`.
    */
   domain?: string;
-  /** Prefix of the API's subjects; the default is "$JS.API". Without effect beside `domain`. */
+  /** Prefix of the API's subjects; the default is "$JS.API". It has no effect if `domain` is set. */
   apiPrefix?: string;
   /** Milliseconds per request; the default is 5,000. */
   timeout?: number;
@@ -24,7 +24,7 @@ export interface JetStreamPublishOptions {
   /** Makes the publish idempotent within the stream's duplicate window, so that the client resends it when an answer is missing. */
   msgID?: string;
   timeout?: number;
-  /** How often to try again; the default is 2. */
+  /** Number of further tries after the first one; the default is 2. */
   retries?: number;
   headers?: MsgHdrs;
   expect?: Partial<{
@@ -50,7 +50,7 @@ export interface KvEntry {
   readonly value: Uint8Array;
   readonly revision: number;
   readonly created: Date;
-  /** Entries that follow, while watching. */
+  /** Number of entries that follow, while watching. */
   readonly delta?: number;
   readonly operation: "PUT" | "DEL" | "PURGE";
   readonly length: number;
@@ -61,12 +61,12 @@ export interface KvEntry {
 export interface KvWatchOptions {
   /** Key or keys, with wildcards; the default is all. */
   key?: string | string[];
-  /** Which values to begin with: the last of each key (the default), all that are kept, or none. */
+  /** Values that the watch begins with: the last one of each key (the default), the whole history, or none. */
   include?: "last" | "history" | "updates";
   ignoreDeletes?: boolean;
   /** Leaves the values out. */
   headersOnly?: boolean;
-  /** Called once all values that existed at the start have been handed over. */
+  /** Called once, after all values that existed at the start. */
   initialized?: () => void;
 }
 
@@ -86,7 +86,7 @@ export interface KV {
   /** Fails with a `JetStreamApiError` (code `WRONG_LAST_SEQUENCE`) when the key has another revision. */
   update(key: string, value: Payload, revision: number): Promise<number>;
   delete(key: string, options?: { previousSeq?: number }): Promise<void>;
-  /** Deletes the key's history too. */
+  /** Deletes the key and its history. */
   purge(key: string, options?: { previousSeq?: number }): Promise<void>;
   watch(options?: KvWatchOptions): Promise<Pulled<KvEntry>>;
   history(options?: { key?: string | string[] }): Promise<Pulled<KvEntry>>;
@@ -95,9 +95,9 @@ export interface KV {
 
 /** Opens key-value stores. */
 export class Kvm {
-  /** Of a client that `jetstream` made, it keeps the domain; `options` are for a connection. */
+  /** Takes a connection with `options`, or a client that `jetstream` made. The stores then belong to the client's domain. */
   constructor(nc: NatsConnection | JetStreamClient, options?: JetStreamOptions);
-  /** Fails with a `JetStreamApiError` (code `NOT_FOUND`) when there is none. */
+  /** Fails with a `JetStreamApiError` (code `NOT_FOUND`) when it does not exist. */
   open(bucket: string): Promise<KV>;
 }
 
@@ -125,7 +125,7 @@ export interface ByteRange {
 
 export interface ObjectResult {
   readonly info: ObjectInfo;
-  /** Pulled chunk by chunk: nothing is fetched before it is read, and `cancel()` stops fetching. */
+  /** The bytes. The client fetches each chunk when the application reads it, and `cancel()` stops it. */
   readonly data: ReadableStream<Uint8Array>;
   /** Resolves with the error that ended `data`, or with null. */
   readonly error: Promise<Error | null>;
@@ -135,18 +135,18 @@ export interface ObjectStore {
   readonly bucket: string;
   info(name: string): Promise<ObjectInfo | null>;
   list(): Promise<ObjectInfo[]>;
-  /** The whole object, its digest checked at the end; or a range of it. null when there is none. */
+  /** Reads the whole object, and checks its digest at the end; or reads a range. null when there is no such object. */
   get(name: string, options?: { range?: ByteRange }): Promise<ObjectResult | null>;
-  /** The data of an object whose info is known. */
+  /** Reads the data of an object whose info you have. */
   read(info: ObjectInfo, range?: ByteRange): ObjectResult;
   getBlob(name: string, options?: { range?: ByteRange }): Promise<Uint8Array | null>;
 }
 
 /** Opens object stores. */
 export class Objm {
-  /** Of a client that `jetstream` made, it keeps the domain; `options` are for a connection. */
+  /** Takes a connection with `options`, or a client that `jetstream` made. The stores then belong to the client's domain. */
   constructor(nc: NatsConnection | JetStreamClient, options?: JetStreamOptions);
-  /** Fails with a `JetStreamApiError` (code `NOT_FOUND`) when there is none. */
+  /** Fails with a `JetStreamApiError` (code `NOT_FOUND`) when it does not exist. */
   open(bucket: string): Promise<ObjectStore>;
 }
 export type { Msg };

@@ -11,10 +11,10 @@ export * from "./status.js";
 /** Data of a message; strings are sent as UTF-8. */
 export type Payload = Uint8Array | string;
 
-/** How header names are compared. */
+/** Comparison of header names. */
 export type HeaderMatch = "exact" | "canonical" | "insensitive";
 
-/** Headers of a message. Made by `headers()`. */
+/** Headers of a message. `headers()` makes them. */
 export interface MsgHdrs extends Iterable<[string, string[]]> {
   /** True when the server reports an error by its status code (300 or more). */
   readonly hasError: boolean;
@@ -30,7 +30,7 @@ export interface MsgHdrs extends Iterable<[string, string[]]> {
   last(name: string, match?: HeaderMatch): string;
   /** All values. */
   values(name: string, match?: HeaderMatch): string[];
-  /** Whether there is a value. */
+  /** Returns whether there is a value. */
   has(name: string, match?: HeaderMatch): boolean;
   /** Replaces all values. Throws an `InvalidArgumentError` when name or value cannot be sent. */
   set(name: string, value: string, match?: HeaderMatch): void;
@@ -47,13 +47,13 @@ export interface MsgHdrs extends Iterable<[string, string[]]> {
 /** A message. */
 export interface Msg {
   readonly subject: string;
-  /** The subscription it was delivered to; 0 for the answer to a request. */
+  /** Id of the subscription that received it; 0 for the answer to a request. */
   readonly sid: number;
-  /** Where an answer goes; "" when none is wanted. */
+  /** Reply subject; "" when the sender wants no answer. */
   readonly reply?: string;
   readonly data: Uint8Array;
   readonly headers?: MsgHdrs;
-  /** Publishes to `reply`; false when there is none. */
+  /** Publishes an answer to `reply`; returns false when there is no reply subject. */
   respond(payload?: Payload, options?: PublishOptions): boolean;
   /** The data parsed as JSON. */
   json<T = unknown>(reviver?: (key: string, value: any) => any): T;
@@ -62,7 +62,7 @@ export interface Msg {
 }
 
 export interface PublishOptions {
-  /** Where answers go. */
+  /** Reply subject. */
   reply?: string;
   headers?: MsgHdrs;
 }
@@ -75,61 +75,61 @@ export interface RequestOptions {
 
 export interface RequestManyOptions {
   /**
-   * When the last answer has come: at `maxWait` ("timer", the default), after `maxMessages` ("count"), when no answer
-   * came for `stall` milliseconds ("stall"), or with an empty answer ("sentinel"). All of them end at `maxWait`.
+   * Rule that ends the request: at `maxWait` ("timer", the default), after `maxMessages` answers ("count"), when no answer
+   * came for `stall` milliseconds ("stall"), or after an empty answer ("sentinel"). Every request ends at `maxWait`.
    */
   strategy?: "timer" | "count" | "stall" | "sentinel";
-  /** Milliseconds; the default is 1,000. */
+  /** Milliseconds after which the request ends at the latest; the default is 1,000. */
   maxWait?: number;
-  /** Answers that end a "count"; other strategies ignore it. */
+  /** Number of answers after which the strategy "count" ends; other strategies ignore it. */
   maxMessages?: number;
-  /** Milliseconds without an answer that end a "stall"; the default is 300. */
+  /** Milliseconds without an answer after which the strategy "stall" ends; the default is 300. */
   stall?: number;
   headers?: MsgHdrs;
 }
 
 /**
- * Takes a message, or the error that ended the subscription; the message then has no fields. While a promise that it returns is
- * pending, a drain waits for the answer to the message.
+ * Handler of messages. It gets a message, or the error that ended the subscription; the message then has no fields. If the
+ * handler returns a promise, a drain waits until the promise is settled.
  */
 export type MsgCallback = (error: Error | null, message: Msg) => unknown;
 
 export interface SubscriptionOptions {
-  /** Members of a queue share its messages. */
+  /** Name of the queue group; its members share the messages. */
   queue?: string;
   /** Ends the subscription after this many messages. */
   max?: number;
   /** Milliseconds within which the first message must come, else the subscription ends with a `TimeoutError`. */
   timeout?: number;
-  /** Takes the messages; without it the subscription is an async iterator. */
+  /** Handler of the messages; without it the subscription is an async iterator. */
   callback?: MsgCallback;
   /** Number of waiting messages from which a `slowConsumer` status is emitted. */
   slow?: number;
   /**
    * nats-geo: bytes that may wait in the iterator; the default is 64 MiB. Messages beyond that, or beyond 524,288 of them,
-   * are dropped and counted (`getDropped()`), and a `slowConsumer` status says so. Other subscriptions go on.
+   * are dropped and counted (`getDropped()`), and a `slowConsumer` status says so. Other subscriptions continue.
    */
   maxPendingBytes?: number;
 }
 
-/** Interest in a subject. Survives moves between servers and regions, and restarts of the service worker. */
+/** A subscription. It continues when the client moves to another server or region, and when the service worker restarts. */
 export interface Subscription extends AsyncIterable<Msg> {
   /** Resolves when the subscription has ended, with the error that ended it, if any. Never rejects. */
   readonly closed: Promise<void | Error>;
-  /** Ends now, or after `max` messages counted from the subscription's start. */
+  /** Ends the subscription now, or after `max` messages counted from its start. */
   unsubscribe(max?: number): void;
-  /** Ends when nothing more comes in, and requests that its handler works on are answered; see the connection's `drain`. */
+  /** Ends the subscription when no more messages arrive and its handler has answered all requests; see the connection's `drain`. */
   drain(): Promise<void>;
   isDraining(): boolean;
   isClosed(): boolean;
   getSubject(): string;
-  /** Messages that came in. */
+  /** Number of messages that arrived. */
   getReceived(): number;
-  /** Messages that were handed over. */
+  /** Number of messages that the application has taken. */
   getProcessed(): number;
-  /** Messages waiting to be taken from the iterator. */
+  /** Number of messages that wait in the iterator. */
   getPending(): number;
-  /** nats-geo: messages that were dropped because too many waited. */
+  /** nats-geo: number of messages that the client dropped because too many waited. */
   getDropped(): number;
   getID(): number;
   getMax(): number | undefined;
@@ -174,9 +174,9 @@ export interface RegionSnapshot {
   readonly region: string;
   /** Base round-trip time that ranks it; undefined until measured. */
   readonly rttMs?: number;
-  /** Why it stands at this place. */
+  /** Reason for its rank. */
   readonly reason: RankReason;
-  /** How far behind the nearest region, when it is tied or farther. */
+  /** Additional round-trip time, compared with the nearest region, when it is tied or farther. */
   readonly behindMs?: number;
   readonly servers: readonly ServerSnapshot[];
 }
@@ -190,7 +190,7 @@ export interface ServerSnapshot {
   readonly behindMs?: number;
 }
 
-/** Why a region or server stands where it stands (nats-geo). */
+/** Reason for the rank of a region or server (nats-geo). */
 export type RankReason =
   | "nearest"
   | "connected"
@@ -202,17 +202,17 @@ export type RankReason =
   | "lameDuck"
   | "unmeasured";
 
-/** The ranking and where traffic goes (nats-geo). */
+/** The ranking and the active server (nats-geo). */
 export interface Snapshot {
-  /** `host:port` of the live link; undefined while nothing is live. */
+  /** `host:port` of the active server; undefined while the client is offline. */
   readonly live?: string;
-  /** Region of the live link. */
+  /** Region of the active server. */
   readonly liveRegion?: string;
   /** `host:port` of the warm standby, when there is one. */
   readonly standby?: string;
-  /** Whether the live link is silent for suspiciously long. */
+  /** Whether the client suspects the active link, because a PING is overdue. */
   readonly suspect: boolean;
-  /** Best first. */
+  /** Regions, best first. */
   readonly regions: readonly RegionSnapshot[];
   /**
    * Counters of publishes: `discarded` are lost, `unconfirmed` may or may not have arrived, `resent` went out once more, and
@@ -234,11 +234,11 @@ export interface Server {
 
 /** A connection to the nearest healthy region. */
 export interface NatsConnection {
-  /** The server of the live link; undefined while nothing is live. */
+  /** INFO of the active server; undefined while the client is offline. */
   readonly info?: ServerInfo;
   /** nats-geo: whether a service worker or this page (or worker) itself holds the connection. */
   readonly mode: "worker" | "page";
-  /** nats-geo: what the subjects of answers begin with, for `createInbox()`; undefined for the default. */
+  /** nats-geo: prefix of the reply subjects, for `createInbox()`; undefined for the default. */
   readonly inboxPrefix?: string;
   /** nats-geo: names of the known regions, nearest first. */
   readonly regions: readonly string[];
@@ -249,17 +249,17 @@ export interface NatsConnection {
   respondMessage(message: Pick<Msg, "data" | "reply" | "headers">): boolean;
   subscribe(subject: string, options?: SubscriptionOptions): Subscription;
   /**
-   * One answer. Fails with a `TimeoutError`, with a `RequestError` whose cause is a `NoRespondersError`, or with a
-   * `LinkLostError` when the link was lost and the request may have been executed. It is never sent twice.
+   * Sends a request and resolves with its answer. Fails with a `TimeoutError`, with a `RequestError` whose cause is a `NoRespondersError`, or with a
+   * `LinkLostError` when the link was lost and the request may have been executed. The client never sends it twice.
    */
   request(subject: string, payload?: Payload, options?: RequestOptions): Promise<Msg>;
   requestMany(subject: string, payload?: Payload, options?: RequestManyOptions): Promise<AsyncIterable<Msg>>;
-  /** Resolves when the server has everything published before. */
+  /** Resolves when the server has received all messages that were published before. */
   flush(): Promise<void>;
   /**
-   * Ends the subscriptions in order, waits for answers to requests, sends what waits, then closes. Requests that handlers
+   * Ends the subscriptions in order, waits for answers to requests, sends waiting messages, then closes. Requests that handlers
    * work on are answered first: those of a callback that returns a promise, and of a reader of an iterator until it asks for
-   * the next message. All of it takes at most `drainTimeout`, then it fails with a `TimeoutError` and closes.
+   * the next message. After `drainTimeout` the drain fails with a `TimeoutError`, and the connection closes.
    */
   drain(): Promise<void>;
   close(): Promise<void>;
@@ -267,16 +267,16 @@ export interface NatsConnection {
   closed(): Promise<void | Error>;
   isClosed(): boolean;
   isDraining(): boolean;
-  /** `host:port` of the live link, "" while nothing is live. */
+  /** `host:port` of the active server, "" while the client is offline. */
   getServer(): string;
-  /** Every call returns an iterator of its own. */
+  /** Iterates over the events of the connection. Every call returns an iterator of its own. */
   status(): AsyncIterable<Status>;
   stats(): Stats;
-  /** Milliseconds of a round trip to the server. */
+  /** Measures a round trip to the server, in milliseconds. */
   rtt(): Promise<number>;
   /** Chooses the server again, and moves there if it is another one. */
   reconnect(): Promise<void>;
-  /** Replaces the servers; the live link stays until `reconnect()`. */
+  /** Replaces the list of servers; the active link stays until `reconnect()`. */
   setServers(servers: string[]): void;
   getServers(): readonly Server[];
   [Symbol.asyncDispose](): Promise<void>;
@@ -290,7 +290,7 @@ export type Auth =
   | { nkey: string; sig: string; jwt?: string }
   | { jwt: string; nkey?: string; sig?: string };
 
-/** Gives credentials whenever a link is opened; `nonce` is the server's challenge, when it sent one. */
+/** Returns the credentials each time the client opens a link; `nonce` is the server's challenge, when it sent one. */
 export interface Authenticator {
   (nonce?: string): Auth | Promise<Auth>;
 }
@@ -299,7 +299,7 @@ export interface Authenticator {
 export interface NkeyCredentials {
   readonly nkey: string;
   readonly key: CryptoKey;
-  /** With a user JWT. */
+  /** The user JWT, if there is one. */
   readonly jwt?: string;
 }
 
@@ -307,10 +307,10 @@ export interface NkeyCredentials {
  * Options of nats-core that nats-geo decides by itself (`reconnect`, `maxReconnectAttempts`, `reconnectTimeWait`,
  * `reconnectJitter`, `reconnectJitterTLS`, `pingInterval`, `maxPingOut`, `noRandomize`, `ignoreAuthErrorAbort`,
  * `noAsyncTraces`, `resolve`, `debug`, `verbose`, `pedantic`, `tls: null`) may be left in
- * place and change nothing. Those that would take the decision away from it are refused with an `InvalidArgumentError`.
+ * place and change nothing. Options that contradict the client's own decisions are refused with an `InvalidArgumentError`.
  */
 export interface ConnectionOptions {
-  /** "wss://host:port", "lon=wss://host:port" (labels the region), or "host:port" (the page's own security). */
+  /** "wss://host:port", "lon=wss://host:port" (labels the region), or "host:port" (`wss` on an `https` page, else `ws`). */
   servers?: string | string[];
   name?: string;
   user?: string;
@@ -333,11 +333,11 @@ export interface ConnectionOptions {
   ignoreClusterUpdates?: boolean;
   /** nats-geo: "fleet" (the default: many clients of one kind) or "interactive" (moves without spreading). */
   preset?: "fleet" | "interactive";
-  /** nats-geo: one more connection, to the next region, so that a move costs no dial. */
+  /** nats-geo: keeps a second connection open to the next region, so that a move needs no dial. */
   warmStandby?: boolean;
-  /** nats-geo: how long publishing may wait for a live link, in milliseconds. */
+  /** nats-geo: milliseconds that a publish may wait for a live link. */
   publishWait?: number;
-  /** nats-geo: how long a drain waits for what is under way, in milliseconds; the default is 30,000. */
+  /** nats-geo: milliseconds that a drain waits for messages and requests under way; the default is 30,000. */
   drainTimeout?: number;
   /**
    * nats-geo: the longest protocol line that servers read, in bytes: their `max_control_line`. The default is 4,096, as
@@ -345,13 +345,13 @@ export interface ConnectionOptions {
    * connection for it.
    */
   maxControlLine?: number;
-  /** nats-geo: forbids doubles during planned moves, at the price of losses. */
+  /** nats-geo: prevents duplicates during planned moves, but may lose messages. */
   atMostOnce?: boolean;
-  /** nats-geo: single fields of the policy, by their names in the Rust documentation; durations in milliseconds. */
+  /** nats-geo: single fields of the configuration, by their names in the Rust documentation; durations in milliseconds. */
   config?: Record<string, unknown>;
   /** nats-geo: seed of all random choices, for tests. */
   seed?: number;
-  /** Accepted for nats-core's sake, without effect; see above. */
+  /** Accepted so that code for nats-core works, without effect; see above. */
   reconnect?: boolean;
   maxReconnectAttempts?: number;
   reconnectTimeWait?: number;
@@ -372,7 +372,7 @@ export interface ConnectionOptions {
 /** Version of this package. */
 export const version: string;
 export function headers(code?: number, description?: string): MsgHdrs;
-/** A subject that nobody else uses. */
+/** Returns a subject that no other client uses. */
 export function createInbox(prefix?: string): string;
 export function usernamePasswordAuthenticator(user: string | (() => string), pass?: string | (() => string)): Authenticator;
 export function tokenAuthenticator(token: string | (() => string)): Authenticator;

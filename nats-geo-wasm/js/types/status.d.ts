@@ -46,7 +46,7 @@ export type NatsCoreStatusType =
   | "staleConnection"
   | "forceReconnect";
 
-/** Why traffic moved: the `cause` of the status `moved`. */
+/** Reasons why traffic moved: the `cause` of the status `moved`. */
 export type MoveCause =
   | "suspicion"
   | "serverLost"
@@ -63,11 +63,11 @@ export interface Status {
   readonly type: StatusType | NatsCoreStatusType;
   /** `host:port` of the server, if the event is about one. */
   readonly server?: string;
-  /** With `error` and `slowConsumer`. */
+  /** Details of `error` and `slowConsumer`. */
   readonly error?: Error;
-  /** With most events: a sentence for people. */
+  /** A sentence for people, which most events have. */
   readonly text?: string;
-  /** With `moved` and `reconnect`: why. */
+  /** Reason of `moved` and `reconnect`. */
   readonly cause?: MoveCause;
   readonly [detail: string]: unknown;
 }

@@ -31,7 +31,7 @@ impl Clock {
         Time::from_start(millis(performance_now() - self.start))
     }
 
-    /// Whether the host has slept since this was asked last: its first clock then stood still in some browsers.
+    /// Returns whether the host has slept since this was asked last: its first clock then stood still in some browsers.
     pub(super) fn has_jumped(&self, now: Time) -> bool {
         let ahead = date_now() - self.start - now.since_start().as_secs_f64() * 1e3;
         ahead - self.ahead.replace(ahead) > JUMP_MS

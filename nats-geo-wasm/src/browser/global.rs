@@ -17,12 +17,12 @@ pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// Whether the page, or that of the worker, came over https.
+/// Returns whether the page, or that of the worker, came over https.
 pub(crate) fn is_secure_page() -> bool {
     property(&["location", "protocol"]).as_string().as_deref() == Some("https:")
 }
 
-/// Whether the browser has a network, if it says so.
+/// Returns whether the browser has a network, if it says so.
 pub(super) fn is_online() -> Option<bool> {
     property(&["navigator", "onLine"]).as_bool()
 }

@@ -52,7 +52,7 @@ impl Timer {
         self.id.set(Some(set_timeout(self.handler.as_ref().unchecked_ref(), ms)));
     }
 
-    /// Whether to wait a moment longer, once: a timer that is late was held up by other work, and what came in meanwhile
+    /// Returns whether to wait a moment longer, once: a timer that is late was held up by other work, and what came in meanwhile
     /// is behind it in the browser's queue. A PONG may be among it, so that goes first.
     pub(super) fn puts_off(&self, now: Time) -> bool {
         let is_late = self.due.get().is_some_and(|due| now.since(due) > LATE);

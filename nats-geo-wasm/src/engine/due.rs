@@ -111,7 +111,7 @@ impl Engine {
 }
 
 impl Link {
-    /// Whether this is one of several wake-ups without a byte in between.
+    /// Returns whether this is one of several wake-ups without a byte in between.
     fn is_silent_again(&mut self, now: Time) -> bool {
         let (since, count) = self.silent_wakes.get_or_insert((now, 0));
         *count += 1;

@@ -50,7 +50,7 @@ impl Endpoints {
         Ok(events)
     }
 
-    /// Whether a server of this cluster must not be used at this address: then the cluster that was expected, and the one
+    /// Returns whether a server of this cluster must not be used at this address: then the cluster that was expected, and the one
     /// that was found.
     pub(super) fn contradiction(
         &mut self,
@@ -108,7 +108,7 @@ impl Endpoints {
         }
     }
 
-    /// Whether an earlier client has measured one of these.
+    /// Returns whether an earlier client has measured one of these.
     pub(super) fn any_is_in(&self, memory: &Memory) -> bool {
         self.known.values().any(|known| memory.servers.iter().any(|server| server.url == known.url.url()))
     }

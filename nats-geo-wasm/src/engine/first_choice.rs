@@ -76,7 +76,7 @@ impl Engine {
         matches!(self.phase, Phase::Connecting { .. }) && self.conns.is_empty()
     }
 
-    /// Whether this is a probe that may still wait for its turn, or has had it.
+    /// Returns whether this is a probe that may still wait for its turn, or has had it.
     fn may_answer_soon(&self, link: &Link) -> bool {
         let Purpose::Probe(_) = link.purpose else { return false };
         let host = self.endpoints.host(link.endpoint);

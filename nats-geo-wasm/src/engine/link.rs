@@ -220,7 +220,7 @@ impl Link {
         Some((waiter.whom, round_trip))
     }
 
-    /// Whether a message of so many bytes can be entered.
+    /// Returns whether a message of so many bytes can be entered.
     ///
     /// # Errors
     /// The server does not accept it, or too much waits already.
@@ -279,7 +279,7 @@ impl Link {
         !self.out.is_empty()
     }
 
-    /// Whether something has moved since the last look, while a PING of the selector waits for its PONG: bytes came
+    /// Returns whether something has moved since the last look, while a PING of the selector waits for its PONG: bytes came
     /// in, or the PING is still in the socket's buffer and that drains, or it may still be behind what was handed over before it.
     pub(super) fn has_progress(&mut self, now: Time) -> bool {
         let ping = self.waiters.iter().find(|waiter| matches!(waiter.whom, Whom::Ping(_)));
@@ -290,7 +290,7 @@ impl Link {
         }) || self.is_under_way(now)
     }
 
-    /// Whether the oldest PONG may still wait behind what was written.
+    /// Returns whether the oldest PONG may still wait behind what was written.
     pub(super) fn is_under_way(&self, now: Time) -> bool {
         let oldest = self.waiters.front().and_then(|waiter| Some((waiter.position, waiter.sent?)));
         oldest.is_some_and(|(position, sent)| now.since(sent) < self.delivery.queueing(position))

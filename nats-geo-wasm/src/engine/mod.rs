@@ -258,13 +258,13 @@ impl Engine {
         }
     }
 
-    /// Whether [`transmit`](Self::transmit) has something to do.
+    /// Returns whether [`transmit`](Self::transmit) has something to do.
     #[must_use]
     pub fn has_output(&self) -> bool {
         self.is_clogged || self.links.values().any(|link| !link.out.is_empty() || link.buffered > 0)
     }
 
-    /// Whether so much is to be sent that [`transmit`](Self::transmit) should be called at once.
+    /// Returns whether so much is to be sent that [`transmit`](Self::transmit) should be called at once.
     #[must_use]
     pub fn is_full(&self) -> bool {
         let live = self.live.and_then(|live| self.links.get(&live));
@@ -273,7 +273,7 @@ impl Engine {
         })
     }
 
-    /// Whether new traffic has somewhere to go.
+    /// Returns whether new traffic has somewhere to go.
     #[must_use]
     pub const fn is_live(&self) -> bool {
         self.live.is_some()
@@ -285,7 +285,7 @@ impl Engine {
         self.now
     }
 
-    /// Whether the client has ended for good.
+    /// Returns whether the client has ended for good.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)

@@ -52,7 +52,7 @@ impl Requests {
         self.pending.is_empty()
     }
 
-    /// Whether a request waits for its answer on this link.
+    /// Returns whether a request waits for its answer on this link.
     pub(super) fn any_on(&self, socket: SocketId) -> bool {
         self.pending.values().any(|pending| matches!(pending.place, Place::Asked(at) if at == socket))
     }

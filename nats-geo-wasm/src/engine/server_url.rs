@@ -96,7 +96,7 @@ impl ServerUrl {
         hidden(&self.url())
     }
 
-    /// Whether a page that came over https may open it: `wss://`, or this machine.
+    /// Returns whether a page that came over https may open it: `wss://`, or this machine.
     pub(super) fn is_secure(&self) -> bool {
         let host = self.address.rsplit_once(':').map_or("", |(host, _)| host);
         let is_local = host == "localhost"
@@ -113,7 +113,7 @@ fn scheme_of(url: &str) -> Option<(&str, &str)> {
     Some((scheme, rest.strip_prefix("//")?))
 }
 
-/// Whether there is no white space or control character in it.
+/// Returns whether there is no white space or control character in it.
 pub(super) fn is_framed(text: &str) -> bool {
     !text.bytes().any(|byte| byte <= b' ' || byte == DELETE)
 }

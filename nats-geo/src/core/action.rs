@@ -13,7 +13,7 @@ pub enum Action {
     Probe {
         /// To be named in `Event::Probed`.
         probe: ProbeId,
-        /// Where.
+        /// Endpoint to dial.
         endpoint: EndpointId,
         /// Report `ProbeError::TimedOut` after this long.
         timeout: Duration,
@@ -22,7 +22,7 @@ pub enum Action {
     Open {
         /// To be named in `Event::Opened` or `Event::OpenFailed`.
         conn: ConnId,
-        /// Where.
+        /// Endpoint to dial.
         endpoint: EndpointId,
         /// Report `OpenError::TimedOut` after this long.
         timeout: Duration,
@@ -39,7 +39,7 @@ pub enum Action {
     Activate {
         /// The link.
         conn: ConnId,
-        /// When new traffic may go there.
+        /// Moment from which the link may take new traffic.
         handover: Handover,
     },
     /// End a link. Answered by `Event::Closed`.
@@ -57,7 +57,7 @@ pub enum Action {
     Notify(Notice),
 }
 
-/// When new traffic goes to a link that is being activated.
+/// Moment from which a link that is being activated takes new traffic.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]

@@ -56,13 +56,13 @@ impl TokenBucket {
         self.at + Duration::try_from_secs_f64(missing / self.per_second).unwrap_or(Duration::MAX)
     }
 
-    /// Whether so many tokens can be taken at once.
+    /// Returns whether so many tokens can be taken at once.
     #[cfg(feature = "sim")]
     pub(crate) const fn has(&self, tokens: f64) -> bool {
         self.tokens >= tokens
     }
 
-    /// Whether so many per second can be taken for ever.
+    /// Returns whether so many per second can be taken for ever.
     #[cfg(feature = "sim")]
     pub(crate) const fn earns(&self, per_second: f64) -> bool {
         self.per_second >= per_second

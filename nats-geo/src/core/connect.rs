@@ -140,7 +140,7 @@ impl Dialer {
         }
     }
 
-    /// Whether the next candidate would only be dialled because `is_slow` ones before it have not answered.
+    /// Returns whether the next candidate would only be dialled because `is_slow` ones before it have not answered.
     pub(crate) fn waits_in_vain(&self, now: Time, is_slow: impl Fn(EndpointId) -> bool) -> bool {
         self.in_flight.values().filter(|dial| is_slow(dial.endpoint)).any(|dial| {
             self.lanes.get(dial.lane).is_some_and(|lane| lane.opens <= now && !lane.queue.is_empty())
@@ -160,7 +160,7 @@ impl Dialer {
         }
     }
 
-    /// Whether there is nobody left to dial and nothing in flight.
+    /// Returns whether there is nobody left to dial and nothing in flight.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.in_flight.is_empty() && self.lanes.iter().all(|lane| lane.queue.is_empty())
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Time;
 
-/// How fast what is written on one link is delivered: the delivery rate of BBR (draft-ietf-ccwg-bbr), by PONGs instead of
+/// Estimate of the rate at which the bytes written on one link are delivered: the delivery rate of BBR (draft-ietf-ccwg-bbr), by PONGs instead of
 /// acknowledgements.
 ///
 /// ```

@@ -77,7 +77,7 @@ impl Roster {
         self.disowned.retain(|id| records.contains_key(id));
     }
 
-    /// Whether it may be dialled.
+    /// Returns whether it may be dialled.
     pub(crate) fn is_offered(&self, id: EndpointId) -> bool {
         self.get(id).is_some_and(|record| !record.withdrawn)
     }
@@ -169,7 +169,7 @@ impl Roster {
         self.refused.remove(&id);
     }
 
-    /// Whether its siblings have their turn before it; see [`refused_by`](Self::refused_by).
+    /// Returns whether its siblings have their turn before it; see [`refused_by`](Self::refused_by).
     pub(crate) fn has_refused(&self, id: EndpointId) -> bool {
         self.refused.contains(&id)
     }
@@ -203,7 +203,7 @@ impl Roster {
         true
     }
 
-    /// Whether another server than the known one answers at this address while that one goes on to be there: certainly if
+    /// Returns whether another server than the known one answers at this address while that one goes on to be there: certainly if
     /// `is_linked` says that a link to it lives, or if one that was there before answers again, as no restarted server
     /// does. Its distance and cluster say nothing about the known one.
     pub(crate) fn answered_by_another(

@@ -5,43 +5,43 @@ use std::fmt;
 use super::EndpointId;
 use super::name::Name;
 
-/// A place to dial. An endpoint is not a server (several URLs can lead to one) and not a region.
+/// An address to dial. An endpoint is not a server (several URLs can lead to one) and not a region.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct Endpoint {
-    /// The driver's name for it.
+    /// Number that the driver gave it.
     pub id: EndpointId,
     /// `host:port`, for people and for the hash that breaks ties.
     pub address: String,
-    /// The region as the user named it; wins over whatever the server says.
+    /// Region in the user's list of servers. It overrides the region that the server reports.
     pub label: Option<String>,
-    /// How the driver came to know it.
+    /// Source from which the driver knows it.
     pub source: Source,
     /// Share of clients among the endpoints of a tie, relative to the others. Default 1; 0 counts as 1.
     pub weight: u32,
 }
 
 impl Endpoint {
-    /// A configured endpoint without a region label, of weight 1.
+    /// Makes a configured endpoint without a region label, of weight 1.
     pub fn new(id: EndpointId, address: impl Into<String>) -> Self {
         Self { id, address: address.into(), label: None, source: Source::Configured, weight: 1 }
     }
 
-    /// The same endpoint with the user's name for its region.
+    /// Sets the user's name for its region.
     pub fn with_label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
     }
 
-    /// The same endpoint, learned from a server's `connect_urls`.
+    /// Marks the endpoint as learned from a server's `connect_urls`.
     pub fn gossiped(mut self) -> Self {
         self.source = Source::Gossiped;
         self
     }
 }
 
-/// How an endpoint became known.
+/// Source from which the driver knows an endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
@@ -69,7 +69,7 @@ pub struct ServerIdentity {
 }
 
 impl ServerIdentity {
-    /// An identity with the two fields that decide: who it is and which cluster it belongs to.
+    /// Makes an identity with the two fields that decide: who it is and which cluster it belongs to.
     pub fn new(server_id: impl Into<String>, cluster: Option<&str>) -> Self {
         Self { server_id: server_id.into(), cluster: cluster.map(Into::into), ..Self::default() }
     }
@@ -81,12 +81,12 @@ impl ServerIdentity {
 pub struct Region(Name);
 
 impl Region {
-    /// A region by its name.
+    /// Makes a region from its name.
     pub fn new(name: impl AsRef<str>) -> Self {
         Self(Name::new(name.as_ref()))
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }

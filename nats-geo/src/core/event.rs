@@ -26,14 +26,14 @@ pub enum Event {
     Opened {
         /// The connection.
         conn: ConnId,
-        /// Who answered.
+        /// Identity of the server that answered.
         identity: ServerIdentity,
     },
     /// `Action::Open` failed; the id is spent.
     OpenFailed {
         /// The connection.
         conn: ConnId,
-        /// Why.
+        /// The reason.
         error: OpenError,
     },
     /// `Action::Activate` is done: the server has confirmed the subscriptions by a barrier.
@@ -71,11 +71,11 @@ pub enum Event {
     Closed {
         /// The connection.
         conn: ConnId,
-        /// Why.
+        /// The reason.
         cause: Cause,
     },
-    /// The application asks for a new choice. The client measures every endpoint anew, and moves to the best region unless
-    /// it is there. Without a live link this event only ends a back-off.
+    /// The application asks for a new choice. The client measures every endpoint anew, and moves to the best region. It
+    /// stays if its region is the best one. Without a live link this event only ends a back-off.
     Reselect,
     /// The host slept or stalled, or has a network again. The core discards pending suspicions and samples in flight, and
     /// ends a back-off.
@@ -90,7 +90,7 @@ pub struct ProbeReport {
     pub time_to_info: Duration,
     /// The number of round trips in that time: 2 over TCP (SYN, INFO), more with TLS or WebSocket. The core reads 0 as 1.
     pub round_trips: u8,
-    /// Who answered.
+    /// Identity of the server that answered.
     pub identity: ServerIdentity,
 }
 
@@ -101,7 +101,7 @@ impl ProbeReport {
     }
 }
 
-/// Why a probe was not answered.
+/// Reason why a probe failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
@@ -144,13 +144,13 @@ pub enum ProbeError {
 }
 
 impl ProbeError {
-    /// Whether nothing at all came back: the sign of a blackhole, or of trouble on our own side.
+    /// Returns whether the server sent nothing at all: the sign of a blackhole, or of a problem of the client's host.
     pub(crate) const fn is_silence(&self) -> bool {
         matches!(self, Self::TimedOut | Self::Unreachable(_))
     }
 }
 
-/// Why a connection could not be opened.
+/// Reason why a connection could not be opened.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
@@ -198,18 +198,18 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Whether nothing at all came back.
+    /// Returns whether the server sent nothing at all.
     pub(crate) const fn is_silence(&self) -> bool {
         matches!(self, Self::TimedOut | Self::Unreachable(_))
     }
 
-    /// Whether the server may take this client later, when it has fewer to serve.
+    /// Returns whether the server may accept this client later, when it has fewer to serve.
     pub(crate) const fn is_overload(&self) -> bool {
         matches!(self, Self::ConnectionLimit | Self::ServerFull | Self::Overloaded(_))
     }
 }
 
-/// Why a link ended.
+/// Reason why a link ended.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]

@@ -198,7 +198,7 @@ fn is_faster(there: Option<Duration>, here: Here<'_>, config: &FailBackConfig) -
     there.saturating_add(margin) < base
 }
 
-/// Whether a region ranks ahead that is clearly faster, or would be if the live link were steadier.
+/// Returns whether a region ranks ahead that is clearly faster, or would be if the live link were steadier.
 pub(crate) fn may_gain(ranking: &RegionOrder, here: Here<'_>, config: &FailBackConfig) -> bool {
     let here = Here { rttvar: Duration::ZERO, ..here };
     regions_ahead(ranking, here.region).any(|region| is_faster(ranking.base(region), here, config))

@@ -125,7 +125,7 @@ impl Outage {
         self.others_answered |= self.region() != Some(region);
     }
 
-    /// Whether the trouble may have been on our own side: then nobody is charged.
+    /// Returns whether the trouble may have been on our own side: then nobody is charged.
     pub(crate) const fn may_be_local(&self) -> bool {
         self.others_silent
     }

@@ -7,9 +7,9 @@ use super::{Action, Config, ConfigError, Event, Selector, Time};
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum Call {
-    /// A fact.
+    /// The driver reported an event.
     Event(Event),
-    /// The time it asked for has come.
+    /// The time that the selector asked for has come.
     Timeout,
 }
 
@@ -21,7 +21,7 @@ pub struct Log {
     pub config: Config,
     /// Its seed.
     pub seed: u64,
-    /// When its selector was made, by its own clock.
+    /// Start of its selector, on its own clock.
     pub started: Time,
     /// Its inputs, with the time of its own clock.
     pub calls: Vec<(Time, Call)>,
@@ -30,7 +30,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// The record of a selector that is made now.
+    /// Makes the record of a selector that is made now.
     pub const fn new(config: Config, seed: u64, started: Time) -> Self {
         Self { config, seed, started, calls: Vec::new(), actions: Vec::new() }
     }

@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 /// A text that takes no heap if it is as short as names of regions usually are: each client keeps dozens of them.
 #[derive(Clone)]
 pub(crate) enum Name {
-    /// UTF-8, zero behind its end: whole arrays are compared, without a loop.
+    /// UTF-8, filled with zeros: a comparison takes the whole array and needs no loop.
     Short {
         bytes: [u8; SHORT_MAX],
         len: u8,

@@ -8,7 +8,7 @@ use super::{Cause, ConnId, EndpointId, OpenError, Region, Time};
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Notice {
-    /// When it happened, in the client's time.
+    /// Time of the event, on the client's clock.
     pub at: Time,
     /// The event.
     pub kind: NoticeKind,
@@ -31,7 +31,7 @@ pub enum NoticeKind {
     OpenFailed {
         /// The server.
         place: ServerRef,
-        /// Why the dial failed.
+        /// Reason why the dial failed.
         error: OpenError,
     },
     /// A PING is overdue, and no bytes arrive on the link. The client dials other servers, and moves to the first that
@@ -43,7 +43,7 @@ pub enum NoticeKind {
     Lost {
         /// The server.
         place: ServerRef,
-        /// Why the link ended; `None` if the client closed it, because no PONG arrived in time.
+        /// Reason why the link ended; `None` if the client closed it, because no PONG arrived in time.
         cause: Option<Cause>,
     },
     /// The server of the active link announced that it will close its clients. The client moves before that, and loses
@@ -66,7 +66,7 @@ pub enum NoticeKind {
         from: ServerRef,
         /// The server that traffic goes to now.
         to: ServerRef,
-        /// Why the client moved.
+        /// Reason why the client moved.
         cause: MoveCause,
         /// Whether the old link stays open for a while. Meanwhile plain subscriptions may receive duplicates; see
         /// [`HandoverConfig`](super::HandoverConfig).
@@ -78,7 +78,7 @@ pub enum NoticeKind {
     Damped {
         /// The region.
         region: Region,
-        /// When the client considers the region again, unless it fails once more.
+        /// Time at which the client considers the region again, unless it fails once more.
         until: Time,
     },
     /// A server of another cluster answers at an address that a server advertised. The client does not use it, and shows it
@@ -156,16 +156,16 @@ pub enum NoticeKind {
     },
     /// A lookup in DNS failed. The client keeps the servers that the name had.
     ResolverFailed {
-        /// The name.
+        /// Returns the name.
         name: String,
-        /// Why the lookup failed.
+        /// Reason why the lookup failed.
         why: String,
-        /// How many servers of the name the client keeps.
+        /// Number of servers of the name that the client keeps.
         kept: usize,
     },
     /// A lookup in DNS succeeds again.
     ResolverRecovered {
-        /// The name.
+        /// Returns the name.
         name: String,
     },
 }
@@ -192,7 +192,7 @@ impl fmt::Display for ServerRef {
     }
 }
 
-/// Why traffic moved to another link.
+/// Reason why traffic moved to another link.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -219,7 +219,7 @@ pub enum MoveCause {
 }
 
 impl MoveCause {
-    /// Whether the old link still worked when traffic moved.
+    /// Returns whether the old link still worked when traffic moved.
     pub const fn is_planned(self) -> bool {
         match self {
             Self::Suspicion | Self::ServerLost | Self::RegionLost => false,

@@ -192,7 +192,7 @@ impl Prober {
         self.budget.available_at() > now || self.slots.values().all(|slot| slot.tried)
     }
 
-    /// Whether every endpoint has been probed at least once and nothing is in flight or due.
+    /// Returns whether every endpoint has been probed at least once and nothing is in flight or due.
     pub(crate) fn is_idle(&self, now: Time) -> bool {
         self.in_flight.is_empty() && self.first_due.is_none_or(|due| due > now)
     }

@@ -42,7 +42,7 @@ pub(crate) struct Ranked {
 }
 
 impl Ranked {
-    /// Whether it may be chosen while there is a choice.
+    /// Returns whether it may be chosen while there is a choice.
     pub(crate) const fn is_usable(&self) -> bool {
         matches!(
             self.reason,

@@ -181,12 +181,12 @@ impl Record {
         self.cluster
     }
 
-    /// Whether a server advertised it.
+    /// Returns whether a server advertised it.
     pub(crate) const fn is_gossiped(&self) -> bool {
         matches!(self.source, Source::Gossiped)
     }
 
-    /// Whether the user named its region.
+    /// Returns whether the user named its region.
     pub(crate) const fn has_label(&self) -> bool {
         self.has_label
     }
@@ -205,7 +205,7 @@ impl Record {
         self.answerer.as_ref().map(|answerer| answerer.fingerprint)
     }
 
-    /// Whether several servers answer there in turns, as behind a load balancer: what one of them says is not true of
+    /// Returns whether several servers answer there in turns, as behind a load balancer: what one of them says is not true of
     /// the others.
     pub(crate) const fn is_shared(&self) -> bool {
         self.shared > 0
@@ -219,7 +219,7 @@ impl Record {
         is_other && self.is_shared()
     }
 
-    /// Whether it stands for a server.
+    /// Returns whether it stands for a server.
     pub(super) const fn is_server(&self) -> bool {
         let is_known = self.answerer.is_some() || matches!(self.source, Source::Configured);
         !self.withdrawn && !self.alias && is_known
@@ -270,7 +270,7 @@ impl Record {
         self.unhealthy_until.is_none_or(|until| until <= now)
     }
 
-    /// Whether probes have answered well for long enough to come back to it.
+    /// Returns whether probes have answered well for long enough to come back to it.
     pub(crate) fn is_steady(&self, good: u32, for_at_least: Duration, now: Time) -> bool {
         let steady = |streak: Streak| streak.good.get() >= good && now.since(streak.since) >= for_at_least;
         !self.lame_duck && self.streak.is_some_and(steady)

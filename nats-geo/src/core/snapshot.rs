@@ -9,9 +9,9 @@ use super::{Region, ServerRef, Time};
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// When.
+    /// Time of the snapshot.
     pub at: Time,
-    /// Where traffic goes now; `None` while nothing is live.
+    /// The active server, which gets new traffic; `None` while the client is offline.
     pub active: Option<ServerRef>,
     /// The warm standby, if there is one.
     pub standby: Option<ServerRef>,
@@ -36,11 +36,11 @@ pub struct RankedServer {
     /// Several servers answer at this address in turns, as behind a load balancer. The other fields describe the one
     /// that the client is connected to, or was last.
     pub shared: bool,
-    /// Why it stands at this place.
+    /// Reason for its rank.
     pub reason: Reason,
 }
 
-/// Why a server stands where it stands.
+/// Reason for the rank of a server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -50,22 +50,22 @@ pub enum Reason {
     Connected,
     /// Its region is as near as the nearest, within the tie window; the hash decided.
     Tied {
-        /// How far behind the nearest region.
+        /// Additional round-trip time, compared with the nearest region.
         behind: Duration,
     },
     /// Its region is farther away.
     Farther {
-        /// How far behind the nearest region.
+        /// Additional round-trip time, compared with the nearest region.
         behind: Duration,
     },
-    /// Its region failed too often lately.
+    /// Its region failed too often recently.
     Damped {
         /// Until then.
         until: Time,
     },
     /// Too few servers of its region answer: see [`RankConfig::servers_min`](super::RankConfig::servers_min).
     TooFew {
-        /// How many do.
+        /// Number of servers that answer.
         answering: usize,
     },
     /// Its region failed a health check.
@@ -78,7 +78,7 @@ pub enum Reason {
         /// The region ranks behind others until then. `None`: it was this server, and its siblings are asked before it.
         until: Option<Time>,
     },
-    /// It refused, or did not answer, lately.
+    /// The server failed its last probe or dial: it refused, or did not answer.
     Unhealthy,
     /// It will close its clients soon.
     LameDuck,

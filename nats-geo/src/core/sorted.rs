@@ -89,7 +89,7 @@ impl<K: Ord, V> SortedMap<K, V> {
         self.place(key).ok().map(|place| (place, &self.entries[place].1))
     }
 
-    /// Whether there is a value.
+    /// Returns whether there is a value.
     #[must_use]
     pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
     where
@@ -110,7 +110,7 @@ impl<K: Ord, V> SortedMap<K, V> {
         self.entries.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -221,7 +221,7 @@ impl<T: Ord> SortedSet<T> {
         self.0.retain(|element, ()| keep(element));
     }
 
-    /// Whether an element is there.
+    /// Returns whether an element is there.
     #[must_use]
     pub fn contains(&self, element: &T) -> bool {
         self.0.contains_key(element)
@@ -233,7 +233,7 @@ impl<T: Ord> SortedSet<T> {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()

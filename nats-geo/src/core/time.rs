@@ -22,22 +22,22 @@ impl Time {
     /// Later than whatever happens.
     pub(crate) const NEVER: Self = Self(u64::MAX);
 
-    /// The moment `since_start` after the driver started.
+    /// Returns the moment `since_start` after the driver started.
     pub const fn from_start(since_start: Duration) -> Self {
         Self(nanos(since_start))
     }
 
-    /// The moment `ms` milliseconds after the driver started.
+    /// Returns the moment `ms` milliseconds after the driver started.
     pub const fn from_millis(ms: u64) -> Self {
         Self(ms.saturating_mul(1_000_000))
     }
 
-    /// How long the driver had been running.
+    /// Returns the time since the driver started.
     pub const fn since_start(self) -> Duration {
         Duration::from_nanos(self.0)
     }
 
-    /// How much later this is than `earlier`; zero when it is not later.
+    /// Returns the duration from `earlier` to this time; zero if this time is not later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }

@@ -45,12 +45,12 @@ impl UnhealthyRegions {
         self.verdicts.get(region).map(|verdict| verdict.until).filter(|until| *until > now)
     }
 
-    /// Whether whoever has nothing to lose may try it again.
+    /// Returns whether whoever has nothing to lose may try it again.
     pub(crate) fn may_try(&self, region: &Region, now: Time, config: &Config) -> bool {
         self.verdicts.get(region).is_none_or(|verdict| verdict.at + config.rank.unhealthy_region_for <= now)
     }
 
-    /// Whether no region is remembered as unhealthy.
+    /// Returns whether no region is remembered as unhealthy.
     pub(crate) const fn is_empty(&self) -> bool {
         self.verdicts.is_empty()
     }

@@ -84,10 +84,10 @@ impl fmt::Debug for Auth {
 }
 
 impl Auth {
-    /// JWT and seed from the text of a creds file.
+    /// Reads JWT and seed from the text of a creds file.
     ///
     /// # Errors
-    /// What is missing in it.
+    /// The JWT or the seed is missing or not valid.
     pub fn creds(text: &str) -> Result<Self, CredentialsError> {
         let (jwt, seed) = creds::parse(text)?;
         creds::key_pair(&seed)?;
@@ -109,7 +109,7 @@ impl Auth {
         Self::Callback(AuthCallback(Arc::new(callback)))
     }
 
-    /// Whether they can be used at all, as far as that can be known without a server.
+    /// Returns whether they can be used at all, as far as that can be known without a server.
     pub(crate) async fn check(&self) -> Result<(), CredentialsError> {
         match self {
             Self::NKey(seed) | Self::Jwt { seed, .. } => creds::key_pair(seed).map(drop),

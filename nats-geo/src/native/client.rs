@@ -344,7 +344,7 @@ pub enum SubscribeError {
         /// The queue group.
         queue: String,
     },
-    /// The subject, together with the queue group, is longer than servers read.
+    /// The subject, together with the queue group, is longer than the limit of servers (`max_control_line`).
     #[error(transparent)]
     TooLong(#[from] Box<TooLong>),
     /// The client was closed.

@@ -118,7 +118,7 @@ impl GeoOptions {
         self
     }
 
-    /// Adds a server, in a region that you name. For servers that have no cluster name, or another one than you use.
+    /// Adds a server, in a region that you name. Use it for servers without a cluster name, or with another one than you use.
     /// `region=url` in a list does the same.
     pub fn server_with_region(mut self, url: impl Into<String>, region: impl Into<String>) -> Self {
         self.labelled.push((url.into(), region.into()));
@@ -181,7 +181,7 @@ impl GeoOptions {
     /// Makes [`connect`](Self::connect) return at once. The client connects in the background, however long that takes.
     /// Default off.
     ///
-    /// Until then the client is offline. Subscriptions succeed, and the first link takes them along. Publishes and requests
+    /// Until then the client is offline. Subscriptions succeed, and become active with the first link. Publishes and requests
     /// wait for [`publish_wait`](Self::publish_wait), then fail. If servers refuse the credentials, the client sends
     /// [`NoticeKind::CredentialsRefused`](crate::core::NoticeKind::CredentialsRefused) and tries again.
     ///
@@ -199,7 +199,7 @@ impl GeoOptions {
     }
 
     /// Uses only the servers that are listed or found by DNS, and not those that servers advertise (`connect_urls`).
-    /// Default off. For servers that advertise addresses which this client cannot reach, and for load balancers.
+    /// Default off. Use it if servers advertise addresses which this client cannot reach, and for load balancers.
     pub fn ignore_discovered_servers(mut self) -> Self {
         self.ignore_discovered_servers = true;
         self
@@ -249,7 +249,7 @@ impl GeoOptions {
         self
     }
 
-    /// Sets whether an orderly move loses messages of plain subscriptions rather than duplicating them. Default off: both
+    /// Makes an orderly move lose some messages of plain subscriptions, but duplicate none. Default off: both
     /// links deliver during the overlap, no message is lost, and some arrive twice.
     ///
     /// When on, the server of the old link confirms the end of delivery before the new link begins. Messages that are
@@ -275,7 +275,7 @@ impl GeoOptions {
     /// It never keeps more than 65 536 messages.
     ///
     /// A full buffer loses the newest messages. [`Stats::discarded`](super::Stats::discarded) counts them, and a notice
-    /// ([`SlowConsumer`](crate::core::NoticeKind::SlowConsumer)) names the subscription. Other subscriptions go on.
+    /// ([`SlowConsumer`](crate::core::NoticeKind::SlowConsumer)) names the subscription. Other subscriptions continue.
     pub fn subscription_buffer(mut self, bytes: usize) -> Self {
         self.subscription_buffer = bytes;
         self

@@ -167,7 +167,7 @@ pub enum PublishError {
         "a message of {size} bytes exceeds the server's limit of {limit} (`max_payload`); send less, or raise the limit"
     )]
     TooLarge {
-        /// Of headers and payload, in bytes.
+        /// Size of headers and payload, in bytes.
         size: usize,
         /// The server's `max_payload`, in bytes.
         limit: usize,

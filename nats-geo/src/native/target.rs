@@ -73,7 +73,7 @@ impl Target {
         }
     }
 
-    /// Whether credentials would go out in clear to a server that may be somebody else's.
+    /// Returns whether credentials would go out in clear to a server that may be somebody else's.
     pub(crate) fn must_prove_itself(&self, sessions: &Sessions) -> bool {
         self.unproven.is_some() && self.auth != Auth::None && self.encryption(sessions) == Encryption::Never
     }
@@ -84,7 +84,7 @@ impl Target {
         self.reached.or_else(resolved)
     }
 
-    /// Whether the host is a number already.
+    /// Returns whether the host is a number already.
     pub(crate) fn is_number(&self) -> bool {
         is_number(&self.address.host)
     }
@@ -140,7 +140,7 @@ impl Scheme {
         matches!(self, Self::Ws | Self::Wss)
     }
 
-    /// Whether certificates play a part.
+    /// Returns whether certificates play a part.
     pub(crate) const fn has_tls(self) -> bool {
         matches!(self, Self::Tls | Self::Wss)
     }

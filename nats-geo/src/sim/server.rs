@@ -67,7 +67,7 @@ impl Server {
         self.busy_until = now;
     }
 
-    /// Whether it takes and serves clients as it should.
+    /// Returns whether it takes and serves clients as it should.
     pub(crate) fn is_well(&self) -> bool {
         let serves = self.mood == Mood::Up && !self.lame_duck && !self.locked;
         serves && self.slow.is_zero() && self.offered && !self.unhealthy

@@ -61,8 +61,8 @@ impl PathModel {
         Self { one_way, jitter: 0.0, loss: 0.0, bursts: None, spikes: None }
     }
 
-    /// A path of the public internet: the traces on which failure detectors were compared when the
-    /// constants of the policy were chosen had this loss, these bursts and these spikes.
+    /// A path of the public internet. It has the loss, the bursts and the spikes of the traces on which the
+    /// comparison of failure detectors ran, which chose the defaults of the configuration.
     pub const fn internet(one_way: Duration) -> Self {
         Self {
             one_way,

@@ -16,7 +16,7 @@ pub enum Complaint {
     Credentials,
     /// The server allows no further connection of any client: `maximum connections exceeded`.
     ServerConnections,
-    /// The account allows no further connection, wherever: `maximum account active connections exceeded`.
+    /// The account allows no further connection to any server: `maximum account active connections exceeded`.
     AccountConnections,
     /// The server has too much to do for this client now: `Connection throttling is active`, or `Authentication
     /// Timeout`. The latter says nothing about the credentials: the server had no time to check them.

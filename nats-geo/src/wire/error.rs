@@ -19,13 +19,13 @@ pub enum DecodeError {
     LineTooLong {
         /// The limit, in bytes.
         limit: usize,
-        /// How it starts, as printable text.
+        /// Its beginning, as printable text.
         prefix: String,
     },
     /// A line that starts with none of the operations: not a NATS server.
     #[error("not a NATS operation: `{prefix}`")]
     UnknownOp {
-        /// How it starts, as printable text.
+        /// Its beginning, as printable text.
         prefix: String,
     },
     /// A MSG or HMSG line with arguments that make no sense.
@@ -47,7 +47,7 @@ pub enum DecodeError {
     PayloadNotTerminated,
 }
 
-/// Why an operation could not be encoded. Nothing was written.
+/// Reason why an operation could not be encoded. Nothing was written.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {

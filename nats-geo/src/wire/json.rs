@@ -24,7 +24,7 @@ pub enum Value {
 pub struct SyntaxError {
     /// The expected token.
     pub expected: &'static str,
-    /// Where, in bytes from the start.
+    /// Position in bytes from the start.
     pub at: usize,
 }
 

@@ -6,11 +6,12 @@ use super::Info;
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ServerOp<'a> {
-    /// About itself: first of all, and again when the topology changes or lame duck mode begins.
+    /// The server's description of itself. It is the first operation. The server repeats it when the topology changes or lame duck
+    /// mode begins.
     Info(Box<Info>),
     /// A message (MSG or HMSG).
     Msg(Msg<'a>),
-    /// To be answered by PONG.
+    /// A question that the other side answers by PONG.
     Ping,
     /// The answer to PING.
     Pong,
@@ -23,11 +24,11 @@ pub enum ServerOp<'a> {
 /// A message for a subscription. Its parts are slices of the decoder's buffer: what is kept is copied by its keeper.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Msg<'a> {
-    /// Where it was published. UTF-8 in practice, though the protocol does not promise it.
+    /// Subject that it was published to. UTF-8 in practice, though the protocol does not promise it.
     pub subject: &'a [u8],
     /// The subscription that it is for.
     pub sid: u64,
-    /// Where an answer goes.
+    /// Reply subject.
     pub reply: Option<&'a [u8]>,
     /// The header block as sent, from `NATS/1.0` to the empty line.
     pub headers: Option<&'a [u8]>,
@@ -36,7 +37,7 @@ pub struct Msg<'a> {
 }
 
 impl Msg<'_> {
-    /// The status in the first header line; 503 says that nobody serves the subject of a request.
+    /// The status in the first header line; 503 says that no client serves the subject of a request.
     pub fn status(&self) -> Option<u16> {
         let headers = self.headers?;
         let first_line = headers.split(|&byte| byte == b'\r').next()?;
@@ -69,24 +70,24 @@ impl ServerOp<'_> {
     }
 }
 
-/// How every header block starts.
+/// Beginning of every header block.
 pub(super) const VERSION: &[u8] = b"NATS/1.0";
 
 /// An operation that a client sends. It owns nothing: [`encode`](Self::encode) copies into the output once.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum ClientOp<'a> {
-    /// Who the client is.
+    /// Name and credentials of the client.
     Connect(&'a Connect),
-    /// To be answered by PONG.
+    /// A question that the other side answers by PONG.
     Ping,
     /// The answer to PING.
     Pong,
     /// A message (PUB, or HPUB when it has headers).
     Pub {
-        /// Where to.
+        /// Subject.
         subject: &'a str,
-        /// Where an answer goes.
+        /// Reply subject.
         reply: Option<&'a str>,
         /// The header block, from `NATS/1.0` to the empty line.
         headers: Option<&'a [u8]>,
@@ -122,7 +123,7 @@ pub struct Connect {
     pub echo: bool,
     /// Headers are understood.
     pub headers: bool,
-    /// Answer a request that nobody serves with 503; needs `headers`.
+    /// Answer a request without a responder with 503; needs `headers`.
     pub no_responders: bool,
     /// 1: INFO may come at any time, lame duck mode among others.
     pub protocol: u8,

@@ -117,9 +117,10 @@ impl Server {
         self.signal(Signal::SIGCONT);
     }
 
-    /// How many clients are connected, from the server's monitoring.
+    /// How many clients are connected, from the server's monitoring; 0 after its end, as of a lame duck that the last one left.
     pub(crate) async fn connections(&self) -> u64 {
-        self.monitor("connz").await["num_connections"].as_u64().unwrap()
+        let answer = self.ask("connz").await;
+        answer.map_or(0, |connections| connections["num_connections"].as_u64().unwrap())
     }
 
     /// How many subscriptions there are, the server's own included.
@@ -128,12 +129,17 @@ impl Server {
     }
 
     pub(crate) async fn monitor(&self, page: &str) -> serde_json::Value {
-        let mut socket = TcpStream::connect(("127.0.0.1", self.monitoring)).await.unwrap();
+        self.ask(page).await.expect("the server has ended")
+    }
+
+    /// `None`, if the server has ended, or ends before it has answered.
+    async fn ask(&self, page: &str) -> Option<serde_json::Value> {
+        let mut socket = TcpStream::connect(("127.0.0.1", self.monitoring)).await.ok()?;
         let request = format!("GET /{page} HTTP/1.0\r\n\r\n");
-        socket.write_all(request.as_bytes()).await.unwrap();
+        socket.write_all(request.as_bytes()).await.ok()?;
         let mut answer = String::new();
-        socket.read_to_string(&mut answer).await.unwrap();
-        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+        socket.read_to_string(&mut answer).await.ok()?;
+        Some(serde_json::from_str(answer.split_once("\r\n\r\n")?.1).unwrap())
     }
 
     fn signal(&self, signal: Signal) {

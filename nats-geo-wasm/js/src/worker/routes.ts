@@ -3,6 +3,7 @@
 import type { ObjectRoute, RequestRoute, Route } from "../../types/sw.js";
 import { InvalidArgumentError } from "../errors.ts";
 import { isSubject } from "../inbox.ts";
+import { prefixOf } from "../jetstream.ts";
 
 /** Longer, and Firefox stops the worker while its answer is still awaited (about 60 s). */
 const TIMEOUT_MAX_MS = 50_000;
@@ -46,6 +47,7 @@ function compile(route: Route): RegExp {
   if (typeof route?.path !== "string" || !route.path.startsWith("/")) throw new InvalidArgumentError(`route ${name}: a path begins with "/"`);
   if ("bucket" in route === "subject" in route) throw new InvalidArgumentError(`route ${name} needs a subject or a bucket, and not both`);
   if ("bucket" in route && !route.path.endsWith("/*")) throw new InvalidArgumentError(`route ${name}: a path to a bucket ends with "/*", which is the object's name`);
+  if ("bucket" in route) prefixOf(route.domain);
   const { timeout } = route;
   if (timeout !== undefined && !(timeout > 0 && timeout <= TIMEOUT_MAX_MS)) throw new InvalidArgumentError(`route ${name}: timeout is ${timeout}, it must be more than 0 and at most ${TIMEOUT_MAX_MS} ms`);
   const segments = route.path.slice(1).split("/");

@@ -27,7 +27,7 @@ export class ObjectServer {
   }
 
   async serve(route: ObjectRoute, name: string, request: Request): Promise<Response> {
-    const found = await (await this.#open(route.bucket)).find(name);
+    const found = await (await this.#open(route)).find(name);
     if (!found) return failure("NOT_FOUND", `no object ${name} in ${route.bucket}`);
     const { store, info } = found;
     const headers = headersOf(info, name, route.cacheControl ?? "no-cache");
@@ -53,13 +53,15 @@ export class ObjectServer {
     return new Response(data as ReadableStream<Uint8Array<ArrayBuffer>>, { status, headers });
   }
 
-  #open(bucket: string): Promise<ObjectBucket> {
-    const known = this.#stores.get(bucket);
+  #open({ bucket, domain }: ObjectRoute): Promise<ObjectBucket> {
+    // Neither name has white space.
+    const place = `${domain ?? ""} ${bucket}`;
+    const known = this.#stores.get(place);
     if (known) return known;
-    const opening = new Objm(this.nc).open(bucket);
-    this.#stores.set(bucket, opening);
+    const opening = new Objm(this.nc, domain === undefined ? {} : { domain }).open(bucket);
+    this.#stores.set(place, opening);
     // A store that is made later is found then.
-    opening.catch(() => this.#stores.delete(bucket));
+    opening.catch(() => this.#stores.delete(place));
     return opening;
   }
 }

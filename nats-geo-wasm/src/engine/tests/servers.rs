@@ -95,7 +95,7 @@ impl Servers {
         self.script.engine.links.contains_key(&socket)
     }
 
-    /// Whether any link was suspected.
+    /// Returns whether any link was suspected.
     pub(super) fn is_suspected(&self) -> bool {
         let is_suspicion =
             |effect: &Effect| matches!(effect, Effect::Notice(json) if json.contains("\"suspected\""));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{ms, secs};
 
-/// How the client measures distance: by the time to INFO, divided by its round trips, and by nothing else.
+/// Settings for measuring distance. The measure is the time to INFO, divided by its round trips, and nothing else.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
@@ -18,7 +18,7 @@ pub struct ProbeConfig {
     /// notice slow drift. From week to week, 3 % of city pairs shift by more than 5 ms.
     pub interval: Duration,
     /// The interval doubles up to this while the ranking does not change. Default 5 min: at that rate 9 endpoints cost 12 bytes
-    /// per second (measured by loadgen, without TCP's own).
+    /// per second (measured by loadgen, without the bytes of TCP itself).
     pub interval_max: Duration,
     /// Time between two probes of each server of a better region, while the client is in another one. Default 5 s: a
     /// return needs five good probes over 30 s.
@@ -61,12 +61,12 @@ impl ProbeConfig {
     };
 }
 
-/// How the client orders servers: regions first, by the lowest base RTT among their healthy servers.
+/// Settings for ranking servers: regions first, by the lowest base RTT among their healthy servers.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct RankConfig {
-    /// Number of last samples whose minimum is the base RTT. Default 10 (as MongoDB, BBR): queues come and go.
+    /// Number of last samples whose minimum is the base RTT. Default 10 (as MongoDB, BBR): the time in queues varies.
     pub samples: usize,
     /// Samples expire after this many probe intervals. Default 4.
     pub sample_age_intervals: u32,

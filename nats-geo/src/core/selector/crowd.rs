@@ -40,7 +40,7 @@ impl Selector {
         true
     }
 
-    /// Whether the next one is dialled at once after a dial that failed. One where nobody listens has nothing to do with
+    /// Returns whether the next one is dialled at once after a dial that failed. One where nobody listens has nothing to do with
     /// the crowd.
     pub(super) fn is_in_a_hurry_after(&self, error: &OpenError) -> bool {
         *error == OpenError::Refused || self.outage.as_ref().is_none_or(|outage| outage.crowd.is_none())

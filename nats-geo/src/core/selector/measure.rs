@@ -100,7 +100,7 @@ impl Selector {
         }
     }
 
-    /// Whether a link lives there that is not under suspicion.
+    /// Returns whether a link lives there that is not under suspicion.
     fn is_linked(&self, endpoint: EndpointId) -> bool {
         self.links
             .values()

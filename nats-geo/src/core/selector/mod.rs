@@ -85,7 +85,7 @@ pub struct Selector {
     refusing: UnhealthyRegions,
     fail_back: FailBack,
     links: SortedMap<ConnId, Link>,
-    /// Where new traffic goes.
+    /// Link for new traffic.
     active: Option<ConnId>,
     active_since: Time,
     /// There is no live, unsuspected link.
@@ -134,7 +134,7 @@ impl Selector {
         Self::of_policy(Policy::Own(Box::new(config)), seed, now)
     }
 
-    /// As [`new`](Self::new), with one configuration for very many selectors.
+    /// Makes a selector as [`new`](Self::new), with one configuration that very many selectors share.
     ///
     /// # Errors
     /// The first field of `config` that is out of its bounds.
@@ -239,7 +239,7 @@ impl Selector {
         self.actions.pop(&self.config.probe)
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout), unless an event comes first.
+    /// Returns the time at which to call [`handle_timeout`](Self::handle_timeout), unless an event comes first.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Time> {
         self.due

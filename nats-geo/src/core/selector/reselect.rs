@@ -43,7 +43,7 @@ impl Selector {
         }
     }
 
-    /// Whether the choice is being made again, and not put off.
+    /// Returns whether the choice is being made again, and not put off.
     pub(super) fn has_begun_to_reselect(&self) -> bool {
         self.reselecting.is_some_and(|since| since <= self.now)
     }

@@ -21,7 +21,7 @@ impl Selector {
         }
     }
 
-    /// Whether an endpoint with so many samples is to be measured again before that look.
+    /// Returns whether an endpoint with so many samples is to be measured again before that look.
     pub(super) fn review_wants_another_of(&self, samples: usize) -> bool {
         self.review.is_some() && samples < REVIEW_SAMPLES
     }

@@ -86,7 +86,7 @@ impl Selector {
         self.review_ranks();
     }
 
-    /// Whether a client whose own region is unhealthy may try this unhealthy region again.
+    /// Returns whether a client whose own region is unhealthy may try this unhealthy region again.
     pub(super) fn may_try(&self, region: &Region) -> bool {
         self.unhealthy.may_try(region, self.now, &self.config)
     }

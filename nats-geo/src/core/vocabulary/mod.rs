@@ -72,7 +72,7 @@ pub enum Client {
     Browser,
 }
 
-/// How serious an event is: the level of its `tracing` event.
+/// Severity of an event: the level of its `tracing` event.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Level {

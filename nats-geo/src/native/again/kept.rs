@@ -146,7 +146,7 @@ impl Kept {
         }
     }
 
-    /// Whether this link is to confirm any.
+    /// Returns whether this link is to confirm any.
     pub(crate) fn waits_for(&self, conn: ConnId) -> bool {
         lock(&self.state).entries.iter().any(|entry| entry.carrier.is_some_and(|(it, _)| it == conn))
     }

@@ -45,7 +45,7 @@ pub enum Overflow {
 }
 
 impl AtLeastOnce {
-    /// The defaults.
+    /// Returns the defaults.
     pub fn new() -> Self {
         Self { max_bytes: MAX_BYTES, max_age: MAX_AGE, overflow: Overflow::Refuse }
     }

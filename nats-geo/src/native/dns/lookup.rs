@@ -26,9 +26,9 @@ pub(super) struct Question {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct DnsAnswer {
-    /// In the order in which they are tried before any is measured: by priority, then by weight.
+    /// Servers in the order in which the client tries them before it has measured one: by priority, then by weight.
     pub servers: Vec<DnsServer>,
-    /// Until the first of the records expires.
+    /// Time until the first of the records expires.
     pub valid_for: Duration,
 }
 
@@ -42,13 +42,13 @@ pub struct DnsServer {
     pub port: u16,
     /// Its addresses, IPv6 and IPv4 in turns.
     pub addresses: Vec<IpAddr>,
-    /// Of the SRV record: lower goes first. `None` for A and AAAA records.
+    /// Priority of the SRV record: the lowest goes first. `None` for A and AAAA records.
     pub priority: Option<u16>,
-    /// Of the SRV record: the share among those of one priority.
+    /// Weight of the SRV record: the server's share among those of one priority.
     pub weight: u16,
 }
 
-/// Why there is no answer with servers in it.
+/// Reason why there is no answer with servers.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DnsError {
@@ -62,15 +62,15 @@ pub enum DnsError {
         service: String,
     },
     /// The SRV records say that the service is not offered (RFC 2782: a target of `.`).
-    #[error("the name says that it offers no NATS (its SRV record leads to `.`)")]
+    #[error("the name offers no NATS: the target of its SRV record is `.`; check the name")]
     NotOffered,
     /// None of the SRV targets has an address.
-    #[error("its SRV records name servers that have no address: {}", targets.join(", "))]
+    #[error("the SRV records name servers that have no address: {}", targets.join(", "))]
     Lame {
         /// The targets of the SRV records.
         targets: Vec<String>,
     },
-    /// The resolver answered that it cannot tell.
+    /// The resolver answered with an error, such as `Server Failure`.
     #[error(
         "the resolver answered `{0}`: that name's DNS servers, or the resolver, fail; try another resolver"
     )]
@@ -82,7 +82,7 @@ pub enum DnsError {
     #[error("the resolver did not answer: {0}")]
     Unreachable(String),
     /// No TLS session with the resolver.
-    #[error("TLS with the resolver: {0}")]
+    #[error("the TLS handshake with the resolver failed: {0}")]
     Tls(String),
     /// The resolver cannot be used at all.
     #[error("the resolver does not work: {0}")]

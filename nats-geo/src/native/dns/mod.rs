@@ -52,8 +52,8 @@ pub struct Dns {
 }
 
 impl Dns {
-    /// A name, written like a server: `[region=][scheme://][user:password@|token@]name[:port]`. The port is for A and
-    /// AAAA records; SRV records have their own.
+    /// Makes the discovery by a name, written like a server: `[region=][scheme://][user:password@|token@]name[:port]`.
+    /// The port is for A and AAAA records; SRV records have their own.
     ///
     /// # Errors
     /// Text that is not such a name.
@@ -61,13 +61,13 @@ impl Dns {
         Ok(Self { url: name.parse()?, resolver: Resolver::system(), grace: GRACE, trusts_targets: false })
     }
 
-    /// Who is asked. Default: whom the operating system asks.
+    /// Sets the resolver. Default: the one of the operating system.
     pub fn resolver(mut self, resolver: Resolver) -> Self {
         self.resolver = resolver;
         self
     }
 
-    /// How long a server that has vanished from the answer is still used. Default 60 s: changes of DNS records are
+    /// Sets how long the client still uses a server that has vanished from the answer. Default 60 s: changes of DNS records are
     /// seldom made at one stroke, and caches disagree meanwhile.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
@@ -82,10 +82,10 @@ impl Dns {
         self
     }
 
-    /// Asks once.
+    /// Asks the resolver once.
     ///
     /// # Errors
-    /// Why there is no answer with servers in it.
+    /// The name has no servers, or the resolver failed.
     pub async fn look_up(&self) -> Result<DnsAnswer, DnsError> {
         let question = self.question();
         let asking = async { lookup::look_up(&self.resolver.connect().await?, &question).await };
@@ -95,11 +95,11 @@ impl Dns {
         }
     }
 
-    /// Who answers at a server of the answer, and how far it is. Certificates must be of an authority that the
+    /// Dials a server of the answer once, and returns its identity and distance. Certificates must be of an authority that the
     /// operating system trusts.
     ///
     /// # Errors
-    /// Why it did not answer.
+    /// The server did not answer in time, or refused the connection.
     pub async fn probe(&self, server: &DnsServer, limit: Duration) -> Result<ProbeReport, ProbeError> {
         let target = self.origin().target(self.found(server.clone()), Auth::None);
         prober::probe(&target, &Sessions::new(None), limit, &AtomicU64::new(0))

@@ -21,7 +21,7 @@ use super::DnsError;
 use crate::native::Tls;
 use crate::native::tls::{self, Sessions};
 
-/// Who is asked for names, and over which transport.
+/// DNS server that the client asks, and the transport.
 ///
 /// As text: `system`, or `[transport://]who[:port][#name]`. The transport is `udp`, `tcp`, `tls` or `https`. `who` is
 /// `google`, `cloudflare`, `quad9` or an IP address. The certificate of an IP address must be for `name`.
@@ -51,7 +51,7 @@ enum Who {
     At { ip: IpAddr, port: Option<u16>, name: Option<String> },
 }
 
-/// How a resolver is asked.
+/// Transport of DNS questions.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Transport {
@@ -66,43 +66,43 @@ pub enum Transport {
 }
 
 impl Resolver {
-    /// Whom the operating system asks (on Unix `/etc/resolv.conf`), read anew for every question: networks change.
+    /// Returns the resolver of the operating system (on Unix `/etc/resolv.conf`), read anew for every question: networks change.
     pub const fn system() -> Self {
         Self::new(Who::System)
     }
 
-    /// Google Public DNS.
+    /// Returns the resolver Google Public DNS.
     pub const fn google() -> Self {
         Self::new(Who::Google)
     }
 
-    /// Cloudflare's 1.1.1.1.
+    /// Returns Cloudflare's resolver 1.1.1.1.
     pub const fn cloudflare() -> Self {
         Self::new(Who::Cloudflare)
     }
 
-    /// Quad9.
+    /// Returns the resolver Quad9.
     pub const fn quad9() -> Self {
         Self::new(Who::Quad9)
     }
 
-    /// A resolver at this address, on the usual port of its transport.
+    /// Returns a resolver at this address, on the usual port of its transport.
     pub const fn at(ip: IpAddr) -> Self {
         Self::new(Who::At { ip, port: None, name: None })
     }
 
-    /// A resolver at this address and port.
+    /// Returns a resolver at this address and port.
     pub const fn at_port(address: SocketAddr) -> Self {
         Self::new(Who::At { ip: address.ip(), port: Some(address.port()), name: None })
     }
 
-    /// Default [`Transport::Udp`]. Of no effect for the system's resolver.
+    /// Sets the transport. Default [`Transport::Udp`]. It has no effect on the resolver of the operating system.
     pub const fn over(mut self, transport: Transport) -> Self {
         self.transport = transport;
         self
     }
 
-    /// The name that the certificate of a resolver at an address must be for. Default: the address.
+    /// Sets the name that the certificate of a resolver at an address must have. Default: the address.
     pub fn named(mut self, certificate: impl Into<String>) -> Self {
         if let Who::At { name, .. } = &mut self.who {
             *name = Some(certificate.into());
@@ -110,7 +110,7 @@ impl Resolver {
         self
     }
 
-    /// Whom to trust over TLS and HTTPS. Default: the authorities of the operating system.
+    /// Sets the authorities to trust over TLS and HTTPS. Default: the authorities of the operating system.
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
         self
@@ -120,7 +120,7 @@ impl Resolver {
         Self { who, transport: Transport::Udp, tls: None }
     }
 
-    /// Whether a resolver that was made may be asked for ever.
+    /// Returns whether a resolver that was made may be asked for ever.
     pub(super) fn is_lasting(&self) -> bool {
         self.who != Who::System
     }

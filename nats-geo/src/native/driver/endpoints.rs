@@ -99,7 +99,7 @@ impl Endpoints {
         self.auth = own.or(inherited).unwrap_or_default();
     }
 
-    /// Whether the server that answered at this address is of another cluster than the one that advertised it: then the
+    /// Returns whether the server that answered at this address is of another cluster than the one that advertised it: then the
     /// names of both.
     pub(super) fn contradiction(
         &mut self,

@@ -38,7 +38,7 @@ impl Driver {
         }
     }
 
-    /// Reports that a health check failed on the live link. The checks go on: there may be no better link.
+    /// Reports that a health check failed on the live link. The checks continue: there may be no better link.
     pub(super) fn condemned(&mut self, conn: ConnId, verdict: Verdict) {
         let Verdict { number, why } = verdict;
         self.tell(Event::Unhealthy { conn, why });

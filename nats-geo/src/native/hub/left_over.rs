@@ -87,7 +87,7 @@ impl Hub {
         );
     }
 
-    /// Whether publishes wait for confirmation by this link, and no other.
+    /// Returns whether publishes wait for confirmation by this link, and no other.
     pub(super) fn waits_for(&self, link: &Link) -> bool {
         match &self.kept {
             Some(kept) => kept.waits_for(link.conn),

@@ -91,7 +91,7 @@ impl Hub {
         self.max_control_line.load(Ordering::Relaxed)
     }
 
-    /// Whether servers read this message, which was kept for another link. If not, it is lost.
+    /// Returns whether servers read this message, which was kept for another link. If not, it is lost.
     pub(super) fn may_send_again(&self, message: &OutboundMessage) -> bool {
         let Err(error) = check_publish(message, self.max_control_line()) else { return true };
         self.discarded(1);

@@ -15,7 +15,7 @@ pub struct Ack {
     pub duplicate: bool,
     /// The JetStream domain, where there is one.
     pub domain: Option<String>,
-    /// How often the message was sent until this answer came.
+    /// Number of tries until this answer arrived.
     pub tries: u32,
 }
 
@@ -24,54 +24,54 @@ pub struct Ack {
 #[error("{description} (code {code}, JetStream error {error_code})")]
 #[non_exhaustive]
 pub struct Refused {
-    /// As an HTTP status.
+    /// HTTP-like status.
     #[serde(default)]
     pub code: u16,
     /// The number of the error in JetStream's own list, such as 10071 for a wrong last sequence.
     #[serde(default, rename = "err_code")]
     pub error_code: u64,
-    /// In words.
+    /// Description by the server.
     #[serde(default)]
     pub description: String,
 }
 
 impl Refused {
-    /// Whether the server says that the same message may be stored in a moment.
+    /// Returns whether the server says that the same message may be stored in a moment.
     pub(crate) const fn will_pass(&self) -> bool {
         matches!(self.error_code, ID_IN_PROCESS | TOO_MANY_REQUESTS)
     }
 
-    /// Whether what was asked for does not exist: a stream, a consumer, a message.
+    /// Returns whether what was asked for does not exist: a stream, a consumer, a message.
     pub const fn is_not_found(&self) -> bool {
         self.code == 404
     }
 
-    /// Whether the stream is there, but holds no such message.
+    /// Returns whether the stream is there, but holds no such message.
     pub(crate) const fn is_no_message(&self) -> bool {
         self.error_code == NO_MESSAGE
     }
 
-    /// Whether there is a stream of that name with another configuration.
+    /// Returns whether there is a stream of that name with another configuration.
     pub(crate) const fn is_other_config(&self) -> bool {
         self.error_code == OTHER_CONFIG
     }
 
-    /// Whether it is the stream that does not exist.
+    /// Returns whether it is the stream that does not exist.
     pub(crate) const fn is_no_stream(&self) -> bool {
         self.error_code == NO_STREAM
     }
 
-    /// Whether the stream, or the subject in it, is not where a conditional publish expects it to be.
+    /// Returns whether the stream, or the subject in it, is not where a conditional publish expects it to be.
     pub(crate) const fn is_wrong_sequence(&self) -> bool {
         matches!(self.error_code, WRONG_SEQUENCE | WRONG_SEQUENCE_UNNAMED)
     }
 
-    /// Whether JetStream itself has no leader at the moment.
+    /// Returns whether JetStream itself has no leader at the moment.
     pub(crate) const fn code_is_unavailable(&self) -> bool {
         self.error_code == CLUSTER_NOT_AVAILABLE
     }
 
-    /// Whether a message with the same id is being stored.
+    /// Returns whether a message with the same id is being stored.
     pub(crate) const fn is_in_process(&self) -> bool {
         self.error_code == ID_IN_PROCESS
     }

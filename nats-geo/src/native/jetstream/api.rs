@@ -17,7 +17,7 @@ use crate::native::{RequestError, publish};
 pub(crate) enum Repeat {
     /// Twice is as good as once.
     Harmless,
-    /// Not once it may have been executed.
+    /// The client does not send the request again if it may have been executed.
     Harmful,
 }
 
@@ -231,11 +231,11 @@ pub enum ApiError {
     GaveUp {
         /// The subject of the request.
         subject: String,
-        /// How many times the client sent it, or tried to.
+        /// Number of tries.
         tries: u32,
         /// The time since the first try.
         waited: Duration,
-        /// Why the last try failed.
+        /// Reason why the last try failed.
         last: LastTry,
         /// Whether one of the tries may have been executed.
         unconfirmed: bool,

@@ -60,7 +60,7 @@ impl Context {
     ///
     /// * A publish goes to its plain subject. The stream that has the subject answers, in whichever domain it is:
     ///   [`Ack::domain`](super::Ack::domain).
-    /// * The server chooses where a new stream is placed, unless its configuration does. The home region of the client
+    /// * The server places a new stream, unless the configuration of the stream names a cluster. The home region of the client
     ///   may belong to another domain.
     /// * Writes to a key-value store go through the domain, because leaf nodes do not carry `$KV.>` between domains.
     ///
@@ -106,7 +106,7 @@ impl Context {
         format!("{}.{request}", self.api.0)
     }
 
-    /// Whether the handle asks the JetStream of the connected server.
+    /// Returns whether the handle asks the JetStream of the connected server.
     pub(crate) fn is_local(&self) -> bool {
         self.api.is_default()
     }

@@ -60,7 +60,7 @@ pub enum PublishError {
         tries: u32,
         /// The time since the first try.
         waited: Duration,
-        /// Why the last try failed.
+        /// Reason why the last try failed.
         last: LastTry,
         /// Whether one of the tries may have been stored. If so, publishing it again with the same
         /// [`message_id`](Self::GaveUp::message_id) within the stream's duplicate window stores it once.
@@ -151,7 +151,7 @@ impl LastTry {
         }
     }
 
-    /// Whether the stream may have stored what was sent.
+    /// Returns whether the stream may have stored what was sent.
     pub(crate) const fn is_unconfirmed(&self) -> bool {
         match self {
             Self::TimedOut { .. } | Self::LinkLost => true,

@@ -22,19 +22,19 @@ pub struct Message {
     context: Context,
 }
 
-/// Where a message is in its stream, and which delivery of it this is.
+/// Position of a message in its stream, and the number of this delivery.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Delivery {
-    /// How often it was delivered by now, this time included.
+    /// Number of its deliveries, with this one.
     pub delivered: u64,
     /// Its sequence in the stream.
     pub stream_sequence: u64,
     /// The number of this delivery among all of the consumer.
     pub consumer_sequence: u64,
-    /// How many messages of the stream await their delivery by this consumer.
+    /// Number of messages of the stream that this consumer has not delivered yet.
     pub pending: u64,
-    /// When the stream stored it.
+    /// Time at which the stream stored it.
     pub published: DateTime,
 }
 
@@ -43,12 +43,12 @@ impl Message {
         Self { inner, delivery, context }
     }
 
-    /// Where it is in its stream, and which delivery of it this is.
+    /// Returns its position in the stream, and the number of this delivery.
     pub const fn delivery(&self) -> &Delivery {
         &self.delivery
     }
 
-    /// The message alone.
+    /// Returns the message without its delivery.
     pub fn into_inner(self) -> async_nats::Message {
         self.inner
     }
@@ -65,7 +65,7 @@ impl Message {
     /// Wants the message again, after `delay` or at once.
     ///
     /// # Errors
-    /// It could not be sent.
+    /// The client could not send the acknowledgement.
     pub async fn nak(&self, delay: Option<Duration>) -> Result<(), AckError> {
         let answer = match delay {
             None => Bytes::from_static(b"-NAK"),
@@ -74,10 +74,10 @@ impl Message {
         self.tell(answer).await
     }
 
-    /// Says that work on the message goes on: `ack_wait` begins anew.
+    /// Tells the stream that work on the message continues, so that `ack_wait` begins again.
     ///
     /// # Errors
-    /// It could not be sent.
+    /// The client could not send the acknowledgement.
     pub async fn progress(&self) -> Result<(), AckError> {
         self.tell(Bytes::from_static(b"+WPI")).await
     }
@@ -101,7 +101,7 @@ impl Message {
     /// ```
     ///
     /// # Errors
-    /// It could not be sent, or nobody answered.
+    /// The client could not send it, or no server answered.
     pub async fn double_ack(&self) -> Result<(), AckError> {
         let reply = self.reply()?;
         let mut question = Question::new(&self.context, reply, None, "+ACK".into(), Repeat::Harmless);
@@ -178,12 +178,12 @@ impl Delivery {
     }
 }
 
-/// Why an acknowledgement failed, or why its result is unknown.
+/// Reason why an acknowledgement failed, or why its result is unknown.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AckError {
     /// The message has no reply subject: its consumer wants no acknowledgement.
-    #[error("the message has no reply subject: it is not of a consumer that wants acknowledgements")]
+    #[error("the message has no reply subject: it does not come from a consumer with acknowledgements")]
     NoReply,
     /// It was not sent.
     #[error("the acknowledgement was not sent: {0}")]
@@ -194,11 +194,11 @@ pub enum AckError {
     /// The client sent the acknowledgement, but the server did not confirm it. JetStream may redeliver the message.
     #[error("the acknowledgement was not confirmed after {tries} tries in {waited:?}: {last}")]
     Unconfirmed {
-        /// How often it was sent.
+        /// Number of tries.
         tries: u32,
-        /// Since the first try.
+        /// Time since the first try.
         waited: Duration,
-        /// Why the last try failed.
+        /// Reason why the last try failed.
         last: LastTry,
     },
 }

@@ -134,12 +134,12 @@ pub struct Context {
 }
 
 impl GeoClient {
-    /// JetStream over this client, with the default [`PublishOptions`].
+    /// Returns a handle for JetStream over this client, with the default [`PublishOptions`].
     pub fn jetstream(&self) -> Context {
         self.jetstream_with(PublishOptions::new())
     }
 
-    /// JetStream over this client, with other bounds.
+    /// Returns a handle for JetStream over this client, with other limits.
     ///
     /// ```no_run
     /// # fn example(client: nats_geo::GeoClient) {

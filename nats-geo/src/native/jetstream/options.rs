@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long, and how often, the client tries a publish before it fails. The same limits hold for other requests to
+/// Limits on the time and the number of tries of a publish before it fails. The same limits hold for other requests to
 /// JetStream, such as creating a stream.
 ///
 /// Keep [`total_timeout`](Self::total_timeout) well below the stream's duplicate window (`duplicate_window`, 2 minutes
@@ -15,25 +15,25 @@ pub struct PublishOptions {
 }
 
 impl PublishOptions {
-    /// The defaults.
+    /// Returns the defaults.
     pub fn new() -> Self {
         Self { try_timeout: TRY_TIMEOUT, tries_max: TRIES_MAX, total_timeout: TOTAL_TIMEOUT }
     }
 
-    /// How long one try may wait for the acknowledgement. Default 5 s. A lost link ends its tries earlier. After 1, 2
+    /// Sets the time that one try waits for the acknowledgement. Default 5 s. A lost link ends its tries earlier. After 1, 2
     /// and 4 s without an answer the next try begins, and answers to earlier tries still count.
     pub fn try_timeout(mut self, limit: Duration) -> Self {
         self.try_timeout = limit;
         self
     }
 
-    /// How often a message is sent at most, the first time included. Default 12; 0 is taken as 1.
+    /// Sets the maximum number of tries, with the first one. Default 12; 0 means 1.
     pub fn tries_max(mut self, tries: u32) -> Self {
         self.tries_max = tries.max(1);
         self
     }
 
-    /// How long all tries together may take, with the pauses between them. Default 15 s.
+    /// Sets the time limit for all tries together, with the pauses between them. Default 15 s.
     pub fn total_timeout(mut self, limit: Duration) -> Self {
         self.total_timeout = limit;
         self

@@ -34,8 +34,8 @@ impl Context {
         self.publish_with_headers(subject, HeaderMap::new(), payload).await
     }
 
-    /// As [`publish`](Self::publish), with headers. Your own `Nats-Msg-Id` makes publishing safe to repeat also for
-    /// you, across restarts; `Nats-Expected-Last-Sequence` and its siblings make it conditional.
+    /// Publishes with headers, else as [`publish`](Self::publish). Your own `Nats-Msg-Id` makes publishing safe to repeat
+    /// for you as well, across restarts; `Nats-Expected-Last-Sequence` and its siblings make it conditional.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::PublishError> {

@@ -47,7 +47,7 @@ impl Context {
     /// The server's own choice would be the region to which the client is connected now: after a failover the wrong
     /// one. Home is the region that was the nearest last, whether it is up or not. With `placement:
     /// Some(Placement::default())` the choice is left to the server. If there is such a stream already, wherever it is,
-    /// it is returned. In [another domain](Self::with_domain) the server chooses, unless `config` says where.
+    /// it is returned. In [another domain](Self::with_domain) the server chooses, unless `config` has a placement.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::ApiError> {
@@ -62,7 +62,7 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// A bad name, a configuration that the server refuses, or no answer in time.
+    /// The name is not valid, the server refuses the configuration, or no answer arrives in time.
     pub async fn create_stream(&self, mut config: Config) -> Result<Stream, ApiError> {
         check_name("stream", &config.name)?;
         resolve_domains(&mut config)?;
@@ -83,16 +83,16 @@ impl Context {
         }
     }
 
-    /// The stream of this name.
+    /// Returns the stream of this name.
     ///
     /// # Errors
-    /// There is none ([`ApiError::is_not_found`]), or no answer in time.
+    /// The stream does not exist ([`ApiError::is_not_found`]), or no answer arrives in time.
     pub async fn get_stream(&self, name: impl Into<String>) -> Result<Stream, ApiError> {
         let info = self.stream_info(&name.into()).await?;
         Ok(Stream { context: self.clone(), info })
     }
 
-    /// The stream of this name, however it is configured; if there is none, it is [made](Self::create_stream).
+    /// Returns the stream of this name with any configuration; if there is none, it [makes](Self::create_stream) one.
     ///
     /// # Errors
     /// As [`create_stream`](Self::create_stream).
@@ -103,10 +103,10 @@ impl Context {
         }
     }
 
-    /// Changes the configuration of a stream. Its place is changed only if `config` says where.
+    /// Changes the configuration of a stream. The stream moves only if `config` has a placement.
     ///
     /// # Errors
-    /// There is no such stream, the server refuses the change, or no answer in time.
+    /// The stream does not exist, the server refuses the change, or no answer arrives in time.
     pub async fn update_stream(&self, mut config: Config) -> Result<Stream, ApiError> {
         check_name("stream", &config.name)?;
         resolve_domains(&mut config)?;
@@ -119,7 +119,7 @@ impl Context {
     /// Deletes a stream with all its messages and consumers.
     ///
     /// # Errors
-    /// There is no such stream, or no answer in time.
+    /// The stream does not exist, or no answer arrives in time.
     pub async fn delete_stream(&self, name: &str) -> Result<(), ApiError> {
         check_name("stream", name)?;
         let subject = self.subject(format_args!("STREAM.DELETE.{name}"));
@@ -168,16 +168,16 @@ impl Stream {
         &self.info
     }
 
-    /// Asks the server.
+    /// Requests the configuration and state from the server.
     ///
     /// # Errors
-    /// The stream is gone, or no answer in time.
+    /// The stream does not exist, or no answer arrives in time.
     pub async fn info(&mut self) -> Result<&StreamInfo, ApiError> {
         self.info = self.context.stream_info(self.name()).await?;
         Ok(&self.info)
     }
 
-    /// The nearest copy of this stream: a mirror, or the stream itself. A mirror has the same messages with the same
+    /// Returns the nearest copy of this stream: a mirror, or the stream itself. A mirror has the same messages with the same
     /// sequences, a moment later. Publishes still go to the original stream, by its subjects.
     ///
     /// ```no_run
@@ -189,7 +189,7 @@ impl Stream {
     /// ```
     ///
     /// # Errors
-    /// The stream is gone, or no answer in time.
+    /// The stream does not exist, or no answer arrives in time.
     pub async fn nearest(&self) -> Result<Self, ApiError> {
         let info = self.context.stream_info(self.name()).await?;
         match info.alternates.first() {
@@ -198,12 +198,12 @@ impl Stream {
         }
     }
 
-    /// The message of this sequence; `None` if there is none. If the stream allows direct gets (`allow_direct`), the
+    /// Returns the message of this sequence; `None` if there is none. If the stream allows direct gets (`allow_direct`), the
     /// nearest server that has the stream, or a mirror with `mirror_direct`, answers. This works while the region of
     /// the stream is lost. The answer may be a moment behind the leader.
     ///
     /// # Errors
-    /// The stream is gone, or no answer in time.
+    /// The stream does not exist, or no answer arrives in time.
     pub async fn get(&self, sequence: u64) -> Result<Option<StreamMessage>, ApiError> {
         // Sequences begin at 1; servers would take this for no question at all.
         if sequence == 0 {
@@ -212,7 +212,7 @@ impl Stream {
         self.read(json!({ "seq": sequence }), None).await
     }
 
-    /// The last message of this subject; `None` if there is none. As [`get`](Self::get).
+    /// Returns the last message of this subject; `None` if there is none. The same server answers as for [`get`](Self::get).
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -233,7 +233,7 @@ impl Stream {
     /// Removes the messages of one subject, wildcards allowed, and returns how many there were.
     ///
     /// # Errors
-    /// The stream is gone, or no answer in time. It is not asked again once it may have been done.
+    /// The stream does not exist, or no answer arrives in time. The client does not repeat a request that may have been executed.
     pub async fn purge(&self, filter: &str) -> Result<u64, ApiError> {
         #[derive(Deserialize)]
         struct Purged {

@@ -57,12 +57,12 @@ impl Dialled {
         Self { url, tls: None, encryption: Encryption::Never, is_websocket: false, is_relay: true }
     }
 
-    /// Whether it leads to a relay of our own.
+    /// Returns whether it leads to a relay of our own.
     pub(super) const fn is_relay(&self) -> bool {
         self.is_relay
     }
 
-    /// Whether nats-server itself, and no WebSocket before it, ends a connection that is to be encrypted.
+    /// Returns whether nats-server itself, and no WebSocket before it, ends a connection that is to be encrypted.
     pub(super) const fn has_tls_of_nats(&self) -> bool {
         self.tls.is_some() && !self.is_websocket
     }
@@ -75,7 +75,7 @@ impl Dialled {
     }
 }
 
-/// Whether to dial by name, and not where a probe got an answer.
+/// Returns whether to dial by name, and not where a probe got an answer.
 async fn prefers_name(target: &Target, names_matter: bool) -> bool {
     if target.dial_at().is_none() {
         return true;

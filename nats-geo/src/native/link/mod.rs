@@ -230,7 +230,7 @@ impl Link {
         self.state.replies.no_requests().await;
     }
 
-    /// Whether the server refuses us our inbox, so that no reply can arrive.
+    /// Returns whether the server refuses us our inbox, so that no reply can arrive.
     pub(crate) fn is_deaf(&self) -> bool {
         self.state.replies.is_deaf()
     }
@@ -259,12 +259,12 @@ impl Link {
         self.state.left.send_replace(true);
     }
 
-    /// Whether traffic has left in a hurry.
+    /// Returns whether traffic has left in a hurry.
     pub(crate) fn left(&self) -> watch::Receiver<bool> {
         self.state.left.subscribe()
     }
 
-    /// Whether it takes publishes and requests.
+    /// Returns whether it takes publishes and requests.
     pub(crate) fn is_open(&self) -> bool {
         !self.has_ended() && !self.state.closing.load(Ordering::Relaxed)
     }
@@ -276,7 +276,7 @@ impl Link {
         self.inbox_reader.abort();
     }
 
-    /// Whether publishes were sent here that no PONG has confirmed.
+    /// Returns whether publishes were sent here that no PONG has confirmed.
     pub(crate) fn has_unconfirmed(&self) -> bool {
         self.state.unconfirmed().is_pending()
     }

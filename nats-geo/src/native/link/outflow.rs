@@ -56,7 +56,7 @@ impl Outflow {
         }
     }
 
-    /// Whether the oldest answer may still wait behind what was written.
+    /// Returns whether the oldest answer may still wait behind what was written.
     pub(super) fn is_under_way(&self) -> bool {
         self.questions
             .front()

@@ -106,7 +106,7 @@ impl Replies {
         self.lock().requests.len()
     }
 
-    /// Whether replies can arrive at all.
+    /// Returns whether replies can arrive at all.
     pub(crate) fn is_deaf(&self) -> bool {
         self.lock().deaf
     }

@@ -116,7 +116,7 @@ impl Link {
         }
     }
 
-    /// Whether this may be sent now.
+    /// Returns whether this may be sent now.
     fn takes(&self, kind: Kind) -> bool {
         kind == Kind::Ping || !self.state.closing.load(Ordering::Relaxed)
     }

@@ -16,7 +16,7 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    /// Whether the link has shown life since `earlier`. Bytes that merely entered the kernel are none: a
+    /// Returns whether the link has shown life since `earlier`. Bytes that merely entered the kernel are none: a
     /// blackhole swallows those too. But while our own PING is queued behind others that move, or behind bulk that
     /// may take this long, its answer cannot be expected yet.
     pub(crate) const fn is_progress_since(self, earlier: Self) -> bool {

@@ -84,7 +84,7 @@ impl Unconfirmed {
         self.recent.keep_newest(still);
     }
 
-    /// Whether any publish waits for its confirmation.
+    /// Returns whether any publish waits for its confirmation.
     pub(crate) fn is_pending(&self) -> bool {
         self.published > self.confirmed
     }

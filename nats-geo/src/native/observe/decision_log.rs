@@ -15,7 +15,7 @@ use crate::decision_log::Line;
 use crate::native::ConnectError;
 use crate::native::hub::lock;
 
-/// Where the decisions of one client are written down, as they are made: for
+/// Writer of the decisions of one client, as they are made: for
 /// [`GeoOptions::decision_log`](crate::GeoOptions::decision_log). The format is described in
 /// [`decision_log`](crate::decision_log); no secret is in it.
 ///
@@ -60,13 +60,13 @@ const LINES_MAX: usize = 16 << 10;
 const FINISH_LIMIT: Duration = Duration::from_secs(2);
 
 impl DecisionLog {
-    /// A log of one client, in this writer. It is written to line by line where there is time, so it need not be
+    /// Makes the log of one client, in this writer. A thread writes it line by line, so the writer need not be
     /// buffered.
     pub fn new(writer: impl Write + Send + 'static) -> Self {
         Self { writer: Arc::new(Mutex::new(Some(Box::new(writer)))), bytes_max: BYTES_MAX }
     }
 
-    /// The log ends before it gets longer than this. Default 64 MiB.
+    /// Sets the largest size of the log, in bytes. The log ends before it gets longer. Default 64 MiB.
     pub fn bytes_max(mut self, bytes: u64) -> Self {
         self.bytes_max = bytes;
         self
@@ -155,7 +155,7 @@ impl Job {
     /// Writes the log and its end.
     ///
     /// # Errors
-    /// Why it is not complete.
+    /// Reason why it is not complete.
     fn write(&mut self) -> Result<(), String> {
         let (why, is_complete) = match self.write_all() {
             Ok(None) => match self.why.get() {

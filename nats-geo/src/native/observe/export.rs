@@ -22,7 +22,20 @@ pub(crate) struct Exporter {
 impl Exporter {
     pub(crate) fn new(client: Option<&str>) -> Self {
         describe();
-        Self { client: client.unwrap_or_default().into(), stats: Stats::default(), here: None }
+        let new = Self { client: client.unwrap_or_default().into(), stats: Stats::default(), here: None };
+        new.begin();
+        new
+    }
+
+    /// Every counter begins at 0: of one that appears with its first count, Prometheus would not see an increase.
+    fn begin(&self) {
+        for (metric, _) in counters(&self.stats) {
+            counter!(metric.name, "client" => self.client.clone()).increment(0);
+        }
+        for cause in vocabulary::CAUSES {
+            let name = vocabulary::MOVES_TOTAL.name;
+            counter!(name, "client" => self.client.clone(), "cause" => cause.name).increment(0);
+        }
     }
 
     pub(crate) fn export(&mut self, hub: &Hub, observed: &Observed, now: Time) {

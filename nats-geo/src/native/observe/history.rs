@@ -27,40 +27,41 @@ impl From<&ServerRef> for Peer {
     }
 }
 
-/// New traffic went to another link.
+/// A move of new traffic to another link.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Move {
-    /// When, in the client's time.
+    /// Time of the move, on the client's clock.
     #[serde(rename = "at_ms", serialize_with = "time_millis")]
     pub at: Time,
-    /// Where it went before.
+    /// Server that took the traffic before.
     pub from: Peer,
-    /// Where it went from then on.
+    /// Server that takes the traffic since then.
     pub to: Peer,
-    /// Why.
+    /// The reason.
     pub cause: MoveCause,
     /// The durations of its phases.
     #[serde(flatten)]
     pub phases: Phases,
 }
 
-/// How long the phases of a move took. One that did not take place is `None`.
+/// Durations of the phases of a move. A phase that did not take place is `None`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Phases {
-    /// From the last sign of life of the old link until it was suspected or lost: the failure was unknown for at most
-    /// so long. `None` if the old link worked.
+    /// Time from the last sign of life of the old link until it was suspected or lost: the failure was unknown for at most
+    /// this time. `None` if the old link worked.
     #[serde(rename = "detect_ms", serialize_with = "optional_millis")]
     pub detect: Option<Duration>,
-    /// From then, or from the lame duck's announcement, to the dial that won: spread, back-off and losing dials. `None`
-    /// for moves that nothing outside gave rise to.
+    /// Time from then, or from the lame duck's announcement, to the start of the dial that succeeded. It includes random
+    /// delays, back-off and failed dials. `None`
+    /// for moves without a cause outside the client.
     #[serde(rename = "select_ms", serialize_with = "optional_millis")]
     pub select: Option<Duration>,
-    /// The dial, up to the PONG. `None` if the link was open before: a standby, or a silent link that came back.
+    /// Duration of the dial, up to the PONG. `None` if the link was open before: a standby, or a silent link that came back.
     #[serde(rename = "connect_ms", serialize_with = "optional_millis")]
     pub connect: Option<Duration>,
-    /// Until the server has confirmed all subscriptions. `None` while it has not.
+    /// Time from then until the server has confirmed all subscriptions. `None` while it has not.
     #[serde(rename = "resume_ms", serialize_with = "optional_millis")]
     pub resume: Option<Duration>,
 }
@@ -88,7 +89,7 @@ pub(crate) struct History {
     trouble: Option<Trouble>,
 }
 
-/// What happened to a link when. The dial of a standby is nobody's business.
+/// Times of the events of a link. The dial of a standby is not among them.
 #[derive(Clone, Copy, Debug, Default)]
 struct Times {
     dialled: Option<Time>,

@@ -18,14 +18,14 @@ use crate::native::hub::{Hub, lock};
 pub struct Report {
     /// [`GeoOptions::name`](crate::GeoOptions::name).
     pub client: Option<String>,
-    /// Of nats-geo.
+    /// Version of nats-geo.
     pub version: String,
-    /// Since the client was started.
+    /// Time since the client was started.
     #[serde(rename = "uptime_ms", serialize_with = "millis")]
     pub uptime: Duration,
-    /// In one word.
+    /// State in one word.
     pub status: Status,
-    /// Where new traffic goes.
+    /// The active server, which gets new traffic.
     pub here: Option<Peer>,
     /// The standby, if it is open.
     pub standby: Option<Peer>,
@@ -33,7 +33,7 @@ pub struct Report {
     pub total_members: usize,
     /// Servers that answer.
     pub total_peers: usize,
-    /// Best first, each with its members, best first.
+    /// Regions, best first, each with its members, best first.
     pub regions: Vec<RegionReport>,
     /// Members that must not be chosen now, and why.
     pub unhealthy: Vec<Unhealthy>,
@@ -68,10 +68,10 @@ pub enum Status {
 pub struct RegionReport {
     /// Its name.
     pub region: Region,
-    /// The lowest among those of its peers.
+    /// The lowest base RTT of its peers.
     #[serde(rename = "base_rtt_ms", serialize_with = "optional_millis")]
     pub base_rtt: Option<Duration>,
-    /// How many of its members answer.
+    /// Number of its members that answer.
     pub peers: usize,
     /// Its servers, best first.
     pub members: Vec<Member>,
@@ -90,12 +90,12 @@ pub struct Member {
     pub base_rtt: Option<Duration>,
     /// Several servers answer at this address in turns; see [`RankedServer::shared`].
     pub shared: bool,
-    /// Why it stands at its place.
+    /// Reason for its rank.
     #[serde(flatten)]
     pub standing: Standing,
 }
 
-/// Why a member stands at its place: [`Reason`](crate::core::Reason), for machines.
+/// Reason for the rank of a member: [`Reason`](crate::core::Reason), for machines.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "standing", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -106,45 +106,45 @@ pub enum Standing {
     Connected,
     /// Its region is as near as the nearest.
     Tied {
-        /// How far behind.
+        /// Additional round-trip time, compared with the nearest region.
         #[serde(rename = "behind_ms", serialize_with = "millis")]
         behind: Duration,
     },
     /// Its region is farther away.
     Farther {
-        /// How far behind.
+        /// Additional round-trip time, compared with the nearest region.
         #[serde(rename = "behind_ms", serialize_with = "millis")]
         behind: Duration,
     },
     /// Its region failed too often.
     Damped {
-        /// Until then, in the client's time.
+        /// Time until which the client avoids it, on the client's clock.
         #[serde(rename = "until_ms", serialize_with = "time_millis")]
         until: Time,
     },
     /// Too few servers of its region answer.
     TooFew {
-        /// How many do.
+        /// Number of servers that answer.
         answering: usize,
     },
     /// Its region failed a health check.
     UnhealthyRegion {
-        /// Considered again then, in the client's time.
+        /// Time at which the client considers the region again, on the client's clock.
         #[serde(rename = "until_ms", serialize_with = "time_millis")]
         until: Time,
     },
     /// A server of its region refused the credentials.
     CredentialsRefused {
-        /// The region is asked again then, in the client's time. `null`: it was this server, and its siblings are
-        /// asked before it.
+        /// Time at which the client tries the region again, on its own clock. `null`: this server refused, and the client tries
+        /// the other servers of its region first.
         #[serde(rename = "until_ms", serialize_with = "optional_time_millis")]
         until: Option<Time>,
     },
-    /// It refused, or did not answer, lately.
+    /// The server failed its last probe or dial: it refused, or did not answer.
     Unhealthy,
-    /// It will close its clients soon.
+    /// The server is in lame duck mode: it will close its clients soon.
     LameDuck,
-    /// No probe has answered yet.
+    /// The server has not answered a probe yet.
     Unmeasured,
 }
 
@@ -167,7 +167,7 @@ impl From<&Reason> for Standing {
 }
 
 impl Standing {
-    /// Whether the server answers.
+    /// Returns whether the server answers.
     const fn is_peer(&self) -> bool {
         !matches!(self, Self::Unhealthy | Self::LameDuck | Self::Unmeasured)
     }

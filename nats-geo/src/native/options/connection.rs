@@ -217,7 +217,7 @@ impl ConnectionOptions {
         self.without_effect("name", "gives all its connections one name", "`GeoOptions::name`")
     }
 
-    /// Has no effect: the client checks subjects by itself.
+    /// Has no effect: the client always checks subjects.
     pub fn skip_subject_validation(self, _skip: bool) -> Self {
         let reason = "checks subjects before a connection has them";
         self.without_effect("skip_subject_validation", reason, "valid subjects")

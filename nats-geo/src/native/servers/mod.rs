@@ -131,7 +131,7 @@ impl std::str::FromStr for ServerUrl {
     }
 }
 
-/// Why a list of servers cannot be used. The text never shows credentials from the list.
+/// Reason why a list of servers cannot be used. The text never shows credentials from the list.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerUrlError {

@@ -47,12 +47,12 @@ impl Endpoint {
         self.subscription.drain().await;
     }
 
-    /// Why a server refused the subscription of this endpoint; see [`Subscription::error`].
+    /// Returns the reason why a server refused the subscription of this endpoint; see [`Subscription::error`].
     pub fn error(&self) -> Option<SubscriptionError> {
         self.subscription.error()
     }
 
-    /// The subject that it listens to, with the prefix of its group.
+    /// Returns the subject that it listens to, with the prefix of its group.
     pub fn subject(&self) -> &str {
         &self.registered.subject
     }
@@ -84,13 +84,13 @@ impl fmt::Debug for Endpoint {
 pub struct Group {
     pub(super) client: GeoClient,
     pub(super) registry: Arc<Registry>,
-    /// With the last dot; empty for that of the service.
+    /// Prefix with its last dot; empty for the root of the service.
     pub(super) prefix: String,
     pub(super) queue_group: Option<String>,
 }
 
 impl Group {
-    /// A group within this group, with its queue group: prefixes add up.
+    /// Returns a group within this group, with the same queue group. Its prefix follows that of this group.
     pub fn group(&self, prefix: impl AsRef<str>) -> Self {
         let prefix = match prefix.as_ref() {
             "" => self.prefix.clone(),
@@ -114,7 +114,7 @@ impl Group {
         self
     }
 
-    /// As [`Service::endpoint`](super::Service::endpoint), on a subject behind the prefix of the group.
+    /// Makes an endpoint as [`Service::endpoint`](super::Service::endpoint), on a subject that begins with the prefix of the group.
     ///
     /// # Errors
     /// As [`EndpointBuilder::add`].
@@ -122,7 +122,8 @@ impl Group {
         self.endpoint_builder().add(subject).await
     }
 
-    /// As [`Service::endpoint_builder`](super::Service::endpoint_builder), for a subject behind the prefix of the group.
+    /// Returns a builder as [`Service::endpoint_builder`](super::Service::endpoint_builder), for a subject that begins with the
+    /// prefix of the group.
     pub fn endpoint_builder(&self) -> EndpointBuilder {
         EndpointBuilder { group: self.clone(), name: None, metadata: Metadata::new() }
     }
@@ -168,7 +169,7 @@ impl EndpointBuilder {
         self
     }
 
-    /// No queue group: every instance of the service gets every request. While links overlap in an orderly move, one may
+    /// Uses no queue group: every instance of the service gets every request. While links overlap in an orderly move, one may
     /// then come twice, as to every [`Subscription`] without one.
     pub fn without_queue_group(mut self) -> Self {
         self.group.queue_group = None;
@@ -211,7 +212,7 @@ impl EndpointBuilder {
     }
 }
 
-/// Why an endpoint was not made.
+/// Reason why an endpoint was not made.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
@@ -238,7 +239,7 @@ pub enum EndpointError {
         /// The queue group.
         queue_group: String,
     },
-    /// The subject, together with the queue group, is longer than servers read.
+    /// The subject, together with the queue group, is longer than the limit of servers (`max_control_line`).
     #[error(transparent)]
     TooLong(#[from] Box<TooLong>),
     /// The service was stopped.

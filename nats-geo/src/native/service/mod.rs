@@ -79,8 +79,8 @@ mod discovery;
 use discovery::Discovery;
 
 impl GeoClient {
-    /// A service of this name, which all its instances share, and semantic version. [`start`](ServiceBuilder::start)
-    /// makes an instance of it; see the [module](self).
+    /// Returns the builder of a service with this semantic version, and this name, which all its instances share.
+    /// [`start`](ServiceBuilder::start) makes an instance of it; see the [module](self).
     pub fn service(&self, name: impl Into<String>, version: impl Into<String>) -> ServiceBuilder {
         ServiceBuilder {
             client: self.clone(),
@@ -127,13 +127,13 @@ impl ServiceBuilder {
         self
     }
 
-    /// The queue group of its endpoints, unless they or their group say otherwise. Default `q`.
+    /// Sets the queue group of its endpoints, unless they or their group have another one. Default `q`.
     pub fn queue_group(mut self, queue_group: impl Into<String>) -> Self {
         self.queue_group = Some(queue_group.into());
         self
     }
 
-    /// No queue group, unless endpoints or their group say otherwise: every instance gets every request.
+    /// Uses no queue group, unless endpoints or their group have one: every instance gets every request.
     pub fn without_queue_group(mut self) -> Self {
         self.queue_group = None;
         self
@@ -204,12 +204,12 @@ pub struct Service {
 }
 
 impl Service {
-    /// Its id, by which it can be asked alone. The same wherever its client goes.
+    /// Returns its id, with which `nats micro` can ask this instance alone. The id stays the same when the client moves.
     pub fn id(&self) -> &str {
         &self.root.registry.id
     }
 
-    /// When it was started.
+    /// Returns the time of its start.
     pub fn started(&self) -> DateTime {
         self.root.registry.started
     }
@@ -225,12 +225,12 @@ impl Service {
         self.root.registry.stats()
     }
 
-    /// Counts from zero again. The time of the start stays.
+    /// Sets all statistics to zero. The time of the start stays.
     pub fn reset(&self) {
         self.root.registry.reset();
     }
 
-    /// Listens to a subject: its requests are the messages of the stream that is returned.
+    /// Listens to a subject. The returned endpoint is a stream of its requests.
     ///
     /// # Errors
     /// As [`EndpointBuilder::add`].
@@ -238,12 +238,12 @@ impl Service {
         self.root.endpoint(subject).await
     }
 
-    /// An endpoint with a name, metadata or a queue group of its own.
+    /// Returns a builder for an endpoint with its own name, metadata or queue group.
     pub fn endpoint_builder(&self) -> EndpointBuilder {
         self.root.endpoint_builder()
     }
 
-    /// Endpoints whose subjects begin with `prefix` and a dot.
+    /// Returns a group of endpoints, whose subjects begin with `prefix` and a dot.
     pub fn group(&self, prefix: impl AsRef<str>) -> Group {
         self.root.group(prefix)
     }
@@ -292,7 +292,7 @@ impl fmt::Debug for Service {
     }
 }
 
-/// Why a service was not started.
+/// Reason why a service was not started.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {

@@ -67,7 +67,7 @@ impl Request {
         self.respond_with_headers(response, HeaderMap::new()).await
     }
 
-    /// As [`respond`](Self::respond), with headers. The two of an error take the place of others of their names.
+    /// Answers with headers, else as [`respond`](Self::respond). The two headers of an error replace yours of the same names.
     ///
     /// # Errors
     /// As [`respond`](Self::respond).

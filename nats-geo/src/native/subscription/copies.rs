@@ -22,7 +22,7 @@ pub(crate) struct Copies {
 }
 
 impl Copies {
-    /// Whether this delivery came before. Its reply subject is unlike that of any other one, of the same message too.
+    /// Returns whether this delivery came before. Its reply subject is unlike that of any other one, of the same message too.
     pub(crate) fn is_one(&mut self, reply: &str, changes: Changes) -> bool {
         self.look_at(changes);
         if self.overlap.is_none() {

@@ -290,7 +290,7 @@ impl Feed {
         &self.subject
     }
 
-    /// Whether it subscribes to this.
+    /// Returns whether it subscribes to this.
     pub(crate) fn is_of(&self, subject: &str, queue: Option<&str>) -> bool {
         self.subject.as_str() == subject && self.queue.as_deref() == queue
     }

@@ -37,7 +37,7 @@ pub(super) struct State {
     pub(super) draining: bool,
     /// No further input will come.
     pub(super) ended: bool,
-    /// Why not, if a server refused it.
+    /// Reason, if a server refused it.
     pub(super) error: Option<SubscriptionError>,
     pub(super) changes: Changes,
 }
@@ -75,7 +75,7 @@ pub(super) struct Kept {
 }
 
 impl Reading {
-    /// Whether messages are read so fast, and are so small, that the bound on their number is one on their bytes, too.
+    /// Returns whether messages are read so fast, and are so small, that the bound on their number is one on their bytes, too.
     const fn bounds_itself(self, max_bytes: usize) -> bool {
         self.messages >= FAST && self.bytes / self.messages <= max_bytes / BUFFERED_MAX
     }

@@ -12,7 +12,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::super::Secret;
 
-/// How connections are encrypted. With this set, `nats://` servers are never talked to without TLS; `tls://` and
+/// TLS settings of connections. With this set, `nats://` servers are never talked to without TLS; `tls://` and
 /// `wss://` need it only for what differs from the defaults.
 ///
 /// A certificate must be for the host as it is listed. Addresses that servers advertise are mostly numbers:
@@ -45,7 +45,7 @@ enum Source {
 }
 
 impl Tls {
-    /// The authorities of the operating system, no client certificate.
+    /// Returns the defaults: the authorities of the operating system, no client certificate.
     pub fn new() -> Self {
         Self::default()
     }
@@ -57,7 +57,7 @@ impl Tls {
         self
     }
 
-    /// As [`ca_file`](Self::ca_file), with the PEM itself.
+    /// Sets authorities as [`ca_file`](Self::ca_file) does, from PEM text.
     pub fn ca_pem(mut self, pem: impl Into<String>) -> Self {
         self.authorities.push(Source::Text(Secret::from(pem)));
         self
@@ -76,7 +76,7 @@ impl Tls {
         self
     }
 
-    /// As [`client_cert_files`](Self::client_cert_files), with the PEM itself.
+    /// Sets the client certificate as [`client_cert_files`](Self::client_cert_files) does, from PEM text.
     pub fn client_cert_pem(mut self, cert: impl Into<String>, key: impl Into<Secret>) -> Self {
         self.client = Some((Source::Text(Secret::from(cert)), Source::Text(key.into())));
         self

@@ -28,12 +28,12 @@ impl Sessions {
         Self { options, built: OnceCell::new(), held_to: Mutex::default() }
     }
 
-    /// Whether nothing may go out in clear.
+    /// Returns whether nothing may go out in clear.
     pub(crate) const fn is_demanded(&self) -> bool {
         self.options.is_some()
     }
 
-    /// Whether servers wait for the handshake before they say anything.
+    /// Returns whether servers wait for the handshake before they say anything.
     pub(crate) fn is_first(&self) -> bool {
         self.options.as_ref().is_some_and(Tls::is_first)
     }

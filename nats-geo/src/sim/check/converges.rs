@@ -11,7 +11,7 @@ pub(crate) fn settle_within(world: &World) -> Duration {
     limits.max().unwrap_or_default()
 }
 
-/// Whether a client is settled.
+/// Returns whether a client is settled.
 ///
 /// # Errors
 /// Why it is not.

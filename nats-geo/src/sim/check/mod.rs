@@ -22,7 +22,7 @@ pub(crate) use converges::{is_settled, settle_within};
 
 /// A rule.
 pub(crate) trait Checker: Debug {
-    /// What must hold.
+    /// Conditions that must hold.
     fn rule(&self) -> &'static str;
 
     /// Takes in what happened.

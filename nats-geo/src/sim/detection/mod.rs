@@ -95,7 +95,7 @@ pub struct Outcome {
     pub false_suspicions_per_day: f64,
     /// Verdicts on a link that was alive, per day of a client.
     pub false_deaths_per_day: f64,
-    /// From the blackhole to the suspicion: the median.
+    /// Median of the times from the blackhole to the suspicion.
     pub suspect_p50: Duration,
     /// The 99th percentile.
     pub suspect_p99: Duration,

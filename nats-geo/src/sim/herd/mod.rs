@@ -208,7 +208,7 @@ impl Herd {
         self.region_of(server) == self.lose && self.loss_at() <= at && at < self.return_at()
     }
 
-    /// Whether a server of the lost region that answers now is not the process that it was.
+    /// Returns whether a server of the lost region that answers now is not the process that it was.
     fn is_second_life(&self, at: Time) -> bool {
         self.loss == Loss::Crash && at >= self.return_at()
     }

@@ -72,7 +72,7 @@ impl World {
         self.tell(client, Event::Unhealthy { conn, why: "the health check failed".into() });
     }
 
-    /// Whether all servers of a region are unhealthy.
+    /// Returns whether all servers of a region are unhealthy.
     pub(crate) fn is_unhealthy(&self, region: usize) -> bool {
         self.servers.iter().filter(|server| server.region == region).all(|server| server.unhealthy)
     }

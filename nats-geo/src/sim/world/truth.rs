@@ -45,7 +45,7 @@ impl World {
         self.servers.iter().filter(|server| server.region == region).map(|server| server.accept_rate()).sum()
     }
 
-    /// Whether any server refuses the credentials. Clients then wait for each other's sake: they are the same everywhere.
+    /// Returns whether any server refuses the credentials. Clients then wait for each other's sake: they are the same everywhere.
     pub(crate) fn refuses_credentials(&self) -> bool {
         self.servers.iter().any(|server| server.locked)
     }

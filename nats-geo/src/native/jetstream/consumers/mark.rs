@@ -15,7 +15,7 @@ use crate::native::lines::shown;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Mark {
     pub(crate) sequence: u64,
-    /// When the stream stored it.
+    /// Time at which the stream stored it.
     pub(crate) stored: DateTime,
 }
 
@@ -24,7 +24,7 @@ impl Mark {
         Self { sequence: delivery.stream_sequence, stored: delivery.published }
     }
 
-    /// Whether this delivery proves that the stream began again: a later message has a lower sequence.
+    /// Returns whether this delivery proves that the stream began again: a later message has a lower sequence.
     pub(crate) fn is_passed_by(self, delivery: &Delivery) -> bool {
         delivery.stream_sequence <= self.sequence && delivery.published > self.stored
     }

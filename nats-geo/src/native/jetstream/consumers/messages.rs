@@ -47,7 +47,7 @@ pub enum MessagesError {
         consumer: String,
     },
     /// The stream has begun again: it was in memory and its server restarted, or an operator deleted and recreated it. Its
-    /// earlier messages are lost, so the application decides where to go on.
+    /// earlier messages are lost, so the application decides where to continue.
     #[error(
         "stream `{stream}` was reset after sequence {last_sequence}, and consumer `{consumer}` is gone with it; create it again"
     )]
@@ -66,7 +66,7 @@ pub enum MessagesError {
         stream: String,
         /// Its name.
         consumer: String,
-        /// Why.
+        /// The reason.
         refusal: PullRefusal,
     },
 }

@@ -63,15 +63,15 @@ impl Stream {
     /// ```
     ///
     /// # Errors
-    /// A bad name, a configuration that the server refuses, or no answer in time.
+    /// The name is not valid, the server refuses the configuration, or no answer arrives in time.
     pub async fn create_consumer(&self, config: pull::Config) -> Result<Consumer, ApiError> {
         self.context.create_consumer(self.name(), config.into_consumer_config(), Patience::Full).await
     }
 
-    /// The consumer of this name.
+    /// Returns the consumer of this name.
     ///
     /// # Errors
-    /// There is none ([`ApiError::is_not_found`]), or no answer in time.
+    /// The consumer does not exist ([`ApiError::is_not_found`]), or no answer arrives in time.
     pub async fn get_consumer(&self, name: &str) -> Result<Consumer, ApiError> {
         check_name("consumer", name)?;
         let subject = self.context.subject(format_args!("CONSUMER.INFO.{}.{name}", self.name()));
@@ -147,7 +147,7 @@ impl Consumer {
         self.messages_with(PullOptions::new()).await
     }
 
-    /// As [`messages`](Self::messages), with other bounds.
+    /// Returns the stream of [`messages`](Self::messages), with other limits.
     ///
     /// ```no_run
     /// # async fn example(consumer: nats_geo::jetstream::Consumer) -> Result<(), Box<dyn std::error::Error>> {

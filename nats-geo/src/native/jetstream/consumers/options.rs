@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How much a stream of messages asks for at a time, and how it notices that nobody hears it.
+/// Sizes and limits of the pull requests of a stream of messages, and their heartbeat.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PullOptions {
     pub(crate) messages_max: usize,
@@ -12,34 +12,34 @@ pub struct PullOptions {
 }
 
 impl PullOptions {
-    /// The defaults.
+    /// Returns the defaults.
     pub fn new() -> Self {
         Self { messages_max: MESSAGES_MAX, bytes_max: None, expires: EXPIRES, heartbeat: HEARTBEAT }
     }
 
-    /// How many messages may come in that you have not taken yet. More are asked for when half of them are taken; while
-    /// you take none, none are asked for. Default 200; held to 1..=65 536. After a lost link, up to twice as many may
+    /// Sets the number of messages that may wait until you take them. The client requests more when you have taken half of
+    /// them. While you take none, it requests none. Default 200; held to 1..=65 536. After a lost link, up to twice as many may
     /// wait for a moment: messages that the client requested over the lost link may arrive over the next one.
     pub fn max_messages(mut self, messages: usize) -> Self {
         self.messages_max = messages.clamp(1, MESSAGES_LIMIT);
         self
     }
 
-    /// How many bytes may come in that you have not taken yet, with subjects and headers. A message that is larger ends
+    /// Sets the bytes that may wait until you take them, with subjects and headers. A message that is larger ends
     /// the stream with an error. Default: no limit in bytes; only the number of messages is limited.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.bytes_max = Some(bytes.max(1));
         self
     }
 
-    /// How long one request waits for messages at the server. Default 30 s; at least 1 s, at most a day.
+    /// Sets the time that one request waits for messages at the server. Default 30 s; at least 1 s, at most a day.
     pub fn expires(mut self, expires: Duration) -> Self {
         self.expires = expires.max(EXPIRES_MIN);
         self
     }
 
-    /// How often the server says that it still knows of the request, while there are no messages. Two of these that do
-    /// not come, and it is asked again. Default 5 s; at least 100 ms, and at most half of [`expires`](Self::expires).
+    /// Sets the interval at which the server sends a heartbeat while there are no messages. After two missing heartbeats the
+    /// client repeats the request. Default 5 s; at least 100 ms, and at most half of [`expires`](Self::expires).
     pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
         self.heartbeat = heartbeat.max(HEARTBEAT_MIN);
         self

@@ -22,7 +22,7 @@ pub struct OrderedOptions {
 }
 
 impl OrderedOptions {
-    /// The defaults: everything, from the beginning on.
+    /// Returns the defaults: all messages, from the first one on.
     pub fn new() -> Self {
         Self {
             subjects: Vec::new(),
@@ -33,25 +33,25 @@ impl OrderedOptions {
         }
     }
 
-    /// Only messages of this subject, wildcards allowed; of each one when it is called more than once.
+    /// Reads only messages of this subject, wildcards allowed. Call it again for further subjects.
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.subjects.push(subject.into());
         self
     }
 
-    /// Where to begin. Default: at the first message that the stream has.
+    /// Sets the first message to read. Default: the first one that the stream has.
     pub fn from(mut self, from: DeliverPolicy) -> Self {
         self.from = from;
         self
     }
 
-    /// Without payloads.
+    /// Leaves out the payloads.
     pub fn headers_only(mut self) -> Self {
         self.headers_only = true;
         self
     }
 
-    /// The bounds of pulling.
+    /// Sets the limits of pull requests.
     pub fn pull(mut self, options: PullOptions) -> Self {
         self.pull = options;
         self
@@ -102,18 +102,18 @@ impl Stream {
 #[must_use = "messages are only asked for while somebody reads them"]
 pub struct Ordered(BoxStream<'static, Result<Message, OrderedError>>);
 
-/// Why there are no further messages.
+/// Reason why there are no further messages.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OrderedError {
-    /// Reading cannot go on behind the last message that came.
+    /// The client cannot continue to read after the last message.
     #[error("reading stream `{stream}` stopped after sequence {last_sequence}: {error}")]
     Lost {
         /// The stream, or the copy of it that was asked last.
         stream: String,
         /// The sequence of the last message that came.
         last_sequence: u64,
-        /// Why no other consumer was made.
+        /// Reason why the client could not make another consumer.
         error: ApiError,
     },
     /// The stream gives no messages of this kind.
@@ -121,7 +121,7 @@ pub enum OrderedError {
     Refused {
         /// The stream.
         stream: String,
-        /// Why.
+        /// The reason.
         refusal: PullRefusal,
     },
 }

@@ -159,7 +159,7 @@ impl Reader {
         &self.context
     }
 
-    /// Whether the stream has begun again since the last message came.
+    /// Returns whether the stream has begun again since the last message came.
     async fn is_at_another_stream(&self) -> bool {
         match self.mark {
             Some(mark) => mark.is_lost(&self.context, self.stream()).await,

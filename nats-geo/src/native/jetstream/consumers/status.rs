@@ -31,18 +31,18 @@ pub(crate) struct Rest {
     pub(crate) bytes: usize,
 }
 
-/// Why a consumer gives no messages, and will not.
+/// Reason why a consumer gives no further messages.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PullRefusal {
     /// The consumer was deleted.
     #[error("the consumer was deleted")]
     Deleted,
-    /// The consumer delivers to a subject of its own; it cannot be pulled from.
-    #[error("the consumer is push based: subscribe to its deliver subject, or make one without")]
+    /// The consumer is a push consumer: it delivers to a subject and takes no pull requests.
+    #[error("the consumer is push based: subscribe to its deliver subject, or create a pull consumer")]
     PushBased,
     /// The next message is larger than [`PullOptions::max_bytes`](super::PullOptions::max_bytes).
-    #[error("the next message has more bytes than `max_bytes` ({bytes_max}) allows: allow more")]
+    #[error("the next message has more bytes than `max_bytes` allows ({bytes_max}): raise `max_bytes`")]
     TooLarge {
         /// The bound.
         bytes_max: usize,

@@ -2,7 +2,7 @@
 
 use crate::native::jetstream::{ApiError, OrderedError, PublishError};
 
-/// Why a bucket was not read.
+/// Reason why a bucket was not read.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -15,7 +15,7 @@ pub enum ReadError {
     /// The bucket did not answer, or is gone.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// A watch cannot go on.
+    /// A watch cannot continue.
     #[error(transparent)]
     Ended(#[from] OrderedError),
     /// The client was closed before everything had come.
@@ -23,7 +23,7 @@ pub enum ReadError {
     Closed,
 }
 
-/// Why a key was not given a value, or its value not deleted.
+/// Reason why a bucket did not store a value, or did not delete it.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
@@ -44,7 +44,7 @@ pub enum WriteError {
     /// It was not acknowledged.
     #[error(transparent)]
     Publish(PublishError),
-    /// Whether the key has a value could not be read.
+    /// The client could not read whether the key has a value.
     #[error(transparent)]
     Read(ReadError),
 }

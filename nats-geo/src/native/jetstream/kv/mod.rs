@@ -45,17 +45,17 @@ pub struct Store {
 }
 
 impl Context {
-    /// The bucket of this name.
+    /// Returns the bucket of this name.
     ///
     /// # Errors
-    /// There is none ([`ApiError::is_not_found`]), or no answer in time.
+    /// The bucket does not exist ([`ApiError::is_not_found`]), or no answer arrives in time.
     pub async fn key_value(&self, bucket: &str) -> Result<Store, ApiError> {
         check_bucket(bucket)?;
         Ok(Store::new(self.get_stream(format!("KV_{bucket}")).await?, bucket))
     }
 
-    /// Makes a bucket, in the home region of this client unless `config` says where: see
-    /// [`create_stream`](Self::create_stream). If there is such a bucket already, wherever it is, it is returned.
+    /// Makes a bucket, in the home region of this client unless `config` has a placement: see
+    /// [`create_stream`](Self::create_stream). If the bucket exists already, in any region, it returns that one.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::ApiError> {
@@ -68,7 +68,7 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// A bad name, a configuration that the server refuses, or no answer in time.
+    /// The name is not valid, the server refuses the configuration, or no answer arrives in time.
     pub async fn create_key_value(&self, config: Config) -> Result<Store, ApiError> {
         check_bucket(&config.bucket)?;
         let (bucket, history) = (config.bucket.clone(), config.history);
@@ -81,7 +81,7 @@ impl Context {
     /// Deletes a bucket with all its values.
     ///
     /// # Errors
-    /// There is no such bucket, or no answer in time.
+    /// The bucket does not exist, or no answer arrives in time.
     pub async fn delete_key_value(&self, bucket: &str) -> Result<(), ApiError> {
         check_bucket(bucket)?;
         self.delete_stream(&format!("KV_{bucket}")).await
@@ -95,27 +95,27 @@ impl Store {
         Self { stream, keys }
     }
 
-    /// The bucket's name.
+    /// Returns the bucket's name.
     pub fn bucket(&self) -> &str {
         &self.keys.bucket
     }
 
-    /// The stream under the bucket.
+    /// Returns the stream that stores the bucket.
     pub const fn stream(&self) -> &Stream {
         &self.stream
     }
 
-    /// The value of a key; `None` if it has none, or was deleted. The nearest server that has the bucket answers, so
+    /// Returns the value of a key; `None` if it has none, or was deleted. The nearest server that has the bucket answers, so
     /// the value may be a moment older than the last one written.
     ///
     /// # Errors
-    /// A bad key, the bucket is gone, or no answer in time.
+    /// The key is not valid, the bucket does not exist, or no answer arrives in time.
     pub async fn get(&self, key: &str) -> Result<Option<Bytes>, ReadError> {
         let entry = self.entry(key).await?;
         Ok(entry.filter(|entry| entry.operation == Operation::Put).map(|entry| entry.value))
     }
 
-    /// The last entry of a key, which says when it was written, and also that it was deleted.
+    /// Returns the last entry of a key, with the time of the write. A deleted key has an entry that says so.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -132,7 +132,7 @@ impl Store {
         Ok(last.and_then(|message| self.read(message)))
     }
 
-    /// The entry of a key at a revision, if it is kept.
+    /// Returns the entry of a key at a revision, if the bucket still has it.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -152,7 +152,7 @@ impl Store {
         self.write(key, value, HeaderMap::new()).await
     }
 
-    /// Gives a value to a key that has none, or whose value was deleted.
+    /// Sets the value of a key that has none, or whose value was deleted.
     ///
     /// # Errors
     /// [`WriteError::WrongRevision`] if it has one; else as [`put`](Self::put).
@@ -170,7 +170,7 @@ impl Store {
         }
     }
 
-    /// Gives a key another value if its revision still is `revision`, and returns the new one.
+    /// Changes the value of a key if its revision still is `revision`, and returns the new revision.
     ///
     /// # Errors
     /// [`WriteError::WrongRevision`] if it is not; else as [`put`](Self::put).
@@ -178,7 +178,7 @@ impl Store {
         self.write(key, value, expecting(revision)).await
     }
 
-    /// Deletes the value of a key; what it was before is kept as history.
+    /// Deletes the value of a key. The bucket keeps earlier values as history.
     ///
     /// # Errors
     /// As [`put`](Self::put).

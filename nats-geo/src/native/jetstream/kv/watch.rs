@@ -30,14 +30,14 @@ pub enum Include {
     /// The last entry of each key.
     #[default]
     Last,
-    /// All entries that are kept.
+    /// The whole history of each key.
     History,
-    /// Only what is written from now on.
+    /// No existing entries, only later ones.
     Updates,
 }
 
 impl WatchOptions {
-    /// The defaults: all keys, beginning with the last entry of each.
+    /// Returns the defaults: all keys, beginning with the last entry of each.
     pub fn new() -> Self {
         Self {
             keys: Vec::new(),
@@ -48,7 +48,7 @@ impl WatchOptions {
         }
     }
 
-    /// Only this key, or by wildcards these; of each one when it is called more than once.
+    /// Watches only this key, or the keys that match its wildcards. Call it again for further keys.
     pub fn keys(mut self, keys: impl Into<String>) -> Self {
         self.keys.push(keys.into());
         self
@@ -60,7 +60,7 @@ impl WatchOptions {
         self
     }
 
-    /// Leaves out that values were deleted.
+    /// Leaves out the entries of deletions.
     pub fn ignore_deletes(mut self) -> Self {
         self.ignore_deletes = true;
         self
@@ -111,15 +111,15 @@ struct State {
 }
 
 impl Store {
-    /// The entries of a key, or by wildcards of many, beginning with the last of each.
+    /// Watches the entries of a key, or of all keys that match its wildcards. It begins with the last entry of each.
     ///
     /// # Errors
-    /// A bad key, the bucket is gone, or no answer in time.
+    /// The key is not valid, the bucket does not exist, or no answer arrives in time.
     pub async fn watch(&self, keys: impl Into<String>) -> Result<Watch, ReadError> {
         self.watch_with(WatchOptions::new().keys(keys)).await
     }
 
-    /// As [`watch`](Self::watch), of all keys, or as the options say.
+    /// Watches all keys, or the keys that the options name, as [`watch`](Self::watch).
     ///
     /// ```no_run
     /// # async fn example(lamps: nats_geo::jetstream::kv::Store) -> Result<(), nats_geo::jetstream::kv::ReadError> {
@@ -156,20 +156,20 @@ impl Store {
         Ok(Watch { found: stream::unfold(state, next).boxed(), is_current })
     }
 
-    /// The keys that have a value.
+    /// Returns the keys that have a value.
     ///
     /// # Errors
-    /// The bucket is gone, or no answer in time.
+    /// The bucket does not exist, or no answer arrives in time.
     pub async fn keys(&self) -> Result<Vec<String>, ReadError> {
         let options = WatchOptions::new().headers_only();
         let entries = self.watch_with(options).await?.existing().await?;
         Ok(keys_with_values(entries))
     }
 
-    /// The entries of a key that are kept, oldest first.
+    /// Returns the history of a key, oldest entry first.
     ///
     /// # Errors
-    /// A bad key, the bucket is gone, or no answer in time.
+    /// The key is not valid, the bucket does not exist, or no answer arrives in time.
     pub async fn history(&self, key: &str) -> Result<Vec<Entry>, ReadError> {
         self.watch_with(WatchOptions::new().keys(key).include(Include::History)).await?.existing().await
     }
@@ -184,7 +184,7 @@ fn keys_with_values(mut entries: Vec<Entry>) -> Vec<String> {
 }
 
 impl Watch {
-    /// Whether everything that existed when the watch began has come.
+    /// Returns whether everything that existed when the watch began has come.
     pub const fn is_current(&self) -> bool {
         self.is_current
     }

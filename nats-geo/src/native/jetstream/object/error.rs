@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::native::jetstream::{ApiError, OrderedError, PublishError};
 
-/// Why an object cannot be read.
+/// Reason why an object cannot be read.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GetError {
@@ -37,18 +37,18 @@ pub enum GetError {
     Api(#[from] ApiError),
 }
 
-/// Why reading an object has ended before its end.
+/// Reason why the read of an object ended before the end of the object.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ObjectReadError {
-    /// Some of its bytes are not there: it was deleted or written anew meanwhile, or never written to its end.
+    /// Some of its bytes are missing: another client deleted or replaced it meanwhile, or never wrote it to its end.
     #[error("the object `{name}` is not complete: part {chunk} of {chunks} is missing; get it again")]
     Incomplete {
         /// The object.
         name: String,
         /// The part that is missing, counted from 0.
         chunk: u64,
-        /// Of how many.
+        /// Number of bytes of the object.
         chunks: u64,
     },
     /// All bytes came, and are not those that were written.
@@ -60,7 +60,7 @@ pub enum ObjectReadError {
     /// The store did not answer.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// Reading cannot go on.
+    /// The client cannot continue to read.
     #[error(transparent)]
     Ended(#[from] OrderedError),
     /// The client was closed.
@@ -80,7 +80,7 @@ pub enum PutError {
     Source {
         /// The object.
         name: String,
-        /// Why.
+        /// The reason.
         error: std::io::Error,
     },
     /// A store of the same name in another JetStream domain acknowledged a part.
@@ -105,7 +105,7 @@ pub enum PutError {
         name: String,
         /// The part, counted from 0; the last one says what the object is.
         chunk: u64,
-        /// Why.
+        /// The reason.
         error: PublishError,
     },
     /// The store did not answer, or is gone.
@@ -113,7 +113,7 @@ pub enum PutError {
     Api(#[from] ApiError),
 }
 
-/// Why an object was not deleted.
+/// Reason why an object was not deleted.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeleteError {
@@ -128,7 +128,7 @@ pub enum DeleteError {
     Publish {
         /// The object.
         name: String,
-        /// Why.
+        /// The reason.
         error: PublishError,
     },
     /// The store did not answer, or is gone.

@@ -48,10 +48,10 @@ pub struct Store {
 }
 
 impl Context {
-    /// The object store of this name.
+    /// Returns the object store of this name.
     ///
     /// # Errors
-    /// There is none ([`ApiError::is_not_found`]), or no answer in time.
+    /// The object store does not exist ([`ApiError::is_not_found`]), or no answer arrives in time.
     pub async fn object_store(&self, bucket: &str) -> Result<Store, ApiError> {
         check_bucket(bucket)?;
         Ok(Store { stream: self.get_stream(format!("OBJ_{bucket}")).await?, bucket: bucket.to_owned() })
@@ -71,7 +71,7 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// A bad name, a configuration that the server refuses, or no answer in time.
+    /// The name is not valid, the server refuses the configuration, or no answer arrives in time.
     pub async fn create_object_store(&self, config: Config) -> Result<Store, ApiError> {
         check_bucket(&config.bucket)?;
         let bucket = config.bucket.clone();
@@ -89,12 +89,12 @@ impl Context {
 }
 
 impl Store {
-    /// The store's name.
+    /// Returns the store's name.
     pub fn bucket(&self) -> &str {
         &self.bucket
     }
 
-    /// The stream under the store.
+    /// Returns the stream that stores the objects.
     pub const fn stream(&self) -> &Stream {
         &self.stream
     }
@@ -108,7 +108,7 @@ impl Store {
         Ok(self.find(name).await?.map(|found| found.info))
     }
 
-    /// An object, as a stream of its bytes. The client follows links. As with [`info`](Self::info), the
+    /// Reads an object, as a stream of its bytes. The client follows links. As with [`info`](Self::info), the
     /// description may be out of date.
     ///
     /// # Errors
@@ -118,7 +118,7 @@ impl Store {
         Object::open(&store, found, None).await
     }
 
-    /// Some bytes of an object. The digest is that of the whole, so it is not checked.
+    /// Reads some bytes of an object. It checks no digest, because the digest is that of the whole object.
     ///
     /// ```no_run
     /// # async fn example(films: nats_geo::jetstream::object::Store) -> Result<(), Box<dyn std::error::Error>> {
@@ -138,7 +138,7 @@ impl Store {
         Object::open(&store, found, Some(range)).await
     }
 
-    /// All objects, in the order in which they were written.
+    /// Returns all objects, in the order in which they were written.
     ///
     /// # Errors
     /// The store is gone, or no answer in time.

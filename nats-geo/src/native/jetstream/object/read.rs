@@ -88,10 +88,10 @@ impl Object {
         &self.info
     }
 
-    /// All bytes that are still to come.
+    /// Reads all bytes that have not been read yet.
     ///
     /// # Errors
-    /// They do not come, or are not those that were written.
+    /// The bytes do not arrive, or their digest is wrong.
     pub async fn read_all(mut self) -> Result<Bytes, ObjectReadError> {
         let mut all = BytesMut::new();
         while let Some(bytes) = self.bytes.next().await {

@@ -21,21 +21,21 @@ pub struct Config {
     max_bytes: i64,
 }
 
-/// Why a configuration is none.
+/// Reason why a configuration is not valid.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The stream, a region, or a part of the prefix of its subjects cannot be called so.
+    /// The name of the stream, of a region, or a part of the prefix of its subjects is not valid.
     #[error(transparent)]
     BadName(ApiError),
     /// There are no regions.
-    #[error("virtual stream `{name}` has no regions: name the clusters in which it shall be")]
+    #[error("virtual stream `{name}` has no regions: name its clusters")]
     NoRegions {
         /// The stream.
         name: String,
     },
     /// A region is named twice.
-    #[error("virtual stream `{name}` names region `{region}` twice")]
+    #[error("virtual stream `{name}` names region `{region}` twice: remove one")]
     RegionTwice {
         /// The stream.
         name: String,
@@ -43,7 +43,9 @@ pub enum ConfigError {
         region: String,
     },
     /// A time that servers take for "without end".
-    #[error("virtual stream `{name}`: `{setting}` is zero, which would be no bound at all")]
+    #[error(
+        "virtual stream `{name}`: `{setting}` is zero, which servers take as no limit; give a larger value"
+    )]
     Zero {
         /// The stream.
         name: String,
@@ -53,7 +55,7 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// The stream of this name in these clusters, on all subjects that begin with its name and a dot.
+    /// Makes the configuration of a stream in these clusters, on all subjects that begin with its name and a dot.
     ///
     /// ```
     /// use std::time::Duration;
@@ -85,19 +87,19 @@ impl Config {
         self
     }
 
-    /// On how many servers of its region each stream is. Default 1, which a lost server ends; 3 outlive one.
+    /// Sets the number of servers of its region that store each stream. Default 1. With 3, it survives the loss of a server.
     pub fn replicas(mut self, replicas: usize) -> Self {
         self.replicas = replicas;
         self
     }
 
-    /// Where messages are kept. Default: in files.
+    /// Sets the storage of messages. Default: files.
     pub fn storage(mut self, storage: StorageType) -> Self {
         self.storage = storage;
         self
     }
 
-    /// The longest time that a region may be down or cut off without loss. Write streams keep their messages for this
+    /// Sets the longest time that a region may be down or cut off without loss. Write streams keep their messages for this
     /// time. Default one hour. After a move, an ordered reader skips the messages that its new read stream got within
     /// this time. So a longer time makes moves slower.
     pub fn outage_max(mut self, outage: Duration) -> Self {
@@ -105,20 +107,20 @@ impl Config {
         self
     }
 
-    /// For how long streams remember message ids. Default two minutes, that of servers. A longer one recognises later
+    /// Sets the time for which streams remember message ids. Default two minutes, as in servers. A longer one recognises later
     /// copies, and costs the servers memory for each message.
     pub fn duplicate_window(mut self, window: Duration) -> Self {
         self.duplicate_window = window.min(LONGEST);
         self
     }
 
-    /// How long read streams keep messages. Default: for ever.
+    /// Sets the time for which read streams keep messages. Default: for ever.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = age.min(LONGEST);
         self
     }
 
-    /// How large each read stream may become, in bytes; the oldest messages go first. Default: no bound.
+    /// Sets the maximum size of each read stream in bytes; the oldest messages go first. Default: no bound.
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         self

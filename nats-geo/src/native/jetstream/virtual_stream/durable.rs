@@ -69,7 +69,7 @@ impl VirtualStream {
         Ok(self.consumer(name))
     }
 
-    /// A consumer that was [made](Self::create_consumer) before. Nobody is asked, so that this succeeds in a region that
+    /// Returns a consumer that was [made](Self::create_consumer) before. It sends no request, so it works in a region that
     /// is cut off, too; if there is none, its messages end with an error.
     pub fn consumer(&self, name: impl Into<String>) -> Consumer {
         Consumer { stream: self.clone(), name: name.into() }
@@ -90,7 +90,7 @@ impl Consumer {
         self.messages_with(PullOptions::new()).await
     }
 
-    /// As [`messages`](Self::messages), with other bounds.
+    /// Returns the stream of [`messages`](Self::messages), with other limits.
     ///
     /// # Errors
     /// As [`messages`](Self::messages).
@@ -203,15 +203,15 @@ pub struct Message {
 }
 
 impl Message {
-    /// Where it was published.
+    /// Returns the region and sequence at which it was published.
     pub const fn origin(&self) -> Option<&Origin> {
         self.origin.as_ref()
     }
 
-    /// As [`jetstream::Message::ack`].
+    /// Acknowledges the message, as [`jetstream::Message::ack`].
     ///
     /// # Errors
-    /// It could not be sent.
+    /// The client could not send the acknowledgement.
     pub async fn ack(&self) -> Result<(), AckError> {
         self.note(self.inner.ack().await)
     }
@@ -225,10 +225,10 @@ impl Message {
         self.note(self.inner.double_ack().await)
     }
 
-    /// As [`jetstream::Message::term`].
+    /// Tells the stream not to redeliver the message, as [`jetstream::Message::term`].
     ///
     /// # Errors
-    /// It could not be sent.
+    /// The client could not send the acknowledgement.
     pub async fn term(&self) -> Result<(), AckError> {
         self.note(self.inner.term().await)
     }

@@ -89,7 +89,7 @@ pub struct VirtualStream {
 }
 
 impl Context {
-    /// A virtual stream that was [made](Self::create_virtual_stream) before. Nobody is asked, so that this succeeds in
+    /// Returns a virtual stream that was [made](Self::create_virtual_stream) before. It sends no request, so it works in
     /// a region that is cut off, too.
     ///
     /// ```no_run
@@ -115,7 +115,7 @@ impl VirtualStream {
         &self.config
     }
 
-    /// The read stream of the region where the client is, for single messages: [`Stream::get`], [`Stream::last`].
+    /// Returns the read stream of the region where the client is, for single messages: [`Stream::get`], [`Stream::last`].
     /// Sequences are those of this region alone.
     ///
     /// # Errors
@@ -125,7 +125,8 @@ impl VirtualStream {
         self.context.get_stream(self.config.read_name(&region)).await
     }
 
-    /// Where a message that a read stream gave was published; `None` if it came from somewhere else.
+    /// Returns the region and sequence at which a message of a read stream was published; `None` if it came from
+    /// somewhere else.
     pub fn origin(&self, message: &async_nats::Message) -> Option<Origin> {
         Origin::parse(message.headers.as_ref()?.get(SOURCE)?.as_str(), &self.config)
     }

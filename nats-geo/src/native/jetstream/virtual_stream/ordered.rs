@@ -52,7 +52,7 @@ impl VirtualStream {
         self.ordered_with(position, OrderedOptions::new()).await
     }
 
-    /// As [`ordered`](Self::ordered), with other options: subjects, headers only, the bounds of pulling. Where to begin
+    /// Reads as [`ordered`](Self::ordered), with other options: subjects, headers only, the bounds of pulling. Where to begin
     /// is said by `position`, and the nearest copy is read anyway.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use super::Config;
 use crate::native::jetstream::DateTime;
 use crate::native::jetstream::consumers::Mark;
 
-/// Where a message was published: the same in all read streams.
+/// Region and sequence at which a message was published. It is the same in all read streams.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub struct Origin {
@@ -21,7 +21,7 @@ pub struct Origin {
     pub sequence: u64,
 }
 
-/// How far a virtual stream was read: the last sequence of each region. It means the same in all regions. You can store
+/// Reading position in a virtual stream: the last sequence of each region. It means the same in all regions. You can store
 /// it and continue from there later, as long as the read streams still have the messages after it.
 ///
 /// ```
@@ -46,18 +46,18 @@ pub struct Position {
 }
 
 impl Position {
-    /// Before the first message that there is.
+    /// Returns the position before the first message.
     pub fn first() -> Self {
         Self::default()
     }
 
-    /// Before all that the read stream has stored since this time. In another region, other messages may have come
-    /// since then.
+    /// Returns the position before all messages that the read stream has stored since this time. In another
+    /// region, other messages may have come since then.
     pub fn since(time: DateTime) -> Self {
         Self { since: Some(time), ..Self::default() }
     }
 
-    /// The last message that was read of those that were published in `region`; `None` if there was none.
+    /// Returns the sequence of the last message that was read of those published in `region`; `None` if there was none.
     pub fn sequence(&self, region: &str) -> Option<u64> {
         self.sequences.get(region).copied()
     }

@@ -8,7 +8,7 @@ use super::VirtualStream;
 use crate::native::jetstream::publish::Way;
 use crate::native::jetstream::{self, Ack};
 
-/// Why a message is not acknowledged.
+/// Reason why a message is not acknowledged.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
@@ -48,8 +48,8 @@ impl VirtualStream {
         self.publish_with_headers(subject, HeaderMap::new(), payload).await
     }
 
-    /// As [`publish`](Self::publish), with headers. Your own `Nats-Msg-Id` makes publishing safe to repeat also for
-    /// you, in every region, within the duplicate window.
+    /// Publishes with headers, else as [`publish`](Self::publish). Your own `Nats-Msg-Id` makes publishing safe to repeat
+    /// for you as well, in every region, within the duplicate window.
     ///
     /// # Errors
     /// As [`publish`](Self::publish).

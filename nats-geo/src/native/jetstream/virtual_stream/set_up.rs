@@ -7,15 +7,15 @@ use futures_util::future::join_all;
 use super::{Config, ConfigError, VirtualStream};
 use crate::native::jetstream::{ApiError, Context};
 
-/// Why a virtual stream, or a consumer of it, is not whole.
+/// Reason why a virtual stream, or a consumer of it, is incomplete.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CreateError {
-    /// Nothing was asked.
+    /// The configuration is not valid. The client sent no request.
     #[error(transparent)]
     BadConfig(#[from] ConfigError),
-    /// Some parts were not made. Those that were stay: to ask again makes the rest.
-    #[error("{} of {} parts were not made: {}; try again, the parts that were made stay", .failures.len(),
+    /// Some streams or consumers were not created. The others exist: repeat the call to create the rest.
+    #[error("{} of {} streams and consumers were not created: {}; repeat the call, which keeps those that exist", .failures.len(),
         .failures.len() + .made.len(), list(.failures))]
     Incomplete {
         /// The parts that exist now: streams, or consumers with their streams.
@@ -25,7 +25,7 @@ pub enum CreateError {
     },
 }
 
-/// A part that was not made in a region, and why.
+/// A stream or consumer that was not created in a region, with the reason.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Failure {
@@ -33,7 +33,7 @@ pub struct Failure {
     pub region: String,
     /// The stream, or the consumer with its stream.
     pub part: String,
-    /// Why.
+    /// The reason.
     pub error: ApiError,
 }
 
@@ -70,7 +70,7 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// A configuration that contradicts itself, or [`CreateError::Incomplete`], region by region.
+    /// The configuration contradicts itself, or some streams were not created ([`CreateError::Incomplete`]).
     pub async fn create_virtual_stream(&self, config: Config) -> Result<VirtualStream, CreateError> {
         let stream = self.virtual_stream(config)?;
         let config = &stream.config;

@@ -62,7 +62,7 @@ impl Guard {
         lock(&self.state).needed = Some(now());
     }
 
-    /// Whether a link that is opened now is to be guarded.
+    /// Returns whether a link that is opened now is to be guarded.
     pub(super) fn is_on(&self) -> bool {
         lock(&self.state).needed.is_some_and(|at| since(at) < GUARDED)
     }
