@@ -4,15 +4,21 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use nats_geo::dns::{Dns, Resolver};
-
+use crate::agent_command::opts::{AgentOpts, AgentsOpts, ControlOpts};
+use crate::bench::opts::BenchCommand;
 use crate::ctl::opts::{CtlOpts, WaitOpts};
+use crate::dashboard::opts::DashboardOpts;
+use crate::dns::opts::DnsOpts;
+use crate::guard::opts::GuardOpts;
 use crate::look::opts::{GraphOpts, OverviewOpts, StreamsOpts};
 use crate::rebalance::opts::RebalanceOpts;
 use crate::scenario_command::opts::{CompareOpts, ReportOpts, RunOpts, ScenariosOpts};
+use crate::store::StoreUrl;
+use crate::store::opts::RunsCommand;
 use crate::topology::RttOverride;
 use crate::topology_command::opts::TopologyCommand;
 use crate::up::opts::UpOpts;
+use crate::wan::WanChoice;
 
 /// Start a real NATS super-cluster on this machine, break it, and measure how fast clients fail over.
 ///
@@ -33,7 +39,7 @@ pub struct Opts {
     #[command(flatten)]
     pub cluster: ClusterOpts,
 
-    /// Start this many clients in each region that breaks [default: chosen by a trial, up to 6]
+    /// Start this many clients of each kind in each region that breaks [default: 6, or fewer on a slow machine]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=200), value_name = "N")]
     pub clients: Option<u16>,
 
@@ -45,7 +51,7 @@ pub struct Opts {
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub fault_regions: Vec<String>,
 
-    /// Inject each fault this many times; async-nats gets half as many, for `lame-duck` a quarter
+    /// Play all faults this many times, each time on a new super-cluster
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
     pub rounds: u16,
 
@@ -57,7 +63,7 @@ pub struct Opts {
     #[arg(long)]
     pub warm_standby: bool,
 
-    /// Send this many requests per second and client [default: chosen by a trial, up to 100]
+    /// Send this many requests per second from each client in a region that breaks [default: 100]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000), value_name = "PER_SECOND")]
     pub rate: Option<u16>,
 
@@ -65,15 +71,27 @@ pub struct Opts {
     #[arg(long)]
     pub seed: Option<u64>,
 
-    /// Write report.json and the *.hlog histograms into this folder
+    /// Write the reports into this folder
     #[arg(long, default_value = "loadgen-out", value_name = "DIR")]
     pub out: PathBuf,
+
+    /// Keep the run in this store: `s3://bucket/prefix`, `file:///folder`, or the path of a folder
+    #[arg(long, value_name = "URL")]
+    pub store: Option<StoreUrl>,
 
     /// Read options from a JSON file, such as {"regions": ["lon", "ams"], "clients": 2}; flags win
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Print the report as JSON instead of tables
+    /// Print the timeline, write timeline.svg, and start nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Print the tables behind the verdict, too
+    #[arg(long)]
+    pub details: bool,
+
+    /// Print the report as JSON instead of text
     #[arg(long)]
     pub json: bool,
 }
@@ -97,6 +115,10 @@ pub struct ClusterOpts {
     #[arg(long, value_name = "PORT")]
     pub base_port: Option<u16>,
 
+    /// Emulate the distances between regions with this method
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    pub wan: WanChoice,
+
     /// Keep the servers' folder with configurations, logs and stores
     #[arg(long)]
     pub keep: bool,
@@ -107,12 +129,26 @@ pub struct ClusterOpts {
 pub enum Command {
     /// Play a scenario: start a super-cluster with clients, break it by the timeline, and judge
     Run(Box<RunOpts>),
+    /// Keep a back channel running, over which `run --agents` gives orders to agents, until Ctrl-C
+    Control(ControlOpts),
+    /// Play the clients of a region by the orders of `run --agents`, until Ctrl-C
+    Agent(AgentOpts),
+    /// List the agents that are connected to a back channel
+    Agents(AgentsOpts),
     /// List the scenarios that come with loadgen, or print one
     Scenarios(ScenariosOpts),
     /// Write the reports of an earlier run again
     Report(ReportOpts),
-    /// Compare the reports of runs: which differences are larger than their spread?
+    /// Compare the reports of runs, and show the differences that are larger than chance
     Compare(CompareOpts),
+    /// List, show, download, upload or remove runs that `--store` keeps
+    #[command(subcommand)]
+    Runs(RunsCommand),
+    /// Show the runs of a store and the super-cluster that is up, in a browser
+    Dashboard(Box<DashboardOpts>),
+    /// Measure the plain throughput of any NATS server, as `nats bench` does
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Test the measurement: inject known losses, duplicates and delays, and see whether it sees them
     Selftest,
     /// Start the super-cluster and keep it running until Ctrl-C
@@ -121,11 +157,11 @@ pub enum Command {
     Ctl(CtlOpts),
     /// Wait until a super-cluster that is up is stable, or say what is missing
     Wait(WaitOpts),
-    /// Simulate very many clients: what does a fleet do to the survivors when it loses a region?
+    /// Simulate the load of very many clients on the other regions when a region is lost
     Simulate(SimulateOpts),
-    /// Compare failure detectors on the same simulated networks: how fast, and how often wrong?
+    /// Compare the speed and the errors of failure detectors on the same simulated networks
     Detectors(DetectorsOpts),
-    /// Look a name up with several resolvers: how fast are they, and which region do they lead to?
+    /// Look a name up with several resolvers, and compare their speed and the regions that they lead to
     Dns(Box<DnsOpts>),
     /// Show all servers of a super-cluster that runs anywhere: links, load, round-trip times
     Servers(Box<OverviewOpts>),
@@ -137,25 +173,11 @@ pub enum Command {
     Graph(Box<GraphOpts>),
     /// Ask clients of full servers to move, until the servers of each cluster have equally many
     Rebalance(Box<RebalanceOpts>),
+    /// Watch a super-cluster, and warn, notify, run a program or rebalance by the rules of a file
+    Guard(Box<GuardOpts>),
     /// Check, list and show topologies, or render them for other tools
     #[command(subcommand)]
     Topology(TopologyCommand),
-}
-
-/// Options of `loadgen dns`.
-#[derive(Args, Clone, Debug)]
-pub struct DnsOpts {
-    /// Look up this name of NATS servers, such as `nats.example.net` or `wss://nats.example.net`
-    #[arg(value_name = "NAME", value_parser = Dns::new)]
-    pub name: Dns,
-
-    /// Ask system, google, cloudflare, quad9 or an address (also tcp://, tls://, https://); repeatable
-    #[arg(long, default_values = ["system", "google", "https://cloudflare"], value_name = "RESOLVER")]
-    pub resolver: Vec<Resolver>,
-
-    /// Ask each resolver this often
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
-    pub times: u16,
 }
 
 /// Options of `loadgen simulate`.
@@ -165,7 +187,7 @@ pub struct SimulateOpts {
     #[arg(long, default_value_t = 12_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000), value_name = "N")]
     pub clients: u32,
 
-    /// Simulate this many well-known cities, or the regions with these names
+    /// Simulate a region in each of this many well-known cities, or the regions with these names
     #[arg(long, value_delimiter = ',', default_value = "12", value_name = "N|NAMES")]
     pub regions: Vec<String>,
 
@@ -173,7 +195,7 @@ pub struct SimulateOpts {
     #[arg(long, value_name = "NAME")]
     pub lose: Option<String>,
 
-    /// Lose it in this way
+    /// Lose the region in this way
     #[arg(long, value_enum, default_value_t = HerdLoss::Crash)]
     pub by: HerdLoss,
 
@@ -193,7 +215,7 @@ pub struct SimulateOpts {
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
     pub lost_for_s: u32,
 
-    /// Watch the clients for this many seconds after its return
+    /// Watch the clients for this many seconds after the region returns
     #[arg(long, default_value_t = 480, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
     pub after_s: u32,
 
@@ -201,7 +223,7 @@ pub struct SimulateOpts {
     #[arg(long, value_name = "A-B=MS")]
     pub rtt: Vec<RttOverride>,
 
-    /// Seed of all random choices; the same seed repeats the run
+    /// Use this seed for all random choices; the same seed repeats the run
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 
@@ -233,7 +255,7 @@ pub struct DetectorsOpts {
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
     pub days: u32,
 
-    /// Seed of all random choices; the same seed gives the same simulated paths and results
+    /// Use this seed for all random choices; the same seed gives the same results
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 
@@ -246,7 +268,7 @@ pub struct DetectorsOpts {
     pub json: bool,
 }
 
-/// How a herd loses its region.
+/// Ways in which a herd loses its region.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum HerdLoss {
     /// The servers reset connections and refuse new ones
@@ -315,7 +337,7 @@ pub enum FaultKind {
     RegionKill,
     /// Silence the region: nothing answers, and no connection closes
     Blackhole,
-    /// Put one server into lame duck mode: it announces its end and closes its clients later
+    /// Put one server into lame duck mode: it announces its shutdown and closes its clients later
     LameDuck,
 }
 

@@ -1,9 +1,11 @@
 //! Starts a real NATS super-cluster on one machine, breaks it, and measures failover.
 //!
-//! The flow: [`cli`] -> [`plan`] -> [`run`] -> the [`capacity`] of the [`machine`] -> for every fault and repetition a [`round`] (fresh [`clients`],
-//! [`load`], a fault of the [`cluster`], all over the emulated [`wan`]) -> [`record`] -> [`report`].
+//! The flow of `loadgen run`: [`cli`] -> [`plan`] -> a [`scenario`] -> [`play`], which starts a [`cluster`] with [`clients`] over the
+//! emulated [`wan`], breaks it, and keeps what it saw -> [`outcome`] with figures, verdict and reports. `loadgen --regions` is the
+//! same with the [`default_scenario`].
 
-pub mod capacity;
+pub mod agent_command;
+pub mod bench;
 pub mod cli;
 mod client_order;
 pub mod clients;
@@ -11,13 +13,18 @@ pub mod clock;
 pub mod cluster;
 pub mod config_file;
 pub mod ctl;
+pub mod dashboard;
+pub mod default_scenario;
 pub mod detectors;
 pub mod dns;
-pub mod idle;
+mod go_json;
+pub mod guard;
 pub mod load;
 pub mod look;
 pub mod machine;
 mod markup;
+pub mod name_server;
+pub mod ops;
 pub mod out_folder;
 pub mod outcome;
 pub mod plan;
@@ -25,35 +32,37 @@ pub mod play;
 pub mod progress;
 pub mod rebalance;
 pub mod record;
-pub mod report;
-pub mod round;
-pub mod run;
 pub mod scenario;
 pub mod scenario_command;
 pub mod secret;
 mod seed;
 pub mod selftest;
 pub mod simulate;
-mod toml_file;
+pub mod store;
+mod text_table;
+pub mod toml_file;
 pub mod topology;
 pub mod topology_command;
 pub mod up;
 pub mod wan;
+mod web;
 
 use std::process::ExitCode;
 
+use bench::opts::BenchCommand;
 use detectors::DetectorsError;
 use detectors::plan::DetectorsPlan;
 use dns::DnsPlan;
+use guard::GuardPlan;
 use look::LookPlan;
-use plan::{Plan, Task};
+use look::connect::Login;
+use outcome::Verdict;
+use plan::Task;
 use rebalance::RebalancePlan;
-use report::model::Verdict;
-use report::text;
+use scenario_command::RunError;
 use simulate::SimulateError;
 use simulate::plan::SimulatePlan;
 use topology_command::opts::TopologyCommand;
-use up::plan::UpPlan;
 
 /// Carries out a task on a runtime of its own and says how it went. Ctrl-C ends it early; whatever it started is gone
 /// when this returns.
@@ -67,13 +76,18 @@ pub fn run_to_exit_code(task: Task) -> ExitCode {
     };
     runtime.block_on(async {
         match task {
-            Task::Measure(plan) => measure(*plan).await,
             Task::Run(plan) => play(*plan).await,
+            Task::Control(opts) => stay(agent_command::control(opts)).await,
+            Task::Agent(opts) => stay(agent_command::agent(opts)).await,
+            Task::Agents(opts) => print_or_fail(agent_command::agents(opts)).await,
             Task::Scenarios(opts) => print_or_fail(async { scenario_command::scenarios(&opts) }).await,
             Task::Report(opts) => compute(move || scenario_command::again(&opts.folder, opts.details)).await,
             Task::Compare(opts) => compute(move || scenario_command::compare(&opts.folders)).await,
+            Task::Runs(command) => print_or_fail(store::runs(command)).await,
+            Task::Bench(task) => print_or_fail(bench(*task)).await,
             Task::Selftest => test_itself().await,
-            Task::Up(plan) => stay_up(*plan).await,
+            Task::Up(plan) => stay(up::run(*plan)).await,
+            Task::Dashboard(plan) => stay(dashboard::run(*plan)).await,
             Task::Simulate(plan) => simulate(plan).await,
             Task::Detectors(plan) => compare_detectors(plan).await,
             Task::Dns(plan) => compare_resolvers(plan).await,
@@ -81,26 +95,11 @@ pub fn run_to_exit_code(task: Task) -> ExitCode {
             Task::Wait(opts) => print_or_fail(ctl::client::wait(opts)).await,
             Task::Look(plan) => look_at(*plan).await,
             Task::Rebalance(plan) => rebalance(*plan).await,
+            Task::Guard(plan) => watch(*plan).await,
+            Task::StopGuard(opts) => print_or_fail(guard::stop(opts)).await,
             Task::Topology(command) => topology(command).await,
         }
     })
-}
-
-async fn measure(plan: Plan) -> ExitCode {
-    let json = plan.json;
-    tokio::select! {
-        result = run::run(plan) => match result {
-            Ok(report) => {
-                println!("{}", if json { run::to_json(&report) } else { text::render(&report) });
-                ExitCode::from(report.verdict.exit_code())
-            }
-            Err(error) => failed(&error),
-        },
-        _ = tokio::signal::ctrl_c() => {
-            eprintln!("loadgen: interrupted");
-            ExitCode::from(INTERRUPTED)
-        }
-    }
 }
 
 async fn play(plan: scenario_command::Plan) -> ExitCode {
@@ -110,13 +109,27 @@ async fn play(plan: scenario_command::Plan) -> ExitCode {
                 println!("{text}");
                 ExitCode::from(verdict.exit_code())
             }
-            Err(error) => failed(&error),
+            Err(error) => {
+                // A run that no store keeps has its verdict all the same.
+                let RunError::NotStored { text, verdict, .. } = &error else { return failed(&error) };
+                println!("{text}");
+                match (failed(&error), verdict.exit_code()) {
+                    (error, 0) => error,
+                    (_, verdict) => ExitCode::from(verdict),
+                }
+            }
         },
         _ = tokio::signal::ctrl_c() => {
             eprintln!("loadgen: interrupted");
             ExitCode::from(INTERRUPTED)
         }
     }
+}
+
+async fn bench((login, command): (Login, BenchCommand)) -> Result<String, bench::BenchError> {
+    let json = command.bench().json;
+    let result = bench::run(login, command).await?;
+    Ok(if json { result.to_json() } else { result.to_text() })
 }
 
 async fn test_itself() -> ExitCode {
@@ -203,14 +216,19 @@ where
 }
 
 /// Here Ctrl-C is the way to end it.
-async fn stay_up(plan: UpPlan) -> ExitCode {
+async fn stay<E: std::error::Error>(work: impl Future<Output = Result<(), E>>) -> ExitCode {
     tokio::select! {
-        result = up::run(plan) => result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS),
+        result = work => result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS),
         _ = tokio::signal::ctrl_c() => {
             eprintln!("loadgen: stopped");
             ExitCode::SUCCESS
         }
     }
+}
+
+/// It ends by Ctrl-C, SIGTERM or `loadgen guard stop`, after it has ended its actions.
+async fn watch(plan: GuardPlan) -> ExitCode {
+    guard::run(plan).await.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
 }
 
 async fn compare_resolvers(plan: DnsPlan) -> ExitCode {

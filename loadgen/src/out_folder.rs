@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub struct UnwritableError {
     /// The file or folder.
     pub path: PathBuf,
-    /// What the operating system said.
+    /// Error of the operating system.
     pub error: io::Error,
 }
 

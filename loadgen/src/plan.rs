@@ -1,56 +1,32 @@
 //! What will be done: the command line, checked.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::cli::{ClusterOpts, Command, FaultKind, Opts, Preset};
+use crate::agent_command::opts::{AgentOpts, AgentsOpts, ControlOpts};
+use crate::bench::opts::BenchCommand;
+use crate::cli::{ClusterOpts, Command, FaultKind, Opts};
 use crate::cluster::StartOptions;
 use crate::config_file::with_config_file;
 use crate::ctl::opts::{CtlOpts, WaitOpts};
+use crate::dashboard::plan::{DashboardPlan, TokenError};
+use crate::default_scenario::{self, DefaultScenario};
 use crate::detectors::plan::DetectorsPlan;
 use crate::dns::DnsPlan;
+use crate::guard::opts::{GuardCommand, GuardOpts, StopOpts};
+use crate::guard::{GuardPlan, GuardPlanError};
 use crate::look::LookPlan;
-use crate::look::connect::LoginError;
+use crate::look::connect::{Login, LoginError};
 use crate::rebalance::RebalancePlan;
 use crate::scenario_command;
-use crate::scenario_command::opts::{CompareOpts, ReportOpts, ScenariosOpts};
+use crate::scenario_command::opts::{CompareOpts, ReportOpts, RunOpts, ScenariosOpts};
 use crate::simulate::plan::SimulatePlan;
+use crate::store::opts::RunsCommand;
 use crate::topology::{ParseRttError, RttTable, Topology, TopologyError, UnknownPairError};
 use crate::topology_command::load::LoadError;
 use crate::topology_command::opts::TopologyCommand;
 use crate::up::plan::UpPlan;
-
-/// A run that can be carried out.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// Which servers.
-    pub topology: Topology,
-    /// How far apart.
-    pub rtt: RttTable,
-    /// Clients in each region that is broken; `None`: see [`capacity`](crate::capacity).
-    pub clients: Option<u16>,
-    /// What to break, and where, in order.
-    pub faults: Vec<(FaultKind, String)>,
-    /// How often each.
-    pub rounds: u16,
-    /// Policy of the nats-geo clients.
-    pub preset: Preset,
-    /// Whether they keep a warm standby.
-    pub warm_standby: bool,
-    /// Requests per second and client; `None`: see [`capacity`](crate::capacity).
-    pub rate: Option<u16>,
-    /// Of everything random.
-    pub seed: u64,
-    /// Where reports go.
-    pub out: PathBuf,
-    /// JSON on the terminal.
-    pub json: bool,
-    /// How the super-cluster is started.
-    pub start: StartOptions,
-}
 
 /// Why the options make no plan. These are usage errors.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +52,12 @@ pub enum PlanError {
     /// The super-cluster to look at, or the credentials for it.
     #[error(transparent)]
     Login(#[from] LoginError),
+    /// The token of the dashboard.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Guard and its rules.
+    #[error(transparent)]
+    Guard(#[from] GuardPlanError),
     /// `--fault-regions` names a region that there is not.
     #[error("--fault-regions names `{name}`, which is not among --regions {}", known.join(","))]
     UnknownFaultRegion {
@@ -87,7 +69,7 @@ pub enum PlanError {
     /// Too few regions, or more than there are cities to take them from.
     #[error("--regions {given}: give 2 to {max} regions by number, or at least 2 by name")]
     RegionCount {
-        /// What was given.
+        /// Value that the user gave.
         given: String,
         /// How many cities are known.
         max: usize,
@@ -122,7 +104,7 @@ pub enum PlanError {
     ConfigFile {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: std::io::Error,
     },
     /// `--config` is not what it should be.
@@ -135,68 +117,51 @@ pub enum PlanError {
     },
 }
 
-impl Plan {
-    /// Checks the options.
-    ///
-    /// # Errors
-    /// The first thing that cannot work.
-    pub fn new(opts: Opts) -> Result<Self, PlanError> {
-        // Failover needs somewhere to go.
-        if opts.regions.len() < 2 {
-            return Err(PlanError::OneRegion);
-        }
-        let topology = Topology::new(opts.regions, opts.cluster.servers_per_region)?;
-        let start = start_options(topology, opts.cluster)?;
-        let (topology, rtt) = (start.topology.clone(), start.rtt.clone());
-        let fault_regions = fault_regions(&topology, opts.fault_regions)?;
-        if let Some(fault) = opts.faults.iter().find(|fault| fault.hits_one_server())
-            && topology.servers_per_region() < 2
-        {
-            return Err(PlanError::NeedsSiblings(*fault));
-        }
-        let faults = fault_regions.iter().flat_map(|region| {
-            let faults: BTreeSet<_> = opts.faults.iter().copied().collect();
-            faults.into_iter().map(|fault| (fault, region.clone()))
-        });
-        Ok(Self {
-            faults: faults.collect(),
-            rounds: opts.rounds,
-            clients: opts.clients,
-            preset: opts.preset,
-            warm_standby: opts.warm_standby,
-            rate: opts.rate,
-            seed: opts.seed.unwrap_or_else(crate::seed::random),
-            out: opts.out,
-            json: opts.json,
-            topology,
-            rtt,
-            start,
-        })
+/// The scenario of `--regions`, as a run that can be carried out.
+///
+/// # Errors
+/// The first thing that cannot work.
+fn default_run(opts: Opts) -> Result<scenario_command::Plan, PlanError> {
+    // Failover needs somewhere to go.
+    if opts.regions.len() < 2 {
+        return Err(PlanError::OneRegion);
     }
-
-    /// The policy that the nats-geo clients run.
-    pub fn policy(&self) -> nats_geo::core::Config {
-        let mut config = self.preset.config();
-        config.warm_standby = self.warm_standby;
-        config
+    let topology = Topology::new(opts.regions.clone(), opts.cluster.servers_per_region)?;
+    let start = start_options(topology, opts.cluster.clone())?;
+    let broken = fault_regions(&start.topology, opts.fault_regions.clone())?;
+    if let Some(fault) = opts.faults.iter().find(|fault| fault.hits_one_server())
+        && start.topology.servers_per_region() < 2
+    {
+        return Err(PlanError::NeedsSiblings(*fault));
     }
+    let parts = DefaultScenario { opts: &opts, topology: &start.topology, rtt: &start.rtt, broken: &broken };
+    Ok(scenario_command::Plan::of_text(&parts.to_toml(), default_scenario::NAME, run_opts(&opts))?)
+}
 
-    /// Regions that are broken in this run.
-    pub fn fault_regions(&self) -> BTreeSet<&str> {
-        self.faults.iter().map(|(_, region)| region.as_str()).collect()
-    }
-
-    /// Round-trip time between regions of this plan.
-    pub fn rtt(&self, from: &str, to: &str) -> Duration {
-        // Every pair was looked up when the plan was made.
-        self.rtt.rtt(from, to).unwrap_or_default()
-    }
-
-    /// The regions nearest to `from`, itself first.
-    pub fn regions_by_distance(&self, from: &str) -> Vec<&str> {
-        let mut regions: Vec<&str> = self.topology.regions().iter().map(String::as_str).collect();
-        regions.sort_by_key(|region| self.rtt(from, region));
-        regions
+fn run_opts(opts: &Opts) -> RunOpts {
+    RunOpts {
+        scenario: default_scenario::NAME.to_owned(),
+        set: Vec::new(),
+        env: None,
+        fault: Vec::new(),
+        chaos: None,
+        threshold: Vec::new(),
+        topology: None,
+        seed: opts.seed,
+        repeat: None,
+        dry_run: opts.dry_run,
+        details: opts.details,
+        json: opts.json,
+        out: opts.out.clone(),
+        store: opts.store.clone(),
+        nats_server: opts.cluster.nats_server.clone(),
+        base_port: opts.cluster.base_port,
+        wan: Some(opts.cluster.wan),
+        keep: opts.cluster.keep,
+        agents: None,
+        ops: None,
+        ops_creds: None,
+        agents_wait: 0,
     }
 }
 
@@ -206,6 +171,7 @@ pub(crate) fn start_options(topology: Topology, opts: ClusterOpts) -> Result<Sta
     check_distances(&start.topology, &start.rtt)?;
     start.nats_server = opts.nats_server;
     start.base_port = opts.base_port;
+    start.wan = opts.wan;
     start.keep = opts.keep;
     Ok(start)
 }
@@ -213,20 +179,30 @@ pub(crate) fn start_options(topology: Topology, opts: ClusterOpts) -> Result<Sta
 /// What the command line of this process asks for.
 #[derive(Clone, Debug)]
 pub enum Task {
-    /// Break things and measure.
-    Measure(Box<Plan>),
     /// Play a scenario.
     Run(Box<scenario_command::Plan>),
+    /// Keep a back channel running.
+    Control(ControlOpts),
+    /// Play clients by orders.
+    Agent(AgentOpts),
+    /// List agents.
+    Agents(AgentsOpts),
     /// List scenarios.
     Scenarios(ScenariosOpts),
     /// Write reports again.
     Report(ReportOpts),
     /// Compare reports.
     Compare(CompareOpts),
+    /// List, show, fetch, push or remove runs that a store keeps.
+    Runs(RunsCommand),
+    /// Measure plain throughput.
+    Bench(Box<(Login, BenchCommand)>),
     /// Test the measurement.
     Selftest,
     /// Start a super-cluster and keep it up.
     Up(Box<UpPlan>),
+    /// Serve the dashboard.
+    Dashboard(Box<DashboardPlan>),
     /// Play a herd in simulated time.
     Simulate(SimulatePlan),
     /// Compare failure detectors.
@@ -241,6 +217,10 @@ pub enum Task {
     Look(Box<LookPlan>),
     /// Spread clients evenly over the servers of each cluster.
     Rebalance(Box<RebalancePlan>),
+    /// Watch a super-cluster by rules.
+    Guard(Box<GuardPlan>),
+    /// Stop a guard.
+    StopGuard(StopOpts),
     /// Check, list or render topologies.
     Topology(TopologyCommand),
 }
@@ -258,8 +238,17 @@ pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<T
         Some(Command::Scenarios(opts)) => Task::Scenarios(opts),
         Some(Command::Report(opts)) => Task::Report(opts),
         Some(Command::Compare(opts)) => Task::Compare(opts),
+        Some(Command::Runs(command)) => Task::Runs(command),
+        Some(Command::Bench(command)) => {
+            let login = Login::of(&command.bench().connect).map_err(PlanError::from)?.as_application();
+            Task::Bench(Box::new((login, command)))
+        }
+        Some(Command::Control(opts)) => Task::Control(opts),
+        Some(Command::Agent(opts)) => Task::Agent(opts),
+        Some(Command::Agents(opts)) => Task::Agents(opts),
         Some(Command::Selftest) => Task::Selftest,
         Some(Command::Up(opts)) => Task::Up(Box::new(UpPlan::new(opts)?)),
+        Some(Command::Dashboard(opts)) => Task::Dashboard(Box::new(DashboardPlan::new(*opts)?)),
         Some(Command::Simulate(opts)) => Task::Simulate(SimulatePlan::new(opts)?),
         Some(Command::Detectors(opts)) => Task::Detectors(DetectorsPlan::new(opts)),
         Some(Command::Dns(opts)) => Task::Dns(DnsPlan::new(&opts)),
@@ -270,9 +259,17 @@ pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<T
         Some(Command::Streams(opts)) => Task::Look(Box::new(LookPlan::streams(*opts)?)),
         Some(Command::Graph(opts)) => Task::Look(Box::new(LookPlan::graph(*opts)?)),
         Some(Command::Rebalance(opts)) => Task::Rebalance(Box::new(RebalancePlan::new(*opts)?)),
+        Some(Command::Guard(opts)) => guard(*opts)?,
         Some(Command::Topology(command)) => Task::Topology(command),
-        None => Task::Measure(Box::new(Plan::new(opts)?)),
+        None => Task::Run(Box::new(default_run(opts)?)),
     })
+}
+
+fn guard(opts: GuardOpts) -> Result<Task, PlanError> {
+    match opts.command {
+        Some(GuardCommand::Stop(stop)) => Ok(Task::StopGuard(stop)),
+        None => Ok(Task::Guard(Box::new(GuardPlan::new(opts)?))),
+    }
 }
 
 /// The command line of this process, with `--config` merged in.
@@ -328,17 +325,15 @@ mod tests {
     fn error(args: &[&str]) -> String {
         match opts(args) {
             Err(error) => error.to_string(),
-            Ok(opts) => Plan::new(opts).unwrap_err().to_string(),
+            Ok(opts) => default_run(opts).unwrap_err().to_string(),
         }
     }
 
     #[test]
-    fn the_regions_alone_make_a_plan() {
-        let plan = Plan::new(opts(&["--regions", "lon,ams,dal"]).unwrap()).unwrap();
-        let faults: Vec<_> = plan.faults.iter().map(|(fault, region)| format!("{fault} {region}")).collect();
-        assert_eq!(faults, ["server-kill lon", "region-kill lon", "blackhole lon", "lame-duck lon"]);
-        assert_eq!(plan.regions_by_distance("dal"), ["dal", "lon", "ams"]);
-        assert_eq!((plan.clients, plan.rounds, plan.preset), (None, 4, Preset::Interactive));
+    fn the_regions_alone_make_a_run() {
+        default_run(opts(&["--regions", "lon,ams,dal"]).unwrap()).unwrap();
+        let named = ["--regions", "us-east-1,EU_west.é", "--rtt", "us-east-1-EU_west.é=9.5"];
+        default_run(opts(&named).unwrap()).unwrap();
     }
 
     #[test]
@@ -363,7 +358,8 @@ mod tests {
         std::fs::write(&path, r#"{"regions": ["lon", "ams"], "clients": 2, "preset": "fleet"}"#).unwrap();
         let path = path.to_str().unwrap();
         let opts_of = opts(&["--config", path, "--clients", "9"]).unwrap();
-        assert_eq!((opts_of.regions.len(), opts_of.clients, opts_of.preset), (2, Some(9), Preset::Fleet));
+        let found = (opts_of.regions.len(), opts_of.clients, opts_of.preset);
+        assert_eq!(found, (2, Some(9), crate::cli::Preset::Fleet));
         std::fs::write(path, r#"{"region": ["lon"]}"#).unwrap();
         assert!(error(&["--config", path]).contains("unknown field `region`"));
     }

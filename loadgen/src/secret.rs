@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::str::FromStr;
 
 use serde::Deserialize;
+use subtle::ConstantTimeEq as _;
 
 /// Bytes that nobody can guess, from the operating system.
 ///
@@ -44,6 +45,19 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Returns whether a given text is this one. The time that it takes tells nothing but the length.
+    pub fn is(&self, given: &str) -> bool {
+        self.0.as_bytes().ct_eq(given.as_bytes()).into()
+    }
+}
+
+/// Writes the text itself. For channels that only the owner of the secret can read.
+///
+/// # Errors
+/// The serializer's.
+pub fn for_its_owner<S: serde::Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose())
 }
 
 impl FromStr for Secret {

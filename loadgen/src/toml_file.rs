@@ -1,5 +1,7 @@
 //! A TOML file, for the line of everything that is wrong in it.
 
+use std::fmt;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -19,6 +21,32 @@ pub(crate) struct SyntaxProblem {
     pub(crate) key: String,
     /// What the parser says.
     pub(crate) message: String,
+}
+
+/// A problem of a file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem<Kind> {
+    /// Path of the key, such as `cluster[1].leaf_of`; empty for the whole file.
+    pub key: String,
+    /// The problem.
+    pub kind: Kind,
+}
+
+impl<Kind: fmt::Display> fmt::Display for Problem<Kind> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.key.is_empty() {
+            write!(formatter, "{}: ", self.key)?;
+        }
+        self.kind.fmt(formatter)
+    }
+}
+
+/// Returns one line for each problem, which begins with its place.
+pub(crate) fn located<Kind: fmt::Display>(
+    problems: &[Problem<Kind>],
+    place: impl Fn(&Problem<Kind>) -> String,
+) -> Vec<String> {
+    problems.iter().map(|problem| format!("{}{problem}", place(problem))).collect()
 }
 
 impl TomlFile<'_> {

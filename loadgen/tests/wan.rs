@@ -69,7 +69,7 @@ async fn echo(mut stream: TcpStream) {
 
 fn open(wan: &Wan, upstream: SocketAddr, rtt: Duration) -> Path {
     let listen = ReservedPort::any().unwrap();
-    wan.open(PathOptions { label: "test".to_owned(), listen, upstream, rtt }).unwrap()
+    wan.open(PathOptions { label: "test".to_owned(), listen, upstream, rtt, dial_from: None }).unwrap()
 }
 
 fn silence() -> Conditions {

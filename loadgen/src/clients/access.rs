@@ -3,7 +3,7 @@
 use async_nats::ConnectOptions;
 use nats_geo::{Auth, GeoOptions, Tls};
 
-use crate::cluster::{MadeFiles, login_options};
+use crate::cluster::{ClientFiles, login_options};
 use crate::topology::credentials::Login;
 
 /// Credentials and certificates of a client.
@@ -12,7 +12,7 @@ pub struct Access {
     /// Credentials; `None`: none.
     pub login: Option<Login>,
     /// Certificates, if the servers ask for TLS.
-    pub tls: Option<MadeFiles>,
+    pub tls: Option<ClientFiles>,
 }
 
 impl Access {
@@ -30,8 +30,8 @@ impl Access {
         };
         Ok(match &self.tls {
             Some(files) => {
-                let client = files.client.clone();
-                options.tls(Tls::new().ca_file(files.ca.clone()).client_cert_files(client.cert, client.key))
+                let ClientFiles { ca, own } = files.clone();
+                options.tls(Tls::new().ca_file(ca).client_cert_files(own.cert, own.key))
             }
             None => options,
         })

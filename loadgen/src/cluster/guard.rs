@@ -23,8 +23,9 @@ pub(super) struct Guard {
 /// whole group, because nobody is left who could let that server go on.
 const KILL_GROUP: &str = r#"trap "" HUP; read -r _; kill -9 0"#;
 
-/// A system call that a killed server was in may still create a file, so a failure is followed by another attempt.
-const REMOVE_FOLDER: &str = r#"read -r _; rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }"#;
+/// A system call that a killed server was in may still create a file, so a failure is followed by another attempt. SIGHUP is ignored
+/// for the same reason as above.
+const REMOVE_FOLDER: &str = r#"trap "" HUP; read -r _; rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }"#;
 
 impl Guard {
     /// Starts the shell. In the end `folder` is removed too, if there is one to remove.

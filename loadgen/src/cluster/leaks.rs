@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::emulation::{Emulation, Way};
 use super::meta::OWN_NAME;
 use super::monitor::{Connection, Connz, Gatewayz, Monitor, MonitorError};
 use super::paths::Paths;
@@ -54,14 +55,28 @@ async fn look(
 fn leaking_gateways(server: &ServerName, gateways: &Gatewayz, paths: &Paths) -> Vec<String> {
     let mut found = Vec::new();
     for (region, gateway) in &gateways.outbound_gateways {
-        // An outbound connection is seen with the address that was dialled: the path's own.
-        if !paths.gateway_ports(server.region(), region).contains(&gateway.connection.port) {
-            found.push(describe(server, &format!("gateway to {region}"), &gateway.connection));
+        let connection = &gateway.connection;
+        let is_carried = match paths.emulation() {
+            // An outbound connection is seen with the address that was dialled: the path's own.
+            Emulation::Proxy => {
+                let dialled = paths.gateway_addrs(server.region(), region);
+                dialled.iter().any(|addr| addr.port() == connection.port)
+            }
+            Emulation::Netns(namespaces) => namespaces.leads_to(region, connection),
+            Emulation::None => true,
+        };
+        if !is_carried {
+            found.push(describe(server, &format!("gateway to {region}"), connection));
         }
     }
     for (region, inbound) in &gateways.inbound_gateways {
-        let carried = paths.gateway(region, server).map(Path::upstream_ports).unwrap_or_default();
-        let leaking = inbound.iter().filter(|gateway| !carried.contains(&gateway.connection.port));
+        let carried = paths.gateway_proxy(region, server).map(Path::upstream_ports).unwrap_or_default();
+        let is_carried = |connection: &Connection| match paths.emulation() {
+            Emulation::Proxy => carried.contains(&connection.port),
+            Emulation::Netns(namespaces) => namespaces.is_of_servers(region, connection),
+            Emulation::None => true,
+        };
+        let leaking = inbound.iter().filter(|gateway| !is_carried(&gateway.connection));
         found.extend(
             leaking.map(|gateway| describe(server, &format!("gateway from {region}"), &gateway.connection)),
         );
@@ -70,13 +85,29 @@ fn leaking_gateways(server: &ServerName, gateways: &Gatewayz, paths: &Paths) -> 
 }
 
 fn leaking_clients(server: &ServerName, clients: &Connz, paths: &Paths) -> Vec<String> {
-    let carried: BTreeSet<u16> = paths.clients_of(server).flat_map(Path::upstream_ports).collect();
-    let leaking = clients.connections.iter().filter(|client| {
-        // loadgen steers the servers, and answers, from outside of the emulated world.
-        client.name != OWN_NAME && !carried.contains(&client.port)
-    });
-    leaking.map(|client| describe(server, "client", client)).collect()
+    let proxies = paths.clients_of(server).filter_map(Way::proxy);
+    let carried: BTreeSet<u16> = proxies.flat_map(Path::upstream_ports).collect();
+    let leaf_proxies = paths.leaves_of(server).filter_map(Way::proxy);
+    // A hub sees the ports of the paths' own connections, a leaf node the ports that it dialled.
+    let leaves: BTreeSet<u16> = leaf_proxies.flat_map(Path::upstream_ports).collect();
+    let dialled = paths.leaf_addrs(server.region());
+    let is_carried = |client: &Connection| match paths.emulation() {
+        Emulation::Proxy if client.kind == LEAF_NODE => {
+            leaves.contains(&client.port) || dialled.iter().any(|addr| addr.port() == client.port)
+        }
+        Emulation::Proxy => carried.contains(&client.port),
+        Emulation::Netns(_) if client.kind == LEAF_NODE => true,
+        Emulation::Netns(namespaces) => namespaces.is_of_clients(client),
+        Emulation::None => true,
+    };
+    // loadgen steers the servers, and answers, from outside of the emulated world.
+    let leaking = clients.connections.iter().filter(|client| client.name != OWN_NAME && !is_carried(client));
+    let kind = |client: &Connection| if client.kind == LEAF_NODE { "leaf node" } else { "client" };
+    leaking.map(|client| describe(server, kind(client), client)).collect()
 }
+
+/// `kind` of leaf nodes in `/connz`.
+const LEAF_NODE: &str = "Leafnode";
 
 fn describe(server: &ServerName, kind: &str, connection: &Connection) -> String {
     let Connection { cid, ip, port, .. } = connection;

@@ -77,7 +77,7 @@ impl LinkKind {
     /// Links between servers of different regions.
     pub const SERVERS: [Self; 2] = [Self::Gateway, Self::Leaf];
 
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
             Self::WebSocket => "ws",
@@ -113,7 +113,7 @@ impl Links {
         Self { own_clients: false, ..self }
     }
 
-    /// Whether a path is one of them.
+    /// Returns whether a path is one of them.
     pub(super) fn select(&self, path: PathRef<'_>) -> bool {
         let PathRef { kind, from, to } = path;
         let is_own = from == to.region();

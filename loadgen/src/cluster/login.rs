@@ -1,7 +1,7 @@
 //! Connections of loadgen itself, which stands outside of what is measured.
 
 use super::meta::OWN_NAME;
-use super::tls_files::MadeFiles;
+use super::tls_files::{ClientFiles, MadeFiles};
 use crate::topology::credentials::Login;
 
 /// Why loadgen could not connect as a user.
@@ -18,7 +18,7 @@ pub enum LoginError {
     Connect {
         /// What was dialled.
         urls: String,
-        /// What went wrong.
+        /// The error.
         error: async_nats::ConnectError,
     },
 }
@@ -29,7 +29,9 @@ pub(super) async fn connect(
     login: &Login,
     tls: Option<&MadeFiles>,
 ) -> Result<async_nats::Client, LoginError> {
-    let options = login_options(async_nats::ConnectOptions::new(), login, tls)?.name(OWN_NAME);
+    let options =
+        login_options(async_nats::ConnectOptions::new(), login, tls.map(MadeFiles::of_client).as_ref())?
+            .name(OWN_NAME);
     let failed = |error| LoginError::Connect { urls: urls.join(","), error };
     options.connect(urls).await.map_err(failed)
 }
@@ -38,7 +40,7 @@ pub(super) async fn connect(
 pub(crate) fn login_options(
     options: async_nats::ConnectOptions,
     login: &Login,
-    tls: Option<&MadeFiles>,
+    tls: Option<&ClientFiles>,
 ) -> Result<async_nats::ConnectOptions, LoginError> {
     let options = match login {
         Login::Anonymous => options,
@@ -51,11 +53,8 @@ pub(crate) fn login_options(
     };
     Ok(match tls {
         Some(files) => {
-            let client = files.client.clone();
-            options
-                .add_root_certificates(files.ca.clone())
-                .add_client_certificate(client.cert, client.key)
-                .require_tls(true)
+            let ClientFiles { ca, own } = files.clone();
+            options.add_root_certificates(ca).add_client_certificate(own.cert, own.key).require_tls(true)
         }
         None => options,
     })

@@ -11,7 +11,9 @@
 pub mod faults;
 
 mod binary;
+mod client_network;
 mod client_orders;
+mod emulation;
 mod fetch;
 mod guard;
 mod health;
@@ -19,6 +21,7 @@ mod leaks;
 mod limits;
 mod links;
 mod login;
+mod logs;
 mod meta;
 mod monitor;
 mod paths;
@@ -40,12 +43,14 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use binary::{FindServerError, NatsServer, Origin, Version, VersionError};
+pub use client_network::{ClientNetwork, DNS_NAME};
 pub use client_orders::ClientOrderError;
 pub use fetch::FetchError;
 pub use health::{MemberHealth, MemberStatus};
 pub use leaks::CheckLeaksError;
 pub use login::LoginError;
 pub(crate) use login::login_options;
+pub use logs::CopyLogsError;
 pub use meta::MoveLeaderError;
 pub(crate) use meta::OWN_NAME;
 pub use monitor::{
@@ -60,13 +65,14 @@ pub use start::{StartError, StartOptions};
 pub use stream_leader::{StepDownError, StreamLeaderMoved};
 pub use streams::CreateStreamsError;
 pub(crate) use tls_files::make as make_certificates;
-pub use tls_files::{CertAndKey, MadeFiles, MakeCertificatesError};
+pub use tls_files::{CertAndKey, ClientFiles, MadeFiles, MakeCertificatesError};
 
 use faults::LinkFault;
 use guard::Guard;
 use links::{CutPairs, LinkFaults, PathRef};
 use paths::Paths;
 use server::Server;
+use wiring::ConfigChanges;
 
 use crate::topology::credentials::{Credentials, KeyError, Login};
 use crate::topology::{ServerName, Topology};
@@ -78,6 +84,8 @@ pub struct SuperCluster {
     topology: Topology,
     servers: BTreeMap<ServerName, Server>,
     paths: Paths,
+    /// Why the emulation is not by network namespaces, although the operator would have taken them.
+    wan_fallback: Option<String>,
     link_faults: LinkFaults,
     nats_server: NatsServer,
     /// Those of servers for which the topology names another version.
@@ -85,6 +93,7 @@ pub struct SuperCluster {
     settings: ServerSettings,
     credentials: Credentials,
     tls: Option<MadeFiles>,
+    config_changes: ConfigChanges,
     ready_limit: Duration,
     // What follows must outlive the servers: fields are dropped in this order.
     guard: Guard,
@@ -94,7 +103,7 @@ pub struct SuperCluster {
 }
 
 /// How a client reaches one server.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
 pub struct Endpoint {
     /// The server.
     pub server: ServerName,
@@ -154,7 +163,8 @@ impl SuperCluster {
         self.folder.path()
     }
 
-    /// How clients in `region` reach each server. The delay depends on both, so every region has its own list.
+    /// How clients in `region` reach each server from this machine's own network. The delay depends on both, so every region has
+    /// its own list. Clients of this process do better with [`SuperCluster::client_network`].
     pub fn endpoints(&self, region: &str) -> Result<Vec<Endpoint>, UnknownNameError> {
         self.check_region(region)?;
         let paths = self.paths.of_clients_in(region).map(|(server, paths)| Endpoint {
@@ -171,6 +181,20 @@ impl SuperCluster {
             .iter()
             .map(|(name, server)| (name.to_string(), format!("nats://{}", server.client_addr())))
             .collect()
+    }
+
+    /// The undelayed address of each server: the one that clients of its own region use.
+    ///
+    /// # Errors
+    /// See [`UnknownNameError`].
+    pub fn home_urls(&self) -> Result<BTreeMap<String, String>, UnknownNameError> {
+        let mut urls = BTreeMap::new();
+        for region in self.topology.regions() {
+            let endpoints = self.endpoints(region)?.into_iter();
+            let home = endpoints.filter(|endpoint| endpoint.server.region() == region);
+            urls.extend(home.map(|endpoint| (endpoint.server.to_string(), endpoint.tcp_url)));
+        }
+        Ok(urls)
     }
 
     /// How a client is a user of the system account. No server knows it if [`ServerSettings::auth`] is [`Auth::Custom`].
@@ -214,14 +238,14 @@ impl SuperCluster {
             server.note_ordered_end();
             if let Some(reason) = server.end() {
                 server.set_state(server::State::Dead);
-                self.paths.to_server(name).for_each(crate::wan::Path::refuse);
+                self.paths.refuse(name);
                 ended.push((name.clone(), reason));
             }
         }
         ended
     }
 
-    /// Whether a region is silent after [`SuperCluster::blackhole_region`].
+    /// Returns whether a region is silent after [`SuperCluster::blackhole_region`].
     pub fn is_silent(&self, region: &str) -> Result<bool, UnknownNameError> {
         self.check_region(region)?;
         Ok(self.link_faults.contains(&LinkFault::blackhole(region)))
@@ -326,6 +350,7 @@ impl SuperCluster {
             paths: &self.paths,
             settings: &self.settings,
             tls: self.tls.as_ref(),
+            changes: &self.config_changes,
             folder: self.folder.path(),
         }
     }

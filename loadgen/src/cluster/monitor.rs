@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::go_json::null_as_default;
 
 /// A server's monitoring endpoint.
 #[derive(Clone, Copy, Debug)]
@@ -24,15 +26,15 @@ pub enum MonitorError {
     Io {
         /// What was asked.
         path: &'static str,
-        /// What went wrong.
+        /// The error.
         error: io::Error,
     },
     /// An answer that is none.
-    #[error("{path} answered what is not understood: {reason}")]
+    #[error("{path} sent an answer that loadgen cannot read: {reason}")]
     Answer {
         /// What was asked.
         path: &'static str,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
 }
@@ -78,7 +80,7 @@ impl Monitor {
         self.get("/jsz").await
     }
 
-    /// Whether the server calls itself healthy.
+    /// Returns whether the server calls itself healthy.
     pub async fn healthz(&self) -> Result<Healthz, MonitorError> {
         self.get("/healthz").await
     }
@@ -131,26 +133,33 @@ pub struct Varz {
 /// `/routez`, as far as it is used.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Routez {
-    /// Several per peer: routes are pooled.
+    /// Of the server that answers.
     #[serde(default)]
+    pub server_id: String,
+    /// Several per peer: routes are pooled.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub routes: Vec<Route>,
 }
 
 /// One connection between servers of a region.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Route {
-    /// The other server.
+    /// The other server. Empty from nats-server 2.9, which says its id alone.
+    #[serde(default)]
     pub remote_name: String,
+    /// The other server's id.
+    #[serde(default)]
+    pub remote_id: String,
 }
 
 /// `/gatewayz`, as far as it is used.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Gatewayz {
     /// By region: what this server dialled.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub outbound_gateways: BTreeMap<String, Gateway>,
     /// By region: what dialled this server.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub inbound_gateways: BTreeMap<String, Vec<Gateway>>,
 }
 
@@ -165,7 +174,7 @@ pub struct Gateway {
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Leafz {
     /// One per account of each leaf node.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub leafs: Vec<Leaf>,
 }
 
@@ -201,6 +210,15 @@ pub struct Connection {
     /// What the other end calls itself.
     #[serde(default)]
     pub name: String,
+    /// `Client` or `Leafnode`.
+    #[serde(default)]
+    pub kind: String,
+}
+
+impl Connection {
+    pub(super) fn is_from(&self, address: Ipv4Addr) -> bool {
+        self.ip.parse() == Ok(address)
+    }
 }
 
 /// `/jsz`, as far as it is used.

@@ -68,17 +68,17 @@ pub(super) struct View {
 }
 
 impl View {
-    /// Whether a route leads to a server of its cluster.
+    /// Returns whether a route leads to a server of its cluster.
     pub(super) fn is_routed_to(&self, other: &ServerName) -> bool {
         self.routes.routes.iter().any(|route| route.remote_name == other.as_str())
     }
 
-    /// Whether a gateway leads to a cluster.
+    /// Returns whether a gateway leads to a cluster.
     pub(super) fn has_gateway_to(&self, region: &str) -> bool {
         self.gateways.outbound_gateways.contains_key(region)
     }
 
-    /// Whether a leaf node is connected, in either direction.
+    /// Returns whether a leaf node is connected, in either direction.
     pub(super) fn has_leaf_connection(&self) -> bool {
         !self.leaves.leafs.is_empty()
     }
@@ -92,7 +92,21 @@ pub(super) type Views = BTreeMap<ServerName, Result<View, MonitorError>>;
 
 pub(super) async fn views(servers: &BTreeMap<ServerName, Monitor>) -> Views {
     let asked = servers.iter().map(|(server, monitor)| async move { (server.clone(), view(monitor).await) });
-    futures_util::future::join_all(asked).await.into_iter().collect()
+    let mut views: Views = futures_util::future::join_all(asked).await.into_iter().collect();
+    name_routes(&mut views);
+    views
+}
+
+/// Old servers call the other end of a route by its id: looks its name up.
+fn name_routes(views: &mut Views) {
+    let id = |view: &Result<View, MonitorError>| view.as_ref().ok().map(|view| view.routes.server_id.clone());
+    let names: BTreeMap<String, String> =
+        views.iter().filter_map(|(server, view)| Some((id(view)?, server.to_string()))).collect();
+    let routes =
+        views.values_mut().filter_map(|view| view.as_mut().ok()).flat_map(|it| &mut it.routes.routes);
+    for route in routes.filter(|route| route.remote_name.is_empty()) {
+        route.remote_name = names.get(&route.remote_id).cloned().unwrap_or_default();
+    }
 }
 
 async fn view(monitor: &Monitor) -> Result<View, MonitorError> {

@@ -3,14 +3,19 @@
 use std::io;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
-use super::SuperCluster;
+use super::server::Server;
 use super::start::write;
+use super::wiring::ConfigChanges;
+use super::{SuperCluster, login};
 use crate::clock;
 use crate::topology::credentials::KeyError;
 use crate::topology::render::{auth_files, server};
-use crate::topology::{ServerName, Topology};
+use crate::topology::spec::AuthKind;
+use crate::topology::{ServerName, Topology, account_claims};
 
 /// Why a change was not applied. All servers have their old configuration then, except after [`NotRolledBack`](Self::NotRolledBack).
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +38,7 @@ pub enum ReloadError {
     Io {
         /// The server.
         server: ServerName,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// The server did not take it.
@@ -53,10 +58,21 @@ impl SuperCluster {
     /// # Errors
     /// See [`ReloadError`].
     pub async fn reload(&mut self, topology: Topology) -> Result<(), ReloadError> {
+        self.reload_with(topology, self.config_changes.clone()).await
+    }
+
+    /// The same, with other changes by faults.
+    pub(super) async fn reload_with(
+        &mut self,
+        topology: Topology,
+        changes: ConfigChanges,
+    ) -> Result<(), ReloadError> {
         let old = std::mem::replace(&mut self.topology, topology);
+        let old_changes = std::mem::replace(&mut self.config_changes, changes);
         let done = self.reload_all().await;
         if done.is_err() {
             self.topology = old;
+            self.config_changes = old_changes;
             // The servers that took the new one, and the files of the others. They ran with this one a moment ago.
             if let (Err(error), Err(rollback)) = (&done, self.reload_all().await) {
                 let (error, rollback) = (error.to_string(), rollback.to_string());
@@ -107,7 +123,7 @@ impl SuperCluster {
         let deadline = clock::now() + LIMIT;
         loop {
             if loaded().await.is_ok_and(|now| now != before) {
-                return Ok(());
+                return self.send_claims(name, server).await;
             }
             if let Some(reason) = failure(server.log(), logged) {
                 return Err(refused(reason));
@@ -118,6 +134,50 @@ impl SuperCluster {
             tokio::time::sleep(ASK_AGAIN).await;
         }
     }
+}
+
+impl SuperCluster {
+    /// Sends a server the JWTs of all accounts. In operator mode a reload does not change accounts that are loaded already.
+    async fn send_claims(&self, name: &ServerName, server: &Server) -> Result<(), ReloadError> {
+        if self.topology.spec().auth.kind != AuthKind::Operator {
+            return Ok(());
+        }
+        let refused = |reason: String| ReloadError::Refused { server: name.clone(), reason };
+        let urls = [format!("nats://{}", server.client_addr())];
+        let client = login::connect(&urls, &self.system_login()?, self.tls.as_ref()).await;
+        let client = client.map_err(|error| refused(error.to_string()))?;
+        for (account, jwt) in account_claims(&self.topology, &self.credentials)? {
+            let updated = tokio::time::timeout(LIMIT, update_account(&client, name, &account, jwt)).await;
+            let updated = updated.unwrap_or_else(|_| Err(format!("no answer within {} s", LIMIT.as_secs())));
+            updated.map_err(|reason| refused(format!("account {account}: {reason}")))?;
+        }
+        Ok(())
+    }
+}
+
+/// Sends an account's JWT, and waits until this server has taken it. Every server that hears it answers.
+async fn update_account(
+    client: &async_nats::Client,
+    server: &ServerName,
+    account: &str,
+    jwt: String,
+) -> Result<(), String> {
+    let inbox = client.new_inbox();
+    let mut answers = client.subscribe(inbox.clone()).await.map_err(|error| error.to_string())?;
+    let subject = format!("$SYS.REQ.ACCOUNT.{account}.CLAIMS.UPDATE");
+    let sent = client.publish_with_reply(subject, inbox, jwt.into()).await;
+    sent.map_err(|error| error.to_string())?;
+    while let Some(answer) = answers.next().await {
+        let answer: Value = serde_json::from_slice(&answer.payload).map_err(|error| error.to_string())?;
+        if answer["server"]["name"] != server.as_str() {
+            continue;
+        }
+        return match answer.get("error") {
+            None => Ok(()),
+            Some(error) => Err(error.to_string()),
+        };
+    }
+    Err("the connection closed before the answer".to_owned())
 }
 
 /// A reload takes milliseconds.

@@ -10,6 +10,7 @@ use super::guard::Guard;
 use super::monitor::Monitor;
 use super::ports::ServerPorts;
 use super::process::{self, ServerProcess};
+use crate::wan::netns::Namespace;
 
 /// One server of the super-cluster: its place, which lasts, and its process, which comes and goes.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(super) struct Server {
     ports: ServerPorts,
     config: PathBuf,
     log: PathBuf,
+    /// Where it runs; `None`: in the machine's own network.
+    namespace: Option<Namespace>,
     process: Option<ServerProcess>,
     state: State,
 }
@@ -33,7 +36,7 @@ pub(super) enum State {
 }
 
 impl State {
-    /// Whether it may be started: it has no process, or one that ends by an order of ours.
+    /// Returns whether it may be started: it has no process, or one that ends by an order of ours.
     pub(super) fn can_restart(self) -> bool {
         matches!(self, Self::Dead | Self::LameDuck | Self::Ending)
     }
@@ -52,13 +55,23 @@ impl State {
 
 impl Server {
     /// A server that does not run yet; its configuration stands in the file `config`.
-    pub(super) fn new(ports: ServerPorts, config: PathBuf, log: PathBuf) -> Self {
-        Self { ports, config, log, process: None, state: State::Dead }
+    pub(super) fn new(
+        ports: ServerPorts,
+        config: PathBuf,
+        log: PathBuf,
+        namespace: Option<Namespace>,
+    ) -> Self {
+        Self { ports, config, log, namespace, process: None, state: State::Dead }
     }
 
     /// Starts its process.
     pub(super) fn spawn(&mut self, guard: &Guard, nats_server: &Path) -> io::Result<()> {
-        self.process = Some(ServerProcess::spawn(guard, nats_server, &self.config, &self.log)?);
+        let spawn = || ServerProcess::spawn(guard, nats_server, &self.config, &self.log);
+        self.process = Some(match &self.namespace {
+            // A process begins in the network of the thread that starts it.
+            Some(namespace) => namespace.run(spawn)??,
+            None => spawn()?,
+        });
         self.state = State::Up;
         Ok(())
     }

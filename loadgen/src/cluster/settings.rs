@@ -8,7 +8,7 @@ use crate::secret::Secret;
 /// What every server of the super-cluster has in common, apart from its place.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
-    /// How clients prove who they are.
+    /// Method by which clients log in.
     pub auth: Auth,
     /// Certificates in place of those that loadgen makes; `None`: TLS as the topology says.
     pub tls: Option<ServerTls>,
@@ -32,7 +32,7 @@ impl Default for ServerSettings {
     }
 }
 
-/// How clients prove who they are.
+/// Method by which clients log in.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Auth {
     /// As the topology says.

@@ -1,12 +1,13 @@
 //! Starting a super-cluster, from options to ready.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::binary::{FindServerError, NatsServer, VersionError};
+use super::emulation::Emulation;
 use super::guard::Guard;
 use super::links::{CutPairs, LinkFaults};
 use super::paths::{LayPathsError, Paths};
@@ -16,13 +17,14 @@ use super::server::Server;
 use super::settings::ServerSettings;
 use super::streams::{self, CreateStreamsError};
 use super::tls_files::{self, MadeFiles, MakeCertificatesError};
-use super::wiring::Wires;
-use super::{SuperCluster, limits};
+use super::wiring::{ConfigChanges, Wires};
+use super::{DNS_NAME, SuperCluster, limits};
 use crate::secret::{self, Secret};
 use crate::topology::credentials::{Credentials, KeyError};
 use crate::topology::render::{auth_files, server};
 use crate::topology::{RttTable, ServerName, Topology};
-use crate::wan::{ReservePortError, StartWanError, Wan};
+use crate::wan::netns::NetnsError;
+use crate::wan::{ReservePortError, StartWanError, Wan, WanChoice};
 
 /// What [`SuperCluster::start`] starts.
 #[derive(Clone, Debug)]
@@ -41,8 +43,12 @@ pub struct StartOptions {
     pub base_port: Option<u16>,
     /// Whether the folder with configurations, logs and stores is left behind.
     pub keep: bool,
+    /// Folder into which a play copies the servers' logs at its end; `None`: they go with the servers.
+    pub logs: Option<PathBuf>,
     /// How long to wait for readiness, here and after each heal.
     pub ready_limit: Duration,
+    /// The emulation of the WAN.
+    pub wan: WanChoice,
 }
 
 impl StartOptions {
@@ -56,8 +62,10 @@ impl StartOptions {
             nats_server: None,
             base_port: None,
             keep: false,
+            logs: None,
             // A start takes about 2 s, or 10 s with an unlucky election; the rest is for a busy machine.
             ready_limit: Duration::from_secs(30),
+            wan: WanChoice::default(),
         }
     }
 }
@@ -73,7 +81,7 @@ pub enum StartError {
     Version {
         /// The server that should run it.
         server: ServerName,
-        /// What is wrong.
+        /// The problem.
         error: VersionError,
     },
     /// A port is missing.
@@ -82,6 +90,9 @@ pub enum StartError {
     /// The emulation did not start.
     #[error(transparent)]
     Wan(#[from] StartWanError),
+    /// Network namespaces are asked for, and this machine does not allow them.
+    #[error("`--wan netns`: {0}")]
+    Netns(#[from] NetnsError),
     /// A link is missing, most often its delay.
     #[error(transparent)]
     Paths(#[from] LayPathsError),
@@ -90,7 +101,7 @@ pub enum StartError {
     Io {
         /// What was tried.
         what: String,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// A server ended by itself.
@@ -172,34 +183,39 @@ fn prepare(
         ports.insert(server.name.clone(), ServerPorts::take(&mut pool, server.ports)?);
     }
     let wan = Wan::start()?;
-    let paths = Paths::lay(&wan, &topology, &options.rtt, &ports, &mut pool)?;
-    let tls = make_certificates(&topology, folder.path())?;
+    let (emulation, wan_fallback) = Emulation::start(options.wan, &topology)?;
+    let paths = Paths::lay(&wan, emulation, &topology, &options.rtt, &ports, &mut pool)?;
+    let tls = make_certificates(&topology, paths.emulation(), folder.path())?;
     let wires = Wires {
         topology: &topology,
         ports: ports.iter().collect(),
         paths: &paths,
         settings: &options.settings,
         tls: tls.as_ref(),
+        changes: &ConfigChanges::new(),
         folder: folder.path(),
     };
     write_configs(&wires, &credentials)?;
     let files: BTreeMap<_, _> = ports.keys().map(|name| (name.clone(), wires.files(name))).collect();
-    let servers = ports
-        .into_iter()
-        .zip(files.into_values())
-        .map(|((name, ports), files)| (name, Server::new(ports, files.config, files.log)));
+    let servers = ports.into_iter().zip(files.into_values()).map(|((name, ports), files)| {
+        let namespaces = paths.emulation().namespaces();
+        let namespace = namespaces.map(|namespaces| namespaces.of_servers(name.region()));
+        (name, Server::new(ports, files.config, files.log, namespace))
+    });
     let servers = servers.collect();
     let guard = Guard::start((!options.keep).then_some(folder.path()));
     Ok(SuperCluster {
         servers,
         topology,
         paths,
+        wan_fallback: wan_fallback.map(|reason| reason.to_string()),
         link_faults: LinkFaults::default(),
         nats_server,
         other_versions,
         settings: options.settings.clone(),
         credentials,
         tls,
+        config_changes: ConfigChanges::new(),
         ready_limit: options.ready_limit,
         guard: guard.map_err(io_error(|| "start the guard of the servers".to_owned()))?,
         _wan: wan,
@@ -207,12 +223,18 @@ fn prepare(
     })
 }
 
-fn make_certificates(topology: &Topology, folder: &Path) -> Result<Option<MadeFiles>, MakeCertificatesError> {
+fn make_certificates(
+    topology: &Topology,
+    emulation: &Emulation,
+    folder: &Path,
+) -> Result<Option<MadeFiles>, MakeCertificatesError> {
     if topology.spec().tls.is_none() {
         return Ok(None);
     }
-    tls_files::make(&folder.join("tls"), &["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()])
-        .map(Some)
+    let mut names: BTreeSet<_> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+    names.extend([DNS_NAME.to_owned(), format!("*.{DNS_NAME}")]);
+    names.extend(topology.servers().map(|server| emulation.server_address(&server).to_string()));
+    tls_files::make(&folder.join("tls"), &names.into_iter().collect::<Vec<_>>()).map(Some)
 }
 
 /// Writes the servers' configurations, one folder for each region, and the files of users.

@@ -29,7 +29,7 @@ pub enum StepDownError {
     Connect {
         /// The stream.
         stream: String,
-        /// What went wrong.
+        /// The error.
         error: CreateStreamsError,
     },
     /// JetStream said no, most often because there is no such stream.

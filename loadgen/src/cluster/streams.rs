@@ -20,7 +20,7 @@ pub enum CreateStreamsError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// It copies streams that it has not heard of.
-    #[error("stream `{name}` has heard nothing of {}", waiting.join(", "))]
+    #[error("stream `{name}` has received nothing from {}", waiting.join(", "))]
     OutOfSync {
         /// The stream.
         name: String,
@@ -108,7 +108,7 @@ async fn waiting(
     waiting
 }
 
-/// Whether a server of the stream's cluster is up and heard.
+/// Returns whether a server of the stream's cluster is up and heard.
 fn is_reachable(cluster: &SuperCluster, stream: &Created) -> bool {
     let mut regions = cluster.reachable().into_keys();
     regions.any(|name| stream.cluster.as_ref().is_none_or(|cluster| cluster == name.region()))

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    date_time_ymd,
 };
 
 /// PEM files that were made for a run.
@@ -16,8 +17,26 @@ pub struct MadeFiles {
     pub ca: PathBuf,
     /// Of the servers.
     pub server: CertAndKey,
+    /// Of servers whose certificate a fault lets expire.
+    pub expired: CertAndKey,
     /// Of clients, for mutual TLS.
     pub client: CertAndKey,
+}
+
+/// The PEM files of a client.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClientFiles {
+    /// The authority's certificate, which it trusts.
+    pub ca: PathBuf,
+    /// Its own, for mutual TLS.
+    pub own: CertAndKey,
+}
+
+impl MadeFiles {
+    /// Those of a client.
+    pub fn of_client(&self) -> ClientFiles {
+        ClientFiles { ca: self.ca.clone(), own: self.client.clone() }
+    }
 }
 
 /// A certificate and its key, as PEM files.
@@ -40,7 +59,7 @@ pub enum MakeCertificatesError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: io::Error,
     },
 }
@@ -56,9 +75,17 @@ pub(crate) fn make(folder: &Path, names: &[String]) -> Result<MadeFiles, MakeCer
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.distinguished_name.push(DnType::CommonName, "loadgen");
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
-    let certificate = |name: &str, names: Vec<String>, usage| -> Result<CertAndKey, MakeCertificatesError> {
+    let certificate = |name: &str,
+                       names: Vec<String>,
+                       usage,
+                       expires: Option<i32>|
+     -> Result<CertAndKey, MakeCertificatesError> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(names)?;
+        if let Some(year) = expires {
+            params.not_before = date_time_ymd(year - 1, 1, 1);
+            params.not_after = date_time_ymd(year, 1, 1);
+        }
         params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages.push(usage);
         // Leaf nodes and mutual TLS between servers show the servers' certificate as clients.
@@ -71,10 +98,14 @@ pub(crate) fn make(folder: &Path, names: &[String]) -> Result<MadeFiles, MakeCer
     };
     Ok(MadeFiles {
         ca: write(folder.join("ca.pem"), &authority.pem(), 0o644)?,
-        server: certificate("server", names.to_vec(), ExtendedKeyUsagePurpose::ServerAuth)?,
-        client: certificate("client", vec!["client".to_owned()], ExtendedKeyUsagePurpose::ClientAuth)?,
+        server: certificate("server", names.to_vec(), ExtendedKeyUsagePurpose::ServerAuth, None)?,
+        expired: certificate("expired", names.to_vec(), ExtendedKeyUsagePurpose::ServerAuth, Some(EXPIRED))?,
+        client: certificate("client", vec!["client".to_owned()], ExtendedKeyUsagePurpose::ClientAuth, None)?,
     })
 }
+
+/// The year in which the expired certificate expired.
+const EXPIRED: i32 = 2020;
 
 fn write(path: PathBuf, text: &str, mode: u32) -> Result<PathBuf, MakeCertificatesError> {
     let written =

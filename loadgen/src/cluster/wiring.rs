@@ -1,6 +1,7 @@
 //! The addresses by which servers on this machine reach each other: their own, and those of the emulated links.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::paths::Paths;
@@ -9,6 +10,7 @@ use super::settings::{Auth, ServerSettings};
 use super::tls_files::MadeFiles;
 use crate::topology::render::server::{Listen, Tls, Wiring};
 use crate::topology::{Server, ServerName, Topology, file_stem};
+use crate::wan::Backend;
 
 /// Everything that the configurations of a run are made from.
 pub(super) struct Wires<'a> {
@@ -17,8 +19,22 @@ pub(super) struct Wires<'a> {
     pub(super) paths: &'a Paths,
     pub(super) settings: &'a ServerSettings,
     pub(super) tls: Option<&'a MadeFiles>,
+    /// Changes that faults make.
+    pub(super) changes: &'a ConfigChanges,
     /// Where the run keeps its files.
     pub(super) folder: &'a Path,
+}
+
+/// Changes that faults make to the configurations of servers.
+pub(super) type ConfigChanges = BTreeMap<ServerName, ConfigChange>;
+
+/// Changes of one server's configuration.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct ConfigChange {
+    /// The most connections of clients at once; `None`: no change.
+    pub(super) max_connections: Option<u32>,
+    /// Whether it shows a certificate that has expired.
+    pub(super) expired_certificate: bool,
 }
 
 /// Folders and files of one server.
@@ -50,9 +66,12 @@ impl Wires<'_> {
     /// How one server is wired.
     pub(super) fn of(&self, server: &Server, own: &ServerPorts) -> Wiring {
         let region = server.name.region();
-        let bind = server.bind.as_deref().unwrap_or("127.0.0.1");
-        let open = |port: u16| format!("{bind}:{port}");
-        let local = |port: u16| format!("127.0.0.1:{port}");
+        let emulation = self.paths.emulation();
+        let address = emulation.server_address(&server.name);
+        let local = |port: u16| format!("{address}:{port}");
+        // In a namespace nobody else could reach the server at another address.
+        let bind = server.bind.as_deref().filter(|_| emulation.namespaces().is_none());
+        let open = |port: u16| bind.map_or_else(|| local(port), |bind| format!("{bind}:{port}"));
         let others = self.topology.gateways_of(region).into_iter();
         Wiring {
             listen: Listen {
@@ -64,18 +83,20 @@ impl Wires<'_> {
                 leaf: local(own.leaf.port()),
             },
             client_advertise: server.announce.clone(),
-            // Any address would do that refuses.
-            gateway_advertise: Some("127.0.0.1:1".to_owned()),
+            // Proxies differ by the region that dials, so servers may not advertise one: any address would do that refuses.
+            gateway_advertise: (emulation.backend() == Backend::Proxy).then(|| "127.0.0.1:1".to_owned()),
+            is_alone: self.topology.servers_of(region).count() == 1,
             routes: self.routes(region, own),
             gateways: others.map(|other| (other.to_owned(), self.gateways(region, other))).collect(),
-            hub: self.paths.leaf_ports(region).into_iter().map(local).collect(),
+            hub: self.paths.leaf_addrs(region).iter().map(SocketAddr::to_string).collect(),
             store_dir: self.files(&server.name).store.display().to_string(),
             auth_dir: self.auth_dir().display().to_string(),
             access: match &self.settings.auth {
                 Auth::Topology => None,
                 Auth::Custom(text) => Some(text.clone()),
             },
-            tls: self.tls(),
+            tls: self.tls(&server.name),
+            max_connections: self.changes.get(&server.name).and_then(|change| change.max_connections),
             ping_interval: self.settings.ping_interval,
             lame_duck_grace: self.settings.lame_duck_grace,
         }
@@ -84,21 +105,27 @@ impl Wires<'_> {
     /// A server alone in its region names itself, because JetStream does not cluster without any route.
     fn routes(&self, region: &str, own: &ServerPorts) -> Vec<String> {
         let of_region = self.ports.iter().filter(|(peer, _)| peer.region() == region);
-        let ports: Vec<u16> = of_region.map(|(_, ports)| ports.route.port()).collect();
-        let alone = ports.len() == 1;
-        let peers = ports.into_iter().filter(|port| alone || *port != own.route.port());
-        peers.map(|port| format!("127.0.0.1:{port}")).collect()
+        let peers: Vec<_> = of_region.map(|(peer, ports)| (peer, ports.route.port())).collect();
+        let alone = peers.len() == 1;
+        let peers = peers.into_iter().filter(|(_, port)| alone || *port != own.route.port());
+        let address = |peer| self.paths.emulation().server_address(peer);
+        peers.map(|(peer, port)| format!("{}:{port}", address(peer))).collect()
     }
 
     /// A server also tells other regions the addresses by which *it* dials a region, and they would dial those of the
     /// wrong pair. An address with a zone is spared: it is gossiped unescaped, which the receiver cannot parse and
-    /// skips. On an IPv4-mapped address a zone means nothing else (tried with 2.15.1).
+    /// skips. On an IPv4-mapped address a zone means nothing else (tried with 2.15.1). Without proxies, addresses do not
+    /// differ by pair.
     fn gateways(&self, from: &str, to: &str) -> Vec<String> {
-        let ports = self.paths.gateway_ports(from, to).into_iter();
-        ports.map(|port| format!("[::ffff:127.0.0.1%25wan]:{port}")).collect()
+        let addrs = self.paths.gateway_addrs(from, to).into_iter();
+        let text = |addr: SocketAddr| match self.paths.emulation().backend() {
+            Backend::Proxy => format!("[::ffff:{}%25wan]:{}", addr.ip(), addr.port()),
+            Backend::Netns | Backend::None => addr.to_string(),
+        };
+        addrs.map(text).collect()
     }
 
-    fn tls(&self) -> Option<Tls> {
+    fn tls(&self, server: &ServerName) -> Option<Tls> {
         let text = |path: &Path| path.display().to_string();
         if let Some(own) = &self.settings.tls {
             return Some(Tls {
@@ -110,9 +137,11 @@ impl Wires<'_> {
             });
         }
         let (spec, files) = (self.topology.spec().tls.as_ref()?, self.tls?);
+        let expired = self.changes.get(server).is_some_and(|change| change.expired_certificate);
+        let own = if expired { &files.expired } else { &files.server };
         Some(Tls {
-            cert: text(&files.server.cert),
-            key: text(&files.server.key),
+            cert: text(&own.cert),
+            key: text(&own.key),
             client_ca: spec.mutual.then(|| text(&files.ca)),
             handshake_first: spec.handshake_first,
             trusted: Some(text(&files.ca)),
@@ -122,6 +151,7 @@ impl Wires<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::emulation::Emulation;
     use super::super::ports::PortPool;
     use super::*;
     use crate::secret::Secret;
@@ -139,7 +169,7 @@ mod tests {
         let wan = Wan::start().unwrap();
         let mut rtt = topology.distances().clone();
         rtt.set_other(std::time::Duration::from_millis(5));
-        let paths = Paths::lay(&wan, &topology, &rtt, &ports, &mut pool).unwrap();
+        let paths = Paths::lay(&wan, Emulation::Proxy, &topology, &rtt, &ports, &mut pool).unwrap();
         let folder = Path::new("/tmp/run");
         let wires = Wires {
             topology: &topology,
@@ -147,6 +177,7 @@ mod tests {
             paths: &paths,
             settings,
             tls: None,
+            changes: &ConfigChanges::new(),
             folder,
         };
         let credentials = Credentials::new([1; 32], None);

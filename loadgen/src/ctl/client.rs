@@ -9,6 +9,7 @@ use tokio::net::UnixStream;
 
 use super::opts::{CtlOpts, WaitOpts};
 use crate::clock;
+use crate::up::access::Access;
 use crate::up::control::Command;
 use crate::up::socket::{self, Reply, Request, SocketError};
 use crate::up::world::World;
@@ -38,11 +39,11 @@ pub enum CtlError {
     Io {
         /// The socket.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: std::io::Error,
     },
     /// It said something else.
-    #[error("`loadgen up` is of another version: its answer is not understood ({0})")]
+    #[error("`loadgen up` has another version than this command, which cannot read its answer ({0})")]
     Answer(#[from] serde_json::Error),
     /// Something is missing.
     #[error("not stable after {} s: {missing}", limit.as_secs())]
@@ -93,6 +94,19 @@ pub async fn wait(opts: WaitOpts) -> Result<String, CtlError> {
         tokio::time::sleep(ASK_AGAIN).await;
     }
 }
+
+/// Asks for addresses and credentials, so that another command can connect.
+///
+/// # Errors
+/// See [`CtlError`].
+pub async fn access(deployment: Option<&str>) -> Result<Access, CtlError> {
+    let path = find(deployment)?;
+    let reply = exchange(&path, &Request { command: Command::Access }).await?;
+    reply.access.ok_or_else(|| CtlError::Refused(reply.error.unwrap_or_else(|| OLD.to_owned())))
+}
+
+/// An answer without what was asked for.
+const OLD: &str = "`loadgen up` is of an older version: start it again";
 
 /// How often the super-cluster is asked: it looks at all servers each time.
 const ASK_AGAIN: Duration = Duration::from_millis(250);

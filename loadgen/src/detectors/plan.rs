@@ -19,9 +19,9 @@ pub struct DetectorsPlan {
     pub burst_ms: u32,
     /// Days of one client, each study.
     pub days: u32,
-    /// Of everything random.
+    /// Seed of all random choices.
     pub seed: u64,
-    /// Where the results go.
+    /// Folder for the results.
     pub out: PathBuf,
     /// JSON on the terminal.
     pub json: bool,

@@ -12,7 +12,7 @@ pub struct Comparison {
     pub burst_ms: u32,
     /// Days of one client behind each row.
     pub days: u32,
-    /// Of everything random.
+    /// Seed of all random choices.
     pub seed: u64,
     /// By path, interval and detector.
     pub rows: Vec<Row>,

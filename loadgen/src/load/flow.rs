@@ -12,7 +12,7 @@ use super::pacer::Pacer;
 use crate::clients::{Client, prove_subscribed};
 use crate::clock;
 
-/// How messages are spread over the subscribers of a flow.
+/// Distribution of messages over the subscribers of a flow.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
     /// Every subscriber has a subject of its own, and its share of the messages.
@@ -21,12 +21,12 @@ pub enum Kind {
     Queue,
 }
 
-/// What came of a flow, for one subscriber (plain) or for the group (queue).
+/// Counts of a flow, for one subscriber (plain) or for the group (queue).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Serialize)]
 pub struct Tally {
-    /// Published.
+    /// Published messages.
     pub sent: u64,
-    /// Never delivered.
+    /// Messages that were never delivered.
     pub lost: u64,
     /// Deliveries beyond the first.
     pub doubled: u64,
@@ -47,7 +47,7 @@ struct Ledger(Arc<Mutex<Vec<u8>>>);
 
 /// A flow that could not start.
 #[derive(Debug, thiserror::Error)]
-#[error("the message flow cannot start: {0}")]
+#[error("cannot start the publisher and its subscribers: {0}")]
 pub struct FlowError(String);
 
 impl Flow {
@@ -203,7 +203,7 @@ async fn feed(
     published / turns
 }
 
-/// Whether all subjects have got equally many messages.
+/// Returns whether all subjects have got equally many messages.
 const fn published_evenly(published: u64, turns: u64) -> bool {
     published.is_multiple_of(turns)
 }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::go_duration::lenient;
+use super::jetstream::JetStreamStat;
+use crate::go_json::null_as_default;
 
 /// An answer of the system account, with the server that sent it.
 #[derive(Clone, Debug, Deserialize)]
@@ -80,6 +82,8 @@ pub struct Statsz {
     pub gateways: Vec<GatewayStat>,
     /// Servers that this one knows in the system account, itself included; 0 if it does not say.
     pub active_servers: usize,
+    /// JetStream, if it runs there.
+    pub jetstream: Option<JetStreamStat>,
 }
 
 /// A connection to a server of the same cluster.
@@ -252,7 +256,7 @@ pub struct StreamConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Placement {
-    /// Of this cluster.
+    /// Its name in this cluster.
     pub cluster: String,
     /// With all of these tags.
     #[serde(deserialize_with = "null_as_default")]
@@ -339,13 +343,6 @@ pub struct External {
 pub struct UserInfo {
     /// The account's name, or its public key.
     pub account: String,
-}
-
-/// Go prints an empty list as `null` unless its field may be left out.
-fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[cfg(test)]

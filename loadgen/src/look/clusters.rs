@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::servers::ServersReport;
 use super::table::{add, count, titled};
-use crate::report::text::table;
+use crate::text_table::table;
 
 /// All clusters, by name.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -1,5 +1,7 @@
 //! The connection of an operator: where to, and with which credentials.
 
+pub mod apart;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,8 +10,12 @@ use percent_encoding::percent_decode_str;
 
 use super::context::{Context, ContextError, Env, expand, read_secret, resolve, resolve_file};
 use super::opts::ConnectOpts;
+use super::running::{Role, Running};
 use crate::cluster::OWN_NAME;
+use crate::ctl::client::CtlError;
 use crate::secret::Secret;
+use crate::topology::credentials;
+use crate::up::access::Access;
 
 /// The place of a super-cluster, and the proof of who asks. `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -24,6 +30,8 @@ pub struct Login {
     inbox_prefix: Option<String>,
     js_domain: Option<String>,
     js_api_prefix: Option<String>,
+    /// The super-cluster that is up goes before `servers`, if the operator named neither servers nor credentials.
+    running: Option<Running>,
 }
 
 /// The proof of who asks.
@@ -41,7 +49,7 @@ enum Auth {
     NKey(Secret),
 }
 
-/// Why a login is incomplete. These are usage errors.
+/// Reason why a login is incomplete. These are usage errors.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
     /// Not an address.
@@ -66,7 +74,7 @@ pub enum LoginError {
     NoSystem,
 }
 
-/// Why there is no connection.
+/// Reason why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Nothing answers, or it refuses.
@@ -79,6 +87,9 @@ pub enum OpenError {
         /// A hint, where there is one.
         remedy: &'static str,
     },
+    /// The super-cluster that is up does not say where it is.
+    #[error(transparent)]
+    Running(#[from] CtlError),
     /// The credentials are none.
     #[error("cannot read the credentials: {0}; `nsc generate creds` writes a file that works")]
     Creds(std::io::ErrorKind),
@@ -125,7 +136,9 @@ impl Login {
         // The credentials of the selected context must not go to a server that belongs to none.
         let selected = || (!is_elsewhere).then(|| Context::selected(env)).flatten();
         let name = opts.context.clone().or_else(selected);
+        let name = name.filter(|_| opts.deployment.is_none());
         let context = name.map(|name| Context::load(&name, env)).transpose()?;
+        let has_context = context.is_some();
         // A context that was named is meant; variables may be left over from another shell.
         let variables = (opts.context.is_none()).then_some(&variable as Env<'_>);
         let url = variables.and_then(|variable| variable("NATS_URL")).map(Secret::new);
@@ -147,7 +160,11 @@ impl Login {
         let path = |text: &str| (!text.is_empty()).then(|| expand(text, env));
         let certificate = opts.tlscert.clone().zip(opts.tlskey.clone());
         let text = |text: String| (!text.is_empty()).then_some(text);
+        let is_named = auth != Auth::None || is_elsewhere || has_context;
+        let running = opts.deployment.is_some() || !is_named;
+        let running = running.then(|| Running { deployment: opts.deployment.clone(), role: Role::default() });
         Ok(Self {
+            running,
             servers,
             auth,
             ca: opts.tlsca.clone().or_else(|| path(&context.ca)),
@@ -164,7 +181,20 @@ impl Login {
     /// # Errors
     /// A file cannot be read.
     pub fn as_other(&self, opts: &ConnectOpts) -> Result<Self, LoginError> {
-        Ok(Self { auth: from_flags(opts, &|_| None)?, inbox_prefix: None, ..self.clone() })
+        let auth = from_flags(opts, &|_| None)?;
+        Ok(Self { auth, inbox_prefix: None, running: None, ..self.clone() })
+    }
+
+    /// As a user of applications, if it is the super-cluster that is up.
+    pub fn as_application(mut self) -> Self {
+        self.running.iter_mut().for_each(|running| running.role = Role::Application);
+        self
+    }
+
+    /// As a user of the system account, if it is the super-cluster that is up.
+    pub fn as_system(&self) -> Option<Self> {
+        let running = Running { role: Role::System, ..self.running.clone()? };
+        Some(Self { running: Some(running), ..self.clone() })
     }
 
     /// Connects.
@@ -172,6 +202,44 @@ impl Login {
     /// # Errors
     /// No server answers, or it refuses the credentials.
     pub async fn open(&self) -> Result<Connection, OpenError> {
+        if let Some(running) = &self.running
+            && let Some(access) = running.access().await?
+        {
+            return Self::into(&access, running.login(&access)).connect().await;
+        }
+        let mut connected = self.connect().await;
+        if let (Some(_), Err(OpenError::Connect { remedy, .. })) = (&self.running, &mut connected)
+            && remedy.is_empty()
+        {
+            *remedy = NOTHING_UP;
+        }
+        connected
+    }
+
+    /// The way into the super-cluster that is up.
+    fn into(access: &Access, login: &credentials::Login) -> Self {
+        Self {
+            servers: access.servers.iter().filter_map(|url| url.parse().ok()).collect(),
+            auth: match login {
+                credentials::Login::Anonymous => Auth::None,
+                credentials::Login::Password { user, password } => {
+                    Auth::Password { user: Secret::new(user.clone()), password: password.clone() }
+                }
+                credentials::Login::Token(token) => Auth::Token(token.clone()),
+                credentials::Login::Nkey(seed) => Auth::NKey(seed.clone()),
+                credentials::Login::Creds(text) => Auth::Creds(text.clone()),
+            },
+            ca: access.ca.clone(),
+            certificate: access.certificate.clone(),
+            tls_first: access.tls_first,
+            inbox_prefix: None,
+            js_domain: None,
+            js_api_prefix: None,
+            running: None,
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, OpenError> {
         let denied = Denied::default();
         let heard = denied.clone();
         let mut options = self.with_auth(ConnectOptions::new().name(OWN_NAME).retain_servers_order())?;
@@ -317,6 +385,9 @@ fn remedy(error: &async_nats::ConnectError) -> &'static str {
         _ => "",
     }
 }
+
+const NOTHING_UP: &str =
+    "; name a server with --server, or start a super-cluster with `loadgen up --regions lon,ams`";
 
 const CERTIFICATE: &str = "; give the authority of the servers' certificates with --tlsca, and a client certificate, if \
                            they ask for one, with --tlscert and --tlskey";

@@ -61,7 +61,7 @@ pub struct Context {
     pub nsc: String,
 }
 
-/// Why a context is of no help.
+/// Reason why a context is of no help.
 #[derive(Debug, thiserror::Error)]
 pub enum ContextError {
     /// No folder to look in.

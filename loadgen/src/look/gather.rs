@@ -92,7 +92,7 @@ impl Ask for Leafz {
     const NAME: &'static str = "LEAFZ";
 }
 
-/// Why the system account gave no answers.
+/// Reason why the system account gave no answers.
 #[derive(Debug, thiserror::Error)]
 pub enum GatherError {
     /// The user belongs to another account, or the servers have no system account.

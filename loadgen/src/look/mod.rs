@@ -1,9 +1,11 @@
-//! Looking at a super-cluster that runs somewhere: `loadgen servers`, `clusters`, `streams` and `graph`.
+//! Looking at a super-cluster that runs somewhere: `loadgen servers`, `clusters`, `streams` and `graph`. The dashboard shows all
+//! of them at once (`overview`).
 //!
 //! This folder owns the connection of an operator, the requests to the system account, and the tables and drawings made of
 //! the answers. It must not know how a super-cluster is started (`crate::cluster`) or measured. All that it needs is a URL
-//! and credentials, so it works with servers that loadgen never saw. It only reads: it changes nothing in the servers. The one
-//! thing it takes from there is the name of loadgen's own connections, which a measurement does not count.
+//! and credentials, so it works with servers that loadgen never saw. It only reads: it changes nothing in the servers. It takes
+//! two things from elsewhere: the name of loadgen's own connections, which a measurement does not count, and the way into the
+//! super-cluster that is up here (`running`), by the control socket.
 
 pub mod answers;
 pub mod clusters;
@@ -12,7 +14,10 @@ pub mod context;
 pub mod gather;
 pub mod go_duration;
 pub mod graph;
+pub mod jetstream;
 pub mod opts;
+pub mod overview;
+mod running;
 pub mod servers;
 pub mod stream_list;
 pub mod streams;
@@ -39,10 +44,10 @@ use stream_list::{Domains, ListError};
 pub struct LookPlan {
     login: Login,
     view: View,
-    /// How long one request waits for answers.
+    /// Time that one request waits for answers.
     timeout: Duration,
     json: bool,
-    /// How often to look again; `None`: once.
+    /// Interval of the repetitions; `None`: once.
     watch: Option<Duration>,
 }
 
@@ -61,7 +66,7 @@ enum View {
     },
 }
 
-/// Why a look failed.
+/// Reason why a look failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LookError {
     /// No connection.
@@ -113,8 +118,10 @@ impl LookPlan {
     /// # Errors
     /// A login is incomplete, a file of it cannot be read, or `--all-domains` has no system credentials.
     pub fn streams(opts: StreamsOpts) -> Result<Self, PlanError> {
-        let (login, timeout) = (Login::of(&opts.connect)?, opts.connect.timeout());
-        let system = opts.system.login(&login, &|name| std::env::var(name).ok())?.map(Box::new);
+        let (login, timeout) = (Login::of(&opts.connect)?.as_application(), opts.connect.timeout());
+        let named = opts.system.login(&login, &|name| std::env::var(name).ok())?;
+        let running = || login.as_system().filter(|_| opts.all_domains);
+        let system = named.or_else(running).map(Box::new);
         let domains = match (opts.all_domains, &system) {
             (true, None) => return Err(LoginError::NoSystem.into()),
             (true, Some(_)) => Domains::All,

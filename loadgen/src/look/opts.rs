@@ -9,12 +9,17 @@ use super::connect::{Login, LoginError};
 use super::context::Env;
 use crate::secret::Secret;
 
-/// How to reach a super-cluster.
+/// Options of the connection to a super-cluster.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ConnectOpts {
-    /// Connect to the first of these servers that answers [default: NATS_URL, else nats://127.0.0.1:4222]
+    /// Connect to the first of these servers that answers [default: NATS_URL, else the super-cluster that `loadgen up` keeps
+    /// running here, else nats://127.0.0.1:4222]
     #[arg(long, value_delimiter = ',', value_name = "URLS")]
     pub server: Vec<Secret>,
+
+    /// Connect to the super-cluster that `loadgen up` keeps running here under this name [default: the only one that is up]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["server", "user", "creds", "nkey", "context"])]
+    pub deployment: Option<String>,
 
     /// Log in as this user, or with this token if there is no password [default: NATS_USER]
     #[arg(long, value_name = "USER")]
@@ -54,7 +59,7 @@ pub struct ConnectOpts {
 }
 
 impl ConnectOpts {
-    /// How long one request waits for answers.
+    /// Time that one request waits for answers.
     pub fn timeout(&self) -> Duration {
         Duration::from_millis(self.timeout.into())
     }
@@ -71,7 +76,7 @@ pub struct OverviewOpts {
     #[arg(long)]
     pub json: bool,
 
-    /// Look again after each pause of this many seconds
+    /// Repeat the output, with a pause of this many seconds
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS")]
     pub watch: Option<u32>,
 }
@@ -99,7 +104,7 @@ pub struct StreamsOpts {
     #[arg(long)]
     pub json: bool,
 
-    /// Look again after each pause of this many seconds
+    /// Repeat the output, with a pause of this many seconds
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS")]
     pub watch: Option<u32>,
 }
@@ -119,7 +124,7 @@ pub struct SystemOpts {
     #[arg(long, value_name = "FILE", requires = "all_domains", conflicts_with = "system_user")]
     pub system_creds: Option<PathBuf>,
 
-    /// Find the domains with this context of the nats CLI
+    /// Find the domains with this context of the nats CLI, which must be of the system account
     #[arg(long, value_name = "NAME", requires = "all_domains", conflicts_with_all = ["system_user", "system_creds"])]
     pub system_context: Option<String>,
 }
@@ -128,24 +133,36 @@ impl SystemOpts {
     /// The login of the system account; `None` without any of its options.
     ///
     /// # Errors
-    /// A file of it cannot be read.
+    /// The credentials file, or the file of the context, cannot be read.
     pub fn login(&self, user: &Login, env: Env<'_>) -> Result<Option<Login>, LoginError> {
-        if let Some(name) = &self.system_context {
-            let opts = ConnectOpts { context: Some(name.clone()), ..ConnectOpts::default() };
-            return Login::new(&opts, env).map(Some);
-        }
-        if self.system_user.is_none() && self.system_creds.is_none() {
-            return Ok(None);
-        }
         let password = env("NATS_SYSTEM_PASSWORD").map(Secret::new);
         let opts = ConnectOpts {
             user: self.system_user.clone(),
             password: self.system_password.clone().or(password),
             creds: self.system_creds.clone(),
+            context: self.system_context.clone(),
             ..ConnectOpts::default()
         };
-        user.as_other(&opts).map(Some)
+        other_login(user, opts, env)
     }
+}
+
+/// Returns the login of another user on the same servers, or the one of a context; `None`, if the options name neither.
+///
+/// # Errors
+/// The credentials file, or the file of the context, cannot be read.
+pub(crate) fn other_login(
+    user: &Login,
+    opts: ConnectOpts,
+    env: Env<'_>,
+) -> Result<Option<Login>, LoginError> {
+    if opts.context.is_some() {
+        return Login::new(&ConnectOpts { context: opts.context, ..ConnectOpts::default() }, env).map(Some);
+    }
+    if opts.user.is_none() && opts.creds.is_none() {
+        return Ok(None);
+    }
+    user.as_other(&opts).map(Some)
 }
 
 /// Options of `loadgen graph`.
@@ -163,7 +180,7 @@ pub struct GraphOpts {
     #[arg(long)]
     pub json: bool,
 
-    /// Draw again after each pause of this many seconds
+    /// Repeat the drawing, with a pause of this many seconds
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS", requires = "svg")]
     pub watch: Option<u32>,
 }

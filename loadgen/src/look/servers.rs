@@ -9,7 +9,7 @@ use super::answers::{Statsz, Varz};
 use super::gather::{Answered, GatherError, Gathered, System};
 use super::go_duration::uptime;
 use super::table::{add, bytes, count, optional, titled};
-use crate::report::text::table;
+use crate::text_table::table;
 
 /// All servers, by cluster and name.
 #[derive(Clone, Debug, Serialize)]

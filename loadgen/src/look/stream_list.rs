@@ -28,7 +28,7 @@ struct Api {
     prefix: String,
 }
 
-/// Why no stream could be listed.
+/// Reason why no stream could be listed.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
     /// The system account did not say which domains there are.

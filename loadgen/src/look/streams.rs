@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::answers::{Placement, StreamCluster, StreamInfo, StreamSource};
 use super::table::{bytes, optional, titled};
-use crate::report::text::{add, table};
+use crate::text_table::{add, table};
 
 /// The streams of one account, in one or more JetStream domains.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -3,7 +3,7 @@
 use comfy_table::{Cell, CellAlignment, Table};
 
 /// Bytes with the unit that keeps the number below 1024.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     let mut scaled = bytes as f64;
     let mut unit = "B";

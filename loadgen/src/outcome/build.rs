@@ -7,9 +7,10 @@ use super::failovers::{Failover, failovers};
 use super::judge::{disturbances, judge, verdict};
 use super::model::{
     ClientRow, EnvironmentRow, FailoverRow, FaultRow, LedgerRow, MatrixRow, NatsServerRow, PhaseRow, Report,
-    RttRow, RunRow, SeriesRow, ServerRow, VERSION,
+    RequestsRow, RttRow, RunRow, SeriesRow, ServerRow, VERSION,
 };
 use super::sentences::sentences;
+use super::traffic_rows;
 use crate::clients::Outcome;
 use crate::load::requests::Op;
 use crate::play::Recording;
@@ -36,32 +37,41 @@ pub struct Environment {
     pub wall: Duration,
     /// Processors.
     pub cores: usize,
+    /// More facts that readers of the figures should know.
+    pub notes: Vec<String>,
 }
 
 /// Makes the report. All strategies play the same topology and faults.
 pub fn build(played: &[Played<'_>], environment: &Environment) -> Option<Report> {
     let scenario = &played.first()?.strategy.scenario;
     let mut judged = Vec::new();
-    let mut disturbed = Vec::new();
+    let mut all_recordings: Vec<&Recording> = Vec::new();
     let mut runs = Vec::new();
-    let mut notes = Vec::new();
+    let mut unread = Vec::new();
     for Played { strategy, recordings } in played {
         let all: Vec<&Recording> = recordings.iter().collect();
         judged.extend(judge(&strategy.name, &strategy.scenario, &all));
+        all_recordings.extend(all);
         for (repetition, recording) in (0..).zip(recordings) {
             let run = run(&strategy.name, &strategy.scenario, repetition, recording);
-            disturbed.extend(disturbances(recording, run.schedule_lag_p99_ms));
             let lost_sight = recording.messages.iter().filter_map(|it| it.unverified.clone());
-            notes.extend(lost_sight.map(|why| format!("a stream could not be read at the end: {why}")));
+            unread.extend(lost_sight.map(|why| format!("a stream could not be read at the end: {why}")));
             runs.push(run);
         }
     }
-    let (verdict, reasons) = verdict(&judged, &disturbed);
+    let (verdict, reasons) = verdict(&judged, &disturbances(&all_recordings), &unread);
+    let mut notes = environment.notes.clone();
+    notes.extend(unread);
     let topology = &scenario.topology;
     let servers = topology.servers();
     let servers =
         servers.map(|it| ServerRow { name: it.to_string(), region: it.region().to_owned() }).collect();
-    let nats_servers = played.first()?.recordings.first()?.nats_servers.iter();
+    let first = played.first()?.recordings.first()?;
+    let nats_servers = first.nats_servers.iter();
+    let mut wan_limits: Vec<_> = first.wan.limits().iter().map(|limit| (*limit).to_owned()).collect();
+    wan_limits.extend(
+        first.wan_fallback.as_ref().map(|reason| format!("`--wan auto` did not take `netns`: {reason}.")),
+    );
     notes.extend(NOTES.map(str::to_owned));
     Some(Report {
         version: VERSION,
@@ -80,8 +90,9 @@ pub fn build(played: &[Played<'_>], environment: &Environment) -> Option<Report>
                 .collect(),
             os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             cores: environment.cores,
-            wan: "proxy".to_owned(),
-            wan_limits: WAN_LIMITS.map(str::to_owned).to_vec(),
+            wan: first.wan.to_string(),
+            wan_limits,
+            agents: first.agents.clone(),
         },
         regions: topology.regions().to_vec(),
         servers,
@@ -100,19 +111,16 @@ const NOTES: [&str; 2] = [
      request). It does not include the time to notice the fault.",
 ];
 
-const WAN_LIMITS: [&str; 3] = [
-    "TCP proxies emulate the WAN: there is no packet loss and no slow start.",
-    "In silence the kernel still acknowledges, so the time-outs of TCP itself are not exercised.",
-    "The kernel shakes hands at once; the first byte of the server waits for the round trips of the handshake.",
-];
-
 fn distances(scenario: &Scenario) -> Vec<RttRow> {
     let regions = scenario.topology.regions();
     let mut rows = Vec::new();
     for (index, a) in regions.iter().enumerate() {
         for b in &regions[index + 1..] {
-            if let Ok(rtt) = scenario.topology.rtt(a, b) {
-                rows.push(RttRow { a: a.clone(), b: b.clone(), ms: millis(rtt) });
+            let there = scenario.topology.rtt(a, b).ok();
+            // Another one for connections in the other direction, if it differs.
+            let back = scenario.topology.rtt(b, a).ok().filter(|back| Some(*back) != there);
+            for (a, b, rtt) in [(a, b, there), (b, a, back)] {
+                rows.extend(rtt.map(|rtt| RttRow { a: a.clone(), b: b.clone(), ms: millis(rtt) }));
             }
         }
     }
@@ -146,9 +154,12 @@ fn run(strategy: &str, scenario: &Scenario, repetition: u16, recording: &Recordi
         series: series(scenario, recording),
         clients: clients(scenario, recording),
         failovers: failovers(scenario, recording).iter().map(|it| failover(scenario, it)).collect(),
+        requests: requests(scenario, recording),
         matrix: matrix(scenario, recording),
         ledger: ledger(scenario, recording),
-        schedule_lag_p99_ms: schedule_lag(recording),
+        deliveries: traffic_rows::deliveries(scenario, recording),
+        stores: traffic_rows::stores(scenario, recording),
+        schedule_lag_p99_ms: recording.schedule_lag_p99().map(millis),
     }
 }
 
@@ -235,13 +246,37 @@ fn failover(scenario: &Scenario, one: &Failover) -> FailoverRow {
     }
 }
 
+fn requests(scenario: &Scenario, recording: &Recording) -> Vec<RequestsRow> {
+    let mut cells: BTreeMap<(usize, usize, &str), Vec<&Op>> = BTreeMap::new();
+    for client in &recording.clients {
+        for op in &client.ops {
+            if let Some(phase) = recording.phase_at(op.intended) {
+                cells.entry((phase, client.population, &client.region)).or_default().push(op);
+            }
+        }
+    }
+    let row = |((phase, population, region), ops): ((usize, usize, &str), Vec<&Op>)| {
+        let answered = ops.iter().filter(|op| op.outcome == Outcome::Ok);
+        let sample: Sample = answered.map(|op| op.done - op.intended).collect();
+        RequestsRow {
+            phase: scenario.phases[phase].name.clone(),
+            population: scenario.populations[population].name.clone(),
+            region: region.to_owned(),
+            sent: ops.len(),
+            failed: ops.len() - sample.n(),
+            p50_ms: sample.p50_ms(),
+            p99_ms: sample.percentile(0.99).map(millis),
+        }
+    };
+    cells.into_iter().map(row).collect()
+}
+
 fn matrix(scenario: &Scenario, recording: &Recording) -> Vec<MatrixRow> {
     let mut cells: BTreeMap<(usize, &str, &str), Vec<Duration>> = BTreeMap::new();
     for client in &recording.clients {
         for op in client.ops.iter().filter(|op| op.outcome == Outcome::Ok) {
-            let is_in = |(from, to): &(Instant, Instant)| op.intended >= *from && op.intended < *to;
-            let phase = recording.phases.iter().position(is_in);
-            if let (Some(phase), Some(seat)) = (phase, client.seat_at(op.intended)) {
+            if let (Some(phase), Some(seat)) = (recording.phase_at(op.intended), client.seat_at(op.intended))
+            {
                 cells.entry((phase, &client.region, &seat.region)).or_default().push(op.done - op.intended);
             }
         }
@@ -267,7 +302,7 @@ fn ledger(scenario: &Scenario, recording: &Recording) -> Vec<LedgerRow> {
         LedgerRow {
             workload: scenario.workloads[record.workload].name.clone(),
             population: scenario.populations[record.population].name.clone(),
-            stream: record.stream.clone(),
+            stream: record.place.clone(),
             attempted: totals.attempted,
             acknowledged: Some(totals.acknowledged),
             delivered: Some(totals.delivered).filter(|_| seen),
@@ -275,16 +310,11 @@ fn ledger(scenario: &Scenario, recording: &Recording) -> Vec<LedgerRow> {
             lost_middle: if seen { totals.lost_middle } else { 0 },
             lost_suffix: if seen { totals.lost_suffix } else { 0 },
             duplicated: totals.duplicated,
+            redelivered: totals.redelivered,
             reordered: totals.reordered,
             unexpected: totals.unexpected,
             unverified: if seen { 0 } else { totals.lost() },
         }
     };
     recording.messages.iter().map(row).collect()
-}
-
-fn schedule_lag(recording: &Recording) -> Option<f64> {
-    let ops = recording.clients.iter().flat_map(|client| &client.ops);
-    let sample: Sample = ops.map(|op| op.sent.saturating_duration_since(op.intended)).collect();
-    sample.percentile(0.99).map(millis)
 }

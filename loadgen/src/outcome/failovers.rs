@@ -1,5 +1,6 @@
 //! Faults as the clients that they hit lived through them.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::clients::Seat;
@@ -15,15 +16,19 @@ pub(super) struct Failover {
     pub(super) record: usize,
     /// Which of the scenario's faults.
     pub(super) fault: usize,
+    /// The phase that it began in.
+    pub(super) phase: Option<usize>,
+    /// Whether the client was in the nearest healthy region at the end of the fault.
+    pub(super) landed_nearest: bool,
     /// Index of the client's population.
     pub(super) population: usize,
-    /// Where the client is.
+    /// Region of the client.
     pub(super) region: String,
     /// Its number.
     pub(super) client: u32,
-    /// Where it was connected.
+    /// Region of its server.
     pub(super) from: Seat,
-    /// Where it was connected at the end of the fault.
+    /// Region of its server at the end of the fault.
     pub(super) to: Option<Seat>,
     /// From the fault to the first answer; `None`: no answer while the fault lasted.
     pub(super) total: Option<Duration>,
@@ -65,9 +70,13 @@ fn one(
         let rtt = scenario.topology.rtt(&client.region, &to.region).ok()?;
         Some(rtt * round_trips(scenario, client))
     });
+    let healthy = healthy(scenario, recording, fault.at);
+    let nearest = nearest(scenario, &client.region, &healthy);
     Failover {
         record,
         fault: fault.fault,
+        phase: recording.phase_at(fault.at),
+        landed_nearest: to.as_ref().is_some_and(|to| nearest == Some(to.region.as_str())),
         population: client.population,
         region: client.region.clone(),
         client: client.number,
@@ -79,13 +88,30 @@ fn one(
     }
 }
 
+/// Regions with a server that no fault has taken away.
+pub(super) fn healthy<'a>(scenario: &'a Scenario, recording: &Recording, at: Instant) -> Vec<&'a str> {
+    let active = recording.faults.iter().filter(|it| it.at <= at && it.until.is_none_or(|until| until > at));
+    let hit: BTreeSet<&String> = active.flat_map(|fault| &fault.hit).collect();
+    let regions = scenario.topology.regions().iter();
+    let is_up = |region: &&String| {
+        scenario.topology.servers_of(region).any(|server| !hit.contains(&server.to_string()))
+    };
+    regions.filter(is_up).map(String::as_str).collect()
+}
+
+/// The one of these regions that is nearest to a client.
+pub(super) fn nearest<'a>(scenario: &Scenario, from: &str, regions: &[&'a str]) -> Option<&'a str> {
+    let rtt = |region: &&str| scenario.topology.rtt(from, region).unwrap_or(Duration::MAX);
+    regions.iter().copied().min_by_key(rtt)
+}
+
 /// A fault that is over at once leaves clients the rest of the play.
 fn window_end(scenario: &Scenario, recording: &Recording, fault: &FaultRecord) -> Instant {
     let momentary = scenario.faults[fault.fault].kind.is_momentary();
     fault.until.filter(|_| !momentary).unwrap_or(recording.end)
 }
 
-/// Whether servers announce their end: then nothing is taken away, and the longest wait tells what clients felt.
+/// Returns whether servers announce their end: then nothing is taken away, and the longest wait tells what clients felt.
 pub(super) fn is_announced(scenario: &Scenario, fault: usize) -> bool {
     let fault = &scenario.faults[fault];
     let rolls_gently = fault.options.by.unwrap_or_default() == ReplaceBy::LameDuck;

@@ -3,21 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::failovers::failovers;
+use super::failovers::{failovers, healthy, nearest};
+use super::traffic::is_time;
 use crate::clients::{Outcome, Seat};
 use crate::load::requests::Op;
-use crate::play::{ClientRecord, MessagesRecord, Recording};
+use crate::play::{ClientRecord, Observer, Recording};
 use crate::record::stats::{Sample, millis};
-use crate::scenario::{Scenario, Threshold};
+use crate::scenario::{Scenario, Threshold, WorkloadKind};
 
 /// The value of a threshold's metric; `None`, if there is nothing to measure it by.
 pub(super) fn value(scenario: &Scenario, recordings: &[&Recording], threshold: &Threshold) -> Option<f64> {
     let figures = Figures { scenario, recordings, labels: &threshold.labels };
     let (group, statistic) = threshold.metric.name.split_once('.').unwrap_or((threshold.metric.name, ""));
     match group {
+        "connect" => {
+            let times: Sample = figures.clients().map(|(_, client)| client.connect_took).collect();
+            statistic_of(&times, statistic)
+        }
         "failover" => figures.failover(statistic),
         "requests" => figures.requests(statistic),
-        "latency" => statistic_of(&figures.latencies(|client| &client.ops), statistic),
+        "latency" => statistic_of(&figures.response_times(), statistic),
         "js" if statistic.starts_with('p') => {
             statistic_of(&figures.latencies(|client| &client.publishes), statistic)
         }
@@ -25,14 +30,18 @@ pub(super) fn value(scenario: &Scenario, recordings: &[&Recording], threshold: &
         "nearest_share" => figures.share_of_time(|client, stay| stay.is_nearest(client)),
         "offline_share" => figures.share_of_time(|_, stay| stay.seat.is_none()),
         "herd" => figures.herd_peak(),
-        "js" => figures.messages(statistic),
+        "js" => figures.counts(Observer::Stream, statistic),
+        "messages" if is_time(statistic) => figures.deliveries(statistic),
+        "messages" => figures.counts(Observer::Receiver, statistic),
+        "kv" => figures.stores(WorkloadKind::Kv, statistic),
+        "object" => figures.stores(WorkloadKind::Object, statistic),
         _ => None,
     }
 }
 
-struct Figures<'a> {
-    scenario: &'a Scenario,
-    recordings: &'a [&'a Recording],
+pub(super) struct Figures<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) recordings: &'a [&'a Recording],
     labels: &'a BTreeMap<String, String>,
 }
 
@@ -46,14 +55,13 @@ struct Stay<'a> {
 
 impl Stay<'_> {
     fn is_nearest(&self, client: &ClientRecord) -> bool {
-        let rtt = |region: &&str| self.scenario.topology.rtt(&client.region, region).unwrap_or(Duration::MAX);
-        let nearest = self.healthy.iter().copied().min_by_key(rtt);
+        let nearest = nearest(self.scenario, &client.region, self.healthy);
         self.seat.is_some_and(|seat| nearest == Some(seat.region.as_str()))
     }
 }
 
 impl Figures<'_> {
-    fn says(&self, label: &str, value: &str) -> bool {
+    pub(super) fn says(&self, label: &str, value: &str) -> bool {
         self.labels.get(label).is_none_or(|wanted| wanted == value)
     }
 
@@ -87,16 +95,23 @@ impl Figures<'_> {
     }
 
     fn failover(&self, statistic: &str) -> Option<f64> {
-        let pairs = self.recordings.iter().flat_map(|recording| failovers(self.scenario, recording));
+        let of = |recording: &&Recording| failovers(self.scenario, recording);
+        let pairs = self.recordings.iter().flat_map(of);
         let pairs: Vec<_> = pairs
             .filter(|pair| {
+                let phase = pair.phase.map(|phase| self.scenario.phases[phase].name.as_str());
                 self.says("population", &self.scenario.populations[pair.population].name)
                     && self.says("region", &pair.region)
                     && self.says("fault", self.scenario.faults[pair.fault].kind.as_str())
+                    && self.says("phase", phase.unwrap_or_default())
             })
             .collect();
         match statistic {
             "hit" => Some(pairs.len() as f64),
+            "nearest_share" if !pairs.is_empty() => {
+                let nearest = pairs.iter().filter(|pair| pair.landed_nearest).count();
+                Some(nearest as f64 / pairs.len() as f64)
+            }
             _ if pairs.is_empty() => None,
             "missed" => Some(pairs.iter().filter(|pair| pair.total.is_none()).count() as f64),
             _ => {
@@ -115,18 +130,37 @@ impl Figures<'_> {
         })
     }
 
+    /// The requests of a client that the label `workload` chooses.
+    fn requests_of<'s>(&'s self, client: &'s ClientRecord) -> impl Iterator<Item = &'s Op> {
+        let is_chosen = |workload: usize| self.says("workload", &self.scenario.workloads[workload].name);
+        client.requests().filter(move |(workload, _)| is_chosen(*workload)).map(|(_, op)| op)
+    }
+
+    fn sent(&self) -> impl Iterator<Item = &Op> {
+        self.clients().flat_map(|(recording, client)| {
+            let (from, to) = self.window(recording);
+            self.requests_of(client).filter(move |op| op.intended >= from && op.intended < to)
+        })
+    }
+
+    fn response_times(&self) -> Sample {
+        let answered = self.sent().filter(|op| op.outcome == Outcome::Ok);
+        answered.map(|op| op.done - op.intended).collect()
+    }
+
     /// A request counts where it was due, and its failure where the client noticed it: a fault may take what was on its way.
     fn requests(&self, statistic: &str) -> Option<f64> {
-        let sent = self.ops(|client| &client.ops).count();
+        let sent = self.sent().count();
         let ends = self.clients().flat_map(|(recording, client)| {
             let (from, to) = self.window(recording);
             let is_last = to >= recording.phases.last().map_or(recording.end, |(_, end)| *end);
-            client.ops.iter().filter(move |op| op.done >= from && (op.done < to || is_last))
+            self.requests_of(client).filter(move |op| op.done >= from && (op.done < to || is_last))
         });
         let failed = ends.filter(|op| op.outcome != Outcome::Ok).count();
         match statistic {
+            // No request of clients that are there at another time is a measurement, too.
+            "sent" if self.clients().next().is_some() => Some(sent as f64),
             _ if sent == 0 => None,
-            "sent" => Some(sent as f64),
             "failed" => Some(failed as f64),
             _ => Some(failed as f64 / sent as f64),
         }
@@ -187,34 +221,6 @@ impl Figures<'_> {
         }
         worst
     }
-
-    fn messages(&self, statistic: &str) -> Option<f64> {
-        let mut sum: Option<u64> = None;
-        for recording in self.recordings {
-            // Several streams may have to have the same messages: publishes count once.
-            let mut counted = BTreeSet::new();
-            for record in recording.messages.iter().filter(|record| self.is_chosen(record)) {
-                let totals = &record.totals;
-                let is_first = counted.insert((record.workload, record.population));
-                let unseen = record.unverified.is_some();
-                let value = match statistic {
-                    "acknowledged" if is_first => totals.acknowledged,
-                    "failed" if is_first => totals.attempted - totals.acknowledged,
-                    "lost" | "duplicated" if unseen => return None,
-                    "lost" => totals.lost(),
-                    "duplicated" => totals.duplicated,
-                    _ => 0,
-                };
-                sum = Some(sum.unwrap_or(0) + value);
-            }
-        }
-        sum.map(|sum| sum as f64)
-    }
-
-    fn is_chosen(&self, record: &MessagesRecord) -> bool {
-        self.says("population", &self.scenario.populations[record.population].name)
-            && self.says("workload", &self.scenario.workloads[record.workload].name)
-    }
 }
 
 /// When a client came to a server that it was not at before. Its first one does not count.
@@ -240,17 +246,6 @@ fn spans<'a>(
     cuts.sort_unstable();
     let parts = cuts.windows(2).filter(|pair| pair[0] < pair[1]);
     parts.map(|pair| (pair[0], pair[1], healthy(scenario, recording, pair[0]))).collect()
-}
-
-/// Regions with a server that no fault has taken away.
-fn healthy<'a>(scenario: &'a Scenario, recording: &Recording, at: Instant) -> Vec<&'a str> {
-    let active = recording.faults.iter().filter(|it| it.at <= at && it.until.is_none_or(|until| until > at));
-    let hit: BTreeSet<&String> = active.flat_map(|fault| &fault.hit).collect();
-    let regions = scenario.topology.regions().iter();
-    let is_up = |region: &&String| {
-        scenario.topology.servers_of(region).any(|server| !hit.contains(&server.to_string()))
-    };
-    regions.filter(is_up).map(String::as_str).collect()
 }
 
 fn most_within_a_second(times: &[Instant]) -> usize {

@@ -1,8 +1,8 @@
 //! The report as JUnit XML: each threshold is a test case.
 
 use super::model::Report;
+use super::model::Verdict;
 use crate::markup::escape;
-use crate::report::model::Verdict;
 
 /// A test suite named after the scenario.
 pub fn to_junit(report: &Report) -> String {

@@ -3,10 +3,41 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::report::model::Verdict;
-
 /// The version of the format.
 pub const VERSION: u32 = 3;
+
+/// The outcome of a run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, schemars::JsonSchema, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Verdict {
+    /// Every bound holds.
+    Pass,
+    /// One does not.
+    Fail,
+    /// The generator or the emulation was the problem.
+    Inconclusive,
+}
+
+impl Verdict {
+    /// The exit code (99 as k6 does).
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Fail => 99,
+            Self::Inconclusive => 98,
+        }
+    }
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Pass => "PASS",
+            Self::Fail => "FAIL",
+            Self::Inconclusive => "INCONCLUSIVE",
+        })
+    }
+}
 
 /// A scenario that was played. Times are seconds since the start of a run, unless the name says otherwise; `null` means that
 /// it was not measured.
@@ -18,37 +49,37 @@ pub struct Report {
     pub scenario: String,
     /// Its title.
     pub title: String,
-    /// What it shows.
+    /// Its purpose.
     pub description: Option<String>,
     /// The outcome.
     pub verdict: Verdict,
-    /// Why it is not PASS.
+    /// Reasons why the verdict is not PASS.
     pub reasons: Vec<String>,
-    /// Repeats the random choices.
+    /// Seed that repeats the random choices.
     pub seed: u64,
-    /// RFC 3339.
+    /// Time of the start, as RFC 3339 says.
     pub started_at: String,
-    /// Of everything.
+    /// Duration of the whole run, in seconds.
     pub wall_s: f64,
-    /// Where it ran.
+    /// Machine and versions.
     pub environment: EnvironmentRow,
     /// Regions, in the topology's order.
     pub regions: Vec<String>,
-    /// Servers.
+    /// Servers of the super-cluster.
     pub servers: Vec<ServerRow>,
-    /// Distances.
+    /// Round-trip times between regions.
     pub rtt_ms: Vec<RttRow>,
-    /// One for each fault and population.
+    /// Summary: one sentence for each fault and population.
     pub sentences: Vec<String>,
-    /// What must hold.
+    /// Conditions that must hold.
     pub thresholds: Vec<ThresholdRow>,
-    /// What the figures do not say.
+    /// Remarks that explain the figures.
     pub notes: Vec<String>,
-    /// One for each strategy and repetition.
+    /// Plays: one for each strategy and repetition.
     pub runs: Vec<RunRow>,
 }
 
-/// Where a scenario ran.
+/// Machine and versions of a run.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct EnvironmentRow {
     /// Version of loadgen.
@@ -57,20 +88,23 @@ pub struct EnvironmentRow {
     pub nats_servers: Vec<NatsServerRow>,
     /// Operating system.
     pub os: String,
-    /// Processors.
+    /// Number of processors.
     pub cores: usize,
     /// The emulation of the WAN.
     pub wan: String,
-    /// What it cannot show.
+    /// Effects that this emulation cannot show.
     pub wan_limits: Vec<String>,
+    /// A line about each agent that played clients; none, if loadgen itself did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<String>,
 }
 
 /// A version of nats-server.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct NatsServerRow {
     /// The version.
     pub version: String,
-    /// How many servers ran it at the start.
+    /// Number of servers that ran it at the start.
     pub servers: usize,
 }
 
@@ -88,7 +122,7 @@ pub struct ServerRow {
 pub struct RttRow {
     /// A region.
     pub a: String,
-    /// Another one.
+    /// The other region.
     pub b: String,
     /// Round-trip time.
     pub ms: f64,
@@ -99,7 +133,7 @@ pub struct RttRow {
 pub struct ThresholdRow {
     /// As it was written, after the name of the strategy.
     pub text: String,
-    /// With its unit.
+    /// Measured value with its unit.
     pub measured: Option<String>,
     /// Whether it holds; `None`: nothing was measured.
     pub holds: Option<bool>,
@@ -110,27 +144,35 @@ pub struct ThresholdRow {
 pub struct RunRow {
     /// Name of the strategy; empty, if there is none.
     pub strategy: String,
-    /// Which repetition, from 0.
+    /// Number of the repetition, from 0.
     pub repetition: u16,
-    /// From the first phase to the last undo.
+    /// Time from the first phase until the last fault is undone.
     pub duration_s: f64,
     /// Parts of the timeline.
     pub phases: Vec<PhaseRow>,
-    /// What broke.
+    /// Faults of the run.
     pub faults: Vec<FaultRow>,
     /// Width of a slot of the series.
     pub step_s: f64,
     /// Requests over time.
     pub series: Vec<SeriesRow>,
-    /// Where each client was.
+    /// Region of each client over time.
     pub clients: Vec<ClientRow>,
     /// Clients that were hit.
     pub failovers: Vec<FailoverRow>,
+    /// Requests of each population in each region, by phase.
+    pub requests: Vec<RequestsRow>,
     /// Response times from region to region.
     pub matrix: Vec<MatrixRow>,
     /// Numbered messages.
     pub ledger: Vec<LedgerRow>,
-    /// How late requests were sent.
+    /// Times that messages took to their receivers.
+    #[serde(default)]
+    pub deliveries: Vec<DeliveryRow>,
+    /// Puts and gets.
+    #[serde(default)]
+    pub stores: Vec<StoreRow>,
+    /// 99th percentile of the delay between the planned and the real start of a request.
     pub schedule_lag_p99_ms: Option<f64>,
 }
 
@@ -139,7 +181,7 @@ pub struct RunRow {
 pub struct PhaseRow {
     /// Its name.
     pub name: String,
-    /// Its begin.
+    /// Its beginning.
     pub from_s: f64,
     /// Its end.
     pub to_s: f64,
@@ -152,9 +194,9 @@ pub struct FaultRow {
     pub id: usize,
     /// As a one-liner.
     pub text: String,
-    /// When it was in force.
+    /// Time at which it took effect.
     pub from_s: f64,
-    /// When it was undone.
+    /// Time at which it was undone.
     pub to_s: Option<f64>,
 }
 
@@ -163,7 +205,7 @@ pub struct FaultRow {
 pub struct SeriesRow {
     /// The population.
     pub population: String,
-    /// Where the clients are.
+    /// Region of the clients.
     pub region: String,
     /// Answered requests.
     pub ok: Vec<u32>,
@@ -182,7 +224,7 @@ pub struct SeriesRow {
 pub struct ClientRow {
     /// Its population.
     pub population: String,
-    /// Where it is.
+    /// Its region.
     pub region: String,
     /// Its number.
     pub number: u32,
@@ -190,14 +232,14 @@ pub struct ClientRow {
     pub states: Vec<(f64, Option<String>)>,
 }
 
-/// A (fault, client) pair.
+/// A client that a fault hit.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct FailoverRow {
     /// Number of the fault.
     pub fault: usize,
     /// The population.
     pub population: String,
-    /// Where the client is.
+    /// Region of the client.
     pub region: String,
     /// Its number.
     pub client: u32,
@@ -205,18 +247,37 @@ pub struct FailoverRow {
     pub from: String,
     /// Its server at the end of the fault.
     pub to: Option<String>,
-    /// From the fault to the first answer.
+    /// Time from the fault to the first answer.
     pub total_ms: Option<f64>,
-    /// Until the client suspected something.
+    /// Time until the client suspected its connection.
     pub detection_ms: Option<f64>,
-    /// Until it dialled.
+    /// Time from then until the client dialled another server.
     pub selection_ms: Option<f64>,
-    /// Until the connection was open.
+    /// Time from then until the connection was open.
     pub reconnect_ms: Option<f64>,
-    /// Until the first answer.
+    /// Time from then until the first answer.
     pub resume_ms: Option<f64>,
-    /// The round trips that nobody can save.
+    /// Time of the network round trips that no client can avoid.
     pub limit_ms: Option<f64>,
+}
+
+/// Requests of a population in a region during a phase. A request counts where it was due.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+pub struct RequestsRow {
+    /// The phase.
+    pub phase: String,
+    /// The population.
+    pub population: String,
+    /// Region of the clients.
+    pub region: String,
+    /// Number of requests that were sent.
+    pub sent: usize,
+    /// Number of requests that failed or got no answer.
+    pub failed: usize,
+    /// Median response time of the answered requests.
+    pub p50_ms: Option<f64>,
+    /// 99th percentile.
+    pub p99_ms: Option<f64>,
 }
 
 /// Response times between two regions.
@@ -224,16 +285,64 @@ pub struct FailoverRow {
 pub struct MatrixRow {
     /// The phase.
     pub phase: String,
-    /// Where the clients are.
+    /// Region of the clients.
     pub from: String,
-    /// Where they were connected.
+    /// Region of the servers that they used.
     pub to: String,
-    /// How many requests.
+    /// Number of requests.
     pub n: usize,
     /// Median.
     pub p50_ms: Option<f64>,
     /// 99th percentile.
     pub p99_ms: Option<f64>,
+}
+
+/// Times that messages took to a receiver, from the time when they were due.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+pub struct DeliveryRow {
+    /// The workload.
+    pub workload: String,
+    /// The population.
+    pub population: String,
+    /// Region of the receiver.
+    pub region: String,
+    /// First deliveries.
+    pub n: u64,
+    /// Median.
+    pub p50_ms: Option<f64>,
+    /// 99th percentile.
+    pub p99_ms: Option<f64>,
+    /// The longest.
+    pub max_ms: Option<f64>,
+}
+
+/// Puts and gets of clients in one region.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+pub struct StoreRow {
+    /// The workload.
+    pub workload: String,
+    /// The population.
+    pub population: String,
+    /// Region of the clients.
+    pub region: String,
+    /// Puts that began.
+    pub puts: u64,
+    /// Gets that began.
+    pub gets: u64,
+    /// Puts and gets that failed.
+    pub failed: u64,
+    /// Gets of a value that is older than an acknowledged one.
+    pub stale: u64,
+    /// Gets of other bytes than were written.
+    pub corrupt: u64,
+    /// Median of puts.
+    pub put_p50_ms: Option<f64>,
+    /// 99th percentile of puts.
+    pub put_p99_ms: Option<f64>,
+    /// Median of gets.
+    pub get_p50_ms: Option<f64>,
+    /// 99th percentile of gets.
+    pub get_p99_ms: Option<f64>,
 }
 
 /// Numbered messages of a workload and a population.
@@ -243,7 +352,7 @@ pub struct LedgerRow {
     pub workload: String,
     /// The population.
     pub population: String,
-    /// The stream that was read in the end.
+    /// The stream that was read in the end, or the receiver, such as `subscriber lon`.
     pub stream: String,
     /// Published, or tried to.
     pub attempted: u64,
@@ -259,6 +368,9 @@ pub struct LedgerRow {
     pub lost_suffix: u64,
     /// Found more than once.
     pub duplicated: u64,
+    /// Delivered more than once, with JetStream's mark of a redelivery. Not in `duplicated`.
+    #[serde(default)]
+    pub redelivered: u64,
     /// Found after a later one.
     pub reordered: u64,
     /// Never published.

@@ -7,9 +7,9 @@ use super::build::Played;
 use super::failovers::{Failover, failovers, is_announced};
 use super::figures::arrivals;
 use crate::clients::Outcome;
-use crate::play::Recording;
+use crate::play::{ClientRecord, Recording};
 use crate::record::stats::Sample;
-use crate::scenario::{Scenario, TimedFault};
+use crate::scenario::{ALL_RESOLVERS, Scenario, TargetKind, TimedFault};
 
 /// All sentences, fault by fault.
 pub(super) fn sentences(played: &[Played<'_>]) -> Vec<String> {
@@ -55,14 +55,27 @@ fn event(fault: &TimedFault) -> String {
         Kind::Latency => "farther away",
         Kind::Jitter => "with jitter",
         Kind::Bandwidth => "with less bandwidth",
+        Kind::Loss => "losing packets",
+        Kind::Revoke => "revoked",
+        Kind::ConnectionLimit => "full",
+        Kind::ExpireCertificate => "with an expired certificate",
         Kind::StepDown => "stepping down",
         Kind::Churn => "with churn",
         Kind::MassReconnect => "reconnecting",
         Kind::Replace => "replaced",
+        Kind::SlowConsumer => "with slow receivers",
+        Kind::DnsFail => "failing",
+        Kind::DnsSlow => "slow",
+        Kind::DnsSilent => "silent",
+        Kind::DnsStale => "with old records",
     };
-    let targets = fault.targets.join(" and ");
+    let mut targets = fault.targets.join(" and ");
+    if fault.kind.target() == TargetKind::Resolvers {
+        targets = if targets == ALL_RESOLVERS { "DNS".to_owned() } else { format!("DNS of {targets}") };
+    }
     match fault.options.servers {
-        Some(servers) => format!("{servers} of {targets} {what}"),
+        Some(1) => format!("one server of {targets} {what}"),
+        Some(servers) => format!("{servers} servers of {targets} {what}"),
         None => format!("{targets} {what}"),
     }
 }
@@ -72,10 +85,12 @@ fn one(scenario: &Scenario, fault: &TimedFault, number: usize, pairs: &[&Failove
     let lasts = fault.until.unwrap_or_else(|| scenario.duration()).saturating_sub(fault.at);
     let (back, all) = (sample.n(), pairs.len());
     let (Some(p50), Some(p90)) = (sample.percentile(0.5), sample.percentile(0.9)) else {
-        return format!("0 of {all} clients had an answer within {}", time(lasts));
+        return format!("0 of {} had an answer within {}", clients(all), time(lasts));
     };
+    // Of one client there is nothing else to say.
+    let p90 = if back == 1 { String::new() } else { format!(" (p90 {})", time(p90)) };
     if is_announced(scenario, number) {
-        return format!("the longest wait of {back} clients was {} (p90 {})", time(p50), time(p90));
+        return format!("the longest wait of {} was {}{p90}", clients(back), time(p50));
     }
     let mut landed: BTreeMap<&str, usize> = BTreeMap::new();
     for seat in pairs.iter().filter(|pair| pair.total.is_some()).filter_map(|pair| pair.to.as_ref()) {
@@ -91,7 +106,7 @@ fn one(scenario: &Scenario, fault: &TimedFault, number: usize, pairs: &[&Failove
             format!(" ({})", list.join(", "))
         }
     };
-    format!("{back} of {all} clients had an answer{where_to} after {} (p90 {})", time(p50), time(p90))
+    format!("{back} of {} had an answer{where_to} after {}{p90}", clients(all), time(p50))
 }
 
 /// Clients that the fault did not cut off from their servers.
@@ -101,7 +116,11 @@ fn spared(recordings: &[Recording], number: usize, population: usize) -> Option<
         let parts = recording.faults.iter().filter(|fault| fault.fault == number);
         let parts: Vec<_> = parts.map(|fault| (fault.at, fault.until.unwrap_or(recording.end))).collect();
         let within = |at: Instant| parts.iter().any(|(from, until)| at >= *from && at < *until);
-        for client in recording.clients.iter().filter(|client| client.population == population) {
+        let is_there = |client: &&ClientRecord| {
+            let meets = |(from, until): &(Instant, Instant)| client.joined < *until && client.left > *from;
+            client.population == population && parts.iter().any(meets)
+        };
+        for client in recording.clients.iter().filter(is_there) {
             clients += 1;
             let ops: Vec<_> = client.ops.iter().filter(|op| within(op.intended)).collect();
             sent += ops.len();
@@ -109,7 +128,12 @@ fn spared(recordings: &[Recording], number: usize, population: usize) -> Option<
             moved += usize::from(arrivals(client).any(|(at, _)| within(at)));
         }
     }
-    (sent > 0).then(|| format!("{failed} of {sent} requests failed, {moved} of {clients} clients moved"))
+    (sent > 0)
+        .then(|| format!("{failed} of {sent} requests failed, {moved} of {} moved", self::clients(clients)))
+}
+
+fn clients(count: usize) -> String {
+    if count == 1 { "1 client".to_owned() } else { format!("{count} clients") }
 }
 
 /// Milliseconds below a second, else seconds.

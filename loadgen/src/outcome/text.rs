@@ -2,7 +2,7 @@
 
 use comfy_table::{Table, presets};
 
-use super::model::{Report, RunRow};
+use super::model::{Report, RunRow, ThresholdRow};
 use crate::record::stats::Sample;
 
 /// Verdict, reasons, a sentence for each fault, and the thresholds.
@@ -15,24 +15,39 @@ pub fn to_text(report: &Report) -> String {
     }
     if !report.thresholds.is_empty() {
         lines.push(String::new());
-        let rows = report.thresholds.iter().map(|row| {
-            let holds = match row.holds {
-                Some(true) => "holds",
-                Some(false) => "FAILS",
-                None => "unknown",
-            };
-            vec![holds.to_owned(), row.text.clone(), row.measured.clone().unwrap_or_else(|| "-".into())]
+        let holds = report.thresholds.iter().filter(|row| row.holds == Some(true)).count();
+        lines.push(match report.thresholds.len() {
+            1 if holds == 1 => "the threshold holds".to_owned(),
+            all if holds == all => format!("all {all} thresholds hold"),
+            all => format!("{holds} of {all} thresholds hold"),
         });
-        lines.push(table(&["", "threshold", "measured"], rows));
+        let others: Vec<_> = report.thresholds.iter().filter(|row| row.holds != Some(true)).collect();
+        if !others.is_empty() {
+            lines.push(thresholds(&others));
+        }
     }
-    lines.push(String::new());
     lines.push(format!("seed {}, {:.0} s", report.seed, report.wall_s));
     lines.join("\n")
 }
 
-/// The tables behind it: failovers, requests by phase, messages.
+fn thresholds(rows: &[&ThresholdRow]) -> String {
+    let row = |row: &&ThresholdRow| {
+        let holds = match row.holds {
+            Some(true) => "holds",
+            Some(false) => "FAILS",
+            None => "unknown",
+        };
+        vec![holds.to_owned(), row.text.clone(), row.measured.clone().unwrap_or_else(|| "-".into())]
+    };
+    table(&["", "threshold", "measured"], rows.iter().map(row))
+}
+
+/// The tables behind it: thresholds, failovers, requests by phase, messages.
 pub fn to_details(report: &Report) -> String {
     let mut parts = Vec::new();
+    if !report.thresholds.is_empty() {
+        parts.push(thresholds(&report.thresholds.iter().collect::<Vec<_>>()));
+    }
     for run in &report.runs {
         let name = match (run.strategy.as_str(), report.runs.len()) {
             ("", 1) => String::new(),
@@ -46,6 +61,12 @@ pub fn to_details(report: &Report) -> String {
         if !run.ledger.is_empty() {
             parts.push(ledger(run));
         }
+        if !run.deliveries.is_empty() {
+            parts.push(deliveries(run));
+        }
+        if !run.stores.is_empty() {
+            parts.push(stores(run));
+        }
     }
     parts.extend(report.notes.iter().map(|note| wrap(note, "").join("\n")));
     parts.join("\n\n")
@@ -56,7 +77,6 @@ fn failovers(run: &RunRow) -> String {
         run.failovers.iter().map(|it| (it.fault, it.population.as_str(), it.region.as_str())).collect();
     groups.sort_unstable();
     groups.dedup();
-    let ms = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
     let rows = groups.into_iter().map(|(fault, population, region)| {
         let of = run.failovers.iter();
         let of: Vec<_> =
@@ -79,7 +99,6 @@ fn failovers(run: &RunRow) -> String {
 }
 
 fn matrix(run: &RunRow) -> String {
-    let ms = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
     let rows = run.matrix.iter().map(|row| {
         vec![
             row.phase.clone(),
@@ -105,12 +124,63 @@ fn ledger(run: &RunRow) -> String {
             number(row.delivered),
             (row.lost_prefix + row.lost_middle + row.lost_suffix).to_string(),
             row.duplicated.to_string(),
+            row.redelivered.to_string(),
         ]
     });
     table(
-        &["workload", "clients", "stream", "attempted", "acknowledged", "found", "lost", "duplicated"],
+        &[
+            "workload",
+            "clients",
+            "seen by",
+            "attempted",
+            "acknowledged",
+            "found",
+            "lost",
+            "duplicated",
+            "redelivered",
+        ],
         rows,
     )
+}
+
+fn deliveries(run: &RunRow) -> String {
+    let rows = run.deliveries.iter().map(|row| {
+        vec![
+            row.workload.clone(),
+            row.population.clone(),
+            row.region.clone(),
+            row.n.to_string(),
+            ms(row.p50_ms),
+            ms(row.p99_ms),
+            ms(row.max_ms),
+        ]
+    });
+    table(&["workload", "clients", "receiver in", "delivered", "p50 ms", "p99 ms", "max ms"], rows)
+}
+
+fn stores(run: &RunRow) -> String {
+    let rows = run.stores.iter().map(|row| {
+        vec![
+            row.workload.clone(),
+            row.population.clone(),
+            row.region.clone(),
+            row.puts.to_string(),
+            row.gets.to_string(),
+            row.failed.to_string(),
+            row.stale.to_string(),
+            row.corrupt.to_string(),
+            format!("{} / {}", ms(row.put_p50_ms), ms(row.put_p99_ms)),
+            format!("{} / {}", ms(row.get_p50_ms), ms(row.get_p99_ms)),
+        ]
+    });
+    let header = ["workload", "clients", "in", "puts", "gets", "failed", "stale", "corrupt"];
+    let times = ["put p50 / p99 ms", "get p50 / p99 ms"];
+    table(&[&header[..], &times[..]].concat(), rows)
+}
+
+/// Milliseconds, or a dash.
+fn ms(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"))
 }
 
 fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {

@@ -1,40 +1,61 @@
 //! Plays scenarios on a real super-cluster: clients, workloads and faults by the timeline.
 //!
-//! Owns the clients of a play (`crowd`, `member`), what breaks (`inject`, `links`, `schedule`), the streams (`streams`), the
-//! responders (`responders`) and what was seen (`recording`). Must not judge: `outcome` makes figures and the verdict from a recording.
+//! Owns the order of a play. Rooms, each of which knows only those before it: `counts` (what became of messages), `workload` (the
+//! traffic), `population` (the clients), `agent` (who plays them by orders), `faults` (what breaks); beside them, how clients log in
+//! (`users`), reach servers (`routes`) and connect (`dialer`), and what was seen (`phases`, `recording`). Must not judge: `outcome`
+//! makes figures and the verdict from a recording.
 
-mod crowd;
-mod inject;
-mod links;
-mod member;
+mod agent;
+mod counts;
+mod dialer;
+mod faults;
+mod phases;
+mod population;
 mod recording;
-mod responders;
-mod schedule;
-mod streams;
+mod routes;
+mod users;
+mod workload;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use recording::{ClientRecord, FaultRecord, MessagesRecord, Recording};
+use tokio::time::{sleep, sleep_until};
+
+use nats_geo::ServerUrlError;
+
+pub use recording::{
+    ClientRecord, DeliveriesRecord, FaultRecord, MessagesRecord, Observer, Recording, StoreRecord,
+};
 
 use crate::clients::{Access, ConnectError};
 use crate::clock;
 use crate::cluster::faults::FaultError;
 use crate::cluster::{
-    CheckLeaksError, LoginError, MoveLeaderError, StartError, StartOptions, StepDownError, SuperCluster,
-    UnknownNameError,
+    CheckLeaksError, CopyLogsError, LoginError, MadeFiles, MoveLeaderError, StartError, StartOptions,
+    StepDownError, SuperCluster, UnknownNameError,
 };
 use crate::machine::ProcessorTime;
+use crate::name_server::{NameServerError, NameServers};
+use crate::ops::ChannelError;
 use crate::progress::Progress;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, WorkloadKind};
 use crate::topology::credentials::KeyError;
+use crate::wan::Backend;
 
-use crowd::Crowd;
-use inject::Injector;
-use responders::Responders;
-use schedule::{Action, schedule};
-pub use streams::Sabotage;
-use streams::Streams;
+use agent::orders::Order;
+use agent::{Agents, Timebase};
+pub use agent::{Controller, serve};
+use dialer::Dialer;
+use faults::inject::Injector;
+use faults::schedule::{Action, schedule};
+use phases::Phases;
+use routes::Routes;
+use workload::objects;
+use workload::receivers::Receivers;
+use workload::responders::Responders;
+pub use workload::streams::Sabotage;
+use workload::streams::Streams;
 
 /// Why a scenario could not be played.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +86,15 @@ pub enum PlayError {
     /// The monitoring endpoints do not answer.
     #[error(transparent)]
     Leaks(#[from] CheckLeaksError),
+    /// A resolver does not start.
+    #[error(transparent)]
+    NameServer(#[from] NameServerError),
+    /// The name of the servers cannot be looked up.
+    #[error(transparent)]
+    Discovery(#[from] ServerUrlError),
+    /// The servers' logs cannot be copied.
+    #[error(transparent)]
+    Logs(#[from] CopyLogsError),
     /// loadgen itself cannot log in.
     #[error(transparent)]
     Login(#[from] LoginError),
@@ -76,15 +106,80 @@ pub enum PlayError {
     Responder {
         /// Where.
         region: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
+    /// A receiver of messages does not subscribe.
+    #[error("the receiver of workload `{workload}` in {region} cannot subscribe: {reason}")]
+    Receiver {
+        /// The workload.
+        workload: String,
+        /// Where.
+        region: String,
+        /// The reason.
+        reason: String,
+    },
+    /// Messages do not reach the receivers, though nothing is broken yet.
+    #[error("messages from {server} do not reach every receiver before the start: {reason}")]
+    Interest {
+        /// The server.
+        server: String,
+        /// The reason.
+        reason: String,
+    },
+    /// Nobody plays the clients any more.
+    #[error("the agent that plays the clients has ended")]
+    AgentEnded,
+    /// An agent of another machine failed.
+    #[error("agent {agent}: {reason}")]
+    Agent {
+        /// Its name.
+        agent: String,
+        /// The reason.
+        reason: String,
+    },
+    /// No agent of another machine is left.
+    #[error("all agents are lost, so nobody plays the clients any more: {reasons}")]
+    AgentsLost {
+        /// The reasons.
+        reasons: String,
+    },
+    /// Not enough agents are there.
+    #[error(
+        "{there} agents are connected, and none of them plays clients of {missing}: start `loadgen agent --region REGION` for each of \
+         these regions, or wait longer with --agents-wait"
+    )]
+    NoAgents {
+        /// How many there are for other regions.
+        there: usize,
+        /// Regions without one.
+        missing: String,
+    },
+    /// Each region has an agent, and the operator wants more.
+    #[error(
+        "{there} agents are connected for the regions of the scenario: start more, or choose a smaller number than --agents={wanted}"
+    )]
+    FewAgents {
+        /// How many there are.
+        there: usize,
+        /// How many the operator wants.
+        wanted: usize,
+    },
+    /// Agents of other processes cannot reach the servers.
+    #[error("agents cannot reach servers in network namespaces: choose `--wan proxy` or `--wan none`")]
+    AgentsOutside,
+    /// The back channel failed.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// The certificates of clients cannot be read.
+    #[error("cannot read the certificates of the clients: {0}")]
+    Certificates(std::io::Error),
     /// The self-test cannot spoil a stream.
     #[error("cannot spoil the stream `{stream}`: {reason}")]
     Sabotage {
         /// The stream.
         stream: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// A stream of a workload cannot be made.
@@ -94,7 +189,7 @@ pub enum PlayError {
         workload: String,
         /// Where.
         region: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
@@ -105,82 +200,140 @@ pub enum PlayError {
 /// Anything that leaves nothing to measure.
 pub async fn play(
     scenario: &Scenario,
-    start: StartOptions,
+    mut start: StartOptions,
     seed: u64,
     progress: &Progress,
-    sabotage: Sabotage,
+    (sabotage, controller): (Sabotage, Option<&Controller>),
 ) -> Result<Recording, PlayError> {
     progress.doing("starting the super-cluster");
+    let logs = start.logs.take();
+    start.topology = users::add(scenario, start.topology);
     let mut cluster = SuperCluster::start(start).await?;
+    check_faults(scenario, &cluster, seed)?;
     let nats_servers = versions(&cluster);
-    let access = Access {
-        login: Some(cluster.credentials().application_login(cluster.topology())?),
-        tls: cluster.tls().cloned(),
-    };
-    let responders = Responders::start(&cluster, &access).await?;
+    let (wan, wan_fallback) = wan_in_use(&cluster, progress);
+    if controller.is_some() && wan == Backend::Netns {
+        return Err(PlayError::AgentsOutside);
+    }
+    let access = access(&cluster)?;
+    let has_service = scenario.workloads.iter().any(|workload| workload.kind == WorkloadKind::Service);
+    let responders = Responders::start(&cluster, &access, has_service).await?;
     let streams = Streams::create(scenario, &cluster).await?;
     progress.doing("connecting the clients");
-    let mut crowd = Crowd::new(scenario, &cluster, access, seed)?;
-    crowd.connect_first().await?;
+    let (scenario, phases) = (Arc::new(scenario.clone()), Phases::default());
+    let name_servers = NameServers::start(&scenario.resolvers, &cluster).await?;
+    let (routes, runtimes) = Routes::find(&scenario, &cluster, &name_servers)?;
+    let (plan, origin) = (Arc::new(scenario.client_plan()), clock::now());
+    let dialer = Dialer::new(Arc::clone(&plan), routes.clone(), runtimes.clone(), seed)?;
+    let receivers = Receivers::start(&scenario, &cluster.server_urls(), &dialer, (&phases, origin)).await?;
+    let playing = ((*plan).clone(), routes, seed);
+    let agents = Agents::gather(controller, playing, (Timebase::exact(origin), runtimes), progress).await?;
+    agents.obey(Order::Connect).await?;
     let mut leaks = cluster.leaks().await?;
 
     let before = ProcessorTime::now();
-    let started = clock::now();
-    crowd.begin(started, &streams);
-    let mut injector = Injector::new(scenario, seed);
-    let phases = go_through(scenario, started, progress, &mut cluster, &mut crowd, &mut injector).await?;
+    let started = clock::now() + agents.head_start();
+    let subjects = streams.subjects().chain(receivers.subjects()).collect();
+    agents.obey(Order::Begin { at: started.saturating_duration_since(origin), subjects }).await?;
+    let brakes = receivers.brakes().clone();
+    let mut injector = Injector::new(&scenario, &name_servers, brakes, (seed, origin));
+    let playing = (&*scenario, &phases, (origin, started));
+    go_through(playing, progress, &mut cluster, &agents, &mut injector).await?;
     let end = clock::now();
     let after = ProcessorTime::now();
     progress.doing("waiting for what is on its way");
-    let (clients, published) = crowd.finish().await;
+    let (seen, lines, lost) = agents.finish().await?;
+    let (received, deliveries) = receivers.finish(&seen.counted.sent).await;
     streams.sabotage(&cluster, sabotage).await?;
-    let messages = streams.verify(&cluster, &published).await;
+    let mut messages = streams.verify(&cluster, &seen.counted.sent).await;
+    messages.extend(received);
+    messages.extend(
+        objects::verify(&cluster, &scenario.workloads, (seen.counted.stored, &seen.counted.sent)).await,
+    );
     leaks.extend(cluster.leaks().await?);
     responders.end().await;
+    let logs = logs.map(|folder| cluster.copy_logs(&folder)).transpose()?.unwrap_or_default();
     cluster.shutdown().await;
-    let (faults, late) = injector.finish();
+    let (faults, mut notes) = injector.finish();
+    notes.extend(lost);
     Ok(Recording {
         start: started,
         end,
-        phases,
+        phases: phases.spans(),
         faults,
-        late,
-        clients,
+        notes,
+        clients: seen.clients,
         messages,
+        deliveries,
+        stores: seen.counted.stores,
         leaks,
         idle: after.zip(before).and_then(|(after, before)| after.idle_share_since(before)),
         nats_servers,
+        wan,
+        wan_fallback,
+        logs,
+        agents: lines,
     })
 }
 
-/// Does everything by its time, and undoes every fault in the end. Returns the begin and the end of each phase.
+/// The emulation of the WAN, and the reason why it is not the one that `--wan auto` prefers.
+fn wan_in_use(cluster: &SuperCluster, progress: &Progress) -> (Backend, Option<String>) {
+    let (wan, fallback) = (cluster.wan(), cluster.wan_fallback().map(str::to_owned));
+    if let Some(reason) = &fallback {
+        progress.note(&format!("--wan auto takes {wan}: {reason}"));
+    }
+    (wan, fallback)
+}
+
+/// The credentials and certificates of clients without a user of their own.
+fn access(cluster: &SuperCluster) -> Result<Access, KeyError> {
+    let login = cluster.credentials().application_login(cluster.topology())?;
+    Ok(Access { login: Some(login), tls: cluster.tls().map(MadeFiles::of_client) })
+}
+
+/// Refuses faults of links that the super-cluster cannot have, before anything is measured.
+fn check_faults(scenario: &Scenario, cluster: &SuperCluster, seed: u64) -> Result<(), PlayError> {
+    for fault in &scenario.faults {
+        for link_fault in faults::links::faults(fault, cluster.topology(), seed) {
+            let checked = cluster.check_link_fault(&link_fault);
+            checked.map_err(|error| PlayError::Fault { fault: fault.to_string(), error: Box::new(error) })?;
+        }
+    }
+    Ok(())
+}
+
+/// Does everything by its time, and undoes every fault in the end.
 async fn go_through(
-    scenario: &Scenario,
-    started: Instant,
+    (scenario, phases, (origin, started)): (&Scenario, &Phases, (Instant, Instant)),
     progress: &Progress,
     cluster: &mut SuperCluster,
-    crowd: &mut Crowd<'_>,
+    agents: &Agents,
     injector: &mut Injector<'_>,
-) -> Result<Vec<(Instant, Instant)>, PlayError> {
+) -> Result<(), PlayError> {
     // An undo waits until the servers are linked; what comes after it keeps its distance.
     let mut late = Duration::ZERO;
-    let mut phases: Vec<Instant> = Vec::new();
     let mut actions = schedule(scenario).into_iter().peekable();
     while let Some((at, action)) = actions.next() {
         late = late.max(started.elapsed().saturating_sub(at));
-        crowd.until(started + at + late).await;
+        sleep_until((started + at + late).into()).await;
         progress.at(at.as_secs());
         if let Some(text) = action.text(scenario) {
             progress.note(&format!("{:>7.1} s  {text}", started.elapsed().as_secs_f64()));
         }
         match action {
             Action::Phase(phase) => {
-                phases.push(clock::now());
-                progress.doing(&scenario.phases[phase].name);
+                if scenario.phases[phase].new_clients {
+                    agents.obey(Order::Renew).await?;
+                    sleep(injector.part_of_a_second()).await;
+                    // The phase begins when they are there, and lasts as long as it should.
+                    late = started.elapsed().saturating_sub(at);
+                }
+                begin((phases, origin), agents).await?;
+                progress.title(&format!("phase {}", scenario.phases[phase].name));
             }
-            Action::Resize => crowd.resize(at),
-            Action::Inject(fault) => injector.inject(fault, cluster, crowd).await?,
-            Action::Release(fault) => injector.release(fault, cluster, crowd).await?,
+            Action::Resize => agents.obey(Order::Resize(at)).await?,
+            Action::Inject(fault) => injector.inject(fault, cluster, agents).await?,
+            Action::Release(fault) => injector.release(fault, cluster, agents).await?,
             Action::Undo(fault) => {
                 let is_undone_too =
                     |(then, next): &(Duration, Action)| *then == at && matches!(next, Action::Undo(_));
@@ -188,13 +341,19 @@ async fn go_through(
                 while let Some((_, Action::Undo(other))) = actions.next_if(is_undone_too) {
                     faults.push(other);
                 }
-                injector.undo(&faults, cluster, crowd).await?;
+                injector.undo(&faults, cluster, agents).await?;
             }
-            Action::End => phases.push(clock::now()),
+            Action::End => begin((phases, origin), agents).await?,
         }
     }
-    injector.undo_all(cluster, crowd).await?;
-    Ok(phases.windows(2).map(|pair| (pair[0], pair[1])).collect())
+    injector.undo_all(cluster, agents).await
+}
+
+/// The next phase begins now, or the last one ends.
+async fn begin((phases, origin): (&Phases, Instant), agents: &Agents) -> Result<(), PlayError> {
+    let now = clock::now();
+    phases.begin(now);
+    agents.obey(Order::Phase(now.saturating_duration_since(origin))).await
 }
 
 fn versions(cluster: &SuperCluster) -> Vec<(String, usize)> {

@@ -33,7 +33,7 @@ use report::{BatchRow, Ended, RebalanceReport, ResultRow};
 #[derive(Clone, Debug)]
 pub struct RebalancePlan {
     login: Login,
-    /// How long one request waits for answers.
+    /// Time that one request waits for answers.
     timeout: Duration,
     cluster: Option<String>,
     /// Clients of a cluster that are asked at once.
@@ -47,7 +47,7 @@ pub struct RebalancePlan {
     json: bool,
 }
 
-/// Why a rebalancing ended early.
+/// Reason why a rebalancing ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum RebalanceError {
     /// No connection.
@@ -123,16 +123,7 @@ impl RebalancePlan {
 /// # Errors
 /// The first look failed, or a later one; or a server refused an order.
 pub async fn run(plan: RebalancePlan) -> Result<bool, RebalanceError> {
-    let system = System::new(plan.login.open().await?, plan.timeout).await?;
-    let counter = Counter::new(system, plan.cluster.clone(), plan.timeout).await?;
-    let rebalancing = Rebalancing {
-        plan: &plan,
-        counter,
-        asked: Asked::default(),
-        efforts: BTreeMap::new(),
-        batches: Vec::new(),
-    };
-    let report = rebalancing.run().await?;
+    let report = play(&plan).await?;
     if plan.json {
         // Numbers, texts and lists always have a JSON form.
         print(&serde_json::to_string_pretty(&report).unwrap_or_default())?;
@@ -141,6 +132,18 @@ pub async fn run(plan: RebalancePlan) -> Result<bool, RebalanceError> {
         eprintln!("loadgen: {failure}");
     }
     Ok(report.even)
+}
+
+/// Rebalances. With `json` in the options, it prints nothing. Dropping the future ends it before the next batch.
+///
+/// # Errors
+/// As those of [`run`].
+pub async fn play(plan: &RebalancePlan) -> Result<RebalanceReport, RebalanceError> {
+    let system = System::new(plan.login.open().await?, plan.timeout).await?;
+    let counter = Counter::new(system, plan.cluster.clone(), plan.timeout).await?;
+    let rebalancing =
+        Rebalancing { plan, counter, asked: Asked::default(), efforts: BTreeMap::new(), batches: Vec::new() };
+    rebalancing.run().await
 }
 
 /// A rebalancing under way.

@@ -23,7 +23,7 @@ impl Load {
 pub(super) struct Batch {
     /// The position of the server in the list of loads.
     pub(super) server: usize,
-    /// How many of its clients.
+    /// Number of its clients.
     pub(super) clients: usize,
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::asked::Tally;
 use super::plan::is_even;
 use crate::look::table::{add, count, titled};
-use crate::report::text::table;
+use crate::text_table::table;
 
 /// A rebalancing from its first look to its last.
 #[derive(Clone, Debug, Serialize)]
@@ -72,7 +72,7 @@ pub struct BatchRow {
 pub struct ResultRow {
     /// Its name.
     pub cluster: String,
-    /// Why no further client was asked.
+    /// Reason why no further client was asked.
     pub ended: Ended,
     /// Clients that were asked.
     pub asked: usize,
@@ -82,7 +82,7 @@ pub struct ResultRow {
     pub stayed: usize,
 }
 
-/// Why no further client of a cluster is asked.
+/// Reason why no further client of a cluster is asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ended {
@@ -195,6 +195,16 @@ impl RebalanceReport {
             );
         }
         text.trim_end().to_owned()
+    }
+
+    /// The result of each cluster in one line; of a dry run, the clients that would be asked.
+    pub fn summary(&self) -> String {
+        let planned: Vec<_> = self.batches.iter().map(BatchRow::dry_line).collect();
+        if self.dry_run && !planned.is_empty() {
+            return planned.join("; ");
+        }
+        let results = self.results.iter().map(|result| result.sentence(self.within_percent));
+        results.collect::<Vec<_>>().join("; ")
     }
 
     /// The sentence for a failure: why the servers are not even. `None`: they are.

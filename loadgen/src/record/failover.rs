@@ -2,42 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cli::FaultKind;
-use crate::clients::{Outcome, Population, Seat, Sign};
-use crate::load::flow::Tally;
+use crate::clients::{Outcome, Sign};
 use crate::load::requests::Op;
-
-/// A (fault, client) pair.
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// Which kind of client.
-    pub population: Population,
-    /// Where it is.
-    pub client_region: String,
-    /// What was broken.
-    pub fault: FaultKind,
-    /// Where.
-    pub fault_region: String,
-    /// Whether its own server was hit. The others are the control group.
-    pub hit: bool,
-    /// Where it was before.
-    pub home: Seat,
-    /// Where it was at the end of the fault, if anywhere.
-    pub landed: Option<Seat>,
-    /// From the fault to the first request that was sent after it and answered. For a lame duck, which
-    /// takes nothing away, the longest that a request took. `None`: not within the fault.
-    pub failover: Option<Duration>,
-    /// What it was made of.
-    pub phases: Option<Phases>,
-    /// Requests that failed or were never answered.
-    pub failed_requests: u64,
-    /// All requests.
-    pub requests: u64,
-    /// How often new traffic went elsewhere.
-    pub moves: usize,
-    /// Its plain subscription.
-    pub plain: Option<Tally>,
-}
 
 /// The parts of a failover.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -70,23 +36,6 @@ impl Trace<'_> {
         after.map(|op| op.done - self.fault_at).min()
     }
 
-    /// The longest that any request took that was meant to be sent after the fault, failed ones included.
-    pub fn longest_wait(&self) -> Option<Duration> {
-        let after = self.ops.iter().filter(|op| op.intended > self.fault_at);
-        after.map(|op| op.done - op.intended).max()
-    }
-
-    /// Requests that were lost in the fault or came after it.
-    pub fn failed_requests(&self) -> u64 {
-        let failed = |op: &&Op| op.outcome != Outcome::Ok && op.done > self.fault_at;
-        self.ops.iter().filter(failed).count() as u64
-    }
-
-    /// How often new traffic went elsewhere after the fault.
-    pub fn moves(&self) -> usize {
-        self.after_fault().filter(|(_, sign)| matches!(sign, Sign::Moved(_))).count()
-    }
-
     /// The parts of `failover`.
     pub fn phases(&self, failover: Duration) -> Option<Phases> {
         let resumed = self.fault_at + failover;
@@ -108,11 +57,6 @@ impl Trace<'_> {
             reconnect: opened.saturating_duration_since(selected.unwrap_or(detected)),
             resume: resumed.saturating_duration_since(opened),
         })
-    }
-
-    /// What the client noticed, and how long after the fault.
-    pub fn signs_after_fault(&self) -> Vec<(Duration, Sign)> {
-        self.after_fault().map(|(at, sign)| (*at - self.fault_at, sign.clone())).collect()
     }
 
     fn after_fault(&self) -> impl Iterator<Item = &(Instant, Sign)> {
@@ -155,8 +99,6 @@ mod tests {
         ];
         let trace = Trace { fault_at, ops: &ops, signs: &signs };
         assert_eq!(trace.failover(), Some(ms(410)), "the first request was on its way already");
-        assert_eq!((trace.failed_requests(), trace.moves()), (1, 1));
-        assert_eq!(trace.longest_wait(), Some(ms(895)));
         let phases = trace.phases(ms(410)).unwrap();
         assert_eq!((phases.detection, phases.selection), (ms(250), Some(ms(10))));
         assert_eq!((phases.reconnect, phases.resume), (ms(30), ms(120)));

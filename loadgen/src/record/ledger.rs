@@ -1,35 +1,29 @@
 //! Which numbered messages of a publisher were attempted, acknowledged and delivered.
 //!
-//! Two bits a message. A block whose messages were all acknowledged and delivered is dropped, so memory is bounded by
-//! the gaps and what is on its way, not by the length of a run.
+//! The publisher keeps one half ([`Sent`]), and each observer the other one ([`Got`]), so both may be on different machines. They are
+//! compressed bitmaps: memory is bounded by gaps and what is on its way, not by the length of a run.
 
-use std::collections::BTreeMap;
+use roaring::RoaringTreemap;
+use serde::{Deserialize, Serialize};
 
-/// The messages of one publisher, numbered from 0.
-#[derive(Clone, Debug, Default)]
-pub struct Ledger {
+/// The messages that one publisher sent, numbered from 0.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Sent {
     attempted: u64,
-    acknowledged: u64,
-    delivered: u64,
-    duplicated: u64,
-    reordered: u64,
-    unexpected: u64,
-    /// The highest number that was delivered, plus one.
-    next: u64,
-    /// Blocks below this one with nothing missing are gone.
-    blocks: BTreeMap<u64, Block>,
-    /// Numbers below this belong to blocks that exist or are complete.
-    blocks_begun: u64,
+    acknowledged: Numbers,
 }
 
-#[derive(Clone, Debug)]
-struct Block {
-    acknowledged: [u64; WORDS],
-    delivered: [u64; WORDS],
+/// The messages of one publisher that one observer got.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Got {
+    delivered: Numbers,
+    duplicated: u64,
+    redelivered: u64,
+    reordered: u64,
 }
 
 /// Sums over one ledger or several.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Totals {
     /// Published, or tried to.
     pub attempted: u64,
@@ -45,6 +39,8 @@ pub struct Totals {
     pub lost_suffix: u64,
     /// Deliveries beyond the first.
     pub duplicated: u64,
+    /// Those that JetStream marked as redelivered, which are not in `duplicated`.
+    pub redelivered: u64,
     /// Deliveries after a later message.
     pub reordered: u64,
     /// Deliveries of what was never attempted.
@@ -68,134 +64,115 @@ impl Totals {
         self.lost_middle += other.lost_middle;
         self.lost_suffix += other.lost_suffix;
         self.duplicated += other.duplicated;
+        self.redelivered += other.redelivered;
         self.reordered += other.reordered;
         self.unexpected += other.unexpected;
         self.recovered += other.recovered;
     }
 }
 
-impl Ledger {
+impl Sent {
     /// Returns the number of the next message, which is attempted now.
-    pub fn attempt(&mut self) -> u64 {
+    pub const fn attempt(&mut self) -> u64 {
         let number = self.attempted;
         self.attempted += 1;
-        if number == self.blocks_begun {
-            self.blocks.insert(number / BLOCK, Block::NEW);
-            self.blocks_begun += BLOCK;
-        }
         number
     }
 
     /// The message was acknowledged.
     pub fn acknowledge(&mut self, number: u64) {
-        if let Some(block) = self.blocks.get_mut(&(number / BLOCK))
-            && Block::set(&mut block.acknowledged, number)
-        {
-            self.acknowledged += 1;
-            self.drop_if_complete(number / BLOCK);
-        }
+        self.acknowledged.insert(number);
     }
 
-    /// The message was delivered.
-    pub fn deliver(&mut self, number: u64) {
-        if number >= self.attempted {
-            self.unexpected += 1;
-            return;
-        }
-        let is_new = match self.blocks.get_mut(&(number / BLOCK)) {
-            Some(block) => Block::set(&mut block.delivered, number),
-            // Everything in it was delivered before.
-            None => false,
-        };
-        if !is_new {
-            self.duplicated += 1;
-            return;
-        }
-        self.delivered += 1;
-        if number < self.next {
-            self.reordered += 1;
-        }
-        self.next = self.next.max(number + 1);
-        self.drop_if_complete(number / BLOCK);
-    }
-
-    /// How many numbers it holds bits for.
-    pub fn held(&self) -> u64 {
-        self.blocks.len() as u64 * BLOCK
-    }
-
-    /// The sums, once nothing is on its way any more.
-    pub fn totals(&self) -> Totals {
-        let mut totals = Totals {
+    /// The sums of this publisher and an observer, once nothing is on its way any more.
+    pub fn totals(&self, got: &Got) -> Totals {
+        let (acknowledged, delivered) = (&self.acknowledged.set, &got.delivered.set);
+        // Rank counts the numbers up to its argument.
+        let known = self.attempted.checked_sub(1).map_or(0, |last| delivered.rank(last));
+        let lost = acknowledged - delivered;
+        let before_first =
+            delivered.min().map_or(0, |first| first.checked_sub(1).map_or(0, |last| lost.rank(last)));
+        let last = known.checked_sub(1).and_then(|index| delivered.select(index));
+        let before_last = last.map_or(0, |last| lost.rank(last));
+        Totals {
             attempted: self.attempted,
-            acknowledged: self.acknowledged,
-            delivered: self.delivered,
-            duplicated: self.duplicated,
-            reordered: self.reordered,
-            unexpected: self.unexpected,
-            ..Totals::default()
-        };
-        let mut lost = Vec::new();
-        let mut first_delivered = self.first_in_dropped_block();
-        for (index, block) in &self.blocks {
-            for word in 0..WORDS {
-                let (acknowledged, delivered) = (block.acknowledged[word], block.delivered[word]);
-                totals.recovered += u64::from((delivered & !acknowledged).count_ones());
-                let begin = index * BLOCK + word as u64 * 64;
-                lost.extend(bits(acknowledged & !delivered).map(|bit| begin + bit));
-                if let Some(bit) = bits(delivered).next() {
-                    first_delivered =
-                        Some(first_delivered.map_or(begin + bit, |first| first.min(begin + bit)));
-                }
-            }
-        }
-        for number in lost {
-            match first_delivered {
-                Some(first) if number < first => totals.lost_prefix += 1,
-                Some(_) if number < self.next => totals.lost_middle += 1,
-                _ => totals.lost_suffix += 1,
-            }
-        }
-        totals
-    }
-
-    fn first_in_dropped_block(&self) -> Option<u64> {
-        let blocks = self.blocks_begun / BLOCK;
-        (0..blocks).find(|index| !self.blocks.contains_key(index)).map(|index| index * BLOCK)
-    }
-
-    fn drop_if_complete(&mut self, index: u64) {
-        let is_complete = |block: &Block| {
-            let all = |words: &[u64; WORDS]| words.iter().all(|word| *word == u64::MAX);
-            all(&block.acknowledged) && all(&block.delivered)
-        };
-        if self.blocks.get(&index).is_some_and(is_complete) {
-            self.blocks.remove(&index);
+            acknowledged: acknowledged.len(),
+            delivered: known,
+            lost_prefix: before_first,
+            lost_middle: before_last - before_first,
+            lost_suffix: lost.len() - before_last,
+            duplicated: got.duplicated,
+            redelivered: got.redelivered,
+            reordered: got.reordered,
+            unexpected: delivered.len() - known,
+            recovered: known - acknowledged.intersection_len(delivered),
         }
     }
 }
 
-impl Block {
-    const NEW: Self = Self { acknowledged: [0; WORDS], delivered: [0; WORDS] };
+impl Got {
+    /// The message was delivered. Returns whether this was the first time.
+    pub fn deliver(&mut self, number: u64) -> bool {
+        let is_late = self.delivered.set.max().is_some_and(|last| number < last);
+        let is_new = self.delivered.insert(number);
+        self.duplicated += u64::from(!is_new);
+        self.reordered += u64::from(is_new && is_late);
+        is_new
+    }
 
-    /// Returns whether the bit was clear.
-    fn set(words: &mut [u64; WORDS], number: u64) -> bool {
-        let place = number % BLOCK;
-        let (word, bit) = (&mut words[(place / 64) as usize], 1 << (place % 64));
-        let was_clear = *word & bit == 0;
-        *word |= bit;
-        was_clear
+    /// The message was delivered with JetStream's mark of a redelivery. Returns whether this was the first time: an earlier delivery
+    /// may have been lost on its way.
+    pub fn redeliver(&mut self, number: u64) -> bool {
+        let duplicated = self.duplicated;
+        let is_new = self.deliver(number);
+        self.redelivered += self.duplicated - duplicated;
+        self.duplicated = duplicated;
+        is_new
     }
 }
 
-fn bits(word: u64) -> impl Iterator<Item = u64> {
-    (0..64).filter(move |bit| word & (1 << bit) != 0)
+/// A set of numbers that is small as long as it has few gaps.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+struct Numbers {
+    set: RoaringTreemap,
+    /// Numbers that were added since the set was made small.
+    #[serde(skip)]
+    added: u32,
 }
 
-/// Messages per block: a kilobyte of bits.
-const BLOCK: u64 = 4_096;
+impl Numbers {
+    /// Returns whether it is new.
+    fn insert(&mut self, number: u64) -> bool {
+        let is_new = self.set.insert(number);
+        self.added += u32::from(is_new);
+        if self.added == SHRINK_AFTER {
+            self.shrink();
+        }
+        is_new
+    }
 
-const WORDS: usize = (BLOCK / 64) as usize;
+    /// Full parts become runs.
+    fn shrink(&mut self) {
+        let small = self.set.bitmaps().map(|(high, bitmap)| {
+            let mut bitmap = bitmap.clone();
+            bitmap.optimize();
+            (high, bitmap)
+        });
+        self.set = RoaringTreemap::from_bitmaps(small);
+        self.added = 0;
+    }
+}
+
+impl Eq for Numbers {}
+
+impl PartialEq for Numbers {
+    fn eq(&self, other: &Self) -> bool {
+        self.set == other.set
+    }
+}
+
+/// A part of a bitmap holds so many numbers, in 8 KiB as long as it is no run.
+const SHRINK_AFTER: u32 = 1 << 16;
 
 #[cfg(test)]
 mod tests {
@@ -203,15 +180,16 @@ mod tests {
 
     #[test]
     fn every_class_is_seen() {
-        let mut ledger = Ledger::default();
-        let numbers: Vec<u64> = (0..10).map(|_| ledger.attempt()).collect();
+        let (mut sent, mut got) = (Sent::default(), Got::default());
+        let numbers: Vec<u64> = (0..10).map(|_| sent.attempt()).collect();
         assert_eq!(numbers, (0..10).collect::<Vec<_>>());
         for number in [0, 1, 2, 4, 5, 7, 9, 9] {
-            ledger.acknowledge(number);
+            sent.acknowledge(number);
         }
         for number in [2, 5, 3, 5, 7, 12] {
-            ledger.deliver(number);
+            got.deliver(number);
         }
+        assert!(!got.redeliver(7), "it came before");
         let expected = Totals {
             attempted: 10,
             acknowledged: 7,
@@ -220,29 +198,53 @@ mod tests {
             lost_middle: 1,
             lost_suffix: 1,
             duplicated: 1,
+            redelivered: 1,
             reordered: 1,
             unexpected: 1,
             recovered: 1,
         };
-        assert_eq!(ledger.totals(), expected);
+        assert_eq!(sent.totals(&got), expected);
         assert_eq!(expected.lost(), 4);
     }
 
     #[test]
     fn memory_is_bounded_by_what_is_missing() {
-        let mut ledger = Ledger::default();
-        for _ in 0..20 * BLOCK {
-            let number = ledger.attempt();
-            ledger.acknowledge(number);
+        const COUNT: u64 = 20 * SHRINK_AFTER as u64 + 7;
+        let (mut sent, mut got) = (Sent::default(), Got::default());
+        for _ in 0..COUNT {
+            let number = sent.attempt();
+            sent.acknowledge(number);
             if number != 5 {
-                ledger.deliver(number);
+                got.deliver(number);
             }
         }
-        assert_eq!(ledger.held(), BLOCK, "the block of number 5");
-        ledger.deliver(BLOCK + 1);
-        let totals = ledger.totals();
-        assert_eq!((totals.lost_middle, totals.lost(), totals.duplicated), (1, 1, 1));
-        ledger.deliver(5);
-        assert_eq!((ledger.held(), ledger.totals().lost(), ledger.totals().reordered), (0, 0, 1));
+        let bytes = |numbers: &Numbers| numbers.set.serialized_size();
+        assert!(bytes(&sent.acknowledged) < 1_000, "{} bytes", bytes(&sent.acknowledged));
+        assert!(bytes(&got.delivered) < 1_000, "{} bytes", bytes(&got.delivered));
+        got.deliver(COUNT / 2);
+        let totals = sent.totals(&got);
+        assert_eq!((totals.lost_prefix, totals.lost_middle, totals.lost(), totals.duplicated), (0, 1, 1, 1));
+        got.deliver(5);
+        let totals = sent.totals(&got);
+        assert_eq!(
+            (totals.lost(), totals.reordered, totals.acknowledged, totals.delivered),
+            (0, 1, COUNT, COUNT)
+        );
+    }
+
+    #[test]
+    fn halves_survive_a_journey() {
+        let (mut sent, mut got) = (Sent::default(), Got::default());
+        for _ in 0..100_000 {
+            let number = sent.attempt();
+            if number % 7 != 0 {
+                sent.acknowledge(number);
+                got.deliver(number);
+            }
+        }
+        let bytes = rmp_serde::to_vec(&(&sent, &got)).unwrap();
+        let (there, got_there): (Sent, Got) = rmp_serde::from_slice(&bytes).unwrap();
+        assert_eq!((&there, &got_there), (&sent, &got));
+        assert_eq!(there.totals(&got_there), sent.totals(&got));
     }
 }

@@ -1,6 +1,6 @@
 //! The facts of a run, and the figures made from them.
 //!
-//! Owns one record per fault and client with its phases (`failover`), histograms of requests (`histograms`), numbered messages (`ledger`) and percentiles
+//! Owns the parts of a client's failover (`failover`), numbered messages (`ledger`), histograms of times (`histograms`) and percentiles
 //! (`stats`). Must not know servers or processes: it sees only times and counts.
 
 pub mod failover;

@@ -33,7 +33,7 @@ pub enum FaultKind {
     Close,
     /// Connections are accepted and never answered.
     AcceptSilent,
-    /// The regions hear each other and nobody else.
+    /// The regions are connected to each other and to no other region.
     Split,
     /// Another round-trip time between two regions.
     Latency,
@@ -41,18 +41,36 @@ pub enum FaultKind {
     Jitter,
     /// Fewer bytes per second between two regions.
     Bandwidth,
+    /// A share of the packets of a region is lost. Needs `--wan netns`.
+    Loss,
+    /// Servers revoke the user of a population's clients.
+    Revoke,
+    /// Servers accept fewer connections.
+    ConnectionLimit,
+    /// Servers show a certificate that has expired.
+    ExpireCertificate,
     /// JetStream's meta leader, or the leader of a stream, steps down.
     StepDown,
-    /// Clients of a population end and come anew.
+    /// Clients of a population end, and new ones begin.
     Churn,
     /// All clients of a population close and connect again.
     MassReconnect,
     /// Clients of a population are replaced by those of another one.
     Replace,
+    /// Receivers of a population take few messages, or none.
+    SlowConsumer,
+    /// A resolver answers with an error.
+    DnsFail,
+    /// A resolver answers late.
+    DnsSlow,
+    /// A resolver does not answer.
+    DnsSilent,
+    /// A resolver answers with the records of servers that have moved.
+    DnsStale,
 }
 
 /// All of them, in the order of the reference.
-pub const ALL_FAULTS: [FaultKind; 19] = [
+pub const ALL_FAULTS: [FaultKind; 28] = [
     FaultKind::Kill,
     FaultKind::Terminate,
     FaultKind::LameDuck,
@@ -68,14 +86,26 @@ pub const ALL_FAULTS: [FaultKind; 19] = [
     FaultKind::Latency,
     FaultKind::Jitter,
     FaultKind::Bandwidth,
+    FaultKind::Loss,
+    FaultKind::Revoke,
+    FaultKind::ConnectionLimit,
+    FaultKind::ExpireCertificate,
     FaultKind::StepDown,
     FaultKind::Churn,
     FaultKind::MassReconnect,
     FaultKind::Replace,
+    FaultKind::SlowConsumer,
+    FaultKind::DnsFail,
+    FaultKind::DnsSlow,
+    FaultKind::DnsSilent,
+    FaultKind::DnsStale,
 ];
 
 /// The target of `step-down` that is no stream.
 pub const META: &str = "meta";
+
+/// The target of DNS faults that means every resolver.
+pub const ALL_RESOLVERS: &str = "all";
 
 /// What a fault is aimed at.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -90,6 +120,8 @@ pub enum TargetKind {
     Leader,
     /// A population.
     Population,
+    /// Resolvers, or `all`.
+    Resolvers,
 }
 
 impl FaultKind {
@@ -111,10 +143,19 @@ impl FaultKind {
             Self::Latency => "latency",
             Self::Jitter => "jitter",
             Self::Bandwidth => "bandwidth",
+            Self::Loss => "loss",
+            Self::Revoke => "revoke",
+            Self::ConnectionLimit => "connection-limit",
+            Self::ExpireCertificate => "expire-certificate",
             Self::StepDown => "step-down",
             Self::Churn => "churn",
             Self::MassReconnect => "mass-reconnect",
             Self::Replace => "replace",
+            Self::SlowConsumer => "slow-consumer",
+            Self::DnsFail => "dns-fail",
+            Self::DnsSlow => "dns-slow",
+            Self::DnsSilent => "dns-silent",
+            Self::DnsStale => "dns-stale",
         }
     }
 
@@ -138,47 +179,79 @@ impl FaultKind {
             Self::Latency => "another round-trip time between two regions",
             Self::Jitter => "the round-trip time between two regions varies",
             Self::Bandwidth => "a limit of bytes per second between two regions",
+            Self::Loss => "the network loses a share of the packets; needs `--wan netns`",
+            Self::Revoke => {
+                "the servers revoke the user of the population: they close its connections, and refuse new ones"
+            }
+            Self::ConnectionLimit => {
+                "each server accepts at most so many connections, and closes those above the limit"
+            }
+            Self::ExpireCertificate => {
+                "the servers show an expired certificate: new connections fail, and open ones continue"
+            }
             Self::StepDown => "JetStream's meta leader, or the leader of a stream, steps down",
             Self::Churn => "clients end, and others begin in their place",
             Self::MassReconnect => "all clients close and connect again at once",
             Self::Replace => "clients of another population take the place of these",
+            Self::SlowConsumer => {
+                "receivers of the workloads `publish`, `queue` and `consume` take `per_s` messages per second; by default none"
+            }
+            Self::DnsFail => "the resolver answers each query with an error",
+            Self::DnsSlow => "each answer of the resolver takes longer",
+            Self::DnsSilent => "the resolver answers no query",
+            Self::DnsStale => {
+                "the resolver answers with old records: they lead to an address where no server listens"
+            }
         }
     }
 
     /// What it is aimed at.
     pub const fn target(self) -> TargetKind {
         match self {
-            Self::Kill | Self::Terminate | Self::LameDuck | Self::Pause | Self::Restart => {
-                TargetKind::Servers
-            }
+            Self::Kill
+            | Self::Terminate
+            | Self::LameDuck
+            | Self::Pause
+            | Self::Restart
+            | Self::ConnectionLimit
+            | Self::ExpireCertificate => TargetKind::Servers,
             Self::Rolling
             | Self::Silence
             | Self::Refuse
             | Self::Reset
             | Self::Close
             | Self::AcceptSilent
-            | Self::Split => TargetKind::Regions,
+            | Self::Split
+            | Self::Loss => TargetKind::Regions,
             Self::Latency | Self::Jitter | Self::Bandwidth => TargetKind::Pairs,
             Self::StepDown => TargetKind::Leader,
-            Self::Churn | Self::MassReconnect | Self::Replace => TargetKind::Population,
+            Self::Revoke | Self::Churn | Self::MassReconnect | Self::Replace | Self::SlowConsumer => {
+                TargetKind::Population
+            }
+            Self::DnsFail | Self::DnsSlow | Self::DnsSilent | Self::DnsStale => TargetKind::Resolvers,
         }
     }
 
     /// The options that it takes.
     pub const fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Kill | Self::Pause => &["servers", "down", "up"],
-            Self::Terminate | Self::LameDuck => &["servers"],
-            Self::Restart => &["servers", "version"],
+            Self::Kill | Self::Pause => &["servers", "pick", "down", "up"],
+            Self::Terminate | Self::LameDuck | Self::ExpireCertificate => &["servers", "pick"],
+            Self::Restart => &["servers", "pick", "version"],
             Self::Rolling => &["by", "order", "version"],
             Self::Silence => &["links", "direction", "down", "up"],
             Self::Refuse | Self::Reset | Self::Close | Self::AcceptSilent => &["links", "down", "up"],
-            Self::Split | Self::StepDown | Self::MassReconnect => &[],
+            Self::Split | Self::Revoke | Self::StepDown | Self::MassReconnect => &[],
+            Self::ConnectionLimit => &["servers", "pick", "connections"],
             Self::Latency => &["rtt_ms"],
-            Self::Jitter => &["jitter_ms"],
+            Self::Jitter => &["jitter_ms", "reorder"],
             Self::Bandwidth => &["bytes_per_s"],
-            Self::Churn => &["per_s"],
+            Self::Loss => &["percent", "burst", "links"],
+            Self::Churn | Self::SlowConsumer => &["per_s"],
             Self::Replace => &["with"],
+            Self::DnsFail => &["answer", "down", "up"],
+            Self::DnsSlow => &["latency_ms", "down", "up"],
+            Self::DnsSilent | Self::DnsStale => &["down", "up"],
         }
     }
 
@@ -188,13 +261,16 @@ impl FaultKind {
             Self::Latency => Some("rtt_ms"),
             Self::Jitter => Some("jitter_ms"),
             Self::Bandwidth => Some("bytes_per_s"),
+            Self::Loss => Some("percent"),
+            Self::ConnectionLimit => Some("connections"),
             Self::Churn => Some("per_s"),
             Self::Replace => Some("with"),
+            Self::DnsSlow => Some("latency_ms"),
             _ => None,
         }
     }
 
-    /// Whether it is over as soon as it is done, so that there is nothing to undo.
+    /// Returns whether it is over as soon as it is done, so that there is nothing to undo.
     pub const fn is_momentary(self) -> bool {
         matches!(self, Self::Restart | Self::StepDown | Self::MassReconnect)
     }
@@ -272,6 +348,11 @@ mod tests {
         assert_eq!(spec.options.to_string(), ",links=clients,down=2s,up=3s");
         let spec: FaultSpec = "latency:lon-ams,rtt_ms=80@5s".parse().unwrap();
         assert_eq!((spec.options.rtt_ms, spec.lasts), (Some(80.0), None));
+        let spec: FaultSpec = "dns-fail:all,answer=nxdomain@10s/30s".parse().unwrap();
+        assert_eq!(
+            (spec.inject, spec.options.to_string().as_str()),
+            (FaultKind::DnsFail, ",answer=nxdomain")
+        );
         let spec: FaultSpec = "kill:lon+ams@1m/10s".parse().unwrap();
         assert_eq!(spec.target.to_vec(), ["lon", "ams"]);
     }

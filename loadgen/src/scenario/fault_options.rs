@@ -13,32 +13,57 @@ use crate::topology::{ByteSize, Span};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct FaultOptions {
-    /// So many servers of each region, chosen by the seed. Default: all.
+    /// Number of servers in each region that the fault hits. Default: all.
     pub servers: Option<u16>,
-    /// Which links: `all` (of clients and between regions), `clients` or `gateways`. Routes inside a region stay. Default `all`.
+    /// Choice of these servers: `random` (the seed chooses) or `fullest` (those with most of loadgen's clients). Default `random`.
+    pub pick: Option<Pick>,
+    /// Links that the fault hits: `all` (of clients and between regions), `clients` or `gateways`. Routes inside a region stay. Default `all`.
     pub links: Option<Links>,
-    /// Which bytes are lost: `both`, `in` (to the servers) or `out`. Default `both`.
+    /// Direction of the bytes that are lost: `both`, `in` (to the servers) or `out`. Default `both`.
     pub direction: Option<Direction>,
-    /// Flapping: how long the fault holds each time.
+    /// Flapping: time for which the fault holds each time.
     pub down: Option<Span>,
-    /// Flapping: how long it is gone each time.
+    /// Flapping: time between two faults.
     pub up: Option<Span>,
     /// Round-trip time in milliseconds.
     pub rtt_ms: Option<f64>,
-    /// Milliseconds that a round trip varies by.
+    /// Variation of the round-trip time in milliseconds.
     pub jitter_ms: Option<f64>,
-    /// Bytes per second, each direction.
+    /// Lets packets overtake each other. Needs `--wan netns`. Default: no.
+    pub reorder: Option<bool>,
+    /// Percentage of the packets that are lost in each direction.
+    pub percent: Option<f64>,
+    /// Mean number of packets that are lost in a row. Default 1: each loss is independent.
+    pub burst: Option<u16>,
+    /// Bytes per second in each direction.
     pub bytes_per_s: Option<ByteSize>,
-    /// How servers are replaced: `lame-duck` or `kill`. Default `lame-duck`.
+    /// Number of connections that each server accepts. Two in each region are those of loadgen's own responders.
+    pub connections: Option<u32>,
+    /// Method by which servers are replaced: `lame-duck` or `kill`. Default `lame-duck`.
     pub by: Option<ReplaceBy>,
     /// Batches: `server` (one at a time), `one-per-region` or `region`. Default `server`.
     pub order: Option<Order>,
-    /// nats-server that starts instead: a version or a path. Default: the same.
+    /// nats-server that starts in place of the old one: a version or a path. Default: the same version.
     pub version: Option<String>,
-    /// Clients per second.
+    /// Clients per second; for `slow-consumer`, messages per second that each receiver takes.
     pub per_s: Option<f64>,
-    /// The population that takes over.
+    /// The population that replaces the clients.
     pub with: Option<String>,
+    /// The error that a resolver answers with: `servfail`, `nxdomain` or `refused`. Default `servfail`.
+    pub answer: Option<DnsAnswer>,
+    /// Additional delay of each answer of a resolver, in milliseconds.
+    pub latency_ms: Option<f64>,
+}
+
+/// Choice of some servers of a region.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pick {
+    /// By the seed.
+    #[default]
+    Random,
+    /// By the number of loadgen's clients, the most first.
+    Fullest,
 }
 
 /// Links that a fault hits.
@@ -67,7 +92,7 @@ pub enum Direction {
     Out,
 }
 
-/// How a server is replaced.
+/// Method by which a server is replaced.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReplaceBy {
@@ -91,23 +116,43 @@ pub enum Order {
     Region,
 }
 
+/// Errors of a resolver.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum DnsAnswer {
+    /// The resolver cannot find the answer.
+    #[default]
+    Servfail,
+    /// There is no such name.
+    Nxdomain,
+    /// The resolver does not serve this client.
+    Refused,
+}
+
 impl FaultOptions {
     /// Names of the options that are given.
     pub fn given(&self) -> Vec<&'static str> {
         let is_given = [
             ("servers", self.servers.is_some()),
+            ("pick", self.pick.is_some()),
             ("links", self.links.is_some()),
             ("direction", self.direction.is_some()),
             ("down", self.down.is_some()),
             ("up", self.up.is_some()),
             ("rtt_ms", self.rtt_ms.is_some()),
             ("jitter_ms", self.jitter_ms.is_some()),
+            ("reorder", self.reorder.is_some()),
+            ("percent", self.percent.is_some()),
+            ("burst", self.burst.is_some()),
             ("bytes_per_s", self.bytes_per_s.is_some()),
+            ("connections", self.connections.is_some()),
             ("by", self.by.is_some()),
             ("order", self.order.is_some()),
             ("version", self.version.is_some()),
             ("per_s", self.per_s.is_some()),
             ("with", self.with.is_some()),
+            ("answer", self.answer.is_some()),
+            ("latency_ms", self.latency_ms.is_some()),
         ];
         is_given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
     }
@@ -134,18 +179,25 @@ impl fmt::Display for FaultOptions {
         };
         let given = [
             ("servers", self.servers.map(|it| it.to_string())),
+            ("pick", self.pick.map(|it| kebab(word(&it)))),
             ("links", self.links.map(|it| kebab(word(&it)))),
             ("direction", self.direction.map(|it| kebab(word(&it)))),
             ("down", self.down.map(|it| seconds(it.duration()))),
             ("up", self.up.map(|it| seconds(it.duration()))),
             ("rtt_ms", self.rtt_ms.map(|it| it.to_string())),
             ("jitter_ms", self.jitter_ms.map(|it| it.to_string())),
+            ("reorder", self.reorder.map(|it| it.to_string())),
+            ("percent", self.percent.map(|it| it.to_string())),
+            ("burst", self.burst.map(|it| it.to_string())),
             ("bytes_per_s", self.bytes_per_s.map(|it| it.to_string())),
+            ("connections", self.connections.map(|it| it.to_string())),
             ("by", self.by.map(|it| kebab(word(&it)))),
             ("order", self.order.map(|it| kebab(word(&it)))),
             ("version", self.version.clone()),
             ("per_s", self.per_s.map(|it| it.to_string())),
             ("with", self.with.clone()),
+            ("answer", self.answer.map(|it| kebab(word(&it)))),
+            ("latency_ms", self.latency_ms.map(|it| it.to_string())),
         ];
         for (name, value) in given.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
             write!(f, ",{name}={value}")?;

@@ -12,7 +12,7 @@ use super::{Strategy, Threshold};
 use crate::toml_file::{SyntaxProblem, TomlFile, in_plain_words};
 use crate::topology::Topology;
 
-/// What comes to a scenario from outside of its file.
+/// Values that change a scenario from outside of its file.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
     /// Values of an env file.
@@ -102,7 +102,7 @@ pub fn from_toml(
     if problems.is_empty() { Ok(strategies) } else { Err(located(problems)) }
 }
 
-/// Where a topology comes from.
+/// Source of a topology.
 #[derive(Clone, Copy, Debug)]
 pub enum TopologySource<'a> {
     /// A preset, or a path relative to the scenario file.
@@ -197,7 +197,7 @@ fn topology_of(
         .map_err(|reason| vec![Problem { key: "topology".to_owned(), kind: ProblemKind::Topology(reason) }])
 }
 
-/// What a fault is aimed at, for people.
+/// Describes the targets of a fault, for people.
 pub(super) const fn targets_in_words(kind: FaultKind) -> &'static str {
     use super::TargetKind;
     match kind.target() {
@@ -206,5 +206,6 @@ pub(super) const fn targets_in_words(kind: FaultKind) -> &'static str {
         TargetKind::Pairs => "pairs of regions such as \"lon-ams\"",
         TargetKind::Leader => "\"meta\", or the name of a stream",
         TargetKind::Population => "a population",
+        TargetKind::Resolvers => "resolvers, or \"all\"",
     }
 }

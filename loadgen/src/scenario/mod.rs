@@ -1,14 +1,16 @@
 //! Scenarios: a super-cluster, its clients and workloads, what breaks when, and what must hold.
 //!
 //! Owns the files (`spec`, `file`, `overrides`), their checks (`check`, `problem`), the catalogue of faults (`fault`,
-//! `fault_options`), faults that a seed draws (`chaos`), the thresholds (`threshold`) and the timeline (`timeline`). Pure: it must
+//! `fault_options`), faults that a seed draws (`chaos`), the thresholds (`threshold`, `metrics`) and the timeline (`timeline`). Pure: it must
 //! not start servers or read clocks; `play` does that.
 
 mod chaos;
 mod check;
+mod client_plan;
 mod fault;
 mod fault_options;
 mod file;
+mod metrics;
 mod overrides;
 mod presets;
 mod problem;
@@ -19,19 +21,24 @@ mod timeline;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub use chaos::chaos;
-pub use fault::{ALL_FAULTS, FaultKind, META, ParseFaultError, TargetKind};
-pub use fault_options::{Direction, FaultOptions, Links, Order, ReplaceBy};
+pub use client_plan::{ClientPlan, Share};
+pub use fault::{ALL_FAULTS, ALL_RESOLVERS, FaultKind, META, ParseFaultError, TargetKind};
+pub use fault_options::{Direction, DnsAnswer, FaultOptions, Links, Order, Pick, ReplaceBy};
 pub use file::{Inputs, TopologySource, from_toml};
+pub use metrics::{METRICS, Metric, Unit};
 pub use overrides::{EnvFileError, Override, ParseOverrideError, parse_env};
 pub use presets::{PRESETS, Preset};
 pub use problem::{Problem, ProblemKind, ScenarioError};
-pub use spec::{ClientKind, PolicyName, WorkloadKind};
+pub use spec::{ClientKind, PolicyName, Transport, WorkloadKind};
 pub use stages::{ParseStageError, Stage};
-pub use threshold::{Comparison, METRICS, Metric, ParseThresholdError, Threshold, Unit};
+pub use threshold::{Comparison, ParseThresholdError, Threshold};
 pub use timeline::{to_svg, to_text};
 
 use crate::topology::Topology;
+use crate::wan::WanChoice;
 
 /// A scenario that can be played. Only [`from_toml`] makes one, so everything in it has been checked.
 #[derive(Clone, Debug)]
@@ -40,23 +47,29 @@ pub struct Scenario {
     pub name: String,
     /// One line for people.
     pub title: String,
-    /// What it shows, and why.
+    /// Its purpose, in a few sentences.
     pub description: Option<String>,
     /// The super-cluster.
     pub topology: Topology,
     /// Seed of all random choices, if the file fixes it.
     pub seed: Option<u64>,
-    /// How often it is played.
+    /// Number of plays.
     pub repeat: u16,
+    /// Whether loadgen takes fewer clients if the machine is too slow.
+    pub fit: bool,
+    /// The emulation of the WAN, unless `--wan` names another one.
+    pub wan: Option<WanChoice>,
+    /// Names of its emulated DNS resolvers.
+    pub resolvers: Vec<String>,
     /// Its clients.
     pub populations: Vec<Population>,
-    /// What they do.
+    /// Work of the clients.
     pub workloads: Vec<Workload>,
     /// Named parts of the timeline, in order, without gaps.
     pub phases: Vec<Phase>,
-    /// What breaks, by the time of its beginning.
+    /// Faults, by the time of their beginning.
     pub faults: Vec<TimedFault>,
-    /// What must hold.
+    /// Conditions that must hold.
     pub thresholds: Vec<Threshold>,
 }
 
@@ -82,17 +95,21 @@ pub struct Strategy {
 }
 
 /// Clients of one kind.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Population {
     /// Its name in workloads, thresholds and reports.
     pub name: String,
-    /// Which client.
+    /// Their library.
     pub kind: ClientKind,
+    /// Transport of the clients.
+    pub transport: Transport,
+    /// The resolver that they ask for the servers; `None`: they have a list.
+    pub resolver: Option<String>,
     /// Policy of nats-geo clients.
     pub policy: nats_geo::core::Config,
-    /// How many there are from the start, by region.
+    /// Number of clients at the start, by region.
     pub start: Vec<(String, u32)>,
-    /// How the numbers change.
+    /// Changes of these numbers over time.
     pub stages: Vec<Stage>,
 }
 
@@ -104,7 +121,7 @@ impl Population {
         start.chain(stages.flat_map(|stage| [stage.from, stage.to])).max().unwrap_or(0)
     }
 
-    /// How many clients there are in a region at a time.
+    /// Returns the number of clients in a region at a time.
     pub fn count_at(&self, region: &str, at: Duration) -> u32 {
         let start = self.start.iter().filter(|(name, _)| name == region).map(|(_, count)| *count).sum();
         let mut begun = self.stages.iter().filter(|stage| stage.region == region && stage.at <= at);
@@ -112,29 +129,60 @@ impl Population {
     }
 }
 
-/// What clients do.
-#[derive(Clone, Debug)]
+/// A workload of clients.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Workload {
     /// Its name in the ledger.
     pub name: String,
-    /// Which.
+    /// Its kind.
     pub kind: WorkloadKind,
     /// Indices of the populations that do it.
     pub populations: Vec<usize>,
-    /// Operations per second and client.
-    pub rate: u16,
-    /// Where its stream is, if loadgen creates it.
+    /// Regions whose clients do it.
+    pub regions: Vec<String>,
+    /// Times at which the operations of a client begin.
+    pub pace: Pace,
+    /// Share of gets among puts and gets, 0 to 1.
+    pub gets: f64,
+    /// Region of its stream or bucket, if loadgen creates it.
     pub region: String,
     /// Subject of the topology's streams, and those that must have every message in the end.
     pub own: Option<OwnStreams>,
-    /// Bytes of each message.
-    pub payload_bytes: usize,
+    /// Sizes of its messages.
+    pub payload: MessageSizes,
+}
+
+/// Times at which the operations of a client begin.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Pace {
+    /// So many per second, at even times.
+    Uniform(u16),
+    /// So many per second on average, as a Poisson process.
+    Poisson(u16),
+    /// So many at once, each after the one before it.
+    Closed(u16),
+}
+
+/// Sizes of messages.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum MessageSizes {
+    /// All of them have so many bytes.
+    Bytes(usize),
+    /// They are those of page views: see [`spec::PAGE_VIEW`].
+    Mix,
+}
+
+impl Workload {
+    /// Returns whether clients of this population in this region have this workload.
+    pub fn is_done_by(&self, population: usize, region: &str) -> bool {
+        self.populations.contains(&population) && self.regions.iter().any(|name| name == region)
+    }
 }
 
 /// Streams of the topology.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct OwnStreams {
-    /// What is published to.
+    /// Subject that the clients publish to.
     pub subject: String,
     /// Streams that must have every acknowledged message.
     pub streams: Vec<String>,
@@ -145,24 +193,26 @@ pub struct OwnStreams {
 pub struct Phase {
     /// Its name.
     pub name: String,
-    /// Since the start.
+    /// Time since the start.
     pub from: Duration,
-    /// Since the start.
+    /// Time since the start.
     pub to: Duration,
+    /// Whether new clients take the place of all before it begins.
+    pub new_clients: bool,
 }
 
-/// A fault, and when.
+/// A fault with its times.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimedFault {
-    /// Which.
+    /// Its kind.
     pub kind: FaultKind,
-    /// Regions, servers, pairs of regions, streams or populations.
+    /// Regions, servers, pairs of regions, streams, populations or resolvers.
     pub targets: Vec<String>,
-    /// The rest.
+    /// Further keys of the fault.
     pub options: FaultOptions,
-    /// Since the start.
+    /// Time since the start.
     pub at: Duration,
-    /// When it is undone; `None`: at the end, or at once where there is nothing to undo.
+    /// Time at which loadgen undoes it; `None`: at the end, or at once if there is nothing to undo.
     pub until: Option<Duration>,
 }
 

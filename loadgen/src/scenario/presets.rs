@@ -10,7 +10,8 @@ pub struct Preset {
 }
 
 /// All of them.
-pub const PRESETS: [Preset; 12] = [
+pub const PRESETS: [Preset; 19] = [
+    Preset { name: "failover", text: include_str!("../../scenarios/failover.toml") },
     Preset { name: "region-outage", text: include_str!("../../scenarios/region-outage.toml") },
     Preset { name: "silent-region", text: include_str!("../../scenarios/silent-region.toml") },
     Preset { name: "partial-outage", text: include_str!("../../scenarios/partial-outage.toml") },
@@ -25,6 +26,12 @@ pub const PRESETS: [Preset; 12] = [
         text: include_str!("../../scenarios/video-through-failover.toml"),
     },
     Preset { name: "virtual-stream", text: include_str!("../../scenarios/virtual-stream.toml") },
+    Preset { name: "lossy-network", text: include_str!("../../scenarios/lossy-network.toml") },
+    Preset { name: "credentials-revoked", text: include_str!("../../scenarios/credentials-revoked.toml") },
+    Preset { name: "full-region", text: include_str!("../../scenarios/full-region.toml") },
+    Preset { name: "certificate-expiry", text: include_str!("../../scenarios/certificate-expiry.toml") },
+    Preset { name: "leaf-cut", text: include_str!("../../scenarios/leaf-cut.toml") },
+    Preset { name: "dns-outage", text: include_str!("../../scenarios/dns-outage.toml") },
     Preset { name: "soak", text: include_str!("../../scenarios/soak.toml") },
 ];
 

@@ -1,21 +1,15 @@
 //! What can be wrong with a scenario, in words that name the remedy.
 
-use std::fmt;
-
 use super::fault::{FaultKind, ParseFaultError};
+use super::spec::WorkloadKind;
 use super::stages::ParseStageError;
 use super::threshold::ParseThresholdError;
+use crate::toml_file;
 
-/// One thing that is wrong.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Problem {
-    /// Path of the key, such as `fault[0].target`.
-    pub key: String,
-    /// What is wrong with it.
-    pub kind: ProblemKind,
-}
+/// A problem of a file of this kind.
+pub type Problem = toml_file::Problem<ProblemKind>;
 
-/// What is wrong, and the remedy.
+/// Problem in a file, and its remedy.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ProblemKind {
     /// Not TOML, an unknown key, or a value of another type.
@@ -25,7 +19,7 @@ pub enum ProblemKind {
     #[error("{0}")]
     Topology(String),
     /// `--set`, a strategy or an env file names nothing of the file.
-    #[error("`{0}` leads nowhere in this scenario: name keys as in `clients.geo.per_region`")]
+    #[error("`{0}` is not a key of this scenario: name keys as in `clients.geo.per_region`")]
     NoSuchPath(String),
     /// `${NAME}` without a value.
     #[error("`${{{0}}}` has no value: add `{0}` to `[variables]`")]
@@ -47,9 +41,9 @@ pub enum ProblemKind {
     /// Too long or too short.
     #[error("{given} is out of range: give {range}")]
     Range {
-        /// What was given.
+        /// Value that the user gave.
         given: String,
-        /// What can be.
+        /// Valid values.
         range: &'static str,
     },
     /// Twice the same name.
@@ -75,6 +69,35 @@ pub enum ProblemKind {
         "`subject` and `streams` go together: name what clients publish to, and the streams that must have it in the end"
     )]
     SubjectAndStreams,
+    /// Servers without WebSocket.
+    #[error(
+        "the servers take no clients over WebSocket: set `websocket.enabled = true` in the topology, or remove `transport`"
+    )]
+    NoWebSocket,
+    /// Two ways to say when operations begin.
+    #[error("`rate` and `concurrency` exclude each other: remove one")]
+    RateAndConcurrency,
+    /// A closed loop of operations that end at once.
+    #[error("no answer ends a message of `{kind}`, so `concurrency` has no meaning: give `rate`")]
+    NothingToWaitFor {
+        /// The workload.
+        kind: WorkloadKind,
+    },
+    /// async-nats asks the resolver of the operating system.
+    #[error(
+        "async-nats clients ask the resolver of the operating system, which loadgen cannot replace: remove `discovery`, or set `kind = \"nats-geo\"`"
+    )]
+    OnlySystemResolver,
+    /// One-liners of faults name resolvers.
+    #[error(
+        "`{0}` cannot name a resolver: use lower-case letters, digits and `-`, and another name than `all`"
+    )]
+    ResolverName(String),
+    /// A fault of resolvers, and none is emulated.
+    #[error(
+        "no client of this scenario asks a resolver: add `discovery = \"dns\"` to `[[clients]]`, or `resolvers` to the file"
+    )]
+    NoResolvers,
     /// A population without numbers.
     #[error("the population has no clients: add `per_region`, `regions` or `stages`")]
     NoNumbers,
@@ -94,6 +117,20 @@ pub enum ProblemKind {
         /// The option.
         option: &'static str,
     },
+    /// Servers without certificates.
+    #[error("the servers of this topology have no certificate that can expire: add `[tls]` to the topology")]
+    NoTls,
+    /// Clients share a token, so they have no user.
+    #[error(
+        "clients of this topology share one token, so there is no user to revoke: set `auth.kind = \"password\"` in the topology"
+    )]
+    NoUsers,
+    /// A fault on receivers that are not there.
+    #[error("`{population}` has no receivers: give it a workload `publish`, `queue` or `consume`")]
+    NoReceivers {
+        /// The population.
+        population: String,
+    },
     /// A fault without a target.
     #[error("`{kind}` needs a target: add `target` with {what}")]
     NeedsTarget {
@@ -106,7 +143,7 @@ pub enum ProblemKind {
     #[error("say when it begins by `phase`, or by `at` and `for`, not both")]
     When,
     /// The timeline is over by then.
-    #[error("it begins at {at}, when the timeline of {duration} is over: lengthen a phase")]
+    #[error("the fault begins at {at}, after the end of the timeline ({duration}): lengthen a phase")]
     TooLate {
         /// When.
         at: String,
@@ -148,16 +185,7 @@ pub struct ScenarioError {
 impl ScenarioError {
     /// Each problem with the name of the file and the number of its line.
     pub(super) fn located(problems: Vec<Problem>, place: impl Fn(&Problem) -> String) -> Self {
-        Self { lines: problems.iter().map(|problem| format!("{}{problem}", place(problem))).collect() }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.key.is_empty() {
-            write!(formatter, "{}: ", self.key)?;
-        }
-        self.kind.fmt(formatter)
+        Self { lines: toml_file::located(&problems, place) }
     }
 }
 

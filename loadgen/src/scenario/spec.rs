@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use super::fault::FaultKind;
 use super::fault_options::FaultOptions;
 use crate::topology::{ByteSize, Span};
+use crate::wan::WanChoice;
 
 /// A scenario file.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -15,16 +16,24 @@ use crate::topology::{ByteSize, Span};
 pub struct ScenarioSpec {
     /// One line that says what happens.
     pub title: String,
-    /// The reason to play it: facts that it shows.
+    /// The reason to play it, and the facts that it shows.
     pub description: Option<String>,
     /// A preset (`"super-cluster"`), a file relative to this one, or a table with the keys of a topology file. Default
     /// `super-cluster`.
     pub topology: Option<TopologyRef>,
     /// Seed of all random choices; `--seed` wins. Default: random, and printed.
     pub seed: Option<u64>,
-    /// How often the scenario is played, each time on a new super-cluster. Default 1.
+    /// Number of plays, each on a new super-cluster. Default 1.
     #[serde(default = "one")]
     pub repeat: u16,
+    /// Plays two seconds without faults first, and takes fewer clients if this machine cannot serve all of them
+    /// in time. Default `false`.
+    #[serde(default)]
+    pub fit: bool,
+    /// The emulation of the WAN: `proxy`, `netns`, `auto` or `none`; `--wan` wins. Default `proxy`.
+    pub wan: Option<WanChoice>,
+    /// Emulated DNS resolvers, by names of your choice, such as `google` and `cloudflare`. Default: one, `dns`, if clients use DNS.
+    pub resolvers: Option<Vec<String>>,
     /// Values of `${NAME}` in this file; an env file changes them.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, serde_json::Value>")]
@@ -41,18 +50,18 @@ pub struct ScenarioSpec {
     /// Faults.
     #[serde(default)]
     pub fault: Vec<FaultSpec>,
-    /// The same as one-liners: `"silence:lon@10s/30s"`.
+    /// Faults in one line each: `"silence:lon@10s/30s"`.
     #[serde(default)]
     pub faults: Vec<String>,
     /// Bounds that must hold: `"failover.p90{population=geo} < 500ms"`.
     #[serde(default)]
     pub thresholds: Vec<String>,
-    /// Variants that meet the same faults; the report compares them.
+    /// Variants that are played with the same faults; the report compares them.
     #[serde(default)]
     pub strategy: Vec<StrategySpec>,
 }
 
-/// Where the topology comes from.
+/// Source of the topology.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(
     untagged,
@@ -71,21 +80,29 @@ pub enum TopologyRef {
 pub struct ClientsSpec {
     /// Its name in workloads, thresholds and reports. Default: its kind.
     pub name: Option<String>,
-    /// Which client: `nats-geo` or `async-nats`.
+    /// Library of the clients: `nats-geo` or `async-nats`.
     pub kind: ClientKind,
     /// Policy of nats-geo clients: `interactive` (one client, as fast as possible) or `fleet` (many clients, which spread their
     /// first attempts). Default `interactive`.
     #[serde(default)]
     pub preset: PolicyName,
-    /// Whether nats-geo clients keep a second connection open to the next region. Default `false`.
+    /// Keeps a second connection of nats-geo clients open to the next region. Default `false`.
     #[serde(default)]
     pub warm_standby: bool,
+    /// Transport of the clients: `tcp`, or `ws` (WebSocket). Both use TLS if the topology's servers do. Default `tcp`.
+    #[serde(default)]
+    pub transport: Transport,
+    /// Method by which nats-geo clients find the servers: by a `list`, or by `dns` (SRV and A records). Default `list`.
+    #[serde(default)]
+    pub discovery: Discovery,
+    /// The resolver that clients with `discovery = "dns"` ask. Default: the first of `resolvers`.
+    pub resolver: Option<String>,
     /// Clients in each region.
     pub per_region: Option<u32>,
     /// Clients in some regions: `{ lon = 6, ams = 2 }`.
     #[serde(default)]
     pub regions: BTreeMap<String, u32>,
-    /// How the numbers change: `["lon: 0..20 over 10s", "lon: 20..5 over 10s at 30s"]`.
+    /// Changes of the numbers of clients: `["lon: 0..20 over 10s", "lon: 20..5 over 10s at 30s"]`.
     #[serde(default)]
     pub stages: Vec<String>,
 }
@@ -121,17 +138,41 @@ pub enum PolicyName {
     Fleet,
 }
 
+/// Transport of clients.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// NATS over TCP.
+    #[default]
+    Tcp,
+    /// NATS over WebSocket.
+    Ws,
+}
+
+/// Method by which clients find the servers.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Discovery {
+    /// loadgen gives them the addresses of all servers.
+    #[default]
+    List,
+    /// They ask a resolver for the records of a name.
+    Dns,
+}
+
 /// A workload.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadSpec {
     /// Its name in the ledger. Default: its kind.
     pub name: Option<String>,
-    /// The work: requests, or publishes to a stream.
+    /// The work of each client.
     pub kind: WorkloadKind,
-    /// Populations that do it. Default: all.
+    /// Populations that have this workload. Default: all.
     pub clients: Option<Vec<String>>,
-    /// Operations per second, for each client. Default 20.
+    /// Regions whose clients have this workload. Default: all.
+    pub regions: Option<Vec<String>>,
+    /// Operations per second, for each client. Default 20; for `object` 1, because an object has many messages.
     pub rate: Option<u16>,
     /// Subject that clients of `jetstream` publish to, such as `foo.loadgen`, so that your own streams store the messages. Default:
     /// loadgen creates a stream.
@@ -139,9 +180,18 @@ pub struct WorkloadSpec {
     /// Your own streams, in which loadgen looks for every acknowledged message at the end. Set `subject`, too.
     #[serde(default)]
     pub streams: Vec<String>,
-    /// Region of the stream of `jetstream`. Default: the last region of the topology, because the first one usually breaks.
+    /// Times at which operations begin: `uniform` (at even times) or `poisson` (at random times with the same average, as independent users
+    /// do; the seed repeats them). Default `uniform`.
+    pub arrival: Option<Arrival>,
+    /// Instead of `rate`: number of operations that each client has at once. It begins the next one when one ends. Such a closed loop
+    /// waits during an outage, so its latency leaves out operations that never began.
+    pub concurrency: Option<u16>,
+    /// Share of gets among the operations of `kv` and `object`, 0 to 1; the others are puts. Default 0.5.
+    pub gets: Option<f64>,
+    /// Region of the stream, the bucket or the object store that loadgen creates. Default: the last region of the topology, because the first one usually breaks.
     pub region: Option<String>,
-    /// Size of each message: `html` (30 KB), `json` (1 KB), `video` (128 KB), or bytes as in `"4KB"`. Default `json`.
+    /// Size of each message: `html` (30 KB), `json` (1 KB), `video` (128 KB), `mix`, or bytes as in `"4KB"`.
+    /// `mix` draws from the messages of a page view by the seed: one `html`, ten `json`, one `video`. Default `json`; for `object` 1 MB.
     pub payload: Option<Payload>,
 }
 
@@ -153,6 +203,28 @@ pub enum WorkloadKind {
     Request,
     /// Publishes to a stream with an acknowledgement; the stream is read at the end.
     Jetstream,
+    /// Numbered messages on a subject of each client. A subscriber of each population in every region receives all of them. Core
+    /// NATS delivers a message at most once, so a fault can lose some.
+    Publish,
+    /// The same messages to a queue group, which has a member of each population in every region. One member gets each message.
+    Queue,
+    /// Publishes to a stream, which a durable pull consumer of each population reads. In every region a client of the population pulls
+    /// from this consumer and acknowledges each message. After `ack_wait` (5 s), JetStream redelivers messages of a lost client.
+    Consume,
+    /// Puts and gets of keys in a bucket. Each client has its own keys. At the end loadgen looks for every acknowledged put.
+    Kv,
+    /// Puts and gets of objects. Each client has eight names, which it replaces in turn. loadgen compares every byte of each get, and of
+    /// all objects at the end.
+    Object,
+    /// Requests to a micro service (ADR-32), which has two instances in every region. The nearest instance answers.
+    Service,
+}
+
+impl WorkloadKind {
+    /// Returns whether loadgen starts receivers for its messages, one in each region for each population.
+    pub const fn has_receivers(self) -> bool {
+        matches!(self, Self::Publish | Self::Queue | Self::Consume)
+    }
 }
 
 /// The name in files and reports.
@@ -161,17 +233,34 @@ impl std::fmt::Display for WorkloadKind {
         formatter.write_str(match self {
             Self::Request => "request",
             Self::Jetstream => "jetstream",
+            Self::Publish => "publish",
+            Self::Queue => "queue",
+            Self::Consume => "consume",
+            Self::Kv => "kv",
+            Self::Object => "object",
+            Self::Service => "service",
         })
     }
 }
 
+/// Times at which operations begin.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arrival {
+    /// At even times.
+    #[default]
+    Uniform,
+    /// At the times of a Poisson process.
+    Poisson,
+}
+
 /// Size of a message.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "write `html`, `json`, `video`, or a size such as \"1KB\"")]
+#[serde(untagged, expecting = "write `html`, `json`, `video`, `mix`, or a size such as \"1KB\"")]
 pub enum Payload {
-    /// As in practice.
+    /// A size from practice.
     Kind(PayloadKind),
-    /// Exactly.
+    /// An exact size.
     Size(ByteSize),
 }
 
@@ -185,20 +274,31 @@ pub enum PayloadKind {
     Json,
     /// A part of a segment of a player.
     Video,
+    /// All three sizes, chosen by the seed.
+    Mix,
 }
 
 impl Payload {
-    /// Its bytes. The median HTML page of the HTTP Archive has 30 KB, API answers have about 1 KB, and a segment of video
-    /// travels in chunks of 128 KB, which stay far below nats-server's limit of 1 MB.
-    pub fn bytes(self) -> u64 {
+    /// Its bytes; `None` for the mix. The median HTML page of the HTTP Archive has 30 KB, API answers have about 1 KB, and a segment of
+    /// video travels in chunks of 128 KB, which stay far below nats-server's limit of 1 MB.
+    pub fn bytes(self) -> Option<u64> {
         match self {
-            Self::Kind(PayloadKind::Html) => 30 * 1024,
-            Self::Kind(PayloadKind::Json) => 1024,
-            Self::Kind(PayloadKind::Video) => 128 * 1024,
-            Self::Size(size) => size.bytes(),
+            Self::Kind(PayloadKind::Html) => Some(HTML),
+            Self::Kind(PayloadKind::Json) => Some(JSON),
+            Self::Kind(PayloadKind::Video) => Some(VIDEO),
+            Self::Kind(PayloadKind::Mix) => None,
+            Self::Size(size) => Some(size.bytes()),
         }
     }
 }
+
+const HTML: u64 = 30 * 1024;
+const JSON: u64 = 1024;
+const VIDEO: u64 = 128 * 1024;
+
+/// The messages of a page view: the page, ten answers of an API for what the page shows, and the first chunk of a video. This is an
+/// assumption, as no public figures count the messages of NATS applications.
+pub const PAGE_VIEW: [(u64, u32); 3] = [(HTML, 1), (JSON, 10), (VIDEO, 1)];
 
 /// A part of the timeline.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -206,9 +306,13 @@ impl Payload {
 pub struct PhaseSpec {
     /// Its name in thresholds and reports.
     pub name: String,
-    /// How long it lasts.
+    /// Its duration.
     #[serde(rename = "for")]
     pub lasts: Span,
+    /// Replaces all clients by new ones before this phase, so that each is in its nearest region again. The timeline waits
+    /// for them, and up to a second more, so that faults meet every phase of their PINGs. Default `false`.
+    #[serde(default)]
+    pub new_clients: bool,
 }
 
 /// A fault.
@@ -217,17 +321,17 @@ pub struct PhaseSpec {
 pub struct FaultSpec {
     /// The fault.
     pub inject: FaultKind,
-    /// Regions, servers, pairs of regions, streams, `meta` or populations.
+    /// Regions, servers, pairs of regions, streams, `meta`, populations, or resolvers (`all` of them).
     #[schemars(default)]
     pub target: OneOrMany,
-    /// The phase that it begins and ends with; instead of `at` and `for`.
+    /// Phase during which the fault holds; instead of `at` and `for`.
     pub phase: Option<String>,
-    /// When it begins, since the start of the run; instead of `phase`.
+    /// Time at which it begins, since the start of the run; instead of `phase`.
     pub at: Option<Span>,
-    /// How long it lasts. Default: to the end.
+    /// Its duration. Default: to the end.
     #[schemars(rename = "for")]
     pub lasts: Option<Span>,
-    /// The rest.
+    /// Further keys of the fault.
     #[schemars(flatten)]
     pub options: FaultOptions,
 }

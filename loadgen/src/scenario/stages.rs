@@ -3,24 +3,26 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::topology::parse_span;
 
 /// A number of clients that grows or shrinks evenly.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Stage {
-    /// Where.
+    /// Region of the clients.
     pub region: String,
-    /// How many at its beginning.
+    /// Number of clients at its beginning.
     pub from: u32,
-    /// How many at its end.
+    /// Number of clients at its end.
     pub to: u32,
-    /// When it begins, since the start.
+    /// Time of its beginning, since the start.
     pub at: Duration,
-    /// How long it takes.
+    /// Its duration.
     pub over: Duration,
 }
 
-/// A stage that is none.
+/// A stage that is not valid.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "`{0}` is not a stage: write `REGION: FROM..TO over TIME at TIME`, as in `lon: 0..20 over 10s at 30s`"
@@ -28,7 +30,7 @@ pub struct Stage {
 pub struct ParseStageError(String);
 
 impl Stage {
-    /// How many clients there are at a time after its beginning.
+    /// Returns the number of clients at a time after its beginning.
     pub fn count_at(&self, at: Duration) -> u32 {
         let share = at.saturating_sub(self.at).as_secs_f64() / self.over.as_secs_f64().max(f64::EPSILON);
         let (from, to) = (f64::from(self.from), f64::from(self.to));

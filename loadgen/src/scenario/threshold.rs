@@ -4,125 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// A figure that a threshold can bound.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Metric {
-    /// Its name, such as `failover.p90`.
-    pub name: &'static str,
-    /// The unit of its value.
-    pub unit: Unit,
-    /// Labels that choose a part of it.
-    pub labels: &'static [&'static str],
-    /// Whether a disturbed generator may have caused it: times yes, losses no.
-    pub depends_on_timing: bool,
-    /// What it is, for the reference.
-    pub meaning: &'static str,
-}
-
-/// Unit of a value.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Unit {
-    /// Milliseconds; texts may say `200ms`, `2s`.
-    Time,
-    /// A number.
-    Count,
-    /// 0 to 1; texts may say `99%`.
-    Share,
-}
-
-const CLIENTS: &[&str] = &["population", "region", "fault"];
-const OPERATIONS: &[&str] = &["population", "region", "phase"];
-const MESSAGES: &[&str] = &["population", "workload"];
-
-const fn metric(
-    name: &'static str,
-    unit: Unit,
-    labels: &'static [&'static str],
-    depends_on_timing: bool,
-    meaning: &'static str,
-) -> Metric {
-    Metric { name, unit, labels, depends_on_timing, meaning }
-}
-
-/// All of them, in the order of the reference.
-pub const METRICS: [Metric; 22] = [
-    metric(
-        "failover.p50",
-        Unit::Time,
-        CLIENTS,
-        true,
-        "median time from a fault to the first answer, of the clients that it hit",
-    ),
-    metric("failover.p90", Unit::Time, CLIENTS, true, "90th percentile of the same"),
-    metric("failover.max", Unit::Time, CLIENTS, true, "the longest of the same"),
-    metric(
-        "failover.missed",
-        Unit::Count,
-        CLIENTS,
-        false,
-        "clients that were hit and got no answer while the fault lasted",
-    ),
-    metric(
-        "failover.hit",
-        Unit::Count,
-        CLIENTS,
-        false,
-        "clients that a fault hit, each counted once for each fault",
-    ),
-    metric("requests.sent", Unit::Count, OPERATIONS, false, "requests that were sent"),
-    metric("requests.failed", Unit::Count, OPERATIONS, false, "requests that failed or got no answer"),
-    metric("requests.failed_share", Unit::Share, OPERATIONS, false, "failed requests of all requests"),
-    metric(
-        "latency.p50",
-        Unit::Time,
-        OPERATIONS,
-        true,
-        "median response time, from the time when the request should be sent",
-    ),
-    metric("latency.p99", Unit::Time, OPERATIONS, true, "99th percentile of the same"),
-    metric("latency.max", Unit::Time, OPERATIONS, true, "the longest response time"),
-    metric("moves.total", Unit::Count, OPERATIONS, false, "how often clients moved to another server"),
-    metric("moves.max", Unit::Count, OPERATIONS, false, "the most moves of one client"),
-    metric(
-        "nearest_share",
-        Unit::Share,
-        OPERATIONS,
-        false,
-        "share of the time that clients spent in the nearest healthy region",
-    ),
-    metric(
-        "offline_share",
-        Unit::Share,
-        OPERATIONS,
-        false,
-        "share of the time that clients had no connection",
-    ),
-    metric(
-        "herd.peak",
-        Unit::Count,
-        &["population"],
-        true,
-        "most new connections at one server within one second, divided by its even share; 1 is ideal",
-    ),
-    metric(
-        "js.p50",
-        Unit::Time,
-        OPERATIONS,
-        true,
-        "median time from when a publish should be sent to its acknowledgement",
-    ),
-    metric("js.p99", Unit::Time, OPERATIONS, true, "99th percentile of the same"),
-    metric("js.acknowledged", Unit::Count, MESSAGES, false, "publishes that a stream acknowledged"),
-    metric("js.failed", Unit::Count, MESSAGES, false, "publishes without an acknowledgement"),
-    metric(
-        "js.lost",
-        Unit::Count,
-        MESSAGES,
-        false,
-        "acknowledged messages that the stream does not have at the end",
-    ),
-    metric("js.duplicated", Unit::Count, MESSAGES, false, "messages that the stream has more than once"),
-];
+use super::metrics::{METRICS, Metric};
 
 /// A bound of a metric.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,13 +15,13 @@ pub struct Threshold {
     pub metric: Metric,
     /// The part of it.
     pub labels: BTreeMap<String, String>,
-    /// How it is compared.
+    /// Comparison with the bound.
     pub comparison: Comparison,
     /// Milliseconds, a number or a share.
     pub bound: f64,
 }
 
-/// How a value is compared with its bound.
+/// Comparison of a value with its bound.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Comparison {
     /// `<`
@@ -164,7 +46,7 @@ const COMPARISONS: [(&str, Comparison); 5] = [
 ];
 
 impl Comparison {
-    /// Whether the comparison holds.
+    /// Returns whether the comparison holds.
     pub fn holds(self, value: f64, bound: f64) -> bool {
         match self {
             Self::Less => value < bound,
@@ -172,42 +54,6 @@ impl Comparison {
             Self::Equal => (value - bound).abs() < f64::EPSILON,
             Self::AtLeast => value >= bound,
             Self::Greater => value > bound,
-        }
-    }
-}
-
-impl Unit {
-    /// A value for people.
-    pub fn show(self, value: f64) -> String {
-        match self {
-            Self::Time => format!("{value:.1} ms"),
-            Self::Count if value.fract() == 0.0 => format!("{value:.0}"),
-            Self::Count => format!("{value:.2}"),
-            Self::Share => format!("{:.2} %", value * 100.0),
-        }
-    }
-
-    fn read(self, text: &str) -> Option<f64> {
-        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
-        match self {
-            Self::Time => match text.strip_suffix("ms") {
-                Some(ms) => number(ms),
-                None => number(text.strip_suffix('s')?).map(|seconds| seconds * 1_000.0),
-            },
-            Self::Count => number(text),
-            Self::Share => match text.strip_suffix('%') {
-                Some(percent) => number(percent).map(|percent| percent / 100.0),
-                None => number(text),
-            },
-        }
-    }
-
-    /// A bound of this unit, for texts.
-    pub const fn example(self) -> &'static str {
-        match self {
-            Self::Time => "200ms",
-            Self::Count => "0",
-            Self::Share => "99%",
         }
     }
 }

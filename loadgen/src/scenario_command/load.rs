@@ -10,15 +10,15 @@ use crate::scenario::{
 use crate::topology::{self, Topology};
 use crate::topology_command::load::{LoadError as LoadTopologyError, load as load_topology};
 
-/// Why there is no scenario.
+/// Reason why there is no scenario.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// Neither a file nor one that comes with loadgen.
     #[error("cannot read scenario `{}`: {error}; give a file, or one of {}", path.display(), super::names())]
     Read {
-        /// What was named.
+        /// Name that the user gave.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// The env file cannot be read.
@@ -26,7 +26,7 @@ pub enum LoadError {
     Env {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// The env file is none.
@@ -45,8 +45,26 @@ pub enum LoadError {
     Scenario(#[from] ScenarioError),
 }
 
-/// Reads the scenario that is named: one that comes with loadgen, or a file.
-pub(super) fn load(opts: &RunOpts) -> Result<Vec<Strategy>, LoadError> {
+/// Reads the scenario that is named: one that comes with loadgen, or a file. Returns its text, too.
+pub(super) fn load(opts: &RunOpts) -> Result<(Vec<Strategy>, String), LoadError> {
+    if let Some(preset) = Preset::named(&opts.scenario) {
+        let strategies = load_text(preset.text, &format!("{}.toml", preset.name), Path::new(""), opts)?;
+        return Ok((strategies, preset.text.to_owned()));
+    }
+    let path = Path::new(&opts.scenario);
+    let text =
+        std::fs::read_to_string(path).map_err(|error| LoadError::Read { path: path.to_owned(), error })?;
+    let beside = path.parent().unwrap_or_else(|| Path::new(""));
+    Ok((load_text(&text, &opts.scenario, beside, opts)?, text))
+}
+
+/// Reads the text of a scenario file. Other files are named relative to the folder `beside`.
+pub(super) fn load_text(
+    text: &str,
+    file: &str,
+    beside: &Path,
+    opts: &RunOpts,
+) -> Result<Vec<Strategy>, LoadError> {
     let inputs = Inputs {
         env: opts.env.as_deref().map(env).transpose()?.unwrap_or_default(),
         overrides: opts.set.clone(),
@@ -55,15 +73,7 @@ pub(super) fn load(opts: &RunOpts) -> Result<Vec<Strategy>, LoadError> {
         thresholds: opts.threshold.clone(),
         topology: opts.topology.as_deref().map(load_topology).transpose()?,
     };
-    if let Some(preset) = Preset::named(&opts.scenario) {
-        let file = format!("{}.toml", preset.name);
-        return Ok(from_toml(preset.text, &file, &inputs, |source| topology_of(source, Path::new("")))?);
-    }
-    let path = Path::new(&opts.scenario);
-    let text =
-        std::fs::read_to_string(path).map_err(|error| LoadError::Read { path: path.to_owned(), error })?;
-    let beside = path.parent().unwrap_or_else(|| Path::new(""));
-    Ok(from_toml(&text, &opts.scenario, &inputs, |source| topology_of(source, beside))?)
+    Ok(from_toml(text, file, &inputs, |source| topology_of(source, beside))?)
 }
 
 fn env(path: &Path) -> Result<Vec<(String, String)>, LoadError> {

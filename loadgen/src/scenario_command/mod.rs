@@ -1,17 +1,21 @@
 //! `loadgen run`, `loadgen scenarios` and `loadgen report`: scenarios from files to reports.
 //!
-//! Owns the options (`opts`), reading files (`load`), the plays of a run (`run`) and the files of a report (`write`). Must not
-//! know what a fault does or how a figure is made.
+//! Owns the options (`opts`), reading files (`load`), the control of agents (`control`), the number of clients that the machine serves (`fit`), the plays of a run (`run`),
+//! the files of a report (`write`) and the run as a bundle (`keep`). Must not know what a fault does or how a figure is made.
 
+mod control;
+mod fit;
+mod keep;
 mod load;
 pub mod opts;
 mod run;
 mod schemas;
 mod write;
 
+pub use control::ControlError;
 pub use load::LoadError;
 pub use run::{Plan, RunError, run};
-pub use schemas::{report_schema, scenario_schema};
+pub use schemas::{event_schema, manifest_schema, report_schema, scenario_schema};
 pub use write::{WriteError, again, compare};
 
 use crate::scenario::{PRESETS, Preset};

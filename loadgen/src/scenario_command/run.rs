@@ -1,22 +1,22 @@
 //! The plays of a run: every strategy as often as it is repeated, on the same seeds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
-use std::time::SystemTime;
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
-use super::load::{LoadError, load};
+use super::control::{Control, ControlError};
+use super::fit::fit;
+use super::keep::Keeping;
+use super::load::{LoadError, load, load_text};
 use super::opts::RunOpts;
-use super::write::{WriteError, write_all, write_timeline};
+use super::write::{SCENARIO, WriteError, write_all, write_scenario, write_timeline};
 use crate::clock;
 use crate::cluster::StartOptions;
-use crate::outcome::{Environment, Played, Report, build, to_details, to_text};
-use crate::play::{PlayError, Sabotage, play, steps};
+use crate::outcome::{Environment, Played, Report, Verdict, build, to_details, to_hlogs, to_text};
+use crate::play::{Controller, PlayError, Sabotage, play, steps};
 use crate::progress::Progress;
-use crate::report::model::Verdict;
-use crate::scenario::{Strategy, to_svg, to_text as timeline};
+use crate::scenario::{Scenario, Strategy, to_svg, to_text as timeline};
+use crate::store::{BundleError, StoreError, redact_scenario};
+use crate::wan::WanChoice;
 
 /// Options of a run, checked.
 #[derive(Clone, Debug)]
@@ -25,14 +25,19 @@ pub struct Plan {
     seed: u64,
     repeat: u16,
     opts: RunOpts,
+    /// The text of the scenario.
+    text: String,
 }
 
-/// Why a run ended without a report.
+/// Reason why a run ended without a report.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// A play failed.
     #[error(transparent)]
     Play(#[from] PlayError),
+    /// Nobody can give orders to agents.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -41,8 +46,37 @@ pub enum RunError {
     Out {
         /// The folder.
         folder: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: std::io::Error,
+    },
+    /// A scenario of the operator stands where the run's copy is to be written.
+    #[error("`{}` is not the copy of the scenario that loadgen writes there: choose another --out", file.display())]
+    ReplacesScenario {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The manifest cannot be written.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The store cannot be written at the start. Nothing was played.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The run has ended, and the store does not have it.
+    #[error(
+        "the run is whole in {0}, but not in the store: {error}; `loadgen runs push {0} --store {store}` completes it",
+        folder.display()
+    )]
+    NotStored {
+        /// The text for the terminal.
+        text: String,
+        /// The outcome of the run.
+        verdict: Verdict,
+        /// The folder with the run.
+        folder: PathBuf,
+        /// The store.
+        store: String,
+        /// The reason.
+        error: Box<StoreError>,
     },
 }
 
@@ -52,11 +86,24 @@ impl Plan {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn new(opts: RunOpts) -> Result<Self, LoadError> {
-        let strategies = load(&opts)?;
+        let (strategies, text) = load(&opts)?;
+        Ok(Self::of(strategies, opts, text))
+    }
+
+    /// Reads a scenario that no file has. Its text goes into the folder of the reports, for people to copy and change.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn of_text(text: &str, name: &str, opts: RunOpts) -> Result<Self, LoadError> {
+        let strategies = load_text(text, &format!("{name}.toml"), Path::new(""), &opts)?;
+        Ok(Self::of(strategies, opts, text.to_owned()))
+    }
+
+    fn of(strategies: Vec<Strategy>, opts: RunOpts, text: String) -> Self {
         let first = strategies.first().map(|strategy| &strategy.scenario);
         let seed = opts.seed.or_else(|| first.and_then(|it| it.seed)).unwrap_or_else(crate::seed::random);
         let repeat = opts.repeat.or_else(|| first.map(|it| it.repeat)).unwrap_or(1);
-        Ok(Self { strategies, seed, repeat, opts })
+        Self { strategies, seed, repeat, opts, text }
     }
 }
 
@@ -65,42 +112,144 @@ impl Plan {
 /// # Errors
 /// Anything that leaves no report.
 pub async fn run(plan: Plan) -> Result<(String, Verdict), RunError> {
-    let Plan { strategies, seed, repeat, opts } = plan;
+    let Plan { strategies, seed, repeat, opts, text } = plan;
     let out = |error| RunError::Out { folder: opts.out.clone(), error };
     std::fs::create_dir_all(&opts.out).map_err(out)?;
+    let scenario = redact_scenario(&text);
+    check_place(&opts, &scenario)?;
     if opts.dry_run {
+        write_scenario(&opts.out, &scenario)?;
         return Ok((dry_run(&strategies, &opts)?, Verdict::Pass));
     }
     let (began, wall_clock) = (clock::now(), clock::wall());
-    let mut played = Vec::new();
-    for strategy in &strategies {
-        let mut recordings = Vec::new();
-        for repetition in 0..repeat {
-            let progress = Progress::new(steps(&strategy.scenario));
-            if strategies.len() > 1 || repeat > 1 {
-                progress.note(&format!("{} repetition {} of {repeat}", strategy.name, repetition + 1));
-            }
-            let mut start = StartOptions::new(strategy.scenario.topology.clone());
-            start.nats_server.clone_from(&opts.nats_server);
-            start.keep = opts.keep;
-            // Each repetition makes other choices, and every strategy the same ones.
-            let seed = seed.wrapping_add(repetition.into());
-            recordings.push(play(&strategy.scenario, start, seed, &progress, Sabotage::None).await?);
-            progress.finish();
-        }
-        played.push(Played { strategy, recordings });
+    let cores = available_parallelism().map_or(1, std::num::NonZero::get);
+    let name = strategies.first().map_or("", |strategy| &strategy.scenario.name);
+    let keeping = Keeping::begin(wall_clock, name, scenario, (&opts, cores)).await?;
+    let control = Control::take(&opts).await?;
+    let mut strategies = strategies;
+    // What this machine can play says nothing about those of the agents.
+    let fewer = if control.is_some() { None } else { fit(&mut strategies, &opts, seed).await? };
+    let controller = control.as_ref().map(Control::controller);
+    let played = play_all(&strategies, (&opts, &keeping, controller), (seed, repeat)).await?;
+    if let Some(control) = control {
+        control.release().await;
     }
     let environment = Environment {
         seed,
-        started_at: rfc3339(wall_clock),
+        started_at: clock::rfc3339(wall_clock),
         wall: began.elapsed(),
-        cores: available_parallelism().map_or(1, std::num::NonZero::get),
+        cores,
+        notes: fewer.into_iter().collect(),
     };
     let Some(report) = build(&played, &environment) else {
         return Ok((String::new(), Verdict::Inconclusive));
     };
-    write_all(&opts.out, &report)?;
-    Ok((shown(&report, &opts), report.verdict))
+    write_scenario(&opts.out, keeping.scenario())?;
+    let mut files = write_all(&opts.out, &report, to_hlogs(&played, wall_clock))?;
+    files.push(SCENARIO.to_owned());
+    files.extend(logs(&played));
+    let recordings = played.iter().flat_map(|it| &it.recordings);
+    let starts: Vec<_> = recordings.map(|it| it.start.saturating_duration_since(began)).collect();
+    keeping.write(&opts.out, &report, &files, &starts)?;
+    store(&keeping, &report, &opts).await
+}
+
+/// Plays every strategy as often as it is repeated. The logs of a play are stored before the next one.
+async fn play_all<'a>(
+    strategies: &'a [Strategy],
+    (opts, keeping, controller): (&RunOpts, &Keeping, Option<&Controller>),
+    (seed, repeat): (u64, u16),
+) -> Result<Vec<Played<'a>>, PlayError> {
+    let mut played = Vec::new();
+    let mut logs: Vec<String> = Vec::new();
+    for (number, strategy) in strategies.iter().enumerate() {
+        let mut recordings = Vec::new();
+        for repetition in 0..repeat {
+            keeping.push_early(&opts.out, &std::mem::take(&mut logs)).await;
+            let regions = strategy.scenario.topology.regions().len();
+            let progress = Progress::live(regions, steps(&strategy.scenario));
+            if strategies.len() > 1 || repeat > 1 {
+                progress.note(&format!("{} repetition {} of {repeat}", strategy.name, repetition + 1));
+            }
+            let folder = logs_of(number, &strategy.name, repetition.into());
+            let mut start = start_options(&strategy.scenario, opts);
+            if controller.is_some() && start.wan == WanChoice::Auto {
+                // Agents cannot reach the network namespaces that it may choose.
+                start.wan = WanChoice::Proxy;
+            }
+            start.logs = Some(opts.out.join(&folder));
+            // Each repetition makes other choices, and every strategy the same ones.
+            let seed = seed.wrapping_add(repetition.into());
+            let recording =
+                play(&strategy.scenario, start, seed, &progress, (Sabotage::None, controller)).await?;
+            logs = recording.logs.iter().map(|name| format!("{folder}/{name}")).collect();
+            recordings.push(recording);
+            progress.finish();
+        }
+        played.push(Played { strategy, recordings });
+    }
+    Ok(played)
+}
+
+/// The folder with the logs of a play, in the folder of the reports. Names of strategies may hold any letter, so their number keeps
+/// them apart.
+fn logs_of(number: usize, strategy: &str, repetition: usize) -> String {
+    if strategy.is_empty() {
+        return format!("logs/{repetition}");
+    }
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    format!("logs/{number}-{}-{repetition}", strategy.chars().map(letter).collect::<String>())
+}
+
+/// The paths of all copied logs.
+fn logs(played: &[Played<'_>]) -> Vec<String> {
+    let mut paths = Vec::new();
+    for (number, Played { strategy, recordings }) in played.iter().enumerate() {
+        for (repetition, recording) in recordings.iter().enumerate() {
+            let folder = logs_of(number, &strategy.name, repetition);
+            paths.extend(recording.logs.iter().map(|name| format!("{folder}/{name}")));
+        }
+    }
+    paths
+}
+
+/// Uploads the run, and returns the text for the terminal.
+async fn store(keeping: &Keeping, report: &Report, opts: &RunOpts) -> Result<(String, Verdict), RunError> {
+    let (text, verdict) = (shown(report, opts), report.verdict);
+    match keeping.push(&opts.out).await {
+        Ok(Some(stored)) if !opts.json => Ok((format!("{text}\n{stored}"), verdict)),
+        Ok(_) => Ok((text, verdict)),
+        Err(error) => Err(RunError::NotStored {
+            text,
+            verdict,
+            folder: opts.out.clone(),
+            store: keeping.store().map(ToString::to_string).unwrap_or_default(),
+            error: Box::new(error),
+        }),
+    }
+}
+
+/// The scenario's copy may replace that of an earlier run, and no file of the operator.
+fn check_place(opts: &RunOpts, scenario: &str) -> Result<(), RunError> {
+    let file = opts.out.join(SCENARIO);
+    let is_other = std::fs::read_to_string(&file).is_ok_and(|text| text != scenario);
+    let is_own = ["report.json", "timeline.svg"].iter().any(|name| opts.out.join(name).exists());
+    // Only passwords make a scenario differ from its copy.
+    let is_played = Path::new(&opts.scenario).canonicalize().ok() == file.canonicalize().ok();
+    if is_other && (is_played || !is_own) {
+        return Err(RunError::ReplacesScenario { file });
+    }
+    Ok(())
+}
+
+/// How the super-cluster of a play is started.
+pub(super) fn start_options(scenario: &Scenario, opts: &RunOpts) -> StartOptions {
+    let mut start = StartOptions::new(scenario.topology.clone());
+    start.nats_server.clone_from(&opts.nats_server);
+    start.base_port = opts.base_port;
+    start.keep = opts.keep;
+    start.wan = opts.wan.or(scenario.wan).unwrap_or_default();
+    start
 }
 
 fn shown(report: &Report, opts: &RunOpts) -> String {
@@ -123,11 +272,4 @@ fn dry_run(strategies: &[Strategy], opts: &RunOpts) -> Result<String, RunError> 
     }
     text.push_str(&format!("the timeline is {}", opts.out.join("timeline.svg").display()));
     Ok(text)
-}
-
-/// `2026-01-31T12:00:00Z`.
-fn rfc3339(at: SystemTime) -> String {
-    let at = OffsetDateTime::from(at).replace_nanosecond(0);
-    // Years after 9999 cannot be written.
-    at.ok().and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default()
 }

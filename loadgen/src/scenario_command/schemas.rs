@@ -1,9 +1,10 @@
-//! The JSON schemas of scenario files and of their reports, from the types that they are read into.
+//! The JSON schemas of scenario files, of their reports and of bundles, from the types that they are read into.
 
 use schemars::schema_for;
 
 use crate::outcome::Report;
 use crate::scenario::spec::ScenarioSpec;
+use crate::store::{Event, Manifest};
 
 /// Schema of a scenario file. An editor completes and checks the file with it.
 pub fn scenario_schema() -> String {
@@ -13,6 +14,16 @@ pub fn scenario_schema() -> String {
 /// Schema of `report.json`.
 pub fn report_schema() -> String {
     text(&schema_for!(Report))
+}
+
+/// Schema of `manifest.json`.
+pub fn manifest_schema() -> String {
+    text(&schema_for!(Manifest))
+}
+
+/// Schema of a line of `events.jsonl`.
+pub fn event_schema() -> String {
+    text(&schema_for!(Event))
 }
 
 fn text(schema: &schemars::Schema) -> String {

@@ -9,7 +9,7 @@ use crate::outcome::{
     Report, compare as differences, to_csv, to_details, to_html, to_junit, to_markdown, to_ndjson, to_text,
 };
 
-/// Why the reports could not be written.
+/// Reason why the reports could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// A file cannot be written.
@@ -17,7 +17,7 @@ pub enum WriteError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// `report.json` cannot be read.
@@ -25,7 +25,7 @@ pub enum WriteError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// It is not the report of a scenario.
@@ -33,15 +33,31 @@ pub enum WriteError {
     Syntax {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         error: serde_json::Error,
     },
 }
 
-/// Writes the report in all its forms.
-pub(super) fn write_all(folder: &Path, report: &Report) -> Result<(), WriteError> {
-    write(folder, "report.json", &to_json(report))?;
-    write_derived(folder, report)
+/// Writes the report in all its forms, and histograms, which `report.json` does not hold: names of files and their bytes. Returns
+/// the names of all files.
+pub(super) fn write_all(
+    folder: &Path,
+    report: &Report,
+    histograms: Vec<(String, Vec<u8>)>,
+) -> Result<Vec<String>, WriteError> {
+    write(folder, REPORT, to_json(report))?;
+    let mut names = vec![REPORT.to_owned()];
+    names.extend(write_derived(folder, report)?.map(str::to_owned));
+    for (name, bytes) in histograms {
+        write(folder, &name, bytes)?;
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// Writes the text of the scenario.
+pub(super) fn write_scenario(folder: &Path, text: &str) -> Result<(), WriteError> {
+    write(folder, SCENARIO, text)
 }
 
 /// Writes the timeline of a dry run.
@@ -73,7 +89,7 @@ pub fn compare(folders: &[PathBuf]) -> Result<String, WriteError> {
 }
 
 fn read(folder: &Path) -> Result<Report, WriteError> {
-    let path = folder.join("report.json");
+    let path = folder.join(REPORT);
     let text = fs::read_to_string(&path).map_err(|error| WriteError::Read { path: path.clone(), error })?;
     serde_json::from_str(&text).map_err(|error| WriteError::Syntax { path, error })
 }
@@ -84,16 +100,25 @@ pub(super) fn to_json(report: &Report) -> String {
     serde_json::to_string_pretty(report).unwrap_or_default()
 }
 
-fn write_derived(folder: &Path, report: &Report) -> Result<(), WriteError> {
-    write(folder, "report.html", &to_html(report))?;
-    write(folder, "report.md", &to_markdown(report))?;
-    write(folder, "junit.xml", &to_junit(report))?;
-    write(folder, "failovers.csv", &to_csv(report))?;
-    write(folder, "series.ndjson", &to_ndjson(report))?;
-    write(folder, "report.txt", &format!("{}\n\n{}\n", to_text(report), to_details(report)))
+fn write_derived(folder: &Path, report: &Report) -> Result<[&'static str; 6], WriteError> {
+    let files = [
+        ("report.html", to_html(report)),
+        ("report.md", to_markdown(report)),
+        ("junit.xml", to_junit(report)),
+        ("failovers.csv", to_csv(report)),
+        ("series.ndjson", to_ndjson(report)),
+        ("report.txt", format!("{}\n\n{}\n", to_text(report), to_details(report))),
+    ];
+    files.iter().try_for_each(|(name, text)| write(folder, name, text))?;
+    Ok(files.map(|(name, _)| name))
 }
 
-fn write(folder: &Path, name: &str, text: &str) -> Result<(), WriteError> {
+fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> Result<(), WriteError> {
     let path = folder.join(name);
-    fs::write(&path, text).map_err(|error| WriteError::Write { path, error })
+    fs::write(&path, content).map_err(|error| WriteError::Write { path, error })
 }
+
+const REPORT: &str = "report.json";
+
+/// The text of the scenario in a folder of reports.
+pub(super) const SCENARIO: &str = "scenario.toml";

@@ -4,10 +4,10 @@
 
 use crate::clock;
 use crate::cluster::StartOptions;
+use crate::outcome::Verdict;
 use crate::outcome::{Environment, Played, Report, build};
 use crate::play::{PlayError, Sabotage, play, steps};
 use crate::progress::Progress;
-use crate::report::model::Verdict;
 use crate::scenario::{Inputs, ScenarioError, Strategy, TopologySource, from_toml};
 use crate::topology::{self, Topology};
 
@@ -22,7 +22,7 @@ pub enum SelftestError {
     Play {
         /// Which case.
         case: &'static str,
-        /// Why.
+        /// The reason.
         error: PlayError,
     },
 }
@@ -118,9 +118,15 @@ async fn report_of(case: &Case) -> Result<Report, SelftestError> {
     let start = StartOptions::new(scenario.topology.clone());
     let failed = |error| SelftestError::Play { case: case.name, error };
     let began = clock::now();
-    let recording = play(scenario, start, SEED, &progress, case.sabotage).await.map_err(failed)?;
+    let recording = play(scenario, start, SEED, &progress, (case.sabotage, None)).await.map_err(failed)?;
     progress.finish();
-    let environment = Environment { seed: SEED, started_at: String::new(), wall: began.elapsed(), cores: 1 };
+    let environment = Environment {
+        seed: SEED,
+        started_at: String::new(),
+        wall: began.elapsed(),
+        cores: 1,
+        notes: Vec::new(),
+    };
     let played = [Played { strategy: &strategy, recordings: vec![recording] }];
     // There is one recording.
     Ok(build(&played, &environment).unwrap_or_else(|| unreachable!("a recording gives a report")))

@@ -17,7 +17,7 @@ pub struct SimulatePlan {
     pub herd: Herd,
     /// Which clients, one after the other.
     pub kinds: Vec<Kind>,
-    /// Where the results go.
+    /// Folder for the results.
     pub out: PathBuf,
     /// JSON on the terminal.
     pub json: bool,

@@ -23,7 +23,7 @@ pub struct Simulation {
     pub servers_per_region: usize,
     /// Handshakes per second that a region can do.
     pub region_accepts_per_second: f64,
-    /// Of everything random.
+    /// Seed of all random choices.
     pub seed: u64,
     /// The most memory that the process held, in bytes.
     pub memory_max_bytes: u64,

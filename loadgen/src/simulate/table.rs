@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::row::{Row, Simulation};
-use crate::report::text::{add, table};
+use crate::text_table::{add, table};
 
 /// The table, and what its columns mean.
 pub fn render(simulation: &Simulation) -> String {

@@ -3,14 +3,15 @@
 use std::fmt::Write as _;
 
 use nkeys::{KeyPair, KeyPairType};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::jwt;
 use super::model::Topology;
 use super::spec::{AccountSpec, AuthKind, UserSpec};
-use crate::secret::Secret;
+use crate::secret::{Secret, for_its_owner};
 
-/// What users prove themselves with. The same seed gives the same passwords and keys, so that a rendered folder and a running
+/// Credentials of all users. The same seed gives the same passwords and keys, so that a rendered folder and a running
 /// super-cluster agree, and a restart keeps them.
 #[derive(Clone)]
 pub struct Credentials {
@@ -25,28 +26,30 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// How a client proves that it is a user.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// Credentials of a client.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Login {
-    /// Not at all.
+    /// No login.
     Anonymous,
-    /// By name and password.
+    /// User name and password.
     Password {
         /// The user's name.
         user: String,
         /// The user's password.
+        #[serde(serialize_with = "for_its_owner")]
         password: Secret,
     },
-    /// By the token that all share.
-    Token(Secret),
-    /// By the NKey with this seed.
-    Nkey(Secret),
-    /// By the text of a creds file.
-    Creds(Secret),
+    /// The token that all clients share.
+    Token(#[serde(serialize_with = "for_its_owner")] Secret),
+    /// The NKey with this seed.
+    Nkey(#[serde(serialize_with = "for_its_owner")] Secret),
+    /// The text of a creds file.
+    Creds(#[serde(serialize_with = "for_its_owner")] Secret),
 }
 
-/// A seed that makes no key, or a key that makes no signature. It cannot happen with seeds of the right length, and is an
-/// error all the same.
+/// A seed that gives no key, or a key that gives no signature. This cannot happen with seeds of the right length, but it is an
+/// error nevertheless.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot make an NKey for {whose}: {error}")]
 pub struct KeyError {
@@ -61,12 +64,12 @@ impl KeyError {
 }
 
 impl Credentials {
-    /// From a seed, which must be secret. `shared` is the password of all users without one of their own.
+    /// Makes the credentials from a seed, which must be secret. `shared` is the password of all users without one of their own.
     pub fn new(seed: [u8; 32], shared: Option<Secret>) -> Self {
         Self { seed, shared }
     }
 
-    /// How a client is a user of an account.
+    /// Returns the credentials of a user of an account.
     ///
     /// # Errors
     /// See [`KeyError`].
@@ -87,7 +90,7 @@ impl Credentials {
         })
     }
 
-    /// How loadgen itself is a user of the first account of applications.
+    /// Returns the credentials of loadgen itself in the first account of applications.
     ///
     /// # Errors
     /// See [`KeyError`].
@@ -98,8 +101,8 @@ impl Credentials {
         self.first_login(topology, topology.accounts().next())
     }
 
-    /// How loadgen itself is a user of the system account. Where a token is all that users show there is none: it is an
-    /// application then.
+    /// Returns the credentials of loadgen itself in the system account. With one token for all clients there is no system account:
+    /// loadgen is then an application.
     ///
     /// # Errors
     /// See [`KeyError`].

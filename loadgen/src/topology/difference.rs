@@ -10,13 +10,13 @@ use super::spec::{AccountSpec, UserSpec};
 pub enum Change {
     /// An account is new.
     AccountAdded(String),
-    /// An account is gone; its clients are disconnected.
+    /// An account was removed; the servers disconnect its clients.
     AccountRemoved(String),
     /// Something about an account is different.
     AccountChanged {
         /// The account.
         account: String,
-        /// What is different, such as `exports`.
+        /// The part that is different, such as `exports`.
         what: &'static str,
     },
     /// A user is new.
@@ -26,7 +26,7 @@ pub enum Change {
         /// Its name.
         user: String,
     },
-    /// A user is gone; its clients are disconnected.
+    /// A user was removed; the servers disconnect its clients.
     UserRemoved {
         /// Its account.
         account: String,
@@ -39,7 +39,7 @@ pub enum Change {
         account: String,
         /// Its name.
         user: String,
-        /// What is different, such as `publish permissions`.
+        /// The part that is different, such as `publish permissions`.
         what: &'static str,
     },
 }
@@ -59,14 +59,14 @@ impl fmt::Display for Change {
     }
 }
 
-/// A part changed that servers cannot change while they run.
+/// A change that servers cannot make while they run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "`{0}` cannot change while the super-cluster runs: only accounts, users, permissions and limits can; end it and start it again"
 )]
 pub struct NeedsRestart(pub &'static str);
 
-/// What is different in `new`.
+/// Returns the differences of `new`.
 ///
 /// # Errors
 /// The first part that needs a restart.
@@ -132,7 +132,7 @@ fn in_user(old: &UserSpec, new: &UserSpec) -> impl Iterator<Item = &'static str>
     same.into_iter().filter(|(_, is_same)| !is_same).map(|(what, _)| what)
 }
 
-/// Those that only the first list has, pairs, and those that only the second one has.
+/// Returns the entries that only the first list has, the pairs, and the entries that only the second list has.
 type Matched<'a, T> = (Vec<&'a T>, Vec<(&'a T, &'a T)>, Vec<&'a T>);
 
 fn matched<'a, T>(old: &'a [T], new: &'a [T], name: impl Fn(&T) -> &String) -> Matched<'a, T> {

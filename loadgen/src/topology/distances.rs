@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use super::cities::{ALIASES, TO_HUBS_MS};
 
-/// Round-trip times between regions: a table of known cities, and what the user says.
+/// Round-trip times between regions: a table of well-known cities, and the user's own values.
 #[derive(Clone, Debug, Default)]
 pub struct RttTable {
+    /// Times by the region that dials and the region that it dials. A pair that is given once holds for both directions.
     overrides: BTreeMap<(String, String), Duration>,
-    /// Cities of regions that are named otherwise.
+    /// Cities of regions with other names than their city.
     cities: BTreeMap<String, String>,
-    /// Between regions of which nothing else is known.
+    /// Time between regions for which nothing else is known.
     other: Option<Duration>,
 }
 
-/// A region pair of which nobody knows the round-trip time.
+/// A pair of regions without a known round-trip time.
 #[derive(Debug, thiserror::Error)]
 #[error("no round-trip time is known between `{from}` and `{to}`: add `--rtt {from}-{to}=MS`")]
 pub struct UnknownPairError {
@@ -25,10 +26,10 @@ pub struct UnknownPairError {
 }
 
 impl RttTable {
-    /// The table with `overrides` between these regions on top of it; the last one for a pair wins.
+    /// Returns the table with `overrides` between these regions. The last override of a pair wins.
     ///
     /// # Errors
-    /// An override whose regions are not among these.
+    /// An override names a region that is not among these.
     pub fn new(
         overrides: impl IntoIterator<Item = RttOverride>,
         regions: &[String],
@@ -38,23 +39,26 @@ impl RttTable {
         Ok(table)
     }
 
-    /// Puts `overrides` between these regions on top; the last one for a pair wins.
+    /// Adds `overrides` between these regions. The last override of a pair wins.
     ///
     /// # Errors
-    /// An override whose regions are not among these.
+    /// An override names a region that is not among these.
     pub fn add(
         &mut self,
         overrides: impl IntoIterator<Item = RttOverride>,
         regions: &[String],
     ) -> Result<(), ParseRttError> {
-        for entry in overrides {
+        let overrides: Vec<_> = overrides.into_iter().collect();
+        let mut entries = Vec::new();
+        for entry in &overrides {
             let (from, to) = entry.between(regions)?;
-            self.set(from, to, entry.rtt);
+            entries.push((from, to, entry.rtt));
         }
+        self.put(&entries);
         Ok(())
     }
 
-    /// Says in which known city a region lies.
+    /// Sets the well-known city of a region.
     pub fn place(&mut self, region: &str, city: &str) {
         self.cities.insert(region.to_owned(), city.to_owned());
     }
@@ -64,18 +68,30 @@ impl RttTable {
         self.other = Some(rtt);
     }
 
-    /// Changes the round-trip time between two regions.
+    /// Changes the round-trip time between two regions, in both directions.
     pub fn set(&mut self, a: &str, b: &str, rtt: Duration) {
-        self.overrides.insert(pair(a, b), rtt);
+        self.put(&[(a, b, rtt)]);
     }
 
-    /// The round-trip time between two regions; inside a region it is zero, loopback's own.
+    /// Puts round-trip times on top of what is known of these pairs. A pair that is given in one order holds for both; one that
+    /// is given in both orders has two round-trip times, each for the connections that its first region opens.
+    pub fn put(&mut self, entries: &[(&str, &str, Duration)]) {
+        let ordered = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+        for (from, to, _) in entries {
+            self.overrides.remove(&ordered(from, to));
+            self.overrides.remove(&ordered(to, from));
+        }
+        self.overrides.extend(entries.iter().map(|(from, to, rtt)| (ordered(from, to), *rtt)));
+    }
+
+    /// Returns the round-trip time of connections from one region to another. Inside a region it is zero.
     pub fn rtt(&self, from: &str, to: &str) -> Result<Duration, UnknownPairError> {
         if from == to {
             return Ok(Duration::ZERO);
         }
-        if let Some(rtt) = self.overrides.get(&pair(from, to)) {
-            return Ok(*rtt);
+        let given = |from: &str, to: &str| self.overrides.get(&(from.to_owned(), to.to_owned())).copied();
+        if let Some(rtt) = given(from, to).or_else(|| given(to, from)) {
+            return Ok(rtt);
         }
         let city = |region: &'_ str| self.cities.get(region).cloned().unwrap_or_else(|| region.to_owned());
         let (a, b) = (city(from), city(to));
@@ -89,12 +105,12 @@ impl RttTable {
 }
 
 impl RttTable {
-    /// The known cities.
+    /// Returns the well-known cities.
     pub fn cities() -> impl Iterator<Item = &'static str> {
         TO_HUBS_MS.iter().map(|(city, ..)| *city)
     }
 
-    /// As [`rtt`](Self::rtt); where nobody knows the pair, the shortest way through London, Amsterdam or Dallas.
+    /// Returns [`rtt`](Self::rtt) or, for an unknown pair, the shortest way through London, Amsterdam or Dallas.
     pub fn rtt_or_detour(&self, from: &str, to: &str) -> Result<Duration, UnknownPairError> {
         self.rtt(from, to).or_else(|unknown| {
             let through = |hub| Some(self.rtt(from, hub).ok()? + self.rtt(hub, to).ok()?);
@@ -113,7 +129,7 @@ pub struct RttOverride {
 }
 
 impl RttOverride {
-    /// Which two of these regions are meant.
+    /// Returns the two of these regions that it means.
     fn between<'a>(&self, known: &'a [String]) -> Result<(&'a str, &'a str), ParseRttError> {
         let mut pairs = pairs_of(&self.regions, known);
         match (pairs.next(), pairs.next()) {
@@ -127,7 +143,7 @@ impl RttOverride {
     }
 }
 
-/// Which two of these regions `A-B` or `A B` means, if it means one pair.
+/// Returns the two of these regions that `A-B` or `A B` means, if it means one pair.
 pub(super) fn pair_of<'a>(text: &str, known: &'a [String]) -> Option<(&'a str, &'a str)> {
     let mut pairs = pairs_of(text, known);
     let pair = pairs.next().filter(|(from, to)| from != to)?;
@@ -143,10 +159,10 @@ fn pairs_of<'a>(text: &str, known: &'a [String]) -> impl Iterator<Item = (&'a st
     })
 }
 
-/// Why an [`RttOverride`] was not understood.
+/// Reason why an [`RttOverride`] is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseRttError {
-    /// Not `A-B=MS` at all.
+    /// The text has not the form `A-B=MS`.
     #[error("`{0}` is not a round-trip time: write two regions and milliseconds, as in `lon-dal=113`")]
     Shape(String),
     /// The right side is not a number of milliseconds in range.
@@ -157,7 +173,7 @@ pub enum ParseRttError {
         /// The part that is wrong.
         value: String,
     },
-    /// One of its regions is not among those that there are.
+    /// One of its regions does not exist.
     #[error("`--rtt {input}=MS` does not name two of the regions {}", known.join(","))]
     UnknownRegion {
         /// The pair.
@@ -165,12 +181,12 @@ pub enum ParseRttError {
         /// The regions.
         known: Vec<String>,
     },
-    /// More than one pair of regions is called so.
+    /// The text can mean more than one pair of regions.
     #[error(
         "`--rtt {0}=MS` may mean several pairs of regions: write a space between the two, as in \"us-east eu-west=80\""
     )]
     Ambiguous(String),
-    /// A region and itself.
+    /// Both regions are the same.
     #[error("`{0}` names one region twice: inside a region there is no emulated delay")]
     SameRegion(String),
 }
@@ -195,11 +211,6 @@ impl FromStr for RttOverride {
         let rtt = Duration::from_secs_f64(millis / 1000.0);
         Ok(Self { regions: regions.trim().to_owned(), rtt })
     }
-}
-
-/// A link has one round-trip time, whoever dials.
-fn pair(a: &str, b: &str) -> (String, String) {
-    if a < b { (a.to_owned(), b.to_owned()) } else { (b.to_owned(), a.to_owned()) }
 }
 
 fn built_in_ms(city: &str, hub: &str) -> Option<u16> {
@@ -235,6 +246,17 @@ mod tests {
         let table = RttTable::new(overrides, &regions).unwrap();
         assert_eq!(table.rtt("lon", "dal").unwrap(), Duration::from_millis(50));
         assert_eq!(table.rtt("moon", "lon").unwrap(), Duration::from_micros(200_500));
+    }
+
+    #[test]
+    fn a_pair_that_is_given_in_both_orders_has_two_round_trip_times() {
+        let regions = ["lon", "ams"].map(str::to_owned);
+        let read = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
+        let mut table = RttTable::new(read(&["lon-ams=9", "ams-lon=14"]), &regions).unwrap();
+        let both = |table: &RttTable| [("lon", "ams"), ("ams", "lon")].map(|(a, b)| table.rtt(a, b).unwrap());
+        assert_eq!(both(&table), [9, 14].map(Duration::from_millis));
+        table.add(read(&["ams-lon=20"]), &regions).unwrap();
+        assert_eq!(both(&table), [20, 20].map(Duration::from_millis), "the new layer knows one");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::toml_file::{SyntaxProblem, TomlFile};
 /// topology file, which only the caller knows.
 ///
 /// # Errors
-/// Everything that is wrong with it, each with its line.
+/// Returns all problems of the file, each with its line.
 ///
 /// ```
 /// let topology = loadgen::topology::from_toml(

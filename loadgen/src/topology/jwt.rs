@@ -39,8 +39,29 @@ pub(super) fn account(
     let imports = account.imports.iter().map(|import| self::import(topology, import, credentials));
     claims["imports"] = imports.collect::<Result<Vec<_>, _>>()?.into();
     claims["mappings"] = mappings(topology, account);
+    let revoked = account.users.iter().filter(|user| user.revoked);
+    // A user JWT is revoked when it was issued at this time or before it.
+    let revoked = revoked.map(|user| Ok((credentials.user_key(user)?.public_key(), json!(ISSUED))));
+    let revoked = revoked.collect::<Result<Map<_, _>, KeyError>>()?;
+    if !revoked.is_empty() {
+        claims["revocations"] = revoked.into();
+    }
     let key = credentials.account_key(account)?;
     sign(&credentials.operator_key()?, &key.public_key(), &account.name, claims)
+}
+
+/// The accounts of applications, as servers with a resolver take them while they run: public key and JWT.
+///
+/// # Errors
+/// See [`KeyError`].
+pub(crate) fn account_claims(
+    topology: &Topology,
+    credentials: &Credentials,
+) -> Result<Vec<(String, String)>, KeyError> {
+    let claims = topology
+        .accounts()
+        .map(|it| Ok((credentials.account_key(it)?.public_key(), account(topology, it, credentials)?)));
+    claims.collect()
 }
 
 /// The text of a user's creds file.
@@ -68,7 +89,7 @@ pub(super) fn creds(
     )))
 }
 
-/// Of the claims.
+/// Type of the claims.
 const VERSION: u32 = 2;
 const UNLIMITED: i64 = -1;
 

@@ -1,14 +1,15 @@
 //! A topology that was checked: clusters, servers, and what they have in common.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use super::check;
 use super::distances::{RttTable, UnknownPairError};
 use super::problem::{Problem, TopologyError};
-use super::spec::{AccountSpec, AuthKind, ClusterSpec, PortsSpec, ServerSpec, Spec, UserSpec};
+use super::spec::{AccountSpec, AuthKind, ClusterSpec, DEBIAN, PortsSpec, ServerSpec, Spec, UserSpec};
 
-/// A super-cluster that can be built. Only [`from_spec`](Self::from_spec) makes one, so what it says has been checked.
+/// A super-cluster that can be built. Only [`from_spec`](Self::from_spec) makes one, so its content has been checked.
 #[derive(Clone, Debug)]
 pub struct Topology {
     spec: Spec,
@@ -22,25 +23,33 @@ pub struct Topology {
 pub struct Server {
     /// Its name.
     pub name: ServerName,
-    /// `region:NAME`, and what the file says.
+    /// Tags: `region:NAME`, and those of the file.
     pub tags: Vec<String>,
     /// nats-server: a version or a path; `None`: the one of the run.
     pub version: Option<String>,
     /// Container image; `None`: the one of the rendering.
     pub image: Option<String>,
-    /// Ports that the file says.
+    /// Ports that the file names.
     pub ports: PortsSpec,
-    /// Address that it listens at, if the file says one.
+    /// Address that it listens at, if the file names one.
     pub bind: Option<String>,
-    /// Address that it tells clients, if the file says one.
+    /// Address that it advertises to clients, if the file names one.
     pub announce: Option<String>,
 }
 
+impl Server {
+    /// The number of its version, if it is a release: a path and Debian's package exist on this machine only.
+    pub fn release(&self) -> Option<&str> {
+        let version = self.version.as_deref()?;
+        (!version.contains('/') && version != DEBIAN).then(|| version.trim_start_matches('v'))
+    }
+}
+
 impl Topology {
-    /// Clusters of equal size with the usual accounts, joined by gateways.
+    /// Makes clusters of equal size with the default accounts, joined by gateways.
     ///
     /// # Errors
-    /// Names or numbers that cannot be.
+    /// A name or a number is not valid.
     pub fn new(
         regions: impl IntoIterator<Item = impl Into<String>>,
         servers_per_region: u16,
@@ -54,10 +63,10 @@ impl Topology {
         checked.map_err(|problems| problems.into_iter().map(without_key).collect::<Vec<_>>().into())
     }
 
-    /// Checks what somebody wrote, and fills in what they left out. `csv` holds the distances of `distances.csv`.
+    /// Checks a specification and adds the defaults. `csv` holds the distances of `distances.csv`.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// Returns all problems of the specification.
     pub fn from_spec(mut spec: Spec, csv: RttTable) -> Result<Self, Vec<Problem>> {
         spec.add_usual_accounts();
         let rtt = check::run(&spec, csv)?;
@@ -66,28 +75,28 @@ impl Topology {
         Ok(Self { spec, regions, servers, rtt })
     }
 
-    /// As it was written, with the usual accounts if it has none of its own.
+    /// Returns the file's content, with the default accounts if it names none.
     pub fn spec(&self) -> &Spec {
         &self.spec
     }
 
-    /// Name of the deployment.
+    /// Returns the name of the deployment.
     pub fn name(&self) -> &str {
         self.spec.name.as_deref().unwrap_or("default")
     }
 
-    /// The same under another name.
+    /// Changes the name of the deployment.
     pub fn named(mut self, name: String) -> Self {
         self.spec.name = Some(name);
         self
     }
 
-    /// The clusters' names, in the user's order.
+    /// Returns the clusters' names, in the user's order.
     pub fn regions(&self) -> &[String] {
         &self.regions
     }
 
-    /// Number of servers of the smallest cluster.
+    /// Returns the number of servers of the smallest cluster.
     pub fn servers_per_region(&self) -> u16 {
         let sizes = self.spec.clusters.iter().map(ClusterSpec::size);
         sizes.min().unwrap_or_default()
@@ -131,27 +140,32 @@ impl Topology {
         leaves.map(|cluster| cluster.name.as_str())
     }
 
-    /// Clusters that are no leaf nodes.
+    /// Returns the clusters that are not leaf nodes.
     pub fn hubs(&self) -> impl Iterator<Item = &ClusterSpec> {
         self.spec.clusters.iter().filter(|cluster| cluster.leaf_of.is_none())
     }
 
-    /// Whether the servers of `region` run JetStream.
+    /// Returns whether the servers of `region` run JetStream.
     pub fn has_jetstream(&self, region: &str) -> bool {
         self.cluster(region).and_then(|cluster| cluster.jetstream).unwrap_or(self.spec.jetstream.enabled)
     }
 
-    /// Groups of clusters whose JetStream servers elect one leader: those that gateways join, and each leaf-node cluster.
+    /// Groups of clusters whose JetStream servers elect one leader: those that gateways join, and each leaf-node cluster. A group
+    /// of one server has no leader.
     pub fn meta_groups(&self) -> Vec<Vec<&str>> {
         let with_jetstream = |cluster: &&ClusterSpec| self.has_jetstream(&cluster.name);
         let joined: Vec<_> =
             self.hubs().filter(with_jetstream).map(|cluster| cluster.name.as_str()).collect();
         let leaves = self.spec.clusters.iter().filter(|cluster| cluster.leaf_of.is_some());
         let leaves = leaves.filter(with_jetstream).map(|cluster| vec![cluster.name.as_str()]);
-        std::iter::once(joined).chain(leaves).filter(|group| !group.is_empty()).collect()
+        std::iter::once(joined).chain(leaves).filter(|group| self.servers_in(group) > 1).collect()
     }
 
-    /// The system account; there is none when a token is all that users show.
+    fn servers_in(&self, regions: &[&str]) -> usize {
+        regions.iter().map(|region| self.servers_of(region).count()).sum()
+    }
+
+    /// Returns the system account; there is none if all clients share a token.
     pub fn system_account(&self) -> Option<&AccountSpec> {
         self.spec.accounts.iter().find(|account| account.system)
     }
@@ -161,10 +175,38 @@ impl Topology {
         self.spec.accounts.iter().filter(|account| !account.system)
     }
 
-    /// The user that nobody has to name, where authentication is off.
+    /// Returns the user of clients without a user name, if authentication is off.
     pub fn anonymous_user(&self) -> Option<&UserSpec> {
         let first = || self.accounts().find_map(|account| account.users.first());
         (self.spec.auth.kind == AuthKind::None).then(first).flatten()
+    }
+
+    /// Adds a user with the permissions of the first user of applications. A topology without such a user stays as it is.
+    pub fn with_user(mut self, name: &str) -> Self {
+        let mut accounts = self.spec.accounts.iter_mut().filter(|account| !account.system);
+        if let Some(account) = accounts.find(|account| !account.users.is_empty())
+            && !account.users.iter().any(|user| user.name == name)
+        {
+            let like = account.users[0].clone();
+            account.users.push(UserSpec { name: name.to_owned(), password: None, ..like });
+        }
+        self
+    }
+
+    /// Revokes the credentials of exactly these users, and restores those of all others.
+    pub fn with_revoked(mut self, users: &BTreeSet<String>) -> Self {
+        for user in self.spec.accounts.iter_mut().flat_map(|account| &mut account.users) {
+            user.revoked = users.contains(&user.name);
+        }
+        self
+    }
+
+    /// The user of applications with this name, and its account.
+    pub fn application_user(&self, name: &str) -> Option<(&AccountSpec, &UserSpec)> {
+        self.accounts().find_map(|account| {
+            let user = account.users.iter().find(|user| user.name == name)?;
+            Some((account, user))
+        })
     }
 
     /// Accounts that the leaf nodes of a cluster connect.
@@ -178,7 +220,7 @@ impl Topology {
     /// Round-trip time between two clusters.
     ///
     /// # Errors
-    /// Nobody knows it. The distances of a topology from a file were all found when it was checked.
+    /// The time is not known. This cannot happen with a topology from a file, because the check has found all distances.
     pub fn rtt(&self, from: &str, to: &str) -> Result<Duration, UnknownPairError> {
         self.rtt.rtt(from, to)
     }
@@ -198,7 +240,7 @@ impl Topology {
 }
 
 impl Spec {
-    /// What a file without accounts means: `SYS` for operators, `APP` for applications.
+    /// Returns the accounts of a file without accounts: `SYS` for operators, `APP` for applications.
     fn add_usual_accounts(&mut self) {
         let user = |name: &str| UserSpec { name: name.to_owned(), ..UserSpec::default() };
         if self.auth.kind == AuthKind::Token {
@@ -256,7 +298,7 @@ pub(super) fn servers_of(cluster: &ClusterSpec) -> Vec<Server> {
 }
 
 /// A server's name, such as `lon-1`: by default its cluster and its number there, from 1.
-#[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd, serde::Deserialize, serde::Serialize)]
 pub struct ServerName {
     region: String,
     number: u16,

@@ -1,38 +1,23 @@
 //! What can be wrong with a topology.
 
-use std::fmt;
+use crate::toml_file;
 
-/// A thing that is wrong, and where.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Problem {
-    /// Path of the key, such as `cluster[1].leaf_of`; empty for the whole.
-    pub key: String,
-    /// What is wrong with it.
-    pub kind: ProblemKind,
-}
+/// A problem of a file of this kind.
+pub type Problem = toml_file::Problem<ProblemKind>;
 
-impl fmt::Display for Problem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.key.is_empty() {
-            write!(formatter, "{}: ", self.key)?;
-        }
-        self.kind.fmt(formatter)
-    }
-}
-
-/// What is wrong, and the remedy.
+/// Problem in a file, and its remedy.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ProblemKind {
     /// Not TOML, an unknown key, or a value of another type.
     #[error("{0}")]
     Syntax(String),
-    /// Nothing to build.
+    /// The file has no cluster.
     #[error("there is no cluster: add `[[cluster]]` with a `name`")]
     NoCluster,
-    /// More than one machine carries.
+    /// More clusters than one machine can run.
     #[error("{0} clusters: give 1 to 16")]
     ClusterCount(usize),
-    /// More than one machine carries, or none.
+    /// More servers than one machine can run, or none.
     #[error("{0} servers: give 1 to 9")]
     ServerCount(u16),
     /// The list and the number differ.
@@ -57,7 +42,7 @@ pub enum ProblemKind {
         /// The name.
         name: String,
     },
-    /// Something refers to a thing that is not there.
+    /// The file refers to a thing that does not exist.
     #[error("there is no {what} `{name}`: {}", choices(known))]
     Unknown {
         /// Kind of thing.
@@ -82,7 +67,7 @@ pub enum ProblemKind {
     #[error("`{0}` is not {1}")]
     Address(String, &'static str),
     /// Neither a version nor a file.
-    #[error("`{0}` is neither a version of nats-server, as in `2.14.6`, nor a path")]
+    #[error("`{0}` is neither a version of nats-server, as in `2.14.6` or `debian`, nor a path")]
     Version(String),
     /// A leaf node of itself.
     #[error("a cluster cannot be a leaf node of itself: name the hub")]
@@ -173,7 +158,7 @@ pub enum ProblemKind {
     Replicas {
         /// Copies.
         replicas: u8,
-        /// Where.
+        /// Place of the stream.
         place: String,
         /// Servers there.
         servers: u16,
@@ -193,9 +178,9 @@ pub enum ProblemKind {
     /// Out of range.
     #[error("{value} is out of range: give {range}")]
     Range {
-        /// What was given.
+        /// Value that the user gave.
         value: String,
-        /// What can be.
+        /// Valid values.
         range: &'static str,
     },
     /// A pair that is none.
@@ -219,7 +204,7 @@ pub enum ProblemKind {
     CsvFile {
         /// The file.
         path: String,
-        /// What the operating system said.
+        /// Error of the operating system.
         reason: String,
     },
 }
@@ -236,11 +221,10 @@ pub struct TopologyError {
 impl TopologyError {
     /// Each problem with the name of the file and the number of its line, where there is one.
     pub(super) fn located(problems: Vec<Problem>, place: impl Fn(&Problem) -> String) -> Self {
-        let lines = problems.iter().map(|problem| format!("{}{problem}", place(problem))).collect();
-        Self { lines, problems }
+        Self { lines: toml_file::located(&problems, place), problems }
     }
 
-    /// What is wrong, in the order of the file's parts.
+    /// Returns the problems, in the order of the file's parts.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }

@@ -60,12 +60,21 @@ impl<'de> Deserialize<'de> for ByteSize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match NumberOrText::deserialize(deserializer)? {
             NumberOrText::Number(bytes) => Ok(Self(bytes)),
-            NumberOrText::Text(text) => parse_size(&text).map(Self).ok_or_else(|| {
-                de::Error::custom(format!(
-                    "`{text}` is not a size: write bytes, or KB, MB, GB or TB, as in \"64MB\""
-                ))
-            }),
+            NumberOrText::Text(text) => text.parse().map_err(de::Error::custom),
         }
+    }
+}
+
+/// A text that is no size.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("`{0}` is not a size: write bytes, or KB, MB, GB or TB, as in \"64MB\"")]
+pub struct ParseSizeError(String);
+
+impl std::str::FromStr for ByteSize {
+    type Err = ParseSizeError;
+
+    fn from_str(text: &str) -> Result<Self, ParseSizeError> {
+        parse_size(text).map(Self).ok_or_else(|| ParseSizeError(text.to_owned()))
     }
 }
 

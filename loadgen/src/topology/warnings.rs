@@ -23,7 +23,7 @@ pub enum Warning {
 }
 
 impl Topology {
-    /// What will surprise.
+    /// The problem.
     pub fn warnings(&self) -> Vec<Warning> {
         let hubs: Vec<_> = self.hubs().collect();
         let mut warnings = Vec::new();

@@ -12,7 +12,7 @@ use crate::topology::render::{Certificates, RenderedFile};
 /// File with the host names of the servers' certificate, one a line.
 const NAMES: &str = "tls/names";
 
-/// Why there are no certificates.
+/// Reason why there are no certificates.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificatesError {
     /// They could not be made.

@@ -7,15 +7,15 @@ use super::opts::SizeOpts;
 use crate::topology::spec::{AccountSpec, AuthKind, AuthSpec, ClusterSpec, ServerSpec, Spec, UserSpec};
 use crate::topology::{Preset, RttTable, Topology, TopologyError, from_toml};
 
-/// Why there is no topology.
+/// Reason why there is no topology.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// Neither a file nor a preset.
     #[error("cannot read topology `{}`: {error}; give a file, or one of the presets {}", path.display(), super::preset_names())]
     Read {
-        /// What was named.
+        /// Name that the user gave.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// Something in it is wrong.

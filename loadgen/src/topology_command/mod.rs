@@ -25,7 +25,7 @@ use load::{LoadError, load};
 use opts::TopologyCommand;
 pub use write::WriteError;
 
-/// Why a command ended without a result.
+/// Reason why a command ended without a result.
 #[derive(Debug, thiserror::Error)]
 pub enum TopologyCommandError {
     /// There is no such topology, or it is wrong.
@@ -34,13 +34,13 @@ pub enum TopologyCommandError {
     /// There is no such preset.
     #[error("there is no preset `{name}`: choose one of {}", preset_names())]
     NoPreset {
-        /// What was named.
+        /// Name that the user gave.
         name: String,
     },
     /// There is no such cluster.
-    #[error("there is no cluster `{cluster}`: choose one of {clusters}, or its number from 1")]
+    #[error("there is no cluster `{cluster}`: choose one of {clusters}, or give its number from 1")]
     NoCluster {
-        /// What was named.
+        /// Name that the user gave.
         cluster: String,
         /// Those that there are.
         clusters: String,
@@ -50,7 +50,7 @@ pub enum TopologyCommandError {
     NoNode {
         /// The cluster.
         cluster: String,
-        /// What was named.
+        /// Name that the user gave.
         node: String,
     },
     /// The folder was not written.
@@ -76,7 +76,7 @@ pub enum TopologyCommandError {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// The shell does not start.
@@ -84,7 +84,7 @@ pub enum TopologyCommandError {
     Shell {
         /// The shell.
         program: String,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: io::Error,
     },
 }

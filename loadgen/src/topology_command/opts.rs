@@ -42,7 +42,7 @@ pub struct CheckOpts {
     pub topology: String,
 }
 
-/// For which tool.
+/// The tool to render for.
 #[derive(Clone, Debug, Subcommand)]
 pub enum RenderCommand {
     /// One nats-server configuration per server, to start by hand
@@ -59,10 +59,10 @@ pub enum RenderCommand {
     Contexts(Box<PlacedOpts>),
 }
 
-/// Where rendered files go.
+/// Options of the output folder.
 #[derive(Args, Clone, Debug)]
 pub struct OutOpts {
-    /// Write into this folder; its `.seed` makes the same passwords and keys again
+    /// Write into this folder; its file `.seed` keeps passwords and keys the same the next time
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,
 
@@ -74,15 +74,15 @@ pub struct OutOpts {
 /// The password that users share.
 #[derive(Args, Clone, Debug)]
 pub struct PasswordOpts {
-    /// Give every user without a password of its own this one [default: a random one each]
+    /// Use this password for all users that have none in the file [default: a random one each]
     #[arg(long, env = "PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
     pub password: Option<Secret>,
 }
 
-/// Where clients reach the servers.
+/// Options of the servers' addresses.
 #[derive(Args, Clone, Debug)]
 pub struct AddressOpts {
-    /// Count the ports on 127.0.0.1 from this one
+    /// Use ports of 127.0.0.1, beginning with this one
     #[arg(long, visible_alias = "port", env = "PORT", default_value_t = 10000, value_name = "PORT")]
     pub base_port: u16,
 
@@ -91,7 +91,7 @@ pub struct AddressOpts {
     pub hosts: Option<String>,
 }
 
-/// How many clusters to make without a file.
+/// Options of the clusters that loadgen makes without a file.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct SizeOpts {
     /// Without a topology: make this many clusters, c1 and so on
@@ -109,13 +109,13 @@ pub struct PlacedOpts {
     /// Render this file, or this preset
     #[arg(value_name = "FILE|PRESET")]
     pub topology: String,
-    /// Where files go.
+    /// Options of the output folder.
     #[command(flatten)]
     pub out: OutOpts,
     /// The shared password.
     #[command(flatten)]
     pub password: PasswordOpts,
-    /// Where servers are.
+    /// Options of the servers' addresses.
     #[command(flatten)]
     pub addresses: AddressOpts,
 }
@@ -123,16 +123,16 @@ pub struct PlacedOpts {
 /// Options of `loadgen topology render compose`.
 #[derive(Args, Clone, Debug)]
 pub struct ComposeOpts {
-    /// Render this file, or this preset [default: clusters of the size that --clusters and --cluster-members say]
+    /// Render this file, or this preset [default: the clusters of --clusters and --cluster-members]
     #[arg(value_name = "FILE|PRESET")]
     pub topology: Option<String>,
-    /// Where files go.
+    /// Options of the output folder.
     #[command(flatten)]
     pub out: OutOpts,
     /// The shared password.
     #[command(flatten)]
     pub password: PasswordOpts,
-    /// Without a topology.
+    /// Options for the clusters that loadgen makes without a topology.
     #[command(flatten)]
     pub size: SizeOpts,
 
@@ -148,7 +148,7 @@ pub struct ComposeOpts {
     #[arg(long, env = "DOMAIN", default_value = "example.net", value_name = "DOMAIN")]
     pub domain: String,
 
-    /// Run this image, unless the topology says another one; `nats` alone means `nats:alpine`
+    /// Run this image, unless the topology names another one; `nats` alone means `nats:alpine`
     #[arg(long, env = "IMAGE", default_value = "nats", value_name = "IMAGE")]
     pub image: String,
 
@@ -175,14 +175,14 @@ pub struct HelmOpts {
     /// Render this file, or this preset
     #[arg(value_name = "FILE|PRESET")]
     pub topology: String,
-    /// Where files go.
+    /// Options of the output folder.
     #[command(flatten)]
     pub out: OutOpts,
     /// The shared password.
     #[command(flatten)]
     pub password: PasswordOpts,
 
-    /// Reach each Kubernetes cluster at this name; gateways and leaf nodes dial it
+    /// Let gateways and leaf nodes dial each Kubernetes cluster at this name
     #[arg(long, default_value = "{cluster}.example.net", value_name = "TEMPLATE")]
     pub hosts: String,
 }
@@ -202,18 +202,18 @@ pub struct FlyOpts {
     /// Render this file, or this preset
     #[arg(value_name = "FILE|PRESET")]
     pub topology: String,
-    /// Where files go.
+    /// Options of the output folder.
     #[command(flatten)]
     pub out: OutOpts,
     /// The shared password.
     #[command(flatten)]
     pub password: PasswordOpts,
 
-    /// Choose what clients and gateways dial
+    /// Let clients and gateways dial this kind of address
     #[arg(long, value_enum, default_value_t = DialKind::Direct)]
     pub dial: DialKind,
 
-    /// Begin the apps' names with this, which must be unique on Fly.io [default: the topology's name]
+    /// Use this prefix for the apps' names, which must be unique on Fly.io [default: the topology's name]
     #[arg(long, value_name = "NAME")]
     pub app: Option<String>,
 
@@ -221,7 +221,7 @@ pub struct FlyOpts {
     #[arg(long, value_name = "CLUSTER=REGION", value_parser = pair)]
     pub region: Vec<(String, String)>,
 
-    /// Run this image, unless the topology says another one
+    /// Run this image, unless the topology names another one
     #[arg(long, env = "IMAGE", default_value = "nats:alpine", value_name = "IMAGE")]
     pub image: String,
 }
@@ -232,30 +232,30 @@ pub struct CloudInitOpts {
     /// Render this file, or this preset
     #[arg(value_name = "FILE|PRESET")]
     pub topology: String,
-    /// Where files go.
+    /// Options of the output folder.
     #[command(flatten)]
     pub out: OutOpts,
     /// The shared password.
     #[command(flatten)]
     pub password: PasswordOpts,
 
-    /// Choose what clients and gateways dial
+    /// Let clients and gateways dial this kind of address
     #[arg(long, value_enum, default_value_t = DialKind::Direct)]
     pub dial: DialKind,
 
-    /// Name every machine so
+    /// Name every machine by this pattern
     #[arg(long, default_value = "{server}.{cluster}.example.net", value_name = "TEMPLATE")]
     pub hosts: String,
 
-    /// With --dial anycast: gateways and leaf nodes dial this name, which leads to all machines of a cluster
+    /// With --dial anycast: let gateways and leaf nodes dial this name of all machines of a cluster
     #[arg(long, default_value = "{cluster}.example.net", value_name = "TEMPLATE")]
     pub cluster_host: String,
 
-    /// With --dial anycast: clients dial this name, which leads to the nearest cluster
+    /// With --dial anycast: let clients dial this name, which leads to the nearest cluster
     #[arg(long, default_value = "nats.example.net", value_name = "NAME")]
     pub anycast_host: String,
 
-    /// Install this version of nats-server, unless the topology says another one
+    /// Install this version of nats-server, unless the topology names another one
     #[arg(long, default_value = "2.14.2", value_name = "VERSION")]
     pub nats_version: String,
 }
@@ -266,7 +266,7 @@ pub struct EnvOpts {
     /// Connect to a server of this file, or this preset
     #[arg(value_name = "FILE|PRESET")]
     pub topology: String,
-    /// Which server.
+    /// Options that choose the server.
     #[command(flatten)]
     pub at: AtOpts,
 }
@@ -274,7 +274,7 @@ pub struct EnvOpts {
 /// Options of `loadgen topology shell`.
 #[derive(Args, Clone, Debug)]
 pub struct ShellOpts {
-    /// Which server.
+    /// Options that choose the server.
     #[command(flatten)]
     pub at: AtOpts,
 
@@ -282,7 +282,7 @@ pub struct ShellOpts {
     #[arg(long, value_name = "FILE|PRESET")]
     pub topology: Option<String>,
 
-    /// Without a topology.
+    /// Options for the clusters that loadgen makes without a topology.
     #[command(flatten)]
     pub size: SizeOpts,
 }
@@ -305,7 +305,7 @@ pub struct AtOpts {
     /// The shared password.
     #[command(flatten)]
     pub password: PasswordOpts,
-    /// Where servers are.
+    /// Options of the servers' addresses.
     #[command(flatten)]
     pub addresses: AddressOpts,
 }

@@ -12,7 +12,7 @@ use crate::topology::render::RenderedFile;
 /// Name of the file with the seed.
 const SEED: &str = ".seed";
 
-/// Why a folder was not written.
+/// Reason why a folder was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// A file is there, and nothing allows to overwrite it.
@@ -26,7 +26,7 @@ pub enum WriteError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// The seed is not one.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::access::Access;
 use super::plan::Beside;
 use super::world::World;
 use crate::clock;
@@ -58,6 +59,8 @@ pub enum Command {
     Status,
     /// An error, if the super-cluster is not stable.
     Check,
+    /// Nothing is done: the control socket answers with addresses and credentials.
+    Access,
 }
 
 /// For people, as in "kill lon".
@@ -75,6 +78,7 @@ impl fmt::Display for Command {
             }
             Self::Status => formatter.write_str("status"),
             Self::Check => formatter.write_str("check"),
+            Self::Access => formatter.write_str("access"),
         }
     }
 }
@@ -107,7 +111,7 @@ pub(super) async fn obey(
     mut cluster: SuperCluster,
     mut start: StartOptions,
     mut orders: mpsc::Receiver<Order>,
-    worlds: watch::Sender<World>,
+    (worlds, accesses): (watch::Sender<World>, watch::Sender<Access>),
     mut beside: Beside,
 ) {
     let mut reported = clock::now();
@@ -122,7 +126,13 @@ pub(super) async fn obey(
         }
         if let Some(changed) = beside.watch.as_mut().and_then(|watch| watch.poll(clock::now())) {
             match changed {
-                Ok(topology) => change(&mut cluster, &mut start, topology).await,
+                Ok(topology) => {
+                    change(&mut cluster, &mut start, topology).await;
+                    match Access::of(&cluster) {
+                        Ok(access) => drop(accesses.send_replace(access)),
+                        Err(error) => eprintln!("other commands log in as before: {error}"),
+                    }
+                }
                 Err(error) => eprintln!("the topology file is not applied:\n{error}"),
             }
         }
@@ -141,7 +151,7 @@ pub(super) async fn obey(
         }
         let done = perform(&mut cluster, &mut start, &order.command).await;
         match &done {
-            _ if matches!(order.command, Command::Status | Command::Check) => {}
+            _ if matches!(order.command, Command::Status | Command::Check | Command::Access) => {}
             Ok(()) => eprintln!("{}: done", order.command),
             Err(error) => eprintln!("{}: {error}", order.command),
         }
@@ -207,7 +217,7 @@ async fn perform(
             cluster.set_rtt(a, b, rtt).map_err(FaultError::from)?;
             start.rtt.set(a, b, rtt);
         }
-        Command::Status => {}
+        Command::Status | Command::Access => {}
         Command::Check => {
             let missing = cluster.missing().await;
             if !missing.is_empty() {

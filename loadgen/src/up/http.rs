@@ -13,18 +13,18 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Json, Query, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot, watch};
 use tower_http::services::ServeDir;
-use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::control::{Command, Order};
 use super::world::World;
 use crate::secret::Secret;
+use crate::web::{fixed_header, has_bearer};
 
 #[derive(Clone)]
 struct Api {
@@ -47,21 +47,18 @@ pub(super) fn router(
         .route("/control", post(control))
         .layer(middleware::from_fn_with_state(api.clone(), only_with_token))
         .with_state(api);
-    let fixed = |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     Router::new()
         .nest("/api", control)
         .fallback_service(ServeDir::new(web))
         // A worker's policy is the one of its own script, so every file has it.
-        .layer(fixed(header::CONTENT_SECURITY_POLICY, POLICY))
+        .layer(fixed_header(header::CONTENT_SECURITY_POLICY, POLICY))
         // The demo is rebuilt while it is looked at.
-        .layer(fixed(header::CACHE_CONTROL, "no-cache"))
-        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(fixed_header(header::CACHE_CONTROL, "no-cache"))
+        .layer(fixed_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
 }
 
 async fn only_with_token(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let is_right = given.and_then(|value| value.strip_prefix("Bearer ")) == Some(api.token.expose());
-    if is_right {
+    if has_bearer(request.headers(), &api.token) {
         return next.run(request).await;
     }
     let remedy = "open the page by the address that `loadgen up` printed: the token is in it";

@@ -3,6 +3,7 @@
 //! Owns the demo's content in NATS (`site`), its web server (`http`), the orders that break and heal regions (`control`), and the
 //! state that the demo and `loadgen ctl` show (`world`). Must not know measurements.
 
+pub mod access;
 pub mod control;
 pub mod http;
 pub mod opts;
@@ -12,7 +13,6 @@ pub mod socket;
 pub mod topology_watch;
 pub mod world;
 
-use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::net::TcpListener;
@@ -20,10 +20,13 @@ use tokio::sync::{mpsc, watch};
 
 use crate::cluster::{StartError, SuperCluster, UnknownNameError};
 use crate::secret::Secret;
+use crate::topology::credentials::KeyError;
+use crate::web::print;
 
+use access::Access;
 use plan::UpPlan;
 use site::{Site, SiteError};
-use socket::{ControlSocket, SocketError};
+use socket::{ControlSocket, SocketError, State};
 use world::{RegionView, World};
 
 /// Why `loadgen up` ended.
@@ -43,7 +46,7 @@ pub enum UpError {
     Listen {
         /// What was asked for.
         port: u16,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: std::io::Error,
     },
     /// No randomness for the token.
@@ -52,9 +55,20 @@ pub enum UpError {
     /// Nobody could give orders.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// No credentials.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The server for the demo ended.
     #[error("the server of the demo ended: {0}")]
     Serve(std::io::Error),
+}
+
+fn wan_in_use(cluster: &SuperCluster) -> String {
+    let mut text = format!("the emulation of the WAN is `{}`", cluster.wan());
+    if let Some(reason) = cluster.wan_fallback() {
+        text.push_str(&format!(", because `netns` does not work: {reason}"));
+    }
+    text
 }
 
 /// Starts the super-cluster, says where it is, and stays. Dropping the future ends everything.
@@ -76,6 +90,7 @@ pub async fn run(plan: UpPlan) -> Result<(), UpError> {
         plan.start.topology.servers().count(),
         cluster.nats_server()
     );
+    eprintln!("{}", wan_in_use(&cluster));
     let _site = match &plan.serve {
         Some(serve) => {
             eprintln!("loading the demo into NATS");
@@ -84,6 +99,7 @@ pub async fn run(plan: UpPlan) -> Result<(), UpError> {
         None => None,
     };
     let (worlds, world) = watch::channel(World::of(&mut cluster, &plan.start)?);
+    let (accesses, access) = watch::channel(Access::of(&cluster)?);
     let (orders, received) = mpsc::channel(ORDERS_MAX);
     let served = listener.zip(plan.serve);
     if let Some((listener, _)) = &served {
@@ -94,8 +110,8 @@ pub async fn run(plan: UpPlan) -> Result<(), UpError> {
     }
     print(&addresses(&world.borrow()));
     eprintln!("{}", hints(&world.borrow(), socket.deployment()));
-    let obeying = control::obey(cluster, plan.start, received, worlds, plan.beside);
-    let controlled = socket.serve(orders.clone(), world.clone());
+    let obeying = control::obey(cluster, plan.start, received, (worlds, accesses), plan.beside);
+    let controlled = socket.serve(orders.clone(), State { world: world.clone(), access });
     let serving = async {
         match served {
             Some((listener, serve)) => {
@@ -115,11 +131,6 @@ pub async fn run(plan: UpPlan) -> Result<(), UpError> {
 async fn listen(port: u16) -> Result<TcpListener, UpError> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     TcpListener::bind(address).await.map_err(|error| UpError::Listen { port, error })
-}
-
-/// On standard output. A reader that has gone away is no reason to end a super-cluster.
-fn print(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// For each region two lines: how its clients reach all servers, nearest first, over TCP and over WebSocket.

@@ -36,11 +36,11 @@ pub struct UpOpts {
     #[command(flatten)]
     pub cluster: ClusterOpts,
 
-    /// End with an error that names what is missing, if servers and streams are not linked after this long
+    /// End with an error if servers and streams are not linked after this time
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600), value_name = "S")]
     pub stabilise_timeout: u32,
 
-    /// Print the health of every server as JSON, a line each, this often
+    /// Print the health of every server as JSON, one line each, at this interval
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
     pub health_report: Option<u32>,
 
@@ -48,7 +48,7 @@ pub struct UpOpts {
     #[arg(long)]
     pub serve: bool,
 
-    /// Serve at this port [default: a free one]
+    /// Serve the demo at this port [default: a free one]
     #[arg(long, value_name = "PORT", requires = "serve")]
     pub port: Option<u16>,
 

@@ -33,7 +33,7 @@ pub enum SiteError {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// JetStream said no.
@@ -49,7 +49,7 @@ pub enum SiteError {
     Responder {
         /// Where.
         region: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// Not possible: the names are the super-cluster's own.

@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::access::Access;
 use super::control::{Command, Order};
 use super::world::World;
 use crate::topology::file_stem;
@@ -21,12 +22,24 @@ pub struct Request {
 }
 
 /// One line over the socket, from `loadgen up`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Reply {
     /// Why it was not done; `None`: it was.
     pub error: Option<String>,
     /// The super-cluster afterwards.
     pub world: World,
+    /// The way into it, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+}
+
+/// The state of the super-cluster that the socket answers with.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The public part: regions, servers, addresses.
+    pub world: watch::Receiver<World>,
+    /// The way into it.
+    pub access: watch::Receiver<Access>,
 }
 
 /// The socket of a super-cluster that is up. Dropping it removes the file.
@@ -51,7 +64,7 @@ pub enum SocketError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: io::Error,
     },
 }
@@ -90,11 +103,11 @@ impl ControlSocket {
     }
 
     /// Passes orders on, and answers each with the world after it. Never ends.
-    pub async fn serve(&self, orders: mpsc::Sender<Order>, world: watch::Receiver<World>) {
+    pub async fn serve(&self, orders: mpsc::Sender<Order>, state: State) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    tokio::spawn(answer(stream, orders.clone(), world.clone()));
+                    tokio::spawn(answer(stream, orders.clone(), state.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the control socket does not accept");
@@ -155,7 +168,10 @@ fn path_of(folder: &Path, deployment: &str) -> PathBuf {
 }
 
 /// A folder of the user's own, because a socket's file mode does not protect it everywhere.
-fn folder() -> Result<PathBuf, SocketError> {
+///
+/// # Errors
+/// See [`SocketError`].
+pub(crate) fn folder() -> Result<PathBuf, SocketError> {
     let user = nix::unistd::Uid::effective();
     let given = std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
     let folder = match given {
@@ -172,16 +188,19 @@ fn folder() -> Result<PathBuf, SocketError> {
     Ok(folder)
 }
 
-async fn answer(stream: UnixStream, orders: mpsc::Sender<Order>, world: watch::Receiver<World>) {
+async fn answer(stream: UnixStream, orders: mpsc::Sender<Order>, state: State) {
     let (reader, mut writer) = stream.into_split();
     let mut lines = BufReader::new(reader.take(LONGEST_LINE)).lines();
     // A connection without a line only asked whether anybody listens.
     let Ok(Some(line)) = lines.next_line().await else { return };
-    let error = match serde_json::from_str::<Request>(&line) {
+    let request = serde_json::from_str::<Request>(&line);
+    let asks_for_access = request.as_ref().is_ok_and(|request| request.command == Command::Access);
+    let error = match request {
         Ok(request) => carry_out(request, &orders).await.err(),
         Err(error) => Some(format!("the order is not understood: {error}")),
     };
-    let reply = Reply { error, world: world.borrow().clone() };
+    let access = asks_for_access.then(|| state.access.borrow().clone());
+    let reply = Reply { error, world: state.world.borrow().clone(), access };
     let Ok(mut text) = serde_json::to_string(&reply) else { return };
     text.push('\n');
     // Whoever asked may have gone away.

@@ -14,7 +14,7 @@ pub struct World {
     pub revision: u64,
     /// All regions, as they were named.
     pub regions: Vec<RegionView>,
-    /// Round-trip time of each pair, such as `lon-ams`.
+    /// Round-trip time of each pair, such as `lon-ams`, as the first of the two sees it.
     pub rtt_ms: BTreeMap<String, f64>,
     /// What is being done and takes time.
     pub busy: Option<String>,

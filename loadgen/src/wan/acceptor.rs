@@ -71,7 +71,7 @@ impl Acceptor {
 
     async fn wait_for_upstream(&mut self) {
         self.listener = None;
-        while !link::answers(self.state.upstream()).await {
+        while !link::answers(&self.state).await {
             tokio::time::sleep(ASK_AGAIN).await;
         }
         self.state.upstream_answers();

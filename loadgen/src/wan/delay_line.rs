@@ -46,7 +46,7 @@ impl DelayLine {
         self.parcels.push_back((release, parcel));
     }
 
-    /// Whether more may be read. A line that says no makes the sender wait, as a full window does.
+    /// Returns whether more may be read. A line that says no makes the sender wait, as a full window does.
     pub(super) fn has_room(&self) -> bool {
         self.bytes < CAPACITY_BYTES
     }

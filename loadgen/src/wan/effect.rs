@@ -1,7 +1,7 @@
 //! Effects of link faults, and how several of them on one path combine.
 
 use std::fmt;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU16, NonZeroU64};
 use std::time::Duration;
 
 use xxhash_rust::xxh64::xxh64;
@@ -23,18 +23,33 @@ pub enum LinkEffect {
     AcceptSilent,
     /// Another round-trip time.
     Latency(Latency),
-    /// Each parcel takes longer by a random time, and never overtakes the one before it.
+    /// Each parcel takes longer by a random time.
     Jitter {
         /// Largest extra time of one direction; the extra time is uniform between zero and this.
         up_to: Duration,
         /// The same seed repeats the same times.
         seed: u64,
+        /// Whether a packet may overtake the one before it. Only [`Backend::Netns`](super::Backend::Netns) has packets.
+        reorders: bool,
     },
     /// A rate limit for each direction of each connection.
     Bandwidth {
         /// The rate, in bytes per second.
         bytes_per_second: NonZeroU64,
     },
+    /// Packets are lost, and TCP retransmits them. Only [`Backend::Netns`](super::Backend::Netns) has packets.
+    Loss(Loss),
+}
+
+/// The packets that each direction of a path loses.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Loss {
+    /// The lost share of all packets, in millionths.
+    pub per_million: u32,
+    /// Mean number of packets that are lost in a row; 1: each loss is independent.
+    pub burst: NonZeroU16,
+    /// The same seed loses the same packets.
+    pub seed: u64,
 }
 
 /// The directions in which a [`LinkEffect::Silence`] loses bytes. The *server* is the end that was dialled.
@@ -84,7 +99,7 @@ impl LinkEffect {
         }
     }
 
-    /// Whether two servers lose each other when the link between them has this effect.
+    /// Returns whether two servers lose each other when the link between them has this effect.
     pub fn separates(&self) -> bool {
         matches!(self, Self::Silence(_) | Self::Reset | Self::Close | Self::AcceptSilent)
     }
@@ -103,8 +118,15 @@ impl fmt::Display for LinkEffect {
             Self::AcceptSilent => formatter.write_str("connections are accepted without an answer"),
             Self::Latency(Latency::Set(rtt)) => write!(formatter, "a round-trip time of {} ms", millis(rtt)),
             Self::Latency(Latency::Add(rtt)) => write!(formatter, "{} ms more round-trip time", millis(rtt)),
-            Self::Jitter { up_to, .. } => write!(formatter, "a jitter of up to {} ms", millis(up_to)),
+            Self::Jitter { up_to, reorders, .. } => {
+                let order = if *reorders { " that reorders packets" } else { "" };
+                write!(formatter, "a jitter of up to {} ms{order}", millis(up_to))
+            }
             Self::Bandwidth { bytes_per_second } => write!(formatter, "{bytes_per_second} bytes per second"),
+            Self::Loss(Loss { per_million, burst, .. }) => {
+                write!(formatter, "a loss of {} % of the packets", f64::from(*per_million) / 10_000.0)?;
+                if burst.get() == 1 { Ok(()) } else { write!(formatter, " in bursts of {burst}") }
+            }
         }
     }
 }
@@ -122,6 +144,7 @@ pub struct Conditions {
     added_rtt: Duration,
     jitter: Option<Jitter>,
     bandwidth: Option<NonZeroU64>,
+    loss: Option<Loss>,
 }
 
 /// One direction of a connection.
@@ -171,12 +194,14 @@ pub(super) enum End {
 struct Jitter {
     up_to: Duration,
     seed: u64,
+    reorders: bool,
 }
 
 impl Conditions {
     /// Combines effects, in the order in which their faults began: silence dominates, then a path that accepts without an
     /// answer, RST, FIN and refusal; the last [`Latency::Set`] counts; times on top add up, and so do jitters, with the
-    /// first one's seed; the smallest bandwidth holds.
+    /// first one's seed; the smallest bandwidth holds; losses are independent of each other, with the longest burst and the first
+    /// one's seed.
     pub fn of<'a>(effects: impl IntoIterator<Item = &'a LinkEffect>) -> Self {
         effects.into_iter().fold(Self::default(), Self::with)
     }
@@ -193,20 +218,24 @@ impl Conditions {
             LinkEffect::AcceptSilent => self.accept_silent = true,
             LinkEffect::Latency(Latency::Set(rtt)) => self.rtt = Some(rtt),
             LinkEffect::Latency(Latency::Add(rtt)) => self.added_rtt = self.added_rtt.saturating_add(rtt),
-            LinkEffect::Jitter { up_to, seed } => {
-                let Jitter { up_to: before, seed } =
-                    self.jitter.unwrap_or(Jitter { up_to: Duration::ZERO, seed });
-                self.jitter = Some(Jitter { up_to: before.saturating_add(up_to), seed });
+            LinkEffect::Jitter { up_to, seed, reorders } => {
+                let before = self.jitter.unwrap_or(Jitter { up_to: Duration::ZERO, seed, reorders });
+                self.jitter = Some(Jitter {
+                    up_to: before.up_to.saturating_add(up_to),
+                    seed: before.seed,
+                    reorders: before.reorders || reorders,
+                });
             }
             LinkEffect::Bandwidth { bytes_per_second } => {
                 let smallest = self.bandwidth.map_or(bytes_per_second, |before| before.min(bytes_per_second));
                 self.bandwidth = Some(smallest);
             }
+            LinkEffect::Loss(loss) => self.loss = Some(self.loss.map_or(loss, |before| before.and(loss))),
         }
         self
     }
 
-    /// Whether a direction of an open connection carries bytes.
+    /// Returns whether a direction of an open connection carries bytes.
     pub(super) fn carries(&self, direction: Direction) -> bool {
         !self.accept_silent
             && match direction {
@@ -215,7 +244,7 @@ impl Conditions {
             }
     }
 
-    /// Whether an open connection is silent in at least one direction.
+    /// Returns whether an open connection is silent in at least one direction.
     pub(super) fn is_silent(&self) -> bool {
         self.accept_silent || self.is_dark()
     }
@@ -258,13 +287,35 @@ impl Conditions {
         self.bandwidth
     }
 
+    /// Returns whether packets may overtake each other.
+    #[cfg(target_os = "linux")]
+    pub(super) fn reorders(&self) -> bool {
+        self.jitter.is_some_and(|jitter| jitter.reorders)
+    }
+
+    /// The packets that each direction loses.
+    #[cfg(target_os = "linux")]
+    pub(super) fn loss(&self) -> Option<Loss> {
+        self.loss
+    }
+
     /// The extra time of a parcel: that of its number in its direction of a connection, which has a number on its path.
     pub(super) fn jitter(&self, path: &str, connection: u64, direction: Direction, parcel: u64) -> Duration {
-        let Some(Jitter { up_to, seed }) = self.jitter else { return Duration::ZERO };
+        let Some(Jitter { up_to, seed, .. }) = self.jitter else { return Duration::ZERO };
         let direction = u64::from(direction == Direction::FromServer);
         let place = [connection, direction, parcel].map(u64::to_le_bytes);
         let random = xxh64(place.as_flattened(), xxh64(path.as_bytes(), seed));
         up_to.mul_f64((random >> 11) as f64 / (1_u64 << 53) as f64)
+    }
+}
+
+impl Loss {
+    fn and(self, other: Self) -> Self {
+        const ALL: u64 = 1_000_000;
+        let kept = |loss: Self| ALL.saturating_sub(loss.per_million.into());
+        let per_million = ALL - kept(self) * kept(other) / ALL;
+        // At most a million.
+        Self { per_million: per_million as u32, burst: self.burst.max(other.burst), seed: self.seed }
     }
 }
 

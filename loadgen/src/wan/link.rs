@@ -1,7 +1,6 @@
 //! One emulated connection: two delay lines between two sockets.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -30,7 +29,7 @@ impl Link {
         if self.dialler_gave_up().await {
             return;
         }
-        let upstream = match TcpStream::connect(self.path.upstream()).await {
+        let upstream = match self.path.dial().await {
             Ok(upstream) => upstream,
             Err(error) => return self.mirror_failed_dial(&error).await,
         };
@@ -72,7 +71,7 @@ impl Link {
         }
     }
 
-    /// Whether the dialler closed while it waited in the accept queue of a silent path. Dialling for it would make the
+    /// Returns whether the dialler closed while it waited in the accept queue of a silent path. Dialling for it would make the
     /// servers see a herd that does not exist.
     async fn dialler_gave_up(&self) -> bool {
         let mut byte = [0];
@@ -142,9 +141,9 @@ async fn carry(ends: &mut Ends, carrier: Carrier<'_>, accepted_at: Instant) -> R
     Ok(())
 }
 
-/// Tries to connect and tells the result only: whether somebody listens at `upstream`.
-pub(super) async fn answers(upstream: SocketAddr) -> bool {
+/// Tries to connect and tells the result only: whether somebody listens at the upstream.
+pub(super) async fn answers(path: &PathState) -> bool {
     // Loopback answers at once; a listener whose queue is full is overloaded, not gone.
     const LIMIT: Duration = Duration::from_millis(200);
-    !matches!(tokio::time::timeout(LIMIT, TcpStream::connect(upstream)).await, Ok(Err(_)))
+    !matches!(tokio::time::timeout(LIMIT, path.dial()).await, Ok(Err(_)))
 }

@@ -1,4 +1,7 @@
-//! WAN emulation between processes of one machine, by TCP proxies: no privileges, any Unix.
+//! WAN emulation between processes of one machine: by TCP proxies here, or by network namespaces in [`netns`]. [`Backend`]
+//! has the differences.
+//!
+//! The proxies need no privileges and run on any Unix.
 //!
 //! ```text
 //! dialler --- Path listener ---[ delay line, one per direction ]--- upstream server
@@ -19,9 +22,15 @@
 //! delays that it measures.
 
 mod acceptor;
+mod backend;
 mod delay_line;
 mod effect;
 mod link;
+#[cfg(target_os = "linux")]
+pub mod netns;
+#[cfg(not(target_os = "linux"))]
+#[path = "netns_elsewhere.rs"]
+pub mod netns;
 mod pace;
 mod path;
 mod port;
@@ -33,7 +42,8 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-pub use effect::{Conditions, Latency, LinkEffect, LongDelayError, Silence};
+pub use backend::{Backend, UnsupportedError, WanChoice};
+pub use effect::{Conditions, Latency, LinkEffect, LongDelayError, Loss, Silence};
 pub use path::{OpenPathError, Path, PathOptions};
 pub use port::{ReservePortError, ReservedPort};
 

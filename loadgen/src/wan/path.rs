@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::Shared;
 use super::acceptor::Acceptor;
 use super::effect::{Conditions, Dials, Direction, End};
+use super::netns::Namespace;
 use super::port::{ReservePortError, ReservedPort};
 
 /// A listener in front of one upstream address, and the link between them. Dropping it resets what it carries.
@@ -34,6 +35,8 @@ pub struct PathOptions {
     pub upstream: SocketAddr,
     /// The round-trip time that it adds; each direction gets half. Zero means none at all, not even a timer's.
     pub rtt: Duration,
+    /// From where the upstream is dialled; `None`: from the machine's own network.
+    pub dial_from: Option<Namespace>,
 }
 
 /// Why a path could not be opened.
@@ -49,7 +52,7 @@ pub enum OpenPathError {
         label: String,
         /// Where it should listen.
         addr: SocketAddr,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: io::Error,
     },
 }
@@ -60,11 +63,12 @@ impl Path {
         shared: Arc<Shared>,
         runtime: &Handle,
     ) -> Result<Self, OpenPathError> {
-        let PathOptions { label, listen, upstream, rtt } = options;
+        let PathOptions { label, listen, upstream, rtt, dial_from } = options;
         let addr = listen.addr();
         let state = Arc::new(PathState {
             label,
             upstream,
+            dial_from,
             rtt_ns: AtomicU64::new(0),
             gate: watch::Sender::new(Gate::default()),
             upstream_ports: Mutex::default(),
@@ -146,6 +150,7 @@ impl Drop for Path {
 pub(super) struct PathState {
     label: String,
     upstream: SocketAddr,
+    dial_from: Option<Namespace>,
     rtt_ns: AtomicU64,
     gate: watch::Sender<Gate>,
     upstream_ports: Mutex<BTreeSet<u16>>,
@@ -202,8 +207,12 @@ impl PathState {
         &self.label
     }
 
-    pub(super) fn upstream(&self) -> SocketAddr {
-        self.upstream
+    /// Dials the upstream.
+    pub(super) async fn dial(&self) -> io::Result<TcpStream> {
+        match &self.dial_from {
+            None => TcpStream::connect(self.upstream).await,
+            Some(namespace) => namespace.connect(self.upstream).await,
+        }
     }
 
     pub(super) fn rtt(&self) -> Duration {

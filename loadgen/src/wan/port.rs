@@ -32,7 +32,7 @@ pub enum ReservePortError {
     Io {
         /// The port that was asked for.
         port: u16,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: io::Error,
     },
 }

@@ -37,27 +37,35 @@ async fn a_small_run_reports_what_it_saw_and_leaves_nothing_else() {
     place.assert_nothing_is_left().await;
     let report = report(&place);
     assert_verdict(&done, &report);
-    for part in ["Failover", "server-kill lon", "region-kill lon", report["verdict"].as_str().unwrap()] {
+    for part in
+        ["one server of lon killed", "lon killed", "thresholds hold", report["verdict"].as_str().unwrap()]
+    {
         assert!(done.stdout.contains(part), "`{part}` is missing in {}", done.stdout);
     }
+    assert!(done.stdout.lines().all(|line| line.chars().count() <= 100), "{}", done.stdout);
     assert_valid(&report);
     broken_reports_are_refused(&report);
 
-    for rows in ["connect", "control", "flows"] {
-        let populations: BTreeSet<_> =
-            report[rows].as_array().unwrap().iter().map(|row| row["population"].as_str().unwrap()).collect();
-        // Stock clients sit where chance puts them: a fault may hit them all, and leave none for the control group.
-        assert!(populations.contains("stock") || rows == "control", "{rows}: {populations:?}");
-        assert!(populations.contains("nats-geo"), "{rows}: {populations:?}");
-    }
-    for (fault, landed) in [("server-kill", "lon"), ("region-kill", "ams")] {
-        let row = failover(&report, fault);
-        assert_eq!(row["landed"], serde_json::json!({ landed: 1 }), "{row}");
-        assert_eq!((row["n"].as_u64(), row["did_not_fail_over"].as_u64()), (Some(1), Some(0)), "{row}");
-    }
+    let requests = report["runs"][0]["requests"].as_array().unwrap();
     for population in ["nats-geo", "async-nats"] {
+        let of: Vec<_> = requests.iter().filter(|row| row["population"] == population).collect();
+        // Two regions in four phases: before and during each fault.
+        assert_eq!(of.len(), 8, "{of:?}");
+        assert!(of.iter().all(|row| row["sent"].as_u64().unwrap() > 10), "{of:?}");
         assert_intervals(&place.path("out").join(format!("requests-{population}.hlog")));
     }
+    let failovers = report["runs"][0]["failovers"].as_array().unwrap();
+    for (fault, landed) in [(0, "lon-"), (1, "ams-")] {
+        let hit: Vec<_> = failovers.iter().filter(|row| row["fault"] == fault).collect();
+        assert!(hit.iter().all(|row| row["total_ms"].as_f64().unwrap() > 0.0), "{hit:?}");
+        // The two clients of lon may be on different servers: then chance says which of them loses its server.
+        let of_geo: Vec<_> = hit.iter().filter(|row| row["population"] == "nats-geo").collect();
+        assert!(!hit.is_empty() && (fault == 0 || !of_geo.is_empty()), "{hit:?}");
+        assert!(of_geo.iter().all(|row| row["to"].as_str().unwrap().starts_with(landed)), "{of_geo:?}");
+    }
+    let scenario = std::fs::read_to_string(place.path("out/scenario.toml")).unwrap();
+    let again = place.run(&["run", "out/scenario.toml", "--dry-run", "--out=again"]).await;
+    assert_eq!(again.code, Some(0), "{scenario}: {}", again.stderr);
 }
 
 #[tokio::test]
@@ -71,9 +79,12 @@ async fn regions_are_named_as_in_the_field() {
     let report = report(&place);
     assert_verdict(&done, &report);
     assert_valid(&report);
-    let rows = report["failover"].as_array().unwrap();
-    let row = rows.iter().find(|row| row["population"] == "nats-geo").unwrap();
-    assert_eq!(row["landed"], serde_json::json!({ "EU_west.é": 1 }), "{row}");
+    let row = failover(&report, 0);
+    assert_eq!(
+        (row["from"].as_str(), row["to"].as_str()),
+        (Some("us-east-1-1"), Some("EU_west.é-1")),
+        "{row}"
+    );
 }
 
 /// The verdict is that of the exit code, and has reasons unless it is PASS. Which one it is depends on the machine.
@@ -88,17 +99,15 @@ fn assert_verdict(done: &Done, report: &Value) {
     assert_eq!(report["reasons"].as_array().unwrap().is_empty(), expected == 0, "{}", report["reasons"]);
 }
 
-/// The row of the nats-geo clients that were hit.
-fn failover<'a>(report: &'a Value, fault: &str) -> &'a Value {
-    let mut rows = report["failover"].as_array().unwrap().iter();
-    let found = rows.find(|row| {
-        row["population"] == "nats-geo" && row["fault"] == fault && row["client_region"] == "lon"
-    });
-    found.unwrap_or_else(|| panic!("no nats-geo row of {fault} in {}", report["failover"]))
+/// The nats-geo client that a fault hit.
+fn failover(report: &Value, fault: u64) -> &Value {
+    let mut rows = report["runs"][0]["failovers"].as_array().unwrap().iter();
+    let found = rows.find(|row| row["population"] == "nats-geo" && row["fault"] == fault);
+    found.unwrap_or_else(|| panic!("no nats-geo client was hit in {}", report["runs"][0]["failovers"]))
 }
 
 fn validator() -> jsonschema::Validator {
-    let schema = serde_json::from_str(include_str!("../../report.schema.json")).unwrap();
+    let schema = serde_json::from_str(include_str!("../../scenario-report.schema.json")).unwrap();
     jsonschema::draft202012::new(&schema).unwrap()
 }
 
@@ -116,20 +125,23 @@ fn broken_reports_are_refused(report: &Value) {
         assert_ne!(&broken, report, "{what} changes nothing");
         assert!(!validator.is_valid(&broken), "accepted without complaint: {what}");
     };
+    // A field that may be absent has a type all the same.
     for field in report.as_object().unwrap().keys() {
-        refused(field, &|report| drop(report.as_object_mut().unwrap().remove(field)));
+        refused(field, &|report| report[field] = serde_json::json!({ "wrong": true }));
     }
-    for rows in ["limits", "connect", "failover", "control", "flows"] {
-        for field in report[rows][0].as_object().unwrap().keys() {
-            refused(field, &|report| drop(report[rows][0].as_object_mut().unwrap().remove(field)));
+    for rows in ["failovers", "requests", "phases", "series", "clients", "matrix"] {
+        for field in report["runs"][0][rows][0].as_object().unwrap().keys() {
+            refused(field, &|report| {
+                report["runs"][0][rows][0][field] = serde_json::json!({ "wrong": true })
+            });
         }
     }
-    refused("an unknown field", &|report| report["surprise"] = true.into());
+    refused("a report without a verdict", &|report| drop(report.as_object_mut().unwrap().remove("verdict")));
     refused("an unknown verdict", &|report| report["verdict"] = "MAYBE".into());
-    refused("a time in words", &|report| report["failover"][0]["p50_ms"] = "fast".into());
+    refused("a time in words", &|report| report["runs"][0]["failovers"][0]["total_ms"] = "fast".into());
 }
 
-/// One interval per fault and region, each with requests in it.
+/// One interval per phase and region, each with requests in it.
 fn assert_intervals(path: &std::path::Path) {
     let log = std::fs::read(path).unwrap();
     let mut tags = BTreeSet::new();
@@ -140,13 +152,10 @@ fn assert_intervals(path: &std::path::Path) {
             tags.insert(interval.tag().unwrap().as_str().to_owned());
         }
     }
-    let expected = [
-        "1-region-kill-lon-from-ams",
-        "1-region-kill-lon-from-lon",
-        "1-server-kill-lon-from-ams",
-        "1-server-kill-lon-from-lon",
-    ];
-    assert_eq!(tags, expected.map(str::to_owned).into(), "{}", path.display());
+    let phases = ["before-server-kill", "server-kill", "before-region-kill", "region-kill"];
+    let of = |phase| ["lon", "ams"].map(|region| format!("1-{phase}-from-{region}"));
+    let expected: BTreeSet<_> = phases.into_iter().flat_map(of).collect();
+    assert_eq!(tags, expected, "{}", path.display());
 }
 
 #[tokio::test]
@@ -165,9 +174,7 @@ async fn with_json_the_report_is_all_that_is_printed() {
 #[tokio::test]
 async fn an_interrupt_ends_everything_at_any_stage() {
     let _turn = TURN.lock().await;
-    for (stage, servers) in
-        [("starting the super-cluster", 0), ("server-kill in lon, nats-geo, round 1 of 1", 3)]
-    {
+    for (stage, servers) in [("starting the super-cluster", 0), ("inject kill:lon", 3)] {
         let place = Place::new();
         let mut running = place.command(&[&SMALL[..], &["--faults=server-kill"]].concat()).spawn().unwrap();
         let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();

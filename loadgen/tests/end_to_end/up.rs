@@ -202,6 +202,21 @@ async fn another_terminal_breaks_and_heals() {
     let client = nats_geo::connect(list).await.unwrap();
     assert_eq!(client.snapshot().active.unwrap().region.as_str(), "lon");
 
+    // Other commands find what is up by themselves.
+    for (command, shown) in [
+        (vec!["servers"], "lon-1"),
+        (vec!["clusters", "--deployment=staging"], "ams"),
+        (vec!["graph"], "<svg"),
+        (vec!["streams", "--all-domains"], "This account has no streams"),
+    ] {
+        let done = place.run(&command).await;
+        assert_eq!(done.code, Some(0), "{command:?} {}", done.stderr);
+        assert!(done.stdout.contains(shown), "{command:?} {}", done.stdout);
+    }
+    let unknown = place.run(&["servers", "--deployment=prod"]).await;
+    assert_eq!(unknown.code, Some(1));
+    assert!(unknown.stderr.contains("`prod` is not up: choose one of staging"), "{}", unknown.stderr);
+
     // Each order is there when the command ends; the state that it prints is the one afterwards.
     for (order, shown) in [
         (vec!["ctl", "kill", "lon"], "lon: lon-1 dead\nams: ams-1 up\n"),

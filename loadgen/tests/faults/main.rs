@@ -4,11 +4,15 @@
 //! The machine may be busy, so a time has a lower bound that the fault guarantees, and an upper one only in comparison.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
+mod configurations;
+#[path = "../support/dns_packet.rs"]
+mod dns_packet;
 mod gateways;
 mod links;
 mod orders;
 mod processes;
 mod raw;
+mod resolvers;
 mod shaping;
 
 use std::time::Duration;
@@ -52,8 +56,11 @@ struct World {
 
 impl World {
     async fn start(servers_per_region: u16) -> Self {
+        Self::of(Topology::new(["lon", "ams"], servers_per_region).unwrap()).await
+    }
+
+    async fn of(topology: Topology) -> Self {
         let turn = TURN.lock().await;
-        let topology = Topology::new(["lon", "ams"], servers_per_region).unwrap();
         Self { cluster: SuperCluster::start(StartOptions::new(topology)).await.unwrap(), _turn: turn }
     }
 

@@ -48,6 +48,17 @@ impl RawClient {
         Ok(client)
     }
 
+    /// Connects as a user.
+    pub(crate) async fn connect_as(addr: &str, user: &str, password: &str) -> Self {
+        let mut stream = BufReader::new(TcpStream::connect(addr).await.unwrap());
+        let mut info = String::new();
+        stream.read_line(&mut info).await.unwrap();
+        let mut client = Self { stream, info: Value::Null };
+        let login = serde_json::json!({ "verbose": false, "user": user, "pass": password, "name": user });
+        client.send(&format!("CONNECT {login}\r\n")).await;
+        client
+    }
+
     /// Whether a new connection gets INFO and PONG.
     pub(crate) async fn works(addr: &str) -> bool {
         match Self::try_connect(addr).await {

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod compose;
+#[path = "../support/monitor.rs"]
+mod monitor;
 mod place;
 mod running;
 mod servers;

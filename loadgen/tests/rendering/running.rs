@@ -1,7 +1,6 @@
 //! Folders whose servers really run, started by the README's own commands.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use crate::monitor::monitor;
 use crate::place::{Place, loadgen, nats_server, read, text};
 
 /// Long enough for nine servers on two cores, an unlucky election included.
@@ -54,17 +54,6 @@ fn free_base(servers: u16, from: u16) -> u16 {
     let all =
         |base: u16| (0..6).flat_map(move |kind| (0..servers).map(move |server| base + 200 * kind + server));
     (from..from + 8000).step_by(1300).find(|base| all(*base).all(is_free)).expect("no free ports")
-}
-
-/// An answer of a server's monitoring; `None` while it does not answer.
-fn monitor(port: u16, path: &str) -> Option<Value> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let (_, body) = answer.split_once("\r\n\r\n")?;
-    serde_json::from_str(body).ok()
 }
 
 /// Waits until a server's answer is as wanted.

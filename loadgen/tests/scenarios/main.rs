@@ -2,10 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod bad_files;
+mod dns;
+mod every_workload;
+#[path = "../support/monitor.rs"]
+mod monitor;
+mod observer;
+mod own;
 mod schemas;
 mod shipped;
+mod slow_consumer;
 #[path = "../support/bad_files.rs"]
 mod support;
+mod transports;
 mod whole;
 
 /// One at a time: each measures times.

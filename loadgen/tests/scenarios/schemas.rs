@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use loadgen::scenario::PRESETS;
-use loadgen::scenario_command::{report_schema, scenario_schema};
+use loadgen::scenario_command::{event_schema, manifest_schema, report_schema, scenario_schema};
 use serde_json::{Value, json};
 
 fn validator(schema: &str) -> jsonschema::Validator {
@@ -19,7 +19,13 @@ pub(crate) fn is_a_report(report: &Value) {
 
 #[test]
 fn the_published_schemas_are_those_of_the_types() {
-    for (name, schema) in [("scenario", scenario_schema()), ("scenario-report", report_schema())] {
+    let schemas = [
+        ("scenario", scenario_schema()),
+        ("scenario-report", report_schema()),
+        ("run-manifest", manifest_schema()),
+        ("run-event", event_schema()),
+    ];
+    for (name, schema) in schemas {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("{name}.schema.json"));
         if std::env::var_os("SCHEMAS").is_some_and(|value| value == "write") {
             std::fs::write(&path, &schema).unwrap();

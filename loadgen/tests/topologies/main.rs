@@ -15,7 +15,7 @@ use async_nats::ConnectOptions;
 use loadgen::clock;
 use loadgen::cluster::{StartOptions, SuperCluster};
 use loadgen::secret::Secret;
-use loadgen::topology::Preset;
+use loadgen::topology::{Preset, Topology};
 
 /// One super-cluster at a time: two would compete for the machine.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -34,13 +34,17 @@ struct Up {
 
 impl Up {
     async fn start(preset: &str) -> Self {
+        Self::of(preset, Preset::named(preset).unwrap().topology().unwrap()).await
+    }
+
+    async fn of(name: &str, topology: Topology) -> Self {
         let turn = TURN.lock().await;
-        let mut options = StartOptions::new(Preset::named(preset).unwrap().topology().unwrap());
+        let mut options = StartOptions::new(topology);
         options.password = Some(Secret::new(PASSWORD));
         options.ready_limit = IN_SYNC;
         let before = clock::now();
-        let cluster = SuperCluster::start(options).await.unwrap_or_else(|error| panic!("{preset}: {error}"));
-        println!("{preset}: stable after {:.1} s", before.elapsed().as_secs_f64());
+        let cluster = SuperCluster::start(options).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        println!("{name}: stable after {:.1} s", before.elapsed().as_secs_f64());
         Self { cluster, _turn: turn }
     }
 

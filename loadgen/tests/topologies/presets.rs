@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use async_nats::jetstream::{self, stream};
 use loadgen::cluster::MadeFiles;
+use loadgen::topology::ServerName;
 use loadgen::topology::credentials::Login;
 use loadgen::topology::render::auth_files;
 use nats_geo::core::Config;
@@ -46,6 +48,63 @@ async fn fails_over(up: &mut Up, from: &str, to: &str, options: impl Fn() -> Geo
     stands_in(&client, to).await;
     until("an answer elsewhere", async || client.request("orders.check", "".into()).await.is_ok()).await;
     answering.abort();
+}
+
+/// JetStream of a lone server elects no leader, with and without leaf nodes; two servers need a route.
+const LONE: &str = r#"
+[[cluster]]
+name = "hub"
+servers = 2
+domain = "hub"
+[[cluster]]
+name = "spoke"
+servers = 1
+domain = "spoke"
+leaf_of = "hub"
+[distances]
+rtt_ms = { "hub-spoke" = 9 }
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn regions_of_one_or_two_servers_store_messages_and_are_told_apart() {
+    let topology = loadgen::topology::from_toml(LONE, "lone", |_| Err("none".into())).unwrap();
+    let up = Up::of("lone", topology).await;
+    for region in ["hub", "spoke"] {
+        settled(&up, region, options()).await;
+        let client = async_nats::connect(up.home_urls(region)).await.unwrap();
+        let context = jetstream::new(client);
+        let config = stream::Config { name: "KEPT".into(), ..stream::Config::default() };
+        context.create_stream(config).await.unwrap();
+        // Each has a domain of its own, so each stores its first message.
+        let stored = context.publish("KEPT", region.into()).await.unwrap().await.unwrap();
+        assert_eq!((stored.domain.as_str(), stored.sequence), (region, 1));
+    }
+}
+
+/// Debian's nats-server is older than those that loadgen starts by itself.
+#[cfg(target_os = "linux")]
+const DEBIAN: &str = r#"
+[[cluster]]
+name = "lon"
+[[cluster.server]]
+[[cluster.server]]
+version = "debian"
+[[cluster]]
+name = "ams"
+servers = 1
+version = "debian"
+"#;
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_of_debians_package_join_newer_ones() {
+    let topology = loadgen::topology::from_toml(DEBIAN, "debian", |_| Err("none".into())).unwrap();
+    let mut up = Up::of("debian", topology).await;
+    let version = |server: &ServerName| up.cluster.nats_server_of(server).version;
+    let versions: Vec<_> = up.cluster.topology().servers().map(|server| version(&server)).collect();
+    let [new, old, abroad] = versions[..] else { panic!("{versions:?}") };
+    assert!(old < new && old == abroad, "{versions:?}");
+    fails_over(&mut up, "lon", "ams", options).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,17 +7,28 @@ use crate::clock;
 use crate::cluster::{SuperCluster, UnknownNameError};
 
 impl SuperCluster {
+    /// Checks a fault of links without beginning it.
+    ///
+    /// # Errors
+    /// As [`SuperCluster::break_links`].
+    pub fn check_link_fault(&self, fault: &LinkFault) -> Result<(), FaultError> {
+        self.check_scope(&fault.links.scope)?;
+        fault.effect.check()?;
+        self.wan().check(fault.effect)?;
+        if self.paths.selected(&fault.links).next().is_none() {
+            return Err(FaultError::NoLinks(fault.links.clone()));
+        }
+        Ok(())
+    }
+
     /// Begins a fault of links, beside those that are active: on a path with several, silence dominates, delays add up, and
     /// the smallest bandwidth holds (see [`Conditions::of`](crate::wan::Conditions::of)). Returns its id, and when it began.
     ///
     /// # Errors
-    /// The scope names no region or server of the topology, the topology has no such link, or a delay is above 60 s.
+    /// The scope names no region or server of the topology, the topology has no such link, a delay is above 60 s, or the
+    /// emulation of this run does not have the effect.
     pub fn break_links(&mut self, fault: LinkFault) -> Result<(LinkFaultId, Instant), FaultError> {
-        self.check_scope(&fault.links.scope)?;
-        fault.effect.check()?;
-        if self.paths.selected(&fault.links).next().is_none() {
-            return Err(FaultError::NoLinks(fault.links));
-        }
+        self.check_link_fault(&fault)?;
         let id = self.link_faults.begin(fault);
         Ok((id, self.impose_link_faults()))
     }

@@ -4,6 +4,7 @@
 //! notices comes later. An operation that undoes one returns a [`Recovery`], or leaves the wait to
 //! [`SuperCluster::wait_recovered`].
 
+mod configurations;
 mod links;
 mod processes;
 
@@ -13,10 +14,10 @@ use std::time::Instant;
 use super::binary::VersionError;
 use super::ready::NotReadyError;
 use super::streams::CreateStreamsError;
-use super::{SuperCluster, UnknownNameError};
+use super::{ReloadError, SuperCluster, UnknownNameError};
 use crate::clock;
 use crate::topology::ServerName;
-use crate::wan::LongDelayError;
+use crate::wan::{LongDelayError, UnsupportedError};
 
 pub use super::links::{LinkFault, LinkFaultId, LinkKind, LinkScope, Links};
 
@@ -61,7 +62,7 @@ pub enum FaultError {
         what: &'static str,
         /// Of whom.
         server: ServerName,
-        /// What the operating system said.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// A restarted server ended at once.
@@ -77,7 +78,7 @@ pub enum FaultError {
     Version {
         /// Which one.
         server: ServerName,
-        /// What is wrong.
+        /// The problem.
         error: VersionError,
     },
     /// No link is among those that the fault names.
@@ -86,9 +87,15 @@ pub enum FaultError {
     /// The effect is none.
     #[error(transparent)]
     Delay(#[from] LongDelayError),
+    /// The emulation does not have it.
+    #[error(transparent)]
+    Unsupported(#[from] UnsupportedError),
     /// It has ended, or was never begun.
     #[error("link fault {0} is not active: mend each fault once, with the id that `break_links` returned")]
     NotActive(LinkFaultId),
+    /// Servers did not take a configuration.
+    #[error(transparent)]
+    Reload(#[from] ReloadError),
     /// The fault is gone, but the super-cluster did not come back.
     #[error(transparent)]
     NotReady(#[from] NotReadyError),

@@ -8,6 +8,7 @@ use xxhash_rust::xxh64::xxh64;
 
 use super::{FaultError, Recovery};
 use crate::clock;
+use crate::cluster::emulation::Way;
 use crate::cluster::server::{Server, State};
 use crate::cluster::{NatsServer, SuperCluster, UnknownNameError};
 use crate::topology::ServerName;
@@ -136,7 +137,7 @@ impl SuperCluster {
     pub fn lame_duck_server(&mut self, server: &str) -> Result<Instant, FaultError> {
         let name = self.find(server)?;
         let at = self.send(&name, Signal::SIGUSR2, "retire", State::Up, State::LameDuck)?;
-        self.paths.clients_of(&name).for_each(crate::wan::Path::refuse);
+        self.paths.clients_of(&name).for_each(Way::refuse);
         Ok(at)
     }
 
@@ -195,7 +196,7 @@ impl SuperCluster {
         Ok(status.is_some())
     }
 
-    fn find_all(&self, servers: &[String]) -> Result<Vec<ServerName>, UnknownNameError> {
+    pub(super) fn find_all(&self, servers: &[String]) -> Result<Vec<ServerName>, UnknownNameError> {
         servers.iter().map(|server| self.find(server)).collect()
     }
 
@@ -214,7 +215,7 @@ impl SuperCluster {
         }
         let at = clock::now();
         for name in names {
-            self.paths.to_server(name).for_each(crate::wan::Path::refuse);
+            self.paths.refuse(name);
             // Reaps the process.
             self.server(name)?.set_state(State::Dead);
         }
@@ -224,7 +225,7 @@ impl SuperCluster {
     fn terminate_all(&mut self, names: &[ServerName]) -> Result<Instant, FaultError> {
         let at = self.send_all(names, Signal::SIGTERM, "terminate", State::Up, State::Ending)?;
         for name in names {
-            self.paths.to_server(name).for_each(crate::wan::Path::refuse);
+            self.paths.refuse(name);
         }
         Ok(at)
     }
@@ -255,7 +256,7 @@ impl SuperCluster {
             let Some(server) = self.servers.get_mut(name) else { continue };
             let spawned = server.spawn(&self.guard, &path);
             spawned.map_err(|error| cannot("restart", name, error))?;
-            self.paths.to_server(name).for_each(crate::wan::Path::accept);
+            self.paths.accept(name);
         }
         Ok(clock::now())
     }
@@ -267,7 +268,7 @@ impl SuperCluster {
             let server = self.server(name)?;
             if let Some(reason) = server.end() {
                 server.set_state(State::Dead);
-                self.paths.to_server(name).for_each(crate::wan::Path::refuse);
+                self.paths.refuse(name);
                 return Err(FaultError::Died { server: name.clone(), reason });
             }
             let dialled = tokio::net::TcpStream::connect(server.client_addr()).await;

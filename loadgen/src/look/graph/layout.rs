@@ -24,7 +24,7 @@ impl Rect {
         self.centre.y - self.height / 2.0
     }
 
-    /// Whether less than `gap` lies between both.
+    /// Returns whether less than `gap` lies between both.
     pub(super) fn is_near(&self, other: &Self, gap: f64) -> bool {
         let apart = |a: f64, b: f64, a_size: f64, b_size: f64| (a - b).abs() >= (a_size + b_size) / 2.0 + gap;
         !apart(self.centre.x, other.centre.x, self.width, other.width)
@@ -54,7 +54,7 @@ impl Curve {
 }
 
 impl Curve {
-    /// Whether the line passes through a rectangle. Its points are as close to each other as labels are high.
+    /// Returns whether the line passes through a rectangle. Its points are as close to each other as labels are high.
     fn crosses(&self, rect: &Rect) -> bool {
         let length = (self.to.x - self.from.x).hypot(self.to.y - self.from.y);
         let steps = (length / LABEL_HEIGHT).ceil().max(1.0);

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use super::{Found, range, unknown};
 use crate::scenario::problem::ProblemKind;
 use crate::scenario::spec::{
-    ClientKind, ClientsSpec, Payload, PayloadKind, PolicyName, ScenarioSpec, WorkloadKind, WorkloadSpec,
+    Arrival, ClientKind, ClientsSpec, Discovery, Payload, PayloadKind, PolicyName, ScenarioSpec, Transport,
+    WorkloadKind, WorkloadSpec,
 };
-use crate::scenario::{OwnStreams, Population, Stage, Workload};
-use crate::topology::Topology;
+use crate::scenario::{ALL_RESOLVERS, MessageSizes, OwnStreams, Pace, Population, Stage, Workload};
+use crate::topology::{ByteSize, Topology};
 
-/// Whether a fault lets this population take the place of another one.
+/// Returns whether a fault lets this population take the place of another one.
 pub(super) fn joins_later(spec: &ScenarioSpec, clients: &ClientsSpec) -> bool {
     let name = clients.name.clone().unwrap_or_else(|| clients.kind.to_string());
     let in_text = |text: &String| text.contains(&format!("with={name}"));
@@ -22,7 +23,7 @@ pub(super) fn population(
     index: usize,
     spec: &ClientsSpec,
     joins_later: bool,
-    topology: &Topology,
+    (topology, resolvers): (&Topology, &[String]),
     found: &mut Found,
 ) -> Population {
     let key = |rest: &str| format!("clients[{index}].{rest}");
@@ -59,6 +60,10 @@ pub(super) fn population(
         let kind = ProblemKind::NoEffect { key: "warm_standby", on: spec.kind.to_string() };
         found.push(&key("warm_standby"), kind);
     }
+    if spec.transport == Transport::Ws && !topology.spec().websocket.enabled {
+        found.push(&key("transport"), ProblemKind::NoWebSocket);
+    }
+    let resolver = resolver(&key, spec, resolvers, found);
     let mut policy = match spec.preset {
         PolicyName::Interactive => nats_geo::core::Config::interactive(),
         PolicyName::Fleet => nats_geo::core::Config::fleet(),
@@ -66,8 +71,59 @@ pub(super) fn population(
     policy.warm_standby = spec.warm_standby;
     let start = start.into_iter().map(|(region, count)| (region.to_owned(), count)).collect();
     let name = spec.name.clone().unwrap_or_else(|| spec.kind.to_string());
-    Population { name, kind: spec.kind, policy, start, stages }
+    Population { name, kind: spec.kind, transport: spec.transport, resolver, policy, start, stages }
 }
+
+/// The resolver that clients ask for the servers.
+fn resolver(
+    key: &impl Fn(&str) -> String,
+    spec: &ClientsSpec,
+    resolvers: &[String],
+    found: &mut Found,
+) -> Option<String> {
+    if spec.discovery == Discovery::List {
+        if spec.resolver.is_some() {
+            let on = "clients with a list of servers".to_owned();
+            found.push(&key("resolver"), ProblemKind::NoEffect { key: "resolver", on });
+        }
+        return None;
+    }
+    if spec.kind == ClientKind::AsyncNats {
+        found.push(&key("discovery"), ProblemKind::OnlySystemResolver);
+    }
+    let Some(name) = &spec.resolver else { return resolvers.first().cloned() };
+    if !resolvers.contains(name) {
+        found.push(&key("resolver"), unknown("resolver", name, resolvers));
+    }
+    Some(name.clone())
+}
+
+/// The names of the emulated resolvers: those of the file, or one if clients use DNS.
+pub(super) fn resolvers(spec: &ScenarioSpec, found: &mut Found) -> Vec<String> {
+    let Some(names) = &spec.resolvers else {
+        let is_asked = spec.clients.iter().any(|clients| clients.discovery == Discovery::Dns);
+        return is_asked.then(|| DEFAULT_RESOLVER.to_owned()).into_iter().collect();
+    };
+    if !(1..=RESOLVERS_MAX).contains(&names.len()) {
+        found.push("resolvers", range(names.len(), "1 to 16 resolvers"));
+    }
+    for (index, name) in names.iter().enumerate() {
+        let is_taken = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+        let key = format!("resolvers[{index}]");
+        if name.is_empty() || name == ALL_RESOLVERS || !name.chars().all(is_taken) {
+            found.push(&key, ProblemKind::ResolverName(name.clone()));
+        } else if names[..index].contains(name) {
+            found.push(&key, ProblemKind::Twice { what: "resolver", name: name.clone() });
+        }
+    }
+    names.clone()
+}
+
+/// A file with one resolver need not name it.
+const DEFAULT_RESOLVER: &str = "dns";
+
+/// Each has two sockets in every region.
+const RESOLVERS_MAX: usize = 16;
 
 /// Each client has a socket here and one at its server.
 const CLIENTS_MAX: u32 = 10_000;
@@ -89,18 +145,17 @@ pub(super) fn workload(
             None => found.push(&key(&format!("clients[{number}]")), unknown("population", name, &names)),
         }
     }
-    let rate = spec.rate.unwrap_or(DEFAULT_RATE);
-    if rate == 0 || rate > RATE_MAX {
-        found.push(&key("rate"), range(rate, "1 to 10000 operations per second and client"));
-    }
-    let payload = spec.payload.unwrap_or(Payload::Kind(PayloadKind::Json)).bytes();
-    if !(PAYLOAD_MIN..=PAYLOAD_MAX).contains(&payload) {
-        found.push(&key("payload"), range(payload, "16 to 1000000 bytes"));
-    }
+    let pace = pace(&key, spec, found);
+    let payload = payload(&key, spec, found);
     let regions = topology.regions();
+    let does = spec.regions.as_deref().unwrap_or(regions).to_vec();
+    for (number, name) in does.iter().enumerate().filter(|(_, name)| !regions.contains(name)) {
+        found.push(&key(&format!("regions[{number}]")), unknown("region", name, regions));
+    }
+    let gets = gets(&key, spec, found);
     let own = own_streams(&key, spec, topology, found);
     if let Some(region) = &spec.region {
-        if spec.kind != WorkloadKind::Jetstream {
+        if !has_region(spec.kind) {
             let kind = ProblemKind::NoEffect { key: "region", on: spec.kind.to_string() };
             found.push(&key("region"), kind);
         } else if own.is_some() {
@@ -112,8 +167,67 @@ pub(super) fn workload(
     }
     let region = spec.region.as_ref().or_else(|| regions.last()).cloned().unwrap_or_default();
     let name = spec.name.clone().unwrap_or_else(|| spec.kind.to_string());
-    let payload_bytes = usize::try_from(payload).unwrap_or_default();
-    Workload { name, kind: spec.kind, populations: indices, rate, region, own, payload_bytes }
+    let (kind, populations) = (spec.kind, indices);
+    Workload { name, kind, populations, regions: does, pace, gets, region, own, payload }
+}
+
+/// When operations begin.
+fn pace(key: &impl Fn(&str) -> String, spec: &WorkloadSpec, found: &mut Found) -> Pace {
+    let default = if spec.kind == WorkloadKind::Object { DEFAULT_OBJECT_RATE } else { DEFAULT_RATE };
+    let rate = spec.rate.unwrap_or(default);
+    if rate == 0 || rate > RATE_MAX {
+        found.push(&key("rate"), range(rate, "1 to 10000 operations per second and client"));
+    }
+    let Some(concurrency) = spec.concurrency else {
+        return match spec.arrival.unwrap_or_default() {
+            Arrival::Uniform => Pace::Uniform(rate),
+            Arrival::Poisson => Pace::Poisson(rate),
+        };
+    };
+    if spec.rate.is_some() {
+        found.push(&key("concurrency"), ProblemKind::RateAndConcurrency);
+    }
+    if spec.arrival.is_some() {
+        let kind = ProblemKind::NoEffect { key: "arrival", on: "a closed loop".to_owned() };
+        found.push(&key("arrival"), kind);
+    }
+    if matches!(spec.kind, WorkloadKind::Publish | WorkloadKind::Queue) {
+        found.push(&key("concurrency"), ProblemKind::NothingToWaitFor { kind: spec.kind });
+    }
+    if !(1..=CONCURRENCY_MAX).contains(&concurrency) {
+        found.push(&key("concurrency"), range(concurrency, "1 to 1000 operations at once for each client"));
+    }
+    Pace::Closed(concurrency)
+}
+
+/// Sizes of messages.
+fn payload(key: &impl Fn(&str) -> String, spec: &WorkloadSpec, found: &mut Found) -> MessageSizes {
+    let is_object = spec.kind == WorkloadKind::Object;
+    let default = if is_object { Payload::Size(OBJECT_DEFAULT) } else { Payload::Kind(PayloadKind::Json) };
+    let Some(bytes) = spec.payload.unwrap_or(default).bytes() else { return MessageSizes::Mix };
+    let (most, limits) =
+        if is_object { (OBJECT_MAX, "24 bytes to 64MB") } else { (PAYLOAD_MAX, "24 to 1000000 bytes") };
+    if !(PAYLOAD_MIN..=most).contains(&bytes) {
+        found.push(&key("payload"), range(bytes, limits));
+    }
+    MessageSizes::Bytes(usize::try_from(bytes).unwrap_or_default())
+}
+
+/// Returns whether loadgen creates something in a region for a workload.
+const fn has_region(kind: WorkloadKind) -> bool {
+    use WorkloadKind::{Consume, Jetstream, Kv, Object};
+    matches!(kind, Jetstream | Consume | Kv | Object)
+}
+
+/// The share of gets.
+fn gets(key: &impl Fn(&str) -> String, spec: &WorkloadSpec, found: &mut Found) -> f64 {
+    let Some(gets) = spec.gets else { return DEFAULT_GETS };
+    if !matches!(spec.kind, WorkloadKind::Kv | WorkloadKind::Object) {
+        found.push(&key("gets"), ProblemKind::NoEffect { key: "gets", on: spec.kind.to_string() });
+    } else if !(0.0..=1.0).contains(&gets) {
+        found.push(&key("gets"), range(gets, "0 to 1, as in 0.8"));
+    }
+    gets
 }
 
 /// The streams of the topology that a workload publishes to.
@@ -155,10 +269,25 @@ pub(super) fn streams_of(topology: &Topology) -> Vec<String> {
 /// A failover is then measured to 50 ms, at a fraction of what a client carries.
 const DEFAULT_RATE: u16 = 20;
 
+/// An object of 1 MB is eight messages of 128 KB, each with a round trip.
+const DEFAULT_OBJECT_RATE: u16 = 1;
+
+/// One get for each put shows both equally well.
+const DEFAULT_GETS: f64 = 0.5;
+
+/// A small picture, or some seconds of video: many messages, but not for long.
+const OBJECT_DEFAULT: ByteSize = ByteSize::mebibytes(1);
+
+/// The client holds an object in memory while it writes or compares it.
+const OBJECT_MAX: u64 = 64 << 20;
+
+/// Each of them is a task here.
+const CONCURRENCY_MAX: u16 = 1_000;
+
 const RATE_MAX: u16 = 10_000;
 
-/// Every message carries the number of its publisher and its own.
-const PAYLOAD_MIN: u64 = 16;
+/// Every message carries the number of its publisher, its own, and the time when it was due.
+const PAYLOAD_MIN: u64 = 24;
 
 /// Below nats-server's default of 1 MiB, with headers.
 const PAYLOAD_MAX: u64 = 1_000_000;

@@ -8,14 +8,19 @@ use crate::scenario::fault::{FaultKind, META, TargetKind};
 use crate::scenario::file::targets_in_words;
 use crate::scenario::problem::ProblemKind;
 use crate::scenario::spec::FaultSpec;
-use crate::scenario::{ALL_FAULTS, Phase, Population, Threshold, TimedFault, Workload, seconds};
+use crate::scenario::{
+    ALL_FAULTS, ALL_RESOLVERS, FaultOptions, Phase, Population, Threshold, TimedFault, Workload, seconds,
+};
 use crate::topology::Topology;
+use crate::topology::spec::AuthKind;
 
 /// What faults and thresholds can name.
 pub(super) struct Context<'a> {
     pub(super) topology: &'a Topology,
     pub(super) phases: &'a [Phase],
     pub(super) populations: &'a [Population],
+    pub(super) workloads: &'a [Workload],
+    pub(super) resolvers: &'a [String],
 }
 
 impl Context<'_> {
@@ -37,6 +42,15 @@ impl Context<'_> {
         }
         if let Some(option) = kind.needs().filter(|option| !spec.options.given().contains(option)) {
             found.push(&sub("inject"), ProblemKind::NeedsOption { kind, option });
+        }
+        if kind == FaultKind::Revoke && self.topology.spec().auth.kind == AuthKind::Token {
+            found.push(&sub("inject"), ProblemKind::NoUsers);
+        }
+        if kind == FaultKind::ExpireCertificate && self.topology.spec().tls.is_none() {
+            found.push(&sub("inject"), ProblemKind::NoTls);
+        }
+        if kind == FaultKind::SlowConsumer {
+            self.receivers(&sub("target"), &targets, found);
         }
         self.numbers(&sub, spec, &targets, found);
         let (at, until) = self.when(&sub, spec, found)?;
@@ -62,6 +76,10 @@ impl Context<'_> {
         if targets.is_empty() {
             found.push(key, ProblemKind::NeedsTarget { kind, what: targets_in_words(kind) });
         }
+        if kind.target() == TargetKind::Resolvers && self.resolvers.is_empty() {
+            found.push(key, ProblemKind::NoResolvers);
+            return targets;
+        }
         let servers = || self.topology.servers().map(|server| server.to_string());
         for target in &targets {
             let (what, known): (_, Vec<String>) = match kind.target() {
@@ -77,12 +95,29 @@ impl Context<'_> {
                 TargetKind::Population => {
                     ("population", self.populations.iter().map(|it| it.name.clone()).collect())
                 }
+                TargetKind::Resolvers => {
+                    let all = std::iter::once(ALL_RESOLVERS.to_owned());
+                    ("resolver", all.chain(self.resolvers.iter().cloned()).collect())
+                }
             };
             if !known.contains(target) {
                 found.push(key, unknown(what, target, &known));
             }
         }
         targets
+    }
+
+    /// Only workloads with receivers have anything to slow down.
+    fn receivers(&self, key: &str, targets: &[String], found: &mut Found) {
+        let receives = |population| {
+            self.workloads.iter().any(|it| it.kind.has_receivers() && it.populations.contains(&population))
+        };
+        for target in targets {
+            let population = self.populations.iter().position(|it| it.name == *target);
+            if population.is_some_and(|population| !receives(population)) {
+                found.push(key, ProblemKind::NoReceivers { population: target.clone() });
+            }
+        }
     }
 
     fn pairs(&self) -> Vec<String> {
@@ -102,6 +137,24 @@ impl Context<'_> {
                 found.push(&sub(name), range(value, "0 to 500 milliseconds"));
             }
         }
+        if let Some(given) = options.latency_ms.filter(|given| !(1.0..=60_000.0).contains(given)) {
+            found.push(&sub("latency_ms"), range(given, "1 to 60000 milliseconds"));
+        }
+        if let Some(given) = options.connections.filter(|given| *given == 0) {
+            found.push(&sub("connections"), range(given, "1 or more connections"));
+        }
+        if options.pick.is_some() && options.servers.is_none() {
+            let on = "all servers of a region".to_owned();
+            found.push(&sub("pick"), ProblemKind::NoEffect { key: "pick", on });
+        }
+        let (least, words) = match spec.inject {
+            FaultKind::SlowConsumer => (0.0, "0 to 1000000 per second"),
+            _ => (f64::MIN_POSITIVE, "more than 0 and at most 1000000 per second"),
+        };
+        if let Some(given) = options.per_s.filter(|given| !(least..=1e6).contains(given)) {
+            found.push(&sub("per_s"), range(given, words));
+        }
+        loss(sub, options, found);
         if let Some(given) = options.servers {
             for region in targets.iter().filter(|target| self.topology.regions().contains(target)) {
                 let there = self.topology.servers_of(region).count();
@@ -154,13 +207,13 @@ impl Context<'_> {
     }
 
     /// The values of labels are names of this scenario.
-    pub(super) fn labels(&self, key: &str, threshold: &Threshold, workloads: &[Workload], found: &mut Found) {
+    pub(super) fn labels(&self, key: &str, threshold: &Threshold, found: &mut Found) {
         for (label, value) in &threshold.labels {
             let known: Vec<String> = match label.as_str() {
                 "population" => self.populations.iter().map(|it| it.name.clone()).collect(),
                 "region" => self.topology.regions().to_vec(),
                 "phase" => self.phases.iter().map(|it| it.name.clone()).collect(),
-                "workload" => workloads.iter().map(|it| it.name.clone()).collect(),
+                "workload" => self.workloads.iter().map(|it| it.name.clone()).collect(),
                 // Faults are chosen by their kind.
                 _ => ALL_FAULTS.map(|kind| kind.to_string()).to_vec(),
             };
@@ -175,5 +228,22 @@ impl Context<'_> {
                 found.push(key, unknown(what, value, &known));
             }
         }
+    }
+}
+
+/// Checks the numbers of a loss. After each burst at least one packet arrives, which limits the share.
+fn loss(sub: &dyn Fn(&str) -> String, options: &FaultOptions, found: &mut Found) {
+    let burst = f64::from(options.burst.unwrap_or(1));
+    if burst < 1.0 {
+        found.push(&sub("burst"), range(burst, "1 or more packets"));
+        return;
+    }
+    let (most, remedy) = if burst > 1.0 {
+        (100.0 * burst / (burst + 1.0), "a smaller percentage, or a longer `burst`")
+    } else {
+        (100.0, "0 to 100 percent")
+    };
+    if let Some(percent) = options.percent.filter(|percent| !(0.0..=most).contains(percent)) {
+        found.push(&sub("percent"), range(percent, remedy));
     }
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use super::problem::{Problem, ProblemKind};
 use super::spec::{FaultSpec, ScenarioSpec};
-use super::{Phase, Scenario, Threshold, Workload, seconds};
+use super::{Phase, Scenario, Threshold, TimedFault, seconds};
 use crate::topology::Topology;
-use clients::{joins_later, population, workload};
+use clients::{joins_later, population, resolvers, workload};
 use faults::Context;
 
 /// What the command line adds to a file.
@@ -33,13 +33,14 @@ pub(super) fn run(
         found.push("repeat", range(spec.repeat, "1 to 100"));
     }
     let phases = phases(&spec, &mut found);
+    let resolvers = resolvers(&spec, &mut found);
     let populations: Vec<_> = spec
         .clients
         .iter()
         .enumerate()
         .map(|(index, clients)| {
             let joins_later = joins_later(&spec, clients);
-            population(index, clients, joins_later, &topology, &mut found)
+            population(index, clients, joins_later, (&topology, &resolvers), &mut found)
         })
         .collect();
     if populations.is_empty() {
@@ -53,26 +54,15 @@ pub(super) fn run(
         .map(|(index, it)| workload(index, it, &populations, &topology, &mut found))
         .collect();
     once("workload", "workload", workloads.iter().map(|it| it.name.as_str()), &mut found);
-    let context = Context { topology: &topology, phases: &phases, populations: &populations };
-    let mut faults: Vec<_> = spec
-        .fault
-        .iter()
-        .enumerate()
-        .filter_map(|(index, fault)| context.fault(&format!("fault[{index}]"), fault, &mut found))
-        .collect();
-    for (index, text) in spec.faults.iter().enumerate() {
-        let key = format!("faults[{index}]");
-        match text.parse::<FaultSpec>() {
-            Ok(fault) => faults.extend(context.fault(&key, &fault, &mut found)),
-            Err(error) => found.push(&key, error.into()),
-        }
-    }
-    for fault in &more.faults {
-        let key = format!("--fault {}:{}", fault.inject, fault.target.to_vec().join("+"));
-        faults.extend(context.fault(&key, fault, &mut found));
-    }
-    faults.sort_by_key(|fault| fault.at);
-    let thresholds = thresholds(&spec, more.thresholds, &context, &workloads, &mut found);
+    let context = Context {
+        topology: &topology,
+        phases: &phases,
+        populations: &populations,
+        workloads: &workloads,
+        resolvers: &resolvers,
+    };
+    let faults = faults(&spec, &more.faults, &context, &mut found);
+    let thresholds = thresholds(&spec, more.thresholds, &context, &mut found);
     if !found.0.is_empty() {
         return Err(found.0);
     }
@@ -83,6 +73,9 @@ pub(super) fn run(
         topology,
         seed: spec.seed,
         repeat: spec.repeat,
+        fit: spec.fit,
+        wan: spec.wan,
+        resolvers,
         populations,
         workloads,
         phases,
@@ -91,11 +84,38 @@ pub(super) fn run(
     })
 }
 
+/// In the order of time.
+fn faults(
+    spec: &ScenarioSpec,
+    more: &[FaultSpec],
+    context: &Context<'_>,
+    found: &mut Found,
+) -> Vec<TimedFault> {
+    let mut faults: Vec<_> = spec
+        .fault
+        .iter()
+        .enumerate()
+        .filter_map(|(index, fault)| context.fault(&format!("fault[{index}]"), fault, found))
+        .collect();
+    for (index, text) in spec.faults.iter().enumerate() {
+        let key = format!("faults[{index}]");
+        match text.parse::<FaultSpec>() {
+            Ok(fault) => faults.extend(context.fault(&key, &fault, found)),
+            Err(error) => found.push(&key, error.into()),
+        }
+    }
+    for fault in more {
+        let key = format!("--fault {}:{}", fault.inject, fault.target.to_vec().join("+"));
+        faults.extend(context.fault(&key, fault, found));
+    }
+    faults.sort_by_key(|fault| fault.at);
+    faults
+}
+
 fn thresholds(
     spec: &ScenarioSpec,
     more: &[Threshold],
     context: &Context<'_>,
-    workloads: &[Workload],
     found: &mut Found,
 ) -> Vec<Threshold> {
     let mut thresholds = Vec::new();
@@ -103,14 +123,14 @@ fn thresholds(
         let key = format!("thresholds[{index}]");
         match text.parse::<Threshold>() {
             Ok(threshold) => {
-                context.labels(&key, &threshold, workloads, found);
+                context.labels(&key, &threshold, found);
                 thresholds.push(threshold);
             }
             Err(error) => found.push(&key, error.into()),
         }
     }
     for threshold in more {
-        context.labels("--threshold", threshold, workloads, found);
+        context.labels("--threshold", threshold, found);
         thresholds.push(threshold.clone());
     }
     thresholds
@@ -143,7 +163,8 @@ fn phases(spec: &ScenarioSpec, found: &mut Found) -> Vec<Phase> {
         if lasts.is_zero() || lasts > LONGEST {
             found.push(&format!("phase[{index}].for"), range(seconds(lasts), "1ms to 7d"));
         }
-        phases.push(Phase { name: phase.name.clone(), from: at, to: at + lasts });
+        let (name, new_clients) = (phase.name.clone(), phase.new_clients);
+        phases.push(Phase { name, from: at, to: at + lasts, new_clients });
         at += lasts;
     }
     if phases.is_empty() {

@@ -132,7 +132,7 @@ fn exports(exporter: &AccountSpec, import: &ImportSpec, importer: &AccountSpec) 
     })
 }
 
-/// Whether every subject that `subject` matches is matched by `by`.
+/// Returns whether every subject that `subject` matches is matched by `by`.
 fn is_covered(subject: &str, by: &str) -> bool {
     let mut wanted = subject.split('.');
     for token in by.split('.') {

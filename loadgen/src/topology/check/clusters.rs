@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::model;
 use super::super::problem::ProblemKind;
-use super::super::spec::{ClusterSpec, ServerSpec, Spec};
+use super::super::spec::{ClusterSpec, DEBIAN, ServerSpec, Spec};
 use super::{Problems, check_names, names_of};
 
 /// 16 clusters of 9 servers are what one machine carries; more is a typing error.
@@ -100,7 +100,7 @@ fn check_version(key: &str, version: Option<&str>, found: &mut Problems) {
     let Some(version) = version else { return };
     let is_number = |part: &str| part.parse::<u32>().is_ok();
     let is_version = version.split('.').count() == 3 && version.split('.').all(is_number);
-    if !is_version && !version.contains('/') {
+    if !is_version && !version.contains('/') && version != DEBIAN {
         found.push(key, ProblemKind::Version(version.to_owned()));
     }
 }

@@ -16,6 +16,7 @@ pub(super) fn table(spec: &Spec, mut table: RttTable, found: &mut Problems) -> R
         }
     }
     let names: Vec<String> = names_of(&spec.clusters).map(str::to_owned).collect();
+    let mut given = Vec::new();
     for (pair, ms) in &spec.distances.rtt_ms {
         let key = format!("distances.rtt_ms.{pair}");
         let (Some(rtt), Some((from, to))) = (millis(&key, *ms, found), pair_of(pair, &names)) else {
@@ -24,8 +25,9 @@ pub(super) fn table(spec: &Spec, mut table: RttTable, found: &mut Problems) -> R
             }
             continue;
         };
-        table.set(from, to, rtt);
+        given.push((from, to, rtt));
     }
+    table.put(&given);
     if let Some(ms) = spec.distances.other_ms
         && let Some(rtt) = millis("distances.other_ms", ms, found)
     {
@@ -54,7 +56,7 @@ pub(in super::super) fn unknown_pairs(spec: &Spec, table: &RttTable) -> Vec<Prob
 /// Every row that is none. Rows of clusters that the topology does not have are kept: a table may serve several files.
 pub(in super::super) fn read_csv(text: &str) -> Result<RttTable, Vec<Problem>> {
     let mut table = RttTable::default();
-    let mut problems = Vec::new();
+    let (mut rows, mut problems) = (Vec::new(), Vec::new());
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') || (number == 0 && line.replace(' ', "") == "from,to,ms")
@@ -62,13 +64,14 @@ pub(in super::super) fn read_csv(text: &str) -> Result<RttTable, Vec<Problem>> {
             continue;
         }
         match row(line) {
-            Some((from, to, rtt)) => table.set(from, to, rtt),
+            Some(row) => rows.push(row),
             None => {
                 let kind = ProblemKind::Csv { line: number + 1, text: line.to_owned() };
                 problems.push(Problem { key: "distances.csv".to_owned(), kind });
             }
         }
     }
+    table.put(&rows);
     if problems.is_empty() { Ok(table) } else { Err(problems) }
 }
 

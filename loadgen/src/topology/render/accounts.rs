@@ -122,7 +122,8 @@ fn account(
     if account.jetstream {
         let _ = writeln!(text, "    jetstream: {}", limits(&account.limits));
     }
-    let users = account.users.iter().map(|user| self::user(topology, user, credentials));
+    let valid = account.users.iter().filter(|user| !user.revoked);
+    let users = valid.map(|user| self::user(topology, user, credentials));
     let users = list(users.collect::<Result<Vec<_>, _>>()?);
     let _ = writeln!(text, "    users: [{users}]");
     if !account.exports.is_empty() {

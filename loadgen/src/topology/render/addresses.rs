@@ -13,13 +13,13 @@ use super::server::{Listen, Tls, Wiring};
 pub struct Placed {
     /// The server.
     pub server: Server,
-    /// Where it listens, as `HOST:PORT`.
+    /// Address at which it listens, as `HOST:PORT`.
     pub listen: Listen,
-    /// Where others reach it, as `HOST:PORT`.
+    /// Address at which others reach it, as `HOST:PORT`.
     pub reach: Listen,
-    /// What it tells clients, if anything.
+    /// Address that it advertises to clients, if it does.
     pub client_advertise: Option<String>,
-    /// What it tells servers of other clusters; `None`: its own address.
+    /// Address that it advertises to servers of other clusters; `None`: its own address.
     pub gateway_advertise: Option<String>,
 }
 
@@ -111,9 +111,11 @@ impl Addresses {
         let hub = topology.cluster(region).and_then(|cluster| cluster.leaf_of.as_deref());
         let hub = hub.map(|hub| unique(self.of(hub).map(|placed| placed.reach.leaf.clone())));
         Wiring {
+            max_connections: None,
             listen: placed.listen.clone(),
             client_advertise: placed.client_advertise.clone(),
             gateway_advertise: placed.gateway_advertise.clone(),
+            is_alone: self.of(region).count() == 1,
             routes: self.routes(placed),
             gateways: gateways.collect(),
             hub: hub.unwrap_or_default(),

@@ -10,10 +10,10 @@ use super::fly::Dial;
 use super::names::Names;
 use super::{env, folder, server, users, yaml};
 
-/// How to render.
+/// Options of the renderer.
 #[derive(Clone, Debug)]
 pub struct CloudInitOptions {
-    /// What clients and gateways dial.
+    /// Kind of address that clients and gateways dial.
     pub dial: Dial,
     /// Name of every machine, a template.
     pub hosts: String,
@@ -25,7 +25,7 @@ pub struct CloudInitOptions {
     pub nats_version: String,
 }
 
-/// Where machines reach each other, and clients reach them.
+/// Returns the addresses for servers and for clients.
 pub fn addresses(topology: &Topology, options: &CloudInitOptions) -> Addresses {
     let mut addresses = Addresses::hosts(topology, &options.hosts);
     if options.dial == Dial::Anycast {
@@ -144,8 +144,8 @@ WantedBy=multi-user.target
 ";
 
 fn commands(topology: &Topology, placed: &Placed, options: &CloudInitOptions) -> String {
-    let own = placed.server.version.as_ref().filter(|version| !version.contains('/'));
-    let version = own.unwrap_or(&options.nats_version).trim_start_matches('v');
+    let own = placed.server.release();
+    let version = own.unwrap_or_else(|| options.nats_version.trim_start_matches('v'));
     let mut ports = vec![&placed.listen.client, &placed.listen.route];
     let region = placed.server.name.region();
     if topology.spec().websocket.enabled {

@@ -10,14 +10,14 @@ use super::names::Names;
 use super::server::Listen;
 use super::{env, folder, monitoring, server, toxiproxy, users, yaml};
 
-/// How to render.
+/// Options of the renderer.
 #[derive(Clone, Debug)]
 pub struct ComposeOptions {
     /// Containers are called `SERVER.CLUSTER.DOMAIN`.
     pub domain: String,
     /// Image of servers of which the topology says none.
     pub image: String,
-    /// Where the image looks for the configuration.
+    /// Path at which the image looks for the configuration.
     pub image_config: String,
     /// First port of the machine: the client port of the first server.
     pub base_port: u16,
@@ -29,7 +29,7 @@ pub struct ComposeOptions {
     pub surveyor: bool,
 }
 
-/// Why there is no compose file.
+/// Reason why there is no compose file.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
     /// The ports do not fit.
@@ -45,7 +45,7 @@ pub enum ComposeError {
     NoSystemUser,
 }
 
-/// Where containers reach each other, and clients on this machine reach them.
+/// Returns the addresses for containers, and for clients on this machine.
 ///
 /// # Errors
 /// The ports do not fit.
@@ -218,9 +218,9 @@ fn service(inputs: &Inputs<'_>, options: &ComposeOptions, names: &Names, placed:
 fn image(options: &ComposeOptions, placed: &Placed) -> String {
     let own = || placed.server.image.clone();
     let version = || {
-        let version = placed.server.version.as_ref().filter(|version| !version.contains('/'))?;
+        let version = placed.server.release()?;
         let is_official = options.image == "nats" || options.image.starts_with("nats:");
-        is_official.then(|| format!("nats:{}-alpine", version.trim_start_matches('v')))
+        is_official.then(|| format!("nats:{version}-alpine"))
     };
     match own().or_else(version).unwrap_or_else(|| options.image.clone()) {
         image if image == "nats" => "nats:alpine".to_owned(),

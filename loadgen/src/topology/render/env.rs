@@ -63,7 +63,7 @@ pub fn at(
     Ok(all)
 }
 
-/// Where clients connect to a server.
+/// Returns the URL at which clients connect to a server.
 pub fn url(topology: &Topology, placed: &Placed) -> String {
     let scheme = if topology.spec().tls.is_some() { "tls" } else { "nats" };
     format!("{scheme}://{}", placed.reach.client)

@@ -13,7 +13,7 @@ use crate::secret::Secret;
 pub struct RenderedFile {
     /// Its path in the rendered folder.
     pub path: String,
-    /// What is in it.
+    /// Its content.
     pub text: String,
     /// Whether only its owner may read it.
     pub is_secret: bool,
@@ -42,7 +42,7 @@ impl fmt::Debug for RenderedFile {
     }
 }
 
-/// What every renderer reads.
+/// Inputs of every renderer.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
     /// The super-cluster.

@@ -20,12 +20,12 @@ pub enum Dial {
     Direct,
 }
 
-/// How to render.
+/// Options of the renderer.
 #[derive(Clone, Debug)]
 pub struct FlyOptions {
-    /// Apps are called this, a hyphen and the cluster.
+    /// Prefix of the apps' names. A hyphen and the cluster follow.
     pub app: String,
-    /// What clients and gateways dial.
+    /// Kind of address that clients and gateways dial.
     pub dial: Dial,
     /// Regions of clusters that are not those of their cities.
     pub regions: Vec<(String, String)>,
@@ -33,7 +33,7 @@ pub struct FlyOptions {
     pub image: String,
 }
 
-/// Why there are no files for Fly.io.
+/// Reason why there are no files for Fly.io.
 #[derive(Debug, thiserror::Error)]
 pub enum FlyError {
     /// Nothing says where a cluster runs.
@@ -45,7 +45,7 @@ pub enum FlyError {
     /// A region was chosen for a cluster that is none.
     #[error("there is no cluster `{cluster}`, for which --region names a region: name one of {clusters}")]
     NoCluster {
-        /// What was named.
+        /// Name that the user gave.
         cluster: String,
         /// Those that there are.
         clusters: String,
@@ -74,7 +74,7 @@ const CITIES: [(&str, &str); 9] = [
     ("tyo", "nrt"),
 ];
 
-/// Where machines reach each other, and clients reach them. Routes stay inside of the private network.
+/// Returns the addresses for servers and for clients. Routes stay inside of the private network.
 pub fn addresses(topology: &Topology, options: &FlyOptions) -> Addresses {
     let names = Names::of(topology);
     let placed = topology.all_servers().iter().map(|server| {

@@ -187,14 +187,11 @@ fn merge(topology: &Topology, placed: &Placed, wiring: &Wiring) -> String {
 /// The chart runs one image in all servers of a release: that of the first server. Leaf nodes prove who they are by files, which
 /// the chart mounts nowhere by itself.
 fn container(server: &Server, mounts_users: bool) -> String {
-    let version = server.version.as_ref().filter(|version| !version.contains('/'));
+    let version = server.release();
     let image = match (&server.image, version) {
         (Some(image), _) => format!("  image:\n    fullImageName: {}\n", yaml::text(image)),
         (None, Some(version)) => {
-            format!(
-                "  image:\n    tag: {}\n",
-                yaml::text(&format!("{}-alpine", version.trim_start_matches('v')))
-            )
+            format!("  image:\n    tag: {}\n", yaml::text(&format!("{version}-alpine")))
         }
         (None, None) => String::new(),
     };

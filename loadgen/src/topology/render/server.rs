@@ -13,12 +13,14 @@ use crate::secret::Secret;
 /// emulated WAN, containers, a data centre.
 #[derive(Clone, Debug, Default)]
 pub struct Wiring {
-    /// Where it listens, as `HOST:PORT`.
+    /// Address at which it listens, as `HOST:PORT`.
     pub listen: Listen,
-    /// What it tells clients; `None`: nothing, so that they keep the addresses that they were given.
+    /// Address that it advertises to clients; `None`: none, so that they keep the addresses that they were given.
     pub client_advertise: Option<String>,
-    /// What it tells servers of other clusters; `None`: its own address.
+    /// Address that it advertises to servers of other clusters; `None`: its own address.
     pub gateway_advertise: Option<String>,
+    /// Whether its cluster has no other server.
+    pub is_alone: bool,
     /// `HOST:PORT` of the routes of its cluster.
     pub routes: Vec<String>,
     /// By cluster: `HOST:PORT` of the gateways there.
@@ -33,6 +35,8 @@ pub struct Wiring {
     pub access: Option<Secret>,
     /// TLS; `None`: none.
     pub tls: Option<Tls>,
+    /// The most connections of clients at once; `None`: the server's default, 65536.
+    pub max_connections: Option<u32>,
     /// How often it pings clients, routes and gateways, if the topology does not say. Two pings without an answer end a
     /// connection.
     pub ping_interval: Duration,
@@ -40,7 +44,7 @@ pub struct Wiring {
     pub lame_duck_grace: Duration,
 }
 
-/// Where one server listens, as `HOST:PORT`.
+/// Addresses at which one server listens, as `HOST:PORT`.
 #[derive(Clone, Debug, Default)]
 pub struct Listen {
     /// NATS clients.
@@ -66,7 +70,7 @@ pub struct Tls {
     pub key: String,
     /// The authority that must have signed the certificates of clients; `None`: they need none.
     pub client_ca: Option<String>,
-    /// Whether the server waits for the handshake before it sends INFO.
+    /// Returns whether the server waits for the handshake before it sends INFO.
     pub handshake_first: bool,
     /// The authority that leaf nodes trust; `None`: those of the operating system.
     pub trusted: Option<String>,
@@ -114,6 +118,9 @@ fn clients(topology: &Topology, wiring: &Wiring) -> String {
     if let Some(address) = &wiring.client_advertise {
         let _ = writeln!(text, "client_advertise: {}", quoted(address));
     }
+    if let Some(most) = wiring.max_connections {
+        let _ = writeln!(text, "max_connections: {most}");
+    }
     let (tls, websocket_tls) = tls(wiring);
     text.push_str(&tls);
     if spec.websocket.enabled {
@@ -140,7 +147,14 @@ fn tls(wiring: &Wiring) -> (String, String) {
 }
 
 fn cluster(region: &str, wiring: &Wiring) -> String {
-    // A server without a route to anywhere does not cluster its JetStream: a lone one names itself.
+    if wiring.is_alone && wiring.gateways.is_empty() {
+        // JetStream of a server that listens for routes waits for a second server; the name alone tells clients their region.
+        return format!(
+            "\n# The only server of the region, so it listens for no others.\ncluster {{ name: {} }}\n",
+            quoted(region)
+        );
+    }
+    // Of a region with one server and gateways: without any route, its JetStream would not join those of other regions.
     let routes = list(wiring.routes.iter().map(|address| quoted(&format!("nats-route://{address}"))));
     let comment = if wiring.client_advertise.is_some() {
         ""

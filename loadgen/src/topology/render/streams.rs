@@ -23,7 +23,7 @@ pub struct Created {
 }
 
 impl Created {
-    /// Whether it copies other streams.
+    /// Returns whether it copies other streams.
     pub fn copies(&self) -> bool {
         self.config.get("mirror").is_some() || self.config.get("sources").is_some()
     }

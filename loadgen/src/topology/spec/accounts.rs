@@ -5,39 +5,39 @@ use serde::Deserialize;
 use super::super::units::ByteSize;
 use crate::secret::Secret;
 
-/// How users prove who they are.
+/// Method by which users log in.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuthSpec {
-    /// Which way.
+    /// Method: see the values below.
     pub kind: AuthKind,
-    /// With `kind = "password"`: whether configurations hold bcrypt hashes in place of passwords.
+    /// With `kind = "password"`: puts bcrypt hashes in place of passwords into configurations.
     pub bcrypt: bool,
     /// With `kind = "token"`: the token. Default: a random one.
     pub token: Option<Secret>,
-    /// With `kind = "operator"`: where servers keep the accounts' JWTs.
+    /// With `kind = "operator"`: place where servers keep the accounts' JWTs.
     pub resolver: Resolver,
 }
 
-/// A way to prove who one is.
+/// A method by which users log in.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuthKind {
-    /// Not at all: who gives no name is the first user of the first account.
+    /// No login: a client without a user name is the first user of the first account.
     #[default]
     None,
-    /// By name and password.
+    /// Users log in with name and password.
     Password,
-    /// By a token that all share. There are no accounts then.
+    /// All clients log in with the same token. There are no accounts then.
     Token,
-    /// By a signature of a nonce.
+    /// Users log in with an NKey: they sign a nonce of the server.
     Nkey,
-    /// By a JWT that an account signed, whose JWT an operator signed.
+    /// Users log in with a JWT. An account signed it, and an operator signed the JWT of the account.
     Operator,
 }
 
 impl AuthKind {
-    /// As a file says it.
+    /// The name in files.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -49,7 +49,7 @@ impl AuthKind {
     }
 }
 
-/// Where servers in operator mode keep the accounts' JWTs.
+/// Place where servers in operator mode keep the accounts' JWTs.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resolver {
@@ -66,9 +66,9 @@ pub enum Resolver {
 pub struct AccountSpec {
     /// Its name.
     pub name: String,
-    /// Whether it is the system account.
+    /// Makes it the system account.
     pub system: bool,
-    /// Whether it may use JetStream.
+    /// Lets the account use JetStream.
     pub jetstream: bool,
     /// JetStream limits. Default: no limit but that of the servers.
     pub limits: LimitsSpec,
@@ -90,9 +90,9 @@ pub struct AccountSpec {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsSpec {
-    /// Bytes in memory.
+    /// Memory for streams, in bytes.
     pub max_memory: Option<ByteSize>,
-    /// Bytes on disk.
+    /// Disk space for streams, in bytes.
     pub max_file: Option<ByteSize>,
     /// Number of streams.
     pub max_streams: Option<u32>,
@@ -101,7 +101,7 @@ pub struct LimitsSpec {
 }
 
 impl LimitsSpec {
-    /// Whether nothing is limited.
+    /// Returns whether nothing is limited.
     pub fn is_empty(&self) -> bool {
         let Self { max_memory, max_file, max_streams, max_consumers } = self;
         max_memory.is_none() && max_file.is_none() && max_streams.is_none() && max_consumers.is_none()
@@ -120,6 +120,9 @@ pub struct UserSpec {
     pub publish: Option<Vec<String>>,
     /// Subjects that it may subscribe to. Default: all.
     pub subscribe: Option<Vec<String>>,
+    /// Whether servers refuse it and disconnect its clients. A fault sets it; a file cannot.
+    #[serde(skip)]
+    pub revoked: bool,
 }
 
 /// One export.
@@ -144,11 +147,11 @@ pub struct ImportSpec {
     pub stream: Option<String>,
     /// Subject of a service.
     pub service: Option<String>,
-    /// Subject here. Default: the same.
+    /// Subject in the importing account. Default: the same.
     pub to: Option<String>,
 }
 
-/// Messages to one subject that go to another one.
+/// A mapping of messages to one subject to another subject.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct MappingSpec {
@@ -156,7 +159,7 @@ pub struct MappingSpec {
     pub from: String,
     /// Subject in each cluster: `{cluster}` stands for the cluster's name.
     pub to_each_cluster: Option<String>,
-    /// Or subjects, with their shares.
+    /// Several subjects, each with its share of the messages.
     pub to: Vec<MappingTarget>,
 }
 
@@ -173,12 +176,12 @@ impl MappingSpec {
     }
 }
 
-/// Puts a cluster's name where `{cluster}` stands.
+/// Replaces `{cluster}` by a cluster's name.
 pub(in super::super) fn in_cluster(template: &str, cluster: &str) -> String {
     template.replace("{cluster}", cluster)
 }
 
-/// Where a mapped message goes.
+/// Destination of a mapped message.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct MappingTarget {
@@ -186,6 +189,6 @@ pub struct MappingTarget {
     pub subject: String,
     /// Percentage of the messages. Default 100.
     pub weight: Option<u8>,
-    /// Only in this cluster.
+    /// Cluster in which this destination holds. Default: all.
     pub cluster: Option<String>,
 }

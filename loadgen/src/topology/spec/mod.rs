@@ -16,7 +16,7 @@ pub use accounts::{
 };
 pub use streams::{BucketSpec, Discard, Retention, SourceSpec, Storage, StreamSpec, TransformSpec};
 
-/// A super-cluster as its author wrote it. [`Topology::from_spec`](super::Topology::from_spec) checks it.
+/// The content of a topology file. [`Topology::from_spec`](super::Topology::from_spec) checks it.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Spec {
@@ -28,13 +28,13 @@ pub struct Spec {
     /// Accounts; without any: `SYS` for operators and `APP` for applications.
     #[serde(rename = "account")]
     pub accounts: Vec<AccountSpec>,
-    /// How users prove who they are.
+    /// Method by which users log in.
     pub auth: AuthSpec,
     /// TLS for clients and leaf nodes; without it: none.
     pub tls: Option<TlsSpec>,
     /// JetStream of all servers.
     pub jetstream: JetStreamSpec,
-    /// Whether servers take clients over WebSocket.
+    /// WebSocket for clients.
     pub websocket: Enabled,
     /// Timers of the servers.
     pub timing: TimingSpec,
@@ -54,16 +54,16 @@ pub struct Spec {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClusterSpec {
-    /// Any name that nats-server takes.
+    /// Name of the cluster, as nats-server allows it.
     pub name: String,
     /// Number of servers, 1 to 9. Default 3. Not together with `server`.
     pub servers: Option<u16>,
-    /// The servers one by one, where they differ.
+    /// The servers one by one, if they differ.
     #[serde(rename = "server")]
     pub server_list: Vec<ServerSpec>,
-    /// Known city, for distances. Default: the cluster's name, if it is one.
+    /// Well-known city, for distances. Default: the cluster's name, if it is such a city.
     pub city: Option<String>,
-    /// Joins the super-cluster through leaf nodes of this cluster, not through gateways.
+    /// Hub of this cluster. The cluster then joins the super-cluster through leaf nodes of the hub, not through gateways.
     pub leaf_of: Option<String>,
     /// Accounts whose traffic the leaf nodes carry. Default: all.
     pub leaf_accounts: Option<Vec<String>>,
@@ -71,9 +71,9 @@ pub struct ClusterSpec {
     pub gateways: Option<Vec<String>>,
     /// JetStream domain.
     pub domain: Option<String>,
-    /// Whether its servers run JetStream. Default: as `jetstream.enabled`.
+    /// JetStream on its servers. Default: as `jetstream.enabled`.
     pub jetstream: Option<bool>,
-    /// nats-server of all its servers: a version, or a path.
+    /// nats-server of all its servers: a version, `debian` for the one of Debian's package, or a path.
     pub version: Option<String>,
     /// Container image of all its servers.
     pub image: Option<String>,
@@ -85,21 +85,24 @@ pub struct ClusterSpec {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerSpec {
-    /// Default: the cluster's name and a number.
+    /// Name of the server. Default: the cluster's name and a number.
     pub name: Option<String>,
     /// Server tags beside those of the cluster.
     pub tags: Vec<String>,
-    /// nats-server: a version such as `2.14.6`, or a path.
+    /// nats-server: a version such as `2.14.6`, `debian` for the one of Debian's package, or a path.
     pub version: Option<String>,
     /// Container image.
     pub image: Option<String>,
-    /// Ports; those that are not given are free ones (locally), or counted from a base (rendered).
+    /// Ports. Default: free ports on this machine; in rendered files, ports counted from a base.
     pub ports: PortsSpec,
     /// Address that it listens at. Default `127.0.0.1` locally, `0.0.0.0` in containers.
     pub bind: Option<String>,
     /// `HOST:PORT` that it tells clients. Default: none, so that clients keep the addresses that they were given.
     pub announce: Option<String>,
 }
+
+/// The version that means the one of Debian's package.
+pub const DEBIAN: &str = "debian";
 
 /// Ports of one server.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
@@ -138,9 +141,9 @@ impl PortsSpec {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsSpec {
-    /// Whether clients must show a certificate.
+    /// Requires a certificate of each client (mutual TLS).
     pub mutual: bool,
-    /// Whether servers wait for the TLS handshake before they send INFO (nats-server 2.10 and newer).
+    /// Makes servers wait for the TLS handshake before they send INFO (nats-server 2.10 and newer).
     pub handshake_first: bool,
 }
 
@@ -148,11 +151,11 @@ pub struct TlsSpec {
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct JetStreamSpec {
-    /// Whether servers run it.
+    /// Switches JetStream on.
     pub enabled: bool,
-    /// Bytes in memory.
+    /// Memory for streams, in bytes.
     pub max_memory: ByteSize,
-    /// Bytes on disk.
+    /// Disk space for streams, in bytes.
     pub max_file: ByteSize,
 }
 
@@ -167,7 +170,7 @@ impl Default for JetStreamSpec {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Enabled {
-    /// Whether it is on.
+    /// Switches it on.
     pub enabled: bool,
 }
 
@@ -181,9 +184,9 @@ impl Default for Enabled {
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct TimingSpec {
-    /// How often servers ping clients, routes and gateways. Default 1 s locally.
+    /// Interval at which servers ping clients, routes and gateways. Default on this machine: 1 s.
     pub ping_interval: Option<Span>,
-    /// How long a lame duck waits before it closes its first client. Default 10 s.
+    /// Time that a lame duck waits before it closes its first client. Default 10 s.
     pub lame_duck_grace: Option<Span>,
 }
 
@@ -191,10 +194,11 @@ pub struct TimingSpec {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct DistancesSpec {
-    /// Milliseconds, both ways together, by pair: `"lon-dal" = 113`.
+    /// Milliseconds, both ways together, by pair: `"lon-dal" = 113`. With a second row `"dal-lon" = 120`, each row holds for the
+    /// connections that its first cluster opens.
     pub rtt_ms: BTreeMap<String, f64>,
-    /// Rows `from,to,ms`; such a table comes from `from,to,ms` measurements.
+    /// A CSV file with rows `from,to,ms`, in place of `rtt_ms`.
     pub csv: Option<String>,
-    /// Milliseconds between clusters of which nothing else is known.
+    /// Round-trip time in milliseconds between clusters for which no other key gives one.
     pub other_ms: Option<f64>,
 }

@@ -10,7 +10,8 @@ use super::super::units::{ByteSize, Span};
 pub struct StreamSpec {
     /// Its name; `{cluster}` with `each_cluster`.
     pub name: String,
-    /// Whether there is one in each cluster: `{cluster}` stands for the cluster's name, and each is placed there.
+    /// Makes one such stream in each cluster, on the servers of that cluster. In its keys, `{cluster}` stands for the
+    /// cluster's name.
     pub each_cluster: bool,
     /// Account. Default: the first one with JetStream.
     pub account: Option<String>,
@@ -18,7 +19,7 @@ pub struct StreamSpec {
     pub cluster: Option<String>,
     /// Subjects that it stores.
     pub subjects: Vec<String>,
-    /// Copies. Default 1.
+    /// Number of replicas. Default 1.
     pub replicas: Option<u8>,
     /// `limits` (default), `interest` or `workqueue`.
     pub retention: Option<Retention>,
@@ -26,13 +27,13 @@ pub struct StreamSpec {
     pub discard: Option<Discard>,
     /// `file` (default) or `memory`.
     pub storage: Option<Storage>,
-    /// Age at which messages go. Default: never.
+    /// Age at which the stream removes messages. Default: never.
     pub max_age: Option<Span>,
-    /// Bytes that it may hold.
+    /// Maximum size in bytes. Default: no limit.
     pub max_bytes: Option<ByteSize>,
     /// Time in which a message id counts as a duplicate. Default 2 m.
     pub duplicate_window: Option<Span>,
-    /// Whether any replica answers direct gets.
+    /// Lets any replica answer direct gets, not only the leader.
     pub allow_direct: bool,
     /// Stream that it copies.
     pub mirror: Option<SourceSpec>,
@@ -46,11 +47,11 @@ pub struct StreamSpec {
 pub struct SourceSpec {
     /// The other stream.
     pub stream: String,
-    /// Whether there is one in each cluster: `{cluster}` stands for the cluster's name.
+    /// Copies one such stream from each cluster. In its name, `{cluster}` stands for the cluster's name.
     pub each_cluster: bool,
-    /// Its JetStream domain, if another one.
+    /// Its JetStream domain, if it is another one.
     pub domain: Option<String>,
-    /// Only these subjects.
+    /// Copies only these subjects. Default: all.
     pub filter: Option<String>,
     /// Changes of subjects.
     #[serde(rename = "transform")]
@@ -67,19 +68,19 @@ pub struct TransformSpec {
     pub to: String,
 }
 
-/// When messages go.
+/// Rule by which a stream removes messages.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Retention {
-    /// When a limit is reached.
+    /// The stream removes messages when it reaches a limit.
     Limits,
-    /// When every consumer has acknowledged them.
+    /// The stream removes a message when every consumer has acknowledged it.
     Interest,
-    /// When one consumer has acknowledged them.
+    /// The stream removes a message when one consumer has acknowledged it.
     Workqueue,
 }
 
-/// What a full stream does.
+/// Reaction of a full stream to a new message.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Discard {
@@ -89,7 +90,7 @@ pub enum Discard {
     New,
 }
 
-/// Where messages are stored.
+/// Storage of messages.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Storage {
@@ -109,7 +110,7 @@ pub struct BucketSpec {
     pub account: Option<String>,
     /// Cluster that holds it.
     pub cluster: Option<String>,
-    /// Copies. Default 1.
+    /// Number of replicas. Default 1.
     pub replicas: Option<u8>,
     /// Values kept per key, 1 to 64. Default 1.
     pub history: Option<u8>,

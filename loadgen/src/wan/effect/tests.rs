@@ -75,7 +75,7 @@ fn delays_add_up_and_the_smallest_bandwidth_holds() {
 
 #[test]
 fn jitter_is_bounded_and_repeats_with_its_seed() {
-    let of_seed = |seed| Conditions::of(&[LinkEffect::Jitter { up_to: ms(20), seed }]);
+    let of_seed = |seed| Conditions::of(&[LinkEffect::Jitter { up_to: ms(20), seed, reorders: false }]);
     let times = |conditions: Conditions, connection| {
         (0..100).map(|number| conditions.jitter("p", connection, Direction::ToServer, number)).collect()
     };
@@ -85,7 +85,7 @@ fn jitter_is_bounded_and_repeats_with_its_seed() {
     assert_ne!(seven, times(of_seed(7), 1));
     let [least, most] = [seven.iter().min().unwrap(), seven.iter().max().unwrap()];
     assert!(*least < ms(2) && *most > ms(18) && *most <= ms(20), "{least:?} to {most:?}");
-    let twice = [7, 8].map(|seed| LinkEffect::Jitter { up_to: ms(20), seed });
+    let twice = [7, 8].map(|seed| LinkEffect::Jitter { up_to: ms(20), seed, reorders: false });
     let summed: Vec<_> = times(Conditions::of(&twice), 0);
     let rounding = Duration::from_nanos(1);
     assert!(summed.iter().zip(&seven).all(|(sum, one)| sum.abs_diff(*one * 2) <= rounding));
@@ -96,7 +96,7 @@ fn a_delay_without_end_is_refused() {
     for effect in [
         LinkEffect::Latency(Latency::Set(Duration::MAX)),
         LinkEffect::Latency(Latency::Add(ms(60_001))),
-        LinkEffect::Jitter { up_to: ms(60_001), seed: 0 },
+        LinkEffect::Jitter { up_to: ms(60_001), seed: 0, reorders: false },
     ] {
         let error = effect.check().unwrap_err().to_string();
         assert!(error.contains("limit of 60 s"), "{error}");

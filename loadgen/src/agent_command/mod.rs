@@ -1,0 +1,69 @@
+//! `loadgen control`, `loadgen agent` and `loadgen agents`: the two ends of the back channel as processes of their own.
+//!
+//! Owns their options (`opts`) and what they print. Must not know what an order means: `play` does.
+
+pub mod opts;
+
+use std::thread::available_parallelism;
+
+use crate::ops::{AgentCard, AgentInfo, Channel, ChannelError, OpsServer, OpsServerError, roster};
+use crate::play::serve;
+use crate::progress::Progress;
+use crate::store::Host;
+use crate::text_table::{add, table};
+use crate::web::print;
+use opts::{AgentOpts, AgentsOpts, ControlOpts};
+
+/// Plays clients by orders until the process is ended.
+///
+/// # Errors
+/// The back channel fails at the start.
+pub async fn agent(opts: AgentOpts) -> Result<(), ChannelError> {
+    let cores = available_parallelism().map_or(1, std::num::NonZero::get);
+    let (host, pid) = (Host::this(cores).name, std::process::id());
+    let name = opts.name.unwrap_or_else(|| format!("{}-{host}-{pid}", opts.region));
+    let channel =
+        Channel::connect(&opts.ops, opts.ops_creds.as_deref(), &format!("loadgen agent {name}")).await?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let card = AgentCard { name, region: opts.region, host, pid, cores, version };
+    eprintln!("agent {} of {} takes orders over {}", card.name, card.region, opts.ops);
+    serve(&channel, &card, &Progress::lines()).await
+}
+
+/// Keeps a back channel running until the process is ended.
+///
+/// # Errors
+/// It does not start.
+pub async fn control(opts: ControlOpts) -> Result<(), OpsServerError> {
+    let server = OpsServer::start(opts.nats_server.as_deref(), opts.port).await?;
+    // For `eval`, and for people to copy: only the owner of the terminal sees it.
+    print(&format!("export LOADGEN_OPS={}", server.url().expose()));
+    eprintln!("the back channel is up. In other terminals, with LOADGEN_OPS set as above:");
+    eprintln!("  loadgen agent --region lon     # and one for each other region");
+    eprintln!("  loadgen run region-outage --agents");
+    std::future::pending().await
+}
+
+/// Lists the agents that are there.
+///
+/// # Errors
+/// The back channel fails.
+pub async fn agents(opts: AgentsOpts) -> Result<String, ChannelError> {
+    let channel = Channel::connect(&opts.ops, opts.ops_creds.as_deref(), "loadgen agents").await?;
+    let agents = roster(&channel).await?;
+    if opts.json {
+        // Texts and numbers have a JSON form.
+        return Ok(serde_json::to_string_pretty(&agents).unwrap_or_default());
+    }
+    if agents.is_empty() {
+        return Ok(
+            "no agents: start one for each region with `loadgen agent --ops URL --region REGION`".to_owned()
+        );
+    }
+    let mut rows = table(&["agent", "region", "host", "process", "cores", "loadgen"]);
+    for AgentInfo { card, .. } in agents {
+        let (pid, cores) = (card.pid.to_string(), card.cores.to_string());
+        add(&mut rows, vec![card.name, card.region, card.host, pid, cores, card.version]);
+    }
+    Ok(rows.to_string())
+}

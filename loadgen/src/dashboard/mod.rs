@@ -1,0 +1,105 @@
+//! `loadgen dashboard`: the runs of a store, and the super-cluster that is up, in a browser.
+//!
+//! Owns the checked options (`plan`), who may read (`access`, `origin`), the runs (`history`), the super-cluster (`live`) and the
+//! server (`http`). `web/dashboard` is the app. Must not know how runs are played, and changes nothing: every role may only read.
+//!
+//! All answers but errors are JSON. Errors are plain text that names the remedy. Every request below `/api` but `POST /api/session`
+//! needs the token in `Authorization: Bearer TOKEN`, or the cookie; without them it gets 401.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `POST /api/session` with the token in the header | 204 and a cookie: `HttpOnly`, `SameSite=Strict`, until the browser ends |
+//! | `GET /api/session` | `{"role": "view", "loadgen": VERSION}` |
+//! | `DELETE /api/session` | 204, and the browser forgets the cookie |
+//! | `GET /api/runs?scenario=&verdict=&text=&before=&limit=` | `runs` of the index, the newest first; `matching`, `total`, `scenarios`, `store` |
+//! | `GET /api/runs/RUN` | the manifest of the run. RUN is a name, the beginning of one, or `latest` |
+//! | `GET /api/runs/RUN/files/PATH` | a file that the manifest names, such as `report.json` |
+//! | `GET /api/live/nats` | server-sent events: `nats` with an [`Overview`](crate::look::overview::Overview), `trouble` with a `reason` |
+//!
+//! A list reads no run. A file whose digest is not the one of the manifest breaks off before its end.
+
+mod access;
+mod history;
+mod http;
+mod live;
+pub mod opts;
+pub mod origin;
+pub mod plan;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::secret::Secret;
+use crate::store::StoreError;
+use crate::web::print;
+
+use access::Access;
+use history::History;
+use live::Live;
+use plan::DashboardPlan;
+
+/// Reason why `loadgen dashboard` ended.
+#[derive(Debug, thiserror::Error)]
+pub enum DashboardError {
+    /// The address is taken, most likely.
+    #[error(
+        "cannot serve at {address}: {error}; choose another --listen, such as `127.0.0.1:0` for any free port"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Error of the operating system.
+        error: io::Error,
+    },
+    /// No randomness for the token.
+    #[error("cannot make a token from /dev/urandom: {0}")]
+    Token(io::Error),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The server ended.
+    #[error("the server of the dashboard ended: {0}")]
+    Serve(io::Error),
+}
+
+/// Serves until the future is dropped. Prints the address first.
+///
+/// # Errors
+/// The address is taken, or the store cannot be opened.
+pub async fn run(plan: DashboardPlan) -> Result<(), DashboardError> {
+    let history = History::open(plan.store.clone()).await?;
+    let listen = |error| DashboardError::Listen { address: plan.listen, error };
+    let listener = TcpListener::bind(plan.listen).await.map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+    let is_random = plan.token.is_none();
+    let token = plan.token.map_or_else(Secret::random, Ok).map_err(DashboardError::Token)?;
+    // A fragment is in no request, and so in no log and no referrer.
+    let fragment = if is_random { format!("#token={}", token.expose()) } else { String::new() };
+    print(&format!("http://{address}/{fragment}"));
+    eprintln!("{}", hints(address, is_random, &plan.store.to_string()));
+
+    let access = Access::new(token, address.port()).map_err(DashboardError::Token)?;
+    let live = Arc::new(Live::new());
+    let router = http::router(access, history, live.clone(), &plan.embed_in);
+    tokio::select! {
+        served = async { axum::serve(listener, router).await } => served.map_err(DashboardError::Serve),
+        () = live.follow(&plan.live) => Ok(()),
+    }
+}
+
+fn hints(address: SocketAddr, is_random: bool, store: &str) -> String {
+    let mut text = match is_random {
+        true => "Open that address in a browser. It holds the token, and is printed only once.".to_owned(),
+        false => "Open that address in a browser, and log in with the token of --token-file.".to_owned(),
+    };
+    text.push_str(&format!("\nThe dashboard shows the runs in {store}. Ctrl-C ends it."));
+    if !address.ip().is_loopback() {
+        text.push_str(
+            "\nWarning: other machines can reach this address, and the token travels without TLS. Put a proxy with TLS in front of it.",
+        );
+    }
+    text
+}

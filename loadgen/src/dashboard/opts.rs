@@ -1,0 +1,38 @@
+//! Options of `loadgen dashboard`. Doc comments are the help text.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::origin::Origin;
+use crate::look::opts::ConnectOpts;
+use crate::store::opts::StoreOpts;
+
+/// Options of `loadgen dashboard`.
+#[derive(Args, Clone, Debug)]
+pub struct DashboardOpts {
+    /// The store.
+    #[command(flatten)]
+    pub store: StoreOpts,
+
+    /// Listen at this address, without TLS; other machines reach all addresses except those of loopback
+    #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+
+    /// Admit readers with the token in this file [default: a random token, printed once in the URL]
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// Let pages of this origin embed the frames, such as `https://grafana.example.net`; repeatable
+    #[arg(long, value_name = "ORIGIN")]
+    pub embed_in: Vec<Origin>,
+
+    /// Look at the super-cluster with a pause of this many seconds, while a page shows it
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=3_600), value_name = "SECONDS")]
+    pub every: u32,
+
+    /// The super-cluster.
+    #[command(flatten)]
+    pub connect: ConnectOpts,
+}

@@ -1,0 +1,20 @@
+//! Agents play clients by orders, and return what they saw: one in this process, or many on other machines.
+//!
+//! Owns the orders (`orders`), the task that carries them out (`local`), the same over the back channel from the controller's side
+//! (`muster`, `remote`) and from the agent's (`serve`, `spool`), all agents as one (`fleet`), and what travels (`wire`, `timebase`).
+//! Must not know servers or faults: the controller decides what breaks, and when.
+
+mod fleet;
+mod local;
+mod muster;
+pub(crate) mod orders;
+mod remote;
+mod serve;
+mod spool;
+mod timebase;
+mod wire;
+
+pub(crate) use fleet::Agents;
+pub use muster::Controller;
+pub use serve::serve;
+pub(crate) use timebase::Timebase;

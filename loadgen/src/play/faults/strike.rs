@@ -1,0 +1,145 @@
+//! The servers that a fault hits, in which order, and what undoes it.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use crate::clock;
+use crate::cluster::SuperCluster;
+use crate::cluster::faults::{FaultError, LinkFaultId};
+use crate::play::agent::orders::Counts;
+use crate::scenario::{FaultKind, Order, Pick, TimedFault};
+use crate::seed::Lcg;
+
+/// The way to undo a fault.
+#[derive(Clone, Debug)]
+pub(crate) enum Active {
+    /// Start these servers.
+    Restart(Vec<String>),
+    /// Continue these servers.
+    Resume(Vec<String>),
+    /// End these faults of links.
+    Links(Vec<LinkFaultId>),
+    /// Restore these users.
+    Users(Vec<String>),
+    /// End the limit of these servers.
+    Limit(Vec<String>),
+    /// Give these servers their valid certificate.
+    Certificates(Vec<String>),
+    /// Stop to exchange clients.
+    Clients,
+    /// Let receivers of these populations take all messages again.
+    Receivers(Vec<usize>),
+    /// End this fault of resolvers.
+    Resolvers,
+}
+
+/// The servers that were hit, when, and the reasons why others were not.
+#[derive(Debug)]
+pub(crate) struct Struck {
+    pub(crate) servers: Vec<String>,
+    pub(crate) at: Instant,
+    pub(crate) refused: Vec<FaultError>,
+}
+
+/// Returns the servers that a fault is aimed at: all of a region, or some of it.
+pub(crate) fn chosen(
+    fault: &TimedFault,
+    cluster: &SuperCluster,
+    counts: &Counts,
+    random: &mut Lcg,
+) -> Vec<String> {
+    let mut servers = BTreeSet::new();
+    for target in &fault.targets {
+        let of_region = cluster.topology().servers_of(target).map(|server| server.to_string());
+        let mut of_region: Vec<String> = of_region.collect();
+        match (fault.options.servers, fault.options.pick.unwrap_or_default()) {
+            (None, _) => {}
+            (Some(count), Pick::Random) => of_region = some(of_region, count, random),
+            (Some(count), Pick::Fullest) => {
+                of_region.sort_by_key(|server| std::cmp::Reverse(counts.at_server.get(server).copied()));
+                of_region.truncate(count.into());
+            }
+        }
+        servers.extend(of_region);
+        if !cluster.topology().regions().contains(target) {
+            servers.insert(target.clone());
+        }
+    }
+    servers.into_iter().collect()
+}
+
+/// Hits these servers at once. A server that an earlier fault has ended is left out.
+pub(crate) fn strike(
+    kind: FaultKind,
+    servers: &[String],
+    cluster: &mut SuperCluster,
+) -> Result<Struck, FaultError> {
+    let mut struck = Struck { servers: Vec::new(), at: clock::now(), refused: Vec::new() };
+    if matches!(kind, FaultKind::Kill | FaultKind::Restart) {
+        let (alive, dead): (Vec<_>, Vec<_>) =
+            servers.iter().cloned().partition(|server| cluster.pid(server).is_ok_and(|pid| pid.is_some()));
+        struck.refused.extend(dead.iter().filter_map(|server| cluster.kill_server(server).err()));
+        struck.at = cluster.kill_servers(&alive)?;
+        struck.servers = alive;
+        return Ok(struck);
+    }
+    for server in servers {
+        let hit = match kind {
+            FaultKind::Terminate => cluster.terminate_server(server),
+            FaultKind::LameDuck => cluster.lame_duck_server(server),
+            _ => cluster.pause_server(server),
+        };
+        match hit {
+            Ok(at) => {
+                struck.at = at;
+                struck.servers.push(server.clone());
+            }
+            Err(error @ FaultError::State { .. }) => struck.refused.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(struck)
+}
+
+/// So many of the servers.
+fn some(mut servers: Vec<String>, count: u16, random: &mut Lcg) -> Vec<String> {
+    while servers.len() > count.into() {
+        servers.remove(random.below(servers.len()));
+    }
+    servers
+}
+
+/// Servers that are replaced together.
+pub(crate) fn batches(fault: &TimedFault, cluster: &SuperCluster) -> Vec<Vec<String>> {
+    let topology = cluster.topology();
+    let of =
+        |region: &String| topology.servers_of(region).map(|server| server.to_string()).collect::<Vec<_>>();
+    let regions: Vec<Vec<String>> = fault.targets.iter().map(of).collect();
+    match fault.options.order.unwrap_or_default() {
+        Order::Region => regions,
+        Order::Server => regions.into_iter().flatten().map(|server| vec![server]).collect(),
+        Order::OnePerRegion => {
+            let most = regions.iter().map(Vec::len).max().unwrap_or(0);
+            let row = |index: usize| regions.iter().filter_map(|it| it.get(index).cloned()).collect();
+            (0..most).map(row).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_chooses_some_servers_of_each_region() {
+        let of = |region: &str| (1..=3).map(|number| format!("{region}-{number}")).collect::<Vec<_>>();
+        let choose = |seed| {
+            let mut random = Lcg::new(seed);
+            [some(of("lon"), 2, &mut random), some(of("ams"), 2, &mut random)]
+        };
+        assert!((0..50).all(|seed| choose(seed).iter().all(|servers| servers.len() == 2)));
+        assert_eq!(choose(7), choose(7));
+        let different: BTreeSet<_> = (0..50).map(choose).collect();
+        assert!(different.len() > 3, "{different:?}");
+    }
+}

@@ -1,0 +1,44 @@
+//! The way into the super-cluster that is up, for other commands of its owner on this machine.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::SuperCluster;
+use crate::topology::credentials::{KeyError, Login};
+
+/// Addresses and credentials. They leave loadgen only by the control socket, which nobody but its owner can open.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Access {
+    /// The servers themselves, not the emulated links to them.
+    pub servers: Vec<String>,
+    /// A user of the system account.
+    pub system: Login,
+    /// A user of the first account of applications.
+    pub application: Login,
+    /// The authority's certificate, if the servers use TLS.
+    pub ca: Option<PathBuf>,
+    /// A client's certificate and its key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Whether the servers begin with the TLS handshake.
+    pub tls_first: bool,
+}
+
+impl Access {
+    /// Of a super-cluster that runs.
+    ///
+    /// # Errors
+    /// See [`KeyError`].
+    pub fn of(cluster: &SuperCluster) -> Result<Self, KeyError> {
+        let (credentials, topology) = (cluster.credentials(), cluster.topology());
+        let files = cluster.tls();
+        Ok(Self {
+            servers: cluster.server_urls().into_values().collect(),
+            system: credentials.system_login(topology)?,
+            application: credentials.application_login(topology)?,
+            ca: files.map(|files| files.ca.clone()),
+            tls_first: topology.spec().tls.as_ref().is_some_and(|tls| tls.handshake_first),
+            certificate: files.map(|files| (files.client.cert.clone(), files.client.key.clone())),
+        })
+    }
+}

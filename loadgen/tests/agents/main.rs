@@ -1,0 +1,67 @@
+//! Agents in processes of their own, on real servers: they play what one process plays, and what they saw survives their end, that of
+//! the controller, and that of the back channel.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+mod lost;
+mod orders;
+mod place;
+mod together;
+
+/// One play at a time: two would compete for the machine.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// A region dies while clients of all regions do everything that clients can do.
+const SCENARIO: &str = r#"
+title = "Agents"
+thresholds = [
+  "requests.failed{phase=quiet} == 0",
+  "js.lost == 0",
+  "kv.lost == 0",
+  "object.corrupt == 0",
+]
+
+[[clients]]
+name = "geo"
+kind = "nats-geo"
+per_region = 2
+
+[[workload]]
+kind = "request"
+rate = 20
+
+[[workload]]
+kind = "jetstream"
+rate = 10
+region = "dal"
+
+[[workload]]
+kind = "publish"
+rate = 10
+
+[[workload]]
+kind = "kv"
+rate = 5
+region = "dal"
+
+[[workload]]
+kind = "object"
+rate = 2
+region = "dal"
+
+[[phase]]
+name = "quiet"
+for = "3s"
+
+[[phase]]
+name = "outage"
+for = "3s"
+
+[[phase]]
+name = "recovered"
+for = "2s"
+
+[[fault]]
+inject = "kill"
+target = "lon"
+phase = "outage"
+"#;
