@@ -56,7 +56,8 @@ fn collect(folder: &Path, errors: &mut Vec<(String, ItemEnum)>) {
 
 /// Modules of JetStream, services and DNS have errors of the same names.
 fn module(path: &Path) -> String {
-    let path = path.to_string_lossy();
+    // The folder of the whole repository may have the name of a module.
+    let path = path.strip_prefix(pages::root()).unwrap().to_string_lossy();
     let known = ["virtual_stream", "kv", "object", "jetstream", "service", "dns", "core"];
     known
         .iter()

@@ -47,6 +47,9 @@ const SCENARIO: [Table; 7] = [
     ("StrategySpec", "`[[strategy]]`"),
 ];
 
+/// Tables of a rule file of guard, in the order of the page.
+const GUARD: [Table; 2] = [("GuardSpec", "The whole file"), ("RuleSpec", "`[[rule]]`")];
+
 /// The keys of a topology file.
 pub(crate) fn topology() -> String {
     let file = |file| format!("loadgen/src/topology/spec/{file}");
@@ -55,8 +58,13 @@ pub(crate) fn topology() -> String {
 
 /// The keys of a scenario file.
 pub(crate) fn scenario() -> String {
-    let file = |file| format!("loadgen/src/scenario/{file}");
-    markdown(&["spec.rs", "fault_options.rs"].map(file), &SCENARIO)
+    let file = |file| format!("loadgen/src/{file}");
+    markdown(&["scenario/spec.rs", "scenario/fault_options.rs", "wan/backend.rs"].map(file), &SCENARIO)
+}
+
+/// The keys of a rule file of guard. They stand below a heading of the page.
+pub(crate) fn guard() -> String {
+    markdown(&["loadgen/src/guard/spec.rs".to_owned()], &GUARD).replace("## ", "### ")
 }
 
 /// The catalogue of faults.
@@ -69,6 +77,7 @@ pub(crate) fn faults() -> String {
             TargetKind::Pairs => "pairs of regions, as in `lon-ams`",
             TargetKind::Leader => "`meta`, or a stream",
             TargetKind::Population => "a population",
+            TargetKind::Resolvers => "resolvers, or `all`",
         };
         let keys: Vec<_> = kind.options().iter().map(|key| format!("`{key}`")).collect();
         let _ = writeln!(text, "| `{kind}` | {target} | {} | {} |", kind.effect(), keys.join(", "));

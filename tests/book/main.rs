@@ -27,6 +27,7 @@ fn generated() -> BTreeMap<&'static str, String> {
         ("command line", command_line::markdown()),
         ("topology keys", keys::topology()),
         ("scenario keys", keys::scenario()),
+        ("guard keys", keys::guard()),
         ("faults", keys::faults()),
         ("threshold metrics", keys::metrics()),
         ("scenarios", keys::shipped()),

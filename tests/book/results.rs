@@ -1,50 +1,49 @@
 //! The tables of measurements, from `docs/results/`, which `make benchmarks` writes.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
 use crate::pages;
 
-/// Failovers of the clients in the region that was broken.
+/// Failovers of the clients in the region that was broken, over all repetitions.
 pub(crate) fn failover(name: &str) -> String {
     let result = Result::read(name);
     let report = &result.data;
-    let broken = text(&report["failover"][0]["fault_region"]);
+    let thresholds = report["thresholds"].as_array().unwrap();
     let mut table = format!(
-        "{}\n\n{} of {} bounds hold. Clients in {broken}, {} per population; round-trip times in ms: {}. Processors \
-         idle under load: {:.0} %.\n\n",
+        "{}\n\nVerdict {}: {} of {} thresholds hold. Round-trip times: {}.\n\n",
         result.origin(),
-        report["limits"].as_array().unwrap().iter().filter(|limit| limit["holds"] == true).count(),
-        report["limits"].as_array().unwrap().len(),
-        report["clients"],
-        pairs(&report["rtt_ms"]),
-        number(&report["generator"]["idle_share_median"]) * 100.0,
+        text(&report["verdict"]),
+        thresholds.iter().filter(|threshold| threshold["holds"] == true).count(),
+        thresholds.len(),
+        distances(report),
     );
     table.push_str(
-        "| fault | client | n | back | p50 ms | p90 ms | limit ms | detection | selection | reconnect | resume | landed | failed requests |\n\
+        "| fault | client | hit | back | p50 ms | p90 ms | limit ms | detect | select | connect | resume | landed | failed requests |\n\
          |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
-    for row in rows(&report["failover"], &broken) {
-        let phases = &row["phases_ms"];
-        let back = number(&row["n"]) - number(&row["did_not_fail_over"]);
-        let _ = writeln!(
-            table,
-            "| {} | {} | {} | {back:.0} | {} | {} | {} | {} | {} | {} | {} | {} | {} of {} |",
-            text(&row["fault"]),
-            population(row),
-            row["n"],
-            millis(&row["p50_ms"]),
-            millis(&row["p90_ms"]),
-            millis(&row["limit_ms"]),
-            millis(&phases["detection"]),
-            millis(&phases["selection"]),
-            millis(&phases["reconnect"]),
-            millis(&phases["resume"]),
-            pairs(&row["landed"]),
-            row["failed_requests"],
-            row["requests"],
-        );
+    for phase in phases(report) {
+        for population in POPULATIONS {
+            let found = Failovers::of(report, &phase, population);
+            let _ = writeln!(
+                table,
+                "| {phase} | {population} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} of {} |",
+                found.rows.len(),
+                found.times("total_ms").len(),
+                found.percentile("total_ms", 0.5),
+                found.percentile("total_ms", 0.9),
+                found.percentile("limit_ms", 0.5),
+                found.percentile("detection_ms", 0.5),
+                found.percentile("selection_ms", 0.5),
+                found.percentile("reconnect_ms", 0.5),
+                found.percentile("resume_ms", 0.5),
+                found.landed(report),
+                found.failed,
+                found.sent,
+            );
+        }
     }
     table
 }
@@ -52,40 +51,120 @@ pub(crate) fn failover(name: &str) -> String {
 /// README's small table.
 pub(crate) fn summary() -> String {
     let result = Result::read("failover");
-    let failovers = &result.data["failover"];
-    let broken = text(&failovers[0]["fault_region"]);
-    let cell = |fault: &str, population: &str| {
-        let row =
-            rows(failovers, &broken).find(|row| row["fault"] == fault && self::population(row) == population);
-        let Some(row) = row else { return "no client was hit".to_owned() };
-        match fault {
-            "lame-duck" => format!("{} of {} requests failed", row["failed_requests"], row["requests"]),
-            _ if row["p50_ms"].is_null() => "no answer before the region was healed".to_owned(),
-            _ => format!(
-                "{} ms (p90 {} ms, {} clients)",
-                millis(&row["p50_ms"]),
-                millis(&row["p90_ms"]),
-                row["n"]
+    let report = &result.data;
+    let cell = |phase: &str, population: &str| {
+        let found = Failovers::of(report, phase, population);
+        let back = found.times("total_ms").len();
+        if phase == "lame-duck" {
+            return format!("{} of {} requests failed", found.failed, found.sent);
+        }
+        match found.rows.len() {
+            0 => "no client was hit".to_owned(),
+            _ if back == 0 => "no answer before the region was healed".to_owned(),
+            all => format!(
+                "{} ms (p90 {} ms, {back} of {all} client{})",
+                found.percentile("total_ms", 0.5),
+                found.percentile("total_ms", 0.9),
+                if all == 1 { "" } else { "s" },
             ),
         }
     };
     let mut table = "Time from the fault to the first answered request, at the median, for clients in the region that \
                      fails:\n\n| fault | nats-geo (`interactive`) | async-nats | physical limit |\n|---|---|---|---|\n"
         .to_owned();
-    for (fault, name) in [
+    for (phase, name) in [
         ("server-kill", "one server killed"),
         ("region-kill", "region killed"),
         ("blackhole", "region silent"),
         ("lame-duck", "server in lame duck mode"),
     ] {
-        let mut limits = rows(failovers, &broken).filter(|row| row["fault"] == fault);
-        let limit = limits.find_map(|row| row["limit_ms"].as_f64());
-        let limit = limit.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.0} ms"));
-        let (geo, stock) = (cell(fault, "nats-geo"), cell(fault, "async-nats"));
+        let limit = Failovers::of(report, phase, "nats-geo").percentile("limit_ms", 0.5);
+        let limit = match limit.as_str() {
+            NONE => limit,
+            // No distance is emulated inside a region.
+            "0" => "below 1 ms".to_owned(),
+            _ => format!("{limit} ms"),
+        };
+        let (geo, stock) = (cell(phase, "nats-geo"), cell(phase, "async-nats"));
         let _ = writeln!(table, "| {name} | **{geo}** | {stock} | {limit} |");
     }
     let _ = write!(table, "\nMeasured by {}", result.origin());
     table
+}
+
+const POPULATIONS: [&str; 2] = ["nats-geo", "async-nats"];
+
+/// There is no such time.
+const NONE: &str = "–";
+
+/// What a fault did to the clients of a kind in the region that it broke: the first one.
+struct Failovers<'a> {
+    rows: Vec<&'a Value>,
+    sent: u64,
+    failed: u64,
+}
+
+impl<'a> Failovers<'a> {
+    fn of(report: &'a Value, phase: &str, population: &str) -> Self {
+        let region = &report["regions"][0];
+        let mut found = Self { rows: Vec::new(), sent: 0, failed: 0 };
+        for run in report["runs"].as_array().unwrap() {
+            let is_of = |row: &&Value| row["population"] == population && row["region"] == *region;
+            let during = run["phases"].as_array().unwrap().iter().find(|row| row["name"] == phase).unwrap();
+            let begins_in = |fault: &Value| {
+                let at = number(&fault["from_s"]);
+                at >= number(&during["from_s"]) && at < number(&during["to_s"])
+            };
+            let faults: Vec<_> =
+                run["faults"].as_array().unwrap().iter().filter(|it| begins_in(it)).collect();
+            let of_fault = |row: &&Value| faults.iter().any(|fault| fault["id"] == row["fault"]);
+            found.rows.extend(run["failovers"].as_array().unwrap().iter().filter(is_of).filter(of_fault));
+            for row in run["requests"].as_array().unwrap().iter().filter(is_of) {
+                if row["phase"] == phase {
+                    found.sent += row["sent"].as_u64().unwrap();
+                    found.failed += row["failed"].as_u64().unwrap();
+                }
+            }
+        }
+        found
+    }
+
+    fn times(&self, key: &str) -> Vec<f64> {
+        let mut times: Vec<f64> = self.rows.iter().filter_map(|row| row[key].as_f64()).collect();
+        times.sort_by(f64::total_cmp);
+        times
+    }
+
+    /// Nearest rank, as in loadgen.
+    fn percentile(&self, key: &str, share: f64) -> String {
+        let times = self.times(key);
+        let rank = (share * times.len() as f64).ceil() as usize;
+        times.get(rank.saturating_sub(1)).map_or_else(|| NONE.to_owned(), |ms| format!("{ms:.0}"))
+    }
+
+    fn landed(&self, report: &Value) -> String {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for row in &self.rows {
+            let servers = report["servers"].as_array().unwrap();
+            let server = servers.iter().find(|server| server["name"] == row["to"]);
+            let region = server.map_or_else(|| "nowhere".to_owned(), |server| text(&server["region"]));
+            *counts.entry(region).or_default() += 1;
+        }
+        let counts = counts.iter().map(|(region, count)| format!("{region} {count}"));
+        if self.rows.is_empty() { NONE.to_owned() } else { counts.collect::<Vec<_>>().join(", ") }
+    }
+}
+
+/// Phases with a fault.
+fn phases(report: &Value) -> Vec<String> {
+    let phases = report["runs"][0]["phases"].as_array().unwrap().iter().map(|phase| text(&phase["name"]));
+    phases.filter(|phase| !phase.starts_with("before ")).collect()
+}
+
+fn distances(report: &Value) -> String {
+    let rows = report["rtt_ms"].as_array().unwrap().iter();
+    let row = |row: &Value| format!("{}-{} {} ms", text(&row["a"]), text(&row["b"]), row["ms"]);
+    rows.map(row).collect::<Vec<_>>().join(", ")
 }
 
 /// The load that a herd puts on the survivors.
@@ -161,35 +240,12 @@ impl Result {
     }
 }
 
-fn rows<'a>(failovers: &'a Value, broken: &'a str) -> impl Iterator<Item = &'a Value> {
-    failovers.as_array().unwrap().iter().filter(move |row| row["client_region"] == broken)
-}
-
-/// The report says "stock" of clients without nats-geo.
-fn population(row: &Value) -> &'static str {
-    match row["population"].as_str() {
-        Some("nats-geo") => "nats-geo",
-        Some("stock") => "async-nats",
-        other => panic!("no population: {other:?}"),
-    }
-}
-
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }
 
 fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("no number: {value}"))
-}
-
-/// A row that has no such time has a dash.
-fn millis(value: &Value) -> String {
-    value.as_f64().map_or_else(|| "–".to_owned(), |ms| format!("{ms:.0}"))
-}
-
-fn pairs(value: &Value) -> String {
-    let pair = |(name, value): (&String, &Value)| format!("{name} {value}");
-    value.as_object().unwrap().iter().map(pair).collect::<Vec<_>>().join(", ")
 }
 
 fn time(nanos: f64) -> String {

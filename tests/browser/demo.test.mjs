@@ -1,13 +1,11 @@
 // The demo, as a person uses it: `loadgen up --serve`, a browser, and the buttons.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { access } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { after, before, it } from "node:test";
 import { launchBrowser } from "./lib/browser.mjs";
+import { startLoadgen } from "./lib/loadgen.mjs";
 import { until } from "./lib/until.mjs";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -15,32 +13,19 @@ const ROOT = join(import.meta.dirname, "../..");
 const START_WAIT_MS = 120_000;
 
 let loadgen;
-let address;
 let browser;
 
 before(async () => {
   await access(join(ROOT, "web/dist/index.html")).catch(() => {
     throw new Error("the demo is not built: run `make web`");
   });
-  // Cargo replaces itself by the command, so signals reach it.
-  const args = ["run", "--quiet", "--package", "loadgen", "--", "up", "--regions", "lon,ams,dal", "--serve"];
-  loadgen = spawn("cargo", args, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
-  const printed = once(createInterface(loadgen.stdout), "line");
-  const ended = once(loadgen, "exit").then(([code]) => {
-    throw new Error(`loadgen ended with ${code}`);
-  });
-  ended.catch(() => {});
-  const late = AbortSignal.timeout(START_WAIT_MS);
-  [address] = await Promise.race([printed, ended, once(late, "abort").then(() => Promise.reject(late.reason))]);
+  loadgen = await startLoadgen(["up", "--regions", "lon,ams,dal", "--serve"], START_WAIT_MS);
   browser = await launchBrowser();
 });
 
 after(async () => {
   await browser?.close();
-  if (loadgen?.exitCode === null) {
-    loadgen.kill("SIGINT");
-    await once(loadgen, "exit");
-  }
+  await loadgen?.stop();
 });
 
 it("moves to the next region when its own dies, and the film goes on", async () => {
@@ -89,8 +74,7 @@ it("opens without loadgen, and says what is missing", async () => {
   const page = await opened();
   await connectedTo(page, "lon");
   await until("the page is kept", () => page.evaluate(async () => (await caches.match("./")) !== undefined));
-  loadgen.kill("SIGINT");
-  await once(loadgen, "exit");
+  await loadgen.stop();
   await page.reload();
   await until("what to do", async () => (await text(page, "#refused")).includes("loadgen up --regions"));
   assert.equal(await text(page, "h1"), "nats-geo");
@@ -99,7 +83,7 @@ it("opens without loadgen, and says what is missing", async () => {
 
 async function opened(context) {
   const page = await (context ?? (await browser.newContext())).newPage();
-  await page.goto(address);
+  await page.goto(loadgen.address);
   return page;
 }
 

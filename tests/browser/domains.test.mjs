@@ -53,7 +53,7 @@ before(async () => {
   await manager.streams.add({ name: "ORDERS", subjects: ["orders.>"] });
   await new Kvm(nc).create("lamps");
   await (await new Objm(nc).create("films")).putBlob({ name: "film" }, new TextEncoder().encode("Metropolis"));
-  world = await startWorld({ withCluster: false });
+  world = await startWorld({ withCluster: false, routes: [{ path: "/films/*", bucket: "films", domain: "hub" }] });
 });
 
 after(async () => {
@@ -108,6 +108,15 @@ for (const mode of MODES) {
       const local = await run(() => outcome(() => new natsGeo.Kvm(nc).open("lamps")));
       assert.equal(local.error.code, "NOT_FOUND");
     });
+
+    if (mode.isWorker) {
+      it("answers fetches from the hub's objects", async () => {
+        assert.deepEqual(await run(async () => {
+          const response = await fetch("/films/film");
+          return [response.status, await response.text()];
+        }), [200, "Metropolis"]);
+      });
+    }
 
     it("uses the hub from a spoke, and on the way to the hub and back", async () => {
       await useHub(`${mode.name} at the spoke`);

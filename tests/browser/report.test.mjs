@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { after, before, describe, it } from "node:test";
-import axe from "axe-core";
 import { launchBrowser } from "./lib/browser.mjs";
+import { accessible, fits } from "./lib/checks.mjs";
 import { ENGINES } from "./lib/engines.mjs";
 import { empty, hostile, large, manyRegions, realistic, twoStrategies, withoutFault } from "./lib/report_data.mjs";
 import { filled, TEMPLATE } from "./lib/report_page.mjs";
@@ -19,7 +19,7 @@ const WIDTHS = [360, 1440];
 const THEMES = ["light", "dark"];
 /** Time limit to open a report of 10 000 clients and 600 s. */
 const OPEN_MAX_MS = 3000;
-const SECTIONS = ["verdict", "thresholds", "requests", "latency", "places", "strip", "failover", "distribution", "matrix", "ledger", "environment"];
+const SECTIONS = ["verdict", "thresholds", "requests", "latency", "places", "strip", "failover", "distribution", "matrix", "deliveries", "stores", "ledger", "environment"];
 
 let browser;
 let folder;
@@ -385,21 +385,6 @@ async function written(text) {
   const file = join(folder, `${files}.html`);
   await writeFile(file, text);
   return pathToFileURL(file).href;
-}
-
-/** Checks that nothing sticks out of the window, except in boxes that scroll. */
-async function fits(page) {
-  const [wide, inner] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-  assert.ok(wide <= inner, `the page is ${wide} px wide in a window of ${inner} px`);
-  const out = await page.evaluate(() => [...document.querySelectorAll("h1, h2, h3, p, li, button, select, input, canvas, figure, section, nav a")].filter((element) => !element.closest(".scroll, .hidden, .skip, .key") && element.getBoundingClientRect().right > innerWidth + 0.5).map((element) => element.outerHTML.slice(0, 80)));
-  assert.deepEqual(out, []);
-}
-
-async function accessible(page) {
-  // The page's policy refuses a script element, so the script is evaluated.
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ target, failureSummary }) => `${target} ${failureSummary}`).join("; ")}`), []);
 }
 
 async function openDetails(page) {

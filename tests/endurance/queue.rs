@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use loadgen::clients::{Client, Population, Spec};
 use loadgen::load::flow::{Flow, Kind};
-use loadgen::round::home_urls;
 
 use crate::config;
 use crate::world::{World, wait_for};
@@ -54,6 +53,8 @@ async fn connect(world: &World, number: u16) -> Client {
             region: "lon".into(),
             number: number.into(),
             urls: world.urls("lon"),
+            name: None,
+            runtime: None,
             policy: config(),
             seed: number.into(),
             access: loadgen::clients::Access::default(),
@@ -72,7 +73,7 @@ async fn all_in(members: &[Client], region: &str) {
 }
 
 async fn start_flow(world: &World, subject: &str, members: &[Client], server: &str) -> Flow {
-    let feeder = &home_urls(&world.cluster).unwrap()[server];
+    let feeder = &world.cluster.home_urls().unwrap()[server];
     let flow = Flow::start(Kind::Queue, subject, members, feeder, PER_SECOND).await.unwrap();
     tokio::time::sleep(PHASE).await;
     flow

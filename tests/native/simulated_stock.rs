@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use async_nats::{ConnectOptions, Event, ServerAddr};
 use loadgen::clock;
-use loadgen::round::home_urls;
 use nats_geo::sim::herd::{
     StockDial, StockFault, StockHits, StockLoss, StockOutage, StockRules, StockScenario, stock_story,
 };
@@ -222,7 +221,7 @@ async fn refused_everywhere(world: &mut World) {
             fault(settled, StockHits::Everything, StockLoss::RefuseFor(Duration::from_secs(10))),
         ],
     };
-    let urls = home_urls(&world.cluster).unwrap();
+    let urls = world.cluster.home_urls().unwrap();
     let mut real = Real::connect(world, urls, ConnectOptions::new()).await;
     let outages = real.live(world, &scenario.faults).await;
     assert_eq!(decisions(&outages)[1], [0, 1, 1, 1, 2, 2, 1, 2, 2, 2, 3, 3, 2, 3]);

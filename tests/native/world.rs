@@ -9,7 +9,6 @@ use futures_util::StreamExt as _;
 use loadgen::clock;
 use loadgen::cluster::{ServerSettings, StartOptions, SuperCluster};
 use loadgen::load::responder::Responders;
-use loadgen::round::home_urls;
 use loadgen::topology::spec::Spec;
 use loadgen::topology::{RttTable, Topology};
 use nats_geo::core::Config;
@@ -71,7 +70,7 @@ impl World {
 
     /// Answers requests at every server of these regions.
     pub(crate) async fn serve(&mut self, regions: &[&str]) {
-        let mut urls = home_urls(&self.cluster).unwrap();
+        let mut urls = self.cluster.home_urls().unwrap();
         urls.retain(|server, _| regions.iter().any(|region| server.starts_with(region)));
         self.responders.complete(&urls).await.unwrap();
     }
@@ -109,7 +108,7 @@ impl World {
 
     /// A stock client at one server, without any delay: not what is tested.
     pub(crate) async fn stock(&self, server: &str) -> async_nats::Client {
-        async_nats::connect(&home_urls(&self.cluster).unwrap()[server]).await.unwrap()
+        async_nats::connect(&self.cluster.home_urls().unwrap()[server]).await.unwrap()
     }
 
     /// How many connections tested clients have, by server. A dead server has none.

@@ -75,7 +75,7 @@ export function withoutFault(seed = 3) {
 export function empty(hasRun) {
   const made = withoutFault();
   const [run] = made.runs;
-  const nothing = { ...run, duration_s: 0, phases: [], series: [], clients: [], failovers: [], matrix: [], ledger: [], schedule_lag_p99_ms: null };
+  const nothing = { ...run, duration_s: 0, phases: [], series: [], clients: [], failovers: [], deliveries: [], stores: [], matrix: [], ledger: [], schedule_lag_p99_ms: null };
   return { ...made, verdict: "INCONCLUSIVE", reasons: ["No request was sent."], rtt_ms: [], servers: [], runs: hasRun ? [nothing] : [] };
 }
 
@@ -139,9 +139,13 @@ function run(random, plan, strategy, strategyIndex, repetition) {
     clients: clients.map(({ population, region, number, states }) => ({ population: population.name, region, number, states })),
     failovers,
     matrix: phases(plan).flatMap(({ name }) => plan.regions.flatMap((from) => plan.regions.map((to) => cell(random, plan, name, from, to)))),
+    deliveries: plan.populations.flatMap(({ name }) => plan.regions.map((region) => ({ workload: "publish", population: name, region, n: 8962, p50_ms: 4.75, p99_ms: 12, max_ms: 340 }))),
+    stores: plan.populations.flatMap(({ name, moves }) => plan.regions.map((region) => (
+      { workload: "kv", population: name, region, puts: 400, gets: 1600, failed: moves ? 0 : 31, stale: 2, corrupt: 0, put_p50_ms: 113.5, put_p99_ms: 240, get_p50_ms: null, get_p99_ms: null }
+    ))),
     ledger: plan.populations.flatMap(({ name, moves }) => [
-      { workload: "JetStream publish", population: name, attempted: 4300, acknowledged: 4300, delivered: 4300, lost_prefix: 0, lost_middle: 0, lost_suffix: 0, duplicated: 0, reordered: 0, unexpected: 0, unverified: 0 },
-      { workload: "plain subscription", population: name, attempted: 9000, acknowledged: null, delivered: moves ? 8962 : 7010, lost_prefix: 0, lost_middle: moves ? 38 : 1990, lost_suffix: 0, duplicated: moves ? 12 : 0, reordered: 0, unexpected: 0, unverified: 0 },
+      { workload: "JetStream publish", population: name, stream: "LOADGEN_1", attempted: 4300, acknowledged: 4300, delivered: 4300, lost_prefix: 0, lost_middle: 0, lost_suffix: 0, duplicated: 0, reordered: 0, unexpected: 0, unverified: 0 },
+      { workload: "plain subscription", population: name, stream: "subscriber lon", attempted: 9000, acknowledged: null, delivered: moves ? 8962 : 7010, lost_prefix: 0, lost_middle: moves ? 38 : 1990, lost_suffix: 0, duplicated: moves ? 12 : 0, reordered: 0, unexpected: 0, unverified: 0 },
     ]),
     schedule_lag_p99_ms: round(0.4 + random(), 2),
   };

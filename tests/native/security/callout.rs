@@ -2,7 +2,6 @@
 
 use futures_util::StreamExt as _;
 use loadgen::cluster::Auth as ServerAuth;
-use loadgen::round::home_urls;
 use loadgen::secret::Secret;
 use nats_geo::Auth;
 use nats_geo::core::MoveCause;
@@ -39,7 +38,7 @@ async fn a_service_that_is_asked_decides_in_every_region() {
 /// Lets in who knows the token, at every server.
 async fn serve(world: &World, issuer: KeyPair) {
     let issuer = std::sync::Arc::new(issuer);
-    for url in home_urls(&world.cluster).unwrap().into_values() {
+    for url in world.cluster.home_urls().unwrap().into_values() {
         let options = async_nats::ConnectOptions::with_user_and_password(SERVICE.0.into(), SERVICE.1.into());
         let client = options.connect(url).await.unwrap();
         let asked = client.queue_subscribe("$SYS.REQ.USER.AUTH", "callout".into()).await.unwrap();

@@ -121,13 +121,15 @@ async fn seems_right(world: &World, scheme: &str, options: GeoOptions) {
     /// From loadgen's table.
     const LON_DAL: Duration = Duration::from_millis(113);
     let client = within("connecting", options.connect(world.urls_by(scheme, "lon"))).await.unwrap();
-    let farthest = wait_for("dal to be measured", async || {
+    // The first probes of a busy machine are late; later ones come nearer to the truth, and none may go below it.
+    let ratio = wait_for(&format!("dal to seem near enough by {scheme}"), async || {
         let snapshot = client.snapshot();
         let dal = snapshot.ranking.iter().filter(|server| server.region.as_str() == "dal");
-        dal.filter_map(|server| server.base_rtt).min()
+        let nearest = dal.filter_map(|server| server.base_rtt).min()?;
+        let ratio = nearest.as_secs_f64() / LON_DAL.as_secs_f64();
+        assert!(ratio > 0.95, "{scheme}: {nearest:?}");
+        (ratio < 1.2).then_some(ratio)
     })
     .await;
-    let ratio = farthest.as_secs_f64() / LON_DAL.as_secs_f64();
-    println!("{scheme}: dal seems {farthest:?} away, {ratio:.3} of what it is");
-    assert!((0.95..1.2).contains(&ratio), "{scheme}: {farthest:?}");
+    println!("{scheme}: dal seems {ratio:.3} of as far away as it is");
 }

@@ -6,7 +6,8 @@ import type { Report } from "./model.ts";
 import { section, table, type Cell } from "./page.ts";
 import { ascending, grouped, largest, quantile, sum } from "./stats.ts";
 
-interface Row {
+/** The figures of one population under one strategy, over all repetitions. */
+export interface Row {
   readonly strategy: string;
   readonly population: string;
   readonly repetitions: number;
@@ -29,7 +30,7 @@ export function drawComparison(report: Report, parent: HTMLElement): void {
   section("comparison", "Comparison of strategies", "All strategies met the same faults under the same load. Median and p90 count the clients that failed over; the others have a column of their own. A shorter bar is better.", parent, table("Comparison of strategies", columns, cells));
 }
 
-function rowsOf({ runs }: Report): Row[] {
+export function rowsOf({ runs }: Report): Row[] {
   return [...grouped(runs, ({ strategy }) => strategy)].flatMap(([strategy, ofStrategy]) => {
     const populations = new Set(ofStrategy.flatMap(({ series, failovers }) => [...series, ...failovers].map(({ population }) => population)));
     return [...populations].map((population) => {

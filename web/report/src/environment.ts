@@ -10,9 +10,11 @@ export function drawEnvironment(report: Report, parent: HTMLElement): void {
   const { environment, notes } = report;
   const noted = notes.length > 0 ? [html("h3", {}, "Notes"), list("notes", notes)] : [];
   const limits = environment.wan_limits.length > 0 ? [html("h3", {}, "Limits of the WAN emulation"), list("limits", environment.wan_limits)] : [];
+  const agents = environment.agents ?? [];
+  const played = agents.length === 0 ? [] : [html("h3", {}, "Agents"), list("agents", agents)];
   const servers = report.servers.length === 0 ? "" : details("Table: servers", () => table("Servers", [{ name: "Server" }, { name: "Region" }], report.servers.map(({ name, region }) => [name, region])));
   const distances = report.rtt_ms.length === 0 ? "" : details("Table: emulated round trips", () => table("Emulated round trips", [{ name: "Between" }, { name: "Round trip", isNumber: true }], report.rtt_ms.map(({ a, b, ms }) => [`${a} – ${b}`, milliseconds(ms)])));
-  section("environment", "Environment and notes", null, parent, facts(report), servers, distances, ...noted, ...limits);
+  section("environment", "Environment and notes", null, parent, facts(report), servers, distances, ...played, ...noted, ...limits);
 }
 
 function facts(report: Report): HTMLElement {

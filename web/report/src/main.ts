@@ -21,6 +21,7 @@ import { drawThresholds, drawVerdict } from "./summary.ts";
 import { TimeAxis } from "./time.ts";
 import type { Frames } from "./timechart.ts";
 import { faultList, toolbar } from "./toolbar.ts";
+import { drawTraffic } from "./traffic.ts";
 import { drawWaterfall } from "./waterfall.ts";
 
 let charts = new Set<Chart>();
@@ -67,6 +68,7 @@ function drawAll(report: Report, run: Run | undefined): void {
   drawEcdf(report, charts, page);
   if (run) {
     drawMatrix(report, run, page);
+    drawTraffic(run, page);
     drawLedger(run, page);
   }
   drawComparison(report, page);

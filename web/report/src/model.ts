@@ -32,6 +32,8 @@ export interface Environment {
   readonly cores: number;
   readonly wan: string;
   readonly wan_limits: readonly string[];
+  /** A line about each agent that played clients. */
+  readonly agents?: readonly string[];
 }
 
 export interface Threshold {
@@ -53,6 +55,9 @@ export interface Run {
   readonly clients: readonly Client[];
   readonly failovers: readonly Failover[];
   readonly matrix: readonly MatrixCell[];
+  /** Reports of earlier versions of loadgen have neither of the next two. */
+  readonly deliveries?: readonly DeliveryRow[];
+  readonly stores?: readonly StoreRow[];
   readonly ledger: readonly LedgerRow[];
   readonly schedule_lag_p99_ms: number | null;
 }
@@ -118,9 +123,38 @@ export interface MatrixCell {
   readonly p99_ms: number | null;
 }
 
+/** How long messages took to a receiver. */
+export interface DeliveryRow {
+  readonly workload: string;
+  readonly population: string;
+  readonly region: string;
+  readonly n: number;
+  readonly p50_ms: number | null;
+  readonly p99_ms: number | null;
+  readonly max_ms: number | null;
+}
+
+/** Puts and gets of clients in one region. */
+export interface StoreRow {
+  readonly workload: string;
+  readonly population: string;
+  readonly region: string;
+  readonly puts: number;
+  readonly gets: number;
+  readonly failed: number;
+  readonly stale: number;
+  readonly corrupt: number;
+  readonly put_p50_ms: number | null;
+  readonly put_p99_ms: number | null;
+  readonly get_p50_ms: number | null;
+  readonly get_p99_ms: number | null;
+}
+
 export interface LedgerRow {
   readonly workload: string;
   readonly population: string;
+  /** The stream or the receiver. */
+  readonly stream: string;
   readonly attempted: number;
   readonly acknowledged: number | null;
   readonly delivered: number | null;
@@ -128,6 +162,8 @@ export interface LedgerRow {
   readonly lost_middle: number;
   readonly lost_suffix: number;
   readonly duplicated: number;
+  /** Reports of earlier versions have none. */
+  readonly redelivered?: number;
   readonly reordered: number;
   readonly unexpected: number;
   readonly unverified: number;

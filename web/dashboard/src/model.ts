@@ -1,0 +1,116 @@
+// The data of loadgen's dashboard API. Names and meanings are those of `loadgen/src/store` and `loadgen/src/look`.
+
+export type State = "PASS" | "FAIL" | "INCONCLUSIVE" | "UNFINISHED";
+
+/** A run in a list. */
+export interface Entry {
+  readonly run: string;
+  readonly state: State;
+  /** 0 of a run that is not finished. */
+  readonly duration_ms: number;
+  readonly bytes: number;
+  readonly scenario: string;
+}
+
+export interface RunList {
+  readonly store: string;
+  readonly runs: readonly Entry[];
+  /** Runs that the filter lets through. */
+  readonly matching: number;
+  /** All runs of the store. */
+  readonly total: number;
+  readonly scenarios: readonly string[];
+}
+
+export interface Manifest {
+  readonly run: string;
+  readonly scenario: string;
+  readonly title: string;
+  readonly scenario_sha256: string;
+  readonly changes: readonly string[];
+  readonly verdict: "PASS" | "FAIL" | "INCONCLUSIVE";
+  readonly seed: number;
+  readonly started_at: string;
+  readonly duration_s: number;
+  readonly loadgen: string;
+  readonly nats_servers: readonly { readonly version: string; readonly servers: number }[];
+  readonly wan: string;
+  readonly host: { readonly name: string; readonly os: string; readonly kernel: string; readonly cores: number };
+  readonly files: readonly { readonly path: string; readonly size: number; readonly sha256: string }[];
+}
+
+/** A super-cluster at one moment. */
+export interface Overview {
+  /** RFC 3339. */
+  readonly at: string;
+  readonly every_s: number;
+  readonly summary: string;
+  readonly servers: readonly ServerRow[];
+  readonly totals: { readonly clusters: number; readonly servers: number; readonly connections: number; readonly leaf_nodes: number; readonly slow_consumers: number; readonly memory_bytes: number };
+  readonly clusters: readonly { readonly cluster: string; readonly nodes: number; readonly gateways_out: number; readonly gateways_in: number; readonly connections: number }[];
+  readonly gateways: readonly { readonly a: string; readonly b: string; readonly from_a: number; readonly from_b: number; readonly complete: boolean; readonly rtt_ms: number | null }[];
+  readonly leafs: readonly { readonly hub: string; readonly leaf: string; readonly accounts: readonly string[]; readonly rtt_ms: number | null }[];
+  /** SVG. */
+  readonly drawing: string;
+  readonly meta: readonly MetaRow[];
+  readonly accounts: readonly AccountStreams[];
+  /** Servers that the others know, but that did not answer. */
+  readonly silent: number;
+  readonly failed: readonly string[];
+}
+
+export interface ServerRow {
+  readonly cluster: string;
+  readonly name: string;
+  readonly id: string;
+  readonly version: string;
+  readonly connections: number;
+  readonly subscriptions: number;
+  readonly peers: number;
+  readonly routes: number;
+  readonly gateways_out: number;
+  readonly gateways_in: number;
+  readonly leaf_nodes: number | null;
+  readonly memory_bytes: number;
+  readonly cpu_percent: number;
+  readonly slow_consumers: number;
+  readonly uptime_s: number | null;
+  readonly rtt_ms: number;
+}
+
+export interface MetaRow {
+  readonly domain: string;
+  /** Empty if no server knows a leader. */
+  readonly leader: string;
+  readonly servers: number;
+  readonly answered: number;
+  readonly disagree: readonly string[];
+  readonly behind: readonly { readonly server: string; readonly offline: boolean; readonly active_s: number; readonly lag: number }[];
+}
+
+export interface AccountStreams {
+  readonly account: string;
+  readonly streams: readonly StreamRow[];
+  readonly replication: readonly ReplicationRow[];
+}
+
+export interface StreamRow {
+  readonly domain: string;
+  readonly stream: string;
+  readonly storage: string;
+  readonly consumers: number;
+  readonly messages: number;
+  readonly bytes: number;
+  readonly lost_messages: number;
+  readonly replicas: readonly { readonly server: string; readonly leader: boolean; readonly current: boolean }[];
+}
+
+export interface ReplicationRow {
+  readonly domain: string;
+  readonly stream: string;
+  readonly kind: "mirror" | "source";
+  readonly source: string;
+  readonly active_s: number | null;
+  readonly lag: number;
+  readonly error: string;
+}
