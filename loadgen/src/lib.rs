@@ -17,6 +17,7 @@ pub mod dashboard;
 pub mod default_scenario;
 pub mod detectors;
 pub mod dns;
+pub mod exporter;
 mod go_json;
 pub mod guard;
 pub mod load;

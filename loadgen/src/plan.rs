@@ -158,9 +158,12 @@ fn run_opts(opts: &Opts) -> RunOpts {
         base_port: opts.cluster.base_port,
         wan: Some(opts.cluster.wan),
         keep: opts.cluster.keep,
+        metrics: None,
+        linger: 0,
         agents: None,
         ops: None,
         ops_creds: None,
+        listen: crate::ops::ListenAddress::default(),
         agents_wait: 0,
     }
 }

@@ -6,7 +6,10 @@ pub mod opts;
 
 use std::thread::available_parallelism;
 
-use crate::ops::{AgentCard, AgentInfo, Channel, ChannelError, OpsServer, OpsServerError, roster};
+use crate::exporter::{Exporter, ExporterError, Source};
+use crate::ops::{
+    AgentCard, AgentInfo, Channel, ChannelError, ListenAddress, OpsServer, OpsServerError, roster,
+};
 use crate::play::serve;
 use crate::progress::Progress;
 use crate::store::Host;
@@ -14,11 +17,22 @@ use crate::text_table::{add, table};
 use crate::web::print;
 use opts::{AgentOpts, AgentsOpts, ControlOpts};
 
+/// Reason why an agent does not take orders.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The back channel failed.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// Prometheus cannot scrape it.
+    #[error(transparent)]
+    Exporter(#[from] ExporterError),
+}
+
 /// Plays clients by orders until the process is ended.
 ///
 /// # Errors
-/// The back channel fails at the start.
-pub async fn agent(opts: AgentOpts) -> Result<(), ChannelError> {
+/// See [`AgentError`].
+pub async fn agent(opts: AgentOpts) -> Result<(), AgentError> {
     let cores = available_parallelism().map_or(1, std::num::NonZero::get);
     let (host, pid) = (Host::this(cores).name, std::process::id());
     let name = opts.name.unwrap_or_else(|| format!("{}-{host}-{pid}", opts.region));
@@ -26,8 +40,16 @@ pub async fn agent(opts: AgentOpts) -> Result<(), ChannelError> {
         Channel::connect(&opts.ops, opts.ops_creds.as_deref(), &format!("loadgen agent {name}")).await?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let card = AgentCard { name, region: opts.region, host, pid, cores, version };
+    let exporter = match opts.metrics {
+        Some(address) => {
+            let source = Source::Agent { name: card.name.clone(), region: card.region.clone() };
+            Some(Exporter::start(address, source).await?)
+        }
+        None => None,
+    };
+    let board = exporter.as_ref().map(Exporter::board).unwrap_or_default();
     eprintln!("agent {} of {} takes orders over {}", card.name, card.region, opts.ops);
-    serve(&channel, &card, &Progress::lines()).await
+    Ok(serve(&channel, &card, &board, &Progress::lines()).await?)
 }
 
 /// Keeps a back channel running until the process is ended.
@@ -35,12 +57,17 @@ pub async fn agent(opts: AgentOpts) -> Result<(), ChannelError> {
 /// # Errors
 /// It does not start.
 pub async fn control(opts: ControlOpts) -> Result<(), OpsServerError> {
-    let server = OpsServer::start(opts.nats_server.as_deref(), opts.port).await?;
+    let server = OpsServer::start(opts.nats_server.as_deref(), opts.port, opts.listen.ip()).await?;
     // For `eval`, and for people to copy: only the owner of the terminal sees it.
     print(&format!("export LOADGEN_OPS={}", server.url().expose()));
     eprintln!("the back channel is up. In other terminals, with LOADGEN_OPS set as above:");
     eprintln!("  loadgen agent --region lon     # and one for each other region");
-    eprintln!("  loadgen run region-outage --agents");
+    let run = "loadgen run region-outage --agents";
+    if opts.listen == ListenAddress::default() {
+        eprintln!("  {run}");
+    } else {
+        eprintln!("  {run} --listen {}     # on this machine", opts.listen);
+    }
     std::future::pending().await
 }
 

@@ -1,17 +1,22 @@
 //! Options of `loadgen control`, `loadgen agent` and `loadgen agents`. Doc comments are the help text.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::ops::OpsUrl;
+use crate::ops::{ListenAddress, OpsUrl};
 
 /// Options of `loadgen control`.
 #[derive(Args, Clone, Debug)]
 pub struct ControlOpts {
-    /// Listen at this port of 127.0.0.1, and use the one after it for monitoring [default: free ports]
+    /// Listen at this port, and use the one after it on 127.0.0.1 for monitoring [default: free ports]
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
+
+    /// Listen at this IPv4 address of this machine, so that agents of other machines can dial it. The connections are not encrypted
+    #[arg(long, default_value_t, value_name = "IP")]
+    pub listen: ListenAddress,
 
     /// Run this nats-server [default: the one on PATH, else loadgen fetches it with pip]
     #[arg(long, value_name = "PATH")]
@@ -36,6 +41,10 @@ pub struct AgentOpts {
     /// Use this name in reports and errors [default: REGION-HOST-PROCESS]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+
+    /// Serve metrics of the clients for Prometheus at this address, under the path /metrics, without a password
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Options of `loadgen agents`.

@@ -35,6 +35,11 @@ impl SuperCluster {
         })
     }
 
+    /// Returns the address of this machine at which clients find servers and resolvers.
+    pub(crate) fn clients_at(&self) -> std::net::Ipv4Addr {
+        self.paths.emulation().clients_at()
+    }
+
     /// Returns the emulation of the WAN.
     pub fn wan(&self) -> Backend {
         self.paths.emulation().backend()

@@ -13,7 +13,10 @@ use crate::wan::{Backend, Conditions, Path, WanChoice};
 #[derive(Debug)]
 pub(super) enum Emulation {
     /// By proxies.
-    Proxy,
+    Proxy {
+        /// The address of this machine at which clients find the proxies.
+        clients_at: Ipv4Addr,
+    },
     /// By network namespaces.
     Netns(Namespaces),
     /// None at all.
@@ -33,21 +36,23 @@ impl Emulation {
     pub(super) fn start(
         choice: WanChoice,
         topology: &Topology,
+        clients_at: Ipv4Addr,
     ) -> Result<(Self, Option<NetnsError>), NetnsError> {
+        let proxy = Self::Proxy { clients_at };
         match choice {
-            WanChoice::Proxy => Ok((Self::Proxy, None)),
+            WanChoice::Proxy => Ok((proxy, None)),
             WanChoice::None => Ok((Self::None, None)),
             WanChoice::Netns => Ok((Self::Netns(Namespaces::start(topology)?), None)),
             WanChoice::Auto => Ok(match Namespaces::start(topology) {
                 Ok(namespaces) => (Self::Netns(namespaces), None),
-                Err(reason) => (Self::Proxy, Some(reason)),
+                Err(reason) => (proxy, Some(reason)),
             }),
         }
     }
 
     pub(super) fn backend(&self) -> Backend {
         match self {
-            Self::Proxy => Backend::Proxy,
+            Self::Proxy { .. } => Backend::Proxy,
             Self::Netns(_) => Backend::Netns,
             Self::None => Backend::None,
         }
@@ -56,7 +61,15 @@ impl Emulation {
     pub(super) fn namespaces(&self) -> Option<&Namespaces> {
         match self {
             Self::Netns(namespaces) => Some(namespaces),
-            Self::Proxy | Self::None => None,
+            Self::Proxy { .. } | Self::None => None,
+        }
+    }
+
+    /// The address of this machine at which clients find proxies and resolvers.
+    pub(super) const fn clients_at(&self) -> Ipv4Addr {
+        match self {
+            Self::Proxy { clients_at } => *clients_at,
+            Self::Netns(_) | Self::None => Ipv4Addr::LOCALHOST,
         }
     }
 

@@ -58,7 +58,7 @@ fn leaking_gateways(server: &ServerName, gateways: &Gatewayz, paths: &Paths) -> 
         let connection = &gateway.connection;
         let is_carried = match paths.emulation() {
             // An outbound connection is seen with the address that was dialled: the path's own.
-            Emulation::Proxy => {
+            Emulation::Proxy { .. } => {
                 let dialled = paths.gateway_addrs(server.region(), region);
                 dialled.iter().any(|addr| addr.port() == connection.port)
             }
@@ -72,7 +72,7 @@ fn leaking_gateways(server: &ServerName, gateways: &Gatewayz, paths: &Paths) -> 
     for (region, inbound) in &gateways.inbound_gateways {
         let carried = paths.gateway_proxy(region, server).map(Path::upstream_ports).unwrap_or_default();
         let is_carried = |connection: &Connection| match paths.emulation() {
-            Emulation::Proxy => carried.contains(&connection.port),
+            Emulation::Proxy { .. } => carried.contains(&connection.port),
             Emulation::Netns(namespaces) => namespaces.is_of_servers(region, connection),
             Emulation::None => true,
         };
@@ -92,10 +92,10 @@ fn leaking_clients(server: &ServerName, clients: &Connz, paths: &Paths) -> Vec<S
     let leaves: BTreeSet<u16> = leaf_proxies.flat_map(Path::upstream_ports).collect();
     let dialled = paths.leaf_addrs(server.region());
     let is_carried = |client: &Connection| match paths.emulation() {
-        Emulation::Proxy if client.kind == LEAF_NODE => {
+        Emulation::Proxy { .. } if client.kind == LEAF_NODE => {
             leaves.contains(&client.port) || dialled.iter().any(|addr| addr.port() == client.port)
         }
-        Emulation::Proxy => carried.contains(&client.port),
+        Emulation::Proxy { .. } => carried.contains(&client.port),
         Emulation::Netns(_) if client.kind == LEAF_NODE => true,
         Emulation::Netns(namespaces) => namespaces.is_of_clients(client),
         Emulation::None => true,

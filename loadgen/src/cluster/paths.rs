@@ -1,7 +1,7 @@
 //! The emulated links between servers, and from clients to servers.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::emulation::{Emulation, Way};
@@ -184,17 +184,20 @@ impl Layer<'_> {
         let Self { wan, emulation, from, to, rtt, .. } = *self;
         let label = format!("{from}->{to} {}", kind.as_str());
         let server = SocketAddr::from((emulation.server_address(to), port.port()));
+        // Servers dial each other on loopback, wherever clients are.
+        let is_of_clients = LinkKind::CLIENTS.contains(&kind);
+        let at = if is_of_clients { emulation.clients_at() } else { Ipv4Addr::LOCALHOST };
         let mut open = |label: String, rtt: Duration, dial_from: Option<Namespace>| {
-            wan.open(PathOptions { label, listen: self.pool.take()?, upstream: server, rtt, dial_from })
+            wan.open(PathOptions { label, listen: self.pool.take_at(at)?, upstream: server, rtt, dial_from })
         };
         Ok(match emulation {
             Emulation::None => Way::new(None, None, server),
-            Emulation::Proxy => Way::new(Some(open(label, rtt, None)?), None, server),
+            Emulation::Proxy { .. } => Way::new(Some(open(label, rtt, None)?), None, server),
             Emulation::Netns(namespaces) => {
                 let route = namespaces.open(label.clone(), from, to, port.port(), rtt);
                 // Processes outside, such as browsers, come in here.
-                let door = LinkKind::CLIENTS.contains(&kind);
-                let door = door.then(|| open(label, Duration::ZERO, Some(namespaces.of_clients(from))));
+                let door =
+                    is_of_clients.then(|| open(label, Duration::ZERO, Some(namespaces.of_clients(from))));
                 Way::new(door.transpose()?, Some(route), server)
             }
         })

@@ -1,5 +1,7 @@
 //! The ports of a run.
 
+use std::net::{Ipv4Addr, SocketAddrV4};
+
 use crate::topology::spec::PortsSpec;
 use crate::wan::{ReservePortError, ReservedPort};
 
@@ -15,12 +17,18 @@ impl PortPool {
         Self { next: base }
     }
 
-    /// Reserves one more port.
+    /// Reserves one more port on loopback.
     pub(super) fn take(&mut self) -> Result<ReservedPort, ReservePortError> {
-        let Some(port) = self.next else { return ReservedPort::any() };
+        self.take_at(Ipv4Addr::LOCALHOST)
+    }
+
+    /// Reserves one more port at an address of this machine.
+    pub(super) fn take_at(&mut self, ip: Ipv4Addr) -> Result<ReservedPort, ReservePortError> {
+        let Some(port) = self.next else { return ReservedPort::any_at(ip) };
+        let addr = SocketAddrV4::new(ip, port);
         // 0 means "any" to the operating system, so counting past the end would leave the range in silence.
-        self.next = Some(port.checked_add(1).ok_or(ReservePortError::Taken { port })?);
-        ReservedPort::exactly(port)
+        self.next = Some(port.checked_add(1).ok_or(ReservePortError::Taken { addr })?);
+        ReservedPort::exactly_at(addr)
     }
 }
 

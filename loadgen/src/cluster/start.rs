@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,7 +25,7 @@ use crate::topology::credentials::{Credentials, KeyError};
 use crate::topology::render::{auth_files, server};
 use crate::topology::{RttTable, ServerName, Topology};
 use crate::wan::netns::NetnsError;
-use crate::wan::{ReservePortError, StartWanError, Wan, WanChoice};
+use crate::wan::{Backend, ReservePortError, StartWanError, Wan, WanChoice};
 
 /// What [`SuperCluster::start`] starts.
 #[derive(Clone, Debug)]
@@ -49,6 +50,9 @@ pub struct StartOptions {
     pub ready_limit: Duration,
     /// The emulation of the WAN.
     pub wan: WanChoice,
+    /// Address of this machine at which clients reach the servers. One that is not 127.0.0.1 lets clients of other machines in, and
+    /// needs [`WanChoice::Proxy`].
+    pub clients_at: Ipv4Addr,
 }
 
 impl StartOptions {
@@ -66,6 +70,7 @@ impl StartOptions {
             // A start takes about 2 s, or 10 s with an unlucky election; the rest is for a busy machine.
             ready_limit: Duration::from_secs(30),
             wan: WanChoice::default(),
+            clients_at: Ipv4Addr::LOCALHOST,
         }
     }
 }
@@ -93,6 +98,14 @@ pub enum StartError {
     /// Network namespaces are asked for, and this machine does not allow them.
     #[error("`--wan netns`: {0}")]
     Netns(#[from] NetnsError),
+    /// Only proxies can listen somewhere else than their servers.
+    #[error("clients reach servers at {address} only with `--wan proxy`, and this is `--wan {wan}`")]
+    ClientsAt {
+        /// The address.
+        address: Ipv4Addr,
+        /// The emulation.
+        wan: Backend,
+    },
     /// A link is missing, most often its delay.
     #[error(transparent)]
     Paths(#[from] LayPathsError),
@@ -183,7 +196,10 @@ fn prepare(
         ports.insert(server.name.clone(), ServerPorts::take(&mut pool, server.ports)?);
     }
     let wan = Wan::start()?;
-    let (emulation, wan_fallback) = Emulation::start(options.wan, &topology)?;
+    let (emulation, wan_fallback) = Emulation::start(options.wan, &topology, options.clients_at)?;
+    if emulation.clients_at() != options.clients_at {
+        return Err(StartError::ClientsAt { address: options.clients_at, wan: emulation.backend() });
+    }
     let paths = Paths::lay(&wan, emulation, &topology, &options.rtt, &ports, &mut pool)?;
     let tls = make_certificates(&topology, paths.emulation(), folder.path())?;
     let wires = Wires {
@@ -232,7 +248,7 @@ fn make_certificates(
         return Ok(None);
     }
     let mut names: BTreeSet<_> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
-    names.extend([DNS_NAME.to_owned(), format!("*.{DNS_NAME}")]);
+    names.extend([DNS_NAME.to_owned(), format!("*.{DNS_NAME}"), emulation.clients_at().to_string()]);
     names.extend(topology.servers().map(|server| emulation.server_address(&server).to_string()));
     tls_files::make(&folder.join("tls"), &names.into_iter().collect::<Vec<_>>()).map(Some)
 }

@@ -167,9 +167,10 @@ mod tests {
             ports.insert(server.name.clone(), ServerPorts::take(&mut pool, server.ports).unwrap());
         }
         let wan = Wan::start().unwrap();
+        let emulation = Emulation::Proxy { clients_at: std::net::Ipv4Addr::LOCALHOST };
         let mut rtt = topology.distances().clone();
         rtt.set_other(std::time::Duration::from_millis(5));
-        let paths = Paths::lay(&wan, Emulation::Proxy, &topology, &rtt, &ports, &mut pool).unwrap();
+        let paths = Paths::lay(&wan, emulation, &topology, &rtt, &ports, &mut pool).unwrap();
         let folder = Path::new("/tmp/run");
         let wires = Wires {
             topology: &topology,

@@ -115,7 +115,8 @@ impl NameServers {
         for region in cluster.topology().regions() {
             let network = cluster.client_network(region)?;
             for (name, resolver) in &mut resolvers {
-                let listening = listen(network.endpoints.clone(), resolver.faults.clone());
+                let listening =
+                    listen(cluster.clients_at(), network.endpoints.clone(), resolver.faults.clone());
                 let failed =
                     |error| NameServerError::Listen { resolver: name.clone(), region: region.clone(), error };
                 // Clients of a network namespace reach no socket outside of it.
@@ -181,8 +182,8 @@ impl NameServers {
 }
 
 /// Starts a server for clients in one region.
-async fn listen(endpoints: Vec<Endpoint>, faults: Faults) -> Result<Listener, ListenError> {
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+async fn listen(ip: Ipv4Addr, endpoints: Vec<Endpoint>, faults: Faults) -> Result<Listener, ListenError> {
+    let any = SocketAddr::from((ip, 0));
     let vacated = TcpSocket::new_v4()?;
     // A bound socket that does not listen refuses connections.
     vacated.bind(any)?;

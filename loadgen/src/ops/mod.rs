@@ -29,7 +29,7 @@ pub use channel::{Channel, ChannelError};
 pub(crate) use clock::{ClockServer, Reading, read_clock};
 pub use lease::{Lease, LeaseError};
 pub(crate) use link::{AWAY_AT_MOST, AgentLink, Pulse};
-pub use opts::{OpsUrl, ParseOpsUrlError};
+pub use opts::{ListenAddress, OpsUrl, ParseListenAddressError, ParseOpsUrlError};
 pub(crate) use parts::parts_of;
 pub use post::AgentCard;
 pub(crate) use post::{PULSE_EVERY, Post, PulseSender, Question};

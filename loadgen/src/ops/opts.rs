@@ -1,6 +1,7 @@
 //! The address of a back channel.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use async_nats::{ConnectOptions, ServerAddr};
@@ -11,6 +12,43 @@ use percent_encoding::percent_decode_str;
 pub struct OpsUrl {
     text: String,
     address: ServerAddr,
+}
+
+/// An address of this machine at which agents reach it: 127.0.0.1, or one that other machines can dial.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ListenAddress(Ipv4Addr);
+
+/// Text that is no such address.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("agents cannot dial `{0}`: give one IPv4 address of this machine, such as 192.168.1.20")]
+pub struct ParseListenAddressError(String);
+
+impl ListenAddress {
+    pub(crate) const fn ip(self) -> Ipv4Addr {
+        self.0
+    }
+}
+
+impl Default for ListenAddress {
+    fn default() -> Self {
+        Self(Ipv4Addr::LOCALHOST)
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl FromStr for ListenAddress {
+    type Err = ParseListenAddressError;
+
+    fn from_str(text: &str) -> Result<Self, ParseListenAddressError> {
+        let can_be_dialled = |ip: &Ipv4Addr| !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast();
+        let ip = text.parse().ok().filter(can_be_dialled);
+        ip.map(Self).ok_or_else(|| ParseListenAddressError(text.to_owned()))
+    }
 }
 
 /// Text that is no URL of a back channel.
@@ -69,6 +107,17 @@ impl fmt::Debug for OpsUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn agents_dial_one_address() {
+        let address: ListenAddress = "192.168.1.20".parse().unwrap();
+        assert_eq!(address.to_string(), "192.168.1.20");
+        assert_eq!(ListenAddress::default().to_string(), "127.0.0.1");
+        for wrong in ["0.0.0.0", "::1", "localhost", "192.168.1.20:4222", "224.0.0.1", ""] {
+            let error = wrong.parse::<ListenAddress>().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("agents cannot dial `{wrong}`: give")), "{error}");
+        }
+    }
 
     #[test]
     fn credentials_are_not_shown() {

@@ -329,7 +329,7 @@ async fn go_through(
                     late = started.elapsed().saturating_sub(at);
                 }
                 begin((phases, origin), agents).await?;
-                progress.title(&format!("phase {}", scenario.phases[phase].name));
+                progress.begin_phase(&scenario.phases[phase].name);
             }
             Action::Resize => agents.obey(Order::Resize(at)).await?,
             Action::Inject(fault) => injector.inject(fault, cluster, agents).await?,

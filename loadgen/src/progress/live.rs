@@ -14,6 +14,7 @@ use super::status::Status;
 use crate::clock;
 
 /// The display.
+#[derive(Debug)]
 pub(super) struct Live {
     terminal: Terminal<CrosstermBackend<Stderr>>,
     drawn: Option<Instant>,

@@ -40,6 +40,10 @@ impl Status {
     /// Adds what another agent of the same play sees.
     pub fn add(&mut self, other: Self) {
         self.at = self.at.max(other.at);
+        self.lasts = self.lasts.max(other.lasts);
+        if self.populations.is_empty() {
+            self.populations = other.populations;
+        }
         for region in other.regions {
             match self.regions.iter_mut().find(|it| it.name == region.name) {
                 Some(known) => known.add(&region),

@@ -35,7 +35,7 @@ impl Control {
         let Some(agents) = opts.agents else { return Ok(None) };
         let server = match &opts.ops {
             Some(_) => None,
-            None => Some(OpsServer::start(opts.nats_server.as_deref(), None).await?),
+            None => Some(OpsServer::start(opts.nats_server.as_deref(), None, opts.listen.ip()).await?),
         };
         let Some(url) = opts.ops.as_ref().or_else(|| server.as_ref().map(OpsServer::url)) else {
             return Ok(None);

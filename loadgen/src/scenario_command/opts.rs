@@ -1,10 +1,11 @@
 //! Options of `loadgen run` and `loadgen scenarios`. Doc comments are the help text.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::ops::OpsUrl;
+use crate::ops::{ListenAddress, OpsUrl};
 use crate::scenario::spec::FaultSpec;
 use crate::scenario::{Override, Threshold};
 use crate::store::StoreUrl;
@@ -85,6 +86,14 @@ pub struct RunOpts {
     #[arg(long)]
     pub keep: bool,
 
+    /// Serve metrics of the run for Prometheus at this address, under the path /metrics, without a password
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics: Option<SocketAddr>,
+
+    /// Wait at most this many seconds at the end, until Prometheus has read the verdict
+    #[arg(long, requires = "metrics", default_value_t = 0, value_name = "SECONDS")]
+    pub linger: u16,
+
     /// Let agent processes play the clients, at least N of them [default: one for each region with clients]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "1", value_name = "N",
         value_parser = clap::value_parser!(u16).range(1..=1_000))]
@@ -97,6 +106,10 @@ pub struct RunOpts {
     /// Log in to the back channel with this credentials file
     #[arg(long, requires = "ops", value_name = "FILE")]
     pub ops_creds: Option<PathBuf>,
+
+    /// Let agents of other machines reach the servers at this IPv4 address of this machine. It needs `--wan proxy`
+    #[arg(long, requires = "agents", default_value_t, value_name = "IP")]
+    pub listen: ListenAddress,
 
     /// Wait at most this many seconds until the agents are connected
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=3_600), value_name = "SECONDS")]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use super::control::{Control, ControlError};
 use super::fit::fit;
@@ -11,9 +12,10 @@ use super::opts::RunOpts;
 use super::write::{SCENARIO, WriteError, write_all, write_scenario, write_timeline};
 use crate::clock;
 use crate::cluster::StartOptions;
+use crate::exporter::{Exporter, ExporterError, Source};
 use crate::outcome::{Environment, Played, Report, Verdict, build, to_details, to_hlogs, to_text};
 use crate::play::{Controller, PlayError, Sabotage, play, steps};
-use crate::progress::Progress;
+use crate::progress::{Board, Progress};
 use crate::scenario::{Scenario, Strategy, to_svg, to_text as timeline};
 use crate::store::{BundleError, StoreError, redact_scenario};
 use crate::wan::WanChoice;
@@ -55,6 +57,9 @@ pub enum RunError {
         /// The file.
         file: PathBuf,
     },
+    /// Prometheus cannot scrape the run.
+    #[error(transparent)]
+    Exporter(#[from] ExporterError),
     /// The manifest cannot be written.
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -125,12 +130,20 @@ pub async fn run(plan: Plan) -> Result<(String, Verdict), RunError> {
     let cores = available_parallelism().map_or(1, std::num::NonZero::get);
     let name = strategies.first().map_or("", |strategy| &strategy.scenario.name);
     let keeping = Keeping::begin(wall_clock, name, scenario, (&opts, cores)).await?;
+    let exporter = match opts.metrics {
+        Some(address) => {
+            let source = Source::Run { scenario: name.to_owned(), seed };
+            Some(Exporter::start(address, source).await?)
+        }
+        None => None,
+    };
     let control = Control::take(&opts).await?;
     let mut strategies = strategies;
     // What this machine can play says nothing about those of the agents.
     let fewer = if control.is_some() { None } else { fit(&mut strategies, &opts, seed).await? };
     let controller = control.as_ref().map(Control::controller);
-    let played = play_all(&strategies, (&opts, &keeping, controller), (seed, repeat)).await?;
+    let board = exporter.as_ref().map(Exporter::board);
+    let played = play_all(&strategies, (&opts, &keeping, controller, board), (seed, repeat)).await?;
     if let Some(control) = control {
         control.release().await;
     }
@@ -151,13 +164,18 @@ pub async fn run(plan: Plan) -> Result<(String, Verdict), RunError> {
     let recordings = played.iter().flat_map(|it| &it.recordings);
     let starts: Vec<_> = recordings.map(|it| it.start.saturating_duration_since(began)).collect();
     keeping.write(&opts.out, &report, &files, &starts)?;
-    store(&keeping, &report, &opts).await
+    let stored = store(&keeping, &report, &opts).await;
+    if let Some(exporter) = exporter {
+        let at_most = Duration::from_secs(opts.linger.into());
+        exporter.linger(report.verdict.as_str(), at_most).await;
+    }
+    stored
 }
 
 /// Plays every strategy as often as it is repeated. The logs of a play are stored before the next one.
 async fn play_all<'a>(
     strategies: &'a [Strategy],
-    (opts, keeping, controller): (&RunOpts, &Keeping, Option<&Controller>),
+    (opts, keeping, controller, board): (&RunOpts, &Keeping, Option<&Controller>, Option<Board>),
     (seed, repeat): (u64, u16),
 ) -> Result<Vec<Played<'a>>, PlayError> {
     let mut played = Vec::new();
@@ -167,7 +185,8 @@ async fn play_all<'a>(
         for repetition in 0..repeat {
             keeping.push_early(&opts.out, &std::mem::take(&mut logs)).await;
             let regions = strategy.scenario.topology.regions().len();
-            let progress = Progress::live(regions, steps(&strategy.scenario));
+            board.iter().for_each(Board::clear);
+            let progress = Progress::live(regions, steps(&strategy.scenario)).on(board.clone());
             if strategies.len() > 1 || repeat > 1 {
                 progress.note(&format!("{} repetition {} of {repeat}", strategy.name, repetition + 1));
             }
@@ -249,6 +268,7 @@ pub(super) fn start_options(scenario: &Scenario, opts: &RunOpts) -> StartOptions
     start.base_port = opts.base_port;
     start.keep = opts.keep;
     start.wan = opts.wan.or(scenario.wan).unwrap_or_default();
+    start.clients_at = opts.listen.ip();
     start
 }
 

@@ -5,6 +5,8 @@
 mod lost;
 mod orders;
 mod place;
+#[path = "../support/process.rs"]
+mod process;
 mod together;
 
 /// One play at a time: two would compete for the machine.

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::place::{Ops, Play, Process, loadgen};
+use crate::place::{Ops, Play, loadgen};
+use crate::process::Process;
 use crate::{SCENARIO, TURN};
 
 #[tokio::test]

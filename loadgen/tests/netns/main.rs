@@ -9,8 +9,11 @@ mod agreement;
 mod dns_packet;
 mod ends;
 mod faults;
+mod machines;
 mod packets;
 mod permission;
+#[path = "../support/process.rs"]
+mod process;
 mod resolvers;
 mod world;
 

@@ -24,18 +24,22 @@ use crate::ops::{
     AWAY_AT_MOST, AgentCard, Channel, ChannelError, PULSE_EVERY, Post, PulseSender, Question, parts_of,
     read_clock,
 };
-use crate::progress::Progress;
+use crate::progress::{Board, Progress};
 use crate::record::stats::millis;
 
 /// Takes parts until the connection ends for good.
 ///
 /// # Errors
 /// The back channel fails at the start.
-pub async fn serve(channel: &Channel, card: &AgentCard, progress: &Progress) -> Result<(), ChannelError> {
+pub async fn serve(
+    channel: &Channel,
+    card: &AgentCard,
+    board: &Board,
+    progress: &Progress,
+) -> Result<(), ChannelError> {
     let mut post = Post::open(channel, card).await?;
-    let kept = Progress::kept();
-    let pulse = tokio::spawn(pulse(post.pulse_sender(), kept.clone()));
-    let mut agent = Agent { channel: channel.clone(), kept, playing: None };
+    let pulse = tokio::spawn(pulse(post.pulse_sender(), board.clone()));
+    let mut agent = Agent { channel: channel.clone(), board: board.clone(), playing: None };
     loop {
         let question = tokio::select! {
             question = post.next() => question,
@@ -52,18 +56,19 @@ pub async fn serve(channel: &Channel, card: &AgentCard, progress: &Progress) -> 
     Ok(())
 }
 
-async fn pulse(sender: PulseSender, kept: Progress) {
+async fn pulse(sender: PulseSender, board: Board) {
     let mut due = tokio::time::interval(PULSE_EVERY);
     loop {
         due.tick().await;
-        let status = kept.last_status().and_then(|status| serde_json::to_vec(&status).ok());
-        sender.send(status.unwrap_or_default().into()).await;
+        // A status has only texts and numbers, which have a JSON form.
+        let status = serde_json::to_vec(&board.read().status).unwrap_or_default();
+        sender.send(status.into()).await;
     }
 }
 
 struct Agent {
     channel: Channel,
-    kept: Progress,
+    board: Board,
     playing: Option<Playing>,
 }
 
@@ -144,7 +149,9 @@ impl Agent {
         part.routes.tls = files.as_ref().map(|(_, files)| files.clone());
         let regions = part.shares.keys().cloned().collect::<Vec<_>>().join(", ");
         let number = part.agent;
-        let local = Local::start(part, time, BTreeMap::new(), self.kept.clone());
+        self.board.clear();
+        let shown = Progress::silent().on(Some(self.board.clone()));
+        let local = Local::start(part, time, BTreeMap::new(), shown);
         let local = Arc::new(local.map_err(|error| error.to_string())?);
         let spool = Spool::start(self.channel.clone(), parts_of(run, number)).map_err(|it| it.to_string())?;
         progress.note(&format!("plays clients of {regions}, clock ± {:.3} ms", millis(time.error())));
