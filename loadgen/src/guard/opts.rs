@@ -17,11 +17,11 @@ pub struct GuardOpts {
     #[command(subcommand)]
     pub command: Option<GuardCommand>,
 
-    /// Watch by the rules of this TOML file
+    /// Read the rules from this TOML file
     #[arg(long, required = true, value_name = "FILE")]
     pub rules: Option<PathBuf>,
 
-    /// Carry actions out [default: print which actions the rules would begin]
+    /// Carry out the actions of the rules [default: print which actions would begin]
     #[arg(long)]
     pub act: bool,
 
@@ -83,7 +83,7 @@ impl StreamLoginOpts {
 /// Orders to a guard that runs.
 #[derive(Clone, Debug, Subcommand)]
 pub enum GuardCommand {
-    /// Stop a guard: it begins no further action, and ends a hook that runs
+    /// Stop a guard: it begins no further action, and ends the program that an action runs
     Stop(StopOpts),
 }
 
