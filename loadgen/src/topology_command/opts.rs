@@ -278,7 +278,7 @@ pub struct ShellOpts {
     #[command(flatten)]
     pub at: AtOpts,
 
-    /// Connect to a server of this file, or this preset [default: the clusters of --clusters and --cluster-members]
+    /// Connect to a server of this file or preset [default: clusters by --clusters and --cluster-members]
     #[arg(long, value_name = "FILE|PRESET")]
     pub topology: Option<String>,
 
