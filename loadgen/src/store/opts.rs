@@ -108,7 +108,7 @@ pub struct PruneOpts {
     #[arg(long)]
     pub yes: bool,
 
-    /// Print the oldest runs, which it removes or would remove, as a JSON array
+    /// Print the oldest runs as a JSON array instead of a table
     #[arg(long)]
     pub json: bool,
 }
