@@ -62,7 +62,7 @@ impl PathModel {
     }
 
     /// A path of the public internet, with loss, bursts and spikes. The comparison of failure detectors
-    /// ([`detection`](super::detection)) uses the same ones. Its results are the reason for the defaults of the configuration.
+    /// ([`detection`](super::detection)) uses the same values. Its results are the reason for the defaults of the configuration.
     pub const fn internet(one_way: Duration) -> Self {
         Self {
             one_way,
