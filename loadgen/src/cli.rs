@@ -79,7 +79,7 @@ pub struct Opts {
     #[arg(long, value_name = "URL")]
     pub store: Option<StoreUrl>,
 
-    /// Read options from a JSON file, such as {"regions": ["lon", "ams"], "clients": 2}; flags win
+    /// Read options from a JSON file, such as {"regions": ["lon", "ams"], "clients": 2}; flags override it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -127,7 +127,7 @@ pub struct ClusterOpts {
 /// The commands of loadgen besides the measurement.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Play a scenario: start a super-cluster with clients, break it by the timeline, and judge
+    /// Play a scenario: start a super-cluster with clients, inject faults, and compute a verdict
     Run(Box<RunOpts>),
     /// Keep a back channel running, over which `run --agents` gives orders to agents, until Ctrl-C
     Control(ControlOpts),
@@ -195,7 +195,7 @@ pub struct SimulateOpts {
     #[arg(long, value_name = "NAME")]
     pub lose: Option<String>,
 
-    /// Lose the region in this way
+    /// Choose how the region fails
     #[arg(long, value_enum, default_value_t = HerdLoss::Crash)]
     pub by: HerdLoss,
 

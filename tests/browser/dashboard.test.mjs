@@ -112,7 +112,7 @@ it("asks for the token, says when it is wrong, and then shows the page of the ad
   await accessible(page);
   await page.getByLabel("Token").fill("0".repeat(32));
   await page.keyboard.press("Enter");
-  await until("the refusal is shown", async () => (await text(page, "#login [role=alert]")).includes("log in with its token"));
+  await until("the refusal is shown", async () => (await text(page, "#login [role=alert]")).includes("log in with the token of --token-file"));
   await page.getByLabel("Token").fill(token());
   await page.keyboard.press("Enter");
   await page.locator("#report iframe").waitFor();

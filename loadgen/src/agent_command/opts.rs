@@ -26,7 +26,7 @@ pub struct ControlOpts {
 /// Options of `loadgen agent`.
 #[derive(Args, Clone, Debug)]
 pub struct AgentOpts {
-    /// Connect to the back channel at this URL of a NATS server, which is not under test
+    /// Take orders over this NATS server, the back channel; it is not under test
     #[arg(long, env = "LOADGEN_OPS", hide_env_values = true, value_name = "URL")]
     pub ops: OpsUrl,
 
@@ -50,7 +50,7 @@ pub struct AgentOpts {
 /// Options of `loadgen agents`.
 #[derive(Args, Clone, Debug)]
 pub struct AgentsOpts {
-    /// List the agents of the back channel at this URL of a NATS server
+    /// List the agents that are connected to this NATS server, the back channel
     #[arg(long, env = "LOADGEN_OPS", hide_env_values = true, value_name = "URL")]
     pub ops: OpsUrl,
 

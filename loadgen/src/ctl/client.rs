@@ -43,7 +43,7 @@ pub enum CtlError {
         error: std::io::Error,
     },
     /// It said something else.
-    #[error("`loadgen up` has another version than this command, which cannot read its answer ({0})")]
+    #[error("cannot read the answer of `loadgen up`: {0}; use the version of loadgen that runs `loadgen up`")]
     Answer(#[from] serde_json::Error),
     /// Something is missing.
     #[error("not stable after {} s: {missing}", limit.as_secs())]

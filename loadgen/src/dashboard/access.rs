@@ -98,6 +98,6 @@ pub(super) async fn session() -> Json<Session> {
 }
 
 fn refused() -> Response {
-    let remedy = "this request has no valid token: open the address that `loadgen dashboard` printed, or log in with its token";
+    let remedy = "no valid token: open the address that `loadgen dashboard` printed, or log in with the token of --token-file";
     (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], remedy).into_response()
 }

@@ -16,7 +16,7 @@ pub struct DashboardOpts {
     #[command(flatten)]
     pub store: StoreOpts,
 
-    /// Listen at this address, without TLS; other machines reach all addresses except those of loopback
+    /// Listen at this address, without TLS; other machines reach it, unless it is a loopback address
     #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
 
@@ -24,11 +24,11 @@ pub struct DashboardOpts {
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
-    /// Let pages of this origin embed the frames, such as `https://grafana.example.net`; repeatable
+    /// Let pages of this origin embed `/frame/nats`, such as `https://grafana.example.net`; repeatable
     #[arg(long, value_name = "ORIGIN")]
     pub embed_in: Vec<Origin>,
 
-    /// Look at the super-cluster with a pause of this many seconds, while a page shows it
+    /// Query the servers with a pause of this many seconds, while a page shows the super-cluster
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=3_600), value_name = "SECONDS")]
     pub every: u32,
 

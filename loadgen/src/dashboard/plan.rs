@@ -51,7 +51,7 @@ pub enum TokenError {
     },
     /// The token can be guessed.
     #[error(
-        "the token in --token-file {} has {length} characters: write at least {SHORTEST}, as `openssl rand -hex 16` does",
+        "the token in --token-file {} has {length} characters: write at least {SHORTEST}; `openssl rand -hex 16` prints a token",
         path.display()
     )]
     Short {
@@ -62,7 +62,7 @@ pub enum TokenError {
     },
     /// A header cannot carry the token.
     #[error(
-        "the token in --token-file {} has spaces or letters outside of ASCII: write one as `openssl rand -hex 16` does",
+        "the token in --token-file {} has spaces or characters outside of ASCII; `openssl rand -hex 16` prints a token",
         path.display()
     )]
     Letters {

@@ -61,7 +61,7 @@ pub struct Comparison {
 
 /// No resolver gave an answer with servers in it.
 #[derive(Debug, thiserror::Error)]
-#[error("no resolver named a server")]
+#[error("no resolver returned a server: the column `what it says` has the reasons")]
 pub struct NoAnswerError;
 
 /// Compares and prints.

@@ -85,7 +85,7 @@ pub(super) async fn carry_out(job: Job, mut stop: Stop) -> Ended {
                 let document = serde_json::to_string(&job.notice).unwrap_or_default();
                 tokio::select! {
                     biased;
-                    () = stopped(&mut stop) => (Outcome::Stopped, "it may or may not have arrived".to_owned()),
+                    () = stopped(&mut stop) => (Outcome::Stopped, "the notification may or may not have arrived".to_owned()),
                     sent = notify::send(target, notify.limit, document) => sent,
                 }
             }

@@ -39,7 +39,7 @@ pub(super) enum CertificateError {
     #[error("`{0}` is not the name of a host")]
     Host(String),
     /// Another protocol.
-    #[error("it does not begin with INFO, so it is not a client port of nats-server")]
+    #[error("the server does not send INFO first, so this is not a client port of nats-server")]
     NotNats,
     /// The handshake ended without a certificate.
     #[error("the TLS handshake showed no certificate: {0}")]

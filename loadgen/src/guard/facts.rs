@@ -177,19 +177,16 @@ impl fmt::Display for Evidence {
             Self::RegionSilent { seen_from, answers_guard: true, .. } => {
                 write!(
                     formatter,
-                    "has lost its gateways: it answers guard, but not seen from {}",
+                    "has lost its gateways: it answers guard directly, but not through {}",
                     seen_from.join(", ")
                 )
             }
             Self::RegionSilent { seen_from, servers, .. } => {
                 let from = seen_from.join(", ");
-                write!(
-                    formatter,
-                    "is silent: none of its known servers ({servers}) answers, seen from {from}"
-                )
+                write!(formatter, "is silent: none of its known servers ({servers}) answers through {from}")
             }
             Self::ServerSilent { seen_from } => {
-                write!(formatter, "is silent: it does not answer, seen from {}", seen_from.join(", "))
+                write!(formatter, "is silent: it does not answer through {}", seen_from.join(", "))
             }
             Self::LoadUneven { server, connections, mean, above_percent } => write!(
                 formatter,
@@ -197,11 +194,11 @@ impl fmt::Display for Evidence {
             ),
             Self::CertificateExpires { ends_in_s } if *ends_in_s <= 0 => {
                 let ago = Duration::from_secs(ends_in_s.unsigned_abs());
-                write!(formatter, "has a certificate that ended {} ago", in_words(ago))
+                write!(formatter, "has a certificate that expired {} ago", in_words(ago))
             }
             Self::CertificateExpires { ends_in_s } => {
                 let left = Duration::from_secs(ends_in_s.unsigned_abs());
-                write!(formatter, "has a certificate that ends in {}", in_words(left))
+                write!(formatter, "has a certificate that expires in {}", in_words(left))
             }
             Self::StreamLag { lag, .. } => write!(formatter, "lags {lag} messages behind"),
             Self::SlowConsumers { before, now, within_s } => write!(

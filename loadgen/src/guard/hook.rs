@@ -49,7 +49,7 @@ fn judge(status: ExitStatus) -> (Outcome, String) {
 /// Ends a hook and its children.
 async fn end(child: &mut Child) -> String {
     let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw) else {
-        return "it had ended already".to_owned();
+        return "the program had ended already".to_owned();
     };
     let mut text = signal(group, Signal::SIGTERM);
     let waited = tokio::time::timeout(GRACE, child.wait()).await;
@@ -58,7 +58,7 @@ async fn end(child: &mut Child) -> String {
     if waited.is_err() {
         text = match child.wait().await {
             Ok(_) => killed,
-            Err(error) => format!("cannot wait for it: {error}"),
+            Err(error) => format!("cannot wait for the end of the program: {error}"),
         };
     }
     text

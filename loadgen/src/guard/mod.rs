@@ -114,7 +114,9 @@ pub enum GuardError {
     #[error("cannot receive signals: {0}")]
     Signals(io::Error),
     /// The task that looks has ended.
-    #[error("guard looks no more, because of a defect in loadgen: start it again, and report the defect")]
+    #[error(
+        "guard no longer queries the servers, because of a defect in loadgen: start guard again, and report the defect"
+    )]
     NoLooks,
 }
 
@@ -172,7 +174,7 @@ fn obstacle(rule: &Rule) -> Option<String> {
         Action::Run(hook) if hook.program.starts_with('/') => {
             let is_there = std::path::Path::new(&hook.program).is_file();
             (!is_there)
-                .then(|| format!("`{}` is not there: install the program, or change the rule", hook.program))
+                .then(|| format!("there is no program `{}`: install it, or change the rule", hook.program))
         }
         _ => None,
     }

@@ -19,7 +19,9 @@ pub enum TargetError {
     #[error("the environment variable `{0}` is not set: set it, or change the rule")]
     Unset(String),
     /// The value is no address.
-    #[error("the environment variable `{name}` is no address of HTTP: {reason}")]
+    #[error(
+        "the environment variable `{name}` does not hold an HTTP address: {reason}; write `https://HOST/PATH`"
+    )]
     Url {
         /// The variable.
         name: String,

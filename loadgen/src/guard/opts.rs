@@ -17,11 +17,11 @@ pub struct GuardOpts {
     #[command(subcommand)]
     pub command: Option<GuardCommand>,
 
-    /// Watch by the rules of this TOML file
+    /// Read the rules from this TOML file
     #[arg(long, required = true, value_name = "FILE")]
     pub rules: Option<PathBuf>,
 
-    /// Carry actions out [default: print which actions the rules would begin]
+    /// Carry out the actions of the rules [default: print which actions would begin]
     #[arg(long)]
     pub act: bool,
 
@@ -45,7 +45,7 @@ pub struct GuardOpts {
 /// The login of the account whose streams `stream-lag` watches, beside that of the system account.
 #[derive(Args, Clone, Debug, Default)]
 pub struct StreamLoginOpts {
-    /// List streams for `stream-lag` as this user, on the same servers
+    /// List streams for `stream-lag` as this user, on the servers of the system login
     #[arg(long, value_name = "USER")]
     pub stream_user: Option<Secret>,
 
@@ -53,11 +53,11 @@ pub struct StreamLoginOpts {
     #[arg(long, value_name = "PASSWORD", requires = "stream_user")]
     pub stream_password: Option<Secret>,
 
-    /// List streams with this credentials file, on the same servers
+    /// List streams for `stream-lag` with this credentials file, on the servers of the system login
     #[arg(long, value_name = "FILE", conflicts_with = "stream_user")]
     pub stream_creds: Option<PathBuf>,
 
-    /// List streams with this context of the nats CLI
+    /// List streams for `stream-lag` with the login and the servers of this context of the nats CLI
     #[arg(long, value_name = "NAME", conflicts_with_all = ["stream_user", "stream_creds"])]
     pub stream_context: Option<String>,
 }
@@ -83,7 +83,7 @@ impl StreamLoginOpts {
 /// Orders to a guard that runs.
 #[derive(Clone, Debug, Subcommand)]
 pub enum GuardCommand {
-    /// Stop a guard: it begins no further action, and ends a hook that runs
+    /// Stop a guard: it begins no further action, and ends the program that an action runs
     Stop(StopOpts),
 }
 

@@ -40,7 +40,7 @@ pub(super) enum ProblemKind {
     #[error("`{0}` is not a rate limit: write a number from 1 to 1000 and a time, as in \"2 per 1h\"")]
     Rate(String),
     /// Not an address. It may be a secret, so it is not shown.
-    #[error("it is no address of HTTP: {0}; write `http://HOST/PATH` or `https://HOST/PATH`")]
+    #[error("it is not an HTTP address: {0}; write `http://HOST/PATH` or `https://HOST/PATH`")]
     Url(String),
     /// Two addresses.
     #[error("`url` and `url_from` exclude each other: remove one")]

@@ -23,8 +23,8 @@ pub enum StopError {
     Taken(String),
     /// No guard.
     #[error(
-        "no guard of this user runs on this machine: use the machine, the user and the XDG_RUNTIME_DIR of guard, or send SIGTERM to its \
-         process"
+        "no guard of this user runs on this machine: run this command on the machine of guard, as its user and with its XDG_RUNTIME_DIR, \
+         or send SIGTERM to its process"
     )]
     NoGuard,
     /// Not that one.
@@ -36,7 +36,7 @@ pub enum StopError {
         running: Vec<String>,
     },
     /// Several guards.
-    #[error("several guards run: choose one with --name of {}", .0.join(", "))]
+    #[error("several guards run: choose one of {} with --name", .0.join(", "))]
     Several(Vec<String>),
     /// The operating system refuses the socket.
     #[error("cannot use the socket {}: {error}", path.display())]

@@ -12,7 +12,7 @@ use crate::topology::Span;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GuardSpec {
-    /// Pause between two looks at the super-cluster, `"1s"` to `"1h"`. Default `"5s"`: a failure of 30 s is then seen in six looks.
+    /// Pause between two looks at the super-cluster, `"1s"` to `"1h"`. Default `"5s"`, so that several looks see a failure of 30 s.
     pub every: Option<Span>,
     /// Rules. Each has its own condition, its own action and its own rate limit.
     #[serde(default)]
@@ -27,12 +27,12 @@ pub struct RuleSpec {
     pub name: String,
     /// Condition: see [conditions](#conditions).
     pub when: ConditionKind,
-    /// Time for which the condition must hold without a break, `"0s"` to `"1d"`. Default `"30s"`. Not for `certificate-expires` and
-    /// `slow-consumers`, which have `within`.
+    /// Time for which the condition must hold without a break, `"0s"` to `"1d"`. Default `"30s"`. `certificate-expires` and
+    /// `slow-consumers` take `within` instead.
     #[serde(rename = "for")]
     pub lasts: Option<Span>,
-    /// Only these regions. Default: all that guard has seen. With `region-silent`, a region that is named here counts as
-    /// silent if guard never saw it.
+    /// Only these regions. Default: all that guard has seen. Not for `stream-lag`. With `region-silent`, a region that is named
+    /// here counts as silent if guard never saw it.
     pub regions: Option<Vec<String>>,
     /// `stream-lag`: only these streams. Default: all of the account.
     pub streams: Option<Vec<String>>,
@@ -43,14 +43,15 @@ pub struct RuleSpec {
     pub within: Option<Span>,
     /// `stream-lag`: number of messages that a mirror or source may lag behind. Required.
     pub messages: Option<u64>,
-    /// `slow-consumers`: number of further slow consumers of one server. Default 1.
+    /// `slow-consumers`: number of slow consumers that one server closes within `within`. Default 1.
     pub count: Option<u64>,
     /// Action: see [actions](#actions).
     #[serde(rename = "do")]
     pub action: ActionKind,
     /// Rate limit of the action, as in `"2 per 1h"`. Default `"1 per 1h"`.
     pub at_most: Option<String>,
-    /// Time after which the action is repeated while the condition holds. Default: never, so that one failure causes one action.
+    /// Time after which guard repeats the action while the condition holds, `"1s"` to `"30d"`. Default: never, so that one failure
+    /// causes one action.
     pub repeat: Option<Span>,
     /// `notify`: address that receives the POST, with `http` or `https`.
     pub url: Option<String>,
@@ -62,9 +63,9 @@ pub struct RuleSpec {
     pub program: Option<String>,
     /// `run`: arguments of the program. No shell reads them.
     pub args: Option<Vec<String>>,
-    /// `notify` and `run`: time after which the action is ended, `"1s"` to `"1h"`. Default `"10s"` for `notify`, `"1m"` for `run`.
+    /// `notify` and `run`: time after which guard ends the action, `"1s"` to `"1h"`. Default `"10s"` for `notify`, `"1m"` for `run`.
     pub time_limit: Option<Span>,
-    /// `rebalance`: number of clients of a region that are asked to move at once, 1 to 1000. Default 5.
+    /// `rebalance`: number of clients of a region that guard asks to move at once, 1 to 1000. Default 5.
     pub batch: Option<u16>,
     /// `rebalance`: pause after a batch, `"10ms"` to `"1d"`. Default `"1s"`.
     pub pause: Option<Span>,

@@ -235,7 +235,7 @@ impl Guard {
             self.audit.write(self.clock.now(), Event::Stopped { by: by.as_str().to_owned() })?;
         }
         let actions = crate::look::table::count(running, "action");
-        Ok(format!("guard `{}` has stopped; {actions} had not ended before", self.plan.name))
+        Ok(format!("guard `{}` has stopped; it ended {actions} that still ran", self.plan.name))
     }
 
     fn about(&self, case: &Case) -> About {
@@ -264,7 +264,7 @@ fn reason(wait: &Wait) -> String {
                 clock::rfc3339(UNIX_EPOCH + *until)
             )
         }
-        Wait::Running => "the last action of this rule goes on".to_owned(),
+        Wait::Running => "the last action of this rule still runs".to_owned(),
         Wait::OtherRebalance => "another rule rebalances".to_owned(),
     }
 }

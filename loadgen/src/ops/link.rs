@@ -39,10 +39,10 @@ pub(crate) struct Pulse {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
     /// It was silent for too long.
-    #[error("no answer and no sign of life for {} s; see whether its process and its machine still run", _0.as_secs())]
+    #[error("no answer and no sign of life for {} s; check whether the process and the machine of the agent still run", _0.as_secs())]
     Lost(Duration),
     /// The back channel does not come back.
-    #[error("the back channel has not answered for {} s; see whether its NATS server still runs", _0.as_secs())]
+    #[error("the back channel has not answered for {} s; check whether its NATS server still runs", _0.as_secs())]
     Away(Duration),
     /// It does not understand the question.
     #[error("{0}")]

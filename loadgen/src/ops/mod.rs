@@ -1,4 +1,4 @@
-//! The back channel: a NATS of its own over which a controller and its agents talk. It is not under test.
+//! The back channel: a NATS server over which a controller and its agents exchange orders and results. It is not under test.
 //!
 //! Owns its address (`opts`), the connection (`channel`), its server where nobody has one (`server`), the agents that are there (`roster`),
 //! questions to one agent (`link`), the agent's side of them (`post`), what agents see (`parts`), the controller's `clock`, and the lease

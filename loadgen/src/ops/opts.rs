@@ -53,7 +53,7 @@ impl FromStr for ListenAddress {
 
 /// Text that is no URL of a back channel.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("this is no URL of a NATS server: write one such as nats://user:password@host:4222 ({0})")]
+#[error("this is not the URL of a NATS server ({0}): write one such as nats://user:password@host:4222")]
 pub struct ParseOpsUrlError(String);
 
 impl OpsUrl {

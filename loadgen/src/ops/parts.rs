@@ -37,7 +37,8 @@ impl Channel {
         number: u64,
         part: Bytes,
     ) -> Result<(), ChannelError> {
-        let failed = |error: &dyn std::fmt::Display| ChannelError::failed("store what an agent saw", error);
+        let failed =
+            |error: &dyn std::fmt::Display| ChannelError::failed("store the results of an agent", error);
         let mut headers = async_nats::HeaderMap::new();
         headers.insert(async_nats::header::NATS_MESSAGE_ID, format!("{subject}.{number}"));
         let published = self.jetstream.publish_with_headers(subject, headers, part).await;
@@ -49,7 +50,8 @@ impl Channel {
     /// # Errors
     /// The back channel fails.
     pub(crate) async fn take_parts(&self, subject: &str) -> Result<Vec<Bytes>, ChannelError> {
-        let failed = |error: &dyn std::fmt::Display| ChannelError::failed("read what an agent saw", error);
+        let failed =
+            |error: &dyn std::fmt::Display| ChannelError::failed("read the results of an agent", error);
         let stream = self.jetstream.get_stream(STREAM).await.map_err(|error| failed(&error))?;
         let config = pull::Config {
             filter_subject: subject.to_owned(),

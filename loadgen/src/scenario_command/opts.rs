@@ -18,11 +18,11 @@ pub struct RunOpts {
     #[arg(value_name = "FILE|NAME")]
     pub scenario: String,
 
-    /// Set a value of the file, as in `clients.geo.per_region=12`; repeatable
+    /// Set a value of the scenario file, as in `clients.geo.per_region=12`; repeatable
     #[arg(long, value_name = "PATH=VALUE")]
     pub set: Vec<Override>,
 
-    /// Read values of the file's `[variables]` from this env file, with lines such as `REGION=lon`
+    /// Read values of the scenario's `[variables]` from this env file, with lines such as `REGION=lon`
     #[arg(long, value_name = "FILE")]
     pub env: Option<PathBuf>,
 
@@ -38,7 +38,7 @@ pub struct RunOpts {
     #[arg(long, value_name = "METRIC<BOUND")]
     pub threshold: Vec<Threshold>,
 
-    /// Play it on this topology: a preset, or a topology file [default: the one of the scenario]
+    /// Play the scenario on this topology: a preset, or a topology file [default: its own topology]
     #[arg(long, value_name = "FILE|NAME")]
     pub topology: Option<String>,
 
@@ -46,7 +46,7 @@ pub struct RunOpts {
     #[arg(long)]
     pub seed: Option<u64>,
 
-    /// Play it this many times [default: as the file says, or once]
+    /// Play the scenario this many times [default: as the file says, or once]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
     pub repeat: Option<u16>,
 

@@ -29,7 +29,7 @@ pub enum WriteError {
         error: io::Error,
     },
     /// It is not the report of a scenario.
-    #[error("{} is not the report of a scenario: {error}; `loadgen run` writes version {VERSION}", path.display())]
+    #[error("{} is not the report of a scenario: {error}; this loadgen reads reports of version {VERSION}", path.display())]
     Syntax {
         /// The file.
         path: PathBuf,

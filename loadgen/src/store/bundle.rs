@@ -30,7 +30,7 @@ pub enum BundleError {
         error: io::Error,
     },
     /// The manifest is none.
-    #[error("{} is not the manifest of a run: {reason}; this loadgen reads version {VERSION}", path.display())]
+    #[error("{} is not the manifest of a run: {reason}; this loadgen reads manifests of version {VERSION}", path.display())]
     Manifest {
         /// The file.
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum BundleError {
         reason: String,
     },
     /// A file changed since the run.
-    #[error("{} changed since the run: its digest is not that of {MANIFEST}; restore it, or run again", path.display())]
+    #[error("{} changed since the run: its digest is not the one in {MANIFEST}; restore it, or play the scenario again", path.display())]
     Changed {
         /// The file.
         path: PathBuf,
@@ -85,7 +85,7 @@ pub(super) fn read_bundle(folder: &Path) -> Result<Manifest, BundleError> {
 pub(super) fn parse(text: &str) -> Result<Manifest, String> {
     let manifest: Manifest = serde_json::from_str(text).map_err(|error| error.to_string())?;
     if manifest.version != VERSION {
-        return Err(format!("it has version {}", manifest.version));
+        return Err(format!("its version is {}", manifest.version));
     }
     let leads_out = |path: &str| {
         let mut parts = Path::new(path).components();

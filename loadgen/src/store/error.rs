@@ -21,7 +21,11 @@ pub enum StoreError {
         reason: String,
     },
     /// The folder of a store does not exist.
-    #[error("there is no folder `{}` with runs: `loadgen run --store {}` makes it, or name another one with --store", folder.display(), folder.display())]
+    #[error(
+        "there is no folder `{}` with runs: `loadgen run --store {}` makes it, or name another one with --store",
+        folder.display(),
+        folder.display()
+    )]
     NoFolder {
         /// The folder.
         folder: PathBuf,
@@ -37,7 +41,7 @@ pub enum StoreError {
         reason: String,
     },
     /// A request fails, after all retries.
-    #[error("cannot {what} in the store `{store}`: {reason}; check that it exists and can be reached")]
+    #[error("cannot {what} in the store `{store}`: {reason}; check that the store exists and can be reached")]
     Request {
         /// The store.
         store: String,
@@ -79,7 +83,7 @@ pub enum StoreError {
     },
     /// No run has the name.
     #[error(
-        "no run of the store `{store}` is named `{name}`: `loadgen runs list --store {store}` shows them"
+        "no run of the store `{store}` is named `{name}`: `loadgen runs list --store {store}` lists the names"
     )]
     NoRun {
         /// The store.

@@ -15,7 +15,7 @@ pub enum RunsCommand {
     Show(ShowOpts),
     /// Download a run into a folder
     Get(GetOpts),
-    /// Upload the run in a folder, without the files that the store has already
+    /// Upload the run in a folder, except files that the store already has
     Push(PushOpts),
     /// Remove the oldest runs of a store; without --yes, only show them
     Prune(PruneOpts),
@@ -108,7 +108,7 @@ pub struct PruneOpts {
     #[arg(long)]
     pub yes: bool,
 
-    /// Print the removed runs as a JSON array
+    /// Print the oldest runs as a JSON array instead of a table
     #[arg(long)]
     pub json: bool,
 }

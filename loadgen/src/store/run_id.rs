@@ -20,7 +20,7 @@ pub struct RunId(String);
 /// A text that is not the name of a run.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "`{0}` is not the name of a run: it looks like `20261130T050305Z-1a2b3c4d`; `loadgen runs list` shows them"
+    "`{0}` is not the name of a run, such as `20261130T050305Z-1a2b3c4d`: `loadgen runs list` lists the names"
 )]
 pub struct ParseRunIdError(String);
 

@@ -44,7 +44,7 @@ pub enum ParseStoreUrlError {
     Credentials,
     /// A bucket cannot have this name.
     #[error(
-        "`{bucket}` is not the name of a bucket: it has 3 to 63 letters `a` to `z`, digits, `.`, `-` or `_`"
+        "`{bucket}` is not the name of a bucket: a name has 3 to 63 letters `a` to `z`, digits, `.`, `-` or `_`"
     )]
     Bucket {
         /// The name.

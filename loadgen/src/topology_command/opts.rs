@@ -156,7 +156,7 @@ pub struct ComposeOpts {
     #[arg(long, env = "IMAGE_CONFIG", default_value = "/nats-server.conf", value_name = "PATH")]
     pub image_config: String,
 
-    /// Open a shell for the `nats` CLI afterwards, at a cluster and a node: "1 1"
+    /// After rendering, open a shell for the `nats` CLI at this cluster and server, such as "1 1"
     #[arg(long, env = "NATS", value_name = "CLUSTER NODE")]
     pub nats: Option<String>,
 
@@ -278,7 +278,7 @@ pub struct ShellOpts {
     #[command(flatten)]
     pub at: AtOpts,
 
-    /// Connect to a server of this file, or this preset [default: as `render compose` makes without one]
+    /// Connect to a server of this file or preset [default: clusters by --clusters and --cluster-members]
     #[arg(long, value_name = "FILE|PRESET")]
     pub topology: Option<String>,
 
@@ -290,11 +290,11 @@ pub struct ShellOpts {
 /// A server of a rendered folder.
 #[derive(Args, Clone, Debug)]
 pub struct AtOpts {
-    /// Connect to this cluster: its name, or its number from 1
+    /// Connect to this cluster: its name, or its number, counted from 1
     #[arg(value_name = "CLUSTER")]
     pub cluster: String,
 
-    /// Connect to this server of the cluster: its number from 1
+    /// Connect to this server of the cluster: its number, counted from 1
     #[arg(value_name = "NODE", default_value_t = 1)]
     pub node: u16,
 

@@ -106,7 +106,7 @@ async fn a_certificate_that_ends_soon_is_warned_about() {
     let left = warned["evidence"]["ends_in_s"].as_f64().unwrap();
     assert!((3.0 * 86_400.0 - left).abs() < 3_600.0, "{left}");
     let output = guard.output();
-    assert!(output.contains("certificate: lon-1 has a certificate that ends in 3.0 days"), "{output}");
+    assert!(output.contains("certificate: lon-1 has a certificate that expires in 3.0 days"), "{output}");
     assert_eq!(guard.events("acts").len(), 1, "the other certificate is good: {output}");
     assert_eq!(guard.events("cannot-see").len(), 0, "{output}");
     assert!(!output.contains("hunter2"), "{output}");

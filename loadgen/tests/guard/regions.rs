@@ -72,7 +72,7 @@ fn the_hook_has_the_facts(place: &Place) {
         "GUARD_REGION=dal\n",
         "GUARD_SUBJECT=dal\n",
         "\"seen_from\":[\"ams\",\"lon\"]",
-        "GUARD_TEXT=region lost: dal is silent: none of its known servers (1) answers, seen from ams, lon",
+        "GUARD_TEXT=region lost: dal is silent: none of its known servers (1) answers through ams, lon",
     ] {
         assert!(facts.contains(fact), "{fact}: {facts}");
     }

@@ -89,7 +89,7 @@ async fn hooks_end_by_their_limit_or_the_operator_and_secrets_stay_secret() {
 
     let output = place.path("output");
     let said = guard.stop().await;
-    assert_eq!(said, "guard `guard` has stopped; 1 action had not ended before\n");
+    assert_eq!(said, "guard `guard` has stopped; it ended 1 action that still ran\n");
     wait_for_the_end_of(children[1]).await;
     let audit = std::fs::read_to_string(place.path("audit.jsonl")).unwrap();
     let stopped = audit.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());

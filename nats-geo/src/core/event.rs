@@ -17,7 +17,7 @@ pub enum Event {
     LameDuck(ConnId),
     /// A probe ended.
     Probed {
-        /// The probe of `Action::Probe`.
+        /// The id that `Action::Probe` gave to the probe.
         probe: ProbeId,
         /// The result: an answer, or why there is none.
         result: Result<ProbeReport, ProbeError>,

@@ -1,4 +1,4 @@
-//! The state of a selector for people: the ranking, and the reason for each place.
+//! The state of a selector, to print: the ranking of servers, and the reason for each rank.
 
 use std::fmt;
 use std::time::Duration;

@@ -61,8 +61,8 @@ impl PathModel {
         Self { one_way, jitter: 0.0, loss: 0.0, bursts: None, spikes: None }
     }
 
-    /// A path of the public internet. It has the loss, the bursts and the spikes of the traces on which the
-    /// comparison of failure detectors ran, which chose the defaults of the configuration.
+    /// A path of the public internet, with loss, bursts and spikes. The comparison of failure detectors
+    /// ([`detection`](super::detection)) uses the same values. Its results are the reason for the defaults of the configuration.
     pub const fn internet(one_way: Duration) -> Self {
         Self {
             one_way,

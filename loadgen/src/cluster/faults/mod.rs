@@ -37,8 +37,8 @@ pub enum FaultError {
         /// What it is.
         state: &'static str,
     },
-    /// No server of the region is in a state for it.
-    #[error("cannot {what} {region}: none of its servers is in a state for that")]
+    /// No server of the region is in a state that allows it.
+    #[error("cannot {what} {region}: none of its servers is in a state that allows this")]
     Nobody {
         /// What was asked for.
         what: &'static str,

@@ -89,10 +89,10 @@ fn a_certificate_is_judged_by_its_end_and_kept_while_its_server_is_away() {
     let rule = rule("when = \"certificate-expires\"; within = \"7d\"");
     let mut history = History::default();
     for (left, expected) in [
-        (24 * 3 * HOUR, Some("has a certificate that ends in 3.0 days")),
-        (24 * 7 * HOUR, Some("has a certificate that ends in 7.0 days")),
+        (24 * 3 * HOUR, Some("has a certificate that expires in 3.0 days")),
+        (24 * 7 * HOUR, Some("has a certificate that expires in 7.0 days")),
         (24 * 7 * HOUR + HOUR, None),
-        (Time::ZERO, Some("has a certificate that ended 0s ago")),
+        (Time::ZERO, Some("has a certificate that expired 0s ago")),
     ] {
         let mut seen = look(&[server("lon-1", 0, 0)]);
         seen.certificates.push(CertificateSeen { server: "lon-1".to_owned(), not_after: NOW + left });
@@ -103,7 +103,7 @@ fn a_certificate_is_judged_by_its_end_and_kept_while_its_server_is_away() {
     let mut seen = look(&[server("lon-1", 0, 0)]);
     seen.certificates.push(CertificateSeen { server: "lon-1".to_owned(), not_after: NOW - 5 * HOUR });
     let found = judged(&rule, &seen, &mut history, NOW);
-    assert_eq!(found[0].1.to_string(), "has a certificate that ended 5.0 hours ago");
+    assert_eq!(found[0].1.to_string(), "has a certificate that expired 5.0 hours ago");
 
     let history = holding("lon-1");
     let Judged::Known { findings, unknown } = judge(&rule, &look(&[]), &history, NOW) else { panic!() };

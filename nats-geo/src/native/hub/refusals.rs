@@ -1,4 +1,4 @@
-//! Handles refusals by servers. A subscription or a publish that is refused costs itself, and no link.
+//! Handles refusals by servers. A refused subscription ends and a refused publish is lost, but the link stays.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

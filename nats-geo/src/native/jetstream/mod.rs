@@ -44,7 +44,8 @@
 //! * Pause, resume, reset and unpin of consumers; reading by priority group.
 //! * Publishing without waiting for each acknowledgement (`send_publish`, `wait_for_acks`): publish from several tasks.
 //! * Lists of streams and of consumers, the stream of a subject, account information, subjects of a stream.
-//! * Deletion of single messages; purges up to a sequence, or that keep some messages. [`Stream::purge`] takes a subject.
+//! * Deletion of single messages; purges up to a sequence, or that keep some messages. [`Stream::purge`] removes all messages
+//!   of one subject.
 //! * Reads of the first or next message of a subject. [`Stream::get`] takes a sequence, [`Stream::last`] a subject.
 //! * Buckets: changes of the configuration and `status`; time to live of one key; `delete` and `purge` that expect a
 //!   revision; watches from a revision. [`kv::Store::stream`] has the state.

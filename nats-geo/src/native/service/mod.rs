@@ -40,8 +40,9 @@
 //! * The last instance that leaves a region takes along what other regions have sent there (about one round trip's worth).
 //!
 //! # Its end
-//! [`Service::stop`] drains: requests that have come in, or are on their way from the server, are answered. Dropping a [`Service`] ends it at once: it can no longer be found, and its endpoints deliver what
-//! has come in, then end. There is no task that outlives it.
+//! [`Service::stop`] drains: requests that have come in, or are on their way from the server, are answered. Dropping a
+//! [`Service`] ends it at once: clients no longer find it, and its endpoints deliver the requests that have come in, then
+//! end. No task outlives it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -157,8 +158,9 @@ impl ServiceBuilder {
         self
     }
 
-    /// Starts an instance: it can be found by the servers that know of it, all after the next
-    /// [`flush`](GeoClient::flush). While nothing is live it succeeds: the next link takes it along.
+    /// Starts an instance. Clients find it through each server that knows its subscriptions; after the next
+    /// [`flush`](GeoClient::flush), all servers know them. `start` also succeeds while the client is offline: the next
+    /// link carries the subscriptions.
     ///
     /// # Errors
     /// A name, version or queue group that cannot be one, or a closed client.

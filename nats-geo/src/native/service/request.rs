@@ -15,8 +15,9 @@ use crate::native::{GeoClient, Message, RespondError};
 
 /// A request that came to an [`Endpoint`](super::Endpoint).
 ///
-/// It keeps the client alive, so that it can be answered. The statistics count its time from the endpoint's stream to
-/// its last answer, or until the application drops it without an answer.
+/// A request keeps the client alive, so that the application can answer it. The statistics count the time from the moment
+/// when the request leaves the endpoint's stream to its last answer. Without an answer, they count until the application
+/// drops it.
 #[derive(Debug)]
 pub struct Request {
     /// The message of the request.

@@ -12,11 +12,11 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::super::Secret;
 
-/// TLS settings of connections. With this set, `nats://` servers are never talked to without TLS; `tls://` and
-/// `wss://` need it only for what differs from the defaults.
+/// TLS settings of connections. With these settings, the client uses TLS for `nats://` servers, too, and never connects
+/// without it. For `tls://` and `wss://` you need them only to change the defaults.
 ///
-/// A certificate must be for the host as it is listed. Addresses that servers advertise are mostly numbers:
-/// those are held to the name of the listed server that advertised them.
+/// A server's certificate must be valid for the host in your list of servers. Servers mostly advertise IP addresses. At such
+/// an address, the client expects a certificate for the host of the listed server that advertised the address.
 ///
 /// ```no_run
 /// use nats_geo::{GeoOptions, Tls};

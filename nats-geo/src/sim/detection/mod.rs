@@ -41,7 +41,7 @@ pub struct Study {
     pub path: PathModel,
     /// Between two PINGs, except that a detector which awaits an answer may leave some out.
     pub ping_interval: Duration,
-    /// How many days of one client. Default 10.
+    /// Length of the simulated trace: days of one client. Default 10.
     pub days: f64,
     /// Blackholes per day of one client; none of them leaves a trace. Default 1000.
     pub blackholes_per_day: f64,

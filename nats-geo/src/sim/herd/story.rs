@@ -47,9 +47,9 @@ pub enum StockHits {
 pub enum StockLoss {
     /// Connections are reset and dials refused, for good.
     Refuse,
-    /// The same, but only for so long.
+    /// As `Refuse`, but only for this long.
     RefuseFor(Duration),
-    /// The same, until the client has dialled so many times, whomever: 0 only resets connections.
+    /// As `Refuse`, until the client has dialled this many times, at any server. 0 only resets connections.
     RefuseDials(u32),
     /// Nothing comes back, for good.
     Silence,

@@ -18,9 +18,9 @@ use crate::native::jetstream::{ApiError, Delivery, OrderedOptions, PullOptions};
 
 /// The bytes of an object, in parts, over all links that the client ever uses. Made by [`Store::get`].
 ///
-/// While the store cannot be reached it waits, and then goes on where it was. At the end of a whole object its digest is
-/// checked: only then were the bytes those that had been written. It ends with an error if the object was deleted or
-/// written anew meanwhile.
+/// While the store cannot be reached, this stream of bytes waits, and then continues at the next byte. At the end of a whole
+/// object, the client checks the digest. Trust the bytes only after that. The stream ends with an error if the object is
+/// deleted or replaced while you read it.
 #[must_use = "bytes only come while somebody reads them"]
 pub struct Object {
     info: ObjectInfo,

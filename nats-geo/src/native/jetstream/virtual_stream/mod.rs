@@ -116,7 +116,7 @@ impl VirtualStream {
     }
 
     /// Returns the read stream of the region where the client is, for single messages: [`Stream::get`], [`Stream::last`].
-    /// Sequences are those of this region alone.
+    /// Its sequences hold in this region only: the same message can have another sequence elsewhere.
     ///
     /// # Errors
     /// There is none, or no answer in time.
