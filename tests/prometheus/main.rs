@@ -45,7 +45,7 @@ async fn prometheus_evaluates_every_alert_and_every_panel() {
     let options = GeoOptions::new().config(Config::interactive()).name("shop");
     let client = within("connecting", options.connect(world.urls("lon"))).await.unwrap();
     let mut ears = Ears::of(&client, "orders").await;
-    let prometheus = Prometheus::start(exporter, &deploy().join("prometheus/alerts.yml"));
+    let prometheus = Prometheus::start(&[exporter], &deploy().join("prometheus/alerts.yml"));
     ears.hear(&client, "orders", "before").await;
     // Counters begin at 0, or an increase would not see the first count.
     for counter in ["nats_geo_discarded_total", "nats_geo_moves_total{cause=\"region_lost\"}"] {

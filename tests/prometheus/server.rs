@@ -30,14 +30,16 @@ pub(crate) fn free_port() -> u16 {
 }
 
 impl Prometheus {
-    /// Scrapes an exporter, and evaluates alerts.
-    pub(crate) fn start(exporter: u16, alerts: &Path) -> Self {
+    /// Scrapes exporters at these ports, and evaluates alerts.
+    pub(crate) fn start(exporters: &[u16], alerts: &Path) -> Self {
+        let targets: Vec<_> = exporters.iter().map(|port| format!("'127.0.0.1:{port}'")).collect();
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
             "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\n\
              rule_files: ['{}']\n\
-             scrape_configs: [{{ job_name: app, static_configs: [{{ targets: ['127.0.0.1:{exporter}'] }}] }}]\n",
-            alerts.display()
+             scrape_configs: [{{ job_name: app, static_configs: [{{ targets: [{}] }}] }}]\n",
+            alerts.display(),
+            targets.join(", ")
         );
         let file = folder.path().join("prometheus.yml");
         std::fs::write(&file, config).unwrap();

@@ -16,7 +16,7 @@
 //! | `GET /api/runs/RUN/files/PATH` | a file that the manifest names, such as `report.json` |
 //! | `GET /api/live/nats` | server-sent events: `nats` with an [`Overview`](crate::look::overview::Overview), `trouble` with a `reason` |
 //!
-//! A list reads no run. A file whose digest is not the one of the manifest breaks off before its end.
+//! A list reads no run. A file whose digest is not the one of the manifest gives an error, or breaks off before its end if it is large.
 
 mod access;
 mod history;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::failovers::{Failover, failovers};
-use super::judge::{disturbances, judge, verdict};
+use super::judge::{clock_error_ms, disturbances, judge, verdict};
 use super::model::{
     ClientRow, EnvironmentRow, FailoverRow, FaultRow, LedgerRow, MatrixRow, NatsServerRow, PhaseRow, Report,
     RequestsRow, RttRow, RunRow, SeriesRow, ServerRow, VERSION,
@@ -62,6 +62,7 @@ pub fn build(played: &[Played<'_>], environment: &Environment) -> Option<Report>
     let (verdict, reasons) = verdict(&judged, &disturbances(&all_recordings), &unread);
     let mut notes = environment.notes.clone();
     notes.extend(unread);
+    notes.extend(clock_note(&all_recordings));
     let topology = &scenario.topology;
     let servers = topology.servers();
     let servers =
@@ -101,6 +102,16 @@ pub fn build(played: &[Played<'_>], environment: &Environment) -> Option<Report>
         thresholds: judged.into_iter().map(|judged| judged.row).collect(),
         notes,
         runs,
+    })
+}
+
+fn clock_note(recordings: &[&Recording]) -> Option<String> {
+    let error_ms = clock_error_ms(recordings);
+    (error_ms > 0.0).then(|| {
+        format!(
+            "Agents played the clients. Their clocks are known to ± {error_ms:.3} ms, drift included, and so are failovers and \
+             deliveries. All other times are of one clock."
+        )
     })
 }
 

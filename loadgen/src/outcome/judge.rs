@@ -22,22 +22,49 @@ pub(super) struct Judged {
 pub(super) fn judge(strategy: &str, scenario: &Scenario, recordings: &[&Recording]) -> Vec<Judged> {
     let one = |threshold: &Threshold| {
         let measured = value(scenario, recordings, threshold);
-        let holds = measured.map(|measured| threshold.comparison.holds(measured, threshold.bound));
+        let error_ms = if threshold.metric.is_between_clocks() { clock_error_ms(recordings) } else { 0.0 };
+        let holds = measured.and_then(|measured| holds(threshold, measured, error_ms));
         let text = if strategy.is_empty() {
             threshold.text.clone()
         } else {
             format!("{strategy}: {}", threshold.text)
         };
         Judged {
-            row: ThresholdRow { text, measured: measured.map(|it| show(threshold, it)), holds },
+            row: ThresholdRow { text, measured: measured.map(|it| show(threshold, it, error_ms)), holds },
             depends_on_timing: threshold.metric.depends_on_timing,
         }
     };
     scenario.thresholds.iter().map(one).collect()
 }
 
-fn show(threshold: &Threshold, measured: f64) -> String {
-    if measured.is_finite() { threshold.metric.unit.show(measured) } else { "never".to_owned() }
+/// The clocks of publisher and receiver, or of controller and client, differ by at most so much.
+pub(super) fn clock_error_ms(recordings: &[&Recording]) -> f64 {
+    recordings.iter().map(|it| millis(it.clock_error)).fold(0.0, f64::max)
+}
+
+/// `None`: a value within the error on the other side of the bound could be the true one.
+fn holds(threshold: &Threshold, measured: f64, error_ms: f64) -> Option<bool> {
+    let holds = |value: f64| threshold.comparison.holds(value, threshold.bound);
+    let is_clear = holds(measured - error_ms) == holds(measured + error_ms);
+    is_clear.then(|| holds(measured))
+}
+
+fn show(threshold: &Threshold, measured: f64, error_ms: f64) -> String {
+    let show = |value| threshold.metric.unit.show(value);
+    match (measured.is_finite(), error_ms > 0.0) {
+        (false, _) => "never".to_owned(),
+        (true, false) => show(measured),
+        // Less is known than a figure would say.
+        (true, true) if is_refused(measured, error_ms) => {
+            format!("at most {}, because clocks are known to ± {error_ms:.3} ms", show(measured + error_ms))
+        }
+        (true, true) => format!("{} ± {error_ms:.3} ms", show(measured)),
+    }
+}
+
+/// Whether the clocks are too inexact for a time between them to be a figure.
+pub(super) fn is_refused(measured_ms: f64, error_ms: f64) -> bool {
+    error_ms > measured_ms * CLOCK_ERROR_MAX
 }
 
 /// A proven failure stands; a time that is missed while the generator was disturbed proves nothing, and neither does a pass.
@@ -50,7 +77,11 @@ pub(super) fn verdict(judged: &[Judged], disturbed: &[String], unread: &[String]
         format!("{}: measured {}", judged.row.text, judged.row.measured.as_deref().unwrap_or("nothing"))
     };
     let unmeasured = judged.iter().filter(|it| it.row.holds.is_none());
-    let unmeasured: Vec<_> = unmeasured.map(|it| format!("{}: nothing was measured", it.row.text)).collect();
+    let text = |it: &Judged| match &it.row.measured {
+        None => format!("{}: nothing was measured", it.row.text),
+        Some(measured) => format!("{}: measured {measured}, which does not decide it", it.row.text),
+    };
+    let unmeasured: Vec<_> = unmeasured.map(text).collect();
     let is_explained = !unmeasured.is_empty();
     let unmeasured = unmeasured.into_iter().chain(unread.iter().filter(|_| is_explained).cloned());
     if failed(false).next().is_some() {
@@ -100,6 +131,9 @@ pub(super) fn disturbances(recordings: &[&Recording]) -> Vec<String> {
 /// clients still finds one.
 const IDLE_SHARE_MIN: f64 = 0.25;
 
+/// A figure that may be wrong by more than a tenth misleads.
+const CLOCK_ERROR_MAX: f64 = 0.1;
+
 /// Half of the resolution of 100 requests per second.
 const SCHEDULE_LAG_MAX: Duration = Duration::from_millis(5);
 
@@ -110,6 +144,27 @@ mod tests {
     fn judged(holds: Option<bool>, depends_on_timing: bool) -> Judged {
         let row = ThresholdRow { text: "x".into(), measured: holds.map(|_| "1".into()), holds };
         Judged { row, depends_on_timing }
+    }
+
+    #[test]
+    fn clocks_that_differ_leave_a_bound_near_the_value_undecided() {
+        let threshold = |text: &str| text.parse::<Threshold>().unwrap();
+        let below = threshold("messages.p50 < 10ms");
+        for (measured, error, expected, text) in [
+            (9.0, 0.0, Some(true), "9.0 ms"),
+            (9.0, 0.5, Some(true), "9.0 ms ± 0.500 ms"),
+            (9.0, 0.9, Some(true), "9.0 ms ± 0.900 ms"),
+            (9.0, 2.0, None, "at most 11.0 ms, because clocks are known to ± 2.000 ms"),
+            (0.2, 2.0, Some(true), "at most 2.2 ms, because clocks are known to ± 2.000 ms"),
+            (15.0, 2.0, Some(false), "at most 17.0 ms, because clocks are known to ± 2.000 ms"),
+        ] {
+            let found = (holds(&below, measured, error), show(&below, measured, error));
+            assert_eq!(found, (expected, text.to_owned()), "{measured} ± {error}");
+        }
+        assert!(threshold("failover.p90 < 1s").metric.is_between_clocks());
+        for text in ["latency.p99 < 1s", "failover.missed == 0", "js.p99 < 1s", "messages.lost == 0"] {
+            assert!(!threshold(text).metric.is_between_clocks(), "{text}");
+        }
     }
 
     #[test]

@@ -84,6 +84,7 @@ fn recording(start: Instant) -> Recording {
         Totals { attempted: 100, acknowledged: 90, delivered: 89, lost_middle: 1, ..Totals::default() };
     Recording {
         agents: Vec::new(),
+        clock_error: Duration::ZERO,
         start,
         end: start + ms(10_000),
         phases: vec![

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
+use super::judge::{clock_error_ms, is_refused};
 use super::model::{DeliveryRow, StoreRow};
 use super::stores::{Sum, add, millis_of};
 use crate::play::{Recording, StoreRecord};
@@ -18,14 +19,18 @@ pub(super) fn deliveries(scenario: &Scenario, recording: &Recording) -> Vec<Deli
         let whose = (record.workload, record.population, record.region.as_str());
         add(by_place.entry(whose).or_insert_with(new_histogram), &record.latency);
     }
-    let row = |((workload, population, region), times): (Whose<'_>, Histogram<u64>)| DeliveryRow {
-        workload: scenario.workloads[workload].name.clone(),
-        population: scenario.populations[population].name.clone(),
-        region: region.to_owned(),
-        n: times.len(),
-        p50_ms: millis_of(&times, "p50"),
-        p99_ms: millis_of(&times, "p99"),
-        max_ms: millis_of(&times, "max"),
+    let error_ms = clock_error_ms(&[recording]);
+    let row = |((workload, population, region), times): (Whose<'_>, Histogram<u64>)| {
+        let time = |statistic| millis_of(&times, statistic).filter(|ms| !is_refused(*ms, error_ms));
+        DeliveryRow {
+            workload: scenario.workloads[workload].name.clone(),
+            population: scenario.populations[population].name.clone(),
+            region: region.to_owned(),
+            n: times.len(),
+            p50_ms: time("p50"),
+            p99_ms: time("p99"),
+            max_ms: time("max"),
+        }
     };
     by_place.into_iter().map(row).collect()
 }

@@ -44,7 +44,7 @@ use crate::topology::credentials::KeyError;
 use crate::wan::Backend;
 
 use agent::orders::Order;
-use agent::{Agents, Timebase};
+use agent::{Agents, Finished, Timebase};
 pub use agent::{Controller, serve};
 use dialer::Dialer;
 use faults::inject::Injector;
@@ -242,7 +242,7 @@ pub async fn play(
     let end = clock::now();
     let after = ProcessorTime::now();
     progress.doing("waiting for what is on its way");
-    let (seen, lines, lost) = agents.finish().await?;
+    let Finished { seen, lines, lost, clock_error } = agents.finish().await?;
     let (received, deliveries) = receivers.finish(&seen.counted.sent).await;
     streams.sabotage(&cluster, sabotage).await?;
     let mut messages = streams.verify(&cluster, &seen.counted.sent).await;
@@ -273,6 +273,7 @@ pub async fn play(
         wan_fallback,
         logs,
         agents: lines,
+        clock_error,
     })
 }
 

@@ -46,6 +46,8 @@ pub struct Recording {
     pub logs: Vec<String>,
     /// One line about each agent of another machine that played clients.
     pub agents: Vec<String>,
+    /// Bound of the error of times between a client and the controller, such as failovers and deliveries. Zero on one machine.
+    pub clock_error: Duration,
 }
 
 impl Recording {

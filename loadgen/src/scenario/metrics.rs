@@ -15,6 +15,14 @@ pub struct Metric {
     pub meaning: &'static str,
 }
 
+impl Metric {
+    /// Whether it is a time from an event of the controller to one of a client, or the other way round. With agents of other machines,
+    /// it is known as exactly as their clocks.
+    pub(crate) fn is_between_clocks(&self) -> bool {
+        self.unit == Unit::Time && (self.name.starts_with("failover.") || self.name.starts_with("messages."))
+    }
+}
+
 /// Unit of a value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Unit {

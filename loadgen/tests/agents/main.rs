@@ -3,10 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod lost;
+mod metrics;
 mod orders;
 mod place;
 #[path = "../support/process.rs"]
 mod process;
+#[allow(dead_code, reason = "alerts are not its subject")]
+#[path = "../../../tests/prometheus/server.rs"]
+mod prometheus;
 mod together;
 
 /// One play at a time: two would compete for the machine.

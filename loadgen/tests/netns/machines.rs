@@ -1,4 +1,4 @@
-//! Agents on machines of their own: each has its network, and reaches the controller's by a cable.
+//! Agents on machines of their own: each has its network and its clock, and reaches the controller's by a cable.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -89,14 +89,25 @@ impl Machine {
         other.ip(&format!("route add default via {here}"));
     }
 
-    fn loadgen(&self, args: &[&str], ops: &str) -> Process {
-        let mut command = self.command(env!("CARGO_BIN_EXE_loadgen"));
-        command.args(args).env_remove("LOADGEN_OPS");
-        if !ops.is_empty() {
-            command.env("LOADGEN_OPS", ops);
-        }
-        Process::start(&mut command)
+    fn loadgen(&self, args: &[&str], ops: Option<&str>) -> Process {
+        start(self.command(env!("CARGO_BIN_EXE_loadgen")).args(args), ops)
     }
+
+    /// An agent whose clock is so many seconds ahead of the controller's.
+    fn agent(&self, region: &str, ahead_s: u32, ops: &str) -> Process {
+        let mut command = self.command("unshare");
+        command.args(["--time", "--monotonic", &ahead_s.to_string(), "--fork", "--kill-child"]);
+        command.arg(env!("CARGO_BIN_EXE_loadgen")).args(["agent", "--region", region, "--name", region]);
+        start(&mut command, Some(ops))
+    }
+}
+
+fn start(command: &mut Command, ops: Option<&str>) -> Process {
+    match ops {
+        Some(url) => command.env("LOADGEN_OPS", url),
+        None => command.env_remove("LOADGEN_OPS"),
+    };
+    Process::start(command)
 }
 
 impl Drop for Machine {
@@ -121,11 +132,11 @@ async fn agents_of_other_machines_see_what_one_machine_sees() {
     let file = folder.path().join("scenario.toml").display().to_string();
     std::fs::write(&file, SCENARIO).unwrap();
     let out = |name: &str| folder.path().join(name).display().to_string();
-    let mut alone = hub.loadgen(&["run", &file, "--seed", "7", "--out", &out("alone")], "");
+    let mut alone = hub.loadgen(&["run", &file, "--seed", "7", "--out", &out("alone")], None);
     alone.end().await;
 
     hub.ip(&format!("address add {CONTROLLER}/32 dev lo"));
-    let mut control = hub.loadgen(&["control", "--listen", CONTROLLER], "");
+    let mut control = hub.loadgen(&["control", "--listen", CONTROLLER], None);
     control.wait_for("the back channel is up").await;
     let text = control.printed();
     let ops = text.lines().find_map(|line| line.strip_prefix("export LOADGEN_OPS=")).unwrap();
@@ -134,17 +145,21 @@ async fn agents_of_other_machines_see_what_one_machine_sees() {
     for (number, region) in (0..).zip(["lon", "ams", "dal"]) {
         let machine = Machine::start();
         hub.connect(&machine, number);
-        let mut agent = machine.loadgen(&["agent", "--region", region, "--name", region], ops);
+        let mut agent = machine.agent(region, 500 * (1 + u32::from(number)), ops);
         agent.wait_for("takes orders").await;
         machines.push((machine, agent));
     }
     let args = ["run", &file, "--seed", "7", "--out", &out("apart"), "--agents", "--listen", CONTROLLER];
-    let mut apart = hub.loadgen(&args, ops);
+    let mut apart = hub.loadgen(&args, Some(ops));
     apart.end().await;
     for (_, agent) in &mut machines {
         agent.wait_for("the run has ended").await;
     }
     compare(&report(&folder, "alone"), &report(&folder, "apart"));
+    let note = "Their clocks are known to ± ";
+    let text = std::fs::read_to_string(folder.path().join("apart/report.json")).unwrap();
+    let error_ms: f64 = text.split_once(note).unwrap().1.split_once(" ms").unwrap().0.parse().unwrap();
+    assert!(error_ms > 0.0 && error_ms < 10.0, "{error_ms} ms on one machine");
 }
 
 fn report(folder: &TempDir, run: &str) -> Value {
@@ -182,7 +197,7 @@ async fn an_address_that_agents_cannot_reach_is_refused() {
     std::fs::write(&file, SCENARIO).unwrap();
     let out = folder.path().join("out").display().to_string();
     let ends = async |args: &[&str], code: i32, text: &str| {
-        let mut process = hub.loadgen(args, "");
+        let mut process = hub.loadgen(args, None);
         let (ended, printed) = (process.end().await, process.printed());
         assert!(ended == code && printed.contains(text), "{args:?} ends with {ended}: {printed}");
     };

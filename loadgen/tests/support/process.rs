@@ -84,6 +84,6 @@ fn keep(output: impl Read + Send + 'static, printed: Arc<Mutex<String>>) {
 }
 
 /// Longer than a run of a short scenario takes on a busy machine.
-const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);

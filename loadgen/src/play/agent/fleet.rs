@@ -26,6 +26,19 @@ pub(crate) enum Agents {
     There(Mustered),
 }
 
+/// The end of a play, by its agents.
+#[derive(Debug, Default)]
+pub(crate) struct Finished {
+    /// The results of all agents.
+    pub(crate) seen: Seen,
+    /// A line about each agent of another machine.
+    pub(crate) lines: Vec<String>,
+    /// A line about each of them that was lost.
+    pub(crate) lost: Vec<String>,
+    /// Bound of the error of their times, by the controller's clock.
+    pub(crate) clock_error: Duration,
+}
+
 /// Agents of other machines. One that is lost plays no more, and the others go on.
 #[derive(Debug)]
 pub(crate) struct Remotes {
@@ -70,7 +83,7 @@ impl Remotes {
     }
 
     /// Returns the results of all agents, those of lost ones until they were lost, and a line about each lost one.
-    async fn seen(&self) -> Result<(Seen, Vec<String>), PlayError> {
+    pub(super) async fn seen(&self) -> Result<(Seen, Vec<String>), PlayError> {
         let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (mut all, mut lines) = (Seen::default(), Vec::new());
         for (agent, lost) in self.agents.iter().zip(lost) {
@@ -128,21 +141,19 @@ impl Agents {
         Ok(sum)
     }
 
-    /// Ends all clients. Returns what the agents saw, a line about each agent of another machine, and one about each that was lost.
-    pub(crate) async fn finish(self) -> Result<(Seen, Vec<String>, Vec<String>), PlayError> {
+    /// Ends all clients.
+    pub(crate) async fn finish(self) -> Result<Finished, PlayError> {
         match (self.ask(Order::Finish).await, self) {
             (Ok(answers), Self::Here(_)) => {
                 let seen = answers.into_iter().find_map(|answer| match answer {
                     Answer::Seen(seen) => Some(*seen),
-                    Answer::Done | Answer::Counts(_) => None,
+                    Answer::Done | Answer::Counts(_) | Answer::Sent { .. } => None,
                 });
-                Ok((seen.ok_or(PlayError::AgentEnded)?, Vec::new(), Vec::new()))
+                Ok(Finished { seen: seen.ok_or(PlayError::AgentEnded)?, ..Finished::default() })
             }
-            // All of them may be lost: they have seen something before.
-            (Ok(_) | Err(PlayError::AgentsLost { .. }), Self::There(mustered)) => {
-                let (seen, lost) = mustered.remotes.seen().await?;
-                Ok((seen, mustered.lines().to_vec(), lost))
-            }
+            (Ok(answers), Self::There(mustered)) => mustered.finish(&answers).await,
+            // They have seen something before.
+            (Err(PlayError::AgentsLost { .. }), Self::There(mustered)) => mustered.finish(&[]).await,
             (Err(error), _) => Err(error),
         }
     }

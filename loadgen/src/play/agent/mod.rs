@@ -14,7 +14,7 @@ mod spool;
 mod timebase;
 mod wire;
 
-pub(crate) use fleet::Agents;
+pub(crate) use fleet::{Agents, Finished};
 pub use muster::Controller;
 pub use serve::serve;
 pub(crate) use timebase::Timebase;

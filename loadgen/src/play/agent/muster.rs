@@ -7,8 +7,9 @@ use futures_util::future::try_join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::fleet::Remotes;
+use super::fleet::{Finished, Remotes};
 use super::local::Part;
+use super::orders::Answer;
 use super::remote::{Assignment, Pem, Remote};
 use super::timebase::Timebase;
 use crate::clock;
@@ -35,15 +36,26 @@ pub struct Controller {
 pub(crate) struct Mustered {
     pub(crate) remotes: Remotes,
     lines: Vec<String>,
+    /// Bound of the error of their times at the beginning.
+    clock_error: Duration,
     /// Agents give a run up whose clock is gone.
     _clock: ClockServer,
     showing: JoinHandle<()>,
 }
 
 impl Mustered {
-    /// One line about each agent.
-    pub(crate) fn lines(&self) -> &[String] {
-        &self.lines
+    /// Collects the results, after these answers to the order to finish.
+    ///
+    /// # Errors
+    /// The back channel fails.
+    pub(crate) async fn finish(self, answers: &[Answer]) -> Result<Finished, PlayError> {
+        let (seen, lost) = self.remotes.seen().await?;
+        let at_end = answers.iter().filter_map(|answer| match answer {
+            Answer::Sent { clock_error } => *clock_error,
+            Answer::Done | Answer::Counts(_) | Answer::Seen(_) => None,
+        });
+        let clock_error = at_end.chain([self.clock_error]).max().unwrap_or_default();
+        Ok(Finished { seen, lines: self.lines.clone(), lost, clock_error })
     }
 }
 
@@ -76,14 +88,16 @@ impl Controller {
             self.take(agent, &run, (assignment, time))
         });
         let (mut remotes, mut lines, mut pulses) = (Vec::new(), Vec::new(), Vec::new());
-        for (remote, line) in try_join_all(taking).await? {
+        let mut clock_error = Duration::ZERO;
+        for (remote, line, error) in try_join_all(taking).await? {
             progress.note(&line);
+            clock_error = clock_error.max(error);
             lines.push(line);
             pulses.push(remote.pulse());
             remotes.push(remote);
         }
         let showing = tokio::spawn(show(pulses, progress.clone()));
-        Ok(Mustered { remotes: Remotes::new(remotes), lines, _clock: clock, showing })
+        Ok(Mustered { remotes: Remotes::new(remotes), lines, clock_error, _clock: clock, showing })
     }
 
     async fn take(
@@ -91,7 +105,7 @@ impl Controller {
         agent: &AgentInfo,
         run: &str,
         (assignment, time): (Assignment, Timebase),
-    ) -> Result<(Remote, String), PlayError> {
+    ) -> Result<(Remote, String, Duration), PlayError> {
         let link = AgentLink::open(&self.channel, agent.clone(), run).await?;
         let card = &agent.card;
         let (remote, error) = Remote::take(link, assignment, time).await?;
@@ -104,7 +118,7 @@ impl Controller {
             card.version,
             millis(error)
         );
-        Ok((remote, line))
+        Ok((remote, line, error))
     }
 
     /// The agents of regions that have clients, as soon as there are enough.

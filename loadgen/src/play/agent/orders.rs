@@ -75,6 +75,11 @@ pub(crate) enum Answer {
     Counts(Counts),
     /// To [`Order::Report`] and [`Order::Finish`].
     Seen(Box<Seen>),
+    /// To [`Order::Finish`], of an agent of another machine: it has sent everything.
+    Sent {
+        /// Bound of the error of its times; `None`: it is not known.
+        clock_error: Option<Duration>,
+    },
 }
 
 /// Numbers of clients.

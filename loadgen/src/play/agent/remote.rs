@@ -56,7 +56,10 @@ pub(crate) enum Reply {
     /// To [`Order::Count`].
     Counts(Counts),
     /// To [`Order::Finish`]: the back channel has all that it saw.
-    Sent,
+    Sent {
+        /// Bound of the error of the agent's times, with the drift during the play; `None`: nobody told it the time at the end.
+        clock_error: Option<Duration>,
+    },
     /// It cannot do that.
     Failed {
         /// The reason.
@@ -155,7 +158,8 @@ async fn give(
 impl Line {
     async fn play(&self, order: Order) -> Result<Answer, PlayError> {
         match self.send(&Ask::Play(order)).await? {
-            Reply::Done | Reply::Sent => Ok(Answer::Done),
+            Reply::Done => Ok(Answer::Done),
+            Reply::Sent { clock_error } => Ok(Answer::Sent { clock_error }),
             Reply::Counts(counts) => Ok(Answer::Counts(counts)),
             other => Err(self.unexpected(&other)),
         }

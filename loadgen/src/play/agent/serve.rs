@@ -142,7 +142,7 @@ impl Agent {
         progress: &Progress,
     ) -> Result<Reply, String> {
         let Assignment { mut part, tls } = assignment;
-        let time = self.learn_time(run).await?;
+        let time = learn_time(&self.channel, run).await?;
         let files = tls.map(write).transpose().map_err(|error| {
             format!("the agent cannot write certificates into its temporary folder: {error}; set TMPDIR to another one")
         })?;
@@ -166,15 +166,6 @@ impl Agent {
         Ok(Reply::Ready { clock_error: time.error() })
     }
 
-    async fn learn_time(&self, run: &str) -> Result<Timebase, String> {
-        let mut readings = Vec::new();
-        for _ in 0..READINGS {
-            readings.push(read_clock(&self.channel, run).await.map_err(|it| it.to_string())?);
-        }
-        Timebase::of(&readings)
-            .ok_or_else(|| "its machine was started after the run began: start the run again".to_owned())
-    }
-
     async fn play(&mut self, run: &str, order: Order, progress: &Progress) -> Result<Reply, String> {
         let playing = self.playing.as_mut().filter(|playing| playing.run == run).ok_or(
             "the agent does not know this run, because it was started again or lost the controller: start the run again",
@@ -186,10 +177,23 @@ impl Agent {
                 playing.reports.finish(&seen).await.map_err(|error| error.to_string())?;
                 playing.controller = None;
                 progress.note("the run has ended");
-                Ok(Reply::Sent)
+                let time = playing.reports.time;
+                // Without an answer the run is whole all the same.
+                let later = learn_time(&self.channel, run).await.ok();
+                Ok(Reply::Sent { clock_error: later.map(|later| time.error_until(&later)) })
             }
+            Answer::Sent { .. } => Ok(Reply::Done),
         }
     }
+}
+
+async fn learn_time(channel: &Channel, run: &str) -> Result<Timebase, String> {
+    let mut readings = Vec::new();
+    for _ in 0..READINGS {
+        readings.push(read_clock(channel, run).await.map_err(|it| it.to_string())?);
+    }
+    Timebase::of(&readings)
+        .ok_or_else(|| "its machine was started after the run began: start the run again".to_owned())
 }
 
 impl Reports {

@@ -32,7 +32,13 @@ impl Timebase {
         self.origin
     }
 
-    /// A time of the agent is wrong by at most so much.
+    /// The bound of the error during a play, with a later reading: the clocks have drifted by at most the difference between both.
+    pub(crate) fn error_until(&self, later: &Self) -> Duration {
+        let drift = self.origin.max(later.origin) - self.origin.min(later.origin);
+        self.error.max(drift + later.error)
+    }
+
+    /// A time of the agent is wrong by at most so much, as long as the clocks do not drift.
     pub(crate) const fn error(&self) -> Duration {
         self.error
     }
@@ -71,5 +77,18 @@ mod tests {
         assert_eq!(time.since_origin(time.instant(ms(77))), ms(77));
         assert_eq!(time.since_origin(zero), Duration::ZERO);
         assert!(Timebase::of(&[]).is_none());
+    }
+
+    #[test]
+    fn drift_adds_to_the_error() {
+        let zero = clock::now();
+        let time = |origin_us, error_us| Timebase {
+            origin: zero + Duration::from_micros(origin_us),
+            error: Duration::from_micros(error_us),
+        };
+        let start = time(1_000, 80);
+        for (end, expected) in [(time(1_000, 50), 80), (time(1_300, 50), 350), (time(700, 10), 310)] {
+            assert_eq!(start.error_until(&end), Duration::from_micros(expected));
+        }
     }
 }
