@@ -10,8 +10,8 @@ use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 
 use super::access::{self, Access};
+use super::feed::{self, Feed};
 use super::history::{self, History};
-use super::live::{self, Live};
 use super::origin::Origin;
 use crate::web::fixed_header;
 
@@ -20,8 +20,14 @@ const PAGE: &str = include_str!("../../assets/dashboard/index.html");
 const SCRIPT: &str = include_str!("../../assets/dashboard/dashboard.js");
 const STYLE: &str = include_str!("../../assets/dashboard/dashboard.css");
 
+/// What pages show live.
+pub(super) struct Feeds {
+    pub(super) nats: Arc<Feed>,
+    pub(super) agents: Arc<Feed>,
+}
+
 /// Everything that is served.
-pub(super) fn router(access: Access, history: History, live: Arc<Live>, embed_in: &[Origin]) -> Router {
+pub(super) fn router(access: Access, history: History, feeds: &Feeds, embed_in: &[Origin]) -> Router {
     let access = Arc::new(access);
     let readers = middleware::from_fn_with_state(access.clone(), access::only_readers);
     let session = get(access::session).route_layer(readers.clone());
@@ -31,7 +37,8 @@ pub(super) fn router(access: Access, history: History, live: Arc<Live>, embed_in
         .route("/runs/{run}", get(history::show))
         .route("/runs/{run}/files/{*path}", get(history::file))
         .with_state(Arc::new(history))
-        .merge(Router::new().route("/live/nats", get(live::nats)).with_state(live))
+        .merge(Router::new().route("/live/nats", get(feed::listen)).with_state(feeds.nats.clone()))
+        .merge(Router::new().route("/live/agents", get(feed::listen)).with_state(feeds.agents.clone()))
         .fallback(no_such_thing)
         .layer(readers);
     Router::new()
@@ -53,9 +60,10 @@ fn app(embed_in: &[Origin]) -> Router {
     // Origins are ASCII without spaces, so these are values of a header.
     let alone = policy("'none'").unwrap_or(NO_FRAMES);
     let framed = policy(&format!("'self'{origins}")).unwrap_or(NO_FRAMES);
-    let pages = ["/", "/runs", "/runs/{run}", "/compare/{a}/{b}", "/live"];
+    let pages = ["/", "/runs", "/runs/{run}", "/compare/{a}/{b}", "/live", "/agents"];
     let router = pages.into_iter().fold(Router::new(), |router, path| router.route(path, get(page)));
-    let frames = Router::new().route("/frame/nats", get(page)).with_state(framed);
+    let frames = Router::new().route("/frame/nats", get(page)).route("/frame/agents", get(page));
+    let frames = frames.with_state(framed);
     let file =
         |content_type, text: &'static str| get(async move || ([(header::CONTENT_TYPE, content_type)], text));
     router
@@ -70,7 +78,10 @@ async fn page(State(policy): State<HeaderValue>) -> impl IntoResponse {
 }
 
 async fn no_such_page() -> impl IntoResponse {
-    (StatusCode::NOT_FOUND, "the dashboard has no such page: its pages are /runs, /live and /frame/nats")
+    (
+        StatusCode::NOT_FOUND,
+        "the dashboard has no such page: its pages are /runs, /live, /agents, /frame/nats and /frame/agents",
+    )
 }
 
 async fn no_such_thing() -> impl IntoResponse {

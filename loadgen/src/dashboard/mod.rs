@@ -1,6 +1,6 @@
 //! `loadgen dashboard`: the runs of a store, and the super-cluster that is up, in a browser.
 //!
-//! Owns the checked options (`plan`), who may read (`access`, `origin`), the runs (`history`), the super-cluster (`live`) and the
+//! Owns the checked options (`plan`), who may read (`access`, `origin`), the runs (`history`), the super-cluster (`live`), the agents (`agents`), events of both (`feed`) and the
 //! server (`http`). `web/dashboard` is the app. Must not know how runs are played, and changes nothing: every role may only read.
 //!
 //! All answers but errors are JSON. Errors are plain text that names the remedy. Every request below `/api` but `POST /api/session`
@@ -14,11 +14,14 @@
 //! | `GET /api/runs?scenario=&verdict=&text=&before=&limit=` | `runs` of the index, the newest first; `matching`, `total`, `scenarios`, `store` |
 //! | `GET /api/runs/RUN` | the manifest of the run. RUN is a name, the beginning of one, or `latest` |
 //! | `GET /api/runs/RUN/files/PATH` | a file that the manifest names, such as `report.json` |
+//! | `GET /api/live/agents` | server-sent events: `agents` with the agents of the back channel and the run that they play, `trouble` with a `reason` |
 //! | `GET /api/live/nats` | server-sent events: `nats` with an [`Overview`](crate::look::overview::Overview), `trouble` with a `reason` |
 //!
 //! A list reads no run. A file whose digest is not the one of the manifest gives an error, or breaks off before its end if it is large.
 
 mod access;
+mod agents;
+mod feed;
 mod history;
 mod http;
 mod live;
@@ -37,8 +40,9 @@ use crate::store::StoreError;
 use crate::web::print;
 
 use access::Access;
+use feed::Feed;
 use history::History;
-use live::Live;
+use http::Feeds;
 use plan::DashboardPlan;
 
 /// Reason why `loadgen dashboard` ended.
@@ -82,11 +86,12 @@ pub async fn run(plan: DashboardPlan) -> Result<(), DashboardError> {
     eprintln!("{}", hints(address, is_random, &plan.store.to_string()));
 
     let access = Access::new(token, address.port()).map_err(DashboardError::Token)?;
-    let live = Arc::new(Live::new());
-    let router = http::router(access, history, live.clone(), &plan.embed_in);
+    let feeds = Feeds { nats: Arc::new(Feed::new()), agents: Arc::new(Feed::new()) };
+    let router = http::router(access, history, &feeds, &plan.embed_in);
     tokio::select! {
         served = async { axum::serve(listener, router).await } => served.map_err(DashboardError::Serve),
-        () = live.follow(&plan.live) => Ok(()),
+        () = live::follow(&feeds.nats, &plan.live) => Ok(()),
+        () = agents::follow(&feeds.agents, plan.ops.as_ref()) => Ok(()),
     }
 }
 

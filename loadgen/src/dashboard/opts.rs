@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::origin::Origin;
 use crate::look::opts::ConnectOpts;
+use crate::ops::OpsUrl;
 use crate::store::opts::StoreOpts;
 
 /// Options of `loadgen dashboard`.
@@ -24,7 +25,15 @@ pub struct DashboardOpts {
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
-    /// Let pages of this origin embed `/frame/nats`, such as `https://grafana.example.net`; repeatable
+    /// Show the agents of this NATS server, the back channel, and the run that they play
+    #[arg(long, env = "LOADGEN_OPS", hide_env_values = true, value_name = "URL")]
+    pub ops: Option<OpsUrl>,
+
+    /// Log in to the back channel with this credentials file
+    #[arg(long, requires = "ops", value_name = "FILE")]
+    pub ops_creds: Option<PathBuf>,
+
+    /// Let pages of this origin embed `/frame/nats` and `/frame/agents`, such as `https://grafana.example.net`; repeatable
     #[arg(long, value_name = "ORIGIN")]
     pub embed_in: Vec<Origin>,
 

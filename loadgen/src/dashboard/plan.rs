@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::opts::DashboardOpts;
 use super::origin::Origin;
 use crate::look::connect::Login;
+use crate::ops::OpsUrl;
 use crate::plan::PlanError;
 use crate::secret::Secret;
 use crate::store::StoreUrl;
@@ -21,6 +22,8 @@ pub struct DashboardPlan {
     pub store: StoreUrl,
     /// The super-cluster that is shown live.
     pub live: LivePlan,
+    /// The back channel whose agents are shown.
+    pub ops: Option<OpsPlan>,
     /// The token of `--token-file`; `None`: a random one.
     pub token: Option<Secret>,
     /// Origins of pages that may embed the frames.
@@ -36,6 +39,15 @@ pub struct LivePlan {
     pub timeout: Duration,
     /// Pause between two looks.
     pub every: Duration,
+}
+
+/// How agents are found.
+#[derive(Clone, Debug)]
+pub struct OpsPlan {
+    /// Address of the back channel.
+    pub url: OpsUrl,
+    /// Credentials file.
+    pub creds: Option<PathBuf>,
 }
 
 /// Reason why a token is refused.
@@ -86,6 +98,7 @@ impl DashboardPlan {
             listen: opts.listen,
             store: opts.store.store,
             live: LivePlan { login, timeout, every },
+            ops: opts.ops.map(|url| OpsPlan { url, creds: opts.ops_creds }),
             token: opts.token_file.as_deref().map(token).transpose()?,
             embed_in: opts.embed_in,
         })

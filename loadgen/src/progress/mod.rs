@@ -102,6 +102,11 @@ impl Progress {
         self.title(&format!("phase {name}"));
     }
 
+    /// The phase that began last, if it is kept.
+    pub fn phase(&self) -> Option<String> {
+        self.board.as_ref()?.read().phase
+    }
+
     /// A result worth keeping on the screen.
     pub fn note(&self, what: &str) {
         match &self.shown {

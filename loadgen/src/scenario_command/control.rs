@@ -31,7 +31,7 @@ pub enum ControlError {
 
 impl Control {
     /// Takes control of the agents, if the run is to have some.
-    pub(super) async fn take(opts: &RunOpts) -> Result<Option<Self>, ControlError> {
+    pub(super) async fn take(opts: &RunOpts, scenario: &str) -> Result<Option<Self>, ControlError> {
         let Some(agents) = opts.agents else { return Ok(None) };
         let server = match &opts.ops {
             Some(_) => None,
@@ -50,7 +50,8 @@ impl Control {
         let holder = format!("process {pid} plays {} (lease {token:08x})", opts.scenario);
         let lease = Lease::take(&channel, &holder).await?;
         let patience = Duration::from_secs(opts.agents_wait.into());
-        let controller = Controller { channel, agents: agents.into(), patience };
+        let scenario = scenario.to_owned();
+        let controller = Controller { channel, agents: agents.into(), patience, scenario };
         Ok(Some(Self { controller, lease, server }))
     }
 

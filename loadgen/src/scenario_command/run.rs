@@ -137,12 +137,13 @@ pub async fn run(plan: Plan) -> Result<(String, Verdict), RunError> {
         }
         None => None,
     };
-    let control = Control::take(&opts).await?;
+    let control = Control::take(&opts, name).await?;
     let mut strategies = strategies;
     // What this machine can play says nothing about those of the agents.
     let fewer = if control.is_some() { None } else { fit(&mut strategies, &opts, seed).await? };
     let controller = control.as_ref().map(Control::controller);
-    let board = exporter.as_ref().map(Exporter::board);
+    // Agents are told of the phase.
+    let board = exporter.as_ref().map(Exporter::board).or_else(|| controller.map(|_| Board::default()));
     let played = play_all(&strategies, (&opts, &keeping, controller, board), (seed, repeat)).await?;
     if let Some(control) = control {
         control.release().await;

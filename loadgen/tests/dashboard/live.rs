@@ -8,57 +8,10 @@ use loadgen::topology::Topology;
 use loadgen::topology::credentials::Login;
 use serde_json::{Value, json};
 use tempfile::tempdir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
+use crate::page::{Page, expect};
 use crate::served::{Dashboard, LIMIT};
-
-/// A page that listens.
-struct Page(BufReader<TcpStream>);
-
-impl Page {
-    async fn open(dashboard: &Dashboard) -> Self {
-        let mut stream = dashboard.open("GET", "/api/live/nats", &[dashboard.bearer()]).await;
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            assert!(stream.read_line(&mut head).await.unwrap() > 0, "{head}");
-        }
-        assert!(head.contains(" 200 ") && head.contains("content-type: text/event-stream"), "{head}");
-        Self(stream)
-    }
-
-    /// The name and the data of the next event.
-    async fn next(&mut self) -> (String, Value) {
-        let mut name = String::new();
-        loop {
-            let mut line = String::new();
-            let read = timeout(LIMIT, self.0.read_line(&mut line)).await.expect("no event").unwrap();
-            assert!(read > 0, "the stream ended");
-            if let Some(event) = line.strip_prefix("event: ") {
-                name = event.trim().to_owned();
-            }
-            if let Some(data) = line.strip_prefix("data: ") {
-                return (name, serde_json::from_str(data).unwrap());
-            }
-        }
-    }
-
-    /// Waits for a look that `check` has no complaint about.
-    async fn shows(&mut self, mut check: impl FnMut(&Value) -> Result<(), String>) {
-        let deadline = clock::now() + LIMIT;
-        loop {
-            let (name, data) = self.next().await;
-            let complaint = if name == "nats" { check(&data).err() } else { Some(data.to_string()) };
-            let Some(complaint) = complaint else { return };
-            assert!(clock::now() < deadline, "after {LIMIT:?}: {complaint}");
-        }
-    }
-}
-
-fn expect(is: bool, what: &str, data: &Value) -> Result<(), String> {
-    if is { Ok(()) } else { Err(format!("{what}: {data}")) }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_follows_servers_gateways_meta_leader_and_streams() {
@@ -73,7 +26,7 @@ async fn a_page_follows_servers_gateways_meta_leader_and_streams() {
     assert_eq!(own_connections(&cluster).await, 0, "nobody watches yet");
 
     create_streams(&cluster).await;
-    let mut page = Page::open(&dashboard).await;
+    let mut page = Page::open(&dashboard, "nats").await;
     page.shows(|data| {
         let names: Vec<_> =
             data["servers"].as_array().unwrap().iter().map(|row| row["name"].clone()).collect();
@@ -99,7 +52,7 @@ async fn a_page_follows_servers_gateways_meta_leader_and_streams() {
     .await;
     assert_eq!(own_connections(&cluster).await, 1);
     // A second page gets the last look at once, and no second connection is opened.
-    let mut second = Page::open(&dashboard).await;
+    let mut second = Page::open(&dashboard, "nats").await;
     assert_eq!(second.next().await.0, "nats");
     assert_eq!(own_connections(&cluster).await, 1);
     drop(second);
@@ -151,7 +104,7 @@ async fn a_page_says_why_nothing_is_seen() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let (place, server) = (tempdir().unwrap(), format!("nats://127.0.0.1:{port}"));
     let dashboard = Dashboard::start(place.path(), &["--server", &server], &[]).await;
-    let (name, data) = Page::open(&dashboard).await.next().await;
+    let (name, data) = Page::open(&dashboard, "nats").await.next().await;
     assert_eq!(name, "trouble");
     let reason = data["reason"].as_str().unwrap();
     assert!(reason.contains(&format!("cannot connect to 127.0.0.1:{port}")), "{reason}");

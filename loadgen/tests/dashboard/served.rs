@@ -51,7 +51,7 @@ impl Answer {
 /// The command in a folder, with nothing of the tester's own settings.
 pub(crate) fn loadgen(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
-    for name in ["NATS_URL", "NATS_USER", "NATS_PASSWORD", "RUST_LOG", "AWS_ACCESS_KEY_ID"] {
+    for name in ["NATS_URL", "NATS_USER", "NATS_PASSWORD", "RUST_LOG", "AWS_ACCESS_KEY_ID", "LOADGEN_OPS"] {
         command.env_remove(name);
     }
     // A super-cluster that is up here for another reason is not looked at.

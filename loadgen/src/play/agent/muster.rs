@@ -13,7 +13,7 @@ use super::orders::Answer;
 use super::remote::{Assignment, Pem, Remote};
 use super::timebase::Timebase;
 use crate::clock;
-use crate::ops::{AgentInfo, AgentLink, Channel, ClockServer, Pulse, roster};
+use crate::ops::{AgentInfo, AgentLink, Channel, ClockServer, Pulse, RunState, roster};
 use crate::play::PlayError;
 use crate::play::routes::Routes;
 use crate::progress::{Progress, Status};
@@ -29,6 +29,8 @@ pub struct Controller {
     pub agents: usize,
     /// How long it waits for them.
     pub patience: Duration,
+    /// Name of the scenario, for everybody who watches.
+    pub scenario: String,
 }
 
 /// The agents of one play.
@@ -96,7 +98,7 @@ impl Controller {
             pulses.push(remote.pulse());
             remotes.push(remote);
         }
-        let showing = tokio::spawn(show(pulses, progress.clone()));
+        let showing = tokio::spawn(show(pulses, progress.clone(), self.clone()));
         Ok(Mustered { remotes: Remotes::new(remotes), lines, clock_error, _clock: clock, showing })
     }
 
@@ -174,9 +176,13 @@ fn shares(plan: &ClientPlan, agents: &[AgentInfo]) -> Vec<BTreeMap<String, Share
     agents.iter().map(share).map(|share| share.into_iter().collect()).collect()
 }
 
-/// Shows what all agents see together.
-async fn show(pulses: Vec<watch::Receiver<Pulse>>, progress: Progress) {
-    loop {
+/// Shows what all agents see together, and tells everybody of the run.
+async fn show(pulses: Vec<watch::Receiver<Pulse>>, progress: Progress, controller: Controller) {
+    for turn in 0_u32.. {
+        if turn % TELL_EVERY == 0 {
+            let state = RunState { scenario: controller.scenario.clone(), phase: progress.phase() };
+            controller.channel.tell(&state).await;
+        }
         progress.status(|| {
             let seen = pulses.iter().filter_map(|pulse| serde_json::from_slice(&pulse.borrow().status).ok());
             let sum = seen.reduce(|mut all: Status, status| {
@@ -190,6 +196,9 @@ async fn show(pulses: Vec<watch::Receiver<Pulse>>, progress: Progress) {
 }
 
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Once a second.
+const TELL_EVERY: u32 = 4;
 
 /// Signs of life come once a second.
 const SHOW_EVERY: Duration = Duration::from_millis(250);
