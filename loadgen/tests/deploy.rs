@@ -1,8 +1,14 @@
 //! `deploy/`: every folder with a scenario, and the script of the action.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
+#[allow(dead_code, reason = "only its programs are needed")]
+#[path = "../../tests/prometheus/server.rs"]
+mod prometheus;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
 
 fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy")
@@ -130,4 +136,77 @@ fn the_action_ends_as_the_verdict_asks() {
     assert!(code == Some(2) && text.contains("choose warn or fail"), "{text}");
     let (code, text, ..) = act("title = 3", "warn");
     assert!(code == Some(2) && text.contains("title"), "{code:?} {text}");
+}
+
+/// The services of the laptop, as docker-compose reads them.
+fn laptop() -> Value {
+    let file = deploy().join("laptop/compose.yaml");
+    let compose = |password: &str| {
+        let mut command = Command::new("docker-compose");
+        command.args(["--profile", "run", "--file"]).arg(&file).arg("config").env("OPS_PASSWORD", password);
+        command.output().expect("this test needs docker-compose: run .ci/compose")
+    };
+    let refused = compose("");
+    assert!(!refused.status.success() && text(&refused).contains("OPS_PASSWORD"), "{}", text(&refused));
+    let output = compose("hunter2");
+    assert!(output.status.success(), "{}", text(&output));
+    let script = "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)";
+    let mut python = Command::new("/usr/bin/python3");
+    python.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut python = python.spawn().unwrap();
+    std::io::Write::write_all(&mut python.stdin.take().unwrap(), &output.stdout).unwrap();
+    serde_json::from_slice(&python.wait_with_output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn loadgen_takes_the_commands_of_the_laptop() {
+    let config = laptop();
+    let services = config["services"].as_object().unwrap();
+    let own: Vec<_> = services.iter().filter(|(_, it)| it["image"] == "loadgen").collect();
+    assert_eq!(own.len(), 5, "{services:?}");
+    let place = tempfile::tempdir().unwrap();
+    for (name, service) in own {
+        let args: Vec<_> =
+            service["command"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()).collect();
+        let mut command = if name == "run" {
+            // Its shell finds this program in place of the image's.
+            let program = place.path().join("loadgen");
+            let loadgen = env!("CARGO_BIN_EXE_loadgen");
+            std::fs::write(&program, format!("#!/bin/sh\nexec {loadgen} \"$@\" --dry-run\n")).unwrap();
+            std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+            let path = format!("{}:{}", place.path().display(), std::env::var("PATH").unwrap());
+            let mut command = Command::new("sh");
+            // Compose writes `$` as `$$`.
+            command.args(["-c", &args[0].replace("$$", "$")]).env("PATH", path).current_dir(place.path());
+            command
+        } else {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
+            command.args(args).arg("--help");
+            command
+        };
+        for (key, value) in service["environment"].as_object().unwrap() {
+            command.env(key, value.as_str().unwrap());
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{name}: {}", text(&output));
+    }
+}
+
+#[test]
+fn prometheus_reads_the_configuration_of_the_laptop() {
+    let place = tempfile::tempdir().unwrap();
+    for file in ["laptop/prometheus.yml", "prometheus/alerts.yml"] {
+        let name = Path::new(file).file_name().unwrap();
+        std::fs::copy(deploy().join(file), place.path().join(name)).unwrap();
+    }
+    let mut promtool = Command::new(prometheus::program("promtool"));
+    let output =
+        promtool.args(["check", "config"]).arg(place.path().join("prometheus.yml")).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    let config = laptop();
+    let targets = std::fs::read_to_string(deploy().join("laptop/prometheus.yml")).unwrap();
+    for (name, service) in config["services"].as_object().unwrap() {
+        let serves = service["command"].to_string().contains("--metrics");
+        assert_eq!(targets.contains(&format!("\"{name}:9464\"")), serves, "{name}: {targets}");
+    }
 }

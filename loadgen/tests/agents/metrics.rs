@@ -53,6 +53,27 @@ async fn prometheus_sees_a_run_with_its_agents_and_its_verdict() {
         let samples = samples(&prometheus, &expression).await;
         assert!(!samples.is_empty(), "nothing for {expression}");
     }
+    for expression in panels() {
+        let during = format!("max_over_time(({expression})[10m:1s])");
+        let samples = samples(&prometheus, &during).await;
+        assert!(!samples.is_empty(), "the dashboard shows nothing for {expression}");
+    }
+}
+
+/// Every expression of Grafana's dashboard, as it is for all runs.
+fn panels() -> Vec<String> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/grafana/loadgen.json");
+    let dashboard: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let expressions = panels.flat_map(|panel| panel["targets"].as_array().unwrap());
+    let expressions: Vec<_> = expressions
+        .map(|target| {
+            let expression = target["expr"].as_str().unwrap();
+            expression.replace("$run", ".*").replace("$__rate_interval", "5s")
+        })
+        .collect();
+    assert!(expressions.len() >= 6 && expressions.iter().all(|it| !it.contains('$')), "{expressions:?}");
+    expressions
 }
 
 /// The samples of an expression, as soon as there are some.
