@@ -31,6 +31,14 @@ impl Board {
         *self.lock() = Notes::default();
     }
 
+    /// The clients have ended. What they did stays.
+    pub(crate) fn end(&self) {
+        for region in &mut self.lock().status.regions {
+            region.connected.fill(0);
+            region.offline = 0;
+        }
+    }
+
     pub(super) fn begin_phase(&self, name: &str) {
         self.lock().phase = Some(name.to_owned());
     }

@@ -202,6 +202,7 @@ async fn play_all<'a>(
             let seed = seed.wrapping_add(repetition.into());
             let recording =
                 play(&strategy.scenario, start, seed, &progress, (Sabotage::None, controller)).await?;
+            board.iter().for_each(Board::end);
             logs = recording.logs.iter().map(|name| format!("{folder}/{name}")).collect();
             recordings.push(recording);
             progress.finish();

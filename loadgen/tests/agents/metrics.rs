@@ -49,6 +49,8 @@ async fn prometheus_sees_a_run_with_its_agents_and_its_verdict() {
             "last_over_time(loadgen_operations_total{{instance=\"{agent}\",region=\"lon\",result=\"ok\"}}[10m]) > 100"
         ),
         "last_over_time(loadgen_timeline_planned_seconds[10m]) == 8".to_owned(),
+        // The clients have ended, and the agent has not.
+        format!("sum(loadgen_clients{{instance=\"{agent}\"}}) == 0"),
     ] {
         let samples = samples(&prometheus, &expression).await;
         assert!(!samples.is_empty(), "nothing for {expression}");

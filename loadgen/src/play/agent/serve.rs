@@ -46,6 +46,7 @@ pub async fn serve(
             () = agent.orphaned() => {
                 progress.note("the controller does not answer: all clients end");
                 agent.playing = None;
+                board.end();
                 continue;
             }
         };
@@ -176,6 +177,7 @@ impl Agent {
             Answer::Seen(seen) => {
                 playing.reports.finish(&seen).await.map_err(|error| error.to_string())?;
                 playing.controller = None;
+                self.board.end();
                 progress.note("the run has ended");
                 let time = playing.reports.time;
                 // Without an answer the run is whole all the same.
