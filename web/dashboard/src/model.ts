@@ -39,11 +39,23 @@ export interface Manifest {
   readonly files: readonly { readonly path: string; readonly size: number; readonly sha256: string }[];
 }
 
-/** A super-cluster at one moment. */
-export interface Overview {
+/** The parts that all events with data have. */
+export interface Moment {
   /** RFC 3339. */
   readonly at: string;
+  /** Time between two events, or the pause between them. */
   readonly every_s: number;
+}
+
+/** The reason why there is nothing new, with the remedy. */
+export interface Trouble {
+  /** RFC 3339. */
+  readonly at: string;
+  readonly reason: string;
+}
+
+/** A super-cluster at one moment. */
+export interface Overview extends Moment {
   readonly summary: string;
   readonly servers: readonly ServerRow[];
   readonly totals: { readonly clusters: number; readonly servers: number; readonly connections: number; readonly leaf_nodes: number; readonly slow_consumers: number; readonly memory_bytes: number };

@@ -49,6 +49,11 @@ export function captioned(caption: string, columns: readonly Column[], rows: rea
   return made;
 }
 
+/** Makes a column of numbers. */
+export function number(name: string): Column {
+  return { name, isNumber: true };
+}
+
 /** A table that changes in place, so that the reader keeps the place, the focus and the selection. */
 export class LiveTable {
   readonly element: HTMLElement;
