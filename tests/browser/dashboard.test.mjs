@@ -11,6 +11,7 @@ import { connect } from "@nats-io/transport-node";
 import { launchBrowser } from "./lib/browser.mjs";
 import { accessible, fits } from "./lib/checks.mjs";
 import { REGIONS, startCluster } from "./lib/cluster.mjs";
+import { openPage, originOf, text, tile as tileOf, tokenOf } from "./lib/dashboard_page.mjs";
 import { ENGINES } from "./lib/engines.mjs";
 import { startLoadgen } from "./lib/loadgen.mjs";
 import { hostile, realistic, twoStrategies, withoutFault } from "./lib/report_data.mjs";
@@ -51,7 +52,7 @@ before(async () => {
   embedding = await startEmbedding();
   const server = `nats://127.0.0.1:${cluster.servers[0].client}`;
   const args = ["dashboard", "--store", folder, "--listen", "127.0.0.1:0", "--every", "1", "--server", server, "--user", "system", "--embed-in", embedding.origin];
-  dashboard = await startLoadgen(args, START_WAIT_MS, { NATS_PASSWORD: "hunter2" });
+  dashboard = await startLoadgen(args, START_WAIT_MS, { NATS_PASSWORD: "hunter2", LOADGEN_OPS: undefined });
   browser = await launchBrowser();
 });
 
@@ -70,6 +71,7 @@ const PAGES = {
   "a comparison": { path: () => `/compare/${runs.old}/${runs.new}`, ready: "#distribution canvas" },
   live: { path: () => "/live", ready: "#live .tile .value:not(:empty)" },
   "the frame": { path: () => "/frame/nats", ready: "#live .tile .value:not(:empty)" },
+  "agents without a back channel": { path: () => "/agents", ready: "#trouble [role=alert]" },
 };
 
 for (const [name, { path, ready }] of Object.entries(PAGES)) {
@@ -211,7 +213,7 @@ it("compares two runs by their figures", async () => {
 
 it("follows the super-cluster: a server that dies is missed, and its return is seen", { timeout: 240_000 }, async () => {
   const { page, close } = await opened("/live");
-  const tile = (name) => page.locator(".tile", { has: page.getByRole("term").filter({ hasText: new RegExp(`${name}$`) }) });
+  const tile = (name) => tileOf(page, name);
   await until("all servers are seen", async () => (await tile("Servers").locator(".value").innerText()) === String(cluster.servers.length), 60_000);
   assert.match(await tile("Servers").innerText(), new RegExp(`in ${REGIONS.length} clusters`));
   assert.match(await tile("Gateways").innerText(), /3\s+all complete/);
@@ -300,6 +302,7 @@ it("says in plain words what is missing", async () => {
   for (const [path, words] of [
     ["/runs/20200101T000000Z-00000000", /no run of the store .* is named/],
     [`/compare/${runs.old}/nothing`, /no run of the store .* is named/],
+    ["/agents", /start it with loadgen dashboard --ops URL/],
   ]) {
     const { page, close } = await opened(path);
     await until("the reason is shown", async () => words.test(await text(page, "#view [role=alert]")));
@@ -335,33 +338,16 @@ for (const [name, launch] of Object.entries(ENGINES)) {
   });
 }
 
-/** Opens a page of the dashboard; `close` checks that it wrote no error and loaded nothing from elsewhere. */
-async function opened(path, { width = 1440, theme = "light", withToken = true } = {}) {
-  const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: theme });
-  const page = await context.newPage();
-  const errors = [];
-  const requests = [];
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && errors.push(message.text()));
-  page.on("pageerror", (error) => errors.push(error.message));
-  page.on("request", (request) => requests.push(request));
-  await page.goto(`${origin()}${path}${withToken ? `#token=${token()}` : ""}`);
-  const close = async ({ allowed = /^$/ } = {}) => {
-    await context.close();
-    assert.deepEqual(errors.filter((error) => !allowed.test(error)), []);
-    const urls = requests.map((request) => request.url()).filter((url) => !url.startsWith("data:"));
-    assert.deepEqual(urls.filter((url) => new URL(url).origin !== origin()), []);
-    assert.deepEqual(urls.filter((url) => new URL(url).search.includes(token())), [], "the token is in no query");
-    assert.deepEqual(requests.map((request) => request.headers().referer ?? "").filter((referrer) => referrer !== ""), [], "no request has a referrer");
-  };
-  return { page, context, close };
+function opened(path, options) {
+  return openPage(browser, dashboard.address, path, options);
 }
 
 function origin() {
-  return new URL(dashboard.address).origin;
+  return originOf(dashboard.address);
 }
 
 function token() {
-  return new URL(dashboard.address).hash.slice("#token=".length);
+  return tokenOf(dashboard.address);
 }
 
 async function createStreams() {
@@ -390,8 +376,4 @@ async function startEmbedding() {
       server.closeAllConnections();
     },
   };
-}
-
-function text(page, selector) {
-  return page.locator(selector).first().innerText();
 }

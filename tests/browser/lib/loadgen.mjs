@@ -1,4 +1,4 @@
-// Starts a command of loadgen that stays, such as `up`, and reads the address that it prints first.
+// Starts commands of loadgen: one that stays, such as `up`, or one that ends by itself, such as `run`.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -7,21 +7,46 @@ import { createInterface } from "node:readline";
 
 const ROOT = join(import.meta.dirname, "../../..");
 
-/** Resolves with the first line of its standard output, and what ends it as Ctrl-C does. */
-export async function startLoadgen(args, limitMs, env = {}) {
-  // Cargo replaces itself by the command, so signals reach it.
-  const child = spawn("cargo", ["run", "--quiet", "--package", "loadgen", "--", ...args], { cwd: ROOT, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "inherit"] });
-  const printed = once(createInterface(child.stdout), "line");
+/**
+ * Starts a command that stays. Resolves with the first line of its standard output, and what ends it as Ctrl-C does.
+ * With `ready`, resolves with the first line of its standard error that matches: an agent prints its lines there.
+ */
+export async function startLoadgen(args, limitMs, env = {}, ready) {
+  const { child, stop } = begin(args, env, ready ? ["ignore", "ignore", "pipe"] : ["ignore", "pipe", "inherit"]);
+  const printed = ready ? matchingLine(child.stderr, ready) : once(createInterface(child.stdout), "line").then(([line]) => line);
   const ended = once(child, "exit").then(([code]) => {
     throw new Error(`loadgen ended with ${code}`);
   });
   ended.catch(() => {});
   const late = AbortSignal.timeout(limitMs);
-  const [address] = await Promise.race([printed, ended, once(late, "abort").then(() => Promise.reject(late.reason))]);
+  const address = await Promise.race([printed, ended, once(late, "abort").then(() => Promise.reject(late.reason))]);
+  return { address, stop };
+}
+
+/** Starts a command that ends by itself. `ended` resolves with its exit code. */
+export function runLoadgen(args, env = {}) {
+  const { child, stop } = begin(args, env, ["ignore", "ignore", "inherit"]);
+  const ended = once(child, "exit").then(([code]) => code);
+  // A test that fails before the end does not wait for it.
+  ended.catch(() => {});
+  return { ended, stop };
+}
+
+function begin(args, env, stdio) {
+  // Cargo replaces itself by the command, so signals reach it.
+  const child = spawn("cargo", ["run", "--quiet", "--package", "loadgen", "--", ...args], { cwd: ROOT, env: { ...process.env, ...env }, stdio });
   const stop = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill("SIGINT");
     await once(child, "exit");
   };
-  return { address, stop };
+  return { child, stop };
+}
+
+/** Resolves with the first line that matches. All lines go on to the standard error of the test. */
+function matchingLine(stream, wanted) {
+  return new Promise((resolve) => createInterface(stream).on("line", (line) => {
+    process.stderr.write(`${line}\n`);
+    if (wanted.test(line)) resolve(line);
+  }));
 }

@@ -2,42 +2,23 @@
 
 import { html } from "../../src/dom.ts";
 import { count, milliseconds, plural } from "../../report/src/format.ts";
+import { follow, type View, type Words } from "./follow.ts";
 import type { Place } from "./main.ts";
 import type { MetaRow, Overview, ReplicationRow } from "./model.ts";
-import { announce, card, entitle, LiveTable, notice, Tile } from "./parts.ts";
+import { card, entitle, LiveTable, number, Tile } from "./parts.ts";
 import { Trend } from "./trend.ts";
-import { bytes, duration, timeOf } from "./words.ts";
+import { bytes, duration } from "./words.ts";
 
-const PATH = "/api/live/nats";
 /** A copy that has not heard from its origin for so long is cut off, most likely: sources send a sign of life each second. */
 const SILENT_S = 10;
 
-interface Trouble {
-  readonly at: string;
-  readonly reason: string;
-}
-
 export async function drawLive(place: Place): Promise<void> {
   entitle("Live");
-  // An answer that is no stream has a reason, which the stream itself would hide.
-  await place.api.get("/api/session", place.signal);
-  const live = new LiveView(place);
-  place.api.listen(
-    PATH,
-    ["nats", "trouble"],
-    { event: (name, data) => (name === "nats" ? live.show(data as Overview) : live.fail((data as Trouble).reason)), lost: () => live.fail("The dashboard does not answer. This page tries again.") },
-    place.signal,
-  );
+  await follow<Overview>(place, { path: "/api/live/nats", event: "nats", waiting: "Waiting for the servers …", view: ({ charts }) => new LiveView(charts) });
 }
 
-const number = (name: string): { name: string; isNumber: true } => ({ name, isNumber: true });
-
-class LiveView {
-  readonly #view: HTMLElement;
-  readonly #trouble = html("div", { id: "trouble" });
-  readonly #content = html("div", { id: "live", hidden: true });
-  #reason = "";
-  readonly #now = html("p", { id: "now", class: "quiet" }, "Waiting for the servers …");
+class LiveView implements View<Overview> {
+  readonly elements: readonly HTMLElement[];
   readonly #tiles = { servers: new Tile("Servers"), clients: new Tile("Clients"), gateways: new Tile("Gateways"), meta: new Tile("JetStream meta leader"), streams: new Tile("Streams") };
   readonly #drawing = html("img", { id: "drawing", alt: "" }) as HTMLImageElement;
   readonly #trend: Trend;
@@ -50,25 +31,18 @@ class LiveView {
     copies: new LiveTable("Mirrors and sources", [{ name: "Stream" }, { name: "Account" }, { name: "Kind" }, { name: "Origin" }, number("Lag"), number("Heard"), { name: "State" }], "No stream is a copy of another one."),
   };
 
-  constructor({ view, charts }: Place) {
-    this.#view = view;
+  constructor(charts: Place["charts"]) {
     this.#trend = new Trend("Clients by cluster", charts);
     const { clusters, servers, gateways, meta, streams, copies } = this.#tables;
-    this.#content.append(
+    this.elements = [
       html("dl", { class: "tiles" }, ...Object.values(this.#tiles).map(({ element }) => element)),
       html("div", { class: "pair" }, card("Regions and links", html("div", { class: "scroll drawn", tabindex: 0, role: "region", "aria-label": "Regions and links (drawing)" }, this.#drawing)), html("div", {}, card("Clients by cluster", this.#trend.element), card("Clusters", clusters.element, gateways.element))),
       card("Servers", servers.element),
       card("JetStream", meta.element, streams.element, copies.element),
-    );
-    this.#view.append(this.#now, this.#trouble, this.#content);
+    ];
   }
 
-  show(seen: Overview): void {
-    this.#reason = "";
-    this.#trouble.replaceChildren(...problems(seen).map((text) => notice(text)));
-    this.#content.hidden = false;
-    this.#content.classList.remove("stale");
-    this.#now.textContent = `${seen.summary}. Seen at ${timeOf(seen.at)}, every ${plural(seen.every_s, "second")}.`;
+  show(seen: Overview): Words {
     this.#showTiles(seen);
     const source = `data:image/svg+xml,${encodeURIComponent(seen.drawing)}`;
     if (this.#drawing.src !== source) this.#drawing.src = source;
@@ -76,16 +50,9 @@ class LiveView {
     this.#trend.add(seen.at, new Map(seen.clusters.map(({ cluster, connections }) => [cluster, connections])));
     this.#showTables(seen);
     // Counts of clients change all the time: only the state of servers and leaders is read aloud.
-    announce([seen.summary, ...problems(seen), ...seen.meta.map(({ leader }) => (leader === "" ? "No meta leader" : `Meta leader ${leader}`))].join(". "));
-  }
-
-  /** Says why there is nothing new. The last look stays, and is marked as old. */
-  fail(reason: string): void {
-    this.#content.classList.add("stale");
-    this.#now.textContent = this.#content.hidden ? "Nothing was seen yet." : "The figures below are old.";
-    // An alert is read aloud each time that it is made.
-    if (this.#reason !== reason) this.#trouble.replaceChildren(notice(reason, true));
-    this.#reason = reason;
+    const missing = problems(seen);
+    const leaders = seen.meta.map(({ leader }) => (leader === "" ? "No meta leader" : `Meta leader ${leader}`));
+    return { summary: seen.summary, problems: missing, spoken: [seen.summary, ...missing, ...leaders].join(". ") };
   }
 
   #showTiles({ totals, silent, gateways, meta, accounts }: Overview): void {

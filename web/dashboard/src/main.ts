@@ -7,6 +7,7 @@ import { startTheme } from "../../src/theme.ts";
 import { followLayout, redrawCharts, removeCharts, type Chart } from "../../report/src/charts.ts";
 import "../../report/src/style.css";
 import "./style.css";
+import { drawAgents } from "./agents.ts";
 import { Api, Refused, UNAUTHORIZED } from "./api.ts";
 import { drawComparison } from "./compare.ts";
 import { drawHistory } from "./history.ts";
@@ -35,7 +36,9 @@ const PAGES: readonly (readonly [RegExp, Draw])[] = [
   [/^\/runs\/([^/]+)$/, drawRun],
   [/^\/compare\/([^/]+)\/([^/]+)$/, drawComparison],
   [/^\/live$/, drawLive],
+  [/^\/agents$/, drawAgents],
   [/^\/frame\/nats$/, drawLive],
+  [/^\/frame\/agents$/, drawAgents],
 ];
 const FRAMES = "/frame/";
 
@@ -97,7 +100,7 @@ function go(path: string): void {
 
 function markPage(): void {
   for (const link of document.querySelectorAll<HTMLAnchorElement>("#pages a")) {
-    const isHere = link.pathname === "/live" ? location.pathname === "/live" : /^\/(runs.*|compare.*)?$/.test(location.pathname);
+    const isHere = link.pathname === "/runs" ? /^\/(runs.*|compare.*)?$/.test(location.pathname) : link.pathname === location.pathname;
     if (isHere) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }

@@ -1,4 +1,4 @@
-// The data of loadgen's dashboard API. Names and meanings are those of `loadgen/src/store` and `loadgen/src/look`.
+// The data of loadgen's dashboard API. Names and meanings are those of `loadgen/src/store`, `loadgen/src/look` and `loadgen/src/dashboard`.
 
 export type State = "PASS" | "FAIL" | "INCONCLUSIVE" | "UNFINISHED";
 
@@ -39,11 +39,23 @@ export interface Manifest {
   readonly files: readonly { readonly path: string; readonly size: number; readonly sha256: string }[];
 }
 
-/** A super-cluster at one moment. */
-export interface Overview {
+/** The parts that all events with data have. */
+export interface Moment {
   /** RFC 3339. */
   readonly at: string;
+  /** Time between two events, or the pause between them. */
   readonly every_s: number;
+}
+
+/** The reason why there is nothing new, with the remedy. */
+export interface Trouble {
+  /** RFC 3339. */
+  readonly at: string;
+  readonly reason: string;
+}
+
+/** A super-cluster at one moment. */
+export interface Overview extends Moment {
   readonly summary: string;
   readonly servers: readonly ServerRow[];
   readonly totals: { readonly clusters: number; readonly servers: number; readonly connections: number; readonly leaf_nodes: number; readonly slow_consumers: number; readonly memory_bytes: number };
@@ -113,4 +125,48 @@ export interface ReplicationRow {
   readonly active_s: number | null;
   readonly lag: number;
   readonly error: string;
+}
+
+/** The agents of a back channel at one moment, and the run that they play. */
+export interface Crew extends Moment {
+  /** `null`: no run goes on. */
+  readonly run: { readonly scenario: string; readonly phase: string | null } | null;
+  readonly agents: readonly AgentRow[];
+  /** All agents together; `null` while none of them plays. */
+  readonly status: PlayStatus | null;
+}
+
+export interface AgentRow {
+  readonly name: string;
+  readonly region: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly cores: number;
+  readonly version: string;
+  /** Time since its last sign of life; `null`: there was none yet. */
+  readonly heard_s: number | null;
+}
+
+export interface PlayStatus {
+  /** Time since the start of the timeline. */
+  readonly at_s: number;
+  /** Planned length of the timeline. */
+  readonly lasts_s: number;
+  readonly populations: readonly string[];
+  readonly regions: readonly RegionRow[];
+  /** At most three, the newest last. */
+  readonly moves: readonly { readonly at_s: number; readonly text: string }[];
+}
+
+export interface RegionRow {
+  readonly name: string;
+  readonly rtt_ms: number | null;
+  /** Clients that are connected to servers of this region, by population. */
+  readonly connected: readonly number[];
+  /** Clients of this region that have no connection. */
+  readonly offline: number;
+  /** Operations of clients of this region that succeeded since the start. */
+  readonly ok: number;
+  /** Operations of clients of this region that failed since the start. */
+  readonly failed: number;
 }

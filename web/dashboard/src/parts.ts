@@ -34,7 +34,7 @@ export function notice(text: string, isUrgent = false): HTMLElement {
 }
 
 /** Shows names and commands, which stand between backticks in loadgen's messages, as code. */
-function marked(text: string): (HTMLElement | string)[] {
+export function marked(text: string): (HTMLElement | string)[] {
   return text.split("`").map((part, index) => (index % 2 === 1 ? html("code", {}, part) : part));
 }
 
@@ -49,6 +49,11 @@ export function captioned(caption: string, columns: readonly Column[], rows: rea
   return made;
 }
 
+/** Makes a column of numbers. */
+export function number(name: string): Column {
+  return { name, isNumber: true };
+}
+
 /** A table that changes in place, so that the reader keeps the place, the focus and the selection. */
 export class LiveTable {
   readonly element: HTMLElement;
@@ -57,7 +62,7 @@ export class LiveTable {
 
   constructor(caption: string, columns: readonly Column[], empty: string, isTitled = false) {
     this.#columns = columns;
-    this.#empty = html("p", { class: "quiet" }, empty);
+    this.#empty = html("p", { class: "quiet" }, ...marked(empty));
     this.element = html("div", {}, captioned(caption, columns, [], isTitled), this.#empty);
   }
 

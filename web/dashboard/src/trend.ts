@@ -1,4 +1,4 @@
-// A chart of the last minutes: one line for each cluster.
+// A chart of the last minutes: one line for each cluster or region.
 
 import uPlot from "uplot";
 import { html, svg } from "../../src/dom.ts";
@@ -46,7 +46,7 @@ export class Trend implements Chart {
     const names = [...new Set(this.#moments.flatMap((moment) => [...moment.values.keys()]))].sort();
     const isNew = names.join("\n") !== this.#names.join("\n");
     this.#names = names;
-    const words = names.map((name) => `${name} ${count(values.get(name) ?? null)}`).join(" · ");
+    const words = values.size === 0 ? "no values" : names.map((name) => `${name} ${count(values.get(name) ?? null)}`).join(" · ");
     this.#words.textContent = `Now: ${words}`;
     this.#box.setAttribute("aria-label", `${this.#title}, the last ten minutes. Now: ${words}`);
     if (isNew) this.#begin();
