@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod agents;
-mod agents;
 #[path = "../store/bundles.rs"]
 #[expect(dead_code, reason = "the tests of the store use all of it")]
 mod bundles;
