@@ -211,10 +211,7 @@ pub async fn play(
     let mut cluster = SuperCluster::start(start).await?;
     check_faults(scenario, &cluster, seed)?;
     let nats_servers = versions(&cluster);
-    let (wan, wan_fallback) = wan_in_use(&cluster, progress);
-    if controller.is_some() && wan == Backend::Netns {
-        return Err(PlayError::AgentsOutside);
-    }
+    let (wan, wan_fallback) = wan_in_use(&cluster, controller.is_some(), progress)?;
     let access = access(&cluster)?;
     let has_service = scenario.workloads.iter().any(|workload| workload.kind == WorkloadKind::Service);
     let responders = Responders::start(&cluster, &access, has_service).await?;
@@ -278,12 +275,16 @@ pub async fn play(
 }
 
 /// The emulation of the WAN, and the reason why it is not the one that `--wan auto` prefers.
-fn wan_in_use(cluster: &SuperCluster, progress: &Progress) -> (Backend, Option<String>) {
+fn wan_in_use(
+    cluster: &SuperCluster,
+    has_agents: bool,
+    progress: &Progress,
+) -> Result<(Backend, Option<String>), PlayError> {
     let (wan, fallback) = (cluster.wan(), cluster.wan_fallback().map(str::to_owned));
     if let Some(reason) = &fallback {
         progress.note(&format!("--wan auto takes {wan}: {reason}"));
     }
-    (wan, fallback)
+    if has_agents && wan == Backend::Netns { Err(PlayError::AgentsOutside) } else { Ok((wan, fallback)) }
 }
 
 /// The credentials and certificates of clients without a user of their own.
