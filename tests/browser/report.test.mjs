@@ -157,7 +157,8 @@ it("works with the keyboard: the cursor of all charts, the range, the tables, th
   await summary.focus();
   await page.keyboard.press("Enter");
   assert.equal(await page.locator("#requests details").first().evaluate(({ open }) => open), true);
-  assert.ok((await page.locator("#requests details").first().locator("tbody tr").count()) > 0);
+  // The browser tells of the change later than it makes it.
+  await until("the table has rows", async () => (await page.locator("#requests details").first().locator("tbody tr").count()) > 0);
   await page.getByRole("button", { name: "Dark" }).focus();
   const light = await pixels(page, "#requests canvas");
   await page.keyboard.press("Space");
