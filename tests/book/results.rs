@@ -97,7 +97,7 @@ const POPULATIONS: [&str; 2] = ["nats-geo", "async-nats"];
 /// There is no such time.
 const NONE: &str = "–";
 
-/// What a fault did to the clients of a kind in the region that it broke: the first one.
+/// The effect of a fault on the clients of a kind in the region that it broke: the first one.
 struct Failovers<'a> {
     rows: Vec<&'a Value>,
     sent: u64,

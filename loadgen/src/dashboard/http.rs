@@ -20,7 +20,7 @@ const PAGE: &str = include_str!("../../assets/dashboard/index.html");
 const SCRIPT: &str = include_str!("../../assets/dashboard/dashboard.js");
 const STYLE: &str = include_str!("../../assets/dashboard/dashboard.css");
 
-/// What pages show live.
+/// The events that pages show live.
 pub(super) struct Feeds {
     pub(super) nats: Arc<Feed>,
     pub(super) agents: Arc<Feed>,

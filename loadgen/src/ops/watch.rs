@@ -1,4 +1,4 @@
-//! What agents and the controller say to everybody who watches.
+//! The messages by which agents and the controller tell everybody who watches of a run.
 
 use async_nats::Message;
 use bytes::Bytes;

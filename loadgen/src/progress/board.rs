@@ -31,7 +31,7 @@ impl Board {
         *self.lock() = Notes::default();
     }
 
-    /// The clients have ended. What they did stays.
+    /// The clients have ended. Their operations stay counted.
     pub(crate) fn end(&self) {
         for region in &mut self.lock().status.regions {
             region.connected.fill(0);

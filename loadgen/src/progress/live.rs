@@ -142,7 +142,7 @@ fn alarm(count: u64) -> Line<'static> {
     if count == 0 { line } else { line.red().bold() }
 }
 
-/// What goes on, and the gauge.
+/// The line about the work that goes on, and the gauge.
 const TITLE_LINES: u16 = 2;
 
 /// So many of the newest moves are shown.

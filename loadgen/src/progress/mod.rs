@@ -1,4 +1,4 @@
-//! What a person sees while something goes on, on standard error: a live display or a bar on a terminal, plain lines elsewhere.
+//! The progress that loadgen shows on standard error: a live display or a bar on a terminal, plain lines elsewhere.
 //!
 //! Owns the display of a play (`live`), what it shows (`status`), and the same for other readers (`board`). Must not know what goes on.
 
@@ -77,7 +77,7 @@ impl Progress {
         Self { board, ..self }
     }
 
-    /// What is going on now.
+    /// Shows the work that goes on now.
     pub fn doing(&self, what: &str) {
         match &self.shown {
             Shown::Bar(bar) => bar.set_message(what.to_owned()),

@@ -11,7 +11,7 @@ pub struct Metric {
     pub labels: &'static [&'static str],
     /// Whether a disturbed generator may have caused it: times yes, losses no.
     pub depends_on_timing: bool,
-    /// What it is, for the reference.
+    /// Its meaning, for the reference.
     pub meaning: &'static str,
 }
 

@@ -139,7 +139,7 @@ pub async fn run(plan: Plan) -> Result<(String, Verdict), RunError> {
     };
     let control = Control::take(&opts, name).await?;
     let mut strategies = strategies;
-    // What this machine can play says nothing about those of the agents.
+    // The load that this machine can play says nothing about the machines of the agents.
     let fewer = if control.is_some() { None } else { fit(&mut strategies, &opts, seed).await? };
     let controller = control.as_ref().map(Control::controller);
     // Agents are told of the phase.

@@ -28,7 +28,7 @@ pub(crate) struct Injector<'a> {
     random: Lcg,
     pub(super) brakes: Brakes,
     records: Vec<FaultRecord>,
-    /// What must be undone, by the fault's number.
+    /// The effects that must be undone, by the fault's number.
     pub(super) active: BTreeMap<usize, Active>,
     /// Parts of faults that were impossible, and servers that were not linked again in time.
     notes: Vec<String>,

@@ -22,7 +22,7 @@ use crate::scenario::{ClientPlan, Pace, Workload, WorkloadKind};
 /// A population in a region.
 pub(crate) type Place = (usize, String);
 
-/// What clients begin with as soon as they are connected.
+/// The load that clients begin with as soon as they are connected.
 #[derive(Clone, Debug)]
 pub(crate) struct Load {
     /// Seed of the play.

@@ -24,7 +24,7 @@ pub(crate) struct Streams {
     streams: BTreeMap<usize, Target>,
 }
 
-/// What clients publish to, and the streams that must have every message in the end.
+/// The subjects that clients publish to, and the streams that must have every message in the end.
 #[derive(Debug)]
 struct Target {
     subject: String,
