@@ -134,7 +134,7 @@ impl<'a> DefaultScenario<'a> {
                 FaultKind::Blackhole => "silence",
                 FaultKind::LameDuck => "lame-duck",
             };
-            let one = if fault.hits_one_server() { "servers = 1\npick = \"fullest\"\n" } else { "" };
+            let one = if fault.hits_one_server() { FULLEST } else { "" };
             let target = quoted(region);
             faults.push_str(&format!(
                 "\n[[fault]]\ninject = \"{inject}\"\ntarget = {target}\n{one}phase = {phase}\n"
@@ -234,6 +234,9 @@ const CLIENTS: u16 = 6;
 
 /// Clients of each kind in another region: one would be chance.
 const BYSTANDERS: u16 = 2;
+
+/// The clients that are judged decide: without them a server that dies would show nothing.
+const FULLEST: &str = "servers = 1\npick = \"fullest\"\npopulation = \"nats-geo\"\n";
 
 /// Requests per second of a client in a region that breaks, which times a failover to 10 ms.
 const RATE: u16 = 100;

@@ -235,14 +235,14 @@ impl FaultKind {
     /// The options that it takes.
     pub const fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Kill | Self::Pause => &["servers", "pick", "down", "up"],
-            Self::Terminate | Self::LameDuck | Self::ExpireCertificate => &["servers", "pick"],
-            Self::Restart => &["servers", "pick", "version"],
+            Self::Kill | Self::Pause => &["servers", "pick", "population", "down", "up"],
+            Self::Terminate | Self::LameDuck | Self::ExpireCertificate => &["servers", "pick", "population"],
+            Self::Restart => &["servers", "pick", "population", "version"],
             Self::Rolling => &["by", "order", "version"],
             Self::Silence => &["links", "direction", "down", "up"],
             Self::Refuse | Self::Reset | Self::Close | Self::AcceptSilent => &["links", "down", "up"],
             Self::Split | Self::Revoke | Self::StepDown | Self::MassReconnect => &[],
-            Self::ConnectionLimit => &["servers", "pick", "connections"],
+            Self::ConnectionLimit => &["servers", "pick", "population", "connections"],
             Self::Latency => &["rtt_ms"],
             Self::Jitter => &["jitter_ms", "reorder"],
             Self::Bandwidth => &["bytes_per_s"],

@@ -17,6 +17,8 @@ pub struct FaultOptions {
     pub servers: Option<u16>,
     /// Choice of these servers: `random` (the seed chooses) or `fullest` (those with most of loadgen's clients). Default `random`.
     pub pick: Option<Pick>,
+    /// Population whose clients `fullest` counts. Default: all.
+    pub population: Option<String>,
     /// Links that the fault hits: `all` (of clients and between regions), `clients` or `gateways`. Routes inside a region stay. Default `all`.
     pub links: Option<Links>,
     /// Direction of the bytes that are lost: `both`, `in` (to the servers) or `out`. Default `both`.
@@ -135,6 +137,7 @@ impl FaultOptions {
         let is_given = [
             ("servers", self.servers.is_some()),
             ("pick", self.pick.is_some()),
+            ("population", self.population.is_some()),
             ("links", self.links.is_some()),
             ("direction", self.direction.is_some()),
             ("down", self.down.is_some()),
@@ -180,6 +183,7 @@ impl fmt::Display for FaultOptions {
         let given = [
             ("servers", self.servers.map(|it| it.to_string())),
             ("pick", self.pick.map(|it| kebab(word(&it)))),
+            ("population", self.population.clone()),
             ("links", self.links.map(|it| kebab(word(&it)))),
             ("direction", self.direction.map(|it| kebab(word(&it)))),
             ("down", self.down.map(|it| seconds(it.duration()))),

@@ -85,8 +85,8 @@ pub(crate) enum Answer {
 /// Numbers of clients.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Counts {
-    /// By the server that they are connected to.
-    pub(crate) at_server: BTreeMap<String, usize>,
+    /// By population and the server that they are connected to.
+    pub(crate) at_server: BTreeMap<usize, BTreeMap<String, u32>>,
     /// By population.
     pub(crate) of_population: BTreeMap<usize, u32>,
 }
@@ -94,12 +94,21 @@ pub(crate) struct Counts {
 impl Counts {
     /// Adds those of another agent.
     pub(crate) fn add(&mut self, other: Self) {
-        for (server, count) in other.at_server {
-            *self.at_server.entry(server).or_default() += count;
+        for (population, of) in other.at_server {
+            let sum = self.at_server.entry(population).or_default();
+            for (server, count) in of {
+                *sum.entry(server).or_default() += count;
+            }
         }
         for (population, count) in other.of_population {
             *self.of_population.entry(population).or_default() += count;
         }
+    }
+
+    /// Clients at a server: of one population, or of all.
+    pub(crate) fn at(&self, server: &str, population: Option<usize>) -> u32 {
+        let chosen = self.at_server.iter().filter(|(number, _)| population.is_none_or(|it| it == **number));
+        chosen.filter_map(|(_, of)| of.get(server)).sum()
     }
 }
 

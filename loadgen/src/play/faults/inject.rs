@@ -113,7 +113,8 @@ impl<'a> Injector<'a> {
                 self.record(number, at, links::hit(fault, cluster.topology()));
             }
             _ => {
-                let servers = chosen(fault, cluster, &counts(fault, agents).await?, &mut self.random);
+                let servers =
+                    chosen(fault, self.scenario, cluster, &counts(fault, agents).await?, &mut self.random);
                 let struck = strike(fault.kind, &servers, cluster).map_err(failed)?;
                 for error in struck.refused {
                     self.not_injected(fault, &error);
@@ -150,7 +151,7 @@ impl<'a> Injector<'a> {
             let users: Vec<_> = fault.targets.iter().map(|population| user_of(population)).collect();
             (cluster.revoke_users(&users).await, Active::Users(users))
         } else {
-            let servers = chosen(fault, cluster, counts, &mut self.random);
+            let servers = chosen(fault, self.scenario, cluster, counts, &mut self.random);
             if fault.kind == FaultKind::ConnectionLimit {
                 let most = fault.options.connections;
                 (cluster.limit_connections(&servers, most).await, Active::Limit(servers))

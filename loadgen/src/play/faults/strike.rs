@@ -7,7 +7,7 @@ use crate::clock;
 use crate::cluster::SuperCluster;
 use crate::cluster::faults::{FaultError, LinkFaultId};
 use crate::play::agent::orders::Counts;
-use crate::scenario::{FaultKind, Order, Pick, TimedFault};
+use crate::scenario::{FaultKind, Order, Pick, Scenario, TimedFault};
 use crate::seed::Lcg;
 
 /// The way to undo a fault.
@@ -44,6 +44,7 @@ pub(crate) struct Struck {
 /// Returns the servers that a fault is aimed at: all of a region, or some of it.
 pub(crate) fn chosen(
     fault: &TimedFault,
+    scenario: &Scenario,
     cluster: &SuperCluster,
     counts: &Counts,
     random: &mut Lcg,
@@ -56,8 +57,10 @@ pub(crate) fn chosen(
             (None, _) => {}
             (Some(count), Pick::Random) => of_region = some(of_region, count, random),
             (Some(count), Pick::Fullest) => {
-                of_region.sort_by_key(|server| std::cmp::Reverse(counts.at_server.get(server).copied()));
-                of_region.truncate(count.into());
+                let name = fault.options.population.as_ref();
+                let population =
+                    name.and_then(|name| scenario.populations.iter().position(|it| it.name == *name));
+                of_region = fullest(of_region, count, counts, population);
             }
         }
         servers.extend(of_region);
@@ -109,6 +112,13 @@ fn some(mut servers: Vec<String>, count: u16, random: &mut Lcg) -> Vec<String> {
     servers
 }
 
+/// Those with the most clients of a population, or of all. Among equals, those with the most clients of all.
+fn fullest(mut servers: Vec<String>, count: u16, counts: &Counts, population: Option<usize>) -> Vec<String> {
+    servers.sort_by_key(|server| std::cmp::Reverse((counts.at(server, population), counts.at(server, None))));
+    servers.truncate(count.into());
+    servers
+}
+
 /// Servers that are replaced together.
 pub(crate) fn batches(fault: &TimedFault, cluster: &SuperCluster) -> Vec<Vec<String>> {
     let topology = cluster.topology();
@@ -141,5 +151,25 @@ mod tests {
         assert_eq!(choose(7), choose(7));
         let different: BTreeSet<_> = (0..50).map(choose).collect();
         assert!(different.len() > 3, "{different:?}");
+    }
+
+    #[test]
+    fn the_fullest_server_is_that_of_the_population_which_is_asked_for() {
+        let clients =
+            |of: &[(&str, u32)]| of.iter().map(|(server, count)| ((*server).into(), *count)).collect();
+        let (geo, stock) = (clients(&[("lon-1", 1), ("lon-3", 1)]), clients(&[("lon-2", 5), ("lon-3", 2)]));
+        let counts = Counts { at_server: [(0, geo), (1, stock)].into(), ..Counts::default() };
+        let of = |count, population| {
+            let servers = (1..=3).map(|number| format!("lon-{number}")).collect();
+            fullest(servers, count, &counts, population)
+        };
+        assert_eq!(of(1, None), ["lon-2"]);
+        assert_eq!(
+            of(3, Some(0)),
+            ["lon-3", "lon-1", "lon-2"],
+            "the client of lon-3 is not the only one there"
+        );
+        assert_eq!(of(2, Some(1)), ["lon-2", "lon-3"]);
+        assert_eq!(of(1, Some(2)), ["lon-2"], "no client of that population is anywhere");
     }
 }

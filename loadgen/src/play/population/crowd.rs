@@ -202,11 +202,14 @@ impl Crowd {
         }
     }
 
-    /// How many clients are connected to each server.
-    pub(crate) fn by_server(&self) -> BTreeMap<String, usize> {
-        let mut counts = BTreeMap::new();
-        for seat in self.members.values().flatten().filter_map(|member| member.client.seat()) {
-            *counts.entry(seat.server).or_default() += 1;
+    /// How many clients of each population are connected to each server.
+    pub(crate) fn by_server(&self) -> BTreeMap<usize, BTreeMap<String, u32>> {
+        let mut counts = BTreeMap::<_, BTreeMap<_, _>>::new();
+        for ((population, _), members) in &self.members {
+            let of = counts.entry(*population).or_default();
+            for seat in members.iter().filter_map(|member| member.client.seat()) {
+                *of.entry(seat.server).or_default() += 1;
+            }
         }
         counts
     }

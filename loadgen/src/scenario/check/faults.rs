@@ -9,7 +9,8 @@ use crate::scenario::file::targets_in_words;
 use crate::scenario::problem::ProblemKind;
 use crate::scenario::spec::FaultSpec;
 use crate::scenario::{
-    ALL_FAULTS, ALL_RESOLVERS, FaultOptions, Phase, Population, Threshold, TimedFault, Workload, seconds,
+    ALL_FAULTS, ALL_RESOLVERS, FaultOptions, Phase, Pick, Population, Threshold, TimedFault, Workload,
+    seconds,
 };
 use crate::topology::Topology;
 use crate::topology::spec::AuthKind;
@@ -147,6 +148,10 @@ impl Context<'_> {
             let on = "all servers of a region".to_owned();
             found.push(&sub("pick"), ProblemKind::NoEffect { key: "pick", on });
         }
+        if options.population.is_some() && options.pick != Some(Pick::Fullest) {
+            let on = "a choice that does not count clients".to_owned();
+            found.push(&sub("population"), ProblemKind::NoEffect { key: "population", on });
+        }
         let (least, words) = match spec.inject {
             FaultKind::SlowConsumer => (0.0, "0 to 1000000 per second"),
             _ => (f64::MIN_POSITIVE, "more than 0 and at most 1000000 per second"),
@@ -164,11 +169,13 @@ impl Context<'_> {
                 }
             }
         }
-        if let Some(with) = &options.with
-            && !self.populations.iter().any(|population| population.name == *with)
-        {
-            let known: Vec<_> = self.populations.iter().map(|it| it.name.clone()).collect();
-            found.push(&sub("with"), unknown("population", with, &known));
+        for (key, given) in [("with", &options.with), ("population", &options.population)] {
+            if let Some(given) = given
+                && !self.populations.iter().any(|population| population.name == *given)
+            {
+                let known: Vec<_> = self.populations.iter().map(|it| it.name.clone()).collect();
+                found.push(&sub(key), unknown("population", given, &known));
+            }
         }
     }
 
