@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { until } from "./lib/until.mjs";
@@ -70,6 +71,8 @@ for (const mode of MODES.filter(({ name }) => name !== "classic worker")) {
       await first.put("a", "old");
       await until("the old value is seen", async () => (await seen(page)).includes("a=old"));
       await first.destroy();
+      // Meanwhile the watch asks for the bucket, and hears that there is none.
+      await setTimeout(500);
       const second = await made();
       for (const key of ["a", "b"]) await second.put(key, "new");
       await until("the new values are seen", async () => {

@@ -26,6 +26,11 @@ const HEARTBEAT_MS = 5000;
 const INACTIVE_MS = 60_000;
 /** Pause between attempts to make another consumer. */
 const RECOVER_WAIT_MS = 250;
+/**
+ * A refusal ends the reading only if it is still there after this time. A leader that has just taken over may know less than it
+ * will in a moment, and a stream that is reset is deleted before it is created again. Rust waits for as long (`GONE_FOR`).
+ */
+const GONE_MS = 1000;
 const NANOS_PER_MS = 1_000_000;
 
 export interface PullOptions {
@@ -199,14 +204,17 @@ class Reader {
 
   /** Another consumer, however long a leader or a region takes; only what cannot mend itself ends the reading. */
   async #recover(): Promise<number> {
+    let isConfirmed = false;
     while (!this.#isStopped) {
       try {
         await this.#startOverIfRestarted();
         return await this.createConsumer();
       } catch (error) {
+        if (this.#isStopped) break;
         const isFinal = error instanceof JetStreamApiError && error.status >= 400 && error.status < 500;
-        if (!this.#isStopped && (isFinal || this.#api.nc.isClosed() || !(error instanceof NatsError))) throw error;
-        await delay(RECOVER_WAIT_MS);
+        if ((isFinal && isConfirmed) || this.#api.nc.isClosed() || !(error instanceof NatsError)) throw error;
+        isConfirmed = isFinal;
+        await delay(isFinal ? GONE_MS : RECOVER_WAIT_MS);
       }
     }
     return 0;

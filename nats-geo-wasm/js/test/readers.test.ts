@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ObjectInfo } from "../types/jetstream.js";
 import { ChunkReader } from "../src/chunks.ts";
+import { JetStreamApiError } from "../src/errors.ts";
 import { JetStreamApi } from "../src/jetstream.ts";
 import { hasRestarted, pull } from "../src/pull.ts";
 import { block, bytes, served, text, type Answer } from "./helpers.ts";
@@ -13,10 +14,11 @@ const place = (seq: number, consumerSeq: number, pending: number): string => `$J
 /** When every message was stored, as in `place`. */
 const FIRST = "2023-11-14T22:13:20Z";
 
-/** A stream of `last` messages, each with its sequence as text; `send` decides what a pull brings. */
-function stream(last: number, send: (from: number, answer: Answer, consumers: number) => void): { api: JetStreamApi; created: object[] } {
+/** A stream of `last` messages, each with its sequence as text; `send` decides what a pull brings, `isGone` whether it exists. */
+function stream(last: number, send: (from: number, answer: Answer, consumers: number) => void, isGone = () => false): { api: JetStreamApi; created: object[] } {
   const created: { deliver_policy: string; opt_start_seq?: number }[] = [];
   const nc = served((subject, payload, answer) => {
+    if (/^\$JS\.API\.(STREAM\.INFO|CONSUMER\.CREATE)/.test(subject) && isGone()) return answer({ payload: bytes(NOT_FOUND) });
     if (subject.startsWith("$JS.API.CONSUMER.CREATE")) {
       const { config } = JSON.parse(payload);
       created.push({ deliver_policy: config.deliver_policy, opt_start_seq: config.opt_start_seq });
@@ -28,6 +30,8 @@ function stream(last: number, send: (from: number, answer: Answer, consumers: nu
   });
   return { api: new JetStreamApi(nc), created };
 }
+
+const NOT_FOUND = JSON.stringify({ error: { code: 404, err_code: 10059, description: "stream not found" } });
 
 async function readAll(api: JetStreamApi): Promise<string[]> {
   const { messages } = await pull(api, "S", { filters: [">"], deliver: "all", untilCaughtUp: true });
@@ -89,6 +93,24 @@ test("a consumer that is gone is replaced, one whose pull has ended is asked aga
   assert.deepEqual(await readAll(api), ["1", "2", "3", "4", "5"]);
   assert.equal(created.length, 2);
   assert.equal(asked, 3);
+});
+
+test("a stream that is away for a moment is read on, one that stays away ends the reading", async () => {
+  for (const missing of [1, Infinity]) {
+    let [isDeleted, asked] = [false, 0];
+    const send = (from: number, answer: Answer, consumers: number): void => {
+      isDeleted = true;
+      if (consumers > 1) return sendAll(from, answer);
+      answer({ payload: bytes("1"), reply: place(1, 1, 4) });
+      answer({ headers: bytes("NATS/1.0 409 Consumer Deleted\r\n\r\n") });
+    };
+    const { api, created } = stream(5, send, () => isDeleted && ++asked <= missing);
+    const read = readAll(api);
+    if (missing === 1) assert.deepEqual(await read, ["1", "2", "3", "4", "5"]);
+    else await assert.rejects(read, (error) => error instanceof JetStreamApiError && error.status === 404);
+    assert.equal(created.length, missing === 1 ? 2 : 1);
+    assert.equal(asked, missing === 1 ? 3 : 2, "it asks twice before it ends");
+  }
 });
 
 test("leaving a loop that waits ends it", async () => {
