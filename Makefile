@@ -12,17 +12,20 @@ test: test-rust test-web test-js test-browser ## Run all tests; installs what th
 
 # The test netns needs Linux, root and /dev/net/tun. Elsewhere .ci/netns reports that it was not run.
 #
-# Tests that measure times run one after the other. The tutorials of the book and the tests of topologies, agents and tools measure
-# none, so they run side by side.
+# The tutorials of the book and the tests of topologies, agents and tools measure no times, so they run side by side. Those of the
+# library wait for most of their time, and their limits are far from what they measure, so they run beside the scenarios. The
+# others run one after the other.
 test-rust: ## Run the tests of all crates, on real servers; installs docker-compose and Prometheus, which read files of ours
 	.ci/compose
 	.ci/prometheus
 	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
 	cargo test --workspace --lib --bins && \
 	cargo test --workspace --test '*' --no-run && \
-	.ci/side-by-side "cargo test --workspace --test book --test agents --test guard -- --test-threads=1" \
-	  "cargo test --workspace --test topologies --test rendering --test look --test rebalance --test bench --test store --test deploy --test dashboard -- --test-threads=1" && \
-	.ci/netns .ci/tests-but book agents guard topologies rendering look rebalance bench store deploy dashboard && \
+	.ci/side-by-side "cargo test --workspace --test book --test agents -- --test-threads=1" \
+	  "cargo test --workspace --test topologies --test guard --test rendering --test look --test rebalance --test bench --test store --test deploy --test dashboard -- --test-threads=1" && \
+	.ci/netns .ci/side-by-side "cargo test --workspace --test scenarios -- --test-threads=1" \
+	  "cargo test --workspace --test native -- --test-threads=1" && \
+	.ci/netns .ci/tests-but book agents guard topologies rendering look rebalance bench store deploy dashboard scenarios native && \
 	cargo test --workspace --doc
 
 test-web: ## Run the engine in a page, a worker and a service worker of Chromium; installs what it needs
