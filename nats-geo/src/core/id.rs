@@ -1,4 +1,4 @@
-//! Identities that tie actions to the events that answer them.
+//! Ids that relate an action to the events with its result.
 
 use std::fmt;
 

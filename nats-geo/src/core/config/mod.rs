@@ -63,7 +63,8 @@ pub struct Config {
 
 impl Config {
     /// Returns the preset for many clients of one kind, which is the default. With this preset, a client detects a
-    /// failure within about 3 s. It delays its first dial at random, so that the clients do not dial all at once.
+    /// failure within about 3 s. After a loss, it delays its first dial by a random time, so that not all clients dial at
+    /// once.
     pub const fn fleet() -> Self {
         Self {
             probe: ProbeConfig::DEFAULT,

@@ -12,7 +12,7 @@ pub struct SpanInfo {
     pub level: Level,
     /// The fields.
     pub fields: &'static [&'static str],
-    /// When it begins and ends.
+    /// The meaning of the span: its begin and its end.
     pub meaning: &'static str,
 }
 

@@ -70,7 +70,7 @@ macro_rules! events {
         pub const EVENTS: &[EventInfo] = &[$($constant,)* $($other),*];
 
         impl NoticeKind {
-            /// Returns the name for machines, such as `lame_duck`. It stays the same in later versions.
+            /// Returns the name for machines, such as `lame_duck`. The name stays the same in later versions.
             pub const fn name(&self) -> &'static str {
                 match self { $(Self::$variant { .. } => $name),* }
             }
