@@ -55,7 +55,8 @@ impl VirtualStream {
     }
 
     /// Returns the messages after `position`, like [`ordered`](Self::ordered), with other options: subjects, headers
-    /// only, and limits of pull requests. The reader ignores the options for the first message and for the nearest copy.
+    /// only, and limits of pull requests. It ignores [`from`](OrderedOptions::from), because `position` sets the first
+    /// message. It also ignores [`nearest`](OrderedOptions::nearest), because it always reads in the client's region.
     ///
     /// # Errors
     /// The same as [`ordered`](Self::ordered).
