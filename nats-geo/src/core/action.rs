@@ -35,8 +35,8 @@ pub enum Action {
         /// Id of the PING, which `Event::Pong` must repeat.
         ping: PingId,
     },
-    /// Install the subscriptions on this link, and send new traffic there. Then confirm with a PING and its PONG that the
-    /// server has the subscriptions.
+    /// Install the subscriptions on this link, and send new traffic there. Then confirm with a round trip that the server
+    /// has the subscriptions.
     Activate {
         /// The link.
         conn: ConnId,
@@ -47,7 +47,7 @@ pub enum Action {
     Close {
         /// The link.
         conn: ConnId,
-        /// Keep the subscriptions of the link for this long first: a PONG proves that one server has the new
+        /// Keep the subscriptions of the link for this long first: a round trip proves that one server has the new
         /// subscriptions, not that the gateways have passed them on. Zero for a link without subscriptions.
         overlap: Duration,
         /// Then let requests in flight and queued deliveries end, until nothing has moved for this long. Zero: close the
@@ -65,6 +65,7 @@ pub enum Action {
 pub enum Handover {
     /// At once, directly after the SUBs: the old link has failed (unplanned move).
     Pipelined,
-    /// Only after the PONG that confirms the subscriptions: the old link still works (planned move, make-before-break).
+    /// Only after the round trip that confirms the subscriptions: the old link still works (planned move,
+    /// make-before-break).
     AfterBarrier,
 }

@@ -36,7 +36,7 @@ pub enum Event {
         /// The reason.
         error: OpenError,
     },
-    /// `Action::Activate` is done: the server has confirmed the subscriptions with a PONG.
+    /// `Action::Activate` is done: a round trip to the server has confirmed the subscriptions.
     Activated {
         /// The connection.
         conn: ConnId,
