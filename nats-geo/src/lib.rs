@@ -1,6 +1,6 @@
-//! A client of NATS super-clusters. It connects to the nearest healthy region. When a region fails, the client moves to
-//! the next one, about one round trip after it notices the failure. It returns later (fail back). No load balancer is
-//! needed, because each client chooses its server itself.
+//! A client of NATS super-clusters. The client connects to the nearest healthy region. When this region fails, the client
+//! moves to the next one, about one round trip after it notices the failure. When the region works again, the client
+//! returns (fail back). No load balancer is needed, because each client chooses its server itself.
 //!
 //! ```no_run
 //! use futures_util::StreamExt;
@@ -21,12 +21,12 @@
 //! # Map
 //! * [`connect`] and [`GeoOptions`] create a [`GeoClient`], which publishes, subscribes, sends requests, and reports its
 //!   state.
-//! * [`jetstream`]: streams, consumers, key-value and object stores that continue when the client moves to another
-//!   server, and virtual streams that continue when a region is lost.
-//! * [`service`]: services that any NATS client can find and call. They keep their id when the client moves.
-//! * [`core`] has the [`Selector`](core::Selector), which decides which server a client uses. It is a state machine
-//!   without clock, sockets or randomness. [`Config`](core::Config) holds every constant of its policy, with the reason
-//!   for its default. Start from a preset.
+//! * [`jetstream`]: streams, consumers, key-value and object stores that continue when the client moves. Virtual streams
+//!   continue even when a region is lost.
+//! * [`service`]: services that any NATS client can find and call. A service keeps its id when its client moves.
+//! * [`core`] has the [`Selector`](core::Selector), which decides which server a client uses. The selector is a state
+//!   machine without clock, sockets or randomness. [`Config`](core::Config) holds every constant of its policy, with the
+//!   reason for the default. Start from a preset.
 //! * [`wire`] encodes and decodes the NATS client protocol, without I/O.
 //! * [`observe`] lists the report, the counters, the names of `tracing` events, and the metrics of a client.
 //! * `decision_log` reads the recorded inputs and decisions of a selector. `core::Log` replays them.
@@ -39,12 +39,12 @@
 //!   nothing. A plain subscription loses nothing, and may get a message twice while the old and the new link (connection
 //!   to a server) both deliver.
 //! * **A dead link** loses the messages that were in flight. It also loses publishes that were written but not confirmed:
-//!   [`GeoClient::stats`] counts them, and [`GeoOptions::at_least_once`] resends them. A request that waits on the link
-//!   fails at once. The error says that the request may have been executed, and the client never repeats it. The client
-//!   does resend publishes to streams, because a stream stores each message id once. Consumers lose nothing: JetStream
-//!   redelivers the messages that were in flight.
+//!   [`GeoClient::stats`] counts them, and [`GeoOptions::at_least_once`] resends them. A request that waits for an answer
+//!   on the dead link fails at once. The error says that the request may have been executed, and the client never repeats
+//!   it. The client does resend publishes to streams, because a stream stores each message id once. Consumers lose
+//!   nothing: JetStream redelivers the messages that were in flight.
 //! * **While no link is live**, publishes and requests wait for at most [`publish_wait`](GeoOptions::publish_wait). Then
-//!   they fail, and the error gives this reason.
+//!   they fail with an error that gives this reason.
 //!
 //! # Features
 //! * `native` (default): the tokio driver over async-nats. Without this feature, the crate does no I/O and builds for

@@ -40,25 +40,25 @@ pub enum Action {
     Activate {
         /// The link.
         conn: ConnId,
-        /// Moment from which the link may take new traffic.
+        /// Moment from which the driver may send new traffic on the link.
         handover: Handover,
     },
     /// End a link. The driver reports the end with `Event::Closed`.
     Close {
         /// The link.
         conn: ConnId,
-        /// Keep the subscriptions of the link for this long first: a round trip proves that one server has the new
-        /// subscriptions, not that the gateways have passed them on. Zero for a link without subscriptions.
+        /// Keep the subscriptions of the link for this long first. A round trip on the new link proves that its server
+        /// has the subscriptions, not that the gateways have passed them on. Zero for a link without subscriptions.
         overlap: Duration,
-        /// Then let requests in flight and queued deliveries end, until nothing has moved for this long. Zero: close the
-        /// link at once.
+        /// Then wait for requests in flight and queued deliveries, until none of them has made progress for this long.
+        /// Zero: close the link at once.
         drain: Duration,
     },
     /// Pass a notice to the application.
     Notify(Notice),
 }
 
-/// Moment from which a link that is being activated takes new traffic.
+/// Moment from which the driver sends new traffic on a link during its activation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::Time;
 
-/// Estimate of the rate at which the written bytes of one link are delivered. It works like the delivery rate of BBR
-/// (draft-ietf-ccwg-bbr), with PONGs instead of acknowledgements.
+/// Estimate of the rate at which the written bytes of one link are delivered. The estimate works like the delivery rate
+/// of BBR (draft-ietf-ccwg-bbr), with PONGs instead of acknowledgements.
 ///
 /// ```
 /// use std::time::Duration;

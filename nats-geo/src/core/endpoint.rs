@@ -5,7 +5,8 @@ use std::fmt;
 use super::EndpointId;
 use super::name::Name;
 
-/// An address to dial. An endpoint is not a server (several URLs can lead to one) and not a region.
+/// An address to dial. An endpoint is not a server, because several URLs can lead to one server. An endpoint is not a
+/// region either.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
@@ -14,8 +15,8 @@ pub struct Endpoint {
     pub id: EndpointId,
     /// `host:port`, for texts and for the hash that orders equally near servers.
     pub address: String,
-    /// Region that the application's list of servers gives to the endpoint. It overrides the cluster name that the server
-    /// reports.
+    /// Region that the application's list of servers gives to the endpoint. This label overrides the cluster name that
+    /// the server reports.
     pub label: Option<String>,
     /// Source from which the driver knows the endpoint.
     pub source: Source,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{ConnId, Endpoint, EndpointId, PingId, ProbeId, ServerIdentity};
 
-/// A fact that a driver reports. The core ignores facts about ids that it no longer knows: late facts are normal.
+/// A fact that a driver reports. Facts can arrive late, so the core ignores facts about ids that are no longer in use.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
@@ -22,7 +22,7 @@ pub enum Event {
         /// The answer, or the reason why there is none.
         result: Result<ProbeReport, ProbeError>,
     },
-    /// `Action::Open` succeeded: CONNECT was answered by PONG. No subscription is installed yet.
+    /// `Action::Open` succeeded: the server answered CONNECT with PONG. The link has no subscriptions yet.
     Opened {
         /// The connection.
         conn: ConnId,
@@ -121,7 +121,7 @@ pub enum ProbeError {
     /// The other side is no NATS server, or a NATS server that this client does not support.
     #[error("not a NATS server that this client can use: {0}")]
     NotNats(String),
-    /// The TLS handshake failed. The text says which certificate is wrong, and the remedy.
+    /// The TLS handshake failed. The text names the wrong certificate and the remedy.
     #[error("TLS: {0}")]
     Tls(String),
     /// The server waits for the TLS handshake before it sends INFO, and the client waits for INFO.
@@ -178,7 +178,7 @@ pub enum OpenError {
     /// this connection in time (`Authentication Timeout`).
     #[error("the server is overloaded: {0}")]
     Overloaded(String),
-    /// The TLS handshake failed. The text says which certificate is wrong, and the remedy.
+    /// The TLS handshake failed. The text names the wrong certificate and the remedy.
     #[error("TLS: {0}")]
     Tls(String),
     /// Any other error, as the transport reports it.

@@ -37,7 +37,7 @@ pub enum NoticeKind {
     /// A PING is overdue, and no bytes arrive on the link. The client dials other servers, and moves to the first one
     /// that answers. The silent link stays open, because the server may still answer.
     Suspected(ServerRef),
-    /// A suspected link answers again. The client stops the dials that the suspicion began.
+    /// A suspect link answers again. The client stops the dials that the suspicion began.
     Cleared(ServerRef),
     /// A link is lost. If the active link is lost, the requests that wait on it fail, and the client moves to another
     /// server.
@@ -61,7 +61,7 @@ pub enum NoticeKind {
     /// The active region fails a health check, and no other region passes the check. The client stays. It sends this
     /// notice once, and can repeat it only after a region has passed.
     NoHealthyAlternative(ServerRef),
-    /// New traffic goes to another link.
+    /// The client sends new traffic to another server.
     Moved {
         /// The server that traffic went to before.
         from: ServerRef,
@@ -69,7 +69,7 @@ pub enum NoticeKind {
         to: ServerRef,
         /// Reason why the client moved.
         cause: MoveCause,
-        /// Whether the old link stays open for a while. Meanwhile plain subscriptions may receive duplicates; see
+        /// Whether the old link stays open for a while. During this time, plain subscriptions may receive duplicates; see
         /// [`HandoverConfig`](super::HandoverConfig).
         overlap: bool,
     },
@@ -79,7 +79,7 @@ pub enum NoticeKind {
     Damped {
         /// The region.
         region: Region,
-        /// Time at which the client considers the region again, unless it fails once more.
+        /// Time at which the client considers the region again, unless the region fails once more.
         until: Time,
     },
     /// A server of another cluster answers at an address that a server advertised. The client does not use this server,
@@ -109,14 +109,14 @@ pub enum NoticeKind {
         /// The regions that refused the credentials.
         regions: Vec<Region>,
     },
-    /// The client has no link, and no server answers. It continues to dial, with pauses.
+    /// The client has no link, and no server answers. The client continues to dial, with pauses.
     Offline,
     /// The account allows no second connection, so the client closes the active link before it opens the next one.
     BreakBeforeMake(ServerRef),
     /// The host slept or stalled: a timer fired much too late. The client discards pending suspicions, because silence
     /// during the stall proves nothing.
     Stalled,
-    /// A server refused a subscription. Its stream has ended with an error.
+    /// A server refused a subscription. The stream of this subscription has ended with an error.
     SubscriptionRefused {
         /// The first 48 characters of the subject of the subscription.
         subject: String,
@@ -137,13 +137,13 @@ pub enum NoticeKind {
         /// The first 48 characters of the subject of the subscription.
         subject: String,
     },
-    /// A stream that the application reads was reset, so its sequences began anew. Either the stream was in memory and
-    /// its server restarted, or the stream was deleted and created again. Watches and ordered readers read the stream
+    /// A stream that the application reads was reset, so its sequences began at 1 again. Either the stream was in memory
+    /// and its server restarted, or the stream was deleted and created again. Watches and ordered readers read the stream
     /// from its start. Consumers that acknowledge end with an error.
     StreamReset {
         /// The stream.
         stream: String,
-        /// The last sequence that was read before.
+        /// The last sequence that was read before the reset.
         last_sequence: u64,
     },
     /// The client cannot read a message of another client. It drops the damaged headers or the whole message, and sends

@@ -15,7 +15,7 @@ pub struct Snapshot {
     pub active: Option<ServerRef>,
     /// The warm standby, if there is one.
     pub standby: Option<ServerRef>,
-    /// Whether the active link is under suspicion.
+    /// Whether the active link is suspect: a PONG is late.
     pub suspect: bool,
     /// All known servers, best first.
     pub ranking: Vec<RankedServer>,
@@ -44,36 +44,36 @@ pub struct RankedServer {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Its region is the nearest.
+    /// The server's region is the nearest.
     Nearest,
     /// The client is connected to the server, and no probe has measured the server yet.
     Connected,
-    /// Its region is as near as the nearest, within the tie window. A hash decided the order.
+    /// The server's region is as near as the nearest, within the tie window. A hash decided the order.
     Tied {
         /// Additional round-trip time, compared with the nearest region.
         behind: Duration,
     },
-    /// Its region is farther away.
+    /// The server's region is farther away.
     Farther {
         /// Additional round-trip time, compared with the nearest region.
         behind: Duration,
     },
-    /// Its region failed too often recently.
+    /// The server's region failed too often recently.
     Damped {
         /// Time at which the client considers the region again.
         until: Time,
     },
-    /// Too few servers of its region answer: see [`RankConfig::servers_min`](super::RankConfig::servers_min).
+    /// Too few servers of the region answer: see [`RankConfig::servers_min`](super::RankConfig::servers_min).
     TooFew {
         /// Number of servers that answer.
         answering: usize,
     },
-    /// Its region failed a health check.
+    /// The server's region failed a health check.
     UnhealthyRegion {
         /// Time at which the client considers the region again.
         until: Time,
     },
-    /// A server of its region refused the credentials.
+    /// A server of the region refused the credentials.
     CredentialsRefused {
         /// Time until which the region ranks behind others. `None`: this server refused, so it ranks behind the other
         /// servers of its region.

@@ -1,6 +1,6 @@
 //! Small maps and sets as sorted vectors, and a sort for few elements. The maps of the core are bounded and small, so a
-//! vector is as fast as a tree. It also makes the browser package smaller by 9 kB per map, because the compiler generates
-//! a tree for each type.
+//! vector is as fast as a tree. Vectors also make the browser package smaller by 9 kB per map, because the compiler would
+//! generate a tree for each type.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;

@@ -55,7 +55,7 @@ pub enum Auth {
     CredsFile(PathBuf),
     /// A function that the client calls for every connection; see [`Auth::callback`].
     Callback(AuthCallback),
-    /// The answer of a callback that signed the nonce itself, for example with a key in a hardware module.
+    /// The answer of a callback that has signed the nonce, for example with a key in a hardware module.
     Signed {
         /// The public NKey (`U...`); not needed with a JWT, which contains the NKey.
         nkey: Option<String>,
@@ -93,9 +93,9 @@ impl Auth {
         Ok(Self::Jwt { jwt, seed })
     }
 
-    /// Calls a function for credentials before every connection, with the nonce that it must sign. For tokens that
-    /// change, for auth callout, and for keys that the process does not hold. A late answer makes the dial fail. An error
-    /// counts as refused credentials.
+    /// Creates credentials from a function, which the client calls before every connection, with the nonce to sign. Use a
+    /// callback for tokens that change, for auth callout, and for keys outside the process. If the function answers too
+    /// late, the dial fails. An error of the function counts as refused credentials.
     pub fn callback<F, Answer>(callback: F) -> Self
     where
         F: Fn(Vec<u8>) -> Answer + Send + Sync + 'static,

@@ -23,8 +23,8 @@ use crate::core::{Notice, Selector, Snapshot};
 
 mod drain;
 
-/// A client of a super-cluster. It uses the nearest healthy region, leaves a failing region, and fails back later.
-/// [`connect`](super::connect) and [`GeoOptions`](super::GeoOptions) create a client.
+/// A client of a super-cluster. The client uses the nearest healthy region, leaves a failing region, and fails back
+/// later. [`connect`](super::connect) and [`GeoOptions`](super::GeoOptions) create a client.
 ///
 /// Clones are cheap and share all state. When the last clone is dropped, all tasks and connections end at once.
 /// [`drain`](Self::drain) first finishes work in progress.
@@ -177,8 +177,8 @@ impl GeoClient {
     /// Replaces the listed servers, including those of [`server_with_region`](super::GeoOptions::server_with_region). DNS
     /// names of [`dns`](super::GeoOptions::dns) stay in use.
     ///
-    /// If the new list lacks the server of the live link, the client makes an orderly move as soon as it has a link to
-    /// another server. For servers without credentials in their URL, the client uses the credentials of the options.
+    /// If the server of the live link is not in the new list, the client makes an orderly move to another server. For
+    /// servers without credentials in their URL, the client uses the credentials of the options.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::SetServersError> {
@@ -250,8 +250,9 @@ impl GeoClient {
     /// Returns the live connection, for features that this crate does not wrap, such as push consumers; `None` while the
     /// client is offline.
     ///
-    /// The connection leads to one server. It never moves and never reconnects, so call this method again after each
-    /// notice [`Moved`](crate::core::NoticeKind::Moved). The connection stays open while the application holds it.
+    /// The connection leads to one server. The connection never moves and never reconnects, so call this method again
+    /// after each notice [`Moved`](crate::core::NoticeKind::Moved). The connection stays open while the application holds
+    /// it.
     pub fn nats(&self) -> Option<async_nats::Client> {
         self.hub().live_now().map(|link| link.client().clone())
     }

@@ -111,8 +111,9 @@ impl GeoOptions {
         }
     }
 
-    /// Sets the policy: when the client moves, where to, and how often it measures. Default [`Config::fleet`], for many
-    /// clients of one kind. [`Config::interactive`] suits a single client that must fail over faster.
+    /// Sets the policy, which controls when the client moves, which server it chooses, and how often it measures servers.
+    /// Default [`Config::fleet`], for many clients of one kind. [`Config::interactive`] suits a single client that must
+    /// fail over faster.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
@@ -125,7 +126,7 @@ impl GeoOptions {
         self
     }
 
-    /// Adds a DNS name that stands for servers, besides the listed ones. Call it once for each name.
+    /// Adds a DNS name that stands for servers, in addition to the listed servers. Call this method once for each name.
     #[cfg(feature = "dns")]
     pub fn dns(mut self, name: super::dns::Dns) -> Self {
         self.names.push(name);
@@ -182,7 +183,7 @@ impl GeoOptions {
     /// Default off.
     ///
     /// Until the first link is live, the client is offline. Subscriptions succeed, and become active with the first link.
-    /// Publishes and requests wait for [`publish_wait`](Self::publish_wait), then fail. If servers refuse the
+    /// Publishes and requests wait for at most [`publish_wait`](Self::publish_wait), and then fail. If servers refuse the
     /// credentials, the client sends [`NoticeKind::CredentialsRefused`](crate::core::NoticeKind::CredentialsRefused) and
     /// tries again.
     ///
@@ -236,9 +237,9 @@ impl GeoOptions {
         self
     }
 
-    /// Keeps every publish until its server has confirmed it. When a link dies, or the client leaves a silent link, the
-    /// client resends the unconfirmed publishes in order. Default off, because some of these publishes may have arrived
-    /// before, and subscribers then get them twice. The client does not resend requests.
+    /// Makes the client keep every publish until a server has confirmed the message. When a link dies, or the client
+    /// leaves a silent link, the client resends the unconfirmed publishes in order. Default off, because some of these
+    /// publishes may have arrived before, and subscribers then get them twice. The client does not resend requests.
     ///
     /// A confirmation means that the server has the message, not that subscribers have it. If that server fails, the
     /// message can still be lost on the way to other regions. Publish a message that must not be lost to a
@@ -263,8 +264,8 @@ impl GeoOptions {
         self
     }
 
-    /// Sets the longest protocol line that all servers read, in bytes: their `max_control_line`. Default 4096, as in
-    /// nats-server, because servers do not announce their limit.
+    /// Sets the length of the longest protocol line that all servers accept, in bytes (their `max_control_line`). Default
+    /// 4096, as in nats-server, because servers do not announce their limit.
     ///
     /// A server closes the connection of a client that sends a longer line. So the client refuses subjects, queue groups,
     /// keys and names that would make a line too long, with the error [`TooLong`](super::TooLong).

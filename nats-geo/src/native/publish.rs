@@ -1,4 +1,4 @@
-//! Publishes messages, and checks them before.
+//! Checks and publishes messages.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -58,7 +58,7 @@ pub enum RunError {
         rule: &'static str,
         /// The way in which the rule was broken.
         what: String,
-        /// The last inputs and decisions of the clients, if they are few.
+        /// The last inputs and decisions of the clients, if the scenario has few clients.
         tail: Vec<String>,
     },
 }

@@ -239,8 +239,8 @@ pub fn client_partition(seed: u64) -> Scenario {
     draft.ends_after(at)
 }
 
-/// Returns a scenario in which the host of the client sleeps. Its clock stops or runs. The home region may crash during
-/// the sleep.
+/// Returns a scenario in which the host of the client sleeps. The clock of the client stops or runs. The home region may
+/// crash during the sleep.
 pub fn sleep(seed: u64) -> Scenario {
     let mut draft = Draft::new("sleep", seed);
     let mut at = SETTLED;

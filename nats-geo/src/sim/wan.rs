@@ -23,13 +23,13 @@ use crate::core::rng::{Rng, scale};
 pub struct PathModel {
     /// Delay from one end to the other, without queues.
     pub one_way: Duration,
-    /// Mean of the exponentially distributed queueing delay, as a share of `one_way`.
+    /// Mean of the queueing delay, which is distributed exponentially, as a share of `one_way`.
     pub jitter: f64,
     /// Share of segments that are lost, outside bursts.
     pub loss: f64,
     /// Bursts of loss.
     pub bursts: Option<Bursts>,
-    /// Queues that fill and drain.
+    /// Times in which a queue fills and drains again.
     pub spikes: Option<Spikes>,
 }
 
@@ -51,7 +51,7 @@ pub struct Spikes {
     pub every: Duration,
     /// Duration of each spike.
     pub lasts: Duration,
-    /// Delay at the peak.
+    /// Delay at the peak of a spike.
     pub delay: Duration,
 }
 
@@ -62,8 +62,8 @@ impl PathModel {
     }
 
     /// Returns a path of the public internet, with loss, bursts and spikes. The comparison of failure detectors
-    /// ([`detection`](super::detection)) uses the same values. Its results are the reason for the defaults of the
-    /// configuration.
+    /// ([`detection`](super::detection)) uses the same values. The results of this comparison are the reason for the
+    /// defaults of the configuration.
     pub const fn internet(one_way: Duration) -> Self {
         Self {
             one_way,

@@ -1,6 +1,6 @@
 //! The kinds of errors that a server sends with `-ERR`.
 
-/// Kind of the error in an `-ERR`. It is found from the text, because the protocol has no error codes.
+/// Kind of the error in an `-ERR`. The text determines the kind, because the protocol has no error codes.
 ///
 /// ```
 /// use nats_geo::wire::Complaint;
@@ -36,7 +36,7 @@ pub enum Complaint {
 }
 
 impl Complaint {
-    /// Returns the kind of an error with this text. It knows the texts of nats-server 2.15.
+    /// Returns the kind of an error with this text. The function knows the texts of nats-server 2.15.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let has = |part: &str| has(text, part);

@@ -42,7 +42,7 @@ pub enum DecodeError {
         /// The limit of [`Decoder::with_max_payload`](super::Decoder::with_max_payload), in bytes.
         limit: usize,
     },
-    /// A payload that is not followed by CR LF: the announced size was wrong.
+    /// A payload is not followed by CR LF, so the announced size is wrong.
     #[error("a payload is not followed by CR LF")]
     PayloadNotTerminated,
 }
@@ -51,8 +51,8 @@ pub enum DecodeError {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// A subject, reply subject or queue group is empty, or contains white space or control characters. It would break
-    /// the framing, or insert another operation.
+    /// A subject, reply subject or queue group is empty, or contains white space or control characters. Such a name would
+    /// break the framing, or insert another operation.
     #[error("`{0}` is empty or contains white space")]
     BadName(String),
     /// A subject, together with the reply subject or queue group, is too long.
@@ -65,7 +65,7 @@ pub enum EncodeError {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// Headers that do not start with `NATS/1.0` or do not end with an empty line.
+    /// The headers do not start with `NATS/1.0`, or do not end with an empty line.
     #[error("headers must start with NATS/1.0 and end with an empty line")]
     BadHeaders,
 }

@@ -73,7 +73,7 @@ impl ServerOp<'_> {
 /// Beginning of every header block.
 pub(super) const VERSION: &[u8] = b"NATS/1.0";
 
-/// An operation that a client sends. It borrows all data, and [`encode`](Self::encode) copies the data once.
+/// An operation that a client sends. The operation borrows all data, and [`encode`](Self::encode) copies the data once.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum ClientOp<'a> {

@@ -21,7 +21,7 @@ pub struct ProbeConfig {
     pub interval: Duration,
     /// Longest time between two probes of an endpoint: the interval doubles up to this value while the ranking does not
     /// change. Default 5 min: at this interval, the probes of 9 endpoints cost 12 bytes per second (measured by loadgen,
-    /// without the bytes of TCP itself).
+    /// without TCP headers).
     pub interval_max: Duration,
     /// Time between two probes of each server of a better region, while the client is in another one. Default 5 s: the
     /// return to a better region needs five successful probes over 30 s.

@@ -50,14 +50,14 @@ pub struct Config {
     pub damping: DampingConfig,
     /// Settings for leaving a link that still works.
     pub handover: HandoverConfig,
-    /// Home region, for a client whose home is not the nearest region. A return to it counts as a fail back, even if the
-    /// home region was down at the start. The client still prefers nearer regions. Default none: the nearest region is
-    /// the home region.
+    /// Home region, for a client whose home is not the nearest region. A return to the home region counts as a fail back,
+    /// even if the region was down at the start. The client still prefers nearer regions. Default none: the nearest
+    /// region is the home region.
     #[cfg_attr(feature = "serde", serde(default))]
     pub home: Option<String>,
     /// Whether the client keeps a standby connection to the best server of the next region in the ranking. This
-    /// connection is authenticated and pinged, and has no subscriptions. Default off: it costs each client one more idle
-    /// connection.
+    /// connection is authenticated and pinged, and has no subscriptions. Default off, because the standby costs each
+    /// client one more idle connection.
     pub warm_standby: bool,
 }
 
@@ -108,7 +108,8 @@ pub struct DialConfig {
     /// the clients do not use.
     pub in_flight_max: usize,
     /// Shortest time without an answer after which the client begins the next attempt. The time is clamp(2 SRTT + 4
-    /// RTTVAR, this, `attempt_delay_max`). Default 100 ms (RFC 8305 section 8, recommended minimum).
+    /// RTTVAR, `attempt_delay_min`, `attempt_delay_max`), with SRTT and RTTVAR as in TCP (RFC 6298). Default 100 ms (RFC
+    /// 8305 section 8, recommended minimum).
     pub attempt_delay_min: Duration,
     /// Longest time without an answer after which the client begins the next attempt. Default 2 s (RFC 8305 section 8,
     /// maximum).
@@ -154,33 +155,34 @@ impl DialConfig {
 }
 
 /// Settings for detecting a failing link. A lost packet costs TCP one retransmission time-out of SRTT + max(200 ms, 4
-/// RTTVAR). Two losses in a row cost three of these time-outs. So the threshold for suspect is longer than one
-/// retransmission takes, and the threshold for dead is longer than two retransmissions take.
+/// RTTVAR). SRTT is the smoothed round-trip time, and RTTVAR is its variation (RFC 6298). Two losses in a row cost three
+/// of these time-outs. So the threshold for suspect is longer than one retransmission takes, and the threshold for dead
+/// is longer than two retransmissions take.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct WatchConfig {
     /// Time between two PINGs. Default 2 s (`fleet`), 500 ms (`interactive`): the PINGs cost about 80 and 300 bytes per
-    /// second, measured by loadgen without the bytes of TCP itself.
+    /// second (measured by loadgen, without TCP headers).
     pub ping_interval: Duration,
-    /// Shortest silence that makes a link suspect. The threshold is max(this, 2 SRTT + 4 RTTVAR + `suspect_slack`).
-    /// Default 250 ms.
+    /// Shortest silence that makes a link suspect. The threshold is max(`suspect_min`, 2 SRTT + 4 RTTVAR +
+    /// `suspect_slack`). Default 250 ms.
     pub suspect_min: Duration,
     /// Time that is added to the round trip in the threshold for suspect. Default 200 ms: one lost packet does not make a
     /// link suspect.
     pub suspect_slack: Duration,
-    /// Time that is added to the round trip in the threshold for dead, which is clamp(4 SRTT + 4 RTTVAR + this,
+    /// Time that is added to the round trip in the threshold for dead, which is clamp(4 SRTT + 4 RTTVAR + `dead_slack`,
     /// `dead_min`, `dead_max`). Default 600 ms: two lost packets do not make a link dead.
     pub dead_slack: Duration,
-    /// Shortest silence that makes a link dead. Default 1 s: on a simulated path of 9 ms, this closes a working link about once
-    /// in two days.
+    /// Shortest silence that makes a link dead. Default 1 s: on a simulated path of 9 ms, this value closes a working
+    /// link about once in two days.
     pub dead_min: Duration,
     /// Longest silence before a link is dead. Default 5 s: users do not wait longer, even if the round-trip time varies
     /// much.
     pub dead_max: Duration,
     /// While bytes arrive but no PONG, a link becomes suspect after this long, because the outgoing path may be broken.
-    /// Default 20 s: a PONG waits behind everything that the server already has for this client. nats-server takes up to
-    /// 10 s (`write_deadline`) for its current write, and up to 10 s more for the data after it.
+    /// Default 20 s: a PONG waits behind all data that the server already has for this client. The server may need 10 s
+    /// (`write_deadline`) for its current write, and another 10 s for the data after it.
     pub progress_patience: Duration,
     /// A timer that fires this late means that the host slept or stalled. The client then draws no conclusion from
     /// silence. Default 500 ms: twice the default `suspect_min`.
@@ -207,10 +209,11 @@ impl WatchConfig {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct SpreadConfig {
-    /// Longest delay of the first attempt at another server of the region. Default 250 ms (`fleet`), none (`interactive`).
+    /// Longest delay of the first attempt to connect to another server of the region. Default 250 ms (`fleet`), none
+    /// (`interactive`).
     pub server_lost: Duration,
-    /// Longest delay of the first attempt at another region, after the link is lost or suspect. Default 2 s (`fleet`),
-    /// none (`interactive`).
+    /// Longest delay of the first attempt to connect to another region, after the link is lost or suspect. Default 2 s
+    /// (`fleet`), none (`interactive`).
     pub region_lost: Duration,
     /// Longest delay of the move away from a lame duck. Default 5 s (both presets): half the server's grace period of 10
     /// s, so that the client has time to drain its old link.
@@ -263,10 +266,10 @@ pub struct FailBackConfig {
     pub servers: usize,
     /// Share of clients that return at once, chosen by hash. Default 0.05: few clients suffer if the region fails again.
     pub cohort: f64,
-    /// The other clients return after a random time between zero and this. Default 120 s.
+    /// The other clients return after a random time between zero and this value. Default 120 s.
     pub spread: Duration,
-    /// The RTT of a faster region must be lower than the current RTT by max(this, `gain_ratio` of the current RTT, 2
-    /// RTTVAR). Default 5 ms.
+    /// The RTT of a faster region must be lower than the current RTT by max(`gain_min`, `gain_ratio` of the current RTT,
+    /// 2 RTTVAR). Default 5 ms.
     pub gain_min: Duration,
     /// Share of the current RTT that a faster region must gain. Default 0.2: 97 % of the measured changes from one week
     /// to the next are smaller.
@@ -326,14 +329,14 @@ impl DampingConfig {
 #[non_exhaustive]
 pub struct HandoverConfig {
     /// Shortest overlap, in which the old and the new link both have the subscriptions. The overlap is clamp(2 x largest
-    /// known RTT, this, `overlap_max`). In this time, the gateways pass on the interest of the new subscriptions. Default
-    /// 250 ms.
+    /// known RTT, `overlap_min`, `overlap_max`). In this time, the gateways pass on the interest of the new
+    /// subscriptions. Default 250 ms.
     pub overlap_min: Duration,
     /// Longest overlap. Default 2 s.
     pub overlap_max: Duration,
-    /// After the overlap the client waits for requests in flight and queued deliveries, until nothing has moved for this
-    /// long. Default 2 s: together with the overlap and the spread of 5 s, a move from a lame duck ends within the
-    /// server's grace period of 10 s.
+    /// After the overlap the client waits for requests in flight and queued deliveries, until none of them has made
+    /// progress for this long. Default 2 s: with the overlap and the spread of 5 s, a move ends within the 10 s that a
+    /// lame duck gives its clients.
     pub drain: Duration,
 }
 

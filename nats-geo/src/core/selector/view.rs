@@ -40,8 +40,8 @@ impl Selector {
         }
     }
 
-    /// Returns the ranking at `now` as endpoints, best first, each server once. It is [`snapshot`](Self::snapshot)
-    /// without names and reasons.
+    /// Returns the ranking at `now` as endpoints, best first, each server once. The result has the order of
+    /// [`snapshot`](Self::snapshot), without names and reasons.
     pub fn ranked_endpoints(&self, now: Time) -> Vec<EndpointId> {
         let now = now.max(self.now);
         let ranking = self.ranking_at(now);

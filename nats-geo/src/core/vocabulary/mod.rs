@@ -1,7 +1,7 @@
 //! The names of everything that a client reports: events, causes of moves, `tracing` spans and metrics.
 //!
-//! These names are defined in this module only. Notices, `tracing`, metrics, the browser package and the book take them
-//! from here. The names stay the same in later versions: dashboards depend on them.
+//! These names are defined in this module only. Notices, `tracing`, metrics, the browser package and the book use the
+//! names of this module. The names stay the same in later versions: dashboards depend on them.
 //!
 //! ```
 //! use nats_geo::core::vocabulary::{CAUSES, EVENTS};
@@ -29,7 +29,7 @@ pub use metrics::*;
 mod spans;
 pub use spans::*;
 
-/// One event: its names, and what it means for an operator.
+/// The names of one event, and its meaning for an operator.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct EventInfo {

@@ -2,7 +2,7 @@
 
 use super::Level;
 
-/// One span of `tracing`.
+/// The name, level, fields and meaning of one `tracing` span.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct SpanInfo {

@@ -1,4 +1,4 @@
-//! The macro that turns the rows of the table of events into constants, lists and names.
+//! The macro that generates constants, lists and names from the rows of the table of events.
 
 /// Rows of `notices` belong to a variant of [`NoticeKind`](crate::core::NoticeKind); rows of `others` do not.
 macro_rules! events {

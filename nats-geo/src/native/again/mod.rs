@@ -38,8 +38,8 @@ pub struct AtLeastOnce {
 pub enum Overflow {
     /// The publish waits for space in the buffer, at most for
     /// [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait). Then it fails with
-    /// [`PublishError::TooManyUnconfirmed`](super::PublishError::TooManyUnconfirmed). So no message is dropped without an
-    /// error.
+    /// [`PublishError::TooManyUnconfirmed`](super::PublishError::TooManyUnconfirmed). So the client drops no message
+    /// without an error.
     Refuse,
     /// The client drops the oldest unconfirmed publishes and does not resend them. Dropped publishes that have already
     /// arrived are not lost.
@@ -60,8 +60,8 @@ impl AtLeastOnce {
         self
     }
 
-    /// Sets how long after its publish the client may resend a message. Default 30 s: longer than any failover takes.
-    /// A shorter time suits messages that are soon out of date.
+    /// Sets how long after its publish the client may resend a message. Default 30 s: longer than a failover takes. A
+    /// shorter time suits messages that are soon out of date.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
         self

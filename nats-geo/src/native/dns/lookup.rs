@@ -55,7 +55,7 @@ pub enum DnsError {
     /// The name does not exist (NXDOMAIN).
     #[error("there is no such name (NXDOMAIN): check its spelling, or ask another resolver")]
     NoSuchName,
-    /// The name has no records that lead to servers.
+    /// The name has no SRV, A or AAAA records.
     #[error("the name has no SRV record `{service}`, no A and no AAAA record")]
     NoServers {
         /// The name of the SRV record.

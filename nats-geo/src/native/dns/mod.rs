@@ -27,11 +27,11 @@ pub(crate) use watch::watch;
 /// A DNS name that stands for several servers. Each SRV record (`_nats._tcp`, with WebSocket `_nats-ws._tcp`) names one
 /// server. Without SRV records, each A and AAAA record of the name is one server.
 ///
-/// The client repeats the lookup when the records expire, after a small random delay. It stops using servers that are
-/// missing from the answer after [`grace`](Self::grace), except the server of its live link. While the resolver fails,
-/// the client keeps the last answer and sends a notice. The client chooses between servers by measured distance. The
-/// weight of an SRV record is the server's share of clients among equally near servers. The priority decides only which
-/// servers the client measures first. The client learns the regions from the servers.
+/// The client repeats the lookup when the records expire, after a small random delay. The client stops using servers that
+/// are missing from the answer after [`grace`](Self::grace), except the server of its live link. While the resolver
+/// fails, the client keeps the last answer and sends a notice. The client chooses between servers by measured distance.
+/// The weight of an SRV record is the server's share of clients among equally near servers. The priority decides only
+/// which servers the client measures first. The client learns the regions from the servers.
 ///
 /// ```no_run
 /// use nats_geo::dns::{Dns, Resolver, Transport};

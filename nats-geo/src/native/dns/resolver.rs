@@ -98,7 +98,8 @@ impl Resolver {
         Self::new(Who::At { ip: address.ip(), port: Some(address.port()), name: None })
     }
 
-    /// Sets the transport. Default [`Transport::Udp`]. It has no effect on the resolver of the operating system.
+    /// Sets the transport. Default [`Transport::Udp`]. This setting has no effect on the resolver of the operating
+    /// system.
     pub const fn over(mut self, transport: Transport) -> Self {
         self.transport = transport;
         self

@@ -22,14 +22,14 @@ use crate::core::{Config, Region, ServerRef};
 /// A health check that a region must pass, for [`GeoOptions::health_check`](crate::GeoOptions::health_check). An example
 /// is a test that a stream can be read. Without health checks, a server that answers is healthy.
 ///
-/// * Before an orderly move the client runs all checks once over the new link. If one fails, the client stays.
+/// * Before an orderly move, the client runs all checks once over the new link. If a check fails, the client stays.
 /// * The client checks the live link every [`period`](Self::period). After several [failures in a row](Self::failures)
-///   the client connects to another region first, and then closes the old link. It returns by the same rules as to a
-///   region that failed.
+///   the client connects to another region first, and then closes the old link. The client returns by the same rules as
+///   to a region that failed.
 /// * If no other region passes, the client stays, and sends
 ///   [`NoHealthyAlternative`](crate::core::NoticeKind::NoHealthyAlternative).
-/// * A client without a link does not wait for checks: at the start, and after a lost link, it connects first and runs
-///   the checks then.
+/// * A client without a link does not wait for checks: at the start and after a lost link, it connects before it runs the
+///   checks.
 /// * The client leaves a lame duck even if the checks of other regions fail.
 ///
 /// ```no_run
@@ -131,8 +131,8 @@ impl HealthCheck {
         Self { problem, ..Self::of(title, check) }
     }
 
-    /// Returns a check that calls your function, under this name. Notices show its error text. A check that takes longer
-    /// than [`timeout`](Self::timeout) fails.
+    /// Returns a check that calls your function, under this name. Notices show the error text of the function. A check
+    /// that takes longer than [`timeout`](Self::timeout) fails.
     pub fn custom<F>(
         name: impl Into<String>,
         check: impl Fn(HealthCheckLink) -> F + Send + Sync + 'static,

@@ -11,8 +11,8 @@ pub struct Ack {
     pub stream: String,
     /// The message's sequence in the stream.
     pub sequence: u64,
-    /// The stream had a message with this id already, from an earlier try or an earlier publish. It did not store the new
-    /// message. [`sequence`](Self::sequence) is the sequence of the stored one.
+    /// The stream had a message with this id already, from an earlier try or an earlier publish. The stream did not store
+    /// the new message. [`sequence`](Self::sequence) is the sequence of the stored one.
     pub duplicate: bool,
     /// The JetStream domain, if there is one.
     pub domain: Option<String>,

@@ -158,7 +158,7 @@ pub enum ApiError {
         /// The name.
         domain: String,
     },
-    /// The API prefix is not a subject without wildcards. Nothing was sent.
+    /// The API prefix is not a valid subject, or has wildcards. Nothing was sent.
     #[error(
         "`{prefix}` is not an API prefix: use tokens with `.` between them, such as `$JS.hub.API`, without white space, \
          `*` and `>`"
@@ -183,7 +183,7 @@ pub enum ApiError {
         /// The name.
         name: String,
     },
-    /// The history of the bucket is longer than any client may request. Nothing was sent.
+    /// The requested history of the bucket is longer than the limit of all NATS clients. Nothing was sent.
     #[error("bucket `{bucket}` cannot keep {history} entries of each key: use at most {limit}")]
     HistoryTooLong {
         /// The bucket.

@@ -53,7 +53,7 @@ impl ApiPrefix {
 }
 
 impl Context {
-    /// Returns a handle for the JetStream of another domain, such as that of the hub behind a leaf node.
+    /// Returns a handle for the JetStream of another domain, such as the JetStream of the hub behind a leaf node.
     ///
     /// The handle, and its streams, consumers and stores, send all API requests to `$JS.<domain>.API`. The handle uses
     /// the same domain after each move, at a leaf node and at the hub.

@@ -32,11 +32,11 @@
 //! * [`kv`] and [`object`] are key-value and object stores.
 //! * A [`VirtualStream`] is one stream for all regions. Each region writes and reads its own part, even while it is cut
 //!   off from the other regions.
-//! * [`Context::with_domain`] reaches the JetStream of another domain, such as that of a hub behind a leaf node.
+//! * [`Context::with_domain`] reaches the JetStream of another domain, such as the JetStream of a hub behind a leaf node.
 //! * The nearest replica or mirror of a stream answers [`Stream::get`] and key-value reads. [`Stream::nearest`] returns
 //!   the nearest mirror, or the stream itself.
 //!
-//! Types of configuration and state are those of async-nats: [`consumer`], [`stream`].
+//! For configuration and state, this module uses the types of async-nats: [`consumer`], [`stream`].
 //!
 //! # Not wrapped
 //! * Push consumers, and the ordered consumers of async-nats: use [`Stream::create_consumer`] and [`Stream::ordered`].

@@ -33,7 +33,7 @@ impl PublishOptions {
         self
     }
 
-    /// Sets the time limit for all tries together, with the pauses between them. Default 15 s.
+    /// Sets the time limit for all tries together, including the pauses between tries. Default 15 s.
     pub fn total_timeout(mut self, limit: Duration) -> Self {
         self.total_timeout = limit;
         self

@@ -180,7 +180,7 @@ impl Stream {
     }
 
     /// Returns the nearest copy of this stream: a mirror, or the stream itself. A mirror has the same messages with the
-    /// same sequences, slightly later. Publishes still go to the original stream, by its subjects.
+    /// same sequences, slightly later. Publishes still go to the original stream, which has the subjects.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {

@@ -18,9 +18,9 @@ use crate::native::hub::lock;
 /// Writer of the inputs and decisions of one client, for [`GeoOptions::decision_log`](crate::GeoOptions::decision_log).
 /// [`decision_log`](crate::decision_log) describes the format. A log contains no secrets.
 ///
-/// A separate thread writes the lines. The log is bounded and has no gaps. It ends at its limit, when the writer fails,
-/// or when thousands of lines wait for a slow writer. The last line and a warning then give the reason, and the client
-/// continues without the log. The log is complete when [`GeoClient::close`](crate::GeoClient::close) returns.
+/// A separate thread writes the lines. The log is bounded and has no gaps. The log ends at its limit, when the writer
+/// fails, or when thousands of lines wait for a slow writer. The last line and a warning then give the reason, and the
+/// client continues without the log. The log is complete when [`GeoClient::close`](crate::GeoClient::close) returns.
 ///
 /// ```no_run
 /// use nats_geo::GeoOptions;

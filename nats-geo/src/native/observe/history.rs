@@ -45,7 +45,7 @@ pub struct Move {
     pub phases: Phases,
 }
 
-/// Durations of the phases of a move. A phase that did not take place is `None`.
+/// Durations of the phases of a move. If a phase did not take place, its duration is `None`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Phases {

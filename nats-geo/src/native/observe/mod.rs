@@ -1,10 +1,10 @@
 //! The state, events and counters that a client reports, and their names.
 //!
-//! * [`GeoClient::report`](crate::GeoClient::report): the state as JSON: servers, unhealthy servers with their errors, the
-//!   ranking, the last moves with their phases, and counters.
-//! * [`GeoClient::stats`](crate::GeoClient::stats): the counters alone.
+//! * [`GeoClient::report`](crate::GeoClient::report): the state as a value for JSON: servers, unhealthy servers with
+//!   errors, ranking, last moves with their phases, and counters.
+//! * [`GeoClient::stats`](crate::GeoClient::stats): only the counters.
 //! * [`GeoClient::notices`](crate::GeoClient::notices): events as they happen.
-//! * [`DecisionLog`]: all inputs and decisions of the selector, to repeat them later.
+//! * [`DecisionLog`]: all inputs and decisions of the selector, for a later replay.
 //! * Events and spans of `tracing`, and metrics (feature `metrics`); see below.
 //!
 //! None of these outputs contains a secret. The names stay the same in later versions, because dashboards depend on them.

@@ -20,10 +20,10 @@ pub struct Report {
     pub client: Option<String>,
     /// Version of nats-geo.
     pub version: String,
-    /// Time since the client was started.
+    /// Time since the start of the client.
     #[serde(rename = "uptime_ms", serialize_with = "millis")]
     pub uptime: Duration,
-    /// State in one word.
+    /// State of the client in one word.
     pub status: Status,
     /// The active server, which gets new traffic.
     pub here: Option<Peer>,
@@ -100,40 +100,40 @@ pub struct Member {
 #[serde(tag = "standing", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Standing {
-    /// Its region is the nearest.
+    /// The server's region is the nearest.
     Nearest,
     /// The client is connected to the server, and no probe has measured the server yet.
     Connected,
-    /// Its region is as near as the nearest.
+    /// The server's region is as near as the nearest.
     Tied {
         /// Additional round-trip time, compared with the nearest region.
         #[serde(rename = "behind_ms", serialize_with = "millis")]
         behind: Duration,
     },
-    /// Its region is farther away.
+    /// The server's region is farther away.
     Farther {
         /// Additional round-trip time, compared with the nearest region.
         #[serde(rename = "behind_ms", serialize_with = "millis")]
         behind: Duration,
     },
-    /// Its region failed too often.
+    /// The server's region failed too often.
     Damped {
         /// Time until which the client avoids the region, on the client's clock.
         #[serde(rename = "until_ms", serialize_with = "time_millis")]
         until: Time,
     },
-    /// Too few servers of its region answer.
+    /// Too few servers of the region answer.
     TooFew {
         /// Number of servers that answer.
         answering: usize,
     },
-    /// Its region failed a health check.
+    /// The server's region failed a health check.
     UnhealthyRegion {
         /// Time at which the client considers the region again, on the client's clock.
         #[serde(rename = "until_ms", serialize_with = "time_millis")]
         until: Time,
     },
-    /// A server of its region refused the credentials.
+    /// A server of the region refused the credentials.
     CredentialsRefused {
         /// Time at which the client tries the region again, on the client's clock. `null`: this server refused, and the
         /// client tries the other servers of the region first.

@@ -66,7 +66,7 @@ impl ConnectionOptions {
         self
     }
 
-    /// Sets how many messages async-nats keeps for one subscription until the client takes them. Default 65 536.
+    /// Sets how many messages async-nats keeps for one subscription until this client reads them. Default 65 536.
     pub fn subscription_capacity(mut self, capacity: usize) -> Self {
         self.options = self.options.subscription_capacity(capacity);
         self

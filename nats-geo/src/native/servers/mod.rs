@@ -17,13 +17,13 @@ mod entry;
 /// A list of servers as text: one string with commas, or a collection of strings.
 ///
 /// Each entry is `[region=][scheme://][user:password@|token@]host[:port][/path]`. The schemes are `nats` (the default;
-/// TLS if the server asks for it), `tls`, `ws` and `wss`. The default port is 4222, for `ws` 80, and for `wss` 443. Only
-/// `ws` and `wss` allow a path, which a reverse proxy may need. A region before `=` is the label of the server. Without a
-/// label, the client learns the region from the server.
+/// with TLS if the server requires it), `tls`, `ws` and `wss`. The default port is 4222, for `ws` 80, and for `wss` 443.
+/// Only `ws` and `wss` allow a path, which a reverse proxy may need. A region before `=` is the label of the server.
+/// Without a label, the client learns the region from the server.
 ///
-/// Characters of a user name, a password or a token: letters, digits and ``-._~!$&'()*+;=`` and, in passwords, `:` stand
-/// for themselves. Percent-encode all others, as in RFC 3986: `%2C` for a comma, `%2F` for `/`, `%40` for `@`, `%25` for
-/// `%`. If unencoded characters make an entry ambiguous, the client refuses the list.
+/// In a user name, a password or a token, letters, digits and ``-._~!$&'()*+;=`` need no encoding. In a password, `:`
+/// needs none either. Percent-encode all others, as in RFC 3986: `%2C` for a comma, `%2F` for `/`, `%40` for `@`, `%25`
+/// for `%`. If unencoded characters make an entry ambiguous, the client refuses the list.
 /// [`GeoOptions::user_and_password`](super::GeoOptions::user_and_password) accepts any text without encoding.
 ///
 /// ```
@@ -36,10 +36,10 @@ mod entry;
 /// # Ok::<(), nats_geo::ServerUrlError>(())
 /// ```
 pub trait IntoServers {
-    /// The servers, in the order listed.
+    /// Returns the servers, in the order of the list.
     ///
     /// # Errors
-    /// The first entry that is not a server.
+    /// An entry is not a server. The error names the first such entry.
     fn into_servers(self) -> Result<Vec<ServerUrl>, ServerUrlError>;
 }
 

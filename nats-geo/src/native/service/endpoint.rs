@@ -90,7 +90,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// Returns a group within this group, with the same queue group. The new prefix follows the prefix of this group.
+    /// Returns a new group within this group, with the same queue group. The new prefix follows the prefix of this group.
     pub fn group(&self, prefix: impl AsRef<str>) -> Self {
         let prefix = match prefix.as_ref() {
             "" => self.prefix.clone(),

@@ -113,7 +113,7 @@ pub struct ServiceBuilder {
 }
 
 impl ServiceBuilder {
-    /// Sets a description for operators.
+    /// Sets the description of the service, for operators.
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = description.into();
         self
@@ -159,8 +159,8 @@ impl ServiceBuilder {
         self
     }
 
-    /// Starts an instance. Clients find it through each server that knows its subscriptions; after the next
-    /// [`flush`](GeoClient::flush), all servers know them. `start` also succeeds while the client is offline: the next
+    /// Starts an instance. Clients can find the instance through each server that has its subscriptions. After the next
+    /// [`flush`](GeoClient::flush), all servers have them. `start` also succeeds while the client is offline: the next
     /// link carries the subscriptions.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ pub(crate) use feed::{Carriage, Changes, Feed, LookedAfter, Route};
 /// [`GeoClient::subscribe`](super::GeoClient::subscribe) creates it.
 ///
 /// During an orderly move, two links deliver messages for a short time. Without a queue group, a message may then arrive
-/// twice, unless [at most once](super::GeoOptions::at_most_once) is on. With a queue group each message arrives once.
+/// twice, unless [at most once](super::GeoOptions::at_most_once) is on. With a queue group, each message arrives once.
 /// Messages of one publisher keep their order while they arrive over one link, but not across a move. A lost link loses
 /// the messages in flight.
 ///
@@ -64,9 +64,8 @@ impl Subscription {
     /// Unsubscribes without losing messages in flight. Returns when the servers have confirmed the end of delivery. The
     /// stream still delivers the messages that have arrived, and then ends.
     ///
-    /// The call also waits until the application has dropped all messages with a reply subject that it has read, because
-    /// other tasks may still answer them. This wait takes at most
-    /// [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout).
+    /// The call also waits until the application has dropped all messages with a reply subject, because other tasks may
+    /// still answer them. This wait takes at most [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout).
     pub async fn drain(&mut self) {
         let limit = self.hub.upgrade().map(|hub| hub.limits.drain_timeout).unwrap_or_default();
         self.stopper().drain().await;

@@ -148,7 +148,7 @@ pub(super) struct Built {
     pub(super) verifier: Arc<WebPkiServerVerifier>,
 }
 
-/// TLS options that are not valid.
+/// Reason why TLS options are not valid.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {

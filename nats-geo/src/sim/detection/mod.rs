@@ -41,7 +41,7 @@ pub struct Study {
     pub path: PathModel,
     /// Time between two PINGs. A detector that waits for an answer may skip PINGs.
     pub ping_interval: Duration,
-    /// Length of the simulated trace: days of one client. Default 10.
+    /// Length of the simulated trace, in days of one client. Default 10.
     pub days: f64,
     /// Blackholes per day of one client. A blackhole does not change the trace: the study only computes when each
     /// detector would notice it. Default 1000.
@@ -58,8 +58,8 @@ pub enum Detector {
     Ladder(WatchConfig),
     /// The link is suspect and dead at once when the oldest PING without an answer is this old.
     Fixed(Duration),
-    /// The timer of RFC 6298 with a minimum. The link is suspect when the timer of the oldest PING expires. It is dead
-    /// when the next timer, which is twice as long, also expires.
+    /// The timer of RFC 6298 with a minimum. The link is suspect when the timer of the oldest PING expires. The link is
+    /// dead when the next timer, which is twice as long, also expires.
     Rfc6298 {
         /// Minimum of the timer: 200 ms in Linux, 1 s in the RFC.
         rto_min: Duration,

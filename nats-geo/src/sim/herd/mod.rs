@@ -4,7 +4,7 @@
 //! This simulation has no packets, only distances, accept rates, and the decisions of clients. So a run can have a
 //! million clients. Clients affect each other only in the handshake queues of the servers. Between two handshakes, the
 //! simulation runs each client separately. It simulates each PING and probe that may change a decision. It skips the
-//! others in one step, which leaves the selector in exactly the same state (`tests/quiet.rs`).
+//! others in one step. The selector is then in exactly the same state as without the step (`tests/quiet.rs`).
 //!
 //! `client.rs` runs nats-geo's selector, and `stock.rs` the reconnect rules of other clients. `player.rs` simulates one
 //! client, `quiet.rs` the servers in quiet time, and `world.rs` the handshake queues. `play.rs` runs all clients, and
@@ -137,8 +137,8 @@ impl Herd {
         }
     }
 
-    /// Runs the simulation. It calls `progress` from time to time with the number of simulated clients. The same herd and
-    /// software give the same report.
+    /// Runs the simulation. The run calls `progress` from time to time with the number of simulated clients. The same
+    /// herd and software give the same report.
     ///
     /// # Errors
     /// A field is out of its bounds. The error names the first such field.

@@ -24,8 +24,8 @@ pub struct HerdReport {
     pub handshakes_per_client: f64,
     /// Share of the hit clients that use the surviving region nearest to their home when the lost region returns.
     pub in_nearest: f64,
-    /// Handshakes of the busiest server, divided by the average of its region, until the lost region returned. It is the
-    /// highest value of all regions; 1 means an even load.
+    /// Handshakes of the busiest server, divided by the average of its region, until the lost region returned. The value
+    /// is the highest of all regions. 1 means an even load.
     pub skew: f64,
     /// Number of hit clients of the lost region that use this region again at the end.
     pub home: u32,

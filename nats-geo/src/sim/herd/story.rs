@@ -31,7 +31,7 @@ pub struct StockFault {
     pub loss: StockLoss,
 }
 
-/// The servers that a fault hits. They depend on the server that the client uses.
+/// The servers that a fault hits. The choice depends on the server that the client uses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StockHits {
     /// The server that the client uses.

@@ -147,7 +147,7 @@ impl Consumer {
         self.messages_with(PullOptions::new()).await
     }
 
-    /// Returns the stream of [`messages`](Self::messages), with other limits.
+    /// Returns the messages of the consumer, like [`messages`](Self::messages), with other limits.
     ///
     /// ```no_run
     /// # async fn example(consumer: nats_geo::jetstream::Consumer) -> Result<(), Box<dyn std::error::Error>> {

@@ -19,8 +19,8 @@ impl PullOptions {
 
     /// Sets how many messages may wait in the client until the application reads them. The client requests more when the
     /// application has read half of them. While the application reads none, the client requests none. Default 200; at
-    /// least 1, at most 65 536. After a lost link, up to twice as many may wait for a short time, because messages
-    /// requested over the lost link may arrive over the next one.
+    /// least 1, at most 65 536. After a lost link, up to twice as many may wait for a short time. Messages requested over
+    /// the lost link may then arrive over the next one.
     pub fn max_messages(mut self, messages: usize) -> Self {
         self.messages_max = messages.clamp(1, MESSAGES_LIMIT);
         self

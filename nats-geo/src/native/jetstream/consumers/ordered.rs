@@ -109,7 +109,7 @@ pub struct Ordered(BoxStream<'static, Result<Message, OrderedError>>);
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OrderedError {
-    /// The client cannot continue to read after the last message.
+    /// The client cannot continue to read the stream after the last message that arrived.
     #[error("reading stream `{stream}` stopped after sequence {last_sequence}: {error}")]
     Lost {
         /// The stream, or the mirror that the client read last.

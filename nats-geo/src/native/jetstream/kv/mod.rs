@@ -154,7 +154,7 @@ impl Store {
         self.write(key, value, HeaderMap::new()).await
     }
 
-    /// Sets the value of a key that has none, or whose value was deleted.
+    /// Sets the value of a key that has no value, or whose value was deleted.
     ///
     /// # Errors
     /// [`WriteError::WrongRevision`] if the key has a value; otherwise the same as [`put`](Self::put).

@@ -1,4 +1,4 @@
-//! Durable consumers: one of the same name in every region.
+//! Durable consumers of virtual streams: a consumer of the same name in every region.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -91,7 +91,7 @@ impl Consumer {
         self.messages_with(PullOptions::new()).await
     }
 
-    /// Returns the stream of [`messages`](Self::messages), with other limits.
+    /// Returns the messages of the consumer, like [`messages`](Self::messages), with other limits.
     ///
     /// # Errors
     /// The same as [`messages`](Self::messages).
@@ -133,8 +133,8 @@ impl Consumer {
 /// The messages of a consumer of a virtual stream, from the region where the client is. [`Consumer::messages`] creates
 /// this stream.
 ///
-/// Each message arrives at least once. After a move, JetStream redelivers the messages that this reader did not
-/// acknowledge: those that it was processing, and those that other readers acknowledged in another region. If the reader
+/// Each message arrives at least once. After a move, JetStream redelivers messages that were not acknowledged in the new
+/// region. Some of them are still being processed, or another reader acknowledged them in another region. If the reader
 /// itself acknowledged such a message before, it acknowledges the message in the new region, too, and does not deliver it
 /// again. A consumer that had no reader for long may have many such messages.
 ///

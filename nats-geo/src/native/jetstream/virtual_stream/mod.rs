@@ -39,15 +39,15 @@
 //!   region has are lost. Servers retry an unreachable region after 10 s, then 20 s, and so on up to two minutes. After
 //!   its return, messages to and from the region may be late by this time.
 //! * **[Ordered reading](VirtualStream::ordered)** delivers the messages of one region in the order in which they were
-//!   published there. Each message arrives once, even if the reader moves through several regions: a [`Position`] is the
-//!   last sequence of each region, which all read streams know. The order of messages from different regions can differ
-//!   between read streams. A message that was stored in two regions may arrive twice.
+//!   published there. Each message arrives once, even if the reader moves through several regions. A [`Position`] has the
+//!   last sequence of each region, which is the same in all read streams. The order of messages from different regions
+//!   can differ between read streams. A message that was stored in two regions may arrive twice.
 //! * **[Durable consumers](VirtualStream::create_consumer)**: each region has a consumer of the same name. Each message
 //!   arrives at least once. After a move, JetStream redelivers messages that were not acknowledged before the move. It
 //!   also redelivers messages that another reader, or an earlier process, acknowledged in another region. A reader does
 //!   not deliver a message again that this reader acknowledged.
-//! * **Without a meta leader of JetStream**, which needs more than half of all servers, a region that is cut off
-//!   continues to publish, and to read with existing consumers. The creation of consumers fails with an error.
+//! * **Without a meta leader of JetStream**, which needs more than half of all servers, a region still works when it is
+//!   cut off. Its clients publish, and read with existing consumers. The creation of consumers fails with an error.
 //! * **A write stream can be reset**: an operator deletes and creates it again, or it is in memory and its servers
 //!   restart. Its sequences then begin at 1. Readers detect the reset, send [`NoticeKind::StreamReset`], and read the new
 //!   messages. For this, they send `$JS.API.STREAM.INFO` requests for the write stream, so give them this permission.
@@ -127,8 +127,8 @@ impl VirtualStream {
         self.context.get_stream(self.config.read_name(&region)).await
     }
 
-    /// Returns the region in which a message of a read stream was published, and its sequence there; `None` if the
-    /// message is not from a read stream.
+    /// Returns the region in which a message of a read stream was published, and its sequence there. Returns `None` for
+    /// other messages.
     pub fn origin(&self, message: &async_nats::Message) -> Option<Origin> {
         Origin::parse(message.headers.as_ref()?.get(SOURCE)?.as_str(), &self.config)
     }
