@@ -25,8 +25,8 @@
 //!   continue even when a region is lost.
 //! * [`service`]: services that any NATS client can find and call. A service keeps its id when its client moves.
 //! * [`core`] has the [`Selector`](core::Selector), which decides which server a client uses. The selector is a state
-//!   machine without clock, sockets or randomness. [`Config`](core::Config) holds every constant of its policy, with the
-//!   reason for the default. Start from a preset.
+//!   machine without clock, sockets or randomness. [`Config`](core::Config) holds every constant of the selector's
+//!   policy, with the reason for the default. Start from a preset.
 //! * [`wire`] encodes and decodes the NATS client protocol, without I/O.
 //! * [`observe`] lists the report, the counters, the names of `tracing` events, and the metrics of a client.
 //! * `decision_log` reads the recorded inputs and decisions of a selector. `core::Log` replays them.

@@ -48,7 +48,8 @@ pub enum Reason {
     Nearest,
     /// The client is connected to the server, and no probe has measured the server yet.
     Connected,
-    /// The server's region is as near as the nearest, within the tie window. A hash decided the order.
+    /// The server's region is as near as the nearest region: the difference is within the tie window. A hash decided the
+    /// order.
     Tied {
         /// Additional round-trip time, compared with the nearest region.
         behind: Duration,
@@ -65,7 +66,7 @@ pub enum Reason {
     },
     /// Too few servers of the region answer: see [`RankConfig::servers_min`](super::RankConfig::servers_min).
     TooFew {
-        /// Number of servers that answer.
+        /// Number of servers of the region that answer.
         answering: usize,
     },
     /// The server's region failed a health check.

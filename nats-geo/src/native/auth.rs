@@ -173,7 +173,8 @@ impl Auth {
     }
 }
 
-/// A callback of [`Auth::callback`]. Two callbacks are equal if one is a clone of the other.
+/// The function of [`Auth::Callback`], which [`Auth::callback`] creates. Two callbacks are equal if one is a clone of the
+/// other.
 #[derive(Clone)]
 pub struct AuthCallback(Arc<dyn Fn(Vec<u8>) -> Answering + Send + Sync>);
 

@@ -139,22 +139,22 @@ impl GeoOptions {
         self
     }
 
-    /// Sets user and password. Short for [`auth`](Self::auth) with [`Auth::UserAndPassword`].
+    /// Sets user and password. The same as [`auth`](Self::auth) with [`Auth::UserAndPassword`].
     pub fn user_and_password(self, user: impl Into<String>, password: impl Into<Secret>) -> Self {
         self.auth(Auth::UserAndPassword { user: user.into(), password: password.into() })
     }
 
-    /// Sets a token. Short for [`auth`](Self::auth) with [`Auth::Token`].
+    /// Sets a token. The same as [`auth`](Self::auth) with [`Auth::Token`].
     pub fn token(self, token: impl Into<Secret>) -> Self {
         self.auth(Auth::Token(token.into()))
     }
 
-    /// Sets an NKey by its seed (`SU...`). Short for [`auth`](Self::auth) with [`Auth::NKey`].
+    /// Sets an NKey by its seed (`SU...`). The same as [`auth`](Self::auth) with [`Auth::NKey`].
     pub fn nkey(self, seed: impl Into<Secret>) -> Self {
         self.auth(Auth::NKey(seed.into()))
     }
 
-    /// Sets a creds file. Short for [`auth`](Self::auth) with [`Auth::CredsFile`].
+    /// Sets a creds file. The same as [`auth`](Self::auth) with [`Auth::CredsFile`].
     pub fn creds_file(self, path: impl Into<PathBuf>) -> Self {
         self.auth(Auth::CredsFile(path.into()))
     }
@@ -256,9 +256,9 @@ impl GeoOptions {
     /// overlap, both links deliver messages, so no message is lost, and some arrive twice.
     ///
     /// When on, the server of the old link confirms the end of delivery before the new link subscribes. Messages that are
-    /// published in between, for about two round trips, are lost. Messages of the old link arrive before those of the new
-    /// link. A message arrives twice only if servers pass it between regions more slowly than this client moves. Queue
-    /// groups lose and duplicate nothing, with or without this option.
+    /// published in between, for about two round trips, are lost. Messages of the old link arrive before messages of the
+    /// new link. A message arrives twice only if servers pass it between regions more slowly than this client moves.
+    /// Queue groups lose and duplicate nothing, with or without this option.
     pub fn at_most_once(mut self, at_most_once: bool) -> Self {
         self.at_most_once = at_most_once;
         self

@@ -201,7 +201,7 @@ impl Scenario {
         }
     }
 
-    /// Adds a fault at a time.
+    /// Adds a fault that begins at this time.
     pub fn at(&mut self, at: Duration, fault: Fault) {
         self.steps.push(Step { at, fault });
     }

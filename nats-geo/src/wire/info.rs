@@ -16,7 +16,7 @@ pub struct Info {
     /// Name of the cluster. In a super-cluster, this is the name of the region.
     pub cluster: Option<String>,
     /// Addresses (`host:port`, no scheme) of the servers of this cluster, never of another cluster. Over WebSocket,
-    /// nats-server lists WebSocket ports here. Servers use `ws_connect_urls` only between servers.
+    /// nats-server lists WebSocket ports here. The field `ws_connect_urls` is for other servers, not for clients.
     pub connect_urls: Vec<String>,
     /// Whether the server is in lame duck mode: it will close its clients soon.
     pub lame_duck: bool,

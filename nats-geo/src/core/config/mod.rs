@@ -121,7 +121,7 @@ pub struct DialConfig {
     /// A region counts as down if this many of its servers refuse or reset connections within `siblings_down_within`.
     /// Default 2.
     pub siblings_down: usize,
-    /// Time in which `siblings_down` servers must fail. Default 1 s.
+    /// Time within which `siblings_down` servers must fail, so that their region counts as down. Default 1 s.
     pub siblings_down_within: Duration,
     /// Base of the back-off after every endpoint has failed. The n-th pause is a random time between zero and min(cap,
     /// base x 2^n), "full jitter" (AWS Architecture Blog, 2015). Default 500 ms.

@@ -27,8 +27,8 @@
 //!
 //! * [`Context::publish`] resends a message until a stream has acknowledged it. The stream stores the message once.
 //! * [`Consumer::messages`] reads a pull consumer. The application acknowledges each message. [`Stream::ordered`] reads a
-//!   whole stream, in order, each message once. Both wait while the client cannot reach the stream. Both end with an
-//!   error when the stream or the consumer is gone.
+//!   whole stream, in order, each message once. Both readers wait while the client cannot reach the stream. Both readers
+//!   end with an error when the stream or the consumer no longer exists.
 //! * [`kv`] and [`object`] are key-value and object stores.
 //! * A [`VirtualStream`] is one stream for all regions. Each region writes and reads its own part, even while it is cut
 //!   off from the other regions.
@@ -39,6 +39,8 @@
 //! For configuration and state, this module uses the types of async-nats: [`consumer`], [`stream`].
 //!
 //! # Not wrapped
+//! This module does not wrap these features of async-nats:
+//!
 //! * Push consumers, and the ordered consumers of async-nats: use [`Stream::create_consumer`] and [`Stream::ordered`].
 //! * `fetch`, `batch` and `sequence` of a consumer: take as many messages as you want from [`Consumer::messages`];
 //!   [`PullOptions::max_messages`] limits how many messages wait in the client.

@@ -15,7 +15,8 @@
 //! list has the name `nats_geo.lost` in `tracing`. This name is in the metadata of the event, where layers for
 //! OpenTelemetry find it. The message of an event is a readable text.
 //!
-//! The fields of a server are `conn`, `region`, `server` and `address`. Each notice also has `at`, the client's time.
+//! The fields of a server are `conn`, `region`, `server` and `address`. Each notice also has `at`, the time on the
+//! client's clock.
 //!
 //! # Metrics
 //! With the feature `metrics`, a client reports to the recorder that is installed when it connects.

@@ -104,7 +104,7 @@ pub enum Standing {
     Nearest,
     /// The client is connected to the server, and no probe has measured the server yet.
     Connected,
-    /// The server's region is as near as the nearest.
+    /// The server's region is as near as the nearest region.
     Tied {
         /// Additional round-trip time, compared with the nearest region.
         #[serde(rename = "behind_ms", serialize_with = "millis")]
@@ -124,7 +124,7 @@ pub enum Standing {
     },
     /// Too few servers of the region answer.
     TooFew {
-        /// Number of servers that answer.
+        /// Number of servers of the region that answer.
         answering: usize,
     },
     /// The server's region failed a health check.

@@ -48,8 +48,8 @@ impl Request {
     /// link.
     ///
     /// An error has an empty payload and the headers `Nats-Service-Error` and `Nats-Service-Error-Code`, by which clients
-    /// recognise it. The statistics count it. Line breaks in its status become spaces, because a header cannot contain
-    /// line breaks.
+    /// recognise it. The statistics count the error. Line breaks in its status become spaces, because a header cannot
+    /// contain line breaks.
     ///
     /// ```no_run
     /// use nats_geo::service::Error;

@@ -8,8 +8,8 @@
 //!
 //! `client.rs` runs nats-geo's selector, and `stock.rs` the reconnect rules of other clients. `player.rs` simulates one
 //! client, `quiet.rs` the servers in quiet time, and `world.rs` the handshake queues. `play.rs` runs all clients, and
-//! `report.rs` counts. `story.rs` runs one stock client (another client with its default rules) alone, to compare it with
-//! the real client.
+//! `report.rs` counts the results. `story.rs` runs one stock client (another client with its default rules) alone, to
+//! compare it with the real client.
 
 mod client;
 mod play;

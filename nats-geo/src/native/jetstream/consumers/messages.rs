@@ -22,7 +22,8 @@ use crate::native::jetstream::{ApiError, Context, Message, Refused};
 /// when the client closes.
 ///
 /// The client requests messages only while the application polls the stream: see [`PullOptions`]. When the stream is
-/// dropped, JetStream redelivers the messages that the application did not read. Any reader of the consumer can get them.
+/// dropped, JetStream redelivers the messages that the application did not read. Any reader of the consumer can get these
+/// messages.
 #[must_use = "the client requests messages only while the application reads them"]
 pub struct Messages(BoxStream<'static, Result<Message, MessagesError>>);
 

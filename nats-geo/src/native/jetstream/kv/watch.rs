@@ -190,8 +190,8 @@ impl Watch {
         self.is_current
     }
 
-    /// Returns the entries that existed when the watch began, except those that the application has already read. All
-    /// later entries of the watch are new. If the future is dropped early, the entries that it has read are lost. To
+    /// Returns the entries that existed when the watch began, except the entries that the application has already read.
+    /// All later entries of the watch are new. If the future is dropped early, the entries that it has read are lost. To
     /// avoid this, read one entry after the other.
     ///
     /// # Errors

@@ -49,9 +49,10 @@
 //! * **Without a meta leader of JetStream**, which needs more than half of all servers, a region still works when it is
 //!   cut off. Its clients publish, and read with existing consumers. The creation of consumers fails with an error.
 //! * **A write stream can be reset**: an operator deletes and creates it again, or it is in memory and its servers
-//!   restart. Its sequences then begin at 1. Readers detect the reset, send [`NoticeKind::StreamReset`], and read the new
-//!   messages. For this, they send `$JS.API.STREAM.INFO` requests for the write stream, so give them this permission.
-//!   Without an answer, a reader assumes a reset if a lower sequence follows a higher one in the same read stream.
+//!   restart. Its sequences then begin at 1. Readers detect the reset, and read the new messages. The client sends
+//!   [`NoticeKind::StreamReset`]. To detect a reset, readers send `$JS.API.STREAM.INFO` requests for the write stream, so
+//!   permit these requests. Without an answer, a reader assumes a reset if a lower sequence follows a higher one in the
+//!   same read stream.
 
 use super::{ApiError, Context, Stream};
 #[cfg(doc)]
