@@ -51,8 +51,9 @@ impl Decoder {
 
     /// Returns the next complete operation, or `None` if more bytes are needed.
     ///
-    /// # Errors The error of the input. All later calls return the same error, because the decoder cannot find the
-    /// start of the next operation.
+    /// # Errors
+    /// The input is not valid. All later calls return the same error, because the decoder cannot find the start of the next
+    /// operation.
     pub fn next_op(&mut self) -> Result<Option<ServerOp<'_>>, DecodeError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());

@@ -1,7 +1,7 @@
 //! All constants of the policy of a client, with unit, default, and the reason for the default.
 //!
-//! The defaults are tuned for WAN paths of 1 to 250 ms with 0.1 % loss and occasional bursts. The first values came from
-//! the papers and products that the fields name. Change a default only if a measurement justifies the new value.
+//! The defaults are tuned for WAN paths of 1 to 250 ms with 0.1 % loss and occasional bursts. They are based on the
+//! papers and products that the fields name. Change a default only if a measurement justifies the new value.
 
 use std::time::Duration;
 

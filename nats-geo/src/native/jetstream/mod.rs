@@ -50,8 +50,8 @@
 //! * Lists of streams and of consumers, the stream of a subject, account information, subjects of a stream.
 //! * Deletion of single messages; purges up to a sequence; purges that keep some messages. [`Stream::purge`] removes all
 //!   messages of one subject.
-//! * Reads of the first or next message of a subject. [`Stream::get`] reads the message with a sequence, and
-//!   [`Stream::last`] the last message of a subject.
+//! * Reads of the first or next message of a subject. [`Stream::get`] reads a message by its sequence, and
+//!   [`Stream::last`] reads the last message of a subject.
 //! * Buckets: changes of the configuration and `status`; time to live of one key; `delete` and `purge` that expect a
 //!   revision; watches from a revision. [`kv::Store::stream`] returns the stream, which has the state.
 //! * Object stores: writing links, changing metadata, watching and sealing a store. Reads follow links.

@@ -47,7 +47,7 @@ pub enum PullRefusal {
         /// The limit in bytes.
         bytes_max: usize,
     },
-    /// The server refuses the pull request for another reason, which is the text.
+    /// The server refuses the pull request for another reason, which it names in this text.
     #[error("the consumer does not take such requests: {0}")]
     Other(String),
 }
