@@ -1,6 +1,6 @@
 //! A client of NATS super-clusters. The client connects to the nearest healthy region. When this region fails, the client
 //! moves to the next one, about one round trip after it notices the failure. When the region works again, the client
-//! returns (fail back). No load balancer is needed, because each client chooses its server itself.
+//! returns (fail back). Applications need no load balancer, because each client chooses its server.
 //!
 //! ```no_run
 //! use futures_util::StreamExt;
@@ -52,7 +52,7 @@
 //! * `dns` (default): finds servers by DNS.
 //! * `metrics`: counters and times for the recorder of the crate `metrics`; [`observe`] has their names.
 //! * `serde` (part of `native`): decision logs as text.
-//! * `sim`: the simulator. It does no I/O either.
+//! * `sim`: the simulator, which does no I/O either.
 
 pub mod core;
 #[cfg(feature = "serde")]

@@ -1,5 +1,5 @@
-//! The state machine that makes the decisions of a client. A driver passes facts to it and carries its decisions out. The
-//! state machine has no clock and no socket, and all its randomness comes from a seed.
+//! The state machine that makes the decisions of a client. A driver passes facts to this state machine, and carries out
+//! the decisions. The state machine has no clock and no socket, and all its randomness comes from a seed.
 //!
 //! The modules are the stages of a decision: discovery, probe, estimate, rank, connect, watch, fail over and fail back.
 //! [`Selector`] owns one of each stage and routes events between the stages.

@@ -149,7 +149,7 @@ pub enum NoticeKind {
     /// The client cannot read a message of another client. It drops the damaged headers or the whole message, and sends
     /// one notice for each subject.
     UnreadableMessage {
-        /// The first 48 characters of the subject of the subscription.
+        /// The first 48 characters of the subject of the message.
         subject: String,
         /// The reason why the client cannot read the message.
         why: String,

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::Secret;
 use super::creds::{self, CredentialsError};
 
-/// Credentials. The same account must exist in every region, because the client does not choose a region by credentials.
+/// Credentials. The same account must exist in every region, because the client can move to any region.
 ///
 /// ```
 /// use nats_geo::{Auth, GeoOptions, Secret};

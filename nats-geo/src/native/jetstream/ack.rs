@@ -12,7 +12,7 @@ pub struct Ack {
     /// The message's sequence in the stream.
     pub sequence: u64,
     /// The stream had a message with this id already, from an earlier try or an earlier publish. The stream did not store
-    /// the new message. [`sequence`](Self::sequence) is the sequence of the stored one.
+    /// the new message. [`sequence`](Self::sequence) is the sequence of the stored message.
     pub duplicate: bool,
     /// The JetStream domain, if there is one.
     pub domain: Option<String>,

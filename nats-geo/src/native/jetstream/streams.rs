@@ -1,4 +1,4 @@
-//! Streams. The client creates them in its home region, and reads them from the nearest copy.
+//! Streams. The client creates streams in its home region, and reads them from the nearest copy.
 
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{Config, Info, Placement};
@@ -93,7 +93,7 @@ impl Context {
         Ok(Stream { context: self.clone(), info })
     }
 
-    /// Returns the stream of this name, with any configuration. If it does not exist, this call
+    /// Returns the stream of this name, with any configuration. If the stream does not exist, this call
     /// [creates](Self::create_stream) it.
     ///
     /// # Errors

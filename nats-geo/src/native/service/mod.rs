@@ -35,7 +35,7 @@
 //! * Run instances in every region. When all instances of a region stop, or the region fails, instances of the next
 //!   region answer its clients. After instances have failed back, the clients' own region answers again.
 //! * An instance that has moved to another region serves this region, not its former region.
-//! * Each queue group gets each request, so instances with different queue groups each answer.
+//! * Each queue group gets each request. So with two queue groups, two instances answer each request.
 //! * When a region becomes silent, servers to which it was the nearest region still send requests there, until their own
 //!   `ping_interval` detects the silence. These requests are lost.
 //! * When the last instance leaves a region, requests that other regions send there during about one round trip are lost.

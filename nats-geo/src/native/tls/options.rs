@@ -69,8 +69,8 @@ impl Tls {
         self
     }
 
-    /// Sets the client certificate for servers that require one, and its key, as PEM files. The certificate file also
-    /// contains the certificates of the intermediate authorities.
+    /// Sets the client certificate for servers that require one, and its key, as PEM files. The certificate file must
+    /// also contain the certificates of the intermediate authorities.
     pub fn client_cert_files(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.client = Some((Source::File(cert.into()), Source::File(key.into())));
         self
@@ -83,7 +83,7 @@ impl Tls {
     }
 
     /// Begins each connection with the TLS handshake, before the server sends INFO. Servers with `handshake_first: true`
-    /// need this option; without it, they seem to be silent. WebSocket connections always begin with the handshake.
+    /// need this option; without it, they seem to be silent. `wss://` connections always begin with the handshake.
     pub fn first(mut self) -> Self {
         self.first = true;
         self

@@ -27,11 +27,11 @@ pub struct HerdReport {
     /// Handshakes of the busiest server, divided by the average of its region, until the lost region returned. The value
     /// is the highest of all regions. 1 means an even load.
     pub skew: f64,
-    /// Number of hit clients of the lost region that use this region again at the end.
+    /// Number of hit clients whose home is the lost region, and that use this region again at the end.
     pub home: u32,
     /// Number of hit clients whose home is the lost region.
     pub home_of: u32,
-    /// Times from the return of the region until the clients of `home` used it again.
+    /// Times from the return of the region until the clients that `home` counts used the region again.
     pub home_after: Spans,
     /// Handshakes at each region.
     pub regions: Vec<RegionLoad>,

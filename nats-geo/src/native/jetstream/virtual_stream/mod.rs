@@ -32,12 +32,12 @@
 //! # Guarantees
 //! * **Publishing**: an acknowledgement means that the client's region has stored the message. Without an
 //!   acknowledgement, the client resends the message, after a move to the next region. Then both regions may store the
-//!   message. Read streams recognise its id and keep the message once, if both copies arrive within
+//!   message. Read streams recognise the message id and keep the message once, if both duplicates arrive within
 //!   [`Config::duplicate_window`]. If a region was cut off for longer, read streams get the message twice.
 //! * **No acknowledged message is lost** if no region is down or cut off for longer than [`Config::outage_max`]. Write
 //!   streams keep messages for this time, and all read streams get them. If a region is destroyed, messages that no other
 //!   region has are lost. Servers retry an unreachable region after 10 s, then 20 s, and so on up to two minutes. After
-//!   its return, messages to and from the region may be late by this time.
+//!   the return of a region, messages to and from this region may be late by this time.
 //! * **[Ordered reading](VirtualStream::ordered)** delivers the messages of one region in the order in which they were
 //!   published there. Each message arrives once, even if the reader moves through several regions. A [`Position`] has the
 //!   last sequence of each region, which is the same in all read streams. The order of messages from different regions
