@@ -1,6 +1,6 @@
 //! A client of NATS super-clusters. The client connects to the nearest healthy region. When this region fails, the client
-//! moves to the next one, about one round trip after it notices the failure. When the region works again, the client
-//! returns (fail back). Applications need no load balancer, because each client chooses its server.
+//! leaves it within milliseconds, or within seconds if many clients must not move at once. When the region works again,
+//! the client returns (fail back). Applications need no load balancer, because each client chooses its server.
 //!
 //! ```no_run
 //! use futures_util::StreamExt;

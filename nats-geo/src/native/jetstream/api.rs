@@ -1,4 +1,4 @@
-//! Requests to the JetStream API. The client repeats idempotent requests after a move.
+//! Requests to the JetStream API. The client repeats idempotent requests after a failed try or a move.
 
 use std::time::Duration;
 
