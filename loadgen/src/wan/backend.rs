@@ -13,10 +13,10 @@ use super::effect::LinkEffect;
 pub enum WanChoice {
     /// `netns` if this machine allows it, otherwise `proxy`
     Auto,
-    /// TCP proxies: any Unix, no privileges
+    /// TCP proxies, on any Unix without privileges
     #[default]
     Proxy,
-    /// Network namespaces: real TCP with packet loss. Linux, as root
+    /// Network namespaces, with packet loss that TCP of the kernel repairs. Linux only, as root or in a user namespace
     Netns,
     /// No emulation: all regions are on one machine, without distances or faults of links
     None,
