@@ -175,7 +175,7 @@ pub enum PlayError {
     #[error("cannot read the certificates of the clients: {0}")]
     Certificates(std::io::Error),
     /// The self-test cannot spoil a stream.
-    #[error("cannot spoil the stream `{stream}`: {reason}")]
+    #[error("the self-test cannot change the messages of stream `{stream}`: {reason}")]
     Sabotage {
         /// The stream.
         stream: String,

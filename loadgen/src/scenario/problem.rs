@@ -140,7 +140,7 @@ pub enum ProblemKind {
         what: &'static str,
     },
     /// Neither or both.
-    #[error("say when it begins by `phase`, or by `at` and `for`, not both")]
+    #[error("give the time of the fault by `phase` alone, or by `at` and `for`")]
     When,
     /// The timeline is over by then.
     #[error("the fault begins at {at}, after the end of the timeline ({duration}): lengthen a phase")]
@@ -154,7 +154,7 @@ pub enum ProblemKind {
     #[error("a flap needs `down` and `up`: add the other one")]
     HalfFlap,
     /// More servers than there are.
-    #[error("{given} servers of `{region}`, which has {there}: give at most {there}")]
+    #[error("`servers = {given}` is more than the {there} servers of `{region}`: give at most {there}")]
     TooManyServers {
         /// How many.
         given: u16,

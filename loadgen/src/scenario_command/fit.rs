@@ -25,7 +25,7 @@ pub(super) async fn fit(
     while share > SMALLEST_SHARE {
         let trial = trial(&scaled(&asked, share));
         let progress = Progress::new(TRIAL.as_secs());
-        progress.note("trying what this machine can serve");
+        progress.note("testing how many clients this machine can serve");
         let recording =
             play(&trial, start_options(&trial, opts), seed, &progress, (Sabotage::None, None)).await?;
         progress.finish();

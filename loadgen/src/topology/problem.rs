@@ -21,7 +21,7 @@ pub enum ProblemKind {
     #[error("{0} servers: give 1 to 9")]
     ServerCount(u16),
     /// The list and the number differ.
-    #[error("`servers` says {count}, and `server` lists {listed}: leave `servers` out")]
+    #[error("`servers` is {count}, but `server` lists {listed}: remove `servers`")]
     CountAndList {
         /// The number.
         count: u16,
@@ -53,7 +53,7 @@ pub enum ProblemKind {
         known: Vec<String>,
     },
     /// Two listeners at one port.
-    #[error("port {port} is also `{other}`: give each its own port")]
+    #[error("port {port} is also the value of `{other}`: give each its own port")]
     PortTwice {
         /// The port.
         port: u16,
@@ -87,7 +87,7 @@ pub enum ProblemKind {
     #[error("the hub of leaf nodes with JetStream needs a domain: add `domain = \"{0}\"`")]
     HubWithoutDomain(String),
     /// One domain for two JetStreams.
-    #[error("domain `{0}` is also that of `{1}`, which is another JetStream: give each its own")]
+    #[error("domain `{0}` is also the domain of `{1}`, which has another JetStream: give each JetStream a domain of its own")]
     DomainTwice(String, String),
     /// Two domains for one JetStream.
     #[error("clusters that gateways join form one JetStream: `{0}` has the domain `{1}` and `{2}` has `{3}`")]
@@ -167,7 +167,7 @@ pub enum ProblemKind {
     #[error("{0} replicas: give 1 to 5")]
     ReplicaCount(u8),
     /// JetStream is off there.
-    #[error("{0} has no JetStream: switch it on, or place this elsewhere")]
+    #[error("{0} has no JetStream: enable it there, or choose another place for this stream or bucket")]
     NoJetStream(String),
     /// A mirror copies everything.
     #[error("a mirror has neither subjects nor sources: remove them, or `mirror`")]

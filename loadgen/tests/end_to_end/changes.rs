@@ -62,7 +62,7 @@ async fn a_changed_file_is_applied_everywhere_or_nowhere() {
     assert!(connects(urls[0], "old").await && !connects(urls[0], "new").await);
 
     std::fs::write(&file, topology(AFTER)).unwrap();
-    let said_now = said(&mut errors, "every server has taken it").await;
+    let said_now = said(&mut errors, "every server has applied the change").await;
     assert!(
         said_now.contains("- user old of account A") && said_now.contains("+ user new of account A"),
         "{said_now}"
