@@ -41,7 +41,9 @@ pub enum PlanError {
     #[error(transparent)]
     Scenario(#[from] scenario_command::LoadError),
     /// Nowhere to go.
-    #[error("one region: name 2 to 16 to measure failover between them, as in `--regions lon,ams,dal`")]
+    #[error(
+        "there is only one region: name 2 to 16 regions, as in `--regions lon,ams,dal`, to measure failover"
+    )]
     OneRegion,
     /// A distance is missing.
     #[error(transparent)]

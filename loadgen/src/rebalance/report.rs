@@ -189,8 +189,8 @@ impl RebalanceReport {
         if self.silent > 0 {
             let _ = writeln!(
                 text,
-                "{} that the others know did not answer, so loadgen counted no clients there: each died some minutes ago at \
-                 most, or is slower than --timeout",
+                "{} that the others know did not answer, so loadgen counted no clients there: each died in the last \
+                 minutes, or is slower than --timeout",
                 count(self.silent, "server")
             );
         }
@@ -244,7 +244,7 @@ impl ResultRow {
                 "all clients of the fuller servers were asked; restart those that do not understand lame duck"
             }
             Ended::NoEffect => {
-                "asking changes the numbers no more; restart clients that do not understand lame duck"
+                "clients no longer move when loadgen asks them; restart those that do not understand lame duck"
             }
         }
     }

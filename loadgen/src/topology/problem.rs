@@ -87,7 +87,9 @@ pub enum ProblemKind {
     #[error("the hub of leaf nodes with JetStream needs a domain: add `domain = \"{0}\"`")]
     HubWithoutDomain(String),
     /// One domain for two JetStreams.
-    #[error("domain `{0}` is also the domain of `{1}`, which has another JetStream: give each JetStream a domain of its own")]
+    #[error(
+        "domain `{0}` is also the domain of `{1}`, which has another JetStream: give each JetStream a domain of its own"
+    )]
     DomainTwice(String, String),
     /// Two domains for one JetStream.
     #[error("clusters that gateways join form one JetStream: `{0}` has the domain `{1}` and `{2}` has `{3}`")]

@@ -130,7 +130,9 @@ pub(super) async fn obey(
                     change(&mut cluster, &mut start, topology).await;
                     match Access::of(&cluster) {
                         Ok(access) => drop(accesses.send_replace(access)),
-                        Err(error) => eprintln!("other commands of loadgen still log in with the old credentials: {error}"),
+                        Err(error) => eprintln!(
+                            "other commands of loadgen still log in with the old credentials: {error}"
+                        ),
                     }
                 }
                 Err(error) => eprintln!("the topology file is not applied:\n{error}"),
@@ -175,8 +177,12 @@ async fn change(cluster: &mut SuperCluster, start: &mut StartOptions, topology: 
                     start.topology = topology;
                     eprintln!("every server has applied the change");
                 }
-                Err(error @ ReloadError::NotRolledBack { .. }) => eprintln!("the change is not applied: {error}"),
-                Err(error) => eprintln!("the change is not applied: {error}; all servers have the old configuration"),
+                Err(error @ ReloadError::NotRolledBack { .. }) => {
+                    eprintln!("the change is not applied: {error}")
+                }
+                Err(error) => {
+                    eprintln!("the change is not applied: {error}; all servers have the old configuration")
+                }
             }
         }
         Err(error) => eprintln!("the topology file is not applied: {error}"),
