@@ -166,11 +166,11 @@ impl Default for JetStreamSpec {
     }
 }
 
-/// Something that is on, unless it is switched off.
+/// WebSocket of the servers, for clients in browsers. The servers have it unless `enabled` is `false`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Enabled {
-    /// Switches it on.
+    /// Makes the servers accept clients over WebSocket.
     pub enabled: bool,
 }
 
