@@ -134,7 +134,7 @@ pub enum PolicyName {
     /// A single client: as fast as possible.
     #[default]
     Interactive,
-    /// Many clients of one kind: first attempts are spread out.
+    /// For many clients of one kind: after a fault, their dials are spread over time.
     Fleet,
 }
 
