@@ -61,7 +61,8 @@ pub(super) fn files(inputs: &Inputs<'_>, domain: &str) -> Result<Vec<RenderedFil
          - job_name: surveyor\n    static_configs:\n      - targets: [\"surveyor.{domain}:7777\"]\n"
     );
     let datasource = format!(
-        "# Grafana reads this file at its start, and uses Prometheus as its data source.\napiVersion: 1\n\ndatasources:\n  - name: Prometheus\n    type: prometheus\n    \
+        "# Grafana reads this file at its start, and uses Prometheus as its data source.\n\
+         apiVersion: 1\n\ndatasources:\n  - name: Prometheus\n    type: prometheus\n    \
          access: proxy\n    url: \"http://prometheus.{domain}:9090\"\n    isDefault: true\n"
     );
     Ok(vec![
