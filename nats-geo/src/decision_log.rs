@@ -104,7 +104,7 @@ pub enum LogError {
         version: String,
     },
     /// A line is not a line of a decision log.
-    #[error("line {number} of the decision log, written by nats-geo {version}: {error} (this is {this})", this = VERSION)]
+    #[error("line {number} of the decision log, written by nats-geo {version}: {error} (this is nats-geo {this})", this = VERSION)]
     Line {
         /// Number of the line, from 1.
         number: usize,

@@ -21,7 +21,7 @@ pub(crate) fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error>
 
 /// Whoever answers speaks in clear.
 pub(crate) const NO_TLS: &str = "the server does not answer with TLS: configure it there, or list the server with \
-                                 nats:// or ws:// and without GeoOptions::tls; where it greets before the handshake, \
+                                 nats:// or ws:// and without GeoOptions::tls; if it sends INFO before the handshake, \
                                  leave out Tls::first";
 
 /// What came is not TLS at all.

@@ -15,7 +15,7 @@ pub enum GetError {
         name: String,
     },
     /// The object is a link to a whole store.
-    #[error("`{name}` is a link to the object store `{bucket}`: open that")]
+    #[error("`{name}` is a link to the object store `{bucket}`: open that store")]
     LinkToStore {
         /// The link.
         name: String,
