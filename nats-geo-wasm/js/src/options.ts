@@ -152,7 +152,7 @@ function checkNames(options: ConnectionOptions): void {
     const refused = REFUSED[name];
     if (refused) throw new InvalidArgumentError(`the option \`${name}\` is not possible: ${refused}`);
     if (name === "authenticator") {
-      if ([value].flat().some((one) => typeof one !== "function")) throw new InvalidArgumentError("option authenticator must be a function, or several");
+      if ([value].flat().some((one) => typeof one !== "function")) throw new InvalidArgumentError("option authenticator must be a function, or an array of functions");
       continue;
     }
     const wanted = KNOWN[name];
