@@ -47,7 +47,7 @@ pub(super) async fn move_leader(
     })?;
     let deadline = clock::now() + limit;
     let mut admin = None;
-    let mut last_answer = "it was never asked".to_owned();
+    let mut last_answer = "loadgen has sent it no order".to_owned();
     loop {
         let leader = ready::meta_leader(servers).await;
         match leader {

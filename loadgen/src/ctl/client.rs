@@ -106,7 +106,7 @@ pub async fn access(deployment: Option<&str>) -> Result<Access, CtlError> {
 }
 
 /// An answer without what was asked for.
-const OLD: &str = "`loadgen up` is of an older version: start it again";
+const OLD: &str = "`loadgen up` has an older version than this command: start `loadgen up` again";
 
 /// How often the super-cluster is asked: it looks at all servers each time.
 const ASK_AGAIN: Duration = Duration::from_millis(250);

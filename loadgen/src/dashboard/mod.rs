@@ -97,7 +97,8 @@ pub async fn run(plan: DashboardPlan) -> Result<(), DashboardError> {
 
 fn hints(address: SocketAddr, is_random: bool, store: &str) -> String {
     let mut text = match is_random {
-        true => "Open that address in a browser. It holds the token, and is printed only once.".to_owned(),
+        true => "Open that address in a browser. The address holds the token, and is printed only once."
+            .to_owned(),
         false => "Open that address in a browser, and log in with the token of --token-file.".to_owned(),
     };
     text.push_str(&format!("\nThe dashboard shows the runs in {store}. Ctrl-C ends the dashboard."));

@@ -71,7 +71,7 @@ pub fn build(played: &[Played<'_>], environment: &Environment) -> Option<Report>
     let nats_servers = first.nats_servers.iter();
     let mut wan_limits: Vec<_> = first.wan.limits().iter().map(|limit| (*limit).to_owned()).collect();
     wan_limits.extend(
-        first.wan_fallback.as_ref().map(|reason| format!("`--wan auto` did not take `netns`: {reason}.")),
+        first.wan_fallback.as_ref().map(|reason| format!("`--wan auto` did not choose `netns`: {reason}.")),
     );
     notes.extend(NOTES.map(str::to_owned));
     Some(Report {

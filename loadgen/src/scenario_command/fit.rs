@@ -39,7 +39,7 @@ pub(super) async fn fit(
     }
     let percent = share * 100.0;
     let note = format!(
-        "This machine is too slow for all clients of the scenario ({why}): the run took {percent:.0} % of them."
+        "This machine is too slow for all clients of the scenario ({why}): the run used {percent:.0} % of the clients."
     );
     eprintln!("{note}");
     Ok(Some(note))

@@ -140,7 +140,7 @@ pub enum ProblemKind {
     #[error("`{}` is not a subject: separate tokens by `.`, without white space", .0.escape_debug())]
     Subject(String),
     /// More than all.
-    #[error("the weights for {place} add up to {sum} %: at most 100")]
+    #[error("the weights for {place} add up to {sum} %: give at most 100 %")]
     Weights {
         /// The cluster, or all of them.
         place: String,
@@ -151,7 +151,7 @@ pub enum ProblemKind {
     #[error("give exactly one of `to` and `to_each_cluster`")]
     MappingTarget,
     /// `{cluster}` and `each_cluster` come together.
-    #[error("`{0}` needs `{{cluster}}` in its name, so that each cluster has its own")]
+    #[error("`{0}` is created in each cluster: add `{{cluster}}` to its name")]
     NoPlaceholder(String),
     /// More copies than servers.
     #[error(

@@ -168,7 +168,7 @@ impl Auth {
                 answer.jwt = jwt.map(|jwt| jwt.expose().to_owned());
                 answer.signature = Some(signature);
             }
-            Self::Callback(_) => return Err("the callback answered with a callback".into()),
+            Self::Callback(_) => return Err("the callback returned a callback, not credentials".into()),
         }
         Ok(answer)
     }
