@@ -92,7 +92,8 @@ pub enum PlanError {
     },
     /// A lone server cannot be lost without its region.
     #[error(
-        "--faults {0} needs at least 2 servers per region to stay in it: raise --servers-per-region, or choose --faults region-kill,blackhole"
+        "--faults {0} needs at least 2 servers per region, so that clients can stay in the region: raise --servers-per-region, or \
+         choose --faults region-kill,blackhole"
     )]
     NeedsSiblings(FaultKind),
     /// `--web` holds no demo.

@@ -238,7 +238,7 @@ impl ResultRow {
             Ended::Even => "they are even",
             Ended::DryRun => "no client was asked, because of --dry-run",
             Ended::AtMost => {
-                "as many clients were asked as --at-most allows; raise it, or start the command again"
+                "loadgen asked as many clients as --at-most allows; raise --at-most, or start the command again"
             }
             Ended::AllAsked => {
                 "all clients of the fuller servers were asked; restart those that do not understand lame duck"

@@ -92,7 +92,9 @@ pub enum ProblemKind {
     )]
     DomainTwice(String, String),
     /// Two domains for one JetStream.
-    #[error("clusters that gateways join form one JetStream: `{0}` has the domain `{1}` and `{2}` has `{3}`")]
+    #[error(
+        "clusters with gateways between them share one JetStream domain, but `{0}` has `{1}` and `{2}` has `{3}`"
+    )]
     DomainDiffers(String, String, String, String),
     /// A domain is one token of a subject.
     #[error("domain `{0}`: write letters, digits, `-` and `_`")]

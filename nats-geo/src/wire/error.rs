@@ -57,7 +57,7 @@ pub enum EncodeError {
     BadName(String),
     /// A subject that is too long, together with the reply subject or queue group.
     #[error(
-        "names of {bytes} bytes on one line are more than the {limit} that servers take (max_control_line)"
+        "the names on one protocol line have {bytes} bytes, but servers accept {limit} (max_control_line)"
     )]
     NamesTooLong {
         /// Their size.

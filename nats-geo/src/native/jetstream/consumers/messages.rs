@@ -49,7 +49,7 @@ pub enum MessagesError {
     /// The stream has begun again: it was in memory and its server restarted, or an operator deleted and recreated it. Its
     /// earlier messages are lost, so the application decides where to continue.
     #[error(
-        "stream `{stream}` was reset after sequence {last_sequence}, and consumer `{consumer}` is gone with it; create it again"
+        "stream `{stream}` was reset after sequence {last_sequence}, and consumer `{consumer}` is gone; create the consumer again"
     )]
     StreamReset {
         /// The stream.
