@@ -168,8 +168,8 @@ pub enum TlsError {
         /// The problem.
         why: String,
     },
-    /// The certificate of the client does not match its key.
-    #[error("the client certificate in {cert} does not match the key in {key}: {why}")]
+    /// The certificate of the client does not fit its key.
+    #[error("the client certificate in {cert} does not fit the key in {key}: {why}")]
     Client {
         /// The source of the certificate.
         cert: String,

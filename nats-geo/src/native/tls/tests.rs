@@ -39,7 +39,7 @@ fn what_cannot_be_used_is_named_and_never_repeated() {
         ),
         (
             Tls::new().ca_pem(&one.cert).client_cert_pem(&one.cert, other.key.as_str()),
-            "the client certificate in the text that was given does not match the key",
+            "the client certificate in the text that was given does not fit the key",
         ),
     ];
     for (tls, expected) in cases {
