@@ -129,7 +129,7 @@ pub struct ClusterOpts {
 pub enum Command {
     /// Play a scenario: start a super-cluster with clients, inject faults, and compute a verdict
     Run(Box<RunOpts>),
-    /// Keep a back channel running until Ctrl-C: the NATS server over which `run --agents` sends orders to agents
+    /// Run a back channel until Ctrl-C: the NATS server over which `run --agents` sends orders to agents
     Control(ControlOpts),
     /// Run an agent until Ctrl-C: a process that plays the clients of a region for `run --agents`
     Agent(AgentOpts),
@@ -149,7 +149,7 @@ pub enum Command {
     /// Measure the plain throughput of any NATS server, as `nats bench` does
     #[command(subcommand)]
     Bench(BenchCommand),
-    /// Test the measurement of loadgen: inject known losses, duplicates and delays, and check that reports show them
+    /// Test loadgen itself: inject known losses, duplicates and delays, and check that reports show them
     Selftest,
     /// Start a super-cluster and keep it running until Ctrl-C
     Up(UpOpts),
@@ -161,7 +161,7 @@ pub enum Command {
     Simulate(SimulateOpts),
     /// Compare the speed and the errors of failure detectors on the same simulated networks
     Detectors(DetectorsOpts),
-    /// Look up a name with several resolvers, and compare their speed and the regions of the servers they return
+    /// Look up a name with several resolvers, and compare their speed and the regions of the servers
     Dns(Box<DnsOpts>),
     /// Show all servers of any running super-cluster: links, load, round-trip times
     Servers(Box<OverviewOpts>),

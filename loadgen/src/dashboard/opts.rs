@@ -17,7 +17,7 @@ pub struct DashboardOpts {
     #[command(flatten)]
     pub store: StoreOpts,
 
-    /// Listen at this address, without TLS; other machines can reach every address except a loopback address
+    /// Listen at this address, without TLS; other machines can reach any address but a loopback address
     #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
 

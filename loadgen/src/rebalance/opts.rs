@@ -26,7 +26,7 @@ pub struct RebalanceOpts {
     #[arg(long, default_value = "1s", value_parser = span, value_name = "DURATION")]
     pub pause: Duration,
 
-    /// Stop when the client count of each server is this close to the mean of its cluster, or one client away
+    /// Stop when each server's client count is this close to the mean of its cluster, or one client away
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=100), value_name = "PERCENT")]
     pub within: u8,
 

@@ -247,7 +247,7 @@ pub struct CloudInitOpts {
     #[arg(long, default_value = "{server}.{cluster}.example.net", value_name = "TEMPLATE")]
     pub hosts: String,
 
-    /// With --dial anycast: let gateways and leaf nodes dial this name, which leads to all machines of a cluster
+    /// With --dial anycast: let gateways and leaf nodes dial this name, which names all machines of a cluster
     #[arg(long, default_value = "{cluster}.example.net", value_name = "TEMPLATE")]
     pub cluster_host: String,
 
