@@ -66,7 +66,7 @@ pub enum ProblemKind {
     },
     /// One without the other.
     #[error(
-        "`subject` needs `streams`, and `streams` needs `subject`: name the subject of publishes, and the streams that store them"
+        "`subject` needs `streams`, and `streams` needs `subject`: name the subject of publishes, and the streams that store these messages"
     )]
     SubjectAndStreams,
     /// Servers without WebSocket.

@@ -107,7 +107,7 @@ pub struct RunOpts {
     #[arg(long, requires = "ops", value_name = "FILE")]
     pub ops_creds: Option<PathBuf>,
 
-    /// With `--wan proxy`: let agents of other machines reach the servers at this address of this machine
+    /// With `--wan proxy`: let agents of other machines reach the servers at this IPv4 address of this one
     #[arg(long, requires = "agents", default_value_t, value_name = "IP")]
     pub listen: ListenAddress,
 

@@ -16,7 +16,7 @@ const SEED: &str = ".seed";
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// A file is there, and nothing allows to overwrite it.
-    #[error("`{}` is there already: choose another folder with -o, or overwrite it with --force", path.display())]
+    #[error("`{}` exists already: choose another folder with -o, or overwrite it with --force", path.display())]
     Exists {
         /// The file.
         path: PathBuf,

@@ -25,7 +25,7 @@ export class Objm {
     const stream = `OBJ_${bucket}`;
     const { config } = await this.#api.call<{ config: { allow_direct?: boolean } }>(`STREAM.INFO.${stream}`);
     if (!config.allow_direct) {
-      throw new JetStreamError(`object store ${bucket} forbids direct gets, by which objects are read: allow them with \`nats stream edit ${stream} --allow-direct\``);
+      throw new JetStreamError(`object store ${bucket} forbids direct gets, which reads of objects need: allow them with \`nats stream edit ${stream} --allow-direct\``);
     }
     return new ObjectBucket(this.#api, bucket);
   }

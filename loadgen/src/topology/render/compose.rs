@@ -40,7 +40,7 @@ pub enum ComposeError {
     Key(#[from] KeyError),
     /// Surveyor is a user of the system account.
     #[error(
-        "Surveyor needs a user of the system account, which a topology with one token has not: leave out --surveyor"
+        "Surveyor needs a user of the system account, but a topology with one token has no users: leave out --surveyor"
     )]
     NoSystemUser,
 }

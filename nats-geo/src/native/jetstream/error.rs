@@ -75,7 +75,7 @@ pub enum PublishError {
 #[non_exhaustive]
 pub enum LastTry {
     /// No stream answers: no stream has the subject, or the stream has no leader now.
-    #[error("no stream answers on `{subject}`: there is none with that subject, or it has no leader now")]
+    #[error("no stream answers on `{subject}`: no stream has that subject, or the stream has no leader now")]
     NoStream {
         /// The subject.
         subject: String,
