@@ -12,7 +12,8 @@ pub enum Warning {
     NoMajority(String, String, u16),
     /// No majority without one.
     #[error(
-        "JetStream stops when `{0}` is lost: this cluster has {1} of the {2} JetStream servers; give each cluster less than half of the servers"
+        "JetStream stops when `{0}` is lost: this cluster has {1} of the {2} JetStream servers; \
+         give each cluster less than half of the servers"
     )]
     HalfInOne(String, u16, u16),
     /// Messages between two clusters have no way.
