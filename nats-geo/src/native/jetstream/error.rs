@@ -23,7 +23,7 @@ pub enum PublishError {
         name: String,
     },
     /// The message id is empty, which a stream ignores, or there are several. The client did not send the message.
-    #[error("`Nats-Msg-Id` must be one value that is not empty; leave the header out to get a new id")]
+    #[error("`Nats-Msg-Id` must be one value that is not empty; leave the header out to get a new one")]
     BadMessageId,
     /// This user may not subscribe to inboxes, so no acknowledgement could arrive. The client did not send the message.
     #[error(

@@ -99,7 +99,7 @@ impl Stream {
 ///
 /// Each message arrives once, in the order of the stream. While the client cannot reach the stream, the reader waits, for
 /// as long as that takes. It ends with an error when the stream is gone, and without one when the client is closed.
-#[must_use = "the client requests messages only while the application reads them"]
+#[must_use = "messages are only asked for while somebody reads them"]
 pub struct Ordered(BoxStream<'static, Result<Message, OrderedError>>);
 
 /// Reason why there are no further messages.

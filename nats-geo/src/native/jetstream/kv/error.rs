@@ -34,7 +34,7 @@ pub enum WriteError {
         key: String,
     },
     /// The key has another revision than expected; of [`create`](super::Store::create): it has a value.
-    #[error("the key `{key}` has another revision than expected: {why}; read the key again")]
+    #[error("the key `{key}` has another revision than expected: {why}; read it again")]
     WrongRevision {
         /// The key.
         key: String,

@@ -91,7 +91,7 @@ impl Default for WatchOptions {
 /// how many follow. Each entry arrives once and in order. If a link is lost while the first entries arrive, a key may
 /// have several of them. The last entry of each key always arrives. It ends with an error when the bucket is gone, and
 /// without one when the client is closed.
-#[must_use = "the client requests entries only while the application reads them"]
+#[must_use = "entries only come while somebody reads them"]
 pub struct Watch {
     found: BoxStream<'static, Result<Found, ReadError>>,
     is_current: bool,

@@ -21,7 +21,7 @@ use crate::native::jetstream::{ApiError, Message, Ordered as Regional, OrderedEr
 ///
 /// After a move it reads in the client's new region, as soon as that region gives it a consumer. Until then it
 /// continues in the old region, if it can reach it. It ends with an error if the read stream no longer exists. If the client is closed, it ends without an error.
-#[must_use = "the client requests messages only while the application reads them"]
+#[must_use = "messages are only asked for while somebody reads them"]
 pub struct Ordered {
     messages: BoxStream<'static, Result<Message, OrderedError>>,
     position: Arc<Mutex<Position>>,
