@@ -174,7 +174,7 @@ export interface RegionSnapshot {
   readonly region: string;
   /** Round-trip time that decides the rank of the region; undefined until the client has measured it. */
   readonly rttMs?: number;
-  /** Reason for its rank. */
+  /** Reason for the rank of the region. */
   readonly reason: RankReason;
   /** Additional round-trip time, compared with the nearest region, when the reason is "tied" or "farther". */
   readonly behindMs?: number;
