@@ -14,7 +14,7 @@ test: test-rust test-web test-js test-browser ## Run all tests; installs what th
 #
 # The tutorials of the book and the tests of topologies, agents and tools measure no times, so they run side by side. Those of the
 # library wait for most of their time, and their limits are far from what they measure, so they run beside the scenarios. The
-# others run one after the other.
+# others run one after the other. Each command has a test of loadgen: without one, cargo would build with other features.
 test-rust: ## Run the tests of all crates, on real servers; installs docker-compose and Prometheus, which read files of ours
 	.ci/compose
 	.ci/prometheus
@@ -24,8 +24,8 @@ test-rust: ## Run the tests of all crates, on real servers; installs docker-comp
 	.ci/side-by-side "cargo test --workspace --test book --test agents -- --test-threads=1" \
 	  "cargo test --workspace --test topologies --test guard --test rendering --test look --test rebalance --test bench --test store --test deploy --test dashboard -- --test-threads=1" && \
 	.ci/netns .ci/side-by-side "cargo test --workspace --test scenarios -- --test-threads=1" \
-	  "cargo test --workspace --test native -- --test-threads=1" && \
-	.ci/netns .ci/tests-but book agents guard topologies rendering look rebalance bench store deploy dashboard scenarios native && \
+	  "cargo test --workspace --test native --test dns -- --test-threads=1" && \
+	.ci/netns .ci/tests-but book agents guard topologies rendering look rebalance bench store deploy dashboard scenarios native dns && \
 	cargo test --workspace --doc
 
 test-web: ## Run the engine in a page, a worker and a service worker of Chromium; installs what it needs

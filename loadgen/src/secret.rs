@@ -19,7 +19,7 @@ pub fn random_seed() -> io::Result<[u8; 32]> {
 }
 
 /// A password, or anything else that no log may show.
-#[derive(Clone, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Deserialize, Eq, PartialEq, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Secret(String);
 

@@ -1,4 +1,4 @@
-//! The pages of the book: rustdoc compiles their Rust samples with its own.
+//! The pages of the book. With them here, the documentation tests also compile the Rust examples of these pages.
 
 #[doc = include_str!("../../docs/book/configuration.md")]
 struct Configuration;

@@ -1,4 +1,4 @@
-//! Decision logs as text: what a selector was told and what it decided, one JSON object per line.
+//! Decision logs as text: the inputs and the decisions of a selector, one JSON object per line.
 //!
 //! ```text
 //! {"start":{"format":1,"version":"0.1.0","seed":42,"at":21000,"config":{..}}}
@@ -7,12 +7,12 @@
 //! {"ended":{"why":"the client was closed"}}
 //! ```
 //!
-//! Times are nanoseconds of the client's own clock. A log has no gaps: one that is too long ends early, with a line
-//! that says so, and what is there can be replayed. Addresses, names of servers and regions, and the errors of
-//! servers are in it; credentials never come near a selector.
+//! Times are nanoseconds of the client's own clock. A log has no gaps. A log that reaches its size limit ends early, with
+//! a line that gives the reason, and it can still be replayed. A log contains addresses, names of servers and regions,
+//! and errors of servers. It contains no credentials, because a selector never gets them.
 //!
-//! The native client writes one with `GeoOptions::decision_log`. [`Log::read`] reads it, and [`Log::replay`] plays it
-//! again, so that what a client did in the field can be looked at step by step, and becomes a test:
+//! The native client writes a log with `GeoOptions::decision_log`. [`Log::read`] reads the log, and [`Log::replay`]
+//! replays it. So you can examine the decisions of a client in production step by step, and use the log in a test:
 //!
 //! ```
 //! use nats_geo::core::{Call, Config, Endpoint, EndpointId, Event, Log, Time};
@@ -88,7 +88,7 @@ pub enum LogError {
     /// The file cannot be read.
     #[error("reading the decision log failed: {0}")]
     Io(#[from] io::Error),
-    /// The text does not begin as a decision log does.
+    /// The text does not begin with the first line of a decision log.
     #[error("not a decision log: it does not begin with a line `{{\"start\":..}}`")]
     NoStart,
     /// The log has another format.
@@ -98,17 +98,17 @@ pub enum LogError {
         reads = FORMAT
     )]
     Format {
-        /// Its format.
+        /// The format of the log.
         found: u32,
-        /// The version that wrote it.
+        /// The version of nats-geo that wrote the log.
         version: String,
     },
     /// A line is not a line of a decision log.
     #[error("line {number} of the decision log, written by nats-geo {version}: {error} (this is nats-geo {this})", this = VERSION)]
     Line {
-        /// Number of the line, from 1.
+        /// Number of the line, counted from 1.
         number: usize,
-        /// The version that wrote it.
+        /// The version of nats-geo that wrote the log.
         version: String,
         /// The error of the JSON parser.
         error: serde_json::Error,
@@ -116,8 +116,8 @@ pub enum LogError {
 }
 
 impl Log {
-    /// Reads what [`write`](Self::write) or a client has written. If the process died while it wrote, the unfinished
-    /// last line is left out.
+    /// Reads a log that [`write`](Self::write) or a client has written. If the process ended during a write, the
+    /// incomplete last line is ignored.
     ///
     /// # Errors
     /// The text is not a decision log, is damaged, or has another format.
@@ -153,10 +153,10 @@ impl Log {
         Ok(log)
     }
 
-    /// Writes the log as text: each event, followed by the decisions of that moment.
+    /// Writes the log as text: each input, followed by the decisions of the same moment.
     ///
     /// # Errors
-    /// The writer fails.
+    /// The writer returned an error.
     pub fn write(&self, mut out: impl Write) -> io::Result<()> {
         let mut write = |line: &Line| out.write_all(line.text()?.as_bytes());
         write(&Line::start(self.config.clone(), self.seed, self.started))?;

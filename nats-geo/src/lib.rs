@@ -1,5 +1,6 @@
-//! A client of NATS super-clusters. It talks to the nearest healthy region, leaves a failing region about one round trip
-//! after the failure can be noticed, and fails back later. It needs no load balancer, because the client decides.
+//! A client of NATS super-clusters. The client connects to the nearest healthy region. When this region fails, the client
+//! leaves it within milliseconds, or within seconds if many clients must not move at once. When the region works again,
+//! the client returns (fail back). Applications need no load balancer, because each client chooses its server.
 //!
 //! ```no_run
 //! use futures_util::StreamExt;
@@ -18,35 +19,40 @@
 //! ```
 //!
 //! # Map
-//! * [`connect`] and [`GeoOptions`] make a [`GeoClient`]: publish, subscribe, request, notices, snapshot.
-//! * [`jetstream`]: streams, consumers, key-value and object stores that outlive the link under them, and virtual streams
-//!   that outlive the loss of regions.
-//! * [`service`]: services that any NATS client can find and call. They keep their id when the client moves.
-//! * [`core`] makes the decisions: a state machine without clock, sockets or randomness. Its
-//!   [`Config`](core::Config) holds every constant of the policy, with the reason for its default. Start from a preset.
-//! * [`wire`] is the NATS client protocol as a pure codec.
+//! * [`connect`] and [`GeoOptions`] create a [`GeoClient`], which publishes, subscribes, sends requests, and reports its
+//!   state.
+//! * [`jetstream`]: streams, consumers, key-value and object stores that continue when the client moves. Virtual streams
+//!   continue even when a region is lost.
+//! * [`service`]: services that any NATS client can find and call. A service keeps its id when its client moves.
+//! * [`core`] has the [`Selector`](core::Selector), which decides which server a client uses. The selector is a state
+//!   machine without clock, sockets or randomness. [`Config`](core::Config) holds every constant of the selector's
+//!   policy, with the reason for the default. Start from a preset.
+//! * [`wire`] encodes and decodes the NATS client protocol, without I/O.
 //! * [`observe`] lists the report, the counters, the names of `tracing` events, and the metrics of a client.
-//! * `decision_log` reads recorded inputs and decisions of a selector; `core::Log` replays them.
-//! * `sim` (feature `sim`) simulates servers and network paths, and tests the decisions there.
-//! * `async_nats` is the client underneath. Use its types from here, so that the versions cannot differ.
+//! * `decision_log` reads the recorded inputs and decisions of a selector. `core::Log` replays them.
+//! * `sim` (feature `sim`) simulates servers and network paths, and tests the decisions of selectors in this simulation.
+//! * `async_nats` is the crate that this client is built on. Use its types from here, so that your code and this crate
+//!   use the same version.
 //!
 //! # Lost and duplicated messages
 //! * **Orderly moves** (lame duck, fail back, a faster region): requests, publishes and queue groups lose and duplicate
-//!   nothing. A plain subscription loses nothing, and may get a message twice while the links overlap.
-//! * **A dead link** loses the messages that were on their way. It also loses publishes that were written but not
-//!   confirmed: [`GeoClient::stats`] counts them, and [`GeoOptions::at_least_once`] resends them. A request that waits on
-//!   the link fails at once. Its error says that it may have been executed, and the client never repeats it. The client
-//!   does resend publishes to streams, because a stream stores each message id once. Consumers lose nothing: JetStream
-//!   redelivers the messages that were on their way.
-//! * **While no link is live**, publishes and requests wait for at most
-//!   [`publish_wait`](GeoOptions::publish_wait), then fail with an error that says so.
+//!   nothing. A plain subscription loses nothing, and may get a message twice while the old and the new link (connection
+//!   to a server) both deliver.
+//! * **A dead link** loses the messages that were in flight. It also loses publishes that were written but not confirmed:
+//!   [`GeoClient::stats`] counts them, and [`GeoOptions::at_least_once`] resends them. A request that waits for an answer
+//!   on the dead link fails at once. The error says that the request may have been executed, and the client never repeats
+//!   it. The client does resend publishes to streams, because a stream stores each message id once. Consumers lose
+//!   nothing: JetStream redelivers the messages that were in flight.
+//! * **While no link is live**, publishes and requests wait for at most [`publish_wait`](GeoOptions::publish_wait). Then
+//!   they fail with an error that gives this reason.
 //!
 //! # Features
-//! * `native` (default): the tokio driver over async-nats. Without it, the crate is pure and builds for wasm32.
+//! * `native` (default): the tokio driver over async-nats. Without this feature, the crate does no I/O and builds for
+//!   wasm32.
 //! * `dns` (default): finds servers by DNS.
 //! * `metrics`: counters and times for the recorder of the crate `metrics`; [`observe`] has their names.
 //! * `serde` (part of `native`): decision logs as text.
-//! * `sim`: the simulator. It is pure too.
+//! * `sim`: the simulator, which does no I/O either.
 
 pub mod core;
 #[cfg(feature = "serde")]
@@ -60,7 +66,8 @@ mod native;
 #[cfg(feature = "native")]
 pub use native::*;
 
-/// The version of async-nats that this crate is built on. Use its types from here, so that the versions cannot differ.
+/// The version of async-nats that this crate is built on. Use its types from here, so that your code and this crate use
+/// the same version.
 ///
 /// ```
 /// use nats_geo::async_nats::HeaderMap;

@@ -1,10 +1,14 @@
 //! `loadgen control`, `loadgen agent` and `loadgen agents`: the two ends of the back channel as processes of their own.
 //!
-//! Owns their options (`opts`) and what they print. Must not know what an order means: `play` does.
+//! Owns their options (`opts`), what they print, the health of agents (`health`), and the description of
+//! the back channel as an API (`api`). Must not know what an order means: `play` does.
 
+mod api;
+mod health;
 pub mod opts;
 
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use crate::exporter::{Exporter, ExporterError, Source};
 use crate::ops::{
@@ -15,6 +19,8 @@ use crate::progress::Progress;
 use crate::store::Host;
 use crate::text_table::{add, table};
 use crate::web::print;
+pub use api::ops_api;
+use health::Members;
 use opts::{AgentOpts, AgentsOpts, ControlOpts};
 
 /// Reason why an agent does not take orders.
@@ -71,12 +77,15 @@ pub async fn control(opts: ControlOpts) -> Result<(), OpsServerError> {
     std::future::pending().await
 }
 
-/// Lists the agents that are there.
+/// Lists the agents that are there. With an interval, it prints their health until the process is ended.
 ///
 /// # Errors
 /// The back channel fails.
 pub async fn agents(opts: AgentsOpts) -> Result<String, ChannelError> {
     let channel = Channel::connect(&opts.ops, opts.ops_creds.as_deref(), "loadgen agents").await?;
+    if let Some(every) = opts.health_report {
+        return report_health(&channel, Duration::from_secs(every.into())).await;
+    }
     let agents = roster(&channel).await?;
     if opts.json {
         // Texts and numbers have a JSON form.
@@ -93,4 +102,16 @@ pub async fn agents(opts: AgentsOpts) -> Result<String, ChannelError> {
         add(&mut rows, vec![card.name, card.region, card.host, pid, cores, card.version]);
     }
     Ok(rows.to_string())
+}
+
+async fn report_health(channel: &Channel, every: Duration) -> Result<String, ChannelError> {
+    let mut members = Members::default();
+    let mut next = tokio::time::interval(every);
+    loop {
+        next.tick().await;
+        for member in members.report(&roster(channel).await?) {
+            // A record of texts and numbers is JSON.
+            print(&serde_json::to_string(&member).unwrap_or_default());
+        }
+    }
 }

@@ -61,4 +61,8 @@ pub struct AgentsOpts {
     /// Print the rows as JSON instead of a table
     #[arg(long)]
     pub json: bool,
+
+    /// Print the health of every agent as JSON, one line each, at this interval
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S", conflicts_with = "json")]
+    pub health_report: Option<u32>,
 }

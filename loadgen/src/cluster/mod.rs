@@ -103,7 +103,7 @@ pub struct SuperCluster {
 }
 
 /// How a client reaches one server.
-#[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 pub struct Endpoint {
     /// The server.
     pub server: ServerName,

@@ -79,9 +79,6 @@ impl Channel {
     }
 }
 
-/// The name of loadgen's bucket.
-pub(super) const BUCKET: &str = "LOADGEN";
-
 /// A link that is silent for two of them is dialled again.
 const PING_EVERY: Duration = Duration::from_secs(5);
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use tokio::task::JoinHandle;
 
+use super::addresses::clock_of;
 use super::channel::{Channel, ChannelError};
 use crate::clock;
 
@@ -18,7 +19,7 @@ impl ClockServer {
     pub(crate) async fn start(channel: &Channel, run: &str, origin: Instant) -> Result<Self, ChannelError> {
         let client = channel.client.clone();
         let failed = |error: &dyn std::fmt::Display| ChannelError::failed("listen for agents", error);
-        let mut questions = client.subscribe(subject(run)).await.map_err(|error| failed(&error))?;
+        let mut questions = client.subscribe(clock_of(run)).await.map_err(|error| failed(&error))?;
         // Agents may ask as soon as they know of the run.
         client.flush().await.map_err(|error| failed(&error))?;
         Ok(Self(tokio::spawn(async move {
@@ -57,17 +58,13 @@ pub(crate) struct Reading {
 pub(crate) async fn read_clock(channel: &Channel, run: &str) -> Result<Reading, ChannelError> {
     let failed = |error: &dyn std::fmt::Display| ChannelError::failed("read the controller's clock", error);
     let asked = clock::now();
-    let request = channel.client.request(subject(run), "".into());
+    let request = channel.client.request(clock_of(run), "".into());
     let answer = tokio::time::timeout(ANSWER_LIMIT, request).await;
     let answer = answer.map_err(|_| failed(&"no answer"))?.map_err(|error| failed(&error))?;
     let answered = clock::now();
     let nanos = std::str::from_utf8(&answer.payload).ok().and_then(|text| text.parse().ok());
     let nanos = nanos.ok_or_else(|| failed(&"the answer is not a number"))?;
     Ok(Reading { asked, answer: Duration::from_nanos(nanos), answered })
-}
-
-fn subject(run: &str) -> String {
-    format!("loadgen.run.{run}.clock")
 }
 
 /// Many round trips around the earth.

@@ -6,7 +6,8 @@ use async_nats::jetstream::kv;
 use futures_util::StreamExt as _;
 use tokio::task::JoinHandle;
 
-use super::channel::{BUCKET, Channel, ChannelError};
+use super::addresses::BUCKET;
+use super::channel::{Channel, ChannelError};
 
 /// The right to give orders. It is renewed until it is dropped.
 #[derive(Debug)]

@@ -9,9 +9,8 @@ use futures_util::StreamExt as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::addresses::{NUMBER_HEADER, RUN_HEADER, VERSION, VERSION_HEADER, orders_of, parts_of, pulse_of};
 use super::channel::{Channel, ChannelError};
-use super::parts::parts_of;
-use super::post::{NUMBER_HEADER, RUN_HEADER, VERSION, VERSION_HEADER, orders_of, pulse_of};
 use super::roster::AgentInfo;
 use crate::clock;
 
@@ -153,7 +152,7 @@ fn read(answer: &async_nats::Message) -> Result<Bytes, LinkError> {
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(3);
 
 /// Ten signs of life did not come.
-const LOST_AFTER: Duration = Duration::from_secs(10);
+pub(crate) const LOST_AFTER: Duration = Duration::from_secs(10);
 
 /// Longer than a server needs to come back. Agents give a run up after the same time.
 pub(crate) const AWAY_AT_MOST: Duration = Duration::from_secs(60);

@@ -7,6 +7,7 @@ use async_nats::jetstream::stream;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 
+use super::addresses::{STREAM, parts_of};
 use super::channel::{Channel, ChannelError};
 
 impl Channel {
@@ -17,7 +18,7 @@ impl Channel {
     pub(crate) async fn create_parts(&self) -> Result<(), ChannelError> {
         let config = stream::Config {
             name: STREAM.to_owned(),
-            subjects: vec!["loadgen.parts.*.*".to_owned()],
+            subjects: vec![parts_of("*", "*")],
             max_age: KEEP,
             ..stream::Config::default()
         };
@@ -79,13 +80,6 @@ impl Channel {
         Ok(parts)
     }
 }
-
-/// The subject of an agent's parts in a run.
-pub(crate) fn parts_of(run: &str, agent: u32) -> String {
-    format!("loadgen.parts.{run}.{agent}")
-}
-
-const STREAM: &str = "LOADGEN_PARTS";
 
 /// A controller reads parts at the end of a play. Those of a controller that was killed vanish after a day.
 const KEEP: Duration = Duration::from_secs(86_400);

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
+use super::addresses::{NUMBER_HEADER, RUN_HEADER, SERVICE, VERSION, VERSION_HEADER, orders_of, pulse_of};
 use super::channel::{Channel, ChannelError};
 
 /// The facts that an agent tells about itself.
@@ -144,24 +145,6 @@ fn read(request: &service::Request) -> Result<(String, u64), String> {
     let number = get(NUMBER_HEADER).and_then(|number| number.parse().ok());
     run.zip(number).ok_or_else(|| format!("the order lacks {RUN_HEADER} or {NUMBER_HEADER}"))
 }
-
-pub(super) fn orders_of(id: &str) -> String {
-    format!("loadgen.agent.{id}.orders")
-}
-
-pub(super) fn pulse_of(id: &str) -> String {
-    format!("loadgen.pulse.{id}")
-}
-
-/// The name of every agent in NATS's Services API.
-pub(super) const SERVICE: &str = "loadgen-agent";
-
-/// Version of the orders. Another one is another language.
-pub(super) const VERSION: &str = concat!("1/", env!("CARGO_PKG_VERSION"));
-
-pub(super) const VERSION_HEADER: &str = "Loadgen-Version";
-pub(super) const RUN_HEADER: &str = "Loadgen-Run";
-pub(super) const NUMBER_HEADER: &str = "Loadgen-Number";
 
 /// How often an agent says that it is alive.
 pub(crate) const PULSE_EVERY: Duration = Duration::from_secs(1);

@@ -6,8 +6,9 @@ use async_nats::service::Info;
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
+use super::addresses::SERVICE;
 use super::channel::{Channel, ChannelError};
-use super::post::{AgentCard, SERVICE};
+use super::post::AgentCard;
 
 /// An agent that is there.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -5,11 +5,11 @@ use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt as _, select};
 use serde::{Deserialize, Serialize};
 
+use super::addresses::{STATE, pulse_of};
 use super::channel::{Channel, ChannelError};
-use super::post::pulse_of;
 
 /// The run that goes on.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct RunState {
     /// Name of its scenario.
     pub scenario: String,
@@ -56,5 +56,3 @@ fn read(message: &Message) -> Option<Heard> {
     let id = message.subject.strip_prefix(pulse_of("").as_str())?;
     Some(Heard::Agent(id.to_owned(), message.payload.clone()))
 }
-
-const STATE: &str = "loadgen.state";

@@ -45,6 +45,7 @@ use crate::wan::Backend;
 
 use agent::orders::Order;
 use agent::{Agents, Finished, Timebase};
+pub(crate) use agent::{Ask, Reply};
 pub use agent::{Controller, serve};
 use dialer::Dialer;
 use faults::inject::Injector;

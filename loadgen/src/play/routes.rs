@@ -13,7 +13,7 @@ use crate::scenario::Scenario;
 use crate::topology::credentials::Login;
 
 /// Everything that clients need to connect. Its certificates are files of this machine, so they travel on their own.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 pub(crate) struct Routes {
     /// The servers as seen from each region.
     pub(crate) endpoints: BTreeMap<String, Vec<Endpoint>>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Where a play stands.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, schemars::JsonSchema)]
 pub struct Status {
     /// Since the start of the timeline.
     pub at: Duration,
@@ -20,7 +20,7 @@ pub struct Status {
 }
 
 /// A region of it.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, schemars::JsonSchema)]
 pub struct RegionStatus {
     /// Its name.
     pub name: String,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Population, Scenario, Stage, Workload};
 
 /// Clients and their work. Only a [`Scenario`] makes one.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 pub struct ClientPlan {
     /// All regions of the super-cluster.
     pub regions: Vec<String>,
@@ -21,7 +21,7 @@ pub struct ClientPlan {
 }
 
 /// An agent's place among those that play the clients of a region.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Share {
     /// Its number among them, from 0.
     pub index: u32,

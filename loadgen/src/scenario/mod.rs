@@ -95,7 +95,7 @@ pub struct Strategy {
 }
 
 /// Clients of one kind.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 pub struct Population {
     /// Its name in workloads, thresholds and reports.
     pub name: String,
@@ -106,6 +106,7 @@ pub struct Population {
     /// The resolver that they ask for the servers; `None`: they have a list.
     pub resolver: Option<String>,
     /// Policy of nats-geo clients.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub policy: nats_geo::core::Config,
     /// Number of clients at the start, by region.
     pub start: Vec<(String, u32)>,
@@ -130,7 +131,7 @@ impl Population {
 }
 
 /// A workload of clients.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 pub struct Workload {
     /// Its name in the ledger.
     pub name: String,
@@ -153,7 +154,7 @@ pub struct Workload {
 }
 
 /// Times at which the operations of a client begin.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, schemars::JsonSchema)]
 pub enum Pace {
     /// So many per second, at even times.
     Uniform(u16),
@@ -164,7 +165,7 @@ pub enum Pace {
 }
 
 /// Sizes of messages.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, schemars::JsonSchema)]
 pub enum MessageSizes {
     /// All of them have so many bytes.
     Bytes(usize),
@@ -180,7 +181,7 @@ impl Workload {
 }
 
 /// Streams of the topology.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct OwnStreams {
     /// Subject that the clients publish to.
     pub subject: String,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::topology::parse_span;
 
 /// A number of clients that grows or shrinks evenly.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Stage {
     /// Region of the clients.
     pub region: String,

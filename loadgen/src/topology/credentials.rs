@@ -27,7 +27,7 @@ impl std::fmt::Debug for Credentials {
 }
 
 /// Credentials of a client.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Login {
     /// No login.

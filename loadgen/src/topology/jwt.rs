@@ -36,7 +36,7 @@ pub(super) fn account(
         "default_permissions": { "pub": {}, "sub": {} },
     });
     claims["exports"] = account.exports.iter().map(export).collect::<Vec<_>>().into();
-    let imports = account.imports.iter().map(|import| self::import(topology, import, credentials));
+    let imports = account.imports.iter().map(|it| import(topology, it, account, credentials));
     claims["imports"] = imports.collect::<Result<Vec<_>, _>>()?.into();
     claims["mappings"] = mappings(topology, account);
     let revoked = account.users.iter().filter(|user| user.revoked);
@@ -109,22 +109,49 @@ fn limits(account: &AccountSpec) -> Value {
     limits
 }
 
+/// An export for chosen accounts asks for a token, which each of them shows in its import.
 fn export(export: &ExportSpec) -> Value {
     let (kind, subject) = kind_of(export.stream.as_ref(), export.service.as_ref());
-    json!({ "name": subject, "subject": subject, "type": kind })
+    let mut claim = json!({ "name": subject, "subject": subject, "type": kind });
+    if export.accounts.is_some() {
+        claim["token_req"] = true.into();
+    }
+    claim
 }
 
-fn import(topology: &Topology, import: &ImportSpec, credentials: &Credentials) -> Result<Value, KeyError> {
+fn import(
+    topology: &Topology,
+    import: &ImportSpec,
+    importer: &AccountSpec,
+    credentials: &Credentials,
+) -> Result<Value, KeyError> {
     let (kind, subject) = kind_of(import.stream.as_ref(), import.service.as_ref());
     let mut claim = json!({ "name": subject, "subject": subject, "type": kind });
     let exporter = topology.spec().accounts.iter().find(|account| account.name == import.from);
     if let Some(exporter) = exporter {
         claim["account"] = credentials.account_key(exporter)?.public_key().into();
+        let export = exporter.exports.iter().find(|export| export.covers(import, importer));
+        if let Some(export) = export.filter(|export| export.accounts.is_some()) {
+            claim["token"] = activation(export, exporter, importer, credentials)?.into();
+        }
     }
     if let Some(to) = &import.to {
         claim["local_subject"] = to.as_str().into();
     }
     Ok(claim)
+}
+
+/// The token by which an account lets another one import.
+fn activation(
+    export: &ExportSpec,
+    exporter: &AccountSpec,
+    importer: &AccountSpec,
+    credentials: &Credentials,
+) -> Result<String, KeyError> {
+    let (kind, subject) = kind_of(export.stream.as_ref(), export.service.as_ref());
+    let claims = json!({ "type": "activation", "version": VERSION, "subject": subject, "kind": kind });
+    let to = credentials.account_key(importer)?.public_key();
+    sign(&credentials.account_key(exporter)?, &to, &subject, claims)
 }
 
 fn kind_of(stream: Option<&String>, service: Option<&String>) -> (&'static str, String) {

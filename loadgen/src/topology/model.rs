@@ -298,7 +298,18 @@ pub(super) fn servers_of(cluster: &ClusterSpec) -> Vec<Server> {
 }
 
 /// A server's name, such as `lon-1`: by default its cluster and its number there, from 1.
-#[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd, serde::Deserialize, serde::Serialize)]
+#[derive(
+    Clone,
+    Debug,
+    Default,
+    Eq,
+    Ord,
+    PartialEq,
+    PartialOrd,
+    serde::Deserialize,
+    serde::Serialize,
+    schemars::JsonSchema,
+)]
 pub struct ServerName {
     region: String,
     number: u16,

@@ -83,3 +83,30 @@ fn holds(report: &Value) {
         assert_eq!(row["holds"], true, "{row} of {}", report["reasons"]);
     }
 }
+
+#[tokio::test]
+async fn the_health_report_shows_agents_that_are_killed_and_started_again() {
+    let ops = Ops::start().await;
+    let (mut lon, _ams) = (ops.agent("lon", "agent-lon").await, ops.agent("ams", "agent-ams").await);
+    let mut report = ops.loadgen(&["agents", "--health-report", "1"]);
+    let last = |printed: &str, member: &str| {
+        let records = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        records.filter(|record| record["MEMBER_ID"] == member).last()
+    };
+    let shows = |printed: &str, member: &str, status: &str| {
+        last(printed, member).is_some_and(|record| record["STATUS"] == status)
+    };
+    let are_stable =
+        |printed: &str| ["agent-lon", "agent-ams"].iter().all(|member| shows(printed, member, "STABLE"));
+    report.wait_until("two stable agents", are_stable).await;
+    lon.kill();
+    report.wait_until("an agent that does not answer", |text| shows(text, "agent-lon", "UNREACHABLE")).await;
+    report.wait_until("its absence at the other", |text| shows(text, "agent-ams", "CONNECTING")).await;
+    let gone = last(&report.printed(), "agent-ams").unwrap();
+    assert_eq!(
+        (gone["TOTAL_CLUSTER_MEMBERS"].as_u64(), gone["TOTAL_CLUSTER_PEERS"].as_u64()),
+        (Some(1), Some(0))
+    );
+    let _again = ops.agent("lon", "agent-lon").await;
+    report.wait_until("two stable agents again", are_stable).await;
+}

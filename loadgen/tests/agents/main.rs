@@ -2,6 +2,7 @@
 //! the controller, and that of the back channel.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
+mod api;
 mod lost;
 mod metrics;
 mod orders;

@@ -151,7 +151,7 @@ async fn operator_mode_knows_users_by_their_creds() {
     let stranger = options().connect_timeout(Duration::from_secs(5)).connect(up.urls("lon")).await;
     assert!(stranger.is_err(), "nobody comes in without creds");
 
-    // An export of one account, imported by another one.
+    // An export of one account to another one, which shows a token.
     let shop = settled(&up, "lon", options().auth(creds("shop.creds"))).await;
     let billing = settled(&up, "ams", options().auth(creds("billing.creds"))).await;
     let mut orders = billing.subscribe("orders.>").await.unwrap();

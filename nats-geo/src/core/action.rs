@@ -1,26 +1,27 @@
-//! Decisions out: what the core asks of a driver.
+//! Actions: the decisions of the core, which a driver carries out.
 
 use std::time::Duration;
 
 use super::{ConnId, EndpointId, Notice, PingId, ProbeId};
 
-/// A decision for the driver to carry out. Results come back as [`Event`](super::Event)s.
+/// A decision for the driver to carry out. The driver reports the results as [`Event`](super::Event)s.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum Action {
-    /// Dial on a connection of its own, read INFO, report how long it took, hang up.
+    /// Measure a server: dial on a separate connection, read INFO, close the connection, and report the time that this
+    /// took.
     Probe {
-        /// To be named in `Event::Probed`.
+        /// Id of the probe, which `Event::Probed` must repeat.
         probe: ProbeId,
         /// Endpoint to dial.
         endpoint: EndpointId,
         /// Report `ProbeError::TimedOut` after this long.
         timeout: Duration,
     },
-    /// Dial, CONNECT, wait for PONG. No subscriptions.
+    /// Open a link: dial, send CONNECT, and wait for PONG. Do not install subscriptions yet.
     Open {
-        /// To be named in `Event::Opened` or `Event::OpenFailed`.
+        /// Id of the link, which `Event::Opened` or `Event::OpenFailed` must repeat.
         conn: ConnId,
         /// Endpoint to dial.
         endpoint: EndpointId,
@@ -29,41 +30,42 @@ pub enum Action {
     },
     /// Send a PING on a link.
     Ping {
-        /// On this link.
+        /// The link.
         conn: ConnId,
-        /// To be named in `Event::Pong`.
+        /// Id of the PING, which `Event::Pong` must repeat.
         ping: PingId,
     },
-    /// Install the subscriptions on this link, and let new traffic go there. Then check with a round trip that the server
+    /// Install the subscriptions on this link, and send new traffic there. Then confirm with a round trip that the server
     /// has the subscriptions.
     Activate {
         /// The link.
         conn: ConnId,
-        /// Moment from which the link may take new traffic.
+        /// Moment from which the driver may send new traffic on the link.
         handover: Handover,
     },
-    /// End a link. Answered by `Event::Closed`.
+    /// End a link. The driver reports the end with `Event::Closed`.
     Close {
         /// The link.
         conn: ConnId,
-        /// Keep its subscriptions for this long first: a barrier proves one server, not that interest has
-        /// crossed the gateways. Zero for a link that carries none.
+        /// Keep the subscriptions of the link for this long first. A round trip on the new link proves that its server
+        /// has the subscriptions, not that the gateways have passed them on. Zero for a link without subscriptions.
         overlap: Duration,
-        /// Then let requests in flight and queued deliveries end, as long as something moves without a pause of this. Zero:
-        /// at once.
+        /// Then wait for requests in flight and queued deliveries, until none of them has made progress for this long.
+        /// Zero: close the link at once.
         drain: Duration,
     },
-    /// Tell the user.
+    /// Pass a notice to the application.
     Notify(Notice),
 }
 
-/// Moment from which a link that is being activated takes new traffic.
+/// Moment from which the driver sends new traffic on a link during its activation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum Handover {
-    /// At once, right behind the SUBs: there is no better place (unplanned move).
+    /// At once, directly after the SUBs: the old link has failed (unplanned move).
     Pipelined,
-    /// Only after the barrier: the old link still works (planned move, make-before-break).
+    /// Only after the round trip that confirms the subscriptions: the old link still works (planned move,
+    /// make-before-break).
     AfterBarrier,
 }

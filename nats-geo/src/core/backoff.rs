@@ -1,4 +1,4 @@
-//! How often to try: exponential back-off with full jitter, and a token bucket.
+//! Limits how often the client dials: exponential back-off with full jitter, and a token bucket.
 
 use std::time::Duration;
 

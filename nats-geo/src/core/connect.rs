@@ -1,4 +1,4 @@
-//! Stage 5: which endpoint to dial when, in a race of bounded width.
+//! Stage 5: decides which endpoint to dial at which time. A few dials run at once, and the first that succeeds wins.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Stage 7b: the others that lost the same region, as far as one client can see them.
+//! Stage 7b: detects that many clients lost the same region, and slows the dials of this client down.
 
 use std::time::Duration;
 

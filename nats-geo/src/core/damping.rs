@@ -1,4 +1,4 @@
-//! Stage 7, memory: regions that keep failing are not returned to for a while (RFC 2439, RFC 7196).
+//! Stage 7: remembers regions that keep failing, and delays the return to them (RFC 2439, RFC 7196).
 
 use std::time::Duration;
 

@@ -1,12 +1,12 @@
-//! How long a PING may take because of what was written before it. Kernel and network buffer megabytes that nobody can look
-//! into: bulk that leaves slowly is no silence.
+//! Estimates how long a PING may take because of the bytes that were written before it. The kernel and the network can
+//! buffer megabytes, so a late PONG behind many bytes does not mean that the link is silent.
 
 use std::time::Duration;
 
 use super::Time;
 
-/// Estimate of the rate at which the bytes written on one link are delivered: the delivery rate of BBR (draft-ietf-ccwg-bbr), by PONGs instead of
-/// acknowledgements.
+/// Estimate of the rate at which the written bytes of one link are delivered. The estimate works like the delivery rate
+/// of BBR (draft-ietf-ccwg-bbr), with PONGs instead of acknowledgements.
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,7 +30,8 @@ pub struct DeliveryRate {
 }
 
 impl DeliveryRate {
-    /// A PONG came now, `round_trip` after its PING, which was byte `position` of all that was written on the link.
+    /// Records a PONG that arrived now, `round_trip` after its PING. `position` is the number of bytes that were written
+    /// on the link before the PING.
     pub fn pong(&mut self, position: u64, round_trip: Duration, now: Time) {
         let base = self.base.map_or(round_trip, |base| base.min(round_trip));
         let ahead = position.saturating_sub(self.delivered);
@@ -45,7 +46,7 @@ impl DeliveryRate {
         self.last_pong = Some(now);
     }
 
-    /// How long a PING that is byte `position` may wait for what is before it. Zero if that is little.
+    /// Returns how long a PING at byte `position` may wait for the bytes before it. Zero if these bytes are few.
     #[must_use]
     pub fn queueing(&self, position: u64) -> Duration {
         let ahead = position.saturating_sub(self.delivered).saturating_sub(BURST_BYTES);

@@ -1,4 +1,4 @@
-//! Stage 1: which endpoints there are, and what is known about each.
+//! Stage 1: the known endpoints, and the facts about each.
 
 use super::record::{Fingerprint, Record};
 use super::region_table::{RegionNumber, RegionTable};

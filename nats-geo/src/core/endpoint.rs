@@ -5,30 +5,33 @@ use std::fmt;
 use super::EndpointId;
 use super::name::Name;
 
-/// An address to dial. An endpoint is not a server (several URLs can lead to one) and not a region.
+/// An address to dial. An endpoint is not a server, because several URLs can lead to one server. An endpoint is not a
+/// region either.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct Endpoint {
-    /// Number that the driver gave it.
+    /// Number that the driver gave the endpoint.
     pub id: EndpointId,
-    /// `host:port`, for people and for the hash that breaks ties.
+    /// `host:port`, for texts and for the hash that orders equally near servers.
     pub address: String,
-    /// Region in the user's list of servers. It overrides the region that the server reports.
+    /// Region that the application's list of servers gives to the endpoint. This label overrides the cluster name that
+    /// the server reports.
     pub label: Option<String>,
-    /// Source from which the driver knows it.
+    /// Source from which the driver knows the endpoint.
     pub source: Source,
-    /// Share of clients among the endpoints of a tie, relative to the others. Default 1; 0 counts as 1.
+    /// Share of clients that choose this endpoint among equally near ones, relative to the weights of the others. Default
+    /// 1; 0 counts as 1.
     pub weight: u32,
 }
 
 impl Endpoint {
-    /// Makes a configured endpoint without a region label, of weight 1.
+    /// Creates a configured endpoint of weight 1, without a region label.
     pub fn new(id: EndpointId, address: impl Into<String>) -> Self {
         Self { id, address: address.into(), label: None, source: Source::Configured, weight: 1 }
     }
 
-    /// Sets the user's name for its region.
+    /// Sets the application's name for the region of the endpoint.
     pub fn with_label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
@@ -46,10 +49,10 @@ impl Endpoint {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum Source {
-    /// The user listed it.
+    /// The application listed the endpoint.
     Configured,
-    /// A server advertised it in `connect_urls`. Usable once a probe has answered there: servers
-    /// commonly advertise private addresses that this client cannot reach.
+    /// A server advertised the endpoint in `connect_urls`. The client uses it once the endpoint has answered a probe:
+    /// servers often advertise private addresses that this client cannot reach.
     Gossiped,
 }
 
@@ -58,18 +61,18 @@ pub enum Source {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct ServerIdentity {
-    /// `server_id`: unique per process; endpoints with one id are one server.
+    /// `server_id`, which is unique for each process: endpoints with the same id are the same server.
     pub server_id: String,
-    /// `server_name`, for people.
+    /// `server_name`, for texts.
     pub server_name: String,
-    /// `cluster`: in a super-cluster the name of the region.
+    /// `cluster`: in a super-cluster, the name of the region.
     pub cluster: Option<String>,
     /// `version`, such as `2.15.1`.
     pub version: String,
 }
 
 impl ServerIdentity {
-    /// Makes an identity with the two fields that decide: who it is and which cluster it belongs to.
+    /// Creates an identity with the two fields that decisions use: the id of the server and its cluster.
     pub fn new(server_id: impl Into<String>, cluster: Option<&str>) -> Self {
         Self { server_id: server_id.into(), cluster: cluster.map(Into::into), ..Self::default() }
     }
@@ -81,7 +84,7 @@ impl ServerIdentity {
 pub struct Region(Name);
 
 impl Region {
-    /// Makes a region from its name.
+    /// Creates a region from its name.
     pub fn new(name: impl AsRef<str>) -> Self {
         Self(Name::new(name.as_ref()))
     }
@@ -102,8 +105,9 @@ impl Region {
     }
 }
 
-/// The claim of a server's `connect_urls` about one address: a server of its own cluster answers there. If another
-/// one answers, the advertisement is wrong: addresses of container networks, for example, are the same on every host.
+/// An address that a server advertised in `connect_urls`, with the cluster of that server. The advertisement is wrong if
+/// a server of another cluster answers at the address. For example, addresses of container networks are the same on every
+/// host.
 ///
 /// ```
 /// use nats_geo::core::Advertisement;
@@ -120,21 +124,22 @@ pub struct Advertisement {
 }
 
 impl Advertisement {
-    /// A server whose INFO names this cluster advertised the address.
+    /// Creates the advertisement of a server whose INFO names this cluster.
     #[must_use]
     pub fn by(cluster: Option<&str>) -> Self {
         Self { cluster: Cluster::of(cluster), is_contradicted: false }
     }
 
-    /// A server of this cluster advertised it as well. Two clusters may do that, of which one is wrong.
+    /// Records that a server of this cluster advertised the same address. If the earlier cluster has been contradicted,
+    /// this cluster replaces it.
     pub fn repeated_by(&mut self, cluster: Option<&str>) {
         if self.is_contradicted {
             self.cluster = Cluster::of(cluster);
         }
     }
 
-    /// A server whose INFO names this cluster answers at the address. If it must not be used: the cluster that was
-    /// expected, and the one that was found.
+    /// Compares the cluster of the server that answers at the address with the advertised one. If they differ, returns
+    /// the expected and the found cluster, and the client must not use the address.
     #[must_use]
     pub fn contradiction(&mut self, cluster: Option<&str>) -> Option<(String, String)> {
         let found = Cluster::of(cluster);

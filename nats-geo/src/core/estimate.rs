@@ -1,7 +1,7 @@
-//! Stage 3: how far away a server is, from samples.
+//! Stage 3: estimates the distance to a server from samples.
 //!
-//! Two estimators with two purposes, never fed from one another's samples: [`BaseRtt`] ranks (probes
-//! only), [`RttTimer`] sets deadlines (PINGs only, seeded once from the base).
+//! Two estimators have two purposes. [`BaseRtt`] ranks servers, and takes samples from probes only. [`RttTimer`] sets
+//! deadlines, and takes samples from PINGs only; its first value comes from the base RTT.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::{ConnId, Endpoint, EndpointId, PingId, ProbeId, ServerIdentity};
 
-/// A fact that a driver reports. The core ignores facts about ids that it no longer knows: late facts are normal.
+/// A fact that a driver reports. Facts can arrive late, so the core ignores facts about ids that are no longer in use.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum Event {
     /// An endpoint became known, or a known one changed.
     Discovered(Endpoint),
-    /// An endpoint is no longer on the list. A live link to it stays.
+    /// An endpoint is no longer on the list. A live link to the endpoint stays open.
     Withdrawn(EndpointId),
     /// The server of this link announced that it will close its clients.
     LameDuck(ConnId),
@@ -19,24 +19,24 @@ pub enum Event {
     Probed {
         /// The id that `Action::Probe` gave to the probe.
         probe: ProbeId,
-        /// The result: an answer, or why there is none.
+        /// The answer, or the reason why there is none.
         result: Result<ProbeReport, ProbeError>,
     },
-    /// `Action::Open` succeeded: CONNECT was answered by PONG. No subscription is installed yet.
+    /// `Action::Open` succeeded: the server answered CONNECT with PONG. The link has no subscriptions yet.
     Opened {
         /// The connection.
         conn: ConnId,
         /// Identity of the server that answered.
         identity: ServerIdentity,
     },
-    /// `Action::Open` failed; the id is spent.
+    /// `Action::Open` failed. The id of the connection is not used again.
     OpenFailed {
         /// The connection.
         conn: ConnId,
         /// The reason.
         error: OpenError,
     },
-    /// `Action::Activate` is done: the server has confirmed the subscriptions by a barrier.
+    /// `Action::Activate` is done: a round trip to the server has confirmed the subscriptions.
     Activated {
         /// The connection.
         conn: ConnId,
@@ -55,27 +55,27 @@ pub enum Event {
     },
     /// A PING was answered.
     Pong {
-        /// The ping of `Action::Ping`.
+        /// The id that `Action::Ping` gave to the PING.
         ping: PingId,
-        /// The time from the write to the socket until the answer.
+        /// The time from the write of the PING to the socket until its PONG.
         rtt: Duration,
     },
-    /// The link is alive although its PONG has not arrived. Either bytes came in since the last report, or the PING
-    /// still waits in the client's own buffers while they drain. Bytes that merely entered the kernel are not progress:
-    /// a blackhole accepts those too.
+    /// The link is alive although its PONG has not arrived. Either bytes arrived since the last report, or the PING still
+    /// waits in the client's own buffers while the client writes them out. Bytes that only entered the kernel are no
+    /// progress: the kernel accepts bytes even if the network drops them all.
     Progress {
         /// The connection.
         conn: ConnId,
     },
-    /// A link ended, by itself or because of `Action::Close`.
+    /// A link ended, because of `Action::Close` or for another reason.
     Closed {
         /// The connection.
         conn: ConnId,
         /// The reason.
         cause: Cause,
     },
-    /// The application asks for a new choice. The client measures every endpoint anew, and moves to the best region. It
-    /// stays if its region is the best one. Without a live link this event only ends a back-off.
+    /// The application requests a new choice of the server. The client measures every endpoint again, and moves to the
+    /// best region, unless it is there already. Without a live link, this event only ends a back-off.
     Reselect,
     /// The host slept or stalled, or has a network again. The core discards pending suspicions and samples in flight, and
     /// ends a back-off.
@@ -95,7 +95,7 @@ pub struct ProbeReport {
 }
 
 impl ProbeReport {
-    /// Returns the round-trip time. No other kind of sample ranks servers.
+    /// Returns the round-trip time. Only these samples rank servers.
     pub fn rtt(&self) -> Duration {
         self.time_to_info / u32::from(self.round_trips.max(1))
     }
@@ -118,10 +118,10 @@ pub enum ProbeError {
     /// The connection ended before the INFO was complete.
     #[error("closed before INFO")]
     Closed,
-    /// The other side is no NATS server, or none that this client can talk to.
+    /// The other side is no NATS server, or a NATS server that this client does not support.
     #[error("not a NATS server that this client can use: {0}")]
     NotNats(String),
-    /// The TLS handshake failed. The text says which certificate is wrong, and the remedy.
+    /// The TLS handshake failed. The text names the wrong certificate and the remedy.
     #[error("TLS: {0}")]
     Tls(String),
     /// The server waits for the TLS handshake before it sends INFO, and the client waits for INFO.
@@ -130,7 +130,7 @@ pub enum ProbeError {
          (`handshake_first`): connect with `Tls::first`"
     )]
     AwaitsTls,
-    /// A server of another cluster answers at an address that a server advertised. The client sends it no credentials.
+    /// A server of another cluster answers at an address that a server advertised. The client sends no credentials there.
     #[error(
         "the server that answers is in cluster `{found}`, but a server of `{expected}` advertised the address: set \
          `client_advertise` at the servers to addresses that clients reach, or ignore discovered servers"
@@ -164,27 +164,27 @@ pub enum OpenError {
     /// The network has no route to the host, or the lookup of its name failed.
     #[error("unreachable: {0}")]
     Unreachable(String),
-    /// The server refused the credentials. The client asks one server of each other region too, because new credentials
+    /// The server refused the credentials. The client also tries one server of each other region, because new credentials
     /// may not have reached every region yet.
     #[error("credentials refused: {0}")]
     Auth(String),
     /// The account allows no further connection. The client must close a link before it can open another one.
     #[error("the account allows no further connection")]
     ConnectionLimit,
-    /// The server allows no further connection to any client. To close a link to another server does not help.
+    /// The server has reached its limit of connections of all clients. Closing a link to another server does not help.
     #[error("the server allows no further connection")]
     ServerFull,
     /// The server is overloaded: it limits the rate of connections (`Connection throttling is active`), or did not handle
-    /// this one in time (`Authentication Timeout`).
+    /// this connection in time (`Authentication Timeout`).
     #[error("the server is overloaded: {0}")]
     Overloaded(String),
-    /// The TLS handshake failed. The text says which certificate is wrong, and the remedy.
+    /// The TLS handshake failed. The text names the wrong certificate and the remedy.
     #[error("TLS: {0}")]
     Tls(String),
     /// Any other error, as the transport reports it.
     #[error("{0}")]
     Other(String),
-    /// A server of another cluster answers at an address that a server advertised. The client sends it no credentials.
+    /// A server of another cluster answers at an address that a server advertised. The client sends no credentials there.
     #[error(
         "the server that answers is in cluster `{found}`, but a server of `{expected}` advertised the address: set \
          `client_advertise` at the servers to addresses that clients reach, or ignore discovered servers"
@@ -223,7 +223,7 @@ pub enum Cause {
     /// The connection was reset, or the transport failed in another way.
     #[error("connection reset: {0}")]
     Reset(String),
-    /// The server closed the connection and said why (`-ERR`).
+    /// The server closed the connection and sent the reason (`-ERR`).
     #[error("the server closed the connection: {0}")]
     ServerError(String),
     /// The server closed the connection, because the credentials expired or were revoked.

@@ -1,4 +1,4 @@
-//! Stage 7a: where to go when the live link is lost or silent, and what the loss proves.
+//! Stage 7a: decides which servers to dial when the live link is lost or silent, and whether the region counts as lost.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Identities that tie actions to the events that answer them.
+//! Ids that relate an action to the events with its result.
 
 use std::fmt;
 
@@ -18,18 +18,18 @@ macro_rules! id {
 }
 
 id! {
-    /// One URL that a server may be reached at. Given out by the driver, which owns the URLs.
+    /// Id of an endpoint: a URL at which a server may answer. The driver creates these ids.
     EndpointId, "endpoint-"
 }
 id! {
-    /// One probe. Given out by the core.
+    /// Id of a probe. The core creates these ids.
     ProbeId, "probe-"
 }
 id! {
-    /// One connection, from the first dial to its end. Given out by the core.
+    /// Id of a connection, from the dial to the end. The core creates these ids.
     ConnId, "conn-"
 }
 id! {
-    /// One PING. Given out by the core.
+    /// Id of a PING. The core creates these ids.
     PingId, "ping-"
 }

@@ -1,4 +1,4 @@
-//! Recorded runs of a selector: its inputs and its decisions, and how to replay them.
+//! Recorded runs of a selector: inputs, decisions, and their replay.
 
 use super::{Action, Config, ConfigError, Event, Selector, Time};
 
@@ -9,34 +9,34 @@ use super::{Action, Config, ConfigError, Event, Selector, Time};
 pub enum Call {
     /// The driver reported an event.
     Event(Event),
-    /// The time that the selector asked for has come.
+    /// The time of [`Selector::poll_timeout`](super::Selector::poll_timeout) has come.
     Timeout,
 }
 
-/// The record of one client: what its selector was told, and what it decided.
+/// The record of one client: the inputs and the decisions of its selector.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Log {
-    /// Its policy.
+    /// Policy of the selector.
     pub config: Config,
-    /// Its seed.
+    /// Seed of the selector.
     pub seed: u64,
-    /// Start of its selector, on its own clock.
+    /// Time at which the selector started, on the clock of the client.
     pub started: Time,
-    /// Its inputs, with the time of its own clock.
+    /// Inputs of the selector, each with its time on the clock of the client.
     pub calls: Vec<(Time, Call)>,
-    /// Its decisions, with the time of its own clock.
+    /// Decisions of the selector, each with its time on the clock of the client.
     pub actions: Vec<(Time, Action)>,
 }
 
 impl Log {
-    /// Makes the record of a selector that is made now.
+    /// Creates the empty record of a selector that starts at `started`.
     pub const fn new(config: Config, seed: u64, started: Time) -> Self {
         Self { config, seed, started, calls: Vec::new(), actions: Vec::new() }
     }
 
-    /// Makes the same calls into a new selector and returns what it decides. The decisions are the same
-    /// as before, if the code of the selector is the same.
+    /// Makes the same calls into a new selector and returns its decisions. The new decisions are the same as the recorded
+    /// ones if the code of the selector is the same.
     ///
     /// ```
     /// use nats_geo::core::{Action, Call, Config, Endpoint, EndpointId, Event, Log, Time};
@@ -49,7 +49,7 @@ impl Log {
     /// ```
     ///
     /// # Errors
-    /// The first field of the configuration that is out of its bounds.
+    /// A field of the configuration is out of its bounds. The error names the first such field.
     pub fn replay(&self) -> Result<Vec<(Time, Action)>, ConfigError> {
         let mut selector = Selector::new(self.config.clone(), self.seed, self.started)?;
         let mut actions = Vec::new();

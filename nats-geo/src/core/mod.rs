@@ -1,8 +1,8 @@
-//! The decisions of a client, as a pure state machine: facts go in, decisions come out. It has no clock and no socket, and
-//! all its randomness comes from a seed.
+//! The state machine that makes the decisions of a client. A driver passes facts to this state machine, and carries out
+//! the decisions. The state machine has no clock and no socket, and all its randomness comes from a seed.
 //!
-//! The modules stand in the order of the flow: discovery, probe, estimate, rank, connect, watch, fail
-//! over and fail back. [`Selector`] owns one of each and routes events between them.
+//! The modules are the stages of a decision: discovery, probe, estimate, rank, connect, watch, fail over and fail back.
+//! [`Selector`] owns one of each stage and routes events between the stages.
 
 mod endpoint;
 mod id;

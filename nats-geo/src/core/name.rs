@@ -1,4 +1,4 @@
-//! Names that are kept often and compared all the time.
+//! Short names, stored so that they need little memory and are fast to compare.
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};

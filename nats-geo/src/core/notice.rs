@@ -1,10 +1,10 @@
-//! Notices: what happens to a client, for its application.
+//! Notices: the events of a client that its application receives.
 
 use std::fmt;
 
 use super::{Cause, ConnId, EndpointId, OpenError, Region, Time};
 
-/// An event of a client, and when it happened.
+/// An event of a client, with its time.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Notice {
@@ -21,46 +21,47 @@ pub struct Notice {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum NoticeKind {
-    /// The first link of the client is live. From now on it publishes and receives.
+    /// The first link of the client is live. From now on the client publishes and receives messages.
     Connected(ServerRef),
     /// The client dials a server.
     Dialing(ServerRef),
-    /// A dial succeeded: the server answered CONNECT with PONG. No traffic goes there yet.
+    /// A dial succeeded: the server answered CONNECT with PONG. The client does not use the link for traffic yet.
     Opened(ServerRef),
-    /// A dial failed. The client tries other servers by itself.
+    /// A dial failed. The client tries other servers; the application need not act.
     OpenFailed {
         /// The server.
         place: ServerRef,
         /// Reason why the dial failed.
         error: OpenError,
     },
-    /// A PING is overdue, and no bytes arrive on the link. The client dials other servers, and moves to the first that
-    /// answers. The link stays open: it may answer yet.
+    /// A PING is overdue, and no bytes arrive on the link. The client dials other servers, and moves to the first one
+    /// that answers. The silent link stays open, because the server may still answer.
     Suspected(ServerRef),
-    /// A suspected link answers again. The client stops the dials that the suspicion began.
+    /// A suspect link answers again. The client stops the dials that the suspicion began.
     Cleared(ServerRef),
-    /// A link is lost. If it was the active one, requests that wait on it fail, and the client moves to another server.
+    /// A link is lost. If the active link is lost, the requests that wait on it fail, and the client moves to another
+    /// server.
     Lost {
         /// The server.
         place: ServerRef,
         /// Reason why the link ended; `None` if the client closed it, because no PONG arrived in time.
         cause: Option<Cause>,
     },
-    /// The server of the active link announced that it will close its clients. The client moves before that, and loses
-    /// nothing.
+    /// The server of the active link announced that it will close its clients. The client moves to another server before
+    /// this, and loses no messages.
     LameDuck(ServerRef),
-    /// A server answers, but a health check of the application failed there. The client avoids the region for a while,
-    /// and leaves it if another region passes the check.
+    /// A server answers, but a health check of the application failed there. The client avoids the region for a while. If
+    /// another region passes the check, the client moves there.
     Unhealthy {
         /// The server.
         place: ServerRef,
         /// The error of the health check.
         why: String,
     },
-    /// The active region fails a health check, and no other region passes it. The client stays. It sends this notice once.
-    /// It can send it again after a region has passed.
+    /// The active region fails a health check, and no other region passes the check. The client stays. It sends this
+    /// notice once, and can repeat it only after a region has passed.
     NoHealthyAlternative(ServerRef),
-    /// New traffic goes to another link.
+    /// The client sends new traffic to another server.
     Moved {
         /// The server that traffic went to before.
         from: ServerRef,
@@ -68,22 +69,22 @@ pub enum NoticeKind {
         to: ServerRef,
         /// Reason why the client moved.
         cause: MoveCause,
-        /// Whether the old link stays open for a while. Meanwhile plain subscriptions may receive duplicates; see
+        /// Whether the old link stays open for a while. During this time, plain subscriptions may receive duplicates; see
         /// [`HandoverConfig`](super::HandoverConfig).
         overlap: bool,
     },
     /// The warm standby is connected. The client can move there without a dial.
     StandbyReady(ServerRef),
-    /// The client left a region so often that it avoids the region for now.
+    /// The client lost a region so often that it avoids this region for now.
     Damped {
         /// The region.
         region: Region,
-        /// Time at which the client considers the region again, unless it fails once more.
+        /// Time at which the client considers the region again, unless the region fails once more.
         until: Time,
     },
-    /// A server of another cluster answers at an address that a server advertised. The client does not use it, and shows it
-    /// no credentials. It sends this notice once. It can send it again after
-    /// the right server has answered there.
+    /// A server of another cluster answers at an address that a server advertised. The client does not use this server,
+    /// and sends it no credentials. The client sends this notice once, and can repeat it only after the right server has
+    /// answered there.
     OtherCluster {
         /// The `host:port` that was advertised.
         address: String,
@@ -92,8 +93,8 @@ pub enum NoticeKind {
         /// The cluster of the server that answered.
         found: String,
     },
-    /// A server is in another cluster than the label of its region says. The client believes the label. It sends this
-    /// notice once for each cluster, because the address may be wrong.
+    /// The application's label for the region of a server differs from the server's cluster. The client uses the label.
+    /// It sends this notice once for each cluster, because the address may be wrong.
     LabelContradicted {
         /// The server's `host:port`.
         address: String,
@@ -102,27 +103,28 @@ pub enum NoticeKind {
         /// The cluster that the server is in.
         cluster: Region,
     },
-    /// Every region that answered refused the credentials. The client asks one server of each region, less and less often.
+    /// Every region that answered refused the credentials. The client tries one server of each region again, with growing
+    /// pauses.
     CredentialsRefused {
-        /// The regions that refused them.
+        /// The regions that refused the credentials.
         regions: Vec<Region>,
     },
-    /// The client has no link, and no server answers. It continues to dial, with pauses.
+    /// The client has no link, and no server answers. The client continues to dial, with pauses.
     Offline,
     /// The account allows no second connection, so the client closes the active link before it opens the next one.
     BreakBeforeMake(ServerRef),
     /// The host slept or stalled: a timer fired much too late. The client discards pending suspicions, because silence
-    /// proved nothing.
+    /// during the stall proves nothing.
     Stalled,
-    /// A server refused a subscription. Its stream has ended with an error.
+    /// A server refused a subscription. The stream of this subscription has ended with an error.
     SubscriptionRefused {
-        /// The first 48 characters of its subject.
+        /// The first 48 characters of the subject of the subscription.
         subject: String,
         /// The error that the stream ended with.
         why: String,
     },
-    /// A message is lost, because servers do not accept it. Either the user has no
-    /// permission to publish to the message's subject, or that subject is too long. The client sends one notice for each subject.
+    /// A message is lost, because servers do not accept it. Either the client has no permission to publish to the subject
+    /// of the message, or the subject is too long. The client sends one notice for each subject.
     PublishRefused {
         /// The first 48 characters of the subject.
         subject: String,
@@ -130,42 +132,42 @@ pub enum NoticeKind {
         why: String,
     },
     /// The application reads a subscription too slowly, and its buffer is full. The client drops the newest messages. It
-    /// sends one notice. It can send the next one after the application has emptied the buffer.
+    /// sends this notice once, and can repeat it only after the application has emptied the buffer.
     SlowConsumer {
-        /// The first 48 characters of its subject.
+        /// The first 48 characters of the subject of the subscription.
         subject: String,
     },
-    /// A stream that the application reads was reset, so its sequences began anew. Either it was in memory and its server
-    /// restarted, or it was deleted and created again. Watches and ordered readers start over; consumers that acknowledge
-    /// end with an error.
+    /// A stream that the application reads was reset, so its sequences began at 1 again. Either the stream was in memory
+    /// and its server restarted, or the stream was deleted and created again. Watches and ordered readers read the stream
+    /// from its start. Consumers that acknowledge end with an error.
     StreamReset {
         /// The stream.
         stream: String,
-        /// The last sequence that was read before.
+        /// The last sequence that was read before the reset.
         last_sequence: u64,
     },
-    /// The client cannot read a message of another client. It drops the damaged headers or the whole message. It sends one
-    /// notice for each subject.
+    /// The client cannot read a message of another client. It drops the damaged headers or the whole message, and sends
+    /// one notice for each subject.
     UnreadableMessage {
-        /// The first 48 characters of its subject.
+        /// The first 48 characters of the subject of the message.
         subject: String,
-        /// The reason why the client cannot read it.
+        /// The reason why the client cannot read the message.
         why: String,
         /// Whether the client dropped the whole message.
         is_left_out: bool,
     },
-    /// A lookup in DNS failed. The client keeps the servers that the name had.
+    /// A DNS lookup failed. The client keeps the servers of the last successful lookup.
     ResolverFailed {
-        /// Returns the name.
+        /// The DNS name.
         name: String,
         /// Reason why the lookup failed.
         why: String,
-        /// Number of servers of the name that the client keeps.
+        /// Number of servers of this name that the client keeps.
         kept: usize,
     },
-    /// A lookup in DNS succeeds again.
+    /// A DNS lookup succeeded after failures.
     ResolverRecovered {
-        /// Returns the name.
+        /// The DNS name.
         name: String,
     },
 }
@@ -198,7 +200,7 @@ impl fmt::Display for ServerRef {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum MoveCause {
-    /// The link was silent for too long. It is still open, and another server answered first.
+    /// The link was silent for too long. The link is still open, and another server answered first.
     Suspicion,
     /// The link ended, and another server of its region answered.
     ServerLost,
@@ -212,9 +214,9 @@ pub enum MoveCause {
     FailBack,
     /// Another region became clearly faster.
     Faster,
-    /// The application asked for a new choice.
+    /// The application requested a new choice of the server.
     Requested,
-    /// The region answers, but it failed a health check.
+    /// The servers of the region answer, but the region failed a health check.
     Unhealthy,
 }
 

@@ -1,4 +1,5 @@
-//! Stage 2: when to measure which endpoint. Probes use connections of their own and never the dial budget.
+//! Stage 2: decides when to measure which endpoint. Probes use separate connections, and do not count towards the dial
+//! budget.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Stage 4: the order of regions, and of the servers in each, with the reason for each place.
+//! Stage 4: ranks the regions, and the servers in each region, with the reason for each rank.
 
 use std::cell::OnceCell;
 use std::cmp::Ordering;

@@ -1,4 +1,4 @@
-//! The record of one endpoint, in as little memory as the decisions need: a simulation holds millions of these.
+//! The record of one endpoint. It uses little memory, because a simulation holds millions of records.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The names of regions, each once and by number: a ranking needs no search for them, and an endpoint two bytes.
+//! The table of region names. An endpoint stores the two-byte number of its region instead of the name.
 
 use super::Region;
 

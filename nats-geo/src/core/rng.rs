@@ -1,4 +1,4 @@
-//! Randomness from a seed, and hashes that every client computes alike.
+//! Random numbers from a seed, and hashes that are the same in every client.
 
 use std::time::Duration;
 

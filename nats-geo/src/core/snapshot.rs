@@ -15,7 +15,7 @@ pub struct Snapshot {
     pub active: Option<ServerRef>,
     /// The warm standby, if there is one.
     pub standby: Option<ServerRef>,
-    /// Whether the active link is under suspicion.
+    /// Whether the active link is suspect: a PONG is late.
     pub suspect: bool,
     /// All known servers, best first.
     pub ranking: Vec<RankedServer>,
@@ -25,18 +25,18 @@ pub struct Snapshot {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct RankedServer {
-    /// Its `host:port`.
+    /// The server's `host:port`.
     pub address: String,
-    /// Its name, once a probe has answered.
+    /// The server's name; `None` until the server has answered.
     pub server: Option<String>,
-    /// Its region.
+    /// The server's region.
     pub region: Region,
-    /// The RTT that ranks: the minimum of recent samples.
+    /// The RTT that determines the rank: the minimum of recent samples.
     pub base_rtt: Option<Duration>,
-    /// Several servers answer at this address in turns, as behind a load balancer. The other fields describe the one
-    /// that the client is connected to, or was last.
+    /// Whether several servers answer at this address, for example behind a load balancer. The other fields describe the
+    /// server that the client is connected to, or was connected to last.
     pub shared: bool,
-    /// Reason for its rank.
+    /// Reason for the server's rank.
     pub reason: Reason,
 }
 
@@ -44,45 +44,47 @@ pub struct RankedServer {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Its region is the nearest.
+    /// The server's region is the nearest.
     Nearest,
-    /// The client is connected to it; no probe has measured it yet.
+    /// The client is connected to the server, and no probe has measured the server yet.
     Connected,
-    /// Its region is as near as the nearest, within the tie window; the hash decided.
+    /// The server's region is as near as the nearest region: the difference is within the tie window. A hash decided the
+    /// order.
     Tied {
         /// Additional round-trip time, compared with the nearest region.
         behind: Duration,
     },
-    /// Its region is farther away.
+    /// The server's region is farther away.
     Farther {
         /// Additional round-trip time, compared with the nearest region.
         behind: Duration,
     },
-    /// Its region failed too often recently.
+    /// The server's region failed too often recently.
     Damped {
-        /// Until then.
+        /// Time at which the client considers the region again.
         until: Time,
     },
-    /// Too few servers of its region answer: see [`RankConfig::servers_min`](super::RankConfig::servers_min).
+    /// Too few servers of the region answer: see [`RankConfig::servers_min`](super::RankConfig::servers_min).
     TooFew {
-        /// Number of servers that answer.
+        /// Number of servers of the region that answer.
         answering: usize,
     },
-    /// Its region failed a health check.
+    /// The server's region failed a health check.
     UnhealthyRegion {
-        /// Until then.
+        /// Time at which the client considers the region again.
         until: Time,
     },
-    /// A server of its region refused the credentials.
+    /// A server of the region refused the credentials.
     CredentialsRefused {
-        /// The region ranks behind others until then. `None`: it was this server, and its siblings are asked before it.
+        /// Time until which the region ranks behind others. `None`: this server refused, so it ranks behind the other
+        /// servers of its region.
         until: Option<Time>,
     },
     /// The server failed its last probe or dial: it refused, or did not answer.
     Unhealthy,
-    /// It will close its clients soon.
+    /// The server announced that it will close its clients.
     LameDuck,
-    /// No probe has answered yet.
+    /// The server has not answered a probe yet.
     Unmeasured,
 }
 

@@ -1,4 +1,4 @@
-//! Time as the core knows it: how long the driver has been running.
+//! The time of the core: the duration since the driver started.
 
 use std::fmt;
 use std::ops::{Add, AddAssign};
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 /// Monotonic time since the driver started.
 ///
-/// The core reads no clock: a driver (tokio, a browser, a simulator) passes the current `Time` into
-/// every call. `std::time::Instant` would not do: it panics on `wasm32-unknown-unknown` and cannot be
-/// made up by a simulator.
+/// The core reads no clock: a driver (tokio, a browser, a simulator) passes the current `Time` into every call.
+/// `std::time::Instant` is not suitable: it panics on `wasm32-unknown-unknown`, and a simulator cannot create one.
 ///
-/// It counts nanoseconds, up to 584 years: one integer is compared more cheaply than the two of a `Duration`.
+/// The value counts nanoseconds, up to 584 years. Comparing this one integer is cheaper than comparing the two integers
+/// of a `Duration`.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Time(u64);

@@ -1,4 +1,4 @@
-//! Remembers regions whose servers answer, but that failed a health check.
+//! Remembers regions that failed a health check, although their servers answer.
 
 use super::sorted::SortedMap;
 use super::{Config, Region, Time};

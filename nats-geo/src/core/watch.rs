@@ -1,4 +1,4 @@
-//! Stage 6: whether a link is alive. Evidence leads to Suspect, and only then to Dead.
+//! Stage 6: decides whether a link is alive. A silent link first becomes suspect, and only later dead.
 
 use std::time::Duration;
 

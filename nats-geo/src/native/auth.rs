@@ -1,4 +1,4 @@
-//! Who the client is, to servers.
+//! Credentials of the client for servers.
 
 use std::fmt;
 use std::future::Future;
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::Secret;
 use super::creds::{self, CredentialsError};
 
-/// Credentials. The same account must exist in every region: credentials are never a reason to fail over.
+/// Credentials. The same account must exist in every region, because the client can move to any region.
 ///
 /// ```
 /// use nats_geo::{Auth, GeoOptions, Secret};
@@ -29,7 +29,7 @@ use super::creds::{self, CredentialsError};
 #[derive(Clone, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Auth {
-    /// None.
+    /// No credentials.
     #[default]
     None,
     /// User and password.
@@ -41,28 +41,27 @@ pub enum Auth {
     },
     /// A token.
     Token(Secret),
-    /// An NKey: the server sends a nonce, which is signed with this seed (`SU...`). The seed never leaves
-    /// the process.
+    /// An NKey: the client signs the nonce of the server with this seed (`SU...`). The seed never leaves the process.
     NKey(Secret),
-    /// A user JWT and the seed of the NKey that it was issued to. [`Auth::creds`] reads both from the text of
-    /// a creds file.
+    /// A user JWT and the seed of its NKey. [`Auth::creds`] reads both from the text of a creds file.
     Jwt {
         /// The JWT.
         jwt: Secret,
         /// The seed.
         seed: Secret,
     },
-    /// A creds file, as `nsc` writes it. It is read for every connection: a renewed one is used at once.
+    /// A creds file in the format of `nsc`. The client reads the file for every connection, so it uses a renewed file at
+    /// once.
     CredsFile(PathBuf),
     /// A function that the client calls for every connection; see [`Auth::callback`].
     Callback(AuthCallback),
-    /// The answer of a callback that signed the nonce itself, for example with a key in a hardware module.
+    /// The answer of a callback that has signed the nonce, for example with a key in a hardware module.
     Signed {
-        /// The public NKey (`U...`), unless there is a JWT: that names it.
+        /// The public NKey (`U...`); not needed with a JWT, which contains the NKey.
         nkey: Option<String>,
         /// The user JWT, if there is one.
         jwt: Option<Secret>,
-        /// Of the nonce.
+        /// The signature of the nonce.
         signature: Vec<u8>,
     },
 }
@@ -94,9 +93,9 @@ impl Auth {
         Ok(Self::Jwt { jwt, seed })
     }
 
-    /// Calls a function for credentials before every connection, with the nonce that it must sign. For tokens that
-    /// change, for auth callout, and for keys that the process does not hold. A late answer makes the dial fail. An error
-    /// counts as refused credentials.
+    /// Creates credentials from a function, which the client calls before every connection, with the nonce to sign. Use a
+    /// callback for tokens that change, for auth callout, and for keys outside the process. If the function answers too
+    /// late, the dial fails. An error of the function counts as refused credentials.
     pub fn callback<F, Answer>(callback: F) -> Self
     where
         F: Fn(Vec<u8>) -> Answer + Send + Sync + 'static,
@@ -174,7 +173,8 @@ impl Auth {
     }
 }
 
-/// A callback of [`Auth::callback`]. Two are equal if one is a clone of the other.
+/// The function of [`Auth::Callback`], which [`Auth::callback`] creates. Two callbacks are equal if one is a clone of the
+/// other.
 #[derive(Clone)]
 pub struct AuthCallback(Arc<dyn Fn(Vec<u8>) -> Answering + Send + Sync>);
 

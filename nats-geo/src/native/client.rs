@@ -23,11 +23,11 @@ use crate::core::{Notice, Selector, Snapshot};
 
 mod drain;
 
-/// A client of a super-cluster. It talks to the nearest healthy region, leaves a failing one, and fails back.
-/// [`connect`](super::connect) and [`GeoOptions`](super::GeoOptions) make it.
+/// A client of a super-cluster. The client uses the nearest healthy region, leaves a failing region, and fails back
+/// later. [`connect`](super::connect) and [`GeoOptions`](super::GeoOptions) create a client.
 ///
-/// Clones are cheap and share everything. Dropping the last clone ends all tasks and connections at once;
-/// [`drain`](Self::drain) ends them in an orderly way.
+/// Clones are cheap and share all state. When the last clone is dropped, all tasks and connections end at once.
+/// [`drain`](Self::drain) first finishes work in progress.
 #[derive(Clone)]
 pub struct GeoClient {
     handle: Arc<Handle>,
@@ -99,7 +99,7 @@ impl GeoClient {
         &self.handle.hub
     }
 
-    /// Subscribes to a subject. The stream survives moves from server to server.
+    /// Subscribes to a subject. The returned stream continues when the client moves to another server.
     ///
     /// ```no_run
     /// use futures_util::StreamExt as _;
@@ -136,7 +136,7 @@ impl GeoClient {
     /// duplicates a message.
     ///
     /// # Errors
-    /// As [`subscribe`](Self::subscribe); or the queue group is empty or contains white space.
+    /// The same as [`subscribe`](Self::subscribe); or the queue group is empty or contains white space.
     pub async fn queue_subscribe(
         &self,
         subject: impl ToSubject,
@@ -149,12 +149,12 @@ impl GeoClient {
         self.add(subject, Some(queue), Carriage::EveryLink, Some(self.hub().limits.subscription_buffer)).await
     }
 
-    /// Returns when servers have confirmed all earlier publishes. It makes a round trip to the server, unlike `flush` of
-    /// async-nats.
+    /// Waits until servers have confirmed all earlier publishes. Unlike `flush` of async-nats, this call waits for a
+    /// reply of the server.
     ///
     /// # Errors
-    /// No link is live within [`publish_wait`](super::GeoOptions::publish_wait), a link is lost meanwhile, or a server does
-    /// not answer. The earlier publishes may or may not have arrived.
+    /// No link is live within [`publish_wait`](super::GeoOptions::publish_wait), a link is lost during the call, or a
+    /// server does not answer. The earlier publishes may or may not have arrived.
     pub async fn flush(&self) -> Result<(), FlushError> {
         let hub = self.hub();
         hub.live().await.map_err(|why| match why {
@@ -164,7 +164,7 @@ impl GeoClient {
         self.confirm(hub.unconfirmed()).await
     }
 
-    /// Closes all connections at once. Subscriptions still deliver the messages that have arrived, then end. Waiting
+    /// Closes all connections at once. Subscriptions still deliver the messages that have arrived, and then end. Waiting
     /// requests fail.
     pub async fn close(&self) {
         self.handle.stop.send_replace(true);
@@ -174,11 +174,12 @@ impl GeoClient {
         }
     }
 
-    /// Replaces the listed servers, including those of
-    /// [`server_with_region`](super::GeoOptions::server_with_region). Names of [`dns`](super::GeoOptions::dns) stay.
+    /// Replaces the listed servers, including the servers of
+    /// [`server_with_region`](super::GeoOptions::server_with_region). DNS names of [`dns`](super::GeoOptions::dns) stay
+    /// in use.
     ///
-    /// If the new list lacks the server of the live link, the client makes an orderly move as soon as another server can
-    /// take over. Servers without credentials in their URL get those of the options.
+    /// If the server of the live link is not in the new list, the client makes an orderly move to another server. For
+    /// servers without credentials in their URL, the client uses the credentials of the options.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::SetServersError> {
@@ -188,7 +189,8 @@ impl GeoClient {
     /// ```
     ///
     /// # Errors
-    /// The list is empty or malformed, the TLS options fail, or the client is closed. Nothing changes then.
+    /// The list is empty or malformed, the TLS options are invalid, or the client is closed. The client then keeps its
+    /// old list.
     pub async fn set_servers(&self, servers: impl IntoServers) -> Result<(), SetServersError> {
         let listed = servers.into_servers()?;
         if listed.is_empty() {
@@ -205,7 +207,7 @@ impl GeoClient {
         Notices::new(self.handle.notices.subscribe())
     }
 
-    /// Returns the state: the server of the live link, and all servers in order, with the reason for each place.
+    /// Returns the state: the server of the live link, and the ranking of all servers, with the reason for each rank.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) {
@@ -221,8 +223,8 @@ impl GeoClient {
         Stats::of(self.hub(), &self.handle.observed, self.handle.clock.now())
     }
 
-    /// Returns the state for JSON: servers, unhealthy regions with the reason, the ranking, the last moves with their
-    /// phases, counters. It contains no secrets.
+    /// Returns the state as a value for JSON: servers, unhealthy regions with the reason, ranking, last moves with their
+    /// phases, and counters. The report contains no secrets.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
@@ -240,8 +242,8 @@ impl GeoClient {
         })
     }
 
-    /// Returns the start of the client: the instant at which the [`Time`](crate::core::Time) of its notices and snapshots is
-    /// zero.
+    /// Returns the instant at which the client started. The [`Time`](crate::core::Time) of its notices and snapshots
+    /// counts from this instant.
     pub fn started(&self) -> Instant {
         self.handle.clock.started()
     }
@@ -249,19 +251,22 @@ impl GeoClient {
     /// Returns the live connection, for features that this crate does not wrap, such as push consumers; `None` while the
     /// client is offline.
     ///
-    /// It is one connection to one server. It never moves and never reconnects, so call this again after a
-    /// [`Moved`](crate::core::NoticeKind::Moved). The connection stays open while the application holds it.
+    /// The connection leads to one server. The connection never moves and never reconnects, so call this method again
+    /// after each notice [`Moved`](crate::core::NoticeKind::Moved). The connection stays open while the application holds
+    /// it.
     pub fn nats(&self) -> Option<async_nats::Client> {
         self.hub().live_now().map(|link| link.client().clone())
     }
 
-    /// Returns whether a link is live now, so that publishes and requests go out at once. Suited to a readiness probe.
+    /// Returns whether a link is live now, so that publishes and requests are sent at once. Use this method for a
+    /// readiness probe.
     ///
-    /// It is `false` before the first link ([`retry_on_initial_connect`](super::GeoOptions::retry_on_initial_connect)),
-    /// while the client is offline, and after [`close`](Self::close). It stays `true` during an orderly move. A silent
-    /// server is noticed only after some time, so `true` does not promise that the next request is answered.
+    /// The result is `false` before the first link
+    /// ([`retry_on_initial_connect`](super::GeoOptions::retry_on_initial_connect)), while the client is offline, and
+    /// after [`close`](Self::close). It stays `true` during an orderly move. The client notices a silent server only
+    /// after some time, so `true` does not promise that the next request gets an answer.
     ///
-    /// Do not restart the application because of `false`: the client reconnects by itself.
+    /// Do not restart the application when the result is `false`: the client reconnects without help.
     ///
     /// ```no_run
     /// # fn example(client: nats_geo::GeoClient) {
@@ -326,7 +331,7 @@ impl Drop for Handle {
     }
 }
 
-/// Reason why the client made no subscription.
+/// Reason why a subscription failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
@@ -352,7 +357,7 @@ pub enum SubscribeError {
     Closed,
 }
 
-/// Reason why the client kept its list of servers.
+/// Reason why the client refused a new list of servers, and kept the old list.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetServersError {
@@ -374,11 +379,11 @@ pub enum FlushError {
     /// For the whole `publish_wait`, no link was live or its server did not answer.
     #[error("no server confirmed within `publish_wait`; earlier publishes may or may not have arrived")]
     Unavailable,
-    /// The link was lost; [`Stats::unconfirmed`] counts what was on it.
+    /// The link was lost. [`Stats::unconfirmed`] counts the unconfirmed publishes of this link.
     #[error("the connection was lost; earlier publishes may or may not have arrived")]
     LinkLost,
-    /// The drain ended at [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout), and the client closed. A request
-    /// still had no answer, or the application had not read or not dropped a message.
+    /// The drain was not complete after [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout), and the client
+    /// closed. A request had no answer, or the application had not read or not dropped a message.
     #[error(
         "the client closed before all requests were answered; answer faster, or allow more time (`drain_timeout`)"
     )]

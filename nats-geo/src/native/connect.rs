@@ -1,4 +1,4 @@
-//! Connecting, and its errors.
+//! The first connection of a client, and its errors.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use super::hub::lock;
 use super::{CredentialsError, ServerUrlError, TlsError, WithoutEffect};
 use crate::core::{ConfigError, OpenError, ProbeError};
 
-/// Reason why `connect` made no client.
+/// Reason why `connect` failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -33,18 +33,19 @@ pub enum ConnectError {
     /// Another client uses the decision log.
     #[error("another client uses the decision log: give each client a `DecisionLog` of its own")]
     DecisionLogInUse,
-    /// A health check ([`HealthCheck`](super::HealthCheck)) cannot work.
+    /// A health check ([`HealthCheck`](super::HealthCheck)) has options that cannot work.
     #[error("the health check `{name}` cannot work: {problem}")]
     HealthCheck {
-        /// Its name.
+        /// The name of the health check.
         name: String,
         /// The problem, with a remedy.
         problem: String,
     },
-    /// Every region refused the credentials, or two did and no other answered in the time of a dial (3 s).
+    /// Every region refused the credentials; or two regions refused them, and no other region answered within the time
+    /// limit of a dial (3 s).
     #[error("every region that answered refused the credentials{}", listed(.failures))]
     Auth {
-        /// The refusal of each server that the client asked.
+        /// The refusal of each server that the client tried.
         failures: Vec<ServerFailure>,
     },
     /// The client could connect to no server in time.
@@ -66,17 +67,17 @@ pub struct ServerFailure {
     pub failure: Failure,
 }
 
-/// Failure of a probe, of a dial, or of a look-up of a name.
+/// Failure of a probe, of a dial, or of a DNS lookup.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The server did not answer a probe.
+    /// A probe of the server failed.
     #[error(transparent)]
     Probe(#[from] ProbeError),
     /// A dial failed.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The lookup of a name failed.
+    /// A DNS lookup failed.
     #[error("{0}")]
     Resolver(String),
 }

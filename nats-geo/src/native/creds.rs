@@ -1,4 +1,4 @@
-//! Creds files: a user JWT and the seed that it was issued to, each between two lines of dashes.
+//! Creds files: a user JWT and the seed of its NKey, each between two lines of dashes.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use nkeys::KeyPair;
 
 use super::Secret;
 
-/// Credentials that are not valid. The text never contains them.
+/// Reason why credentials are not valid. The text never contains the credentials.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialsError {
@@ -18,13 +18,13 @@ pub enum CredentialsError {
         /// The error of the operating system.
         why: String,
     },
-    /// There is no JWT.
+    /// The text contains no JWT.
     #[error("there is no user JWT in the creds: expected it below a line `-----BEGIN NATS USER JWT-----`")]
     NoJwt,
-    /// There is no seed.
+    /// The text contains no seed.
     #[error("there is no seed in the creds: expected it below a line `-----BEGIN USER NKEY SEED-----`")]
     NoSeed,
-    /// The text is no seed, or a damaged one.
+    /// The seed is damaged, or is no seed.
     #[error(
         "the seed is not the seed of a user NKey: such a seed begins with `SU` and has 58 letters and digits"
     )]

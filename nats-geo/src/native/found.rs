@@ -1,4 +1,4 @@
-//! Servers that were found by name, and not listed one by one.
+//! Servers that the client found by a DNS name.
 
 use std::net::IpAddr;
 

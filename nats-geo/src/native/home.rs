@@ -1,4 +1,4 @@
-//! Which region is home: where this client goes when nothing forces it.
+//! The home region of a client.
 
 use std::sync::Mutex;
 

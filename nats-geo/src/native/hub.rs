@@ -1,5 +1,5 @@
-//! State that the handles of a client, its subscriptions and its driver share: the active link, and everything that the
-//! next link takes over.
+//! State that the handles of a client, its subscriptions and its driver share: the active link, and all data that the
+//! next link needs.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};

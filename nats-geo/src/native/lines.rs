@@ -1,13 +1,13 @@
 //! Names that are too long for a line of the protocol.
 //!
-//! nats-server closes the connection of a client that sends such a line. The client would send it again on the next link,
-//! so it refuses the name before a link has it.
+//! nats-server closes the connection of a client that sends a line that is too long. The client would resend this line on
+//! the next link, so it refuses the name before it sends anything.
 
 use async_nats::message::OutboundMessage;
 
 use super::publish;
 
-/// A name that makes a line of the protocol longer than servers read.
+/// Error: a name makes a line of the protocol longer than the limit of servers.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "`{name}` makes a protocol line of {length} bytes, more than the {limit} that servers read (`max_control_line`): \

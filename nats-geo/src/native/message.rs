@@ -1,4 +1,4 @@
-//! Messages that know the way back.
+//! Messages that can be answered over the link on which they arrived.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -12,8 +12,9 @@ use super::link::{Kind, Refusal};
 use super::subscription::Route;
 use super::{PublishError, publish};
 
-/// A message of a [`Subscription`](super::Subscription). It dereferences to [`async_nats::Message`]. Its
-/// [`respond`](Self::respond) uses the link on which it arrived, because servers with `allow_responses` demand that.
+/// A message of a [`Subscription`](super::Subscription). It dereferences to [`async_nats::Message`].
+/// [`respond`](Self::respond) uses the link on which the message arrived, because servers with `allow_responses` require
+/// this link.
 #[derive(Clone, Debug)]
 pub struct Message {
     inner: async_nats::Message,
@@ -32,19 +33,20 @@ impl Message {
         self.handling = operation.map(Arc::new);
     }
 
-    /// Answers a request. If the link on which it arrived is lost, the answer uses the active one.
+    /// Answers a request. If the link on which the request arrived is lost, the client sends the answer over the active
+    /// link.
     ///
     /// # Errors
-    /// [`RespondError::NoReply`] if the message has no reply subject; else as
+    /// [`RespondError::NoReply`] if the message has no reply subject; otherwise the same as
     /// [`GeoClient::publish`](super::GeoClient::publish).
     pub async fn respond(&self, payload: Bytes) -> Result<(), RespondError> {
         self.answer(None, payload).await
     }
 
-    /// Answers as [`respond`](Self::respond), with headers.
+    /// Answers with headers, like [`respond`](Self::respond).
     ///
     /// # Errors
-    /// As [`respond`](Self::respond).
+    /// The same as [`respond`](Self::respond).
     pub async fn respond_with_headers(&self, headers: HeaderMap, payload: Bytes) -> Result<(), RespondError> {
         self.answer(Some(headers), payload).await
     }
@@ -89,7 +91,7 @@ impl From<Message> for async_nats::Message {
     }
 }
 
-/// An error of [`Message::respond`].
+/// Reason why an answer was not sent.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RespondError {

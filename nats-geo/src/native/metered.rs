@@ -1,4 +1,4 @@
-//! Counts what a probe costs.
+//! Counts the bytes of a probe.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! The names that a client was given. Without the feature `dns` there are none.
+//! The DNS names of a client. Without the feature `dns`, a client has none.
 
 use tokio::sync::mpsc;
 

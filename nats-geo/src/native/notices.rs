@@ -11,8 +11,8 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::core::Notice;
 
-/// A stream of the notices of a client, from the moment of the call to
-/// [`GeoClient::notices`](super::GeoClient::notices). It ends when the client closes.
+/// A stream of the notices of a client, from the moment of the call to [`GeoClient::notices`](super::GeoClient::notices).
+/// The stream ends when the client closes.
 pub struct Notices(BoxStream<'static, Result<Notice, NoticesMissed>>);
 
 impl Notices {
@@ -40,7 +40,7 @@ impl fmt::Debug for Notices {
     }
 }
 
-/// The application read too slowly, so the client dropped the oldest notices. The next ones follow.
+/// The application read too slowly, so the client dropped the oldest notices. Later notices follow.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the client dropped {count} notices, because the application did not read them in time")]
 pub struct NoticesMissed {

@@ -17,7 +17,7 @@ pub use connection::{ConnectionOptions, WithoutEffect};
 
 mod start;
 
-/// Connects to the nearest of these servers, with the defaults of [`GeoOptions`]. [`IntoServers`] has the ways to list
+/// Connects to the nearest of these servers, with the defaults of [`GeoOptions`]. [`IntoServers`] explains how to list
 /// servers.
 ///
 /// ```no_run
@@ -29,7 +29,7 @@ mod start;
 /// ```
 ///
 /// # Errors
-/// As [`GeoOptions::connect`].
+/// The same as [`GeoOptions::connect`].
 pub async fn connect(servers: impl IntoServers) -> Result<GeoClient, ConnectError> {
     GeoOptions::new().connect(servers).await
 }
@@ -111,21 +111,22 @@ impl GeoOptions {
         }
     }
 
-    /// Sets the policy: when the client moves, where to, and how often it measures. Default [`Config::fleet`], for many
-    /// clients of one kind. [`Config::interactive`] suits a single client that must fail over faster.
+    /// Sets the policy, which controls when the client moves, which server it chooses, and how often it measures servers.
+    /// Default [`Config::fleet`], for many clients of one kind. [`Config::interactive`] suits a single client that must
+    /// fail over faster.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
 
-    /// Adds a server, in a region that you name. Use it for servers without a cluster name, or with another one than you use.
-    /// `region=url` in a list does the same.
+    /// Adds a server, in a region that you name. Use this method for servers without a cluster name, or with a cluster
+    /// name that you do not want to use. `region=url` in a list does the same.
     pub fn server_with_region(mut self, url: impl Into<String>, region: impl Into<String>) -> Self {
         self.labelled.push((url.into(), region.into()));
         self
     }
 
-    /// Adds a DNS name that stands for servers, besides the listed ones. Call it once for each name.
+    /// Adds a DNS name that stands for servers, in addition to the listed servers. Call this method once for each name.
     #[cfg(feature = "dns")]
     pub fn dns(mut self, name: super::dns::Dns) -> Self {
         self.names.push(name);
@@ -138,34 +139,34 @@ impl GeoOptions {
         self
     }
 
-    /// Sets user and password, as [`auth`](Self::auth).
+    /// Sets user and password. The same as [`auth`](Self::auth) with [`Auth::UserAndPassword`].
     pub fn user_and_password(self, user: impl Into<String>, password: impl Into<Secret>) -> Self {
         self.auth(Auth::UserAndPassword { user: user.into(), password: password.into() })
     }
 
-    /// Sets a token, as [`auth`](Self::auth).
+    /// Sets a token. The same as [`auth`](Self::auth) with [`Auth::Token`].
     pub fn token(self, token: impl Into<Secret>) -> Self {
         self.auth(Auth::Token(token.into()))
     }
 
-    /// Sets an NKey by its seed (`SU...`), as [`auth`](Self::auth) with [`Auth::NKey`].
+    /// Sets an NKey by its seed (`SU...`). The same as [`auth`](Self::auth) with [`Auth::NKey`].
     pub fn nkey(self, seed: impl Into<Secret>) -> Self {
         self.auth(Auth::NKey(seed.into()))
     }
 
-    /// Sets a creds file, as [`auth`](Self::auth) with [`Auth::CredsFile`].
+    /// Sets a creds file. The same as [`auth`](Self::auth) with [`Auth::CredsFile`].
     pub fn creds_file(self, path: impl Into<PathBuf>) -> Self {
         self.auth(Auth::CredsFile(path.into()))
     }
 
-    /// Encrypts all connections with these options. Default: TLS where a URL or a server asks for it, with the authorities
-    /// of the operating system.
+    /// Encrypts all connections with these options. Default: TLS if the URL or the server requires TLS, with the
+    /// certificate authorities of the operating system.
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// Sets the name of the connections in the servers' monitoring. Default none.
+    /// Sets the name that the servers' monitoring shows for the connections. Default none.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -178,12 +179,13 @@ impl GeoOptions {
         self
     }
 
-    /// Makes [`connect`](Self::connect) return at once. The client connects in the background, however long that takes.
+    /// Makes [`connect`](Self::connect) return at once. The client connects in the background, without a time limit.
     /// Default off.
     ///
-    /// Until then the client is offline. Subscriptions succeed, and become active with the first link. Publishes and requests
-    /// wait for [`publish_wait`](Self::publish_wait), then fail. If servers refuse the credentials, the client sends
-    /// [`NoticeKind::CredentialsRefused`](crate::core::NoticeKind::CredentialsRefused) and tries again.
+    /// Until the first link is live, the client is offline. Subscriptions succeed, and become active with the first link.
+    /// Publishes and requests wait for at most [`publish_wait`](Self::publish_wait), and then fail. If servers refuse the
+    /// credentials, the client sends [`NoticeKind::CredentialsRefused`](crate::core::NoticeKind::CredentialsRefused) and
+    /// tries again.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), nats_geo::ConnectError> {
@@ -198,84 +200,86 @@ impl GeoOptions {
         self
     }
 
-    /// Uses only the servers that are listed or found by DNS, and not those that servers advertise (`connect_urls`).
-    /// Default off. Use it if servers advertise addresses which this client cannot reach, and for load balancers.
+    /// Uses only the servers that the application lists or DNS returns, and ignores addresses that servers advertise
+    /// (`connect_urls`). Default off. Use this option with load balancers, and if servers advertise addresses that this
+    /// client cannot reach.
     pub fn ignore_discovered_servers(mut self) -> Self {
         self.ignore_discovered_servers = true;
         self
     }
 
-    /// Sets the home region: see [`Config::home`]. The client creates streams there, and treats a return to it as a fail
-    /// back. Default: the nearest known region, also while it is down.
+    /// Sets the home region: see [`Config::home`]. The client creates streams there, and treats a return to this region
+    /// as a fail back. Default: the nearest known region, even while it is down.
     pub fn home(mut self, region: impl Into<String>) -> Self {
         self.config.home = Some(region.into());
         self
     }
 
-    /// Sets how long a publish, or the sending of a request, waits for a live link that takes it. Default 5 s: longer than
-    /// most failovers, and short enough for a user who waits.
+    /// Sets how long a publish or a request waits until a live link accepts the message. Default 5 s: longer than most
+    /// failovers, and short enough for a user who waits.
     pub fn publish_wait(mut self, limit: Duration) -> Self {
         self.publish_wait = limit;
         self
     }
 
-    /// Sets how long a request waits for its reply. With `None` it waits as long as its link lives. Default 10 s, as in
-    /// async-nats.
+    /// Sets how long a request waits for its reply. With `None`, the request waits until its link ends. Default 10 s, as
+    /// in async-nats.
     pub fn request_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.request_timeout = limit.into();
         self
     }
 
-    /// Sets how many unsent publishes of a dead link the client keeps for the next link. It drops the oldest first, and
-    /// [`Stats::discarded`](super::Stats::discarded) counts them. Default 4096. It has no effect with
-    /// [`at_least_once`](Self::at_least_once), which has its own bounds.
+    /// Sets how many unsent publishes of a dead link the client keeps for the next link. The client drops the oldest
+    /// first, and counts dropped publishes in [`Stats::discarded`](super::Stats::discarded). Default 4096. This option
+    /// has no effect with [`at_least_once`](Self::at_least_once), which has its own limits.
     pub fn dead_link_buffer(mut self, messages: usize) -> Self {
         self.dead_link_buffer = messages;
         self
     }
 
-    /// Keeps every publish until its server has confirmed it. When a link dies, or the client leaves a silent link, the
-    /// client resends the unconfirmed publishes in order. Default off, because some of them may have arrived, and
-    /// subscribers then get them twice. The client does not resend requests.
+    /// Makes the client keep every publish until a server has confirmed the message. When a link dies, or the client
+    /// leaves a silent link, the client resends the unconfirmed publishes in order. Default off, because some of these
+    /// publishes may have arrived before, and subscribers then get them twice. The client does not resend requests.
     ///
-    /// A confirmation means that the server has the message, not that subscribers have it. The message can still be lost
-    /// with that server, on the way to other regions. Publish a message that must not be lost to a
+    /// A confirmation means that the server has the message, not that subscribers have it. If that server fails, the
+    /// message can still be lost on the way to other regions. Publish a message that must not be lost to a
     /// [stream](super::jetstream).
     ///
-    /// Publishes from before a move and from after it may overtake each other. Confirmations cost up to fifty small
+    /// A publish from after a move may arrive before a publish from before the move. Confirmations cost up to fifty small
     /// messages per second while the application publishes.
     pub fn at_least_once(mut self, at_least_once: AtLeastOnce) -> Self {
         self.at_least_once = Some(at_least_once);
         self
     }
 
-    /// Makes an orderly move lose some messages of plain subscriptions, but duplicate none. Default off: both
-    /// links deliver during the overlap, no message is lost, and some arrive twice.
+    /// Makes an orderly move lose some messages of plain subscriptions, but duplicate none. Default off: during the
+    /// overlap, both links deliver messages, so no message is lost, and some arrive twice.
     ///
-    /// When on, the server of the old link confirms the end of delivery before the new link begins. Messages that are
-    /// published in between, for about two round trips, are lost. Messages of the old link arrive first. A message arrives
-    /// twice only if the servers need longer to pass it between regions than this client needs for the move. Queue groups
-    /// lose and duplicate nothing, whether this is on or off.
+    /// When on, the server of the old link confirms the end of delivery before the new link subscribes. Messages that are
+    /// published in between, for about two round trips, are lost. Messages of the old link arrive before messages of the
+    /// new link. A message arrives twice only if servers pass it between regions more slowly than this client moves.
+    /// Queue groups lose and duplicate nothing, with or without this option.
     pub fn at_most_once(mut self, at_most_once: bool) -> Self {
         self.at_most_once = at_most_once;
         self
     }
 
-    /// Sets the longest protocol line that all servers read, in bytes: their `max_control_line`. Default 4096, as in
-    /// nats-server, because servers do not announce their limit.
+    /// Sets the length of the longest protocol line that all servers accept, in bytes (their `max_control_line`). Default
+    /// 4096, as in nats-server, because servers do not announce their limit.
     ///
     /// A server closes the connection of a client that sends a longer line. So the client refuses subjects, queue groups,
-    /// keys and names that would make one, with [`TooLong`](super::TooLong).
+    /// keys and names that would make a line too long, with the error [`TooLong`](super::TooLong).
     pub fn max_control_line(mut self, bytes: usize) -> Self {
         self.max_control_line = bytes;
         self
     }
 
-    /// Sets how many bytes of unread messages one subscription keeps. Default 64 MiB: a second of a link with 500 Mbit/s.
-    /// It never keeps more than 65 536 messages.
+    /// Sets how many bytes of unread messages one subscription keeps. Default 64 MiB: the data of one second on a link
+    /// with 500 Mbit/s. A subscription never keeps more than 65 536 messages.
     ///
-    /// A full buffer loses the newest messages. [`Stats::discarded`](super::Stats::discarded) counts them, and a notice
-    /// ([`SlowConsumer`](crate::core::NoticeKind::SlowConsumer)) names the subscription. Other subscriptions continue.
+    /// When the buffer is full, the client drops the newest messages. [`Stats::discarded`](super::Stats::discarded)
+    /// counts dropped messages, and a notice ([`SlowConsumer`](crate::core::NoticeKind::SlowConsumer)) names the
+    /// subscription. Other subscriptions continue.
     pub fn subscription_buffer(mut self, bytes: usize) -> Self {
         self.subscription_buffer = bytes;
         self
@@ -289,7 +293,7 @@ impl GeoOptions {
     }
 
     /// Sets the seed of all random choices, such as ties between servers and waiting times. Default random. The same seed
-    /// repeats the choices, so give each client its own.
+    /// repeats the choices, so give each client a different seed.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
@@ -301,16 +305,16 @@ impl GeoOptions {
         self
     }
 
-    /// Records all inputs and decisions of the selector, so that they can be replayed. Default none.
+    /// Records all inputs and decisions of the selector in this log, for a later replay. Default none.
     ///
-    /// A log serves one client. If you clone these options and connect again, set another log.
+    /// A log serves one client. If you clone these options for a second client, set another log.
     pub fn decision_log(mut self, log: DecisionLog) -> Self {
         self.decision_log = Some(log);
         self
     }
 
-    /// Changes options of each connection of async-nats, such as `no_echo` or `custom_inbox_prefix`. An option that
-    /// belongs to the client makes [`connect`](Self::connect) fail; see [`ConnectionOptions`].
+    /// Changes options of each connection of async-nats, such as `no_echo` or `custom_inbox_prefix`. Some options of
+    /// async-nats make [`connect`](Self::connect) fail, because [`GeoOptions`] has its own; see [`ConnectionOptions`].
     ///
     /// ```
     /// use nats_geo::GeoOptions;

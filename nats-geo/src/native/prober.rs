@@ -1,4 +1,4 @@
-//! Probes: how far a server is, and who it is, on a connection of its own.
+//! Probes: measure the distance to a server and read its identity, on a separate connection.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Publishing.
+//! Checks and publishes messages.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use super::hub::NotSent;
 use super::lines::{TooLong, check_publish, shown};
 
 impl GeoClient {
-    /// Publishes a message on the active link. `Ok` means that the message is in the queue to the server, as in async-nats.
-    /// [`flush`](Self::flush) waits until the server has it.
+    /// Publishes a message on the active link. `Ok` means that the message is in the queue to the server, as in
+    /// async-nats. [`flush`](Self::flush) waits until the server has received the message.
     ///
     /// While the client is offline, the call waits for at most [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait).
     ///
@@ -30,15 +30,15 @@ impl GeoClient {
     /// ```
     ///
     /// # Errors
-    /// The server would not accept the subject or the payload, or no link had room in time.
+    /// The server would refuse the subject or the payload, or no link could accept the message in time.
     pub async fn publish(&self, subject: impl ToSubject, payload: Bytes) -> Result<(), PublishError> {
         self.publish_message(outbound(subject, None, None, payload)).await
     }
 
-    /// Publishes as [`publish`](Self::publish), with a reply subject.
+    /// Publishes with a reply subject, like [`publish`](Self::publish).
     ///
     /// # Errors
-    /// As [`publish`](Self::publish).
+    /// The same as [`publish`](Self::publish).
     pub async fn publish_with_reply(
         &self,
         subject: impl ToSubject,
@@ -48,10 +48,10 @@ impl GeoClient {
         self.publish_message(outbound(subject, Some(reply.to_subject()), None, payload)).await
     }
 
-    /// Publishes as [`publish`](Self::publish), with headers.
+    /// Publishes with headers, like [`publish`](Self::publish).
     ///
     /// # Errors
-    /// As [`publish`](Self::publish).
+    /// The same as [`publish`](Self::publish).
     pub async fn publish_with_headers(
         &self,
         subject: impl ToSubject,
@@ -61,10 +61,10 @@ impl GeoClient {
         self.publish_message(outbound(subject, None, Some(headers), payload)).await
     }
 
-    /// Publishes as [`publish`](Self::publish), with a reply subject and headers.
+    /// Publishes with a reply subject and headers, like [`publish`](Self::publish).
     ///
     /// # Errors
-    /// As [`publish`](Self::publish).
+    /// The same as [`publish`](Self::publish).
     pub async fn publish_with_reply_and_headers(
         &self,
         subject: impl ToSubject,
@@ -75,10 +75,10 @@ impl GeoClient {
         self.publish_message(outbound(subject, Some(reply.to_subject()), Some(headers), payload)).await
     }
 
-    /// Publishes a complete message as [`publish`](Self::publish).
+    /// Publishes a complete message, like [`publish`](Self::publish).
     ///
     /// # Errors
-    /// As [`publish`](Self::publish).
+    /// The same as [`publish`](Self::publish).
     pub async fn publish_message(&self, message: OutboundMessage) -> Result<(), PublishError> {
         let hub = self.hub();
         check(&message, hub.max_control_line())?;
@@ -109,14 +109,14 @@ impl traits::Publisher for GeoClient {
     }
 }
 
-/// Reason why a message was not published. Nothing was sent, not even in part.
+/// Reason why a message was not published. The client sent no part of the message.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// For the whole `publish_wait`, no link was live or the live link took nothing.
+    /// For the whole `publish_wait`, no link was live, or the live link accepted no message.
     #[error("no server took the message within {waited:?}; try again later, or wait longer (`publish_wait`)")]
     Unavailable {
-        /// The bound of [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait).
+        /// The limit of [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait).
         waited: Duration,
     },
     /// The client was closed.
@@ -128,27 +128,28 @@ pub enum PublishError {
         /// The subject.
         subject: String,
     },
-    /// The subject, together with the reply subject, is longer than servers read.
+    /// The subject, together with the reply subject, is longer than the limit of servers (`max_control_line`).
     #[error(transparent)]
     TooLong(#[from] Box<TooLong>),
-    /// No client could read the header. A name must have visible ASCII characters except `:`, and a value no line break.
+    /// No client could read the header. A header name must have only visible ASCII characters except `:`. A value must
+    /// have no line break.
     #[error(
         "the header `{name}` is not valid: a name must have visible ASCII characters except `:`, and a value no line break"
     )]
     BadHeader {
-        /// The first 48 characters of its name.
+        /// The first 48 characters of the header's name.
         name: String,
     },
-    /// The buffer of unconfirmed publishes stayed full for the whole `publish_wait`. Only with
+    /// The buffer of unconfirmed publishes stayed full for the whole `publish_wait`. This error occurs only with
     /// [`GeoOptions::at_least_once`](super::GeoOptions::at_least_once).
     #[error(
         "the buffer of unconfirmed publishes ({max_bytes} bytes) stayed full for {waited:?}; publish less, allow more \
          (`AtLeastOnce::max_bytes`), or drop the oldest (`Overflow::DropOldest`)"
     )]
     TooManyUnconfirmed {
-        /// [`AtLeastOnce::max_bytes`](super::AtLeastOnce::max_bytes).
+        /// The limit of [`AtLeastOnce::max_bytes`](super::AtLeastOnce::max_bytes).
         max_bytes: usize,
-        /// The bound of [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait).
+        /// The limit of [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait).
         waited: Duration,
     },
     /// The message alone is larger than the buffer of unconfirmed publishes.
@@ -159,7 +160,7 @@ pub enum PublishError {
     TooLargeToKeep {
         /// The size of headers and payload, in bytes.
         size: usize,
-        /// [`AtLeastOnce::max_bytes`](super::AtLeastOnce::max_bytes).
+        /// The limit of [`AtLeastOnce::max_bytes`](super::AtLeastOnce::max_bytes).
         max_bytes: usize,
     },
     /// Headers and payload are larger than the server accepts.

@@ -1,4 +1,4 @@
-//! Requests.
+//! Sends requests and waits for their answers.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -20,8 +20,8 @@ use super::publish::{check, outbound, size};
 
 impl GeoClient {
     /// Sends a request on the active link, and waits for the answer for at most
-    /// [`GeoOptions::request_timeout`](super::GeoOptions::request_timeout). The client sends it once: only the caller knows
-    /// whether it is safe to repeat it after an error.
+    /// [`GeoOptions::request_timeout`](super::GeoOptions::request_timeout). The client sends a request only once, because
+    /// only the application knows whether a repetition is safe.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::RequestError> {
@@ -32,15 +32,16 @@ impl GeoClient {
     /// ```
     ///
     /// # Errors
-    /// There is no answer. Each variant of [`RequestError`] says whether the request may have been executed.
+    /// No answer arrived. The documentation of each variant of [`RequestError`] says whether the request may have been
+    /// executed.
     pub async fn request(&self, subject: impl ToSubject, payload: Bytes) -> Result<Message, RequestError> {
         self.ask(outbound(subject, None, None, payload), self.hub().limits.request_timeout).await
     }
 
-    /// Sends a request as [`request`](Self::request), with headers.
+    /// Sends a request with headers, like [`request`](Self::request).
     ///
     /// # Errors
-    /// As [`request`](Self::request).
+    /// The same as [`request`](Self::request).
     pub async fn request_with_headers(
         &self,
         subject: impl ToSubject,
@@ -50,11 +51,11 @@ impl GeoClient {
         self.ask(outbound(subject, None, Some(headers), payload), self.hub().limits.request_timeout).await
     }
 
-    /// Sends a request as [`request`](Self::request), with a time limit of its own. [`Request::inbox`] has no effect, because
-    /// every link has an inbox of its own.
+    /// Sends a request that can have its own time limit, like [`request`](Self::request). [`Request::inbox`] has no
+    /// effect, because every link has its own inbox.
     ///
     /// # Errors
-    /// As [`request`](Self::request).
+    /// The same as [`request`](Self::request).
     pub async fn send_request(
         &self,
         subject: impl ToSubject,
@@ -133,7 +134,8 @@ pub enum RequestError {
     /// The link of the request was lost. The request may have been executed.
     #[error("the connection was lost; the request may have been executed")]
     LinkLost,
-    /// This user may not subscribe to inboxes, so no answer could arrive. The client did not send the request.
+    /// The server does not permit this user to subscribe to inboxes, so no answer could arrive. The client did not send
+    /// the request.
     #[error("this user may not subscribe to its inbox, so no answer could arrive; permit `_INBOX.>`")]
     NoInbox,
 }

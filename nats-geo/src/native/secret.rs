@@ -1,8 +1,8 @@
-//! Texts that are never shown.
+//! Secret texts, which are never printed.
 
 use std::fmt;
 
-/// A text that is never shown: `Debug` prints `***`, and there is no `Display`.
+/// A text that is never printed: `Debug` prints `***`, and there is no `Display`.
 ///
 /// ```
 /// let password = nats_geo::Secret::from("s3cr3t");

@@ -1,4 +1,4 @@
-//! Where a connection leads, and through which layers.
+//! The target of a connection: its address, and whether it uses TLS and WebSocket.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

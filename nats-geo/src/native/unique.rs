@@ -1,4 +1,4 @@
-//! Words that nobody else has.
+//! Unique random words.
 
 use std::hash::{BuildHasher as _, RandomState};
 

@@ -1,15 +1,15 @@
-//! A world in which time is free: the unchanged [`Selector`](crate::core::Selector) among model servers, behind
-//! emulated paths, under rules that must hold whatever happens.
+//! Simulator with virtual time. It runs the unchanged [`Selector`](crate::core::Selector) against model servers over
+//! simulated network paths, and checks rules that must always hold.
 //!
-//! Start at [`Scenario`], which is data; [`scenarios`] has ready-made ones; [`run`] plays one and names the first
-//! rule that was broken. The same scenario and seed give the same run. [`Log`](crate::core::Log) is what a selector
-//! was told and decided, and plays it again.
+//! A [`Scenario`] describes a run, and [`scenarios`] has ready-made ones. [`run`] runs a scenario, and its error names
+//! the first broken rule. The same scenario and seed give the same run. A [`Log`](crate::core::Log) records the inputs
+//! and decisions of a selector, and can replay them.
 //!
 //! # Map
-//! * `scenario.rs` who, when, what; `scenarios.rs` the catalogue;
-//! * `world/` one queue in order of (time, sequence): transport, servers, clients, faults, truth;
-//! * `wan.rs` the paths, `server.rs` the servers;
-//! * `check/` the rules, one file each; `run.rs` plays a scenario under all of them.
+//! * `scenario.rs`: clients, times and faults of a scenario; `scenarios.rs`: the ready-made scenarios.
+//! * `world/`: one queue of events, ordered by time: transport, servers, clients, faults, and the true state.
+//! * `wan.rs`: the paths; `server.rs`: the servers.
+//! * `check/`: the rules, one file each; `run.rs` runs a scenario and checks all rules.
 
 mod check;
 pub mod detection;

@@ -1,4 +1,4 @@
-//! Running a scenario under all rules.
+//! Runs a scenario and checks all rules.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ const LOOKS: u32 = 6;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// Time at which every client had failed back for good.
+    /// Time at which every client had failed back.
     pub settled: Time,
-    /// How many things happened.
+    /// Number of simulated events.
     pub happenings: u64,
     /// The result of each client.
     pub clients: Vec<ClientReport>,
@@ -27,19 +27,19 @@ pub struct Report {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ClientReport {
-    /// How often its traffic moved.
+    /// Number of moves of the client's traffic.
     pub moves: usize,
-    /// How often to another region.
+    /// Number of moves to another region.
     pub moves_between_regions: usize,
-    /// Everything it was told and decided.
+    /// All inputs and decisions of the client's selector.
     pub log: Log,
 }
 
-/// Why a scenario was not run to its end.
+/// Reason why a scenario was not run to its end.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// It makes no sense.
+    /// The scenario is not valid.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
     /// The policy of a client is out of its bounds.
@@ -50,15 +50,15 @@ pub enum RunError {
     Broken {
         /// The scenario's name.
         scenario: String,
-        /// Its seed.
+        /// The seed of the run.
         seed: u64,
-        /// When, in the time of the world.
+        /// Time of the violation, on the clock of the simulated world.
         at: Time,
         /// The rule.
         rule: &'static str,
-        /// How it was broken.
+        /// The way in which the rule was broken.
         what: String,
-        /// The last inputs and decisions of the clients, if they are few.
+        /// The last inputs and decisions of the clients, if the scenario has few clients.
         tail: Vec<String>,
     },
 }
@@ -67,7 +67,7 @@ pub enum RunError {
 /// scenario and seed give the same run. See [`Scenario`] for an example.
 ///
 /// # Errors
-/// The scenario makes no sense, or a rule was broken: the first one, and how.
+/// The scenario is not valid, or a rule was broken. The error names the first broken rule and the violation.
 pub fn run(scenario: &Scenario, seed: u64) -> Result<Report, RunError> {
     scenario.check()?;
     let world = World::new(scenario, seed)?;

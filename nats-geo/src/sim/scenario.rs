@@ -1,11 +1,11 @@
-//! Scenarios as data: which world, who is struck, when, by what.
+//! Scenarios as data: the world, and its faults with their times.
 
 use std::time::Duration;
 
 use super::PathModel;
 use crate::core::Config;
 
-/// A world and what happens in it. [`scenarios`](super::scenarios) has ready-made ones.
+/// A simulated world and its faults. [`scenarios`](super::scenarios) has ready-made scenarios.
 ///
 /// ```
 /// use nats_geo::core::Config;
@@ -23,11 +23,11 @@ use crate::core::Config;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Scenario {
-    /// For people.
+    /// Name of the scenario, for messages.
     pub name: String,
-    /// Names of the regions, which are also the sites where clients sit.
+    /// Names of the regions. Each region is also a site, at which clients can be.
     pub regions: Vec<&'static str>,
-    /// Servers of each region; server `s` is in region `s / servers_per_region`.
+    /// Number of servers of each region. Server `s` is in region `s / servers_per_region`.
     pub servers_per_region: usize,
     /// Handshakes per second that each server can do.
     pub accepts_per_second: f64,
@@ -35,57 +35,58 @@ pub struct Scenario {
     pub paths: Vec<Vec<PathModel>>,
     /// Site and policy of each client.
     pub clients: Vec<(usize, Config)>,
-    /// Clients run a health check before a planned move, and with this period on the live link. `None`: never.
+    /// Period of the health check on the live link. Clients also run the check before a planned move. `None`: no health
+    /// checks.
     pub health_check_period: Option<Duration>,
-    /// The clients start one after the other within this long.
+    /// Time within which all clients start, one after the other.
     pub start_over: Duration,
-    /// The steps, in any order.
+    /// The faults with their times, in any order.
     pub steps: Vec<Step>,
-    /// Time at which all faults end, and every client has to fail back.
+    /// Time at which all faults end. Then every client must fail back.
     pub lasts: Duration,
 }
 
-/// Something that happens.
+/// A fault at a time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// After the start of the world.
+    /// Time since the start of the world.
     pub at: Duration,
-    /// To whom, and what.
+    /// The fault.
     pub fault: Fault,
 }
 
-/// To whom something happens, and what.
+/// A fault and its target.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// To one server.
+    /// A fault of one server.
     Server {
-        /// Its number.
+        /// The number of the server.
         server: usize,
-        /// What.
+        /// The fault of the server.
         what: ServerFault,
     },
-    /// To all servers of a region.
+    /// The same fault of all servers of a region.
     Region {
-        /// Its number.
+        /// The number of the region.
         region: usize,
-        /// What.
+        /// The fault of each server.
         what: ServerFault,
     },
-    /// To one direction of the path between two sites.
+    /// A fault of one direction of the path between two sites.
     Path {
-        /// Where the path begins.
+        /// The site at which the path begins.
         from: usize,
-        /// Where it ends.
+        /// The site at which the path ends.
         to: usize,
-        /// What.
+        /// The fault of the path.
         what: PathFault,
     },
-    /// To a client.
+    /// A fault of a client.
     Client {
-        /// Its number.
+        /// The number of the client.
         client: usize,
-        /// What.
+        /// The fault of the client.
         what: ClientFault,
     },
 }
@@ -94,31 +95,31 @@ pub enum Fault {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ServerFault {
-    /// The process ends; its host closes the connections and refuses new ones.
+    /// The process ends. Its host closes the connections and refuses new ones.
     Crash,
-    /// The host is gone without a word.
+    /// The host loses power: connections become silent, without a reset.
     PowerOff,
-    /// Starts again as a new process, unless it is up.
+    /// The server starts again as a new process, unless it is running.
     Start,
-    /// The process stands still; its host goes on accepting and acknowledging.
+    /// The process freezes. Its host still accepts connections and acknowledges packets.
     Freeze,
-    /// It goes on.
+    /// The frozen process continues.
     Thaw,
-    /// It closes its listener, tells its clients, and ends them after a grace.
+    /// The server closes its listener, informs its clients, and closes their connections after a grace period.
     LameDuck,
-    /// Every answer takes this much longer.
+    /// Each answer of the server takes this much longer.
     Slow(Duration),
-    /// It ends its clients and refuses new ones because of their credentials.
+    /// The server closes the connections of its clients, and refuses new ones because of their credentials.
     Lock,
-    /// The credentials are good again.
+    /// The server accepts the credentials again.
     Unlock,
-    /// It answers, but fails the health checks of clients: see [`Scenario::health_check_period`].
+    /// The server answers, but fails the health checks of clients: see [`Scenario::health_check_period`].
     Unhealthy,
-    /// It passes them again.
+    /// The server passes the health checks again.
     Healthy,
-    /// Its endpoint is no longer on offer.
+    /// The endpoint of the server is removed from the list of the clients.
     Withdraw,
-    /// Its endpoint is on offer again.
+    /// The endpoint of the server is added to the list of the clients again.
     Offer,
 }
 
@@ -126,13 +127,13 @@ pub enum ServerFault {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PathFault {
-    /// Nothing passes.
+    /// No segment passes.
     Cut,
-    /// It becomes longer by this much.
+    /// The delay of the path increases by this much.
     Extra(Duration),
     /// This share of segments is lost.
     Loss(f64),
-    /// Everything is as at the start.
+    /// All faults of the path end.
     Heal,
 }
 
@@ -140,45 +141,45 @@ pub enum PathFault {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ClientFault {
-    /// Nothing leaves its host.
+    /// No packet leaves the host of the client.
     CutOut,
-    /// Nothing reaches its host.
+    /// No packet reaches the host of the client.
     CutIn,
-    /// Its network is back.
+    /// The network of the client works again.
     Heal,
-    /// The host sleeps: nothing runs, nothing arrives.
+    /// The host of the client sleeps: no process runs, and no packet arrives.
     Sleep {
-        /// How long.
+        /// Duration of the sleep.
         lasts: Duration,
-        /// Whether the clock that its driver reads goes on meanwhile; on Linux it does not.
+        /// Whether the clock of the client's driver runs during the sleep. On Linux, this clock stops.
         clock_runs: bool,
     },
-    /// The process stands still for this long; what arrives waits in its kernel.
+    /// The process of the client stops for this long. Data that arrives waits in the kernel.
     Stall(Duration),
-    /// Its clock jumps ahead.
+    /// The clock of the client jumps forward.
     ClockAhead(Duration),
-    /// Its clock jumps back.
+    /// The clock of the client jumps back.
     ClockBack(Duration),
 }
 
-/// A scenario that makes no sense.
+/// Error: a value of a scenario is out of its bounds.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("scenario {scenario:?}: {field} is {value}, but must be {bound}")]
 #[non_exhaustive]
 pub struct ScenarioError {
-    /// Its name.
+    /// The name of the scenario.
     pub scenario: String,
     /// The field, as a path from [`Scenario`].
     pub field: String,
-    /// Its value.
+    /// The value of the field.
     pub value: String,
-    /// The bound that it breaks.
+    /// The bound that the value breaks.
     pub bound: String,
 }
 
 impl Scenario {
-    /// A super-cluster of lon, ams and dal with three servers each, at the distances of public measurements
-    /// (round trips of 9 ms lon-ams, 113 ms lon-dal, 120 ms ams-dal), over the public internet.
+    /// Creates a scenario with the regions lon, ams and dal, with three servers each, over the public internet. The
+    /// round-trip times come from public measurements: 9 ms lon-ams, 113 ms lon-dal, 120 ms ams-dal.
     pub fn super_cluster(name: impl Into<String>, clients: Vec<(usize, Config)>) -> Self {
         const ONE_WAY_US: [[u64; 3]; 3] = [[500, 4_500, 56_500], [4_500, 500, 60_000], [56_500, 60_000, 500]];
         let path = |from: usize, to: usize| {
@@ -200,20 +201,20 @@ impl Scenario {
         }
     }
 
-    /// Adds a step.
+    /// Adds a fault that begins at this time.
     pub fn at(&mut self, at: Duration, fault: Fault) {
         self.steps.push(Step { at, fault });
     }
 
-    /// How many servers there are.
+    /// Returns the number of servers.
     pub fn servers(&self) -> usize {
         self.regions.len() * self.servers_per_region
     }
 
-    /// Checks every bound.
+    /// Checks that all values are within their bounds.
     ///
     /// # Errors
-    /// The first field that breaks its bound.
+    /// A field is out of its bounds. The error names the first such field.
     pub fn check(&self) -> Result<(), ScenarioError> {
         let error = |field: String, value: String, bound: String| {
             Err(ScenarioError { scenario: self.name.clone(), field, value, bound })

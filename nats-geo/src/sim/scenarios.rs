@@ -1,4 +1,4 @@
-//! Ready-made scenarios. Each is a family: the seed chooses client, policy, victims and times.
+//! Ready-made scenarios. Each is a function of a seed, which chooses clients, policy, faults and times.
 //!
 //! ```
 //! use nats_geo::sim::{run, scenarios};
@@ -14,10 +14,10 @@ use super::{ClientFault, Fault, PathFault, Scenario, ServerFault};
 use crate::core::rng::{Rng, scale};
 use crate::core::{CapacityHint, Config};
 
-/// Makes a scenario from a seed.
+/// A function that makes a scenario from a seed.
 pub type Family = fn(u64) -> Scenario;
 
-/// All families, by name.
+/// All ready-made scenarios, by name.
 pub const ALL: [(&str, Family); 14] = [
     ("region_loss", region_loss),
     ("blackhole", blackhole),
@@ -116,7 +116,7 @@ fn below(rng: &mut Rng, limit: usize) -> usize {
     usize::try_from(rng.next_u64() % limit as u64).unwrap_or_default()
 }
 
-/// The home region crashes, or loses power, and comes back.
+/// Returns a scenario in which the home region crashes or loses power, and later starts again.
 pub fn region_loss(seed: u64) -> Scenario {
     let mut draft = Draft::new("region_loss", seed);
     let how = [ServerFault::Crash, ServerFault::PowerOff][draft.below(2)];
@@ -125,7 +125,8 @@ pub fn region_loss(seed: u64) -> Scenario {
     draft.ends_after(over)
 }
 
-/// The home region falls silent: its hosts freeze, or the path to it swallows everything.
+/// Returns a scenario in which the home region becomes silent: its servers freeze, or the path to the region drops all
+/// packets.
 pub fn blackhole(seed: u64) -> Scenario {
     let mut draft = Draft::new("blackhole", seed);
     let lasts = draft.between(Duration::from_millis(300), secs(120));
@@ -137,7 +138,7 @@ pub fn blackhole(seed: u64) -> Scenario {
     draft.ends_after(over)
 }
 
-/// The path between client and home swallows everything in one direction.
+/// Returns a scenario in which the path between client and home region drops all packets in one direction.
 pub fn one_way_blackhole(seed: u64) -> Scenario {
     let mut draft = Draft::new("one_way_blackhole", seed);
     let lasts = draft.between(Duration::from_millis(300), secs(120));
@@ -146,7 +147,8 @@ pub fn one_way_blackhole(seed: u64) -> Scenario {
     draft.ends_after(over)
 }
 
-/// The home region fails its health check, once or repeatedly. Sometimes the next region fails its check too, or dies.
+/// Returns a scenario in which the home region fails its health check, once or repeatedly. Sometimes the next region also
+/// fails its check, or crashes.
 pub fn unhealthy(seed: u64) -> Scenario {
     let mut draft = Draft::new("unhealthy", seed);
     draft.scenario.health_check_period = Some(secs(5));
@@ -167,7 +169,7 @@ pub fn unhealthy(seed: u64) -> Scenario {
     draft.ends_after(over)
 }
 
-/// The home region fails again and again, for an hour, with any period from seconds to minutes.
+/// Returns a scenario in which the home region fails repeatedly for an hour, with a period from seconds to minutes.
 pub fn flapping(seed: u64) -> Scenario {
     let mut draft = Draft::new("flapping", seed);
     const PERIODS_S: [u64; 10] = [2, 5, 10, 20, 30, 60, 120, 180, 300, 600];
@@ -188,7 +190,7 @@ pub fn flapping(seed: u64) -> Scenario {
     draft.ends_after(at)
 }
 
-/// All servers are restarted one after the other, by lame duck.
+/// Returns a scenario in which all servers restart one after the other, with lame duck mode.
 pub fn rolling_restart(seed: u64) -> Scenario {
     let mut draft = Draft::new("rolling_restart", seed);
     let pause = draft.between(secs(35), secs(90));
@@ -202,7 +204,7 @@ pub fn rolling_restart(seed: u64) -> Scenario {
     draft.ends_after(at + secs(32))
 }
 
-/// Home becomes 200 ms slower: its path, or its servers.
+/// Returns a scenario in which the home region becomes 200 ms slower: the path to it, or its servers.
 pub fn brown_out(seed: u64) -> Scenario {
     let mut draft = Draft::new("brown_out", seed);
     let extra = Duration::from_millis(200);
@@ -218,7 +220,7 @@ pub fn brown_out(seed: u64) -> Scenario {
     draft.ends_after(over)
 }
 
-/// The network of the client is gone, in one direction or both, once or several times.
+/// Returns a scenario in which the network of the client fails, in one or both directions, once or several times.
 pub fn client_partition(seed: u64) -> Scenario {
     let mut draft = Draft::new("client_partition", seed);
     let mut at = SETTLED;
@@ -237,7 +239,8 @@ pub fn client_partition(seed: u64) -> Scenario {
     draft.ends_after(at)
 }
 
-/// The laptop sleeps, its clock with it or not, and something may have happened meanwhile.
+/// Returns a scenario in which the host of the client sleeps. The clock of the client stops or runs. The home region may
+/// crash during the sleep.
 pub fn sleep(seed: u64) -> Scenario {
     let mut draft = Draft::new("sleep", seed);
     let mut at = SETTLED;
@@ -255,7 +258,7 @@ pub fn sleep(seed: u64) -> Scenario {
     draft.ends_after(at)
 }
 
-/// The process of the client stands still now and then, and its clock jumps.
+/// Returns a scenario in which the process of the client sometimes stops, and its clock jumps.
 pub fn stalls(seed: u64) -> Scenario {
     let mut draft = Draft::new("stalls", seed);
     let mut at = SETTLED;
@@ -269,7 +272,7 @@ pub fn stalls(seed: u64) -> Scenario {
     draft.ends_after(at)
 }
 
-/// Servers come and go in the roster, some of them while down.
+/// Returns a scenario in which servers leave and join the list of servers, some of them while they are down.
 pub fn roster_churn(seed: u64) -> Scenario {
     let mut draft = Draft::new("roster_churn", seed);
     let mut at = SETTLED;
@@ -286,7 +289,7 @@ pub fn roster_churn(seed: u64) -> Scenario {
     draft.ends_after(at + secs(120))
 }
 
-/// The credentials are refused for some time, at home or everywhere.
+/// Returns a scenario in which the servers of the home region, or all servers, refuse the credentials for some time.
 pub fn refused_credentials(seed: u64) -> Scenario {
     let mut draft = Draft::new("refused_credentials", seed);
     let lasts = draft.between(secs(1), secs(180));
@@ -299,7 +302,8 @@ pub fn refused_credentials(seed: u64) -> Scenario {
     draft.ends_after(over)
 }
 
-/// Many clients lose their region; the survivors are small, and the clients know it.
+/// Returns a scenario in which many clients lose their region. The surviving regions have little capacity, and the
+/// clients know this capacity.
 pub fn herd(seed: u64) -> Scenario {
     const CLIENTS: u32 = 60;
     const ACCEPTS_PER_SECOND: f64 = 10.0;
@@ -320,7 +324,7 @@ pub fn herd(seed: u64) -> Scenario {
     scenario
 }
 
-/// Whatever can happen, at any time, to anybody.
+/// Returns a scenario with all kinds of faults, at random times and targets.
 pub fn everything_at_once(seed: u64) -> Scenario {
     let mut draft = Draft::new("everything_at_once", seed);
     let end = SETTLED + secs(900);

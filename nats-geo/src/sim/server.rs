@@ -1,4 +1,4 @@
-//! Model servers: how they answer, and in which ways they fail.
+//! Model servers, with their answers and their faults.
 
 use std::time::Duration;
 

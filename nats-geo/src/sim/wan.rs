@@ -1,14 +1,14 @@
 //! Paths between sites: distance, jitter, loss, bursts, queue spikes, cuts.
 //!
-//! A path carries segments of TCP connections, so a loss is a delay: the sender repeats the segment along the
-//! retransmission ladder until the path lets it through or the connection is gone.
+//! A path carries segments of TCP connections, so a loss is a delay. The sender retransmits a segment, with growing
+//! pauses, until it arrives or the connection ends.
 
 use std::time::Duration;
 
 use crate::core::Time;
 use crate::core::rng::{Rng, scale};
 
-/// How one direction of a path behaves.
+/// Model of one direction of a path.
 ///
 /// ```
 /// use nats_geo::sim::PathModel;
@@ -21,48 +21,49 @@ use crate::core::rng::{Rng, scale};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PathModel {
-    /// From one end to the other, without queues.
+    /// Delay from one end to the other, without queues.
     pub one_way: Duration,
-    /// Mean of the exponentially distributed queueing delay, as a share of `one_way`.
+    /// Mean of the queueing delay, which is distributed exponentially, as a share of `one_way`.
     pub jitter: f64,
     /// Share of segments that are lost, outside bursts.
     pub loss: f64,
     /// Bursts of loss.
     pub bursts: Option<Bursts>,
-    /// Queues that fill and drain.
+    /// Times in which a queue fills and drains again.
     pub spikes: Option<Spikes>,
 }
 
-/// Short times in which much is lost.
+/// Short times in which many segments are lost.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bursts {
-    /// Mean time between two.
+    /// Mean time between two bursts.
     pub every: Duration,
-    /// How long each lasts.
+    /// Duration of each burst.
     pub lasts: Duration,
-    /// Share of segments that are lost meanwhile.
+    /// Share of segments that are lost during a burst.
     pub loss: f64,
 }
 
 /// Times in which a queue fills and drains again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spikes {
-    /// Mean time between two.
+    /// Mean time between two spikes.
     pub every: Duration,
-    /// How long each lasts.
+    /// Duration of each spike.
     pub lasts: Duration,
-    /// Delay at the peak.
+    /// Delay at the peak of a spike.
     pub delay: Duration,
 }
 
 impl PathModel {
-    /// A path on which nothing goes wrong by itself.
+    /// Returns a path without jitter, loss, bursts and spikes.
     pub const fn clean(one_way: Duration) -> Self {
         Self { one_way, jitter: 0.0, loss: 0.0, bursts: None, spikes: None }
     }
 
-    /// A path of the public internet, with loss, bursts and spikes. The comparison of failure detectors
-    /// ([`detection`](super::detection)) uses the same values. Its results are the reason for the defaults of the configuration.
+    /// Returns a path of the public internet, with loss, bursts and spikes. The comparison of failure detectors
+    /// ([`detection`](super::detection)) uses the same values. The results of this comparison are the reason for the
+    /// defaults of the configuration.
     pub const fn internet(one_way: Duration) -> Self {
         Self {
             one_way,

@@ -1,6 +1,6 @@
-//! Reasons of a server in `-ERR`.
+//! The kinds of errors that a server sends with `-ERR`.
 
-/// The text of an `-ERR`, sorted: the protocol has no codes.
+/// Kind of the error in an `-ERR`. The text determines the kind, because the protocol has no error codes.
 ///
 /// ```
 /// use nats_geo::wire::Complaint;
@@ -18,24 +18,25 @@ pub enum Complaint {
     ServerConnections,
     /// The account allows no further connection to any server: `maximum account active connections exceeded`.
     AccountConnections,
-    /// The server has too much to do for this client now: `Connection throttling is active`, or `Authentication
-    /// Timeout`. The latter says nothing about the credentials: the server had no time to check them.
+    /// The server is overloaded: `Connection throttling is active`, or `Authentication Timeout`. A timeout does not mean
+    /// that the credentials are wrong: the server had no time to check them.
     Overload,
-    /// The account may not publish or subscribe there; the connection stays open. [`Denied`] says where.
+    /// The user has no permission to publish or subscribe to a subject. The connection stays open. [`Denied`] has the
+    /// subject.
     Permissions,
-    /// The connection has as many subscriptions as the account may have: `maximum subscriptions exceeded`. The server ignores
-    /// the newest one; the connection stays open.
+    /// The connection has as many subscriptions as the account may have: `maximum subscriptions exceeded`. The server
+    /// ignores the newest subscription, and the connection stays open.
     Subscriptions,
-    /// The client sent something that no server of this configuration reads: `maximum control line exceeded`, `Maximum
-    /// Payload Violation`, `Unknown Protocol Operation`. The server closes the connection, and so will the next server that
-    /// gets the same.
+    /// The client sent something that no server with this configuration accepts: `maximum control line exceeded`,
+    /// `Maximum Payload Violation`, `Unknown Protocol Operation`. The server closes the connection. Another server would
+    /// also close the connection after the same input.
     Protocol,
     /// Anything else.
     Other,
 }
 
 impl Complaint {
-    /// Finds the kind of an error from its text, as nats-server 2.15 writes it.
+    /// Returns the kind of an error with this text. The function knows the texts of nats-server 2.15.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let has = |part: &str| has(text, part);
@@ -77,17 +78,17 @@ impl Complaint {
 pub enum Denied {
     /// A subscription.
     Subscription {
-        /// Its subject.
+        /// The subject of the subscription.
         subject: String,
-        /// Its queue group, if it has one.
+        /// The queue group of the subscription, if it has one.
         queue: Option<String>,
     },
-    /// A message to this subject.
+    /// A publish to this subject.
     Publish {
         /// The subject.
         subject: String,
     },
-    /// A message with this reply subject.
+    /// A publish with this reply subject.
     Reply {
         /// The reply subject.
         reply: String,
@@ -95,7 +96,7 @@ pub enum Denied {
 }
 
 impl Denied {
-    /// Reads the texts of nats-server 2.15; `None` for any other text.
+    /// Parses a text of nats-server 2.15. Returns `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix("Permissions Violation for ")?;

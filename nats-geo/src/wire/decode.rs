@@ -1,15 +1,15 @@
-//! Bytes to operations.
+//! Decodes bytes to operations.
 
 use std::ops::Range;
 
 use super::error::printable;
 use super::{DecodeError, Info, Msg, ServerOp};
 
-/// An incremental decoder of what a server sends: [`feed`](Self::feed) it bytes as they come, in pieces of
-/// any size, and take operations out with [`next_op`](Self::next_op) until there is none.
+/// An incremental decoder of the data that a server sends. Pass bytes to [`feed`](Self::feed), in pieces of any size.
+/// Then call [`next_op`](Self::next_op) until it returns no further operation.
 ///
-/// It keeps at most one incomplete operation, so its memory is bounded by its limits plus what was fed
-/// since the last `next_op`. After an error it stays in that error and keeps nothing.
+/// The decoder keeps at most one incomplete operation. So its memory is bounded by its limits plus the bytes that were
+/// fed since the last `next_op`. After an error, the decoder returns the same error for ever and keeps no bytes.
 #[derive(Debug)]
 pub struct Decoder {
     buffer: Vec<u8>,
@@ -24,17 +24,17 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder that accepts payloads of up to 64 MiB: no server can be configured to send more.
+    /// Creates a decoder that accepts payloads of up to 64 MiB, which is the largest `max_payload` of a server.
     pub const fn new() -> Self {
         Self::with_max_payload(PAYLOAD_MAX)
     }
 
-    /// A decoder that accepts payloads, headers included, of up to `max_payload` bytes.
+    /// Creates a decoder that accepts payloads, headers included, of up to `max_payload` bytes.
     pub const fn with_max_payload(max_payload: usize) -> Self {
         Self { buffer: Vec::new(), taken: 0, searched: 0, awaited: None, max_payload, failed: None }
     }
 
-    /// Takes in what the server sent.
+    /// Adds bytes that the server sent.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.failed.is_some() {
             return;
@@ -49,10 +49,11 @@ impl Decoder {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next complete operation; `None` when more bytes are needed.
+    /// Returns the next complete operation, or `None` if more bytes are needed.
     ///
-    /// # Errors The error of the input. All later calls return the same error, because the decoder cannot find the
-    /// start of the next operation.
+    /// # Errors
+    /// The input is not valid. All later calls return the same error, because the decoder cannot find the start of the next
+    /// operation.
     pub fn next_op(&mut self) -> Result<Option<ServerOp<'_>>, DecodeError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
@@ -68,7 +69,7 @@ impl Decoder {
         }))
     }
 
-    /// Bytes that were fed and not taken out yet.
+    /// Returns the number of bytes that were fed and are not decoded yet.
     pub const fn kept(&self) -> usize {
         self.buffer.len() - self.taken
     }

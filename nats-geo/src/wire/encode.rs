@@ -1,4 +1,4 @@
-//! Operations to bytes.
+//! Encodes operations to bytes.
 
 use super::error::printable;
 use super::op::VERSION;
@@ -17,7 +17,7 @@ impl ClientOp<'_> {
     /// ```
     ///
     /// # Errors
-    /// A name that would break the framing, or headers that are no header block; `out` is then unchanged.
+    /// A name would break the framing, or the headers are not a valid header block. `out` is then unchanged.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         match *self {
             Self::Connect(connect) => {

@@ -1,40 +1,40 @@
-//! Errors in the bytes of the protocol.
+//! Errors of encoding and decoding.
 
-/// Reason why bytes from a server could not be decoded. Close the connection then: the decoder cannot find the start of
-/// the next operation.
+/// Reason why bytes from a server could not be decoded. Close the connection after this error, because the decoder cannot
+/// find the start of the next operation.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// An INFO line longer than any real one.
+    /// An INFO line is longer than the limit. No real server sends such a line.
     #[error("INFO is longer than {limit} bytes")]
     InfoTooLong {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// An INFO line whose argument is not the JSON object that it must be.
+    /// The argument of an INFO line is not a JSON object with valid fields.
     #[error("INFO is not JSON: {0}")]
     InfoNotJson(String),
-    /// A line other than INFO that is longer than any real one.
+    /// A line other than INFO is longer than the limit. No real server sends such a line.
     #[error("a control line is longer than {limit} bytes: it starts with `{prefix}`")]
     LineTooLong {
         /// The limit, in bytes.
         limit: usize,
-        /// Its beginning, as printable text.
+        /// The beginning of the line, as printable text.
         prefix: String,
     },
-    /// A line that starts with none of the operations: not a NATS server.
+    /// A line does not begin with a known operation, so the other side is not a NATS server.
     #[error("not a NATS operation: `{prefix}`")]
     UnknownOp {
-        /// Its beginning, as printable text.
+        /// The beginning of the line, as printable text.
         prefix: String,
     },
-    /// A MSG or HMSG line with arguments that make no sense.
+    /// A MSG or HMSG line has invalid arguments.
     #[error("bad arguments: `{line}`")]
     BadArguments {
         /// The line, as printable text.
         line: String,
     },
-    /// A message larger than this decoder accepts.
+    /// A message is larger than the limit of this decoder.
     #[error("a payload of {size} bytes is larger than the limit of {limit}")]
     PayloadTooLarge {
         /// The announced size, in bytes.
@@ -42,30 +42,30 @@ pub enum DecodeError {
         /// The limit of [`Decoder::with_max_payload`](super::Decoder::with_max_payload), in bytes.
         limit: usize,
     },
-    /// A payload that is not followed by CR LF: the announced size was wrong.
+    /// A payload is not followed by CR LF, so the announced size is wrong.
     #[error("a payload is not followed by CR LF")]
     PayloadNotTerminated,
 }
 
-/// Reason why an operation could not be encoded. Nothing was written.
+/// Reason why an operation could not be encoded. The output is unchanged.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// A subject, reply subject or queue group that is empty or contains white space or control characters:
-    /// it would break the framing, or smuggle in another operation.
+    /// A subject, reply subject or queue group is empty, or contains white space or control characters. Such a name would
+    /// break the framing, or insert another operation.
     #[error("`{0}` is empty or contains white space")]
     BadName(String),
-    /// A subject that is too long, together with the reply subject or queue group.
+    /// A subject, together with the reply subject or queue group, is too long.
     #[error(
         "the names on one protocol line have {bytes} bytes, but servers accept {limit} (max_control_line)"
     )]
     NamesTooLong {
-        /// Their size.
+        /// The length of the names, in bytes.
         bytes: usize,
-        /// The largest size.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// Headers that do not start with `NATS/1.0` or do not end with an empty line.
+    /// The headers do not start with `NATS/1.0`, or do not end with an empty line.
     #[error("headers must start with NATS/1.0 and end with an empty line")]
     BadHeaders,
 }

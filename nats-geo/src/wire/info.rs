@@ -2,43 +2,43 @@
 
 use super::json::{SyntaxError, Value};
 
-/// The argument of INFO: the fields that a client of a super-cluster uses. Unknown fields are ignored and
-/// missing ones have their default, as every server version sends a different set.
+/// The argument of INFO: the fields that a client of a super-cluster uses. Unknown fields are ignored and missing fields
+/// get their default, because each server version sends different fields.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Info {
-    /// Unique per server process.
+    /// Id of the server, unique for each server process.
     pub server_id: String,
-    /// For people; the id when none is configured.
+    /// Name of the server; the id if no name is configured.
     pub server_name: String,
-    /// Such as `2.15.1`.
+    /// Version of the server, such as `2.15.1`.
     pub version: String,
-    /// The name of the cluster: in a super-cluster, of the region.
+    /// Name of the cluster. In a super-cluster, this is the name of the region.
     pub cluster: Option<String>,
-    /// Addresses (`host:port`, no scheme) of the servers of this cluster, never of another one. Over WebSocket,
-    /// nats-server lists its WebSocket ports here (`ws_connect_urls` is what servers tell each other).
+    /// Addresses (`host:port`, no scheme) of the servers of this cluster, never of another cluster. Over WebSocket,
+    /// nats-server lists WebSocket ports here. The field `ws_connect_urls` is for other servers, not for clients.
     pub connect_urls: Vec<String>,
-    /// Lame duck mode: the server will close its clients soon.
+    /// Whether the server is in lame duck mode: it will close its clients soon.
     pub lame_duck: bool,
-    /// The connection must be upgraded to TLS before CONNECT.
+    /// Whether the connection must be upgraded to TLS before CONNECT.
     pub tls_required: bool,
-    /// The connection may be upgraded to TLS before CONNECT.
+    /// Whether the connection may be upgraded to TLS before CONNECT.
     pub tls_available: bool,
-    /// CONNECT must carry credentials.
+    /// Whether CONNECT must contain credentials.
     pub auth_required: bool,
-    /// Challenge that NKey and JWT credentials sign. It is not a secret: servers send it in clear.
+    /// Challenge that the client signs with its NKey. The nonce is not a secret: servers send it unencrypted.
     pub nonce: String,
-    /// The server understands headers.
+    /// Whether the server supports headers.
     pub headers: bool,
-    /// Largest payload that the server accepts, headers included, in bytes. 0: not said.
+    /// Largest payload that the server accepts, headers included, in bytes. 0: the server did not send a limit.
     pub max_payload: usize,
-    /// JetStream is enabled.
+    /// Whether JetStream is enabled.
     pub jetstream: bool,
-    /// Version of the protocol; from 1 on the server sends INFO again when something changes.
+    /// Version of the protocol. From version 1 on, the server repeats INFO when a field changes.
     pub proto: u8,
-    /// This client's address as the server sees it.
+    /// Address of this client that the server sees.
     pub client_ip: String,
-    /// This client's number at the server.
+    /// Number that the server gave to this client.
     pub client_id: u64,
 }
 

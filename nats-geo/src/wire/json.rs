@@ -1,6 +1,7 @@
-//! JSON, as much of it as INFO and CONNECT need: serde_json would triple what a browser downloads.
+//! A small JSON parser and writer for INFO and CONNECT. With serde_json, the download of the browser package would be
+//! three times as large.
 
-/// A JSON value. Numbers keep their text: the reader knows whether it wants an integer.
+/// A JSON value. Numbers stay text, because the caller decides whether it needs an integer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
@@ -8,17 +9,17 @@ pub enum Value {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A number as it stands in the text.
+    /// A number, as its text.
     Number(String),
-    /// A string, without its escapes.
+    /// A string, with its escapes decoded.
     String(String),
     /// An array.
     Array(Vec<Self>),
-    /// An object, its members in the order of the text.
+    /// An object, with its members in the order of the text.
     Object(Vec<(String, Self)>),
 }
 
-/// Text that is not JSON.
+/// Error: a text is not valid JSON.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("expected {expected} at byte {at}")]
 pub struct SyntaxError {
@@ -29,7 +30,7 @@ pub struct SyntaxError {
 }
 
 impl Value {
-    /// Reads one value, and nothing behind it.
+    /// Parses a text that contains exactly one value.
     ///
     /// ```
     /// use nats_geo::wire::json::Value;
@@ -40,7 +41,7 @@ impl Value {
     /// ```
     ///
     /// # Errors
-    /// Where the text stops being JSON.
+    /// The text is not valid JSON. The error has the position.
     pub fn parse(text: &[u8]) -> Result<Self, SyntaxError> {
         let mut reader = Reader { text, at: 0 };
         let value = reader.value(DEPTH_MAX)?;
@@ -48,38 +49,39 @@ impl Value {
         if reader.at == text.len() { Ok(value) } else { Err(reader.expected("the end")) }
     }
 
-    /// The member of an object; the last one, if it is there twice.
+    /// Returns the member of an object with this name. If the object has several such members, returns the last one.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Self> {
         let Self::Object(members) = self else { return None };
         members.iter().rev().find(|(member, _)| member == name).map(|(_, value)| value)
     }
 
-    /// The text of a string.
+    /// Returns the text of a string; `None` for other values.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         if let Self::String(text) = self { Some(text) } else { None }
     }
 
-    /// `true` or `false`.
+    /// Returns `true` or `false`; `None` for other values.
     #[must_use]
     pub const fn as_bool(&self) -> Option<bool> {
         if let Self::Bool(value) = self { Some(*value) } else { None }
     }
 
-    /// A whole number that is not negative.
+    /// Returns a non-negative integer; `None` for other values.
     #[must_use]
     pub fn as_u64(&self) -> Option<u64> {
         if let Self::Number(text) = self { text.parse().ok() } else { None }
     }
 
-    /// Any number, to about 15 digits: `str::parse` would be exact, at the price of its tables.
+    /// Returns a number, with about 15 correct digits; `None` for other values. `str::parse` would be exact, but its
+    /// tables make the browser package larger.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
         if let Self::Number(text) = self { decimal(text) } else { None }
     }
 
-    /// The values of an array.
+    /// Returns the values of an array; `None` for other values.
     #[must_use]
     pub fn as_array(&self) -> Option<&[Self]> {
         if let Self::Array(values) = self { Some(values) } else { None }

@@ -1,7 +1,7 @@
-//! The NATS client protocol as a pure, incremental codec: bytes in, operations out, and back.
+//! The NATS client protocol as an incremental codec, which decodes bytes to operations and encodes operations to bytes.
 //!
-//! It owns no socket and reads no clock, so that the native prober, the browser client and tests share it.
-//! Everything is bounded: a peer that sends nonsense, or never ends a line, gets a [`DecodeError`].
+//! The codec uses no socket and no clock, so the native prober, the browser client and tests can share it. Its memory is
+//! bounded: if the other side sends invalid data or never ends a line, the decoder returns a [`DecodeError`].
 //!
 //! ```
 //! use nats_geo::wire::{Decoder, ServerOp};

@@ -6,27 +6,27 @@ use super::Info;
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ServerOp<'a> {
-    /// The server's description of itself. It is the first operation. The server repeats it when the topology changes or lame duck
-    /// mode begins.
+    /// The server's description of itself, which is the first operation. The server repeats INFO when the topology
+    /// changes or lame duck mode begins.
     Info(Box<Info>),
     /// A message (MSG or HMSG).
     Msg(Msg<'a>),
-    /// A question that the other side answers by PONG.
+    /// A request that the other side answers with PONG.
     Ping,
     /// The answer to PING.
     Pong,
     /// An acknowledgement in verbose mode.
     Ok,
-    /// An error, without its quotes. The server may or may not close the connection afterwards.
+    /// The text of an error (`-ERR`), without its quotes. The server may or may not close the connection afterwards.
     Err(String),
 }
 
-/// A message for a subscription. Its parts are slices of the decoder's buffer: what is kept is copied by its keeper.
+/// A message for a subscription. Its parts are slices of the decoder's buffer, so copy the parts that you keep.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Msg<'a> {
-    /// Subject that it was published to. UTF-8 in practice, though the protocol does not promise it.
+    /// Subject of the message. Usually UTF-8, but the protocol does not guarantee this.
     pub subject: &'a [u8],
-    /// The subscription that it is for.
+    /// Number of the subscription that gets the message.
     pub sid: u64,
     /// Reply subject.
     pub reply: Option<&'a [u8]>,
@@ -37,7 +37,7 @@ pub struct Msg<'a> {
 }
 
 impl Msg<'_> {
-    /// The status in the first header line; 503 says that no client serves the subject of a request.
+    /// Returns the status in the first header line. 503 means that no client answers requests to the subject.
     pub fn status(&self) -> Option<u16> {
         let headers = self.headers?;
         let first_line = headers.split(|&byte| byte == b'\r').next()?;
@@ -73,13 +73,13 @@ impl ServerOp<'_> {
 /// Beginning of every header block.
 pub(super) const VERSION: &[u8] = b"NATS/1.0";
 
-/// An operation that a client sends. It owns nothing: [`encode`](Self::encode) copies into the output once.
+/// An operation that a client sends. The operation borrows all data, and [`encode`](Self::encode) copies the data once.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum ClientOp<'a> {
     /// Name and credentials of the client.
     Connect(&'a Connect),
-    /// A question that the other side answers by PONG.
+    /// A request that the other side answers with PONG.
     Ping,
     /// The answer to PING.
     Pong,
@@ -96,18 +96,18 @@ pub enum ClientOp<'a> {
     },
     /// A subscription.
     Sub {
-        /// The subject, wildcards allowed.
+        /// The subject, which may have wildcards.
         subject: &'a str,
         /// The queue group, if any.
         queue: Option<&'a str>,
-        /// This client's number for it.
+        /// Number that the client gives to the subscription.
         sid: u64,
     },
     /// The end of a subscription.
     Unsub {
-        /// This client's number for it.
+        /// Number of the subscription.
         sid: u64,
-        /// Only after this many messages in all; `None`: now.
+        /// Number of messages after which the subscription ends, counted from its begin. `None`: it ends now.
         max: Option<u64>,
     },
 }
@@ -115,17 +115,17 @@ pub enum ClientOp<'a> {
 /// The argument of CONNECT. `Debug` hides the secrets.
 #[derive(Clone)]
 pub struct Connect {
-    /// Ask for +OK after every operation.
+    /// Whether the server answers every operation with `+OK`.
     pub verbose: bool,
-    /// Ask for strict checks of subjects.
+    /// Whether the server checks subjects strictly.
     pub pedantic: bool,
-    /// Deliver this client's own messages to its own subscriptions too.
+    /// Whether the server delivers messages of this client to its own subscriptions.
     pub echo: bool,
-    /// Headers are understood.
+    /// Whether the client supports headers.
     pub headers: bool,
-    /// Answer a request without a responder with 503; needs `headers`.
+    /// Whether the server answers a request without a responder with status 503. Requires `headers`.
     pub no_responders: bool,
-    /// 1: INFO may come at any time, lame duck mode among others.
+    /// Version of the protocol. 1: the server may send INFO at any time, for example when lame duck mode begins.
     pub protocol: u8,
     /// Language of the client.
     pub lang: String,
@@ -141,9 +141,9 @@ pub struct Connect {
     pub auth_token: Option<String>,
     /// JWT of the user.
     pub jwt: Option<String>,
-    /// Public NKey of the user, without a JWT.
+    /// Public NKey of the user, if there is no JWT.
     pub nkey: Option<String>,
-    /// The signature of INFO's nonce by the user's NKey, in URL-safe base64.
+    /// Signature of the nonce of INFO with the user's NKey, in URL-safe base64.
     pub sig: Option<String>,
 }
 

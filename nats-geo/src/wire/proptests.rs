@@ -1,4 +1,4 @@
-//! Properties of the codec over arbitrary input.
+//! Property tests of the codec with arbitrary input.
 
 use proptest::prelude::*;
 

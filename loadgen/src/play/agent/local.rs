@@ -24,7 +24,7 @@ use crate::progress::Progress;
 use crate::scenario::{ClientPlan, Share};
 
 /// The part of a scenario that an agent plays.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 pub(crate) struct Part {
     /// Number of the agent in the play, which tells its messages from those of the others.
     pub(crate) agent: u32,

@@ -11,7 +11,7 @@ use crate::play::workload::object_user::StoredObjects;
 use crate::play::{ClientRecord, StoreRecord};
 
 /// An order to an agent.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Order {
     /// The first clients connect.
@@ -83,7 +83,7 @@ pub(crate) enum Answer {
 }
 
 /// Numbers of clients.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize, schemars::JsonSchema)]
 pub(crate) struct Counts {
     /// By population and the server that they are connected to.
     pub(crate) at_server: BTreeMap<usize, BTreeMap<String, u32>>,

@@ -17,7 +17,7 @@ use crate::play::PlayError;
 use crate::secret::Secret;
 
 /// A question of a controller to an agent.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Ask {
     /// Learns the controller's clock, and gets ready to play.
@@ -27,14 +27,14 @@ pub(crate) enum Ask {
 }
 
 /// The part that an agent plays, with the certificates that its clients need.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 pub(crate) struct Assignment {
     pub(crate) part: Part,
     pub(crate) tls: Option<Pem>,
 }
 
 /// Certificates and a key, as texts.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 pub(crate) struct Pem {
     pub(crate) ca: String,
     pub(crate) cert: String,
@@ -43,7 +43,7 @@ pub(crate) struct Pem {
 }
 
 /// The answer of an agent.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Reply {
     /// To [`Ask::Take`].

@@ -43,7 +43,7 @@ pub(crate) struct Crowd {
 type Connected = (Client, Duration);
 
 /// A fault that exchanges clients.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 pub(crate) struct Change {
     /// The fault.
     pub(crate) fault: usize,

@@ -137,6 +137,32 @@ pub struct ExportSpec {
     pub accounts: Option<Vec<String>>,
 }
 
+impl ExportSpec {
+    /// Returns whether `importer` may import by it.
+    pub(crate) fn covers(&self, import: &ImportSpec, importer: &AccountSpec) -> bool {
+        let covers = |exported: Option<&String>, wanted: Option<&String>| {
+            exported.zip(wanted).is_some_and(|(exported, wanted)| is_covered(wanted, exported))
+        };
+        let may = self.accounts.as_ref().is_none_or(|names| names.contains(&importer.name));
+        may && (covers(self.stream.as_ref(), import.stream.as_ref())
+            || covers(self.service.as_ref(), import.service.as_ref()))
+    }
+}
+
+/// Returns whether every subject that `subject` matches is matched by `by`.
+fn is_covered(subject: &str, by: &str) -> bool {
+    let mut wanted = subject.split('.');
+    for token in by.split('.') {
+        match (token, wanted.next()) {
+            (">", Some(_)) => return true,
+            ("*", Some(other)) if other != ">" => {}
+            (token, Some(other)) if token == other => {}
+            _ => return false,
+        }
+    }
+    wanted.next().is_none()
+}
+
 /// One import.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
@@ -191,4 +217,20 @@ pub struct MappingTarget {
     pub weight: Option<u8>,
     /// Cluster in which this destination is used. Default: all.
     pub cluster: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_import_must_be_covered_by_an_export() {
+        assert!(is_covered("orders.new", "orders.>"));
+        assert!(is_covered("orders.*", "orders.*"));
+        assert!(is_covered("orders.>", "orders.>"));
+        assert!(!is_covered("orders", "orders.>"));
+        assert!(!is_covered("orders.>", "orders.*"));
+        assert!(!is_covered("orders.new.eu", "orders.*"));
+        assert!(!is_covered("bills", "orders"));
+    }
 }

@@ -1,45 +1,50 @@
-//! How distance is measured, and servers are ordered by it.
+//! Settings for measuring the distance to servers, and for ranking servers by distance.
 
 use std::time::Duration;
 
 use super::{ms, secs};
 
-/// Settings for measuring distance. The measure is the time to INFO, divided by its round trips, and nothing else.
+/// Settings for measuring the distance to a server. The distance is the time from the dial to INFO, divided by the number
+/// of round trips in this time.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct ProbeConfig {
-    /// Longest time for one probe. Default 2 s: nats-server drops a client that is silent for 2 s after INFO, so a slower
-    /// server could not be used either.
+    /// Longest time for one probe. Default 2 s: nats-server drops a client that is silent for 2 s after INFO, so the
+    /// client could not use a slower server either.
     pub timeout: Duration,
-    /// Largest number of concurrent probes. Default 32: all servers of a usual super-cluster at the same time.
+    /// Largest number of concurrent probes. Default 32: enough to probe all servers of a usual super-cluster at the same
+    /// time.
     pub in_flight_max: usize,
-    /// Time between two probes of an endpoint. Default 30 s: rankings stay the same for months, so probes need only
-    /// notice slow drift. From week to week, 3 % of city pairs shift by more than 5 ms.
+    /// Time between two probes of an endpoint. Default 30 s: rankings stay the same for months, so probes need to find
+    /// slow changes only. From one week to the next, the RTT of 3 % of city pairs changes by more than 5 ms.
     pub interval: Duration,
-    /// The interval doubles up to this while the ranking does not change. Default 5 min: at that rate 9 endpoints cost 12 bytes
-    /// per second (measured by loadgen, without the bytes of TCP itself).
+    /// Longest time between two probes of an endpoint: the interval doubles up to this value while the ranking does not
+    /// change. Default 5 min: at this interval, the probes of 9 endpoints cost 12 bytes per second (measured by loadgen,
+    /// without TCP headers).
     pub interval_max: Duration,
-    /// Time between two probes of each server of a better region, while the client is in another one. Default 5 s: a
-    /// return needs five good probes over 30 s.
+    /// Time between two probes of each server of a better region, while the client is in another one. Default 5 s: the
+    /// return to a better region needs five successful probes over 30 s.
     pub away_interval: Duration,
-    /// Random share by which each interval varies. Default 0.2: clients that started together drift apart.
+    /// Random share by which each interval varies. Default 0.2: clients that start at the same time soon probe at
+    /// different times.
     pub jitter: f64,
-    /// Probes per minute and client, above the start. Default 120: nine endpoints at the away interval
-    /// make 108; more endpoints are then probed less often.
+    /// Largest number of probes that a client sends per minute; at the start it may send this many at once. Default 120:
+    /// nine endpoints at `away_interval` need 108. With more endpoints, the client probes each of them less often.
     pub budget_per_minute: u32,
-    /// Number of samples of each endpoint before the first choice, if it answers quickly enough. Default 3: a process
-    /// that starts is busy, and one delayed sample would make a near region look like the next one.
+    /// Number of samples of each endpoint that the client takes before the first choice, if the endpoint answers quickly
+    /// enough. Default 3: a process that starts is busy, and a single delayed sample would make a near region look
+    /// farther away.
     pub start_samples: usize,
-    /// The client makes the first choice at this multiple of the first time to INFO. Default 3: by then the
+    /// The client makes the first choice after this multiple of the first measured time to INFO. Default 3: by then the
     /// nearest server has answered, even if its first packet waited behind other packets.
     pub start_window_factor: u32,
-    /// Earliest time of the first choice. Default 20 ms: below that the order of answers is chance.
+    /// Earliest time of the first choice. Default 20 ms: before that, the order of the answers depends on chance.
     pub start_window_min: Duration,
     /// Latest time of the first choice. Default 50 ms, so that a user does not wait long for the first connection.
     pub start_window_max: Duration,
-    /// When the first link is live, the client measures every endpoint a second time. After this long at most, it moves
-    /// if another region is nearer. Default zero: no review, because the client has already taken `start_samples`
+    /// When the first link is live, the client measures every endpoint a second time. At the latest after this time, it
+    /// moves if another region is nearer. Default zero: no review, because the client has already taken `start_samples`
     /// samples when it chooses. Browsers choose after one sample, and set 4 s, which is twice the probe's time limit.
     pub start_review: Duration,
 }
@@ -61,31 +66,35 @@ impl ProbeConfig {
     };
 }
 
-/// Settings for ranking servers: regions first, by the lowest base RTT among their healthy servers.
+/// Settings for ranking servers. Regions are ordered by the lowest base RTT (see `samples`) among their healthy servers.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct RankConfig {
-    /// Number of last samples whose minimum is the base RTT. Default 10 (as MongoDB, BBR): the time in queues varies.
+    /// Number of last samples whose minimum is the base RTT. Default 10, as in MongoDB and BBR: the minimum leaves out
+    /// the time in queues, which varies.
     pub samples: usize,
     /// Samples expire after this many probe intervals. Default 4.
     pub sample_age_intervals: u32,
-    /// Regions count as equally near if their RTT is within this share of the best one. Default 0.2.
+    /// Regions count as equally near if their RTT exceeds the lowest RTT by at most this share of the lowest RTT. Default
+    /// 0.2.
     pub tie_ratio: f64,
-    /// Smallest difference that counts as farther. Default 3 ms: below that, two data centres are at one place.
+    /// Regions whose RTT differs by less than this always count as equally near. Default 3 ms: with a smaller difference,
+    /// two data centres are in the same place.
     pub tie_min: Duration,
-    /// Largest difference that counts as equally near. Default 15 ms (MongoDB's window): more would make Frankfurt part of
-    /// London.
+    /// Largest difference that counts as equally near. Default 15 ms, as in MongoDB: with more, Frankfurt would count as
+    /// near as London.
     pub tie_max: Duration,
-    /// The client does not choose a server for this long after it refused or was silent, unless it answers a probe.
-    /// Default 10 s: twice the default `away_interval`.
+    /// After a server refused or was silent, the client does not choose this server for this long, unless the server
+    /// answers a probe. Default 10 s: twice the default `away_interval`.
     pub unhealthy_for: Duration,
-    /// While there is another region, the client enters a region only if this many of its servers answer. Default 1. A
-    /// larger number keeps clients off the first servers of a region that comes up. It must not exceed the number of
-    /// listed or advertised servers.
+    /// While there is another region, the client enters a region only if this many of its servers answer. Default 1. With
+    /// a larger number, clients do not all connect to the first servers of a region that starts. The value must not
+    /// exceed the number of listed or advertised servers.
     pub servers_min: usize,
-    /// While another region is healthy, the client does not choose a region for this long after it failed a health check.
-    /// The time doubles with each further failure, up to `probe.interval_max`. Default 30 s: `fail_back.good_for`.
+    /// After a region failed a health check, the client does not choose this region for this long, while another region
+    /// is healthy. The time doubles with each further failure, up to `probe.interval_max`. Default 30 s, as
+    /// `fail_back.good_for`.
     pub unhealthy_region_for: Duration,
 }
 

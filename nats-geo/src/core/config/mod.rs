@@ -1,7 +1,7 @@
-//! Every constant of the policy, with its unit, its default and the reason.
+//! All constants of the policy of a client, with unit, default, and the reason for the default.
 //!
-//! The defaults are tuned for WAN paths of 1 to 250 ms with 0.1 % loss and occasional bursts. Starting
-//! values follow the papers and peers named at each field; a change is to be justified by measurement.
+//! The defaults are tuned for WAN paths of 1 to 250 ms with 0.1 % loss and occasional bursts. They are based on the
+//! papers and products that the fields name. Change a default only if a measurement justifies the new value.
 
 use std::time::Duration;
 
@@ -44,24 +44,27 @@ pub struct Config {
     pub watch: WatchConfig,
     /// Settings that spread the first reactions of many clients over time.
     pub spread: SpreadConfig,
-    /// Settings for the return, or the move, to a better region.
+    /// Settings for the return to a region that failed, and for the move to a faster region.
     pub fail_back: FailBackConfig,
     /// Settings for avoiding a region that keeps failing.
     pub damping: DampingConfig,
     /// Settings for leaving a link that still works.
     pub handover: HandoverConfig,
-    /// Home region, for a client whose home is not the nearest region. A return to it counts as a fail back, also if it was
-    /// down at the start. The client prefers nearer regions all the same. Default none: the nearest region is home.
+    /// Home region, for a client whose home is not the nearest region. A return to the home region counts as a fail back,
+    /// even if the region was down at the start. The client still prefers nearer regions. Default none: the nearest
+    /// region is the home region.
     #[cfg_attr(feature = "serde", serde(default))]
     pub home: Option<String>,
-    /// Keeps a standby connection to the best server of the next region. It is authenticated and pinged, and has no
-    /// subscriptions. Default off: it costs one more idle connection for each client.
+    /// Whether the client keeps a standby connection to the best server of the next region in the ranking. This
+    /// connection is authenticated and pinged, and has no subscriptions. Default off, because the standby costs each
+    /// client one more idle connection.
     pub warm_standby: bool,
 }
 
 impl Config {
-    /// Returns the preset for many clients of one kind, which is the default. It detects a failure within about 3 s, and
-    /// spreads first attempts out.
+    /// Returns the preset for many clients of one kind, which is the default. With this preset, a client detects a
+    /// failure within about 3 s. After a loss, it delays its first dial by a random time, so that not all clients dial at
+    /// once.
     pub const fn fleet() -> Self {
         Self {
             probe: ProbeConfig::DEFAULT,
@@ -77,8 +80,8 @@ impl Config {
         }
     }
 
-    /// Returns the preset for few clients: a game, a trader, a test. It detects a failure well below 1 s, and does not
-    /// spread first attempts.
+    /// Returns the preset for few clients: a game, a trader, a test. With this preset, a client detects a failure in much
+    /// less than 1 s, and then dials without a random delay.
     pub const fn interactive() -> Self {
         let mut config = Self::fleet();
         config.watch.ping_interval = ms(500);
@@ -101,30 +104,34 @@ pub struct DialConfig {
     /// Longest time for one attempt, from SYN to PONG. Default 3 s: at 250 ms RTT a handshake over TLS takes 1.5 s, and
     /// one lost SYN costs another second.
     pub timeout: Duration,
-    /// Largest number of concurrent attempts. Default 3: with more, surviving servers accept dials in vain.
+    /// Largest number of concurrent attempts. Default 3: with more, surviving servers would accept many connections that
+    /// the clients do not use.
     pub in_flight_max: usize,
-    /// Shortest delay before the next attempt. The delay is clamp(2 SRTT + 4 RTTVAR, this, `attempt_delay_max`) without an
-    /// answer. Default 100 ms (RFC 8305 section 8, recommended minimum).
+    /// Shortest time without an answer after which the client begins the next attempt. The time is clamp(2 SRTT + 4
+    /// RTTVAR, `attempt_delay_min`, `attempt_delay_max`), with SRTT and RTTVAR as in TCP (RFC 6298). Default 100 ms (RFC
+    /// 8305 section 8, recommended minimum).
     pub attempt_delay_min: Duration,
-    /// Longest delay before the next attempt. Default 2 s (RFC 8305 section 8, maximum).
+    /// Longest time without an answer after which the client begins the next attempt. Default 2 s (RFC 8305 section 8,
+    /// maximum).
     pub attempt_delay_max: Duration,
-    /// After the end of a link, the client waits this long for another server of the region. Then it also dials the
-    /// next region. It does so at once if one server refuses. Default 100 ms: a server of the same region answers
-    /// within 10 ms.
+    /// After the end of a link, the client waits this long for another server of the region. Then it also dials the next
+    /// region. The client dials the next region at once if one server refuses. Default 100 ms: a server of the same
+    /// region answers within 10 ms.
     pub next_region_after: Duration,
-    /// A region counts as down if this many of its servers refuse or reset within `siblings_down_within`. Default 2.
+    /// A region counts as down if this many of its servers refuse or reset connections within `siblings_down_within`.
+    /// Default 2.
     pub siblings_down: usize,
-    /// Time in which `siblings_down` servers must fail. Default 1 s.
+    /// Time within which `siblings_down` servers must fail, so that their region counts as down. Default 1 s.
     pub siblings_down_within: Duration,
-    /// Base of the back-off once every endpoint has failed: U(0, min(cap, base x 2^n)), "full jitter"
-    /// (AWS Architecture Blog, 2015). Default 500 ms.
+    /// Base of the back-off after every endpoint has failed. The n-th pause is a random time between zero and min(cap,
+    /// base x 2^n), "full jitter" (AWS Architecture Blog, 2015). Default 500 ms.
     pub backoff_base: Duration,
     /// Cap of the back-off. Default 30 s: clients notice within this time that servers are back.
     pub backoff_cap: Duration,
-    /// The back-off returns to its base once a link has been live for this long. Default 30 s: a server that
-    /// accepts and dies must not reset the back-off.
+    /// The back-off returns to its base once a link has been live for this long. Default 30 s: a server that accepts a
+    /// connection and then fails must not reset the back-off.
     pub stable_after: Duration,
-    /// Number of attempts in a burst. Default 10: enough to try each of nine servers once.
+    /// Number of attempts that a client may make without a pause. Default 10: enough to try each of nine servers once.
     pub budget_burst: u32,
     /// Attempts per second after the burst. Default 0.5.
     pub budget_per_second: f64,
@@ -147,34 +154,38 @@ impl DialConfig {
     };
 }
 
-/// Settings for detecting a failing link. A lost packet costs TCP one retransmission time-out of
-/// SRTT + max(200 ms, 4 RTTVAR), and a second loss costs three of them. So the first threshold is
-/// longer than one retransmission, and the second one longer than two.
+/// Settings for detecting a failing link. A lost packet costs TCP one retransmission time-out of SRTT + max(200 ms, 4
+/// RTTVAR). SRTT is the smoothed round-trip time, and RTTVAR is its variation (RFC 6298). Two losses in a row cost three
+/// of these time-outs. So the threshold for suspect is longer than one retransmission takes, and the threshold for dead
+/// is longer than two retransmissions take.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct WatchConfig {
-    /// Time between two PINGs. Default 2 s (`fleet`), 500 ms (`interactive`): about 80 and 300 bytes per second, measured
-    /// by loadgen without the bytes of TCP itself.
+    /// Time between two PINGs. Default 2 s (`fleet`), 500 ms (`interactive`): the PINGs cost about 80 and 300 bytes per
+    /// second (measured by loadgen, without TCP headers).
     pub ping_interval: Duration,
-    /// Shortest silence that makes a link suspect: max(this, 2 SRTT + 4 RTTVAR + `suspect_slack`). Default 250 ms.
+    /// Shortest silence that makes a link suspect. The threshold is max(`suspect_min`, 2 SRTT + 4 RTTVAR +
+    /// `suspect_slack`). Default 250 ms.
     pub suspect_min: Duration,
-    /// Added to the round trip before a link is suspect. Default 200 ms: one lost packet does not make a link suspect.
+    /// Time that is added to the round trip in the threshold for suspect. Default 200 ms: one lost packet does not make a
+    /// link suspect.
     pub suspect_slack: Duration,
-    /// Added to the round trip before a link is dead: clamp(4 SRTT + 4 RTTVAR + this, `dead_min`, `dead_max`). Default
-    /// 600 ms: two lost packets do not make a link dead.
+    /// Time that is added to the round trip in the threshold for dead, which is clamp(4 SRTT + 4 RTTVAR + `dead_slack`,
+    /// `dead_min`, `dead_max`). Default 600 ms: two lost packets do not make a link dead.
     pub dead_slack: Duration,
-    /// Shortest silence that makes a link dead. Default 1 s: on a simulated path of 9 ms, this closes a working link about once
-    /// in two days.
+    /// Shortest silence that makes a link dead. Default 1 s: on a simulated path of 9 ms, this value closes a working
+    /// link about once in two days.
     pub dead_min: Duration,
-    /// Longest silence before a link is dead. Default 5 s: users do not wait longer, whatever the variance.
+    /// Longest silence before a link is dead. Default 5 s: users do not wait longer, even if the round-trip time varies
+    /// much.
     pub dead_max: Duration,
     /// While bytes arrive but no PONG, a link becomes suspect after this long, because the outgoing path may be broken.
-    /// Default 20 s: a PONG waits behind everything that the server already has for this client. nats-server takes up to
-    /// 10 s (`write_deadline`) for its current write, and as long for the data behind it.
+    /// Default 20 s: a PONG waits behind all data that the server already has for this client. The server may need 10 s
+    /// (`write_deadline`) for its current write, and another 10 s for the data after it.
     pub progress_patience: Duration,
     /// A timer that fires this late means that the host slept or stalled. The client then draws no conclusion from
-    /// silence. Default 500 ms: twice the shortest suspicion.
+    /// silence. Default 500 ms: twice the default `suspect_min`.
     pub stall: Duration,
 }
 
@@ -191,23 +202,25 @@ impl WatchConfig {
     };
 }
 
-/// Settings that spread the first reactions of many clients over time. Back-off acts only after a failed attempt, but the first
-/// wave does the damage. So each client delays its first attempt by a random time between zero and these values.
+/// Settings that spread the first reactions of many clients over time. Back-off acts only after a failed attempt, but the
+/// first attempts of all clients together already overload servers. So each client delays its first attempt by a random
+/// time between zero and these values.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct SpreadConfig {
-    /// Longest delay of the first attempt at another server of the region. Default 250 ms (`fleet`), none (`interactive`).
-    pub server_lost: Duration,
-    /// Longest delay of the first attempt at another region, after a loss or on suspicion. Default 2 s (`fleet`), none
+    /// Longest delay of the first attempt to connect to another server of the region. Default 250 ms (`fleet`), none
     /// (`interactive`).
+    pub server_lost: Duration,
+    /// Longest delay of the first attempt to connect to another region, after the link is lost or suspect. Default 2 s
+    /// (`fleet`), none (`interactive`).
     pub region_lost: Duration,
-    /// Longest delay of the move away from a lame duck. Default 5 s (both presets): half the server's grace of 10 s, so that drains
-    /// have time.
+    /// Longest delay of the move away from a lame duck. Default 5 s (both presets): half the server's grace period of 10
+    /// s, so that the client has time to drain its old link.
     pub lame_duck: Duration,
-    /// Capacity of the surviving regions; it replaces `region_lost`. Default none: the capacity is unknown. A client
-    /// that finds the surviving regions overloaded (a dial waits, or a server says so) pauses longer after each dial,
-    /// up to 8 s.
+    /// Capacity of the surviving regions. If it is set, the client computes the longest delay from it, and ignores
+    /// `region_lost`. Default none: the capacity is unknown. Surviving regions are overloaded if a dial waits too long or
+    /// a server reports overload. The client then pauses longer after each dial, up to 8 s.
     pub capacity: Option<CapacityHint>,
 }
 
@@ -243,26 +256,27 @@ pub struct CapacityHint {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct FailBackConfig {
-    /// Number of good probes in a row before a return. Default 5.
+    /// Number of probes in a row that must succeed (good probes) before a return. Default 5.
     pub good_probes: u32,
-    /// Time over which the good probes must spread. Default 30 s: longer than a crash loop.
+    /// Shortest time from the first to the last of the good probes. Default 30 s: a server in a crash loop fails again
+    /// earlier.
     pub good_for: Duration,
-    /// Number of servers of the region that must answer (or all known ones, if fewer). Default 2: the first server
-    /// that is back must not get all clients.
+    /// Number of servers of the region that must answer; if fewer are known, all must answer. Default 2: not all clients
+    /// must return to the first server that is back.
     pub servers: usize,
     /// Share of clients that return at once, chosen by hash. Default 0.05: few clients suffer if the region fails again.
     pub cohort: f64,
-    /// The other clients return after a random time between zero and this. Default 120 s.
+    /// The other clients return after a random time between zero and this value. Default 120 s.
     pub spread: Duration,
-    /// A region that became faster must be nearer by max(this, `gain_ratio` of the current RTT, 2 RTTVAR).
-    /// Default 5 ms.
+    /// The RTT of a faster region must be lower than the current RTT by max(`gain_min`, `gain_ratio` of the current RTT,
+    /// 2 RTTVAR). Default 5 ms.
     pub gain_min: Duration,
-    /// Share of the current RTT that a faster region must gain. Default 0.2: 97 % of measured shifts between
-    /// two weeks are smaller.
+    /// Share of the current RTT that a faster region must gain. Default 0.2: 97 % of the measured changes from one week
+    /// to the next are smaller.
     pub gain_ratio: f64,
     /// Number of evaluations in a row in which a region must be faster. Default 3.
     pub gain_evaluations: u32,
-    /// Time over which these evaluations must spread. Default 60 s.
+    /// Shortest time from the first to the last of these evaluations. Default 60 s.
     pub gain_for: Duration,
 }
 
@@ -280,8 +294,8 @@ impl FailBackConfig {
     };
 }
 
-/// Route-flap damping (RFC 2439) of regions. Each loss adds a penalty, which halves with every `half_life`. Lame duck mode
-/// and losses while the client's own network was down add none.
+/// Route-flap damping (RFC 2439) of regions. Each loss adds a penalty, which halves with every `half_life`. Lame duck
+/// mode and losses while the client's own network was down add no penalty.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
@@ -291,7 +305,7 @@ pub struct DampingConfig {
     /// Time in which a penalty halves. Default 300 s: losses 4 min apart or more never suppress a region.
     pub half_life: Duration,
     /// At or above this penalty the client does not return to a region. Default 2500: the third loss in a row exceeds
-    /// it.
+    /// this value.
     pub suppress: f64,
     /// At or below this penalty the client may return. Default 750 (RFC 2439).
     pub reuse: f64,
@@ -314,13 +328,15 @@ impl DampingConfig {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct HandoverConfig {
-    /// Shortest overlap of old and new subscriptions. The overlap is clamp(2 x largest known RTT, this, `overlap_max`), so
-    /// that interest in the new ones has crossed the gateways. Default 250 ms.
+    /// Shortest overlap, in which the old and the new link both have the subscriptions. The overlap is clamp(2 x largest
+    /// known RTT, `overlap_min`, `overlap_max`). In this time, the gateways pass on the interest of the new
+    /// subscriptions. Default 250 ms.
     pub overlap_min: Duration,
     /// Longest overlap. Default 2 s.
     pub overlap_max: Duration,
-    /// After the overlap the client waits for requests in flight and queued deliveries, until nothing has moved for this
-    /// long. Default 2 s: with lame duck's spread of 5 s and the overlap that stays within the server's grace of 10 s.
+    /// After the overlap the client waits for requests in flight and queued deliveries, until none of them has made
+    /// progress for this long. Default 2 s: with the overlap and the spread of 5 s, a move ends within the 10 s that a
+    /// lame duck gives its clients.
     pub drain: Duration,
 }
 

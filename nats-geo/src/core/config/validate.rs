@@ -1,4 +1,4 @@
-//! Refuses configurations that cannot work, naming field, value and bound.
+//! Refuses configurations that cannot work. The error names the field, its value and its bound.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use super::{CapacityHint, Config};
 pub struct ConfigError {
     /// The field, as a path from [`Config`].
     pub field: &'static str,
-    /// Its value.
+    /// The value of the field.
     pub value: String,
-    /// The bound that it breaks.
+    /// The bound that the value breaks.
     pub bound: String,
 }
 

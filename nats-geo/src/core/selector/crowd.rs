@@ -1,4 +1,4 @@
-//! Fleeing with others who lost the same region.
+//! Slows dials down when many clients move away from the same lost region.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Work that is due: pings, verdicts, probes, dials. After a call nothing is due any more.
+//! Does all work that is due: PINGs, verdicts on silent links, probes and dials.
 
 use super::super::failover::{self, Outage, Trouble};
 use super::super::time::earliest;

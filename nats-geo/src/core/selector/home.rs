@@ -1,4 +1,4 @@
-//! Which region the client belongs to: the nearest that is known, also while it is down.
+//! Finds the home region of the client: the nearest known region, even while it is down.
 
 use super::super::rank::Context;
 use super::super::record::Record;
@@ -6,9 +6,9 @@ use super::super::{EndpointId, Region};
 use super::Selector;
 
 impl Selector {
-    /// The clusters that the client may call its home: those of [`Config::home`](super::super::Config::home), else those
-    /// as near as the nearest that was ever measured, whatever their health, nearest first. Servers that name no cluster
-    /// have none.
+    /// Returns the clusters that can be the client's home. With [`Config::home`](super::super::Config::home), that is the
+    /// cluster of this region. Otherwise these are the nearest cluster that was ever measured and all equally near ones,
+    /// healthy or not, nearest first. Servers without a cluster name do not count.
     pub fn home_clusters(&self) -> Vec<String> {
         if let Some(home) = &self.config.home {
             let region = Region::new(home);

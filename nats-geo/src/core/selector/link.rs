@@ -1,4 +1,4 @@
-//! A connection as the selector sees it.
+//! The state of one connection in the selector.
 
 use super::super::name::Name;
 use super::super::watch::Watch;

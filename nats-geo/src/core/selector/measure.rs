@@ -1,4 +1,4 @@
-//! Takes in discovered endpoints and the results of probes.
+//! Processes discovered endpoints and the results of probes.
 
 use std::time::Duration;
 

@@ -1,7 +1,9 @@
-//! The state machine that drivers run. It owns the stages and only routes between them:
-//! `mod.rs` takes events in, `measure.rs` takes in probes, `due.rs` does the work that is due, `outage.rs` gets a lost client back,
-//! `refused.rs` goes on where credentials were refused, `crowd.rs` looks for others that are lost, `moves.rs` leaves a link that still works, `unhealthy.rs` leaves one whose region failed a health check, `reselect.rs` makes the first choice again, `review.rs` looks at it once more, `standby.rs` keeps one
-//! warm, `home.rs` knows where the client belongs, `link.rs` is one connection, `view.rs` shows the state, `waiting.rs` keeps decisions until they are taken, `quiet.rs` lets quiet time pass in simulations.
+//! The state machine that drivers run. It owns the stages and routes events between them. `mod.rs` processes events, and
+//! `measure.rs` the results of probes. `due.rs` does the work that is due. `outage.rs` handles lost and silent links,
+//! `refused.rs` refused credentials, and `crowd.rs` overloaded survivors. `moves.rs` leaves a link that still works, and
+//! `unhealthy.rs` a region that failed a health check. `reselect.rs` repeats the first choice, and `review.rs` checks it
+//! a second time. `standby.rs` keeps a warm standby, and `home.rs` finds the home region. `link.rs` has the state of one
+//! connection, and `view.rs` the snapshot. `waiting.rs` queues decisions. `quiet.rs` skips quiet time in simulations.
 
 mod crowd;
 mod due;
@@ -46,19 +48,19 @@ use policy::Policy;
 use standby::Standby;
 use waiting::Waiting;
 
-/// Decides which server a client talks to. Facts go in, decisions come out; no clock, no I/O.
+/// State machine that decides which server a client uses. It has no clock and does no I/O.
 ///
-/// * [`handle_event`](Self::handle_event) and [`handle_timeout`](Self::handle_timeout) take facts and time in;
-/// * [`poll_action`](Self::poll_action) gives out what is to be done, [`poll_timeout`](Self::poll_timeout)
-///   when to call again;
-/// * [`snapshot`](Self::snapshot) shows why.
+/// * [`handle_event`](Self::handle_event) and [`handle_timeout`](Self::handle_timeout) take facts and the time.
+/// * [`poll_action`](Self::poll_action) returns the next decision. [`poll_timeout`](Self::poll_timeout) returns the time
+///   of the next call.
+/// * [`snapshot`](Self::snapshot) returns the ranking of servers, with the reasons.
 ///
 /// # Contracts
-/// * Any order of calls is fine, and draining the actions is optional.
-/// * `now` may stall or go back; it is clamped to the latest seen.
+/// * The caller may make calls in any order, and need not take all actions.
+/// * `now` may stall or go back: the selector then uses the latest time of all calls.
 /// * An early or repeated timeout does nothing.
 /// * The selector ignores late facts about ids that are no longer in use.
-/// * Everything is bounded.
+/// * All queues and tables are bounded.
 /// * The same configuration, seed and inputs give the same actions, byte for byte.
 ///
 /// ```
@@ -125,19 +127,19 @@ enum Start {
 }
 
 impl Selector {
-    /// A selector of the client that `seed` names, started at `now`. Give every client a seed of its own:
-    /// clients with one seed act as one.
+    /// Creates a selector that starts at `now`. Give every client a different seed: clients with the same seed make the
+    /// same random choices at the same time.
     ///
     /// # Errors
-    /// The first field of `config` that is out of its bounds.
+    /// A field of `config` is out of its bounds. The error names the first such field.
     pub fn new(config: Config, seed: u64, now: Time) -> Result<Self, ConfigError> {
         Self::of_policy(Policy::Own(Box::new(config)), seed, now)
     }
 
-    /// Makes a selector as [`new`](Self::new), with one configuration that very many selectors share.
+    /// Creates a selector like [`new`](Self::new), with a configuration that many selectors share.
     ///
     /// # Errors
-    /// The first field of `config` that is out of its bounds.
+    /// A field of `config` is out of its bounds. The error names the first such field.
     pub fn sharing(config: &'static Config, seed: u64, now: Time) -> Result<Self, ConfigError> {
         Self::of_policy(Policy::Shared(config), seed, now)
     }
@@ -203,8 +205,8 @@ impl Selector {
         self.due = self.next_due();
     }
 
-    /// Takes in answers to probes that are to be compared with each other: no choice is made before all are in. For drivers
-    /// that cannot measure servers side by side, as browsers.
+    /// Processes several answers to probes, and makes no choice before all are processed. For drivers that cannot measure
+    /// servers at the same time, such as browsers.
     pub fn handle_answers(
         &mut self,
         answers: impl IntoIterator<Item = (super::ProbeId, super::ProbeReport)>,
@@ -227,13 +229,13 @@ impl Selector {
         self.due = self.next_due();
     }
 
-    /// Does what time demands.
+    /// Does the work that is due at `now`.
     pub fn handle_timeout(&mut self, now: Time) {
         self.advance(now);
         self.do_if_due();
     }
 
-    /// The next decision to carry out, oldest first.
+    /// Returns the next decision to carry out, oldest first.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop(&self.config.probe)

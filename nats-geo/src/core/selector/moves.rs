@@ -1,4 +1,4 @@
-//! Leaving a link that still works: lame duck, fail back, a faster region, a false alarm. Make before break.
+//! Leaves a link that still works (make-before-break): lame duck, fail back, a faster region, or a false suspicion.
 
 use super::super::failback::{self, Here};
 use super::super::failover;

@@ -1,4 +1,4 @@
-//! Getting a client back whose link is lost or silent.
+//! Finds another server when the link of a client is lost or silent.
 
 use super::super::failover::{self, Outage, Trouble};
 use super::super::{

@@ -1,4 +1,4 @@
-//! The configuration of a selector: its own, or one that very many share.
+//! The configuration of a selector: owned, or shared by many selectors.
 
 use std::ops::Deref;
 

@@ -1,4 +1,4 @@
-//! Quiet time in one go, for simulations of very many clients: PINGs and probes that are answered as ever while nothing else
+//! Skips quiet time in simulations of many clients. In quiet time, servers answer all PINGs and probes, and nothing else
 //! happens.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Going on where credentials were refused: one server of each region is asked, and none is hammered.
+//! Continues after servers refused the credentials: the client tries one server of each region, with growing pauses.
 
 use super::super::{EndpointId, NoticeKind, Time};
 use super::Selector;

@@ -1,4 +1,4 @@
-//! Makes the first choice again on request: after a change of place, or of the servers.
+//! Repeats the first choice on request, for example after the host or the servers have moved.
 
 use super::super::record::Record;
 use super::super::{ConnId, MoveCause, Time};

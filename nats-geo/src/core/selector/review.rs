@@ -1,4 +1,4 @@
-//! The first choice looked at once more: it was made within milliseconds, on what had answered by then.
+//! Checks the first choice a second time, because the client made it within milliseconds, from few answers.
 
 use super::super::{EndpointId, MoveCause, Reason, Time};
 use super::Selector;

@@ -1,4 +1,4 @@
-//! The warm standby: one more connection, in another region, without subscriptions.
+//! The warm standby: a second connection, to another region, without subscriptions.
 
 use super::super::backoff::Backoff;
 use super::super::{ConnId, NoticeKind, Time};

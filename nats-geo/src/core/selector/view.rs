@@ -1,4 +1,4 @@
-//! Looking at the state, and the few small steps that every part of the selector takes.
+//! The snapshot of the state, and small functions that every part of the selector uses.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::due::ACTIONS_MAX;
 use super::{Link, LinkState, Selector};
 
 impl Selector {
-    /// The state at `now`: where traffic goes, and the ranking with the reason for each place.
+    /// Returns the state at `now`: the active server, and the ranking with the reason for each rank.
     pub fn snapshot(&self, now: Time) -> Snapshot {
         let now = now.max(self.now);
         let ranking = self.ranking_at(now);
@@ -40,7 +40,8 @@ impl Selector {
         }
     }
 
-    /// The endpoints at `now`, best first, each server once: [`snapshot`](Self::snapshot) without its names and reasons.
+    /// Returns the ranking at `now` as endpoints, best first, each server once. The result has the order of
+    /// [`snapshot`](Self::snapshot), without names and reasons.
     pub fn ranked_endpoints(&self, now: Time) -> Vec<EndpointId> {
         let now = now.max(self.now);
         let ranking = self.ranking_at(now);

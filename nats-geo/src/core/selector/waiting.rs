@@ -1,4 +1,4 @@
-//! Decisions that the driver has not taken yet.
+//! The queue of decisions that the driver has not taken yet.
 
 use std::collections::VecDeque;
 

@@ -2,7 +2,7 @@
 
 use super::MoveCause;
 
-/// One cause of a move.
+/// The names of one cause of a move, and its meaning.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct CauseInfo {
@@ -34,8 +34,8 @@ macro_rules! causes {
         }),*];
 
         impl MoveCause {
-            /// Returns the name for machines, such as `region_lost`. Metrics and reports use it, and it stays the same in
-            /// later versions.
+            /// Returns the name for machines, such as `region_lost`. Metrics and reports use this name. The name stays
+            /// the same in later versions.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
             }

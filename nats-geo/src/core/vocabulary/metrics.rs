@@ -8,7 +8,7 @@ pub struct MetricInfo {
     pub name: &'static str,
     /// The kind.
     pub kind: MetricKind,
-    /// The labels, except `client`: every metric has that one.
+    /// The labels, without `client`, which every metric has.
     pub labels: &'static [&'static str],
     /// The unit.
     pub unit: &'static str,
@@ -20,9 +20,9 @@ pub struct MetricInfo {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum MetricKind {
-    /// A number that only grows.
+    /// A number that only increases.
     Counter,
-    /// A number that grows and falls.
+    /// A number that increases and decreases.
     Gauge,
     /// A distribution of values.
     Histogram,

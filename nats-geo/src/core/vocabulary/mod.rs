@@ -1,7 +1,7 @@
 //! The names of everything that a client reports: events, causes of moves, `tracing` spans and metrics.
 //!
-//! This module is the only place that knows these names. Notices, `tracing`, metrics, the browser package and the book take
-//! them from here. The names stay the same in later versions: dashboards depend on them.
+//! These names are defined in this module only. Notices, `tracing`, metrics, the browser package and the book use the
+//! names of this module. The names stay the same in later versions: dashboards depend on them.
 //!
 //! ```
 //! use nats_geo::core::vocabulary::{CAUSES, EVENTS};
@@ -29,7 +29,7 @@ pub use metrics::*;
 mod spans;
 pub use spans::*;
 
-/// One event: its names, and what it means for an operator.
+/// The names of one event, and its meaning for an operator.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct EventInfo {
@@ -39,15 +39,15 @@ pub struct EventInfo {
     pub camel_name: &'static str,
     /// The name of the `tracing` event, such as `nats_geo.lame_duck`.
     pub tracing_name: &'static str,
-    /// The variant of [`NoticeKind`]; `None` if applications get no notice of it.
+    /// The variant of [`NoticeKind`]; `None` if there is no notice of this event.
     pub variant: Option<&'static str>,
     /// The status of nats-core (nats.js) that the browser package emits in addition, such as `ldm`.
     pub nats_core_type: Option<&'static str>,
-    /// Which clients emit it.
+    /// The clients that emit the event.
     pub client: Client,
     /// The level of the `tracing` event.
     pub level: Level,
-    /// The fields of the `tracing` event, but `at`, which every notice has. `place` stands for four fields: `conn`,
+    /// The fields of the `tracing` event, without `at`, which every notice has. `place` stands for four fields: `conn`,
     /// `region`, `server` and `address`.
     pub fields: &'static [&'static str],
     /// The meaning of the event, as one or two sentences.
@@ -56,7 +56,7 @@ pub struct EventInfo {
     pub cause: &'static str,
     /// The remedy, for the application or the operator.
     pub remedy: &'static str,
-    /// An example of its text.
+    /// An example of the text of the event.
     pub text_example: &'static str,
 }
 

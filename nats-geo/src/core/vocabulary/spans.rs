@@ -2,7 +2,7 @@
 
 use super::Level;
 
-/// One span of `tracing`.
+/// The name, level, fields and meaning of one `tracing` span.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct SpanInfo {
@@ -12,7 +12,7 @@ pub struct SpanInfo {
     pub level: Level,
     /// The fields.
     pub fields: &'static [&'static str],
-    /// When it begins and ends.
+    /// The meaning of the span: its begin and its end.
     pub meaning: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! The macro that turns the rows of the table of events into constants, lists and names.
+//! The macro that generates constants, lists and names from the rows of the table of events.
 
 /// Rows of `notices` belong to a variant of [`NoticeKind`](crate::core::NoticeKind); rows of `others` do not.
 macro_rules! events {
@@ -70,7 +70,7 @@ macro_rules! events {
         pub const EVENTS: &[EventInfo] = &[$($constant,)* $($other),*];
 
         impl NoticeKind {
-            /// Returns the name for machines, such as `lame_duck`. It stays the same in later versions.
+            /// Returns the name for machines, such as `lame_duck`. The name stays the same in later versions.
             pub const fn name(&self) -> &'static str {
                 match self { $(Self::$variant { .. } => $name),* }
             }

@@ -1,4 +1,4 @@
-//! Confirms publishes as they are made: the PINGs of the core come too rarely for that.
+//! Confirms publishes shortly after they are sent, because the PINGs of the core are too rare for this.
 
 use std::sync::Arc;
 use std::time::Duration;

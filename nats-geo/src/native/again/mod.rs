@@ -1,7 +1,7 @@
 //! Resends publishes until a server has confirmed them.
 //!
-//! Owns the buffer of unconfirmed publishes with its limits (`kept`), and the confirmations by an echo behind them (`confirm`).
-//! Must not know regions: it sees links as numbers.
+//! `kept` is the buffer of unconfirmed publishes with its limits. `confirm` confirms publishes by a message that the
+//! server returns after them. This module must not use regions: it identifies links by numbers.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub(crate) use kept::{Forgotten, Kept, Limits, size};
 mod confirm;
 pub(crate) use confirm::confirm;
 
-/// Bounds of publishing at least once; see [`GeoOptions::at_least_once`](super::GeoOptions::at_least_once).
+/// Limits of publishing at least once; see [`GeoOptions::at_least_once`](super::GeoOptions::at_least_once).
 ///
 /// ```
 /// use nats_geo::{AtLeastOnce, GeoOptions, Overflow};
@@ -36,11 +36,13 @@ pub struct AtLeastOnce {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The publish waits for room, at most for [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait). Then it fails
-    /// with [`PublishError::TooManyUnconfirmed`](super::PublishError::TooManyUnconfirmed). So no message is dropped
+    /// The publish waits for space in the buffer, at most for
+    /// [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait). Then it fails with
+    /// [`PublishError::TooManyUnconfirmed`](super::PublishError::TooManyUnconfirmed). So the client drops no message
     /// without an error.
     Refuse,
-    /// The client drops the oldest unconfirmed publishes and does not resend them. Those that had arrived are not lost.
+    /// The client drops the oldest unconfirmed publishes and does not resend them. Dropped publishes that have already
+    /// arrived are not lost.
     DropOldest,
 }
 
@@ -50,23 +52,23 @@ impl AtLeastOnce {
         Self { max_bytes: MAX_BYTES, max_age: MAX_AGE, overflow: Overflow::Refuse }
     }
 
-    /// Sets the size of the buffer, in bytes: subjects, headers, payloads, and some 100 bytes for each message. Default
-    /// 8 MiB: a client that publishes 1 MiB per second has that much unconfirmed when it leaves a silent region.
-    /// A single message that is larger is refused.
+    /// Sets the size of the buffer, in bytes: subjects, headers, payloads, and some 100 bytes for each message. Default 8
+    /// MiB: a client that publishes 1 MiB per second has about this much unconfirmed when it leaves a silent region. The
+    /// client refuses a single message that is larger than the buffer.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    /// Sets how long after its publish the client may resend a message. Default 30 s: longer than any failover takes.
-    /// A shorter time suits messages that are soon out of date.
+    /// Sets how long after its publish the client may resend a message. Default 30 s: longer than a failover takes. A
+    /// shorter time suits messages that are soon out of date.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
         self
     }
 
-    /// Sets the behaviour while the buffer is full. Default [`Overflow::Refuse`], because an application that asks for at
-    /// least once wants to know about a loss.
+    /// Sets the behaviour while the buffer is full. Default [`Overflow::Refuse`], because an application that publishes
+    /// at least once needs to know about a loss.
     pub fn on_overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
         self

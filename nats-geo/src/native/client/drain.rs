@@ -1,4 +1,4 @@
-//! The orderly end of a client.
+//! The drain of a client.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,19 +9,22 @@ use super::{FlushError, GeoClient};
 use crate::native::subscription::Feed;
 
 impl GeoClient {
-    /// Ends the client in an orderly way.
+    /// Finishes all work in progress, then closes the client.
     ///
-    /// * Servers send no further messages. The client reads those that are on their way.
+    /// * Servers send no further messages. The client still reads the messages in flight.
     /// * The application can still answer requests that subscriptions and services have received. The call waits until
-    ///   the application has read them, and has dropped every [`Message`](crate::Message) with a reply subject.
-    /// * Requests get their answers, and publishes to streams their acknowledgements. No others may begin.
+    ///   the application has read these requests, and has dropped every [`Message`](crate::Message) with a reply subject.
+    /// * Requests get their answers, and publishes to streams get their acknowledgements. New requests and publishes
+    ///   fail.
     /// * All publishes reach the server.
     ///
-    /// Then the client closes. Subscriptions deliver the messages that have arrived, then end. The wait takes at most
-    /// [`GeoOptions::drain_timeout`](crate::GeoOptions::drain_timeout). Dropping the future early closes the client at once.
+    /// Then the client closes. Subscriptions deliver the messages that have arrived, and then end. The wait takes at most
+    /// [`GeoOptions::drain_timeout`](crate::GeoOptions::drain_timeout). Dropping the future early closes the client at
+    /// once.
     ///
     /// # Errors
-    /// [`FlushError::Unfinished`] after that time, and as [`flush`](Self::flush). The client is closed all the same.
+    /// [`FlushError::Unfinished`] after this time, and the errors of [`flush`](Self::flush). The client is closed after
+    /// an error, too.
     pub async fn drain(&self) -> Result<(), FlushError> {
         let hub = self.hub();
         let leaving = Leaving { client: self, feeds: hub.take_feeds() };

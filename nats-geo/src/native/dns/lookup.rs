@@ -1,4 +1,4 @@
-//! One question, and what its answer amounts to.
+//! One DNS lookup, and the servers in its answer.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -22,11 +22,11 @@ pub(super) struct Question {
     pub(super) port: u16,
 }
 
-/// Servers of a name.
+/// The answer of a DNS lookup: the servers of a name.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct DnsAnswer {
-    /// Servers in the order in which the client tries them before it has measured one: by priority, then by weight.
+    /// The servers, in the order in which the client tries them before it has measured any: by priority, then by weight.
     pub servers: Vec<DnsServer>,
     /// Time until the first of the records expires.
     pub valid_for: Duration,
@@ -38,33 +38,33 @@ pub struct DnsAnswer {
 pub struct DnsServer {
     /// The target of the SRV record, or the address of an A or AAAA record.
     pub host: String,
-    /// Its port.
+    /// The port of the server.
     pub port: u16,
-    /// Its addresses, IPv6 and IPv4 in turns.
+    /// The addresses of the server, alternately IPv6 and IPv4.
     pub addresses: Vec<IpAddr>,
-    /// Priority of the SRV record: the lowest goes first. `None` for A and AAAA records.
+    /// Priority of the SRV record: the client tries the lowest first. `None` for A and AAAA records.
     pub priority: Option<u16>,
-    /// Weight of the SRV record: the server's share among those of one priority.
+    /// Weight of the SRV record: the server's share of clients, relative to servers of the same priority.
     pub weight: u16,
 }
 
-/// Reason why there is no answer with servers.
+/// Reason why a lookup found no servers.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DnsError {
-    /// NXDOMAIN.
+    /// The name does not exist (NXDOMAIN).
     #[error("there is no such name (NXDOMAIN): check its spelling, or ask another resolver")]
     NoSuchName,
-    /// The name has no records that lead to servers.
+    /// The name has no SRV, A or AAAA records.
     #[error("the name has no SRV record `{service}`, no A and no AAAA record")]
     NoServers {
         /// The name of the SRV record.
         service: String,
     },
-    /// The SRV records say that the service is not offered (RFC 2782: a target of `.`).
+    /// The SRV record has the target `.`, which means that the service is not offered (RFC 2782).
     #[error("the name offers no NATS: the target of its SRV record is `.`; check the name")]
     NotOffered,
-    /// None of the SRV targets has an address.
+    /// No SRV target has an address.
     #[error("the SRV records name servers that have no address: {}", targets.join(", "))]
     Lame {
         /// The targets of the SRV records.
@@ -75,16 +75,16 @@ pub enum DnsError {
         "the resolver answered `{0}`: the DNS servers of this name, or the resolver, fail; try another resolver"
     )]
     Failed(String),
-    /// No answer.
+    /// The resolver did not answer in time.
     #[error("the resolver did not answer in time")]
     TimedOut,
     /// The client cannot reach the resolver over the network.
     #[error("the resolver did not answer: {0}")]
     Unreachable(String),
-    /// No TLS session with the resolver.
+    /// The TLS handshake with the resolver failed.
     #[error("the TLS handshake with the resolver failed: {0}")]
     Tls(String),
-    /// The resolver cannot be used at all.
+    /// The client could not set up the resolver.
     #[error("the resolver does not work: {0}")]
     Unusable(String),
 }

@@ -1,7 +1,8 @@
-//! Finds servers by name.
+//! Finds servers by a DNS name.
 //!
-//! Owns one lookup of SRV, A and AAAA records (`lookup`), its repetition when records expire (`watch`), and the choice of
-//! resolver and transport (`resolver`). Must not know links or the selector: it only reports servers that came and went.
+//! `lookup` reads SRV, A and AAAA records, and `watch` repeats the lookup when records expire. `resolver` has the
+//! settings of resolver and transport. This module must not use links or the selector: it only reports new and removed
+//! servers.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -23,14 +24,14 @@ pub use resolver::{Resolver, ResolverError, Transport};
 mod watch;
 pub(crate) use watch::watch;
 
-/// A name that stands for servers. Each SRV record (`_nats._tcp`, with WebSocket `_nats-ws._tcp`) names one server.
-/// Without SRV records, each A and AAAA record of the name is one server.
+/// A DNS name that stands for several servers. Each SRV record (`_nats._tcp`, with WebSocket `_nats-ws._tcp`) names one
+/// server. Without SRV records, each A and AAAA record of the name is one server.
 ///
-/// The name is looked up again when its records expire, a little later in each client. Servers that vanish from the
-/// answer are left out after [`grace`](Self::grace), but never the one in use. While the resolver fails, the last
-/// answer is kept, and a notice says so. The measured distance decides between servers. The weight of an SRV record is
-/// the server's share of clients among equally near servers. The priority only decides which servers the client
-/// measures first. The region is learned from the servers.
+/// The client repeats the lookup when the records expire, after a small random delay. The client stops using servers that
+/// are missing from the answer after [`grace`](Self::grace), except the server of its live link. While the resolver
+/// fails, the client keeps the last answer and sends a notice. The client chooses between servers by measured distance.
+/// The weight of an SRV record is the server's share of clients among equally near servers. The priority decides only
+/// which servers the client measures first. The client learns the regions from the servers.
 ///
 /// ```no_run
 /// use nats_geo::dns::{Dns, Resolver, Transport};
@@ -52,37 +53,38 @@ pub struct Dns {
 }
 
 impl Dns {
-    /// Makes the discovery by a name, written like a server: `[region=][scheme://][user:password@|token@]name[:port]`.
-    /// The port is for A and AAAA records; SRV records have their own.
+    /// Creates a DNS name from the syntax of a server: `[region=][scheme://][user:password@|token@]name[:port]`. The port
+    /// is used with A and AAAA records; SRV records contain a port.
     ///
     /// # Errors
-    /// Text that is not such a name.
+    /// The text does not have this syntax.
     pub fn new(name: &str) -> Result<Self, ServerUrlError> {
         Ok(Self { url: name.parse()?, resolver: Resolver::system(), grace: GRACE, trusts_targets: false })
     }
 
-    /// Sets the resolver. Default: the one of the operating system.
+    /// Sets the resolver. Default: the resolver of the operating system.
     pub fn resolver(mut self, resolver: Resolver) -> Self {
         self.resolver = resolver;
         self
     }
 
-    /// Sets how long the client still uses a server that has vanished from the answer. Default 60 s: changes of DNS records are
-    /// seldom made at one stroke, and caches disagree meanwhile.
+    /// Sets how long the client still uses a server that is missing from the answer. Default 60 s: DNS records often
+    /// change in several steps, and caches give different answers in the meantime.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
     /// Accepts certificates for any host that an SRV record names. Default: a certificate must be for the name itself, or
-    /// for a host below it. An attacker who can forge DNS answers could name a host of their own. So use this only with a
-    /// trusted resolver: your own, or one over TLS or HTTPS that validates DNSSEC.
+    /// for a host below the name. With this option, an attacker who can forge DNS answers can redirect the client to
+    /// another host. So use this option only with a trusted resolver: your own, or one over TLS or HTTPS that validates
+    /// DNSSEC.
     pub fn trust_targets(mut self) -> Self {
         self.trusts_targets = true;
         self
     }
 
-    /// Asks the resolver once.
+    /// Makes one lookup.
     ///
     /// # Errors
     /// The name has no servers, or the resolver failed.
@@ -95,8 +97,8 @@ impl Dns {
         }
     }
 
-    /// Dials a server of the answer once, and returns its identity and distance. Certificates must be of an authority that the
-    /// operating system trusts.
+    /// Dials a server of the answer once, and returns the server's identity and distance. The operating system must trust
+    /// the authority of the server's certificate.
     ///
     /// # Errors
     /// The server did not answer in time, or refused the connection.

@@ -1,4 +1,4 @@
-//! Who is asked, and how.
+//! Settings of the resolver and its transport.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -21,10 +21,11 @@ use super::DnsError;
 use crate::native::Tls;
 use crate::native::tls::{self, Sessions};
 
-/// DNS server that the client asks, and the transport.
+/// The DNS server for lookups, and its transport.
 ///
-/// As text: `system`, or `[transport://]who[:port][#name]`. The transport is `udp`, `tcp`, `tls` or `https`. `who` is
-/// `google`, `cloudflare`, `quad9` or an IP address. The certificate of an IP address must be for `name`.
+/// The text form is `system`, or `[transport://]host[:port][#name]`. The transport is `udp`, `tcp`, `tls` or `https`.
+/// `host` is `google`, `cloudflare`, `quad9` or an IP address. With an IP address, the certificate of the resolver must
+/// be for `name`.
 ///
 /// ```
 /// use nats_geo::dns::{Resolver, Transport};
@@ -51,11 +52,11 @@ enum Who {
     At { ip: IpAddr, port: Option<u16>, name: Option<String> },
 }
 
-/// Transport of DNS questions.
+/// Transport of DNS lookups.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Transport {
-    /// UDP, and TCP for answers that do not fit.
+    /// UDP, and TCP for answers that are too large for UDP.
     Udp,
     /// TCP.
     Tcp,
@@ -66,7 +67,8 @@ pub enum Transport {
 }
 
 impl Resolver {
-    /// Returns the resolver of the operating system (on Unix `/etc/resolv.conf`), read anew for every question: networks change.
+    /// Returns the resolver of the operating system (on Unix `/etc/resolv.conf`), read again for every lookup, because
+    /// networks change.
     pub const fn system() -> Self {
         Self::new(Who::System)
     }
@@ -96,13 +98,14 @@ impl Resolver {
         Self::new(Who::At { ip: address.ip(), port: Some(address.port()), name: None })
     }
 
-    /// Sets the transport. Default [`Transport::Udp`]. It has no effect on the resolver of the operating system.
+    /// Sets the transport. Default [`Transport::Udp`]. This setting has no effect on the resolver of the operating
+    /// system.
     pub const fn over(mut self, transport: Transport) -> Self {
         self.transport = transport;
         self
     }
 
-    /// Sets the name that the certificate of a resolver at an address must have. Default: the address.
+    /// Sets the name for which the certificate of the resolver must be. Default: the address.
     pub fn named(mut self, certificate: impl Into<String>) -> Self {
         if let Who::At { name, .. } = &mut self.who {
             *name = Some(certificate.into());
@@ -110,7 +113,7 @@ impl Resolver {
         self
     }
 
-    /// Sets the authorities to trust over TLS and HTTPS. Default: the authorities of the operating system.
+    /// Sets the trusted certificate authorities for TLS and HTTPS. Default: the authorities of the operating system.
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
         self
@@ -214,7 +217,7 @@ fn limit(options: &mut ResolverOpts) {
     options.negative_max_ttl = Some(Duration::from_secs(1));
 }
 
-/// Text that names no resolver.
+/// Error: a text is not a valid resolver.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "`{0}` is no resolver: give system, google, cloudflare, quad9 or an IP address with an optional port, such as `9.9.9.9`, \

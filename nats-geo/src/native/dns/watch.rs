@@ -1,4 +1,4 @@
-//! Goes on asking for a name, and says which servers it has.
+//! Repeats the lookup of a name, and reports its servers.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The selector as the driver calls it: every call and every decision passes through here, and may be written down.
+//! The driver's wrapper of the selector. It can record every call and every decision in a decision log.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

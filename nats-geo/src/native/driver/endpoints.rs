@@ -1,4 +1,4 @@
-//! Which endpoints the driver knows, under which id, and how to get there.
+//! The endpoints that the driver knows, with their ids and the way to dial each of them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! News about names that stand for servers.
+//! Changes of the servers of DNS names.
 
 use super::Driver;
 use crate::core::{EndpointId, Notice, NoticeKind};

@@ -1,4 +1,4 @@
-//! Moving traffic and subscriptions from link to link.
+//! Moves traffic and subscriptions from one link to another.
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -19,14 +19,17 @@ use super::link::Link;
 use super::service::is_name;
 use crate::core::{Config, Region, ServerRef};
 
-/// A health check that a region must pass, such as a stream that can be read. Without health checks, a server that answers
-/// is healthy. For [`GeoOptions::health_check`](crate::GeoOptions::health_check).
+/// A health check that a region must pass, for [`GeoOptions::health_check`](crate::GeoOptions::health_check). An example
+/// is a test that a stream can be read. Without health checks, a server that answers is healthy.
 ///
-/// * Before an orderly move the client runs all checks once over the new link. If one fails, the client stays.
-/// * The client checks the live link every [`period`](Self::period). After several [failures in a row](Self::failures) the client connects to another region first, and then closes the old link. It returns by the rules for a region that was dead.
+/// * Before an orderly move, the client runs all checks once over the new link. If a check fails, the client stays.
+/// * The client checks the live link every [`period`](Self::period). After several [failures in a row](Self::failures)
+///   the client connects to another region first, and then closes the old link. The client returns by the same rules as
+///   to a region that failed.
 /// * If no other region passes, the client stays, and sends
 ///   [`NoHealthyAlternative`](crate::core::NoticeKind::NoHealthyAlternative).
-/// * A client without a link waits for no check: at the start, and after a lost link, it connects first and checks then.
+/// * A client without a link does not wait for checks: at the start and after a lost link, it connects before it runs the
+///   checks.
 /// * The client leaves a lame duck even if the checks of other regions fail.
 ///
 /// ```no_run
@@ -69,7 +72,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 const FAILURES: u32 = 3;
 
-/// The link that a health check tests. Requests on it go to its server, wherever other traffic goes.
+/// The link that a health check tests. Requests on this link go to its server, even if other traffic uses another link.
 #[derive(Clone, Debug)]
 pub struct HealthCheckLink {
     client: async_nats::Client,
@@ -77,24 +80,24 @@ pub struct HealthCheckLink {
 }
 
 impl HealthCheckLink {
-    /// Returns its connection, which stays open while the application holds it.
+    /// Returns the connection of the link, which stays open while the application holds it.
     pub const fn nats(&self) -> &async_nats::Client {
         &self.client
     }
 
-    /// Returns its region.
+    /// Returns the region of the link.
     pub const fn region(&self) -> &Region {
         &self.place.region
     }
 
-    /// Returns the name of its server, if known.
+    /// Returns the name of the link's server, if known.
     pub fn server(&self) -> Option<&str> {
         self.place.server.as_deref()
     }
 }
 
 impl HealthCheck {
-    /// Returns a check that JetStream answers this account (`$JS.API.INFO`).
+    /// Returns a check that JetStream answers for this account (`$JS.API.INFO`).
     pub fn jetstream() -> Self {
         Self::of("JetStream", Arc::new(|link, _| api_answers(link, INFO.into(), Bytes::new()).boxed()))
     }
@@ -109,9 +112,10 @@ impl HealthCheck {
         Self { problem, ..Self::of(format!("stream {name}"), check) }
     }
 
-    /// Returns a check that at least this many instances of a service answer in the region: those whose metadata has the key
-    /// `region` with the region's name as its value ([`ServiceBuilder::metadata`](crate::service::ServiceBuilder::metadata)).
-    /// A client then enters a region only when enough instances are there.
+    /// Returns a check that at least this many instances of a service answer in the region. The metadata of these
+    /// instances must have the key `region` with the region's name as its value
+    /// ([`ServiceBuilder::metadata`](crate::service::ServiceBuilder::metadata)). With this check, a client enters a
+    /// region only when enough instances are there.
     pub fn service(name: impl Into<String>, at_least: usize) -> Self {
         let name = name.into();
         let problem = if !is_name(&name) {
@@ -127,8 +131,8 @@ impl HealthCheck {
         Self { problem, ..Self::of(title, check) }
     }
 
-    /// Returns a check that calls your function, under this name. Notices show its error text. A check that takes longer
-    /// than [`timeout`](Self::timeout) has failed.
+    /// Returns a check that calls your function, under this name. Notices show the error text of the function. A check
+    /// that takes longer than [`timeout`](Self::timeout) fails.
     pub fn custom<F>(
         name: impl Into<String>,
         check: impl Fn(HealthCheckLink) -> F + Send + Sync + 'static,
@@ -144,14 +148,15 @@ impl HealthCheck {
         Self { name, check, problem: None, period: PERIOD, timeout: TIMEOUT, failures: FAILURES }
     }
 
-    /// Sets the time between two checks of the live link, varied by 20 % so that clients drift apart. Default 5 s.
+    /// Sets the time between two checks of the live link. The time varies by 20 %, so that clients do not check at the
+    /// same time. Default 5 s.
     pub fn period(mut self, period: Duration) -> Self {
         self.period = period;
         self
     }
 
-    /// Sets the time limit of one check. Default 2 s, which is the largest value for the default policy: two thirds of
-    /// [`DialConfig::timeout`](crate::core::DialConfig::timeout).
+    /// Sets the time limit of one check. Default 2 s, which is the largest allowed value with the default policy: two
+    /// thirds of [`DialConfig::timeout`](crate::core::DialConfig::timeout).
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

@@ -1,8 +1,9 @@
-//! Replies of a stream to a publish.
+//! The replies of a stream to a publish.
 
 use serde::Deserialize;
 
-/// A stream has stored the message: on as many servers as it has replicas.
+/// The acknowledgement of a stream, which has stored the message; with several replicas, a majority of them has stored
+/// it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Ack {
@@ -10,10 +11,10 @@ pub struct Ack {
     pub stream: String,
     /// The message's sequence in the stream.
     pub sequence: u64,
-    /// The stream had a message with this id already, from an earlier try or an earlier publish. It did not store this
-    /// one. [`sequence`](Self::sequence) is that of the first.
+    /// The stream had a message with this id already, from an earlier try or an earlier publish. The stream did not store
+    /// the new message. [`sequence`](Self::sequence) is the sequence of the stored message.
     pub duplicate: bool,
-    /// The JetStream domain, where there is one.
+    /// The JetStream domain, if there is one.
     pub domain: Option<String>,
     /// Number of tries until this answer arrived.
     pub tries: u32,
@@ -24,7 +25,7 @@ pub struct Ack {
 #[error("{description} (code {code}, JetStream error {error_code})")]
 #[non_exhaustive]
 pub struct Refused {
-    /// HTTP-like status.
+    /// Status, similar to an HTTP status.
     #[serde(default)]
     pub code: u16,
     /// The number of the error in JetStream's own list, such as 10071 for a wrong last sequence.
@@ -41,7 +42,7 @@ impl Refused {
         matches!(self.error_code, ID_IN_PROCESS | TOO_MANY_REQUESTS)
     }
 
-    /// Returns whether what was asked for does not exist: a stream, a consumer, a message.
+    /// Returns whether the requested stream, consumer or message does not exist.
     pub const fn is_not_found(&self) -> bool {
         self.code == 404
     }

@@ -1,4 +1,4 @@
-//! Requests to the JetStream API: asked again across moves, where that does no harm.
+//! Requests to the JetStream API. The client repeats idempotent requests after a failed try or a move.
 
 use std::time::Duration;
 
@@ -145,7 +145,7 @@ pub enum ApiError {
         "`{name}` is not a name of a {what}: it is empty, or contains white space or one of `.`, `*`, `>`, `/` and `\\`"
     )]
     BadName {
-        /// The kind of thing: stream, consumer or bucket.
+        /// The kind of object: stream, consumer or bucket.
         what: &'static str,
         /// The name.
         name: String,
@@ -158,7 +158,7 @@ pub enum ApiError {
         /// The name.
         domain: String,
     },
-    /// The API prefix is not a subject without wildcards. Nothing was sent.
+    /// The API prefix is not a valid subject, or has wildcards. Nothing was sent.
     #[error(
         "`{prefix}` is not an API prefix: use tokens with `.` between them, such as `$JS.hub.API`, without white space, \
          `*` and `>`"
@@ -183,7 +183,7 @@ pub enum ApiError {
         /// The name.
         name: String,
     },
-    /// The history of the bucket is longer than any client may request. Nothing was sent.
+    /// The requested history of the bucket is longer than the limit of all NATS clients. Nothing was sent.
     #[error("bucket `{bucket}` cannot keep {history} entries of each key: use at most {limit}")]
     HistoryTooLong {
         /// The bucket.
@@ -193,10 +193,11 @@ pub enum ApiError {
         /// The largest number.
         limit: i64,
     },
-    /// The request cannot be sent as it is, or the client is closed.
+    /// The request is invalid, so it cannot be sent, or the client is closed.
     #[error(transparent)]
     NotSent(publish::PublishError),
-    /// This user may not subscribe to inboxes, so no answer could arrive. The client did not send the request.
+    /// The server does not permit this user to subscribe to inboxes, so no answer could arrive. The client did not send
+    /// the request.
     #[error("this user may not subscribe to its inbox, so no answer could arrive; permit `_INBOX.>`")]
     NoInbox,
     /// The server does not permit this user to send the request. Nothing was executed.
@@ -207,7 +208,7 @@ pub enum ApiError {
         /// The server's error.
         text: String,
     },
-    /// JetStream refuses the request, and would refuse it again.
+    /// JetStream refused the request. The client does not repeat it, because JetStream would refuse it again.
     #[error("JetStream refuses: {refused}")]
     Refused {
         /// The refusal.
@@ -223,7 +224,7 @@ pub enum ApiError {
         /// The problem.
         why: String,
     },
-    /// No answer arrived within the bounds of [`PublishOptions`](super::PublishOptions).
+    /// No answer arrived within the limits of [`PublishOptions`](super::PublishOptions).
     #[error(
         "no answer on `{subject}` after {tries} tries in {waited:?}: {last}{}",
         if *.unconfirmed { "; it may have been executed" } else { "" }

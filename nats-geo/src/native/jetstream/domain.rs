@@ -1,4 +1,4 @@
-//! JetStream domains and other API prefixes: where a handle sends its requests.
+//! JetStream domains and other API prefixes, to which a handle sends its requests.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -53,16 +53,17 @@ impl ApiPrefix {
 }
 
 impl Context {
-    /// Returns a handle for the JetStream of another domain, such as that of the hub behind a leaf node.
+    /// Returns a handle for the JetStream of another domain, such as the JetStream of the hub behind a leaf node.
     ///
-    /// All API requests of the handle go to `$JS.<domain>.API`. So do those of its streams, consumers and stores. The
-    /// handle means the same domain wherever the client moves: at a leaf node and at the hub.
+    /// The handle, and its streams, consumers and stores, send all API requests to `$JS.<domain>.API`. The handle uses
+    /// the same domain after each move, at a leaf node and at the hub.
     ///
-    /// * A publish goes to its plain subject. The stream that has the subject answers, in whichever domain it is:
-    ///   [`Ack::domain`](super::Ack::domain).
-    /// * The server places a new stream, unless the configuration of the stream names a cluster. The home region of the client
-    ///   may belong to another domain.
-    /// * Writes to a key-value store go through the domain, because leaf nodes do not carry `$KV.>` between domains.
+    /// * A publish goes to its subject, without a prefix. The stream with this subject answers, and may be in another
+    ///   domain: see [`Ack::domain`](super::Ack::domain).
+    /// * The server chooses the cluster of a new stream, unless the configuration of the stream names one. The client
+    ///   does not use its home region, which may belong to another domain.
+    /// * Writes to a key-value store use the prefix of the domain, because leaf nodes do not pass `$KV.>` between
+    ///   domains.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
@@ -74,8 +75,8 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// [`ApiError::BadDomain`] if the name is not one token of a subject. No server is asked, so a domain that does not
-    /// exist is found by the first request ([`LastTry::NoDomain`](super::LastTry::NoDomain)).
+    /// [`ApiError::BadDomain`] if the name is not one token of a subject. This call sends no request. If the domain does
+    /// not exist, the first request fails ([`LastTry::NoDomain`](super::LastTry::NoDomain)).
     pub fn with_domain(&self, domain: impl AsRef<str>) -> Result<Self, ApiError> {
         Ok(self.at(ApiPrefix::of_domain(domain.as_ref())?))
     }
@@ -91,7 +92,7 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// [`ApiError::BadPrefix`] if the prefix is not a subject without wildcards.
+    /// [`ApiError::BadPrefix`] if the prefix is not a valid subject, or has wildcards.
     pub fn with_prefix(&self, prefix: impl AsRef<str>) -> Result<Self, ApiError> {
         Ok(self.at(ApiPrefix::new(prefix.as_ref())?))
     }

@@ -5,15 +5,15 @@ use std::time::Duration;
 use super::Refused;
 use crate::native::{RequestError, publish};
 
-/// Reason why a message is not acknowledged.
+/// Reason why a stream did not acknowledge a message.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// The client did not send the message: it is not valid, or the client is closed. It was not stored.
+    /// The client did not send the message, because the message is not valid or the client is closed.
     #[error(transparent)]
     NotSent(publish::PublishError),
-    /// No client could read the header. A name must have visible ASCII characters except `:`, and a value no line break. The
-    /// client did not send the message.
+    /// No client could read the header. A header name must have only visible ASCII characters except `:`. A value must
+    /// have no line break. The client did not send the message.
     #[error(
         "the header `{name}` is not valid: a name must have visible ASCII characters except `:`, and a value no line break; \
          encode it, for example in percent-encoding"
@@ -22,10 +22,12 @@ pub enum PublishError {
         /// The header.
         name: String,
     },
-    /// The message id is empty, which a stream ignores, or there are several. The client did not send the message.
+    /// The message id is empty, which a stream ignores, or the message has several ids. The client did not send the
+    /// message.
     #[error("`Nats-Msg-Id` must be one value that is not empty; leave the header out to get a new one")]
     BadMessageId,
-    /// This user may not subscribe to inboxes, so no acknowledgement could arrive. The client did not send the message.
+    /// The server does not permit this user to subscribe to inboxes, so no acknowledgement could arrive. The client did
+    /// not send the message.
     #[error(
         "this user may not subscribe to its inbox, so no acknowledgement could arrive; permit `_INBOX.>`"
     )]
@@ -38,7 +40,7 @@ pub enum PublishError {
         /// The server's error.
         text: String,
     },
-    /// The stream refuses the message, and would refuse it again.
+    /// The stream refused the message. The client does not repeat it, because the stream would refuse it again.
     #[error("the stream refuses the message: {0}")]
     Refused(#[from] Refused),
     /// The reply is not an acknowledgement of a stream.
@@ -50,7 +52,7 @@ pub enum PublishError {
         /// The subject.
         subject: String,
     },
-    /// No acknowledgement within the bounds of [`PublishOptions`](super::PublishOptions).
+    /// No acknowledgement arrived within the limits of [`PublishOptions`](super::PublishOptions).
     #[error(
         "no acknowledgement after {tries} tries in {waited:?}: {last}; the message {}",
         if *.unconfirmed { "may have been stored" } else { "was not stored" }
@@ -62,8 +64,9 @@ pub enum PublishError {
         waited: Duration,
         /// Reason why the last try failed.
         last: LastTry,
-        /// Whether one of the tries may have been stored. If so, publishing it again with the same
-        /// [`message_id`](Self::GaveUp::message_id) within the stream's duplicate window stores it once.
+        /// Whether the stream may have stored the message in one of the tries. If so, publish the message again with the
+        /// same [`message_id`](Self::GaveUp::message_id) within the stream's duplicate window: the stream then stores it
+        /// only once.
         unconfirmed: bool,
         /// The message's `Nats-Msg-Id`.
         message_id: String,
@@ -100,11 +103,11 @@ pub enum LastTry {
     /// The client did not send the message: no link was live in time, or the client was closed.
     #[error(transparent)]
     Unavailable(publish::PublishError),
-    /// This user may not subscribe to its inbox at the current server, so no answer could arrive. The client did not send
-    /// the message.
+    /// The current server does not permit this user to subscribe to its inbox, so no answer could arrive. The client did
+    /// not send the message.
     #[error("this user may not subscribe to its inbox, so no answer could arrive; permit `_INBOX.>`")]
     NoInbox,
-    /// The server that the client talks to now does not permit this user to publish to the subject.
+    /// The server of the active link does not permit this user to publish to the subject.
     #[error("the server denied the publish to `{subject}`; permit this user to publish there")]
     Denied {
         /// The subject.

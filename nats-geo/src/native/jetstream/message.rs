@@ -1,4 +1,4 @@
-//! Messages of consumers, and their acknowledgement.
+//! Messages of consumers, and their acknowledgements.
 
 use std::fmt;
 use std::ops::Deref;
@@ -13,8 +13,8 @@ use super::question::Question;
 use super::{Context, LastTry, PublishError};
 use crate::native::publish;
 
-/// A message that a consumer has delivered: dereferences to [`async_nats::Message`]. Acknowledgements take the link
-/// that is live when they are made, whichever link the message came in on.
+/// A message that a consumer has delivered. It dereferences to [`async_nats::Message`]. The client sends acknowledgements
+/// over the current live link, even if the message arrived over another link.
 #[derive(Clone, Debug)]
 pub struct Message {
     inner: async_nats::Message,
@@ -26,15 +26,15 @@ pub struct Message {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Delivery {
-    /// Number of its deliveries, with this one.
+    /// Number of deliveries of this message, including this one.
     pub delivered: u64,
-    /// Its sequence in the stream.
+    /// Sequence of the message in the stream.
     pub stream_sequence: u64,
-    /// The number of this delivery among all of the consumer.
+    /// Number of this delivery among all deliveries of the consumer.
     pub consumer_sequence: u64,
     /// Number of messages of the stream that this consumer has not delivered yet.
     pub pending: u64,
-    /// Time at which the stream stored it.
+    /// Time at which the stream stored the message.
     pub published: DateTime,
 }
 
@@ -43,18 +43,18 @@ impl Message {
         Self { inner, delivery, context }
     }
 
-    /// Returns its position in the stream, and the number of this delivery.
+    /// Returns the position of the message in the stream, and the number of this delivery.
     pub const fn delivery(&self) -> &Delivery {
         &self.delivery
     }
 
-    /// Returns the message without its delivery.
+    /// Returns the message without its delivery data.
     pub fn into_inner(self) -> async_nats::Message {
         self.inner
     }
 
-    /// Acknowledges the message. The server does not confirm it: if the link is lost now, JetStream may redeliver the
-    /// message. [`double_ack`](Self::double_ack) waits for the confirmation.
+    /// Acknowledges the message. The server does not confirm the acknowledgement: if the link is lost at this moment,
+    /// JetStream may redeliver the message. [`double_ack`](Self::double_ack) waits for the confirmation.
     ///
     /// # Errors
     /// The client could not send the acknowledgement.
@@ -62,7 +62,7 @@ impl Message {
         self.tell(Bytes::from_static(b"+ACK")).await
     }
 
-    /// Wants the message again, after `delay` or at once.
+    /// Requests that JetStream redelivers the message, after `delay` or at once.
     ///
     /// # Errors
     /// The client could not send the acknowledgement.
@@ -74,7 +74,7 @@ impl Message {
         self.tell(answer).await
     }
 
-    /// Tells the stream that work on the message continues, so that `ack_wait` begins again.
+    /// Reports that work on the message continues, so that `ack_wait` begins again.
     ///
     /// # Errors
     /// The client could not send the acknowledgement.
@@ -82,7 +82,7 @@ impl Message {
         self.tell(Bytes::from_static(b"+WPI")).await
     }
 
-    /// Ends the delivery of the message: JetStream does not redeliver it, though it was not processed.
+    /// Ends the delivery of the message: JetStream does not redeliver it, although the application did not process it.
     ///
     /// # Errors
     /// The client could not send the acknowledgement.
@@ -90,8 +90,9 @@ impl Message {
         self.tell(Bytes::from_static(b"+TERM")).await
     }
 
-    /// Says that the message is done, and waits until the server has noted it. Without an answer the client resends the
-    /// acknowledgement, within the bounds of [`PublishOptions`](super::PublishOptions). A second one does no harm.
+    /// Acknowledges the message, and waits until the server has confirmed the acknowledgement. Without an answer, the
+    /// client resends the acknowledgement, within the limits of [`PublishOptions`](super::PublishOptions). The server
+    /// ignores a second acknowledgement.
     ///
     /// ```no_run
     /// # async fn example(message: nats_geo::jetstream::Message) -> Result<(), nats_geo::jetstream::AckError> {
@@ -101,7 +102,7 @@ impl Message {
     /// ```
     ///
     /// # Errors
-    /// The client could not send it, or no server answered.
+    /// The client could not send the acknowledgement, or no server answered.
     pub async fn double_ack(&self) -> Result<(), AckError> {
         let reply = self.reply()?;
         let mut question = Question::new(&self.context, reply, None, "+ACK".into(), Repeat::Harmless);
@@ -182,13 +183,13 @@ impl Delivery {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AckError {
-    /// The message has no reply subject: its consumer wants no acknowledgement.
+    /// The message has no reply subject, because its consumer needs no acknowledgements.
     #[error("the message has no reply subject: it does not come from a consumer with acknowledgements")]
     NoReply,
-    /// It was not sent.
+    /// The client could not send the acknowledgement.
     #[error("the acknowledgement was not sent: {0}")]
     NotSent(#[from] publish::PublishError),
-    /// It was not sent, as no answer could arrive.
+    /// The client did not send the acknowledgement, because no answer could arrive.
     #[error("the acknowledgement was not sent: {0}")]
     NotAsked(PublishError),
     /// The client sent the acknowledgement, but the server did not confirm it. JetStream may redeliver the message.

@@ -1,4 +1,4 @@
-//! Ids by which a stream recognises a message that it has stored.
+//! Message ids, by which a stream recognises a message that it has already stored.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

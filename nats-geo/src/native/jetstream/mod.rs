@@ -1,5 +1,5 @@
-//! JetStream that outlives the link under it: async-nats' own `jetstream::Context` is tied to one connection, and ends
-//! with it.
+//! JetStream that continues when the client moves to another server. The `jetstream::Context` of async-nats uses one
+//! connection, and ends with this connection.
 //!
 //! ```no_run
 //! use futures_util::StreamExt as _;
@@ -25,34 +25,39 @@
 //! # }
 //! ```
 //!
-//! * [`Context::publish`] resends a message until a stream has acknowledged it. The stream stores it once.
+//! * [`Context::publish`] resends a message until a stream has acknowledged it. The stream stores the message once.
 //! * [`Consumer::messages`] reads a pull consumer. The application acknowledges each message. [`Stream::ordered`] reads a
-//!   whole stream, in order, each message once. Both wait while the client cannot reach the stream. Both end with an
-//!   error when the stream or the consumer is gone.
-//! * [`kv`] and [`object`] are key-value and object stores on top of these.
-//! * A [`VirtualStream`] is one stream for all regions. Each region writes and reads its own part, also while it is cut off.
-//! * [`Context::with_domain`] reaches the JetStream of another domain, such as that of a hub behind a leaf node.
-//! * The nearest copy answers [`Stream::get`] and key-value reads. [`Stream::nearest`] returns that copy.
+//!   whole stream, in order, each message once. Both readers wait while the client cannot reach the stream. Both readers
+//!   end with an error when the stream or the consumer no longer exists.
+//! * [`kv`] and [`object`] are key-value and object stores.
+//! * A [`VirtualStream`] is one stream for all regions. Each region writes and reads its own part, even while it is cut
+//!   off from the other regions.
+//! * [`Context::with_domain`] reaches the JetStream of another domain, such as the JetStream of a hub behind a leaf node.
+//! * The nearest replica or mirror of a stream answers [`Stream::get`] and key-value reads. [`Stream::nearest`] returns
+//!   the nearest mirror, or the stream itself.
 //!
-//! Types of configuration and state are those of async-nats: [`consumer`], [`stream`].
+//! For configuration and state, this module uses the types of async-nats: [`consumer`], [`stream`].
 //!
 //! # Not wrapped
-//! * Push consumers, and ordered ones of async-nats: use [`Stream::create_consumer`] and [`Stream::ordered`].
+//! This module does not wrap these features of async-nats:
+//!
+//! * Push consumers, and the ordered consumers of async-nats: use [`Stream::create_consumer`] and [`Stream::ordered`].
 //! * `fetch`, `batch` and `sequence` of a consumer: take as many messages as you want from [`Consumer::messages`];
-//!   [`PullOptions::max_messages`] bounds how many wait in the client.
-//! * `update_consumer`: [`Stream::create_consumer`] changes a consumer of the same name. `create_consumer_strict`.
+//!   [`PullOptions::max_messages`] limits how many messages wait in the client.
+//! * `create_consumer_strict`. `update_consumer`: [`Stream::create_consumer`] changes a consumer of the same name.
 //! * Pause, resume, reset and unpin of consumers; reading by priority group.
 //! * Publishing without waiting for each acknowledgement (`send_publish`, `wait_for_acks`): publish from several tasks.
 //! * Lists of streams and of consumers, the stream of a subject, account information, subjects of a stream.
-//! * Deletion of single messages; purges up to a sequence, or that keep some messages. [`Stream::purge`] removes all messages
-//!   of one subject.
-//! * Reads of the first or next message of a subject. [`Stream::get`] takes a sequence, [`Stream::last`] a subject.
+//! * Deletion of single messages; purges up to a sequence; purges that keep some messages. [`Stream::purge`] removes all
+//!   messages of one subject.
+//! * Reads of the first or next message of a subject. [`Stream::get`] reads a message by its sequence, and
+//!   [`Stream::last`] reads the last message of a subject.
 //! * Buckets: changes of the configuration and `status`; time to live of one key; `delete` and `purge` that expect a
-//!   revision; watches from a revision. [`kv::Store::stream`] has the state.
+//!   revision; watches from a revision. [`kv::Store::stream`] returns the stream, which has the state.
 //! * Object stores: writing links, changing metadata, watching and sealing a store. Reads follow links.
 //!
-//! For these, [`GeoClient::nats`] returns the live connection: `async_nats::jetstream::new(connection)`. That connection
-//! never moves, so call `nats` again after each move.
+//! For these features, call `async_nats::jetstream::new(connection)` with the live connection that [`GeoClient::nats`]
+//! returns. This connection never moves, so call `nats` again after each move.
 
 use std::sync::Arc;
 
@@ -124,8 +129,8 @@ pub mod stream {
     };
 }
 
-/// Publishes to streams, reads and manages them, wherever traffic goes. Made by [`GeoClient::jetstream`]; clones are cheap, and each keeps the
-/// client alive.
+/// Handle for JetStream, which publishes to streams, reads streams, and manages them. [`GeoClient::jetstream`] creates
+/// it. Clones are cheap, and each clone keeps the client alive.
 #[derive(Clone, Debug)]
 pub struct Context {
     client: GeoClient,

@@ -1,9 +1,9 @@
-//! The bounds of publishing.
+//! The limits of publishing.
 
 use std::time::Duration;
 
-/// Limits on the time and the number of tries of a publish before it fails. The same limits hold for other requests to
-/// JetStream, such as creating a stream.
+/// Limits on the time and the tries of a publish. The same limits apply to other requests to JetStream, such as the
+/// creation of a stream.
 ///
 /// Keep [`total_timeout`](Self::total_timeout) well below the stream's duplicate window (`duplicate_window`, 2 minutes
 /// unless set otherwise). The stream recognises a message that it has already stored only within this window.
@@ -20,20 +20,20 @@ impl PublishOptions {
         Self { try_timeout: TRY_TIMEOUT, tries_max: TRIES_MAX, total_timeout: TOTAL_TIMEOUT }
     }
 
-    /// Sets the time that one try waits for the acknowledgement. Default 5 s. A lost link ends its tries earlier. After 1, 2
-    /// and 4 s without an answer the next try begins, and answers to earlier tries still count.
+    /// Sets how long one try waits for the acknowledgement. Default 5 s. A try ends earlier if its link is lost. After 1,
+    /// 2 and 4 s without an answer, the client begins another try, and an answer to an earlier try still counts.
     pub fn try_timeout(mut self, limit: Duration) -> Self {
         self.try_timeout = limit;
         self
     }
 
-    /// Sets the maximum number of tries, with the first one. Default 12; 0 means 1.
+    /// Sets the largest number of tries, including the first one. Default 12; 0 means 1.
     pub fn tries_max(mut self, tries: u32) -> Self {
         self.tries_max = tries.max(1);
         self
     }
 
-    /// Sets the time limit for all tries together, with the pauses between them. Default 15 s.
+    /// Sets the time limit for all tries together, including the pauses between tries. Default 15 s.
     pub fn total_timeout(mut self, limit: Duration) -> Self {
         self.total_timeout = limit;
         self

@@ -1,4 +1,4 @@
-//! Publishing with acknowledgement.
+//! Publishes with acknowledgement.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
@@ -19,23 +19,25 @@ use crate::native::publish::bad_header;
 impl Context {
     /// Publishes a message and waits until a stream has stored it.
     ///
-    /// The message gets a fresh `Nats-Msg-Id`. The client resends it with the same id when the link is lost, when traffic
-    /// leaves a silent link, or when no reply arrives in time. The stream may have stored it already: within its duplicate
-    /// window it recognises the id, and stores the message once. The client also resends while no stream answers on the
-    /// subject, because a stream without a leader looks like one that does not exist.
-    /// [`PublishOptions`](super::PublishOptions) has the bounds. Every other reply of a stream is an error at once.
+    /// The client gives the message a new `Nats-Msg-Id`. It resends the message with the same id after a lost link, after
+    /// a move from a silent link, or when no reply arrives in time. If the stream has stored the message already, it
+    /// recognises the id within its duplicate window, and stores the message only once. The client also resends while no
+    /// stream answers on the subject, because a stream without a leader does not answer either.
+    /// [`PublishOptions`](super::PublishOptions) limits the tries. Every other reply of a stream is an error at once.
     ///
-    /// Messages keep their order if the application waits for each acknowledgement before the next publish. Among publishes
-    /// that wait at the same time, a resent one may come after the others.
+    /// Messages keep their order if the application waits for each acknowledgement before the next publish. If several
+    /// publishes wait at the same time, the stream may store a resent message after the others.
     ///
     /// # Errors
-    /// There is no acknowledgement. Each variant of [`PublishError`] says whether the message may be in the stream.
+    /// No stream acknowledged the message. The documentation of each variant of [`PublishError`] says whether a stream
+    /// may have stored it.
     pub async fn publish(&self, subject: impl ToSubject, payload: Bytes) -> Result<Ack, PublishError> {
         self.publish_with_headers(subject, HeaderMap::new(), payload).await
     }
 
-    /// Publishes with headers, else as [`publish`](Self::publish). Your own `Nats-Msg-Id` makes publishing safe to repeat
-    /// for you as well, across restarts; `Nats-Expected-Last-Sequence` and its siblings make it conditional.
+    /// Publishes with headers, like [`publish`](Self::publish). With your own `Nats-Msg-Id`, your application can repeat
+    /// a publish safely, even after a restart. `Nats-Expected-Last-Sequence` and similar headers make a publish
+    /// conditional.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::PublishError> {
@@ -50,7 +52,7 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// As [`publish`](Self::publish).
+    /// The same as [`publish`](Self::publish).
     pub async fn publish_with_headers(
         &self,
         subject: impl ToSubject,

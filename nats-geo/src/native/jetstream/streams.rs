@@ -1,4 +1,4 @@
-//! Streams: made at home, found wherever they are, read from the nearest copy.
+//! Streams. The client creates streams in its home region, and reads them from the nearest copy.
 
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{Config, Info, Placement};
@@ -9,7 +9,7 @@ use super::api::{Repeat, check_name, parse};
 use super::domain::resolve_domains;
 use super::{ApiError, Context, Refused};
 
-/// A stream. Made by [`Context`]; clones are cheap enough.
+/// Handle for a stream. [`Context`] creates it.
 #[derive(Clone, Debug)]
 pub struct Stream {
     pub(crate) context: Context,
@@ -20,34 +20,35 @@ pub struct Stream {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StreamInfo {
-    /// Its configuration, state, leader and replicas.
+    /// Configuration, state, leader and replicas of the stream.
     pub info: Info,
-    /// The stream and its mirrors, the nearest to the server that was asked first. Empty where there is no mirror.
+    /// The stream and its mirrors, in the order of their distance to the server that answered. Empty if the stream has no
+    /// mirror.
     pub alternates: Vec<Alternate>,
-    /// Its JetStream domain, where there is one. Servers name it in answers to [`Stream::info`] and
-    /// [`Context::get_stream`]. After a creation or a change it is the domain of the handle.
+    /// JetStream domain of the stream, if there is one. Servers report the domain in answers to [`Stream::info`] and
+    /// [`Context::get_stream`]. After a creation or a change, this is the domain of the handle.
     pub domain: Option<String>,
 }
 
-/// A stream that holds the same messages, under the same sequences.
+/// A stream that has the same messages with the same sequences.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Alternate {
     /// The name of the stream.
     pub name: String,
-    /// The cluster in which it is.
+    /// The cluster that has the stream.
     pub cluster: String,
-    /// Its JetStream domain, where there is one.
+    /// The JetStream domain of the stream, if there is one.
     pub domain: Option<String>,
 }
 
 impl Context {
-    /// Makes a stream, in the home region of this client unless `config` says where.
+    /// Creates a stream, in the home region of this client unless `config` has a placement.
     ///
-    /// The server's own choice would be the region to which the client is connected now: after a failover the wrong
-    /// one. Home is the region that was the nearest last, whether it is up or not. With `placement:
-    /// Some(Placement::default())` the choice is left to the server. If there is such a stream already, wherever it is,
-    /// it is returned. In [another domain](Self::with_domain) the server chooses, unless `config` has a placement.
+    /// The server would choose the region to which the client is connected now, which is the wrong region after a
+    /// failover. The home region is the nearest known region, up or down. With `placement: Some(Placement::default())`,
+    /// the server chooses. If the stream exists already, in any region, this call returns the existing stream. In
+    /// [another domain](Self::with_domain), the server chooses, unless `config` has a placement.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::ApiError> {
@@ -92,10 +93,11 @@ impl Context {
         Ok(Stream { context: self.clone(), info })
     }
 
-    /// Returns the stream of this name with any configuration; if there is none, it [makes](Self::create_stream) one.
+    /// Returns the stream of this name, with any configuration. If the stream does not exist, this call
+    /// [creates](Self::create_stream) it.
     ///
     /// # Errors
-    /// As [`create_stream`](Self::create_stream).
+    /// The same as [`create_stream`](Self::create_stream).
     pub async fn get_or_create_stream(&self, config: Config) -> Result<Stream, ApiError> {
         match self.get_stream(config.name.clone()).await {
             Err(error) if error.is_not_found() => self.create_stream(config).await,
@@ -158,7 +160,7 @@ impl Context {
 }
 
 impl Stream {
-    /// Its name.
+    /// Returns the name of the stream.
     pub fn name(&self) -> &str {
         &self.info.info.config.name
     }
@@ -177,8 +179,8 @@ impl Stream {
         Ok(&self.info)
     }
 
-    /// Returns the nearest copy of this stream: a mirror, or the stream itself. A mirror has the same messages with the same
-    /// sequences, a moment later. Publishes still go to the original stream, by its subjects.
+    /// Returns the nearest copy of this stream: a mirror, or the stream itself. A mirror has the same messages with the
+    /// same sequences, slightly later. Publishes still go to the original stream, which has the subjects.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
@@ -198,9 +200,9 @@ impl Stream {
         }
     }
 
-    /// Returns the message of this sequence; `None` if there is none. If the stream allows direct gets (`allow_direct`), the
-    /// nearest server that has the stream, or a mirror with `mirror_direct`, answers. This works while the region of
-    /// the stream is lost. The answer may be a moment behind the leader.
+    /// Returns the message of this sequence; `None` if there is none. If the stream allows direct gets (`allow_direct`),
+    /// the nearest server that has the stream, or a mirror with `mirror_direct`, answers. This works while the region of
+    /// the stream is lost. The answer may be slightly older than the state of the leader.
     ///
     /// # Errors
     /// The stream does not exist, or no answer arrives in time.
@@ -215,7 +217,7 @@ impl Stream {
     /// Returns the last message of this subject; `None` if there is none. The same server answers as for [`get`](Self::get).
     ///
     /// # Errors
-    /// As [`get`](Self::get).
+    /// The same as [`get`](Self::get).
     pub async fn last(&self, subject: &str) -> Result<Option<StreamMessage>, ApiError> {
         self.read(json!({ "last_by_subj": subject }), Some(subject)).await
     }
@@ -230,7 +232,8 @@ impl Stream {
         }
     }
 
-    /// Removes the messages of one subject, wildcards allowed, and returns how many there were.
+    /// Removes all messages whose subject matches `filter`, which may have wildcards. Returns the number of removed
+    /// messages.
     ///
     /// # Errors
     /// The stream does not exist, or no answer arrives in time. The client does not repeat a request that may have been executed.

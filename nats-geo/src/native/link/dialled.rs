@@ -1,9 +1,10 @@
 //! Chooses the host that async-nats dials, so that it looks for the right name in the certificate.
 //!
-//! async-nats takes one host for three things: to resolve, to dial, and to verify the certificate against. With WebSocket
-//! it also names that host in the request. So an IP address that must prove a name needs a TLS configuration that knows
-//! the name. Proxies choose a server by the name in the handshake (SNI) and in the request, and such a configuration
-//! cannot set these. So under TLS and WebSocket a name is dialled by name, as long as it resolves.
+//! async-nats uses one host for three purposes: the lookup, the dial, and the check of the certificate. With WebSocket,
+//! it also sends this host in the request. So a TLS configuration must provide the name for an IP address whose
+//! certificate is for a name. Proxies choose a server by the name in the handshake (SNI) and in the request, which such a
+//! configuration cannot set. So with TLS and WebSocket, the client dials a server by its name, if the lookup of the name
+//! succeeds.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Which subscriptions a link was given, and whether its server has taken them.
+//! The subscriptions of a link, and whether its server has confirmed them.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

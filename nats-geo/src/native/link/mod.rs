@@ -1,7 +1,6 @@
-//! One connection to one server: the narrow seam around `async_nats::Client`.
+//! One connection to one server: the wrapper of `async_nats::Client`.
 //!
-//! A link is opened once, never reconnects, and says when it ends. Everything that is odd about async-nats
-//! is dealt with in this folder.
+//! A link is opened once, never reconnects, and reports its end. All workarounds for async-nats are in this folder.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

@@ -1,4 +1,4 @@
-//! Opening a link, with everything switched off in async-nats that would decide on its own.
+//! Opens a link. It switches off all features of async-nats that would choose a server or reconnect.
 
 use std::error::Error as _;
 use std::fmt;

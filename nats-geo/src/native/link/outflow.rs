@@ -1,4 +1,4 @@
-//! Whether the answer to a question may still wait behind what was written before it.
+//! Decides whether an answer may be late only because of data that was written before its request.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The newest messages of a link, to be had back.
+//! Keeps the newest publishes of a link, so that the client can resend them.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! Who waits for which answer on a link.
+//! The requests of a link that wait for answers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

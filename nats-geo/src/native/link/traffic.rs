@@ -1,4 +1,4 @@
-//! Signs of life on a link.
+//! Counts the traffic of a link, to decide whether it is alive.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,4 +1,4 @@
-//! Writing down what the selector is told and decides.
+//! Writes the inputs and decisions of the selector to a decision log.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -15,13 +15,12 @@ use crate::decision_log::Line;
 use crate::native::ConnectError;
 use crate::native::hub::lock;
 
-/// Writer of the decisions of one client, as they are made: for
-/// [`GeoOptions::decision_log`](crate::GeoOptions::decision_log). The format is described in
-/// [`decision_log`](crate::decision_log); no secret is in it.
+/// Writer of the inputs and decisions of one client, for [`GeoOptions::decision_log`](crate::GeoOptions::decision_log).
+/// [`decision_log`](crate::decision_log) describes the format. A log contains no secrets.
 ///
-/// Lines are streamed to the writer by a thread of its own. The log is bounded and has no gaps. It ends at its limit,
-/// when the writer fails, or when thousands of lines wait for a slow writer. A last line and a warning say so, and the
-/// client continues. It is complete when [`GeoClient::close`](crate::GeoClient::close) returns.
+/// A separate thread writes the lines. The log is bounded and has no gaps. The log ends at its limit, when the writer
+/// fails, or when thousands of lines wait for a slow writer. The last line and a warning then give the reason, and the
+/// client continues without the log. The log is complete when [`GeoClient::close`](crate::GeoClient::close) returns.
 ///
 /// ```no_run
 /// use nats_geo::GeoOptions;
@@ -60,13 +59,12 @@ const LINES_MAX: usize = 16 << 10;
 const FINISH_LIMIT: Duration = Duration::from_secs(2);
 
 impl DecisionLog {
-    /// Makes the log of one client, in this writer. A thread writes it line by line, so the writer need not be
-    /// buffered.
+    /// Creates the log of one client on this writer. A thread writes complete lines, so the writer need not be buffered.
     pub fn new(writer: impl Write + Send + 'static) -> Self {
         Self { writer: Arc::new(Mutex::new(Some(Box::new(writer)))), bytes_max: BYTES_MAX }
     }
 
-    /// Sets the largest size of the log, in bytes. The log ends before it gets longer. Default 64 MiB.
+    /// Sets the largest size of the log, in bytes. The log ends before it exceeds this size. Default 64 MiB.
     pub fn bytes_max(mut self, bytes: u64) -> Self {
         self.bytes_max = bytes;
         self

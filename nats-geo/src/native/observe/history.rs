@@ -1,4 +1,4 @@
-//! Where traffic went, when and why, and how long each phase of a move took.
+//! The history of a client: the servers that it used, the reason for each move, and the duration of each phase.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::core::{ConnId, Event, MoveCause, Notice, NoticeKind, Region, ServerRe
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Peer {
-    /// Its region.
+    /// The server's region.
     pub region: Region,
-    /// Its name, as far as known.
+    /// The server's name; `None` if it is not known.
     pub server: Option<String>,
-    /// Its `host:port`.
+    /// The server's `host:port`.
     pub address: String,
 }
 
@@ -34,34 +34,34 @@ pub struct Move {
     /// Time of the move, on the client's clock.
     #[serde(rename = "at_ms", serialize_with = "time_millis")]
     pub at: Time,
-    /// Server that took the traffic before.
+    /// Server that got new traffic before the move.
     pub from: Peer,
-    /// Server that takes the traffic since then.
+    /// Server that gets new traffic after the move.
     pub to: Peer,
     /// The reason.
     pub cause: MoveCause,
-    /// The durations of its phases.
+    /// The durations of the phases of the move.
     #[serde(flatten)]
     pub phases: Phases,
 }
 
-/// Durations of the phases of a move. A phase that did not take place is `None`.
+/// Durations of the phases of a move. If a phase did not take place, its duration is `None`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Phases {
-    /// Time from the last sign of life of the old link until it was suspected or lost: the failure was unknown for at most
+    /// Time from the last data of the old link until the link became suspect or lost. The failure was unknown for at most
     /// this time. `None` if the old link worked.
     #[serde(rename = "detect_ms", serialize_with = "optional_millis")]
     pub detect: Option<Duration>,
-    /// Time from then, or from the lame duck's announcement, to the start of the dial that succeeded. It includes random
-    /// delays, back-off and failed dials. `None`
-    /// for moves without a cause outside the client.
+    /// Time from the end of `detect`, or from the announcement of the lame duck, to the start of the successful dial.
+    /// This time includes random delays, back-off and failed dials. `None` for moves without a cause outside the client.
     #[serde(rename = "select_ms", serialize_with = "optional_millis")]
     pub select: Option<Duration>,
-    /// Duration of the dial, up to the PONG. `None` if the link was open before: a standby, or a silent link that came back.
+    /// Duration of the dial, up to the PONG. `None` if the link was already open: a standby, or a silent link that
+    /// answers again.
     #[serde(rename = "connect_ms", serialize_with = "optional_millis")]
     pub connect: Option<Duration>,
-    /// Time from then until the server has confirmed all subscriptions. `None` while it has not.
+    /// Time from the end of `connect` until the server has confirmed all subscriptions. `None` until then.
     #[serde(rename = "resume_ms", serialize_with = "optional_millis")]
     pub resume: Option<Duration>,
 }

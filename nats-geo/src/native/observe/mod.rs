@@ -1,31 +1,33 @@
 //! The state, events and counters that a client reports, and their names.
 //!
-//! * [`GeoClient::report`](crate::GeoClient::report): the state as JSON: servers, unhealthy servers with their errors, the
-//!   ranking, the last moves with their phases, and counters.
-//! * [`GeoClient::stats`](crate::GeoClient::stats): the counters alone.
+//! * [`GeoClient::report`](crate::GeoClient::report): the state as a value for JSON: servers, unhealthy servers with
+//!   errors, ranking, last moves with their phases, and counters.
+//! * [`GeoClient::stats`](crate::GeoClient::stats): only the counters.
 //! * [`GeoClient::notices`](crate::GeoClient::notices): events as they happen.
-//! * [`DecisionLog`]: all inputs and decisions of the selector, to repeat them later.
-//! * `tracing`, and with the feature `metrics` the crate `metrics`; see below.
+//! * [`DecisionLog`]: all inputs and decisions of the selector, for a later replay.
+//! * Events and spans of `tracing`, and metrics (feature `metrics`); see below.
 //!
-//! None of them contains a secret. The names stay the same in later versions, because dashboards depend on them.
+//! None of these outputs contains a secret. The names stay the same in later versions, because dashboards depend on them.
 //!
 //! # `tracing`
 //! The target of all spans and events is `nats_geo`. [`SPANS`](crate::core::vocabulary::SPANS) and
-//! [`EVENTS`](crate::core::vocabulary::EVENTS) list their names, levels and fields. An event with the name `lost` there is
-//! `nats_geo.lost` in `tracing`. The name is in the metadata of the event, where layers for OpenTelemetry find it. Its
-//! message is a text for people.
+//! [`EVENTS`](crate::core::vocabulary::EVENTS) list their names, levels and fields. An event with the name `lost` in this
+//! list has the name `nats_geo.lost` in `tracing`. This name is in the metadata of the event, where layers for
+//! OpenTelemetry find it. The message of an event is a readable text.
 //!
-//! The fields of a server are `conn`, `region`, `server` and `address`. Each notice also has `at`, the client's time.
+//! The fields of a server are `conn`, `region`, `server` and `address`. Each notice also has `at`, the time on the
+//! client's clock.
 //!
 //! # Metrics
 //! With the feature `metrics`, a client reports to the recorder that is installed when it connects.
 //! [`METRICS`](crate::core::vocabulary::METRICS) lists the names, kinds, labels and units; [`Stats`] describes the counters.
 //!
 //! All metrics have the label `client`: the name from [`GeoOptions::name`](crate::GeoOptions::name), or an empty text.
-//! Clients of one name add up. The label `cause` has the values of [`MoveCause::name`](crate::core::MoveCause::name).
+//! The metrics of clients with the same name are added. The label `cause` has the values of
+//! [`MoveCause::name`](crate::core::MoveCause::name).
 //!
-//! The client's driver updates the metrics whenever it runs, at the latest with its next PING. So they do not slow
-//! publishing down.
+//! The client's driver updates the metrics each time it runs, at the latest with its next PING. So the updates do not
+//! slow publishing down.
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;

@@ -1,4 +1,4 @@
-//! The state of a client as facts, for machines that watch many of them.
+//! The report of a client, for programs that monitor many clients.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,31 +11,31 @@ use crate::core::{RankedServer, Reason, Region, ServerRef, Snapshot, Time};
 use crate::native::connect::Progress;
 use crate::native::hub::{Hub, lock};
 
-/// A report on the health of a client, made by [`GeoClient::report`](crate::GeoClient::report). It has values for machines,
-/// the error texts of servers, and no secrets. Durations are in milliseconds.
+/// The state and health of a client, which [`GeoClient::report`](crate::GeoClient::report) returns. The report contains
+/// values for programs and the error texts of servers, but no secrets. Durations in JSON are in milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// [`GeoOptions::name`](crate::GeoOptions::name).
+    /// Name of the client; see [`GeoOptions::name`](crate::GeoOptions::name).
     pub client: Option<String>,
     /// Version of nats-geo.
     pub version: String,
-    /// Time since the client was started.
+    /// Time since the start of the client.
     #[serde(rename = "uptime_ms", serialize_with = "millis")]
     pub uptime: Duration,
-    /// State in one word.
+    /// State of the client in one word.
     pub status: Status,
     /// The active server, which gets new traffic.
     pub here: Option<Peer>,
     /// The standby, if it is open.
     pub standby: Option<Peer>,
-    /// Servers that are known.
+    /// Number of known servers.
     pub total_members: usize,
-    /// Servers that answer.
+    /// Number of servers that answer.
     pub total_peers: usize,
-    /// Regions, best first, each with its members, best first.
+    /// Regions with their members, both with the best first.
     pub regions: Vec<RegionReport>,
-    /// Members that must not be chosen now, and why.
+    /// Members that the client does not choose now, with the reason.
     pub unhealthy: Vec<Unhealthy>,
     /// The last moves, oldest first, at most 32.
     pub moves: Vec<Move>,
@@ -48,95 +48,95 @@ pub struct Report {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Status {
-    /// Nothing has been live yet.
+    /// No link has been live yet.
     Connecting,
-    /// Traffic goes to the region that is best now.
+    /// The client uses the region that is best now.
     Home,
-    /// Traffic goes to another one.
+    /// The client uses another region.
     Away,
-    /// The live link is silent.
+    /// The active link is silent.
     Suspect,
-    /// Nothing is live.
+    /// No link is live.
     Offline,
     /// The client was closed.
     Closed,
 }
 
-/// A region.
+/// A region, with its members.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RegionReport {
-    /// Its name.
+    /// The name of the region.
     pub region: Region,
-    /// The lowest base RTT of its peers.
+    /// The lowest base RTT of the members that answer.
     #[serde(rename = "base_rtt_ms", serialize_with = "optional_millis")]
     pub base_rtt: Option<Duration>,
-    /// Number of its members that answer.
+    /// Number of members that answer.
     pub peers: usize,
-    /// Its servers, best first.
+    /// The servers of the region, best first.
     pub members: Vec<Member>,
 }
 
-/// A server that is known.
+/// A known server.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Member {
-    /// Its `host:port`.
+    /// The server's `host:port`.
     pub address: String,
-    /// Its name, once a probe has answered.
+    /// The server's name; `None` until the server has answered.
     pub server: Option<String>,
-    /// The RTT that ranks.
+    /// The RTT that determines the rank: the minimum of recent samples.
     #[serde(rename = "base_rtt_ms", serialize_with = "optional_millis")]
     pub base_rtt: Option<Duration>,
-    /// Several servers answer at this address in turns; see [`RankedServer::shared`].
+    /// Whether several servers answer at this address; see [`RankedServer::shared`].
     pub shared: bool,
-    /// Reason for its rank.
+    /// Reason for the server's rank.
     #[serde(flatten)]
     pub standing: Standing,
 }
 
-/// Reason for the rank of a member: [`Reason`](crate::core::Reason), for machines.
+/// Reason for the rank of a member: [`Reason`](crate::core::Reason) in a form for JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "standing", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Standing {
-    /// Its region is the nearest.
+    /// The server's region is the nearest.
     Nearest,
-    /// The client is connected to it; no probe has measured it yet.
+    /// The client is connected to the server, and no probe has measured the server yet.
     Connected,
-    /// Its region is as near as the nearest.
+    /// The server's region is as near as the nearest region.
     Tied {
         /// Additional round-trip time, compared with the nearest region.
         #[serde(rename = "behind_ms", serialize_with = "millis")]
         behind: Duration,
     },
-    /// Its region is farther away.
+    /// The server's region is farther away.
     Farther {
         /// Additional round-trip time, compared with the nearest region.
         #[serde(rename = "behind_ms", serialize_with = "millis")]
         behind: Duration,
     },
-    /// Its region failed too often.
+    /// The server's region failed too often.
     Damped {
-        /// Time until which the client avoids it, on the client's clock.
+        /// Time until which the client avoids the region, on the client's clock.
         #[serde(rename = "until_ms", serialize_with = "time_millis")]
         until: Time,
     },
-    /// Too few servers of its region answer.
+    /// Too few servers of the region answer.
     TooFew {
-        /// Number of servers that answer.
+        /// Number of servers of the region that answer.
         answering: usize,
     },
-    /// Its region failed a health check.
+    /// The server's region failed a health check.
     UnhealthyRegion {
         /// Time at which the client considers the region again, on the client's clock.
         #[serde(rename = "until_ms", serialize_with = "time_millis")]
         until: Time,
     },
-    /// A server of its region refused the credentials.
+    /// A server of the region refused the credentials.
     CredentialsRefused {
-        /// Time at which the client tries the region again, on its own clock. `null`: this server refused, and the client tries
-        /// the other servers of its region first.
+        /// Time at which the client tries the region again, on the client's clock. `null`: this server refused, and the
+        /// client tries the other servers of the region first.
         #[serde(rename = "until_ms", serialize_with = "optional_time_millis")]
         until: Option<Time>,
     },
@@ -173,20 +173,20 @@ impl Standing {
     }
 }
 
-/// A member that must not be chosen now.
+/// A member that the client does not choose now.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Unhealthy {
-    /// Its `host:port`.
+    /// The server's `host:port`.
     pub address: String,
-    /// Its name, once a probe has answered.
+    /// The server's name; `None` until the server has answered.
     pub server: Option<String>,
-    /// Its region.
+    /// The server's region.
     pub region: Region,
-    /// Why the client must not choose it.
+    /// Reason why the client does not choose the member.
     #[serde(flatten)]
     pub standing: Standing,
-    /// The last failed probe or dial, unless one has succeeded since.
+    /// Error of the last probe or dial; `None` if it succeeded.
     pub error: Option<String>,
 }
 

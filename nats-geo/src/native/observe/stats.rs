@@ -20,24 +20,24 @@ pub struct Stats {
     /// Messages that subscriptions delivered.
     pub delivered: u64,
     /// Publishes on links that were lost before the server confirmed them. Each may or may not have arrived, so at most
-    /// this many were lost. With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once) the client resends them,
-    /// and counts unwritten ones here as well.
+    /// this many were lost. With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once), the client resends
+    /// these publishes, and also counts publishes here that it had not written yet.
     pub unconfirmed: u64,
     /// Messages that are certainly lost: publishes beyond
     /// [`GeoOptions::dead_link_buffer`](crate::GeoOptions::dead_link_buffer), and messages that the application did not read
     /// from a subscription in time.
     pub discarded: u64,
-    /// Publishes that the client resent on another link, after their link was lost or fell silent.
+    /// Publishes that the client resent on another link, after their link was lost or became silent.
     pub resent: u64,
     /// With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once): publishes that the client refused, because the
     /// buffer of unconfirmed publishes was full.
     pub refused: u64,
     /// Publishes that a server did not permit. Each is lost.
     pub denied: u64,
-    /// Unreadable messages of other clients. The client left out headers, or the whole message.
+    /// Unreadable messages of other clients. The client dropped headers, or the whole message.
     pub unreadable: u64,
-    /// With [`Overflow::DropOldest`](crate::Overflow::DropOldest): unconfirmed publishes that the client dropped to make room.
-    /// Each may or may not have arrived.
+    /// With [`Overflow::DropOldest`](crate::Overflow::DropOldest): unconfirmed publishes that the client dropped because
+    /// the buffer was full. Each may or may not have arrived.
     pub dropped_unconfirmed: u64,
     /// With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once): unconfirmed publishes that the client did not
     /// resend, because they were older than [`AtLeastOnce::max_age`](crate::AtLeastOnce::max_age). Each may or may not have
@@ -45,10 +45,10 @@ pub struct Stats {
     pub expired_unconfirmed: u64,
     /// Number of moves of traffic to another link.
     pub moves: u64,
-    /// Number of decisions to move, by cause. If the new link is lost before it gets traffic, only this counter has the
-    /// decision.
+    /// Number of decisions to move, by cause. If the new link is lost before it gets traffic, only this counter counts
+    /// the decision, not `moves`.
     pub moves_by_cause: BTreeMap<MoveCause, u64>,
-    /// Time for which each region had the traffic.
+    /// Time for which each region got the traffic of the client.
     #[serde(rename = "time_by_region_ms", serialize_with = "millis_by_region")]
     pub time_by_region: BTreeMap<Region, Duration>,
     /// Time without a live link, including the time before the first one.
@@ -58,7 +58,7 @@ pub struct Stats {
     pub pings: u64,
     /// Probes that the client started.
     pub probes: u64,
-    /// Bytes of probes in both directions, TLS and WebSocket included, without those of TCP itself.
+    /// Bytes of probes in both directions, including TLS and WebSocket, without TCP headers.
     pub probe_bytes: u64,
 }
 

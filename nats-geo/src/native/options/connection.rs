@@ -8,13 +8,13 @@ use std::time::Duration;
 use async_nats::{ConnectOptions, Event, ReconnectToServer, Server, ServerInfo};
 use tokio_rustls::rustls::ClientConfig;
 
-/// Options of each connection, under the names that they have in [`async_nats::ConnectOptions`]. For
+/// Options of each connection, with the names of [`async_nats::ConnectOptions`]. Use them in
 /// [`GeoOptions::customize`](super::GeoOptions::customize).
 ///
-/// These have an effect: [`no_echo`](Self::no_echo), [`custom_inbox_prefix`](Self::custom_inbox_prefix),
+/// These options have an effect: [`no_echo`](Self::no_echo), [`custom_inbox_prefix`](Self::custom_inbox_prefix),
 /// [`subscription_capacity`](Self::subscription_capacity), [`read_buffer_capacity`](Self::read_buffer_capacity) and
-/// [`local_address`](Self::local_address). Every other one belongs to the client: with it,
-/// [`GeoOptions::connect`](super::GeoOptions::connect) fails and names what to use instead.
+/// [`local_address`](Self::local_address). With any other option, [`GeoOptions::connect`](super::GeoOptions::connect)
+/// fails, and the error names the API to use instead.
 #[must_use = "return it from the closure"]
 pub struct ConnectionOptions {
     options: ConnectOptions,
@@ -22,7 +22,7 @@ pub struct ConnectionOptions {
     without_effect: Option<WithoutEffect>,
 }
 
-/// An option in [`GeoOptions::customize`](super::GeoOptions::customize) that cannot have its effect.
+/// Error: [`GeoOptions::customize`](super::GeoOptions::customize) sets an option that has no effect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "`{option}` in `customize` cannot have an effect, because the client {reason}; use {instead} instead"
@@ -54,31 +54,31 @@ impl ConnectionOptions {
         (self.options, self.local_address)
     }
 
-    /// Does not deliver messages of this client to its own subscriptions.
+    /// Prevents servers from delivering messages of this client to its own subscriptions.
     pub fn no_echo(mut self) -> Self {
         self.options = self.options.no_echo();
         self
     }
 
-    /// Sets how subjects for replies begin. Default `_INBOX`.
+    /// Sets the prefix of the subjects for replies. Default `_INBOX`.
     pub fn custom_inbox_prefix<T: ToString>(mut self, prefix: T) -> Self {
         self.options = self.options.custom_inbox_prefix(prefix);
         self
     }
 
-    /// Sets how many messages async-nats keeps for one subscription until the client takes them. Default 65 536.
+    /// Sets how many messages async-nats keeps for one subscription until this client reads them. Default 65 536.
     pub fn subscription_capacity(mut self, capacity: usize) -> Self {
         self.options = self.options.subscription_capacity(capacity);
         self
     }
 
-    /// Sets how many bytes are read from the socket at once. Default 65 535.
+    /// Sets how many bytes async-nats reads from the socket at once. Default 65 535.
     pub fn read_buffer_capacity(mut self, size: u16) -> Self {
         self.options = self.options.read_buffer_capacity(size);
         self
     }
 
-    /// Sets the address to dial from. Default: the operating system chooses.
+    /// Sets the local address from which the client dials. Default: the operating system chooses.
     pub fn local_address(mut self, address: SocketAddr) -> Self {
         self.local_address = Some(address);
         self

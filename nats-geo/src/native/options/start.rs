@@ -1,4 +1,4 @@
-//! How a client starts.
+//! The start of a client.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex};
@@ -23,13 +23,13 @@ use crate::native::tls::Sessions;
 use crate::native::{ConnectError, GeoClient, IntoServers, ServerUrl, ServerUrlError};
 
 impl GeoOptions {
-    /// Connects to the nearest of these servers, and those of
-    /// [`server_with_region`](Self::server_with_region). Returns when the first link is live.
+    /// Connects to the nearest of these servers and the servers of [`server_with_region`](Self::server_with_region).
+    /// Returns when the first link is live.
     ///
     /// # Errors
-    /// At once: the list, the configuration or an [option of a connection](ConnectionOptions) is invalid, or servers refuse
-    /// the credentials. After [`connect_timeout`](Self::connect_timeout): no link is live. The error then names the failure
-    /// of each server.
+    /// The call fails at once if the list, the configuration or an [option of a connection](ConnectionOptions) is
+    /// invalid, or if servers refuse the credentials. It fails after [`connect_timeout`](Self::connect_timeout) if no
+    /// link is live. The error then names the failure of each server.
     pub async fn connect(self, servers: impl IntoServers) -> Result<GeoClient, ConnectError> {
         let mut listed = servers.into_servers()?;
         for (url, region) in &self.labelled {

@@ -1,5 +1,5 @@
-//! A list of servers as text: where one entry ends, what is a region and what are credentials, and what an error may
-//! repeat of it. Knows no URL beyond that.
+//! Splits a list of servers into entries, and each entry into region, credentials and address. Removes credentials from
+//! texts for errors.
 
 use crate::native::target::Scheme;
 

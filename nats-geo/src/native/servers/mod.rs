@@ -1,7 +1,7 @@
 //! The list of servers that the application gives: parsing and validation.
 //!
-//! Owns the syntax `[region=][scheme://][credentials@]host[:port][/path]` and its errors, which never repeat a secret.
-//! Must not know sockets or TLS.
+//! Defines the syntax `[region=][scheme://][credentials@]host[:port][/path]` and its errors, which never contain a
+//! secret. This module must not use sockets or TLS.
 
 use std::fmt;
 
@@ -14,17 +14,17 @@ use entry::Entry;
 
 mod entry;
 
-/// Servers as text: one string with commas, or anything that lists strings.
+/// A list of servers as text: one string with commas, or a collection of strings.
 ///
 /// Each entry is `[region=][scheme://][user:password@|token@]host[:port][/path]`. The schemes are `nats` (the default;
-/// TLS if the server asks for it), `tls`, `ws` and `wss`. The default port is 4222, for `ws` 80, and for `wss` 443.
-/// Only `ws` and `wss` have a path, by which a reverse proxy may route. A region before `=` labels the server with it;
-/// without one, the region is learned from the server.
+/// with TLS if the server requires it), `tls`, `ws` and `wss`. The default port is 4222, for `ws` 80, and for `wss` 443.
+/// Only `ws` and `wss` allow a path, which a reverse proxy may need. A region before `=` is the label of the server.
+/// Without a label, the client learns the region from the server.
 ///
-/// Characters of a user name, a password or a token: letters, digits and ``-._~!$&'()*+;=`` and, in passwords, `:`
-/// stand for themselves. Percent-encode all others, as RFC 3986 asks: `%2C` for a comma, `%2F` for `/`, `%40` for `@`,
-/// `%25` for `%`. A text that can be read in two ways because of them is refused.
-/// [`GeoOptions::user_and_password`](super::GeoOptions::user_and_password) takes any text as it is.
+/// In a user name, a password or a token, letters, digits and ``-._~!$&'()*+;=`` need no encoding. In a password, `:`
+/// needs none either. Percent-encode all other characters, as in RFC 3986: `%2C` for a comma, `%2F` for `/`, `%40` for
+/// `@`, `%25` for `%`. If unencoded characters make an entry ambiguous, the client refuses the list.
+/// [`GeoOptions::user_and_password`](super::GeoOptions::user_and_password) accepts any text without encoding.
 ///
 /// ```
 /// use nats_geo::IntoServers;
@@ -36,10 +36,10 @@ mod entry;
 /// # Ok::<(), nats_geo::ServerUrlError>(())
 /// ```
 pub trait IntoServers {
-    /// The servers, in the order listed.
+    /// Returns the servers, in the order of the list.
     ///
     /// # Errors
-    /// The first entry that is not a server.
+    /// An entry is not a server. The error names the first such entry.
     fn into_servers(self) -> Result<Vec<ServerUrl>, ServerUrlError>;
 }
 
@@ -89,7 +89,7 @@ impl<T: AsRef<str>, const N: usize> IntoServers for [T; N] {
     }
 }
 
-/// One server as the user listed it.
+/// One server of the application's list.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServerUrl {
     pub(crate) address: Address,
@@ -131,20 +131,20 @@ impl std::str::FromStr for ServerUrl {
     }
 }
 
-/// Reason why a list of servers cannot be used. The text never shows credentials from the list.
+/// Reason why a list of servers is invalid. The text never shows credentials from the list.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerUrlError {
     /// The list is empty.
     #[error("no server is listed: name at least one, such as nats://host:4222")]
     Empty,
-    /// An entry may be a server of its own, or the rest of a password with a comma in it.
+    /// An entry may be a separate server, or the rest of a password that contains a comma.
     #[error(
         "entry {entry} of the list of servers is ambiguous: write `nats://` in front of each server that has \
          credentials, and `%2C` for a comma in a password, token or query"
     )]
     Ambiguous {
-        /// Which entry, from 1.
+        /// Number of the entry, counted from 1.
         entry: usize,
     },
     /// An entry is not a URL of a NATS server.

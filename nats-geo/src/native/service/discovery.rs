@@ -1,4 +1,5 @@
-//! How services are found: questions to all, to those of a name, and to one (ADR-32).
+//! Discovery of services (ADR-32): answers requests to all services, to all instances of one service, and to one
+//! instance.
 
 use std::fmt;
 use std::pin::Pin;

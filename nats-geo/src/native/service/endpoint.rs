@@ -1,4 +1,4 @@
-//! Endpoints: where a service is asked.
+//! Endpoints: the subjects on which a service receives requests.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,12 +12,12 @@ use super::registry::{Metadata, Registered, Registry};
 use super::rules::{is_name, is_queue_group, is_subject, name_of};
 use crate::native::{GeoClient, SubscribeError, Subscription, SubscriptionError, TooLong};
 
-/// A stream of the requests to one subject of a service. Made by [`Service::endpoint`](super::Service::endpoint),
-/// [`Group::endpoint`] and [`EndpointBuilder::add`].
+/// A stream of the requests to one subject of a service. [`Service::endpoint`](super::Service::endpoint),
+/// [`Group::endpoint`] and [`EndpointBuilder::add`] create it.
 ///
-/// Requests wait until the application reads them. The stream ends after the endpoint or its service was stopped, or the
-/// client closed, and the application has read all requests that had arrived. Read it to its end, and no request is lost.
-/// Dropping it unsubscribes, and the service no longer lists it.
+/// Requests wait until the application reads them. After the endpoint or its service was stopped, or the client was
+/// closed, the stream delivers the requests that have arrived, and then ends. Read it to the end to lose no request. When
+/// the stream is dropped, the client unsubscribes, and the service no longer lists the endpoint.
 ///
 /// ```no_run
 /// use futures_util::StreamExt as _;
@@ -40,8 +40,8 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Stops this endpoint alone, without losing what is on its way: returns when the servers have confirmed that no
-    /// further request will come. Those that have come in are still delivered, then the stream ends.
+    /// Stops only this endpoint, without losing requests in flight. Returns when the servers have confirmed that no
+    /// further request will arrive. The stream delivers the requests that have arrived, and then ends.
     pub async fn stop(&mut self) {
         self.registry.remove(self.id);
         self.subscription.drain().await;
@@ -52,7 +52,7 @@ impl Endpoint {
         self.subscription.error()
     }
 
-    /// Returns the subject that it listens to, with the prefix of its group.
+    /// Returns the subject of the endpoint, with the prefix of its group.
     pub fn subject(&self) -> &str {
         &self.registered.subject
     }
@@ -79,7 +79,7 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// Endpoints whose subjects begin in the same way. Made by [`Service::group`](super::Service::group).
+/// Endpoints whose subjects begin with the same prefix. [`Service::group`](super::Service::group) creates a group.
 #[derive(Clone, Debug)]
 pub struct Group {
     pub(super) client: GeoClient,
@@ -90,7 +90,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// Returns a group within this group, with the same queue group. Its prefix follows that of this group.
+    /// Returns a new group within this group, with the same queue group. The new prefix follows the prefix of this group.
     pub fn group(&self, prefix: impl AsRef<str>) -> Self {
         let prefix = match prefix.as_ref() {
             "" => self.prefix.clone(),
@@ -99,37 +99,38 @@ impl Group {
         Self { prefix, ..self.clone() }
     }
 
-    /// Endpoints that are made from now on are members of this queue group, unless they say otherwise.
+    /// Sets the queue group of endpoints that are created later, unless they have their own setting.
     #[must_use = "returns the group that does so"]
     pub fn queue_group(mut self, queue_group: impl Into<String>) -> Self {
         self.queue_group = Some(queue_group.into());
         self
     }
 
-    /// Endpoints that are made from now on are members of no queue group, unless they say otherwise: every instance of
-    /// the service gets every request.
+    /// Uses no queue group for endpoints that are created later, unless they have their own setting. Every instance of
+    /// the service then gets every request.
     #[must_use = "returns the group that does so"]
     pub fn without_queue_group(mut self) -> Self {
         self.queue_group = None;
         self
     }
 
-    /// Makes an endpoint as [`Service::endpoint`](super::Service::endpoint), on a subject that begins with the prefix of the group.
+    /// Creates an endpoint, like [`Service::endpoint`](super::Service::endpoint), on a subject that begins with the
+    /// prefix of the group.
     ///
     /// # Errors
-    /// As [`EndpointBuilder::add`].
+    /// The same as [`EndpointBuilder::add`].
     pub async fn endpoint(&self, subject: impl Into<String>) -> Result<Endpoint, EndpointError> {
         self.endpoint_builder().add(subject).await
     }
 
-    /// Returns a builder as [`Service::endpoint_builder`](super::Service::endpoint_builder), for a subject that begins with the
-    /// prefix of the group.
+    /// Returns a builder, like [`Service::endpoint_builder`](super::Service::endpoint_builder), for a subject that begins
+    /// with the prefix of the group.
     pub fn endpoint_builder(&self) -> EndpointBuilder {
         EndpointBuilder { group: self.clone(), name: None, metadata: Metadata::new() }
     }
 }
 
-/// Makes an [`Endpoint`] with a name, metadata or a queue group of its own.
+/// Builder of an [`Endpoint`] with its own name, metadata or queue group.
 ///
 /// ```no_run
 /// # async fn example(service: nats_geo::service::Service) -> Result<(), Box<dyn std::error::Error>> {
@@ -147,14 +148,14 @@ pub struct EndpointBuilder {
 }
 
 impl EndpointBuilder {
-    /// Its name: letters, digits, `-` and `_`. Without one it is called by its subject, without the prefix of its group:
-    /// `orders.new` is `orders-new`.
+    /// Sets the name of the endpoint: letters, digits, `-` and `_`. Default: the subject without the prefix of the group,
+    /// with `-` instead of dots, such as `orders-new` for `orders.new`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Sets the metadata of the endpoint, keys and values. [`Info`](super::Info) shows it.
+    /// Sets the metadata of the endpoint, keys and values. [`Info`](super::Info) shows the metadata.
     pub fn metadata<K: Into<String>, V: Into<String>>(
         mut self,
         metadata: impl IntoIterator<Item = (K, V)>,
@@ -163,24 +164,25 @@ impl EndpointBuilder {
         self
     }
 
-    /// Its queue group, instead of that of its group or service.
+    /// Sets the queue group of the endpoint, instead of the queue group of its group or service.
     pub fn queue_group(mut self, queue_group: impl Into<String>) -> Self {
         self.group.queue_group = Some(queue_group.into());
         self
     }
 
-    /// Uses no queue group: every instance of the service gets every request. While links overlap in an orderly move, one may
-    /// then come twice, as to every [`Subscription`] without one.
+    /// Uses no queue group: every instance of the service gets every request. While links overlap in an orderly move, a
+    /// request may then arrive twice, as for every [`Subscription`] without a queue group.
     pub fn without_queue_group(mut self) -> Self {
         self.group.queue_group = None;
         self
     }
 
-    /// Subscribes, and lists the endpoint among those of its service. As with subscriptions, servers know of it after the
-    /// next [`flush`](GeoClient::flush); while nothing is live it succeeds, and the next link takes it along.
+    /// Subscribes, and adds the endpoint to the service. Servers have the subscription after the next
+    /// [`flush`](GeoClient::flush). While the client is offline, the call succeeds, and the client subscribes on the next
+    /// link.
     ///
     /// # Errors
-    /// A name, a subject or a queue group that cannot be one, a service that was stopped, or a closed client.
+    /// A name, a subject or a queue group is not valid, the service was stopped, or the client is closed.
     pub async fn add(self, subject: impl Into<String>) -> Result<Endpoint, EndpointError> {
         let Self { group: Group { client, registry, prefix, queue_group }, name, metadata } = self;
         let subject = subject.into();
@@ -212,17 +214,17 @@ impl EndpointBuilder {
     }
 }
 
-/// Reason why an endpoint was not made.
+/// Reason why an endpoint was not created.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
-    /// The name is empty, or has something else than letters, digits, `-` and `_`.
+    /// The name is empty, or contains other characters than letters, digits, `-` and `_`.
     #[error("`{name}` is not a name of an endpoint: use letters, digits, `-` and `_`")]
     BadName {
         /// The name.
         name: String,
     },
-    /// The subject cannot be subscribed to, or belongs to the protocol.
+    /// The subject is not valid, or the service protocol reserves it.
     #[error(
         "`{subject}` is not a subject of an endpoint: it is empty, contains white space or an empty token, has `>` before its \
          end, or begins with `$SRV`, by which services are found"

@@ -1,8 +1,9 @@
-//! Services that outlive the link under them: async-nats' own `ServiceExt` is tied to one connection, and ends with it.
+//! Services that continue when the client moves to another server. The `ServiceExt` of async-nats uses one connection,
+//! and ends with this connection.
 //!
-//! The protocol is that of all NATS clients (ADR-32): `nats micro` finds, shows and asks these services, and any client's
-//! requests reach them. A service keeps its id, the time of its start, its endpoints and its statistics wherever its client
-//! has to go; what may be lost at a move is what queue groups lose: nothing in an orderly one.
+//! The protocol is the one of all NATS clients (ADR-32): `nats micro` finds, shows and calls these services, and requests
+//! of any client reach them. A service keeps its id, start time, endpoints and statistics when its client moves. An
+//! orderly move loses no requests; a lost link can lose some, as for all queue groups.
 //!
 //! ```no_run
 //! use futures_util::StreamExt as _;
@@ -26,23 +27,23 @@
 //! ```
 //!
 //! # The nearest instance answers
-//! Endpoints are members of a queue group, `q` unless told otherwise, so each request goes to one instance of the service.
-//! Which one is decided by the server that the request comes to: one of its own cluster, if any is there; else one in the
-//! region that is nearest to that server by the round trips of the gateways. As a [`GeoClient`] puts both those who ask and those
-//! who serve into their nearest regions, requests stay there, without anything to configure:
+//! Endpoints are members of a queue group, by default `q`, so each request goes to one instance of the service. The
+//! server that receives the request chooses the instance. It prefers an instance in its own cluster. Without one, it
+//! chooses the region with the lowest round-trip time over the gateways. A [`GeoClient`] connects callers and services to
+//! their nearest regions, so requests stay in a region without configuration:
 //!
-//! * Run instances in every region. When all instances of a region stop, or the region dies, the next region answers its
-//!   clients. Their own region answers again once instances have failed back.
-//! * An instance that has moved to another region serves that region, not the one it came from.
-//! * Each group gets each request: instances with another queue group are another group.
-//! * When a region falls silent, the other servers send requests there, if it was the nearest to them, until they notice
-//!   (their own `ping_interval`); those are lost.
-//! * The last instance that leaves a region takes along what other regions have sent there (about one round trip's worth).
+//! * Run instances in every region. When all instances of a region stop, or the region fails, instances of the next
+//!   region answer its clients. After instances have failed back, the clients' own region answers again.
+//! * An instance that has moved to another region serves this region, not its former region.
+//! * Each queue group gets each request. So with two queue groups, two instances answer each request.
+//! * When a region becomes silent, servers to which it was the nearest region still send requests there, until their own
+//!   `ping_interval` detects the silence. These requests are lost.
+//! * When the last instance leaves a region, requests that other regions send there during about one round trip are lost.
 //!
 //! # Its end
-//! [`Service::stop`] drains: requests that have come in, or are on their way from the server, are answered. Dropping a
-//! [`Service`] ends it at once: clients no longer find it, and its endpoints deliver the requests that have come in, then
-//! end. No task outlives it.
+//! [`Service::stop`] drains the service: the application can still answer requests that have arrived or are in flight.
+//! When a [`Service`] is dropped, it ends at once: clients no longer find it, and its endpoints deliver the requests that
+//! have arrived, and then end. No task remains.
 
 use std::fmt;
 use std::sync::Arc;
@@ -80,8 +81,8 @@ mod discovery;
 use discovery::Discovery;
 
 impl GeoClient {
-    /// Returns the builder of a service with this semantic version, and this name, which all its instances share.
-    /// [`start`](ServiceBuilder::start) makes an instance of it; see the [module](self).
+    /// Returns the builder of a service with this name and semantic version. All instances of the service have the same
+    /// name. [`start`](ServiceBuilder::start) starts an instance; see the [module](self).
     pub fn service(&self, name: impl Into<String>, version: impl Into<String>) -> ServiceBuilder {
         ServiceBuilder {
             client: self.clone(),
@@ -98,7 +99,7 @@ impl GeoClient {
 /// That of all services of all NATS clients.
 const QUEUE_GROUP: &str = "q";
 
-/// Makes a [`Service`]. Made by [`GeoClient::service`].
+/// Builder of a [`Service`]. [`GeoClient::service`] returns it.
 #[derive(Debug)]
 #[must_use = "nothing is served before `start`"]
 pub struct ServiceBuilder {
@@ -112,14 +113,14 @@ pub struct ServiceBuilder {
 }
 
 impl ServiceBuilder {
-    /// Sets a description for operators.
+    /// Sets the description of the service, for operators.
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = description.into();
         self
     }
 
-    /// Sets further facts about this instance. They cannot change later, so do not put the client's region among them. The
-    /// region of the machine is fine.
+    /// Sets the metadata of this instance, keys and values. Metadata cannot change later, so do not include the region of
+    /// the client, which can move. The region of the machine is fine.
     pub fn metadata<K: Into<String>, V: Into<String>>(
         mut self,
         metadata: impl IntoIterator<Item = (K, V)>,
@@ -128,20 +129,20 @@ impl ServiceBuilder {
         self
     }
 
-    /// Sets the queue group of its endpoints, unless they or their group have another one. Default `q`.
+    /// Sets the queue group of the endpoints, unless an endpoint or its group has its own setting. Default `q`.
     pub fn queue_group(mut self, queue_group: impl Into<String>) -> Self {
         self.queue_group = Some(queue_group.into());
         self
     }
 
-    /// Uses no queue group, unless endpoints or their group have one: every instance gets every request.
+    /// Uses no queue group, unless an endpoint or its group has one. Every instance then gets every request.
     pub fn without_queue_group(mut self) -> Self {
         self.queue_group = None;
         self
     }
 
-    /// Sets a function that adds `data` to the statistics of each endpoint. The service calls it for each request for
-    /// statistics, so it should return at once. A function that panics adds nothing.
+    /// Sets a function that adds `data` to the statistics of each endpoint. The service calls the function for each
+    /// request for statistics, so the function should return at once. If the function panics, the service adds no `data`.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
@@ -158,12 +159,12 @@ impl ServiceBuilder {
         self
     }
 
-    /// Starts an instance. Clients find it through each server that knows its subscriptions; after the next
-    /// [`flush`](GeoClient::flush), all servers know them. `start` also succeeds while the client is offline: the next
+    /// Starts an instance. Clients can find the instance through each server that has its subscriptions. After the next
+    /// [`flush`](GeoClient::flush), all servers have them. `start` also succeeds while the client is offline: the next
     /// link carries the subscriptions.
     ///
     /// # Errors
-    /// A name, version or queue group that cannot be one, or a closed client.
+    /// A name, version or queue group is not valid, or the client is closed.
     pub async fn start(self) -> Result<Service, StartError> {
         let Self { client, name, version, description, metadata, queue_group, stats_handler } = self;
         if !is_name(&name) {
@@ -193,10 +194,10 @@ impl ServiceBuilder {
     }
 }
 
-/// An instance of a service, at work until it is [stopped](Self::stop) or dropped. Made by [`ServiceBuilder::start`];
-/// see the [module](self).
+/// An instance of a service, which runs until it is [stopped](Self::stop) or dropped. [`ServiceBuilder::start`] starts
+/// it; see the [module](self).
 ///
-/// It keeps its client alive, as its endpoints and requests do.
+/// The service, its endpoints and its requests keep the client alive.
 #[must_use = "dropping a service stops it"]
 pub struct Service {
     root: Group,
@@ -206,36 +207,37 @@ pub struct Service {
 }
 
 impl Service {
-    /// Returns its id, with which `nats micro` can ask this instance alone. The id stays the same when the client moves.
+    /// Returns the id of this instance, with which `nats micro` can address it. The id stays the same when the client
+    /// moves.
     pub fn id(&self) -> &str {
         &self.root.registry.id
     }
 
-    /// Returns the time of its start.
+    /// Returns the start time of this instance.
     pub fn started(&self) -> DateTime {
         self.root.registry.started
     }
 
-    /// Returns the description of the service and its endpoints, as in its reply to `$SRV.INFO`.
+    /// Returns the description of the service and its endpoints, as in the reply to `$SRV.INFO`.
     pub fn info(&self) -> Info {
         self.root.registry.info()
     }
 
-    /// Returns the counters of its endpoints since the start or the last [`reset`](Self::reset), as in its reply to
+    /// Returns the counters of the endpoints since the start or the last [`reset`](Self::reset), as in the reply to
     /// `$SRV.STATS`.
     pub fn stats(&self) -> Vec<EndpointStats> {
         self.root.registry.stats()
     }
 
-    /// Sets all statistics to zero. The time of the start stays.
+    /// Sets all statistics to zero. The start time stays the same.
     pub fn reset(&self) {
         self.root.registry.reset();
     }
 
-    /// Listens to a subject. The returned endpoint is a stream of its requests.
+    /// Subscribes to a subject. The returned endpoint is a stream of the requests to this subject.
     ///
     /// # Errors
-    /// As [`EndpointBuilder::add`].
+    /// The same as [`EndpointBuilder::add`].
     pub async fn endpoint(&self, subject: impl Into<String>) -> Result<Endpoint, EndpointError> {
         self.root.endpoint(subject).await
     }
@@ -250,10 +252,10 @@ impl Service {
         self.root.group(prefix)
     }
 
-    /// Stops the service without losing requests under way. Returns when the servers have confirmed that no further
-    /// request will arrive, and clients can no longer discover it. Requests that have come in are still delivered, then
-    /// its endpoints end; read them to their end. If the client is to end too, [`drain`](GeoClient::drain) it after
-    /// that. If this is given up before it returns, the service ends as if it was dropped.
+    /// Stops the service without losing requests in flight. Returns when the servers have confirmed that no further
+    /// request will arrive; clients can then no longer discover the service. The endpoints deliver the requests that have
+    /// arrived, and then end, so read them to the end. To end the client, too, call [`drain`](GeoClient::drain)
+    /// afterwards. If the future of this call is dropped early, the service ends as if it was dropped.
     ///
     /// ```no_run
     /// # async fn example(
@@ -298,13 +300,13 @@ impl fmt::Debug for Service {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The name is empty, or has something else than letters, digits, `-` and `_`.
+    /// The name is empty, or contains other characters than letters, digits, `-` and `_`.
     #[error("`{name}` is not a name of a service: use letters, digits, `-` and `_`")]
     BadName {
         /// The name.
         name: String,
     },
-    /// The version is not one of semantic versioning.
+    /// The version is not a semantic version.
     #[error("`{version}` is not a version of a service: it must be as semver.org says, such as `1.2.0`")]
     BadVersion {
         /// The version.
@@ -318,7 +320,7 @@ pub enum StartError {
         /// The queue group.
         queue_group: String,
     },
-    /// The name is longer than servers read.
+    /// The name is longer than the limit of servers (`max_control_line`).
     #[error(transparent)]
     TooLong(#[from] Box<TooLong>),
     /// The client was closed.

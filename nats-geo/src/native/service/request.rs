@@ -1,4 +1,4 @@
-//! A question to a service, and its answer.
+//! Requests to a service, and their answers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use super::{Error, NATS_SERVICE_ERROR, NATS_SERVICE_ERROR_CODE};
 use crate::native::clock::{now, since};
 use crate::native::{GeoClient, Message, RespondError};
 
-/// A request that came to an [`Endpoint`](super::Endpoint).
+/// A request that arrived at an [`Endpoint`](super::Endpoint).
 ///
-/// A request keeps the client alive, so that the application can answer it. The statistics count the time from the moment
-/// when the request leaves the endpoint's stream to its last answer. Without an answer, they count until the application
-/// drops it.
+/// A request keeps the client alive, so that the application can answer it. The processing time in the statistics begins
+/// when the request leaves the endpoint's stream, and ends with the last answer. Without an answer, it ends when the
+/// application drops the request.
 #[derive(Debug)]
 pub struct Request {
     /// The message of the request.
@@ -44,11 +44,12 @@ impl Request {
         Self { message, handling }
     }
 
-    /// Answers, over the link on which the request came if it is still there, else over the live one.
+    /// Answers the request, over the link on which it arrived if this link is still open, and otherwise over the active
+    /// link.
     ///
-    /// An error has an empty payload and the headers `Nats-Service-Error` and `Nats-Service-Error-Code`, by which
-    /// clients of services tell it from an answer, and is counted. Line breaks in its status, which a header cannot have,
-    /// become spaces.
+    /// An error has an empty payload and the headers `Nats-Service-Error` and `Nats-Service-Error-Code`, by which clients
+    /// recognise it. The statistics count the error. Line breaks in its status become spaces, because a header cannot
+    /// contain line breaks.
     ///
     /// ```no_run
     /// use nats_geo::service::Error;
@@ -63,15 +64,16 @@ impl Request {
     /// ```
     ///
     /// # Errors
-    /// As [`Message::respond`]. That an answer could not be sent is counted as an error, too.
+    /// The same as [`Message::respond`]. The statistics count an answer that could not be sent as an error, too.
     pub async fn respond(&self, response: Result<Bytes, Error>) -> Result<(), RespondError> {
         self.respond_with_headers(response, HeaderMap::new()).await
     }
 
-    /// Answers with headers, else as [`respond`](Self::respond). The two headers of an error replace yours of the same names.
+    /// Answers with headers, like [`respond`](Self::respond). The two headers of an error replace your headers of the
+    /// same names.
     ///
     /// # Errors
-    /// As [`respond`](Self::respond).
+    /// The same as [`respond`](Self::respond).
     pub async fn respond_with_headers(
         &self,
         response: Result<Bytes, Error>,

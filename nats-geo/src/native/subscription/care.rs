@@ -1,7 +1,8 @@
-//! Takes messages away from async-nats for subscriptions that are not read.
+//! Moves messages of subscriptions that the application does not read from async-nats to a bounded buffer.
 //!
-//! async-nats bounds what waits for one subscription by its number, not by its bytes. A subscription that is read takes
-//! its messages straight from there. One that was not read for a moment has them moved to a buffer of its own, which is bounded.
+//! async-nats limits the number of waiting messages of a subscription, not their bytes. A subscription that the
+//! application reads takes messages directly from async-nats. If the application does not read for a short time, this
+//! module moves the messages to the buffer of the subscription, which limits bytes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

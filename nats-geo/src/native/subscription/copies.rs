@@ -1,4 +1,4 @@
-//! Deliveries that two links bring.
+//! Removes duplicates when two links deliver the same messages.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};

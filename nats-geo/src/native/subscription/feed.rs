@@ -1,4 +1,4 @@
-//! The inner side of a subscription: what the links deliver, and in which order it goes to the user.
+//! The internal part of a subscription: collects the messages of all links, and orders them for the application.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;

@@ -1,7 +1,7 @@
-//! Subscriptions that survive moves.
+//! Subscriptions that continue when the client moves.
 //!
-//! Owns the stream that an application reads, the queues of the links under it (`feed`), the removal of duplicates (`copies`),
-//! and the limits of unread bytes (`state`). Must not know why a client moves.
+//! This module has the stream that an application reads. `feed` has the queues of the links, `copies` removes duplicates,
+//! and `state` limits unread bytes. This module must not use the reasons of moves.
 
 use std::fmt;
 use std::pin::Pin;
@@ -25,15 +25,16 @@ pub(crate) use copies::Copies;
 mod feed;
 pub(crate) use feed::{Carriage, Changes, Feed, LookedAfter, Route};
 
-/// A stream of the messages of one subscription, over all links of the client.
-/// [`GeoClient::subscribe`](super::GeoClient::subscribe) makes it.
+/// A stream of the messages of one subscription, which continues when the client moves.
+/// [`GeoClient::subscribe`](super::GeoClient::subscribe) creates it.
 ///
-/// During an orderly move two links deliver for a moment. Without a queue group a message may then arrive twice, unless
-/// [at most once](super::GeoOptions::at_most_once) is on. With a queue group each message arrives once. Messages of one
-/// publisher keep their order within a link, not across a move. A lost link loses the messages that were on their way.
+/// During an orderly move, two links deliver messages for a short time. Without a queue group, a message may then arrive
+/// twice, unless [at most once](super::GeoOptions::at_most_once) is on. With a queue group, each message arrives once.
+/// Messages of one publisher keep their order while they arrive over one link, but not across a move. A lost link loses
+/// the messages in flight.
 ///
-/// Dropping it unsubscribes. The stream ends when the client closes, and when a server refuses the subscription:
-/// [`error`](Self::error) then returns the reason.
+/// When the stream is dropped, the client unsubscribes. The stream ends when the client closes, and when a server refuses
+/// the subscription. [`error`](Self::error) then returns the reason.
 #[must_use = "dropping a subscription unsubscribes"]
 pub struct Subscription {
     feed: Arc<Feed>,
@@ -45,7 +46,7 @@ impl Subscription {
         Self { feed, hub: Arc::downgrade(hub) }
     }
 
-    /// Unsubscribes. The stream still delivers the messages that have arrived, then ends.
+    /// Unsubscribes. The stream still delivers the messages that have arrived, and then ends.
     pub async fn unsubscribe(&mut self) {
         self.forget();
         for (conn, _) in self.feed.routes() {
@@ -54,17 +55,17 @@ impl Subscription {
         self.feed.end();
     }
 
-    /// Unsubscribes after `max` messages, counted over all links since the subscription was made. If the stream has
-    /// delivered as many, it ends at once.
+    /// Unsubscribes after `max` messages, counted over all links since the subscription began. If the stream has already
+    /// delivered this many, it ends at once.
     pub async fn unsubscribe_after(&mut self, max: u64) {
         self.feed.limit(max).await;
     }
 
-    /// Unsubscribes without losing messages that are on their way. Returns when the servers have confirmed the end of
-    /// delivery. The stream still delivers the messages that have arrived, then ends.
+    /// Unsubscribes without losing messages in flight. Returns when the servers have confirmed the end of delivery. The
+    /// stream still delivers the messages that have arrived, and then ends.
     ///
-    /// It also waits until the application has dropped all messages with a reply subject that it has read, because other
-    /// tasks may be answering them. That takes at most [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout).
+    /// The call also waits until the application has dropped all messages with a reply subject, because other tasks may
+    /// still answer them. This wait takes at most [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout).
     pub async fn drain(&mut self) {
         let limit = self.hub.upgrade().map(|hub| hub.limits.drain_timeout).unwrap_or_default();
         self.stopper().drain().await;
@@ -72,10 +73,10 @@ impl Subscription {
         let _ = tokio::time::timeout(limit, self.feed.answered()).await;
     }
 
-    /// Returns why a server refused the subscription: no permission, too many subscriptions, or a subject that is too long.
-    /// `None` while no server refuses it, and after any other end.
+    /// Returns the reason why a server refused the subscription: no permission, too many subscriptions, or a subject that
+    /// is too long. Returns `None` if no server refused the subscription.
     ///
-    /// The stream delivers the messages that had arrived, then ends. The client also sends a notice
+    /// After a refusal, the stream delivers the messages that have arrived, and then ends. The client also sends a notice
     /// ([`SubscriptionRefused`](crate::core::NoticeKind::SubscriptionRefused)).
     ///
     /// ```no_run
@@ -139,7 +140,7 @@ impl fmt::Debug for Subscription {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscriptionError {
-    /// This user has no permission to subscribe to the subject.
+    /// The user of the client has no permission to subscribe to the subject.
     #[error("the server denies `{subject}`: {text}; permit this user to subscribe to it")]
     Denied {
         /// The first 48 characters of the subject.
@@ -157,7 +158,8 @@ pub enum SubscriptionError {
         /// The server's error.
         text: String,
     },
-    /// Servers closed the connection when they got the subscription, twice in a row.
+    /// Servers closed the connection when they received the subscription: two servers in a row, or one whose error says
+    /// that the line is too long.
     #[error(
         "servers close the connection when they get the subscription `{subject}`: {text}; shorten its subject and queue group"
     )]

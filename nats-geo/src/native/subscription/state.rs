@@ -1,4 +1,4 @@
-//! Messages that the links of a subscription have delivered, and those of them that wait to be read.
+//! The state of a subscription: the messages that its links have delivered, and its buffer of unread messages.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -12,8 +12,8 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::super::Secret;
 
-/// TLS settings of connections. With these settings, the client uses TLS for `nats://` servers, too, and never connects
-/// without it. For `tls://` and `wss://` you need them only to change the defaults.
+/// TLS settings of connections. With these settings, the client also uses TLS for `nats://` servers, and never connects
+/// without TLS. For `tls://` and `wss://`, you need these settings only to change the defaults.
 ///
 /// A server's certificate must be valid for the host in your list of servers. Servers mostly advertise IP addresses. At such
 /// an address, the client expects a certificate for the host of the listed server that advertised the address.
@@ -50,40 +50,40 @@ impl Tls {
         Self::default()
     }
 
-    /// Trusts the authorities in this PEM file, and no longer those of the operating system. Files are read once,
-    /// when the client connects.
+    /// Trusts the certificate authorities in this PEM file instead of the authorities of the operating system. The client
+    /// reads files once, when it connects.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.authorities.push(Source::File(path.into()));
         self
     }
 
-    /// Sets authorities as [`ca_file`](Self::ca_file) does, from PEM text.
+    /// Sets authorities from PEM text, like [`ca_file`](Self::ca_file).
     pub fn ca_pem(mut self, pem: impl Into<String>) -> Self {
         self.authorities.push(Source::Text(Secret::from(pem)));
         self
     }
 
-    /// Trusts the authorities of the operating system besides those that are given.
+    /// Trusts the authorities of the operating system, too, in addition to the ones that you set.
     pub fn with_system_authorities(mut self) -> Self {
         self.system_authorities = true;
         self
     }
 
-    /// Shows this certificate (a PEM file, with those that it was signed by) to servers that ask for one, and
-    /// proves it with this key.
+    /// Sets the client certificate for servers that require one, and its key, as PEM files. The certificate file must
+    /// also contain the certificates of the intermediate authorities.
     pub fn client_cert_files(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.client = Some((Source::File(cert.into()), Source::File(key.into())));
         self
     }
 
-    /// Sets the client certificate as [`client_cert_files`](Self::client_cert_files) does, from PEM text.
+    /// Sets the client certificate and its key from PEM text, like [`client_cert_files`](Self::client_cert_files).
     pub fn client_cert_pem(mut self, cert: impl Into<String>, key: impl Into<Secret>) -> Self {
         self.client = Some((Source::Text(Secret::from(cert)), Source::Text(key.into())));
         self
     }
 
-    /// Begins with the TLS handshake, before the server has said anything: for servers with
-    /// `handshake_first: true`. Without it they look silent. WebSocket always begins so.
+    /// Begins each connection with the TLS handshake, before the server sends INFO. Servers with `handshake_first: true`
+    /// need this option; without it, they seem to be silent. `wss://` connections always begin with the handshake.
     pub fn first(mut self) -> Self {
         self.first = true;
         self
@@ -148,7 +148,7 @@ pub(super) struct Built {
     pub(super) verifier: Arc<WebPkiServerVerifier>,
 }
 
-/// TLS options that are not valid.
+/// Reason why TLS options are not valid.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -163,12 +163,12 @@ pub enum TlsError {
     /// A certificate or a key is malformed.
     #[error("{input} is not valid: {why}; expected PEM, which begins with `-----BEGIN`")]
     Malformed {
-        /// The file, or that the text was given.
+        /// The source of the certificate or key: the path of a file, or a note that it was text.
         input: String,
         /// The problem.
         why: String,
     },
-    /// The certificate of the client does not fit its key.
+    /// The client certificate and its key do not belong together.
     #[error("the client certificate in {cert} does not fit the key in {key}: {why}")]
     Client {
         /// The source of the certificate.

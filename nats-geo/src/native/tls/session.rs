@@ -1,4 +1,4 @@
-//! One TLS configuration for all links and probes of a client, so that sessions are resumed.
+//! One TLS configuration for all links and probes of a client, so that they can resume TLS sessions.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! A region that refuses the credentials is not hammered: accounts are locked for that.
+//! A client rarely dials a region that refuses the credentials, because servers can lock an account after many attempts.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

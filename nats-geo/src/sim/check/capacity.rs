@@ -1,4 +1,4 @@
-//! Survivors are not asked for more than they can do, if clients were told what that is.
+//! Clients do not dial surviving servers more often than these servers accept, if the configuration has their capacity.
 
 use super::Checker;
 use crate::sim::{Seen, World};

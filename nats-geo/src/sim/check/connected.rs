@@ -1,4 +1,4 @@
-//! While everything is well, a client has a live link.
+//! While no fault is active, a client has a live link.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! After the last fault every client fails back, to one link besides a standby.
+//! After the last fault, every client fails back, and has one link and at most one standby.
 
 use std::time::Duration;
 

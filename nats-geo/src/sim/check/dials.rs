@@ -1,4 +1,4 @@
-//! Dials stay within their budget, and few are in flight at once.
+//! Dials stay within their budget and within the limit of concurrent dials.
 
 use std::collections::BTreeSet;
 

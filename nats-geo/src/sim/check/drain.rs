@@ -1,4 +1,4 @@
-//! A link that carries requests is closed only after its drain, unless it is silent or cannot be used.
+//! A client closes a link with requests only after its drain, unless the link is silent or has failed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! Rules that hold in every simulated scenario, each in a file of its own.
+//! Rules that hold in every simulated scenario. Each rule has its own file.
 //!
-//! Owns the rules, and the order in which they see events. A rule sees the inputs and decisions of selectors, and the true state
-//! of the world. It must not change either.
+//! This module has the rules, and the order in which they get events. A rule reads the inputs and decisions of selectors,
+//! and the true state of the world. A rule must not change them.
 
 mod auth;
 mod capacity;

@@ -1,4 +1,4 @@
-//! A region that fails again and again is not returned to again and again.
+//! Clients do not return repeatedly to a region that fails repeatedly.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

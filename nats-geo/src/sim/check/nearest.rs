@@ -1,4 +1,4 @@
-//! Nobody stays in a farther region for longer than the policy allows while a nearer one is well.
+//! No client stays in a farther region for longer than the policy allows while a nearer region works.
 
 use std::time::Duration;
 

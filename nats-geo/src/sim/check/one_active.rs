@@ -1,4 +1,4 @@
-//! New traffic goes to one link.
+//! A client sends new traffic on only one link.
 
 use std::collections::BTreeSet;
 

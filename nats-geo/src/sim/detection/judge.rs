@@ -1,5 +1,5 @@
-//! The detectors at work. Each is a function of what it saw: when the link becomes suspect, and when dead, if nothing
-//! comes any more.
+//! The failure detectors. Each computes, from the answers so far, when a silent link becomes suspect and when it counts
+//! as dead.
 
 use std::collections::VecDeque;
 use std::time::Duration;

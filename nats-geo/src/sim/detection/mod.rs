@@ -1,8 +1,8 @@
-//! How soon a failure detector notices a silent link, against how often it is wrong: every detector on the same trace
-//! of PINGs over an imperfect path.
+//! Compares failure detectors: the time until a detector notices a silent link, and the rate of its false alarms. All
+//! detectors get the same trace of PINGs over a path with loss and delay.
 //!
-//! [`Study`] is the experiment as data, [`Detector`] who takes part, [`Outcome`] what came out. `trace.rs` makes PINGs
-//! and their answers, `judge.rs` is the detectors.
+//! [`Study`] describes the experiment, [`Detector`] a detector, and [`Outcome`] its result. `trace.rs` simulates PINGs
+//! and their answers, and `judge.rs` implements the detectors.
 //!
 #![doc = include_str!("findings.md")]
 #![doc = ""]
@@ -21,7 +21,7 @@ use crate::core::{Time, WatchConfig};
 use judge::{Judge, Silence};
 use trace::{Happening, Trace};
 
-/// PINGs over one path for many days, and blackholes at random moments.
+/// An experiment: PINGs over one path for many days, with blackholes at random moments.
 ///
 /// ```
 /// use nats_geo::core::Config;
@@ -37,38 +37,39 @@ use trace::{Happening, Trace};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Study {
-    /// Each way of the path.
+    /// The path, which is the same in both directions.
     pub path: PathModel,
-    /// Between two PINGs, except that a detector which awaits an answer may leave some out.
+    /// Time between two PINGs. A detector that waits for an answer may skip PINGs.
     pub ping_interval: Duration,
-    /// Length of the simulated trace: days of one client. Default 10.
+    /// Length of the simulated trace, in days of one client. Default 10.
     pub days: f64,
-    /// Blackholes per day of one client; none of them leaves a trace. Default 1000.
+    /// Blackholes per day of one client. A blackhole does not change the trace: the study only computes when each
+    /// detector would notice it. Default 1000.
     pub blackholes_per_day: f64,
-    /// The same seed gives the same trace.
+    /// Seed of all random choices. The same seed gives the same trace.
     pub seed: u64,
 }
 
-/// A rule that says when silence means failure.
+/// A failure detector: decides after which silence a link has failed.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Detector {
-    /// The policy's own: suspect and dead follow TCP's ladder of retransmissions.
+    /// The detector of nats-geo: the times until suspect and dead follow the retransmission times of TCP.
     Ladder(WatchConfig),
-    /// The oldest PING without an answer is this old. One verdict, which is both.
+    /// The link is suspect and dead at once when the oldest PING without an answer is this old.
     Fixed(Duration),
-    /// RFC 6298 with this minimum: suspect when the timer of the oldest PING expires, dead when the next timer, which is
-    /// twice as long, expires too.
+    /// The timer of RFC 6298 with a minimum. The link is suspect when the timer of the oldest PING expires. The link is
+    /// dead when the next timer, which is twice as long, also expires.
     Rfc6298 {
-        /// Linux has 200 ms, the RFC 1 s.
+        /// Minimum of the timer: 200 ms in Linux, 1 s in the RFC.
         rto_min: Duration,
     },
     /// Phi accrual (Hayashibara et al. 2004) over the times between answers, with the logistic approximation and the
-    /// window of Akka and Pekko. One verdict, which is both.
+    /// window of Akka and Pekko. The link is suspect and dead at once.
     Phi {
-        /// Dead above this.
+        /// The link is dead above this value of phi.
         threshold: f64,
-        /// The deviation counts as no less than this.
+        /// Minimum of the standard deviation.
         deviation_min: Duration,
     },
 }
@@ -89,28 +90,28 @@ impl fmt::Display for Detector {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// Who.
+    /// The detector.
     pub detector: Detector,
-    /// Suspicions of a link that was alive, per day of a client. Each costs one connection.
+    /// Suspicions of a link that was alive, per day of a client. Each suspicion costs one connection.
     pub false_suspicions_per_day: f64,
-    /// Verdicts on a link that was alive, per day of a client.
+    /// Times per day of a client that the detector declared a working link dead.
     pub false_deaths_per_day: f64,
     /// Median of the times from the blackhole to the suspicion.
     pub suspect_p50: Duration,
-    /// The 99th percentile.
+    /// 99th percentile of the times from the blackhole to the suspicion.
     pub suspect_p99: Duration,
-    /// From the blackhole to the verdict: the median.
+    /// Median of the times from the blackhole until the detector declared the link dead.
     pub dead_p50: Duration,
-    /// The 99th percentile.
+    /// 99th percentile of the times from the blackhole until the detector declared the link dead.
     pub dead_p99: Duration,
-    /// How many blackholes there were.
+    /// Number of blackholes.
     pub blackholes: usize,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Study {
-    /// A path of the public internet with this round trip.
+    /// Creates an experiment on a path of the public internet with this round-trip time.
     pub fn new(rtt: Duration, ping_interval: Duration) -> Self {
         Self {
             path: PathModel::internet(rtt / 2),
@@ -121,10 +122,10 @@ impl Study {
         }
     }
 
-    /// Shows every detector the same trace.
+    /// Runs all detectors on the same trace.
     ///
     /// # Panics
-    /// The ping interval is zero, or there is no day: there would be nothing to see.
+    /// `ping_interval` is zero, or `days` is not above zero.
     pub fn run(&self, detectors: &[Detector]) -> Vec<Outcome> {
         assert!(!self.ping_interval.is_zero(), "ping_interval is 0, but must be longer");
         assert!(self.days > 0.0, "days is {}, but must be more than 0", self.days);

@@ -1,4 +1,5 @@
-//! PINGs on a grid and their answers, as TCP delivers them over a path that loses and delays: late, but in order.
+//! Simulates PINGs at regular times and their answers. On a path with loss and delay, TCP delivers both late, but in
+//! order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! One client: nats-geo's selector or the rules of another client, and what both ask of the world and are told.
+//! One simulated client: nats-geo's selector or the rules of another client, with their inputs and outputs.
 
 use std::time::Duration;
 

@@ -1,14 +1,15 @@
-//! A herd: very many clients of one kind, a region that is lost and comes back, and what that does to the others.
+//! Simulates a herd: many clients of one kind lose a region, which later returns. The result is the load of the other
+//! regions.
 //!
-//! Packets are not modelled here, only what a herd is made of: distances, accept rates, and clients that decide. So a
-//! million of them are affordable. Clients meet in one place, the handshake queues of the servers, and from one handshake to
-//! the next each is played by itself. Every PING and every probe is played that may change a decision; a run of those that
-//! bring no news, while nothing else happens to a client, is played in one go, after which its selector is the same to
-//! the last bit (`tests/quiet.rs`).
+//! This simulation has no packets, only distances, accept rates, and the decisions of clients. So a run can have a
+//! million clients. Clients affect each other only in the handshake queues of the servers. Between two handshakes, the
+//! simulation runs each client separately. It simulates each PING and probe that may change a decision. It skips the
+//! others in one step. The selector is then in exactly the same state as without the step (`tests/quiet.rs`).
 //!
-//! `client.rs` runs nats-geo's selector, `stock.rs` the reconnect rules of other clients, `player.rs` what happens to
-//! one of them, `quiet.rs` who answers it while nothing happens, `world.rs` where they meet, `play.rs` all of them, `report.rs`
-//! what is counted. `story.rs` plays one stock client by itself, for the comparison with a real one.
+//! `client.rs` runs nats-geo's selector, and `stock.rs` the reconnect rules of other clients. `player.rs` simulates one
+//! client, `quiet.rs` the servers in quiet time, and `world.rs` the handshake queues. `play.rs` runs all clients, and
+//! `report.rs` counts the results. `story.rs` runs one stock client (another client with its default rules) alone, to
+//! compare it with the real client.
 
 mod client;
 mod play;
@@ -27,7 +28,7 @@ pub use report::{HerdReport, RegionLoad, Spans};
 pub use stock::StockRules;
 pub use story::{StockDial, StockFault, StockHits, StockLoss, StockOutage, StockScenario, stock_story};
 
-/// Many clients, and the loss of a region.
+/// A simulation of many clients and the loss of a region.
 ///
 /// ```
 /// use nats_geo::core::Config;
@@ -51,36 +52,37 @@ pub use story::{StockDial, StockFault, StockHits, StockLoss, StockOutage, StockS
 pub struct Herd {
     /// Names of the regions.
     pub regions: Vec<String>,
-    /// Round trips between them, `rtt[from][to]`; the diagonal holds those inside a region.
+    /// Round-trip times between regions, `rtt[from][to]`. The diagonal has the round-trip times inside a region.
     pub rtt: Vec<Vec<Duration>>,
-    /// Servers of each region. Default 3.
+    /// Number of servers of each region. Default 3.
     pub servers_per_region: usize,
-    /// Handshakes per second that each server can do. Default 1000: TLS on one core.
+    /// Handshakes per second that each server can do. Default 1000, as with TLS on one core.
     pub accepts_per_second: f64,
-    /// Clients, dealt out to the regions one by one. Default 12 000.
+    /// Number of clients, distributed evenly over the regions. Default 12 000.
     pub clients: u32,
-    /// The region that is lost. Default the first.
+    /// Index of the region that is lost. Default 0.
     pub lose: usize,
-    /// How. Default by a crash.
+    /// The way in which the region is lost. Default: a crash.
     pub loss: Loss,
-    /// How long it is lost. Default 2 min.
+    /// Time until the region returns. Default 2 min.
     pub lost_for: Duration,
-    /// How long is watched after its return. Default 8 min: twice what the fail-back of a fleet takes.
+    /// Time to simulate after the return of the region. Default 8 min: twice the time that the fail back of a fleet
+    /// takes.
     pub after: Duration,
     /// Seed of all random choices; the same seed repeats the run. Default 1.
     pub seed: u64,
 }
 
-/// How a region is lost.
+/// Way in which a region is lost.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Loss {
-    /// Its servers end: connections are reset, dials refused.
+    /// The servers end: connections are reset, and dials are refused.
     Crash,
-    /// Nothing comes back from it.
+    /// The region becomes silent: no packets arrive from it.
     Blackhole,
 }
 
-/// Which client a herd consists of.
+/// The client software of a herd.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Software {
@@ -94,18 +96,18 @@ pub enum Software {
     NatsJs,
 }
 
-/// Why a herd cannot be played.
+/// Reason why a herd cannot be simulated.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HerdError {
-    /// A field makes no sense.
+    /// A field is out of its bounds.
     #[error("`{field}` is {value}, but must be {bound}")]
     Field {
-        /// Its name.
+        /// The name of the field.
         field: &'static str,
-        /// Its value.
+        /// The value of the field.
         value: String,
-        /// The bound that it breaks.
+        /// The bound that the value breaks.
         bound: String,
     },
     /// The policy is out of its bounds.
@@ -118,7 +120,7 @@ pub enum HerdError {
 const START_OVER: Duration = Duration::from_secs(60);
 
 impl Herd {
-    /// Clients of these regions, `rtt[from][to]` apart.
+    /// Creates a herd in these regions, with the round-trip times `rtt[from][to]`.
     #[must_use]
     pub const fn new(regions: Vec<String>, rtt: Vec<Vec<Duration>>) -> Self {
         Self {
@@ -135,24 +137,24 @@ impl Herd {
         }
     }
 
-    /// Plays it. `progress` is told how many clients are settled, now and then. The same herd and software give the
-    /// same report.
+    /// Runs the simulation. The run calls `progress` from time to time with the number of simulated clients. The same
+    /// herd and software give the same report.
     ///
     /// # Errors
-    /// The first field that makes no sense.
+    /// A field is out of its bounds. The error names the first such field.
     pub fn run(&self, software: &Software, progress: &mut dyn FnMut(u32)) -> Result<HerdReport, HerdError> {
         self.check()?;
         Ok(Play::new(self, software)?.run(progress))
     }
 
-    /// Clients of the region that is lost.
+    /// Returns the number of clients of the lost region.
     #[must_use]
     pub fn clients_per_region(&self) -> u32 {
         let regions = u32::try_from(self.regions.len().max(1)).unwrap_or(u32::MAX);
         self.clients.div_ceil(regions)
     }
 
-    /// Handshakes per second that a region can do.
+    /// Returns the number of handshakes per second that a region can do.
     #[must_use]
     pub fn region_accepts_per_second(&self) -> f64 {
         self.accepts_per_second * self.servers_per_region as f64

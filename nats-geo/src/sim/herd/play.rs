@@ -1,4 +1,4 @@
-//! One play: everybody alone until the loss, then those together who meet.
+//! Runs a simulation: first each client alone until the loss, then the clients that dial, together.
 
 use super::client::Maker;
 use super::player::{Player, Stage};

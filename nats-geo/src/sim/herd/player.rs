@@ -1,4 +1,4 @@
-//! One client and what is on its way to it. It is played by itself from one meeting to the next.
+//! One client with its pending inputs. The simulation runs it alone between two handshakes.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;

@@ -1,4 +1,4 @@
-//! Who answers a client in quiet time: servers that neither come nor go meanwhile.
+//! The servers that answer a client in quiet time, while no server starts or stops.
 
 use std::time::Duration;
 

@@ -10,46 +10,46 @@ use crate::core::Time;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct HerdReport {
-    /// How many clients there were.
+    /// Number of clients.
     pub clients: u32,
-    /// How many of them used the region when it was lost.
+    /// Number of clients that used the region when it was lost (*hit* clients).
     pub hit: u32,
-    /// How many of those got a place for their traffic again before the region returned.
+    /// Number of hit clients that had an active link again before the region returned.
     pub back: u32,
-    /// After how long, from the loss.
+    /// Times from the loss until these clients had an active link again.
     pub back_after: Spans,
-    /// Dials of those that were hit, on average, until the region returned.
+    /// Average number of dials of a hit client until the region returned.
     pub dials_per_client: f64,
-    /// Handshakes that they asked the survivors for, on average, until the region returned.
+    /// Average number of handshakes of a hit client at surviving servers until the region returned.
     pub handshakes_per_client: f64,
-    /// The share of them that is in the survivor nearest to its home when the region returns.
+    /// Share of the hit clients that use the surviving region nearest to their home when the lost region returns.
     pub in_nearest: f64,
-    /// The handshakes of the busiest server over the average of its region, in the region where that is the highest,
-    /// until the region returned. 1 is even.
+    /// Handshakes of the busiest server, divided by the average of its region, until the lost region returned. The value
+    /// is the highest of all regions. 1 means an even load.
     pub skew: f64,
-    /// How many of those that sit in the region use it at the end.
+    /// Number of hit clients whose home is the lost region, and that use this region again at the end.
     pub home: u32,
-    /// How many sit there and were hit.
+    /// Number of hit clients whose home is the lost region.
     pub home_of: u32,
-    /// Since when those at home are there, from the return of the region.
+    /// Times from the return of the region until the clients that `home` counts used the region again.
     pub home_after: Spans,
-    /// Handshakes of each region.
+    /// Handshakes at each region.
     pub regions: Vec<RegionLoad>,
-    /// How many clients dialled nobody since the loss, and met nobody.
+    /// Number of clients that made no dial after the loss.
     pub bystanders: u32,
 }
 
-/// Handshakes that the servers of a region were asked for.
+/// Handshakes that clients began at the servers of a region.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RegionLoad {
     /// The region.
     pub name: String,
-    /// In each second since the loss.
+    /// Handshakes in each second since the loss.
     pub per_second: Vec<u32>,
-    /// Of them the most.
+    /// Largest value of `per_second`.
     pub peak: u32,
-    /// When the region was lost, what it can do per second.
+    /// Handshakes that the region can do per second.
     pub accepts_per_second: f64,
 }
 
@@ -57,11 +57,11 @@ pub struct RegionLoad {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Spans {
-    /// The median.
+    /// Median.
     pub p50: Duration,
-    /// The 99th percentile.
+    /// 99th percentile.
     pub p99: Duration,
-    /// The longest.
+    /// Longest time.
     pub last: Duration,
 }
 

@@ -1,5 +1,5 @@
-//! The reconnect rules of other clients, as their sources have them: any server is as good as another, silence is
-//! noticed after minutes, nobody goes home.
+//! The reconnect rules of other clients, taken from their source code. These clients treat all servers as equal, notice
+//! silence after minutes, and do not fail back.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -44,8 +44,8 @@ enum State {
     GaveUp,
 }
 
-/// Reconnect rules of a stock client. The defaults are from the sources of the versions that
-/// [`Software`](super::Software) names.
+/// Reconnect rules of a stock client: another NATS client with its default behaviour. The defaults come from the source
+/// code of the versions that [`Software`](super::Software) names.
 ///
 /// ```
 /// use nats_geo::sim::herd::StockRules;
@@ -57,7 +57,7 @@ enum State {
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct StockRules {
-    /// Between two PINGs. The connection is given up instead of the third one in a row that would go unanswered.
+    /// Time between two PINGs. If two PINGs have no answer when the third is due, the client closes the connection.
     pub ping_interval: Duration,
     /// Longest time for a dial, up to the reply to CONNECT.
     pub connect_timeout: Duration,
@@ -101,7 +101,7 @@ const RECONNECT_JITTER: Duration = Duration::from_millis(100);
 const DOUBLING_MAX: Duration = Duration::from_secs(4);
 
 impl StockRules {
-    /// async-nats 0.51.
+    /// Returns the rules of async-nats 0.51.
     #[must_use]
     pub const fn rust() -> Self {
         Self {
@@ -113,7 +113,7 @@ impl StockRules {
         }
     }
 
-    /// nats.go 1.53.
+    /// Returns the rules of nats.go 1.53.
     #[must_use]
     pub const fn go() -> Self {
         Self {
@@ -125,7 +125,7 @@ impl StockRules {
         }
     }
 
-    /// nats.js 3.4.
+    /// Returns the rules of nats.js 3.4.
     #[must_use]
     pub const fn js() -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! One stock client by itself: its servers fail, and what it does about that is written down.
+//! Simulates one stock client alone: its servers fail, and the result is the reaction of the client.
 
 use std::time::Duration;
 
@@ -7,31 +7,31 @@ use super::stock::{Stock, StockRules};
 use super::{HerdError, SERVERS_MAX};
 use crate::core::{ConnId, Time};
 
-/// A stock client, its servers, and what happens to them.
+/// A stock client, its servers, and the faults of the servers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StockScenario {
-    /// Of the client.
+    /// The reconnect rules of the client.
     pub rules: StockRules,
     /// The client's round trip to each region.
     pub rtt: Vec<Duration>,
-    /// Servers of each region, numbered region by region.
+    /// Number of servers of each region. Servers are numbered region by region.
     pub servers_per_region: usize,
-    /// One after the other.
+    /// The faults, one after the other.
     pub faults: Vec<StockFault>,
 }
 
 /// A fault of the servers of a stock client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct StockFault {
-    /// How long the client has been connected since its start or the fault before.
+    /// Time for which the client has been connected, since its start or since the last fault, when this fault begins.
     pub after: Duration,
-    /// To whom.
+    /// The servers that fail.
     pub hits: StockHits,
-    /// What.
+    /// The effect of the fault.
     pub loss: StockLoss,
 }
 
-/// Whom a fault hits, which depends on where the client is.
+/// The servers that a fault hits. The choice depends on the server that the client uses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StockHits {
     /// The server that the client uses.
@@ -42,43 +42,43 @@ pub enum StockHits {
     Everything,
 }
 
-/// Effect of a fault on the clients that it hits.
+/// Effect of a fault on the servers that it hits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StockLoss {
-    /// Connections are reset and dials refused, for good.
+    /// Connections are reset and dials are refused, without end.
     Refuse,
-    /// As `Refuse`, but only for this long.
+    /// Like `Refuse`, but only for this long.
     RefuseFor(Duration),
-    /// As `Refuse`, until the client has dialled this many times, at any server. 0 only resets connections.
+    /// Like `Refuse`, until the client has dialled this many times, at any server. 0 only resets connections.
     RefuseDials(u32),
-    /// Nothing comes back, for good.
+    /// The servers are silent, without end.
     Silence,
 }
 
-/// Reaction of a client to a fault. All times are since the fault.
+/// Reaction of a client to a fault. All times are counted from the fault.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StockOutage {
-    /// When it noticed.
+    /// Time at which the client noticed the loss.
     pub lost_after: Duration,
-    /// Whom it dialled. All but the last dial failed.
+    /// The dials of the client. All but the last dial failed.
     pub dials: Vec<StockDial>,
-    /// When it was connected again.
+    /// Time at which the client was connected again.
     pub back_after: Duration,
 }
 
 /// A dial of a client without a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct StockDial {
-    /// When.
+    /// Time of the dial.
     pub after: Duration,
-    /// Whom.
+    /// Number of the server that the client dialled.
     pub server: usize,
-    /// How many dials of that server have failed since one succeeded.
+    /// Number of dials of this server that have failed since the last successful one.
     pub failures: u32,
 }
 
-/// Plays a scenario by the same rules as in a [`Herd`](super::Herd): what the client did about each fault. The same
-/// scenario and seed give the same story.
+/// Simulates a scenario by the same rules as a [`Herd`](super::Herd). Returns the reaction of the client to each fault.
+/// The same scenario and seed give the same result.
 ///
 /// ```
 /// use nats_geo::sim::herd::{StockFault, StockHits, StockLoss, StockRules, StockScenario, stock_story};
@@ -101,7 +101,8 @@ pub struct StockDial {
 /// ```
 ///
 /// # Errors
-/// The scenario has no servers, too many, or no time between PINGs, or a fault that the client does not come back from within an hour.
+/// The scenario has no servers or too many, the PING interval is zero, or the client does not reconnect within an hour
+/// after a fault.
 pub fn stock_story(scenario: &StockScenario, seed: u64) -> Result<Vec<StockOutage>, HerdError> {
     let servers = scenario.rtt.len() * scenario.servers_per_region;
     if !(1..=SERVERS_MAX).contains(&servers) {

@@ -1,4 +1,4 @@
-//! The servers, and the clients that meet there.
+//! The servers, and the clients in their handshake queues.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

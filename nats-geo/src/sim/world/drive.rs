@@ -1,4 +1,4 @@
-//! The clients' side: a driver around each selector, as simple as the native one is at heart.
+//! The clients of the simulation: each selector has a small driver, which follows the same steps as the native driver.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! The world: one queue of what is to happen, in order of time, and first come first served at equal times.
+//! The world: one queue of future events, ordered by time. Events of the same time keep their order of insertion.
 //!
-//! `transport.rs` carries segments, `health.rs` runs health checks, `serve.rs` is the servers' side, `drive.rs` the clients', `faults.rs` breaks
-//! things, `truth.rs` knows how things really are.
+//! `transport.rs` carries segments, and `health.rs` runs health checks. `serve.rs` simulates servers, and `drive.rs`
+//! clients. `faults.rs` begins and ends faults. `truth.rs` has the true state of the world.
 
 mod drive;
 mod faults;

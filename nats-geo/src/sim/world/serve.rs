@@ -1,4 +1,4 @@
-//! The servers' side: accept, handshake, answer, lame duck, end.
+//! The servers of the simulation: they accept connections, do handshakes, answer, enter lame duck mode, and end.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! TCP as far as decisions can feel it: handshake, order, retransmission, reset. No congestion: what a
-//! selector waits for are single segments.
+//! TCP, as far as it affects decisions: handshake, order, retransmission and reset. Congestion is not simulated, because
+//! a selector waits for single segments only.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

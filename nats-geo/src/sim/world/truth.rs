@@ -1,4 +1,4 @@
-//! How things really are, for checkers. Clients cannot see this.
+//! The true state of the world, for the rules. Clients cannot read this state.
 
 use std::time::Duration;
 

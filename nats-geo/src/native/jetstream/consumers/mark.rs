@@ -1,7 +1,7 @@
-//! How far a stream was read, and whether it is still the same stream.
+//! Remembers how far a stream was read, and detects a reset of the stream.
 //!
-//! A stream in memory is empty after its server has started again, and one may be deleted and made again. Its sequences then
-//! begin again, and a reader that waits for the next sequence would wait for ever.
+//! A stream in memory is empty after its server has restarted. A stream can also be deleted and created again. Its
+//! sequences then start at 1, and a reader that waits for the next sequence would wait for ever.
 
 use async_nats::jetstream::stream::Info;
 use serde_json::json;

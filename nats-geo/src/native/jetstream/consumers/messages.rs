@@ -1,4 +1,4 @@
-//! The messages of a consumer that wants them acknowledged.
+//! The messages of a consumer whose messages the application acknowledges.
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,16 +13,17 @@ use serde_json::json;
 use super::{Mark, Pull, PullOptions, PullRefusal, Pulled};
 use crate::native::jetstream::{ApiError, Context, Message, Refused};
 
-/// The messages of a consumer, over all links that the client ever uses. Made by
-/// [`Consumer::messages`](super::Consumer::messages).
+/// The messages of a consumer, as a stream that continues when the client moves.
+/// [`Consumer::messages`](super::Consumer::messages) creates it.
 ///
-/// An orderly move (lame duck, fail back, a faster region) loses nothing and duplicates nothing. When a link is lost,
-/// JetStream redelivers the messages that were on their way, after the consumer's `ack_wait`. While the client cannot
-/// reach the consumer, the stream waits. It ends with an error when the consumer no longer exists, and without an error
+/// An orderly move (lame duck, fail back, a faster region) loses no messages and duplicates none. When a link is lost,
+/// JetStream redelivers the messages that were in flight, after the consumer's `ack_wait`. While the client cannot reach
+/// the consumer, the stream waits. The stream ends with an error when the consumer no longer exists, and without an error
 /// when the client closes.
 ///
-/// The client requests messages only while the application polls the stream: see [`PullOptions`]. After a drop, JetStream
-/// redelivers the messages that the application did not read, to any reader of the consumer.
+/// The client requests messages only while the application polls the stream: see [`PullOptions`]. When the stream is
+/// dropped, JetStream redelivers the messages that the application did not read. Any reader of the consumer can get these
+/// messages.
 #[must_use = "the client requests messages only while the application reads them"]
 pub struct Messages(BoxStream<'static, Result<Message, MessagesError>>);
 
@@ -33,12 +34,12 @@ pub enum MessagesError {
     /// The consumer does not exist any more.
     #[error("consumer `{consumer}` of stream `{stream}` is gone")]
     ConsumerGone {
-        /// Its stream.
+        /// The stream of the consumer.
         stream: String,
-        /// Its name.
+        /// The name of the consumer.
         consumer: String,
     },
-    /// The stream does not exist any more, and its consumers neither.
+    /// The stream and its consumers do not exist any more.
     #[error("stream `{stream}` is gone, and consumer `{consumer}` with it")]
     StreamGone {
         /// The stream.
@@ -46,8 +47,8 @@ pub enum MessagesError {
         /// The consumer.
         consumer: String,
     },
-    /// The stream has begun again: it was in memory and its server restarted, or an operator deleted and recreated it. Its
-    /// earlier messages are lost, so the application decides where to continue.
+    /// The stream was reset: it was in memory and its server restarted, or it was deleted and created again. Its earlier
+    /// messages are lost, so the application must decide where to continue.
     #[error(
         "stream `{stream}` was reset after sequence {last_sequence}, and consumer `{consumer}` is gone; create the consumer again"
     )]
@@ -56,15 +57,15 @@ pub enum MessagesError {
         stream: String,
         /// The consumer.
         consumer: String,
-        /// The highest sequence that came before.
+        /// The highest sequence that arrived before the reset.
         last_sequence: u64,
     },
-    /// The consumer gives no messages.
+    /// The server refuses to deliver messages of the consumer.
     #[error("consumer `{consumer}` of stream `{stream}` gives no messages: {refusal}")]
     Refused {
-        /// Its stream.
+        /// The stream of the consumer.
         stream: String,
-        /// Its name.
+        /// The name of the consumer.
         consumer: String,
         /// The reason.
         refusal: PullRefusal,

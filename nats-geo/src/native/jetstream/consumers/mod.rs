@@ -1,8 +1,8 @@
-//! Consumers of streams, which continue wherever the client moves.
+//! Consumers of streams, which continue when the client moves.
 //!
-//! Owns pulling over an inbox that moves with the client (`pulling`), durable consumers (`messages`), ordered readers that
-//! make a new consumer after a loss (`reader`, `ordered`), and the detection of streams that were reset (`mark`).
-//! Must not know buckets or objects, which build on it.
+//! `pulling` requests messages to an inbox that moves with the client, and `messages` reads durable consumers. `reader`
+//! and `ordered` read in order, and create a new consumer after a loss. `mark` detects streams that were reset. This
+//! module must not use buckets or objects, because they use this module.
 
 use async_nats::jetstream::consumer::{self, IntoConsumerConfig as _, pull};
 use serde_json::json;
@@ -33,7 +33,7 @@ pub use ordered::{Ordered, OrderedError, OrderedOptions};
 mod reader;
 pub(crate) use reader::{Read, Reader};
 
-/// A pull consumer of a stream. Made by [`Stream::create_consumer`] and [`Stream::get_consumer`].
+/// A pull consumer of a stream. [`Stream::create_consumer`] and [`Stream::get_consumer`] return it.
 #[derive(Clone, Debug)]
 pub struct Consumer {
     context: Context,
@@ -41,9 +41,9 @@ pub struct Consumer {
 }
 
 impl Stream {
-    /// Makes a consumer, or changes the one of that name. With a `durable_name` it lives until it is deleted, and any
-    /// number of clients may share it. Without one, the server deletes it when no client pulls for
-    /// `inactive_threshold`.
+    /// Creates a consumer, or changes the consumer of the same name. A consumer with a `durable_name` exists until it is
+    /// deleted, and any number of clients may share it. Without this name, the server deletes the consumer when no client
+    /// has pulled for `inactive_threshold`.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
@@ -79,7 +79,7 @@ impl Stream {
         Ok(Consumer { context: self.context.clone(), info })
     }
 
-    /// Deletes a consumer. Streams that read it end with an error.
+    /// Deletes a consumer. Message streams that read this consumer end with an error.
     ///
     /// # Errors
     /// The consumer does not exist, or no server answers in time.
@@ -118,7 +118,7 @@ impl Context {
 }
 
 impl Consumer {
-    /// Its name.
+    /// Returns the name of the consumer.
     pub fn name(&self) -> &str {
         &self.info.name
     }
@@ -128,10 +128,10 @@ impl Consumer {
         &self.info
     }
 
-    /// Asks the server.
+    /// Requests the configuration and state from the server.
     ///
     /// # Errors
-    /// The consumer is gone, or no answer in time.
+    /// The consumer does not exist, or no answer arrives in time.
     pub async fn info(&mut self) -> Result<&consumer::Info, ApiError> {
         let consumer::Info { stream_name, name, .. } = &self.info;
         let subject = self.context.subject(format_args!("CONSUMER.INFO.{stream_name}.{name}"));
@@ -139,15 +139,15 @@ impl Consumer {
         Ok(&self.info)
     }
 
-    /// Its messages, as they come, over all links that the client ever uses. See [`Messages`].
+    /// Returns the messages of the consumer, as a stream that continues when the client moves. See [`Messages`].
     ///
     /// # Errors
-    /// The client is closed, or nothing is live for long.
+    /// The client is closed, or no link is live for too long.
     pub async fn messages(&self) -> Result<Messages, ApiError> {
         self.messages_with(PullOptions::new()).await
     }
 
-    /// Returns the stream of [`messages`](Self::messages), with other limits.
+    /// Returns the messages of the consumer, like [`messages`](Self::messages), with other limits.
     ///
     /// ```no_run
     /// # async fn example(consumer: nats_geo::jetstream::Consumer) -> Result<(), Box<dyn std::error::Error>> {
@@ -160,7 +160,7 @@ impl Consumer {
     /// ```
     ///
     /// # Errors
-    /// As [`messages`](Self::messages).
+    /// The same as [`messages`](Self::messages).
     pub async fn messages_with(&self, options: PullOptions) -> Result<Messages, ApiError> {
         Messages::new(&self.context, &self.info, options).await
     }

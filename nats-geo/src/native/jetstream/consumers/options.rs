@@ -1,4 +1,4 @@
-//! The bounds of pulling.
+//! The limits of pull requests.
 
 use std::time::Duration;
 
@@ -17,22 +17,23 @@ impl PullOptions {
         Self { messages_max: MESSAGES_MAX, bytes_max: None, expires: EXPIRES, heartbeat: HEARTBEAT }
     }
 
-    /// Sets the number of messages that may wait until you take them. The client requests more when you have taken half of
-    /// them. While you take none, it requests none. Default 200; held to 1..=65 536. After a lost link, up to twice as many may
-    /// wait for a moment: messages that the client requested over the lost link may arrive over the next one.
+    /// Sets how many messages may wait in the client until the application reads them. The client requests more when the
+    /// application has read half of them. While the application reads none, the client requests none. Default 200; at
+    /// least 1, at most 65 536. After a lost link, up to twice as many may wait for a short time. Messages requested over
+    /// the lost link may then arrive over the next one.
     pub fn max_messages(mut self, messages: usize) -> Self {
         self.messages_max = messages.clamp(1, MESSAGES_LIMIT);
         self
     }
 
-    /// Sets the bytes that may wait until you take them, with subjects and headers. A message that is larger ends
-    /// the stream with an error. Default: no limit in bytes; only the number of messages is limited.
+    /// Sets how many bytes, with subjects and headers, may wait in the client until the application reads them. A larger
+    /// message ends the stream with an error. Default: no limit of bytes, only of messages.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.bytes_max = Some(bytes.max(1));
         self
     }
 
-    /// Sets the time that one request waits for messages at the server. Default 30 s; at least 1 s, at most a day.
+    /// Sets how long one request waits at the server for messages. Default 30 s; at least 1 s, at most a day.
     pub fn expires(mut self, expires: Duration) -> Self {
         self.expires = expires.max(EXPIRES_MIN);
         self

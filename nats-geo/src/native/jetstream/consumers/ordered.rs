@@ -1,4 +1,4 @@
-//! Messages of a stream in order, each once, without acknowledgements.
+//! Reads the messages of a stream in order, each once, without acknowledgements.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use futures_util::stream::{self, BoxStream};
 use super::{PullOptions, PullRefusal, Read, Reader};
 use crate::native::jetstream::{ApiError, Message, Stream};
 
-/// Selection and bounds of an ordered reader.
+/// Options of an ordered reader: the messages that it selects, and its limits.
 #[derive(Clone, Debug)]
 pub struct OrderedOptions {
     pub(crate) subjects: Vec<String>,
@@ -33,7 +33,7 @@ impl OrderedOptions {
         }
     }
 
-    /// Reads only messages of this subject, wildcards allowed. Call it again for further subjects.
+    /// Reads only messages of this subject, which may have wildcards. Call this method again for further subjects.
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.subjects.push(subject.into());
         self
@@ -45,7 +45,7 @@ impl OrderedOptions {
         self
     }
 
-    /// Leaves out the payloads.
+    /// Reads messages without their payloads.
     pub fn headers_only(mut self) -> Self {
         self.headers_only = true;
         self
@@ -57,8 +57,9 @@ impl OrderedOptions {
         self
     }
 
-    /// Reads from the nearest copy of the stream: a mirror, or the stream itself. When that is lost, reading goes on at
-    /// the next one, as mirrors have the same sequences. Messages may come a moment later than from the stream itself.
+    /// Reads from the nearest copy of the stream: a mirror, or the stream itself. When this copy is lost, the client
+    /// continues with the next copy, because mirrors have the same sequences. A copy may deliver messages a little later
+    /// than the stream itself.
     pub fn nearest(mut self) -> Self {
         self.nearest = true;
         self
@@ -72,7 +73,8 @@ impl Default for OrderedOptions {
 }
 
 impl Stream {
-    /// Its messages in order, each exactly once, whatever happens to the links, and without acknowledgements.
+    /// Returns the messages of the stream in order, each exactly once, without acknowledgements. The returned stream
+    /// continues when links are lost.
     ///
     /// ```no_run
     /// # async fn example(orders: nats_geo::jetstream::Stream) -> Result<(), Box<dyn std::error::Error>> {
@@ -89,34 +91,35 @@ impl Stream {
     /// ```
     ///
     /// # Errors
-    /// The stream is gone, it does not allow what the options ask for, or no answer in time.
+    /// The stream does not exist, it does not allow these options, or no answer arrives in time.
     pub async fn ordered(&self, options: OrderedOptions) -> Result<Ordered, ApiError> {
         Ok(Ordered::new(Reader::begin(self, options).await?))
     }
 }
 
-/// The messages of a stream in order, over all links that the client ever uses. Made by [`Stream::ordered`].
+/// The messages of a stream in order, as a reader that continues when the client moves. [`Stream::ordered`] creates it.
 ///
-/// Each message arrives once, in the order of the stream. While the client cannot reach the stream, the reader waits, for
-/// as long as that takes. It ends with an error when the stream is gone, and without one when the client is closed.
+/// Each message arrives once, in the order of the stream. While the client cannot reach the stream, the reader waits,
+/// without a time limit. The reader ends with an error when the stream no longer exists, and without an error when the
+/// client is closed.
 #[must_use = "messages are only asked for while somebody reads them"]
 pub struct Ordered(BoxStream<'static, Result<Message, OrderedError>>);
 
-/// Reason why there are no further messages.
+/// Reason why an ordered reader ended.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OrderedError {
-    /// The client cannot continue to read after the last message.
+    /// The client cannot continue to read the stream after the last message that arrived.
     #[error("reading stream `{stream}` stopped after sequence {last_sequence}: {error}")]
     Lost {
-        /// The stream, or the copy of it that was asked last.
+        /// The stream, or the mirror that the client read last.
         stream: String,
-        /// The sequence of the last message that came.
+        /// The sequence of the last message that arrived.
         last_sequence: u64,
-        /// Reason why the client could not make another consumer.
+        /// Reason why the client could not create another consumer.
         error: ApiError,
     },
-    /// The stream gives no messages of this kind.
+    /// The server refuses to deliver these messages.
     #[error("stream `{stream}` gives no messages: {refusal}")]
     Refused {
         /// The stream.

@@ -1,7 +1,8 @@
-//! Pulling: requests for messages to an inbox of our own, which moves with the client.
+//! Pulls messages to an inbox of this crate, which moves with the client.
 //!
-//! After an orderly move the request at the server still holds, because interest in the inbox moved first. When a link
-//! was lost, what was on its way is lost too, and the request may be: it is made anew.
+//! After an orderly move, the pull request at the server is still valid, because the subscription of the inbox moved
+//! first. When a link is lost, messages in flight are lost, and perhaps the pull request, too. The client then sends a
+//! new pull request.
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;

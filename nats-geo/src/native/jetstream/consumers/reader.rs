@@ -1,7 +1,7 @@
-//! Reading in order, for what is built on it: a stream of messages, key-value and object stores.
+//! Reads a stream in order. Ordered readers, key-value stores and object stores use this module.
 //!
-//! The consumer behind it lives in memory, on one server. When it is lost, or anything on its way, another one goes on
-//! behind the last message that came.
+//! The reader uses a consumer in memory, on one server. When this consumer or a message is lost, the reader creates
+//! another consumer, which continues after the last message that arrived.
 
 use std::time::Duration;
 

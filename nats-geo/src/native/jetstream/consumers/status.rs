@@ -31,23 +31,23 @@ pub(crate) struct Rest {
     pub(crate) bytes: usize,
 }
 
-/// Reason why a consumer gives no further messages.
+/// Reason why the server delivers no further messages of a consumer.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PullRefusal {
     /// The consumer was deleted.
     #[error("the consumer was deleted")]
     Deleted,
-    /// The consumer is a push consumer: it delivers to a subject and takes no pull requests.
+    /// The consumer is a push consumer: it delivers to a subject, and refuses pull requests.
     #[error("the consumer is push based: subscribe to its deliver subject, or create a pull consumer")]
     PushBased,
     /// The next message is larger than [`PullOptions::max_bytes`](super::PullOptions::max_bytes).
     #[error("the next message has more bytes than `max_bytes` allows ({bytes_max}): raise `max_bytes`")]
     TooLarge {
-        /// The bound.
+        /// The limit in bytes.
         bytes_max: usize,
     },
-    /// The consumer does not take requests of this kind.
+    /// The server refuses the pull request for another reason, which it names in this text.
     #[error("the consumer does not take such requests: {0}")]
     Other(String),
 }

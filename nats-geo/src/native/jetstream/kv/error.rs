@@ -1,24 +1,24 @@
-//! Why a bucket was not read, or not written.
+//! The errors of reading and writing a bucket.
 
 use crate::native::jetstream::{ApiError, OrderedError, PublishError};
 
-/// Reason why a bucket was not read.
+/// Reason why a read of a bucket failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// That is no key. Nothing was asked.
+    /// The key is invalid. The client sent no request.
     #[error("`{key}` is no key: use letters, digits, `-`, `/`, `_` and `=`, in parts with `.` between them")]
     BadKey {
         /// The key.
         key: String,
     },
-    /// The bucket did not answer, or is gone.
+    /// The bucket did not answer, or does not exist.
     #[error(transparent)]
     Api(#[from] ApiError),
     /// A watch cannot continue.
     #[error(transparent)]
     Ended(#[from] OrderedError),
-    /// The client was closed before everything had come.
+    /// The client was closed before all entries had arrived.
     #[error("the client was closed before all entries had come")]
     Closed,
 }
@@ -27,21 +27,21 @@ pub enum ReadError {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// That is no key. Nothing was sent.
+    /// The key is invalid. The client sent nothing.
     #[error("`{key}` is no key: use letters, digits, `-`, `/`, `_` and `=`, in parts with `.` between them")]
     BadKey {
         /// The key.
         key: String,
     },
-    /// The key has another revision than expected; of [`create`](super::Store::create): it has a value.
+    /// The key has another revision than expected. For [`create`](super::Store::create): the key has a value already.
     #[error("the key `{key}` has another revision than expected: {why}; read it again")]
     WrongRevision {
         /// The key.
         key: String,
-        /// The server's words.
+        /// The server's error.
         why: String,
     },
-    /// It was not acknowledged.
+    /// The stream of the bucket did not acknowledge the write.
     #[error(transparent)]
     Publish(PublishError),
     /// The client could not read whether the key has a value.

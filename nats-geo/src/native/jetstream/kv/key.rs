@@ -1,4 +1,4 @@
-//! Keys, as subjects of the stream.
+//! Converts keys to subjects of the stream of a bucket.
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::stream::Source;

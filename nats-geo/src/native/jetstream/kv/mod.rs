@@ -1,4 +1,4 @@
-//! Key-value stores: the conventions of NATS KV, over streams that outlive the link under them.
+//! Key-value stores with the conventions of NATS KV, which continue when the client moves.
 //!
 //! ```no_run
 //! # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
@@ -37,7 +37,7 @@ pub use watch::{Include, Watch, WatchOptions};
 mod error;
 pub use error::{ReadError, WriteError};
 
-/// A bucket of keys and values. Made by [`Context::key_value`] and [`Context::create_key_value`].
+/// A bucket of keys and values. [`Context::key_value`] and [`Context::create_key_value`] return it.
 #[derive(Clone, Debug)]
 pub struct Store {
     stream: Stream,
@@ -54,8 +54,9 @@ impl Context {
         Ok(Store::new(self.get_stream(format!("KV_{bucket}")).await?, bucket))
     }
 
-    /// Makes a bucket, in the home region of this client unless `config` has a placement: see
-    /// [`create_stream`](Self::create_stream). If the bucket exists already, in any region, it returns that one.
+    /// Creates a bucket, in the home region of this client unless `config` has a placement: see
+    /// [`create_stream`](Self::create_stream). If the bucket exists already, in any region, this call returns the
+    /// existing bucket.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::ApiError> {
@@ -105,8 +106,8 @@ impl Store {
         &self.stream
     }
 
-    /// Returns the value of a key; `None` if it has none, or was deleted. The nearest server that has the bucket answers, so
-    /// the value may be a moment older than the last one written.
+    /// Returns the value of a key; `None` if the key has no value, or the value was deleted. The nearest server that has
+    /// the bucket answers, so the value may be slightly older than the last one written.
     ///
     /// # Errors
     /// The key is not valid, the bucket does not exist, or no answer arrives in time.
@@ -115,10 +116,11 @@ impl Store {
         Ok(entry.filter(|entry| entry.operation == Operation::Put).map(|entry| entry.value))
     }
 
-    /// Returns the last entry of a key, with the time of the write. A deleted key has an entry that says so.
+    /// Returns the last entry of a key, with the time of the write. If the key was deleted, the entry records the
+    /// deletion.
     ///
     /// # Errors
-    /// As [`get`](Self::get).
+    /// The same as [`get`](Self::get).
     pub async fn entry(&self, key: &str) -> Result<Option<Entry>, ReadError> {
         let subject = self.keys.subject(key).ok_or_else(|| bad_key(key))?;
         let last = self.stream.last(&subject).await?;
@@ -135,7 +137,7 @@ impl Store {
     /// Returns the entry of a key at a revision, if the bucket still has it.
     ///
     /// # Errors
-    /// As [`get`](Self::get).
+    /// The same as [`get`](Self::get).
     pub async fn entry_at(&self, key: &str, revision: u64) -> Result<Option<Entry>, ReadError> {
         self.keys.subject(key).ok_or_else(|| bad_key(key))?;
         let message = self.stream.get(revision).await?;
@@ -143,8 +145,8 @@ impl Store {
         Ok(message.and_then(|message| self.read(message)).filter(|entry| entry.key == key))
     }
 
-    /// Sets the value of a key, and returns its revision. The client resends the value across moves, and the bucket stores
-    /// it once: see [`Context::publish`].
+    /// Sets the value of a key, and returns its revision. The client resends the value after a move, and the bucket
+    /// stores it once: see [`Context::publish`].
     ///
     /// # Errors
     /// The key is invalid, or the bucket did not acknowledge the value.
@@ -152,10 +154,10 @@ impl Store {
         self.write(key, value, HeaderMap::new()).await
     }
 
-    /// Sets the value of a key that has none, or whose value was deleted.
+    /// Sets the value of a key that has no value, or whose value was deleted.
     ///
     /// # Errors
-    /// [`WriteError::WrongRevision`] if it has one; else as [`put`](Self::put).
+    /// [`WriteError::WrongRevision`] if the key has a value; otherwise the same as [`put`](Self::put).
     pub async fn create(&self, key: &str, value: Bytes) -> Result<u64, WriteError> {
         let error = match self.write(key, value.clone(), expecting(0)).await {
             Err(error @ WriteError::WrongRevision { .. }) => error,
@@ -170,10 +172,10 @@ impl Store {
         }
     }
 
-    /// Changes the value of a key if its revision still is `revision`, and returns the new revision.
+    /// Changes the value of a key if the revision of the key is still `revision`, and returns the new revision.
     ///
     /// # Errors
-    /// [`WriteError::WrongRevision`] if it is not; else as [`put`](Self::put).
+    /// [`WriteError::WrongRevision`] if the key has another revision; otherwise the same as [`put`](Self::put).
     pub async fn update(&self, key: &str, value: Bytes, revision: u64) -> Result<u64, WriteError> {
         self.write(key, value, expecting(revision)).await
     }
@@ -181,7 +183,7 @@ impl Store {
     /// Deletes the value of a key. The bucket keeps earlier values as history.
     ///
     /// # Errors
-    /// As [`put`](Self::put).
+    /// The same as [`put`](Self::put).
     pub async fn delete(&self, key: &str) -> Result<u64, WriteError> {
         let mut headers = HeaderMap::new();
         headers.insert(OPERATION, "DEL");
@@ -191,7 +193,7 @@ impl Store {
     /// Deletes the value of a key with its history.
     ///
     /// # Errors
-    /// As [`put`](Self::put).
+    /// The same as [`put`](Self::put).
     pub async fn purge(&self, key: &str) -> Result<u64, WriteError> {
         let mut headers = HeaderMap::new();
         headers.insert(OPERATION, "PURGE");

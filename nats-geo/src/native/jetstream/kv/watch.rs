@@ -1,4 +1,4 @@
-//! Watching keys, across moves and lost regions.
+//! Watches of keys, which continue after moves and lost regions.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -37,7 +37,7 @@ pub enum Include {
 }
 
 impl WatchOptions {
-    /// Returns the defaults: all keys, beginning with the last entry of each.
+    /// Returns the defaults: all keys, first the last entry of each key.
     pub fn new() -> Self {
         Self {
             keys: Vec::new(),
@@ -48,7 +48,7 @@ impl WatchOptions {
         }
     }
 
-    /// Watches only this key, or the keys that match its wildcards. Call it again for further keys.
+    /// Watches only this key, or the keys that match these wildcards. Call this method again for further keys.
     pub fn keys(mut self, keys: impl Into<String>) -> Self {
         self.keys.push(keys.into());
         self
@@ -60,19 +60,19 @@ impl WatchOptions {
         self
     }
 
-    /// Leaves out the entries of deletions.
+    /// Skips the entries of deletions.
     pub fn ignore_deletes(mut self) -> Self {
         self.ignore_deletes = true;
         self
     }
 
-    /// Leaves out the values.
+    /// Delivers entries without their values.
     pub fn headers_only(mut self) -> Self {
         self.headers_only = true;
         self
     }
 
-    /// Watches the nearest copy of the bucket, as [`OrderedOptions::nearest`].
+    /// Watches the nearest copy of the bucket; see [`OrderedOptions::nearest`].
     pub fn nearest(mut self) -> Self {
         self.nearest = true;
         self
@@ -85,12 +85,13 @@ impl Default for WatchOptions {
     }
 }
 
-/// The entries of keys as they are written, over all links that the client ever uses. Made by [`Store::watch`].
+/// The entries of keys, in the order of their writes, as a stream that continues when the client moves. [`Store::watch`]
+/// creates it.
 ///
-/// It begins with those that exist; [`is_current`](Self::is_current) says when they have all come, and [`Entry::delta`]
-/// how many follow. Each entry arrives once and in order. If a link is lost while the first entries arrive, a key may
-/// have several of them. The last entry of each key always arrives. It ends with an error when the bucket is gone, and
-/// without one when the client is closed.
+/// The watch begins with the existing entries. [`is_current`](Self::is_current) returns whether all of them have arrived,
+/// and [`Entry::delta`] how many follow. Each entry arrives once and in order. If a link is lost while the existing
+/// entries arrive, several entries of a key may arrive. The last entry of each key always arrives. The watch ends with an
+/// error when the bucket no longer exists, and without an error when the client is closed.
 #[must_use = "entries only come while somebody reads them"]
 pub struct Watch {
     found: BoxStream<'static, Result<Found, ReadError>>,
@@ -111,7 +112,7 @@ struct State {
 }
 
 impl Store {
-    /// Watches the entries of a key, or of all keys that match its wildcards. It begins with the last entry of each.
+    /// Watches a key, or all keys that match the wildcards in `keys`. The watch begins with the last entry of each key.
     ///
     /// # Errors
     /// The key is not valid, the bucket does not exist, or no answer arrives in time.
@@ -119,7 +120,7 @@ impl Store {
         self.watch_with(WatchOptions::new().keys(keys)).await
     }
 
-    /// Watches all keys, or the keys that the options name, as [`watch`](Self::watch).
+    /// Watches all keys, or the keys that the options name, like [`watch`](Self::watch).
     ///
     /// ```no_run
     /// # async fn example(lamps: nats_geo::jetstream::kv::Store) -> Result<(), nats_geo::jetstream::kv::ReadError> {
@@ -134,7 +135,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// As [`watch`](Self::watch).
+    /// The same as [`watch`](Self::watch).
     pub async fn watch_with(&self, options: WatchOptions) -> Result<Watch, ReadError> {
         let mut ordered = OrderedOptions::new().from(match options.include {
             Include::Last => DeliverPolicy::LastPerSubject,
@@ -184,13 +185,14 @@ fn keys_with_values(mut entries: Vec<Entry>) -> Vec<String> {
 }
 
 impl Watch {
-    /// Returns whether everything that existed when the watch began has come.
+    /// Returns whether all entries that existed when the watch began have arrived.
     pub const fn is_current(&self) -> bool {
         self.is_current
     }
 
-    /// Returns the entries that existed when the watch began, without those that the application has read. Later entries of
-    /// the watch are new. Dropping the future early loses the entries that it had read; to avoid that, read entry by entry.
+    /// Returns the entries that existed when the watch began, except the entries that the application has already read.
+    /// All later entries of the watch are new. If the future is dropped early, the entries that it has read are lost. To
+    /// avoid this, read one entry after the other.
     ///
     /// # Errors
     /// The bucket no longer exists, or the client closed before all entries had arrived.

@@ -1,4 +1,4 @@
-//! Why an object was not read, written or deleted.
+//! The errors of reading, writing and deleting objects.
 
 use std::ops::Range;
 
@@ -8,10 +8,10 @@ use crate::native::jetstream::{ApiError, OrderedError, PublishError};
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GetError {
-    /// There is no such object.
+    /// The object does not exist.
     #[error("there is no object `{name}`")]
     NotFound {
-        /// Its name.
+        /// The name of the object.
         name: String,
     },
     /// The object is a link to a whole store.
@@ -22,17 +22,17 @@ pub enum GetError {
         /// The store.
         bucket: String,
     },
-    /// The object has no such bytes.
+    /// The requested range is not in the object.
     #[error("bytes `{range:?}` are outside of the object `{name}`, which has {size} bytes")]
     OutOfRange {
         /// The object.
         name: String,
-        /// The requested bytes.
+        /// The requested range of bytes.
         range: Range<u64>,
-        /// Its size in bytes.
+        /// The size of the object in bytes.
         size: u64,
     },
-    /// The store did not answer, or is gone.
+    /// The store did not answer, or does not exist.
     #[error(transparent)]
     Api(#[from] ApiError),
 }
@@ -41,17 +41,18 @@ pub enum GetError {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ObjectReadError {
-    /// Some of its bytes are missing: another client deleted or replaced it meanwhile, or never wrote it to its end.
+    /// Some bytes of the object are missing. Another client deleted or replaced the object during the read, or did not
+    /// write all of it.
     #[error("the object `{name}` is not complete: part {chunk} of {chunks} is missing; get it again")]
     Incomplete {
         /// The object.
         name: String,
         /// The part that is missing, counted from 0.
         chunk: u64,
-        /// Number of bytes of the object.
+        /// Number of parts of the object.
         chunks: u64,
     },
-    /// All bytes came, and are not those that were written.
+    /// All bytes arrived, but their digest differs from the digest of the object.
     #[error("the object `{name}` is damaged: its digest is wrong; put it again")]
     WrongDigest {
         /// The object.
@@ -68,14 +69,15 @@ pub enum ObjectReadError {
     Closed,
 }
 
-/// Reason why an object was not written. An earlier object of that name is unchanged, unless the last part is unconfirmed.
+/// Reason why an object was not written. An earlier object of the same name is unchanged, unless the last part is
+/// unconfirmed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PutError {
     /// The name is empty.
     #[error("an object needs a name")]
     NoName,
-    /// Its bytes could not be read.
+    /// The client could not read the bytes to write.
     #[error("reading the bytes of the object `{name}` failed: {error}")]
     Source {
         /// The object.
@@ -98,17 +100,17 @@ pub enum PutError {
         /// The domain that acknowledged the part.
         found: String,
     },
-    /// A part of it was not acknowledged.
+    /// The store did not acknowledge a part of the object.
     #[error("part {chunk} of the object `{name}` was not stored: {error}")]
     Publish {
         /// The object.
         name: String,
-        /// The part, counted from 0; the last one says what the object is.
+        /// The part, counted from 0. The last part is the description of the object.
         chunk: u64,
         /// The reason.
         error: PublishError,
     },
-    /// The store did not answer, or is gone.
+    /// The store did not answer, or does not exist.
     #[error(transparent)]
     Api(#[from] ApiError),
 }
@@ -117,10 +119,10 @@ pub enum PutError {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeleteError {
-    /// There is no such object.
+    /// The object does not exist.
     #[error("there is no object `{name}`")]
     NotFound {
-        /// Its name.
+        /// The name of the object.
         name: String,
     },
     /// JetStream did not acknowledge the deletion.
@@ -131,7 +133,7 @@ pub enum DeleteError {
         /// The reason.
         error: PublishError,
     },
-    /// The store did not answer, or is gone.
+    /// The store did not answer, or does not exist.
     #[error(transparent)]
     Api(#[from] ApiError),
 }

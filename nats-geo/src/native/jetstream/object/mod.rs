@@ -1,4 +1,4 @@
-//! Object stores: the conventions of NATS object stores, over streams that outlive the link under them.
+//! Object stores with the conventions of NATS, which continue when the client moves.
 //!
 //! ```no_run
 //! # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {
@@ -40,7 +40,7 @@ mod put;
 mod read;
 pub use read::Object;
 
-/// A bucket of objects. Made by [`Context::object_store`] and [`Context::create_object_store`].
+/// A bucket of objects. [`Context::object_store`] and [`Context::create_object_store`] return it.
 #[derive(Clone, Debug)]
 pub struct Store {
     stream: Stream,
@@ -57,8 +57,9 @@ impl Context {
         Ok(Store { stream: self.get_stream(format!("OBJ_{bucket}")).await?, bucket: bucket.to_owned() })
     }
 
-    /// Makes an object store, in the home region of this client unless `config` says where: see
-    /// [`create_stream`](Self::create_stream). If there is such a store already, wherever it is, it is returned.
+    /// Creates an object store, in the home region of this client unless `config` has a placement: see
+    /// [`create_stream`](Self::create_stream). If the store exists already, in any region, this call returns the existing
+    /// store.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::ApiError> {
@@ -78,10 +79,10 @@ impl Context {
         Ok(Store { stream: self.create_stream(stream_config(config)).await?, bucket })
     }
 
-    /// Deletes an object store with all that is in it.
+    /// Deletes an object store with all its objects.
     ///
     /// # Errors
-    /// There is no such store, or no answer in time.
+    /// The store does not exist, or no answer arrives in time.
     pub async fn delete_object_store(&self, bucket: &str) -> Result<(), ApiError> {
         check_bucket(bucket)?;
         self.delete_stream(&format!("OBJ_{bucket}")).await
@@ -100,7 +101,7 @@ impl Store {
     }
 
     /// Returns the description of an object; `None` if it does not exist or was deleted. The nearest server that has the
-    /// store answers, so the description may be a moment behind the last write.
+    /// store answers, so the description may be slightly older than the last write.
     ///
     /// # Errors
     /// The store no longer exists, or no server answers in time.
@@ -108,17 +109,18 @@ impl Store {
         Ok(self.find(name).await?.map(|found| found.info))
     }
 
-    /// Reads an object, as a stream of its bytes. The client follows links. As with [`info`](Self::info), the
-    /// description may be out of date.
+    /// Reads an object, as a stream of its bytes. The client follows links. The description may be slightly older than
+    /// the last write, as for [`info`](Self::info).
     ///
     /// # Errors
-    /// [`GetError::NotFound`] if there is none; the store is gone, or no answer in time.
+    /// [`GetError::NotFound`] if the object does not exist; the store does not exist, or no answer arrives in time.
     pub async fn get(&self, name: &str) -> Result<Object, GetError> {
         let (store, found) = self.resolve(name).await?;
         Object::open(&store, found, None).await
     }
 
-    /// Reads some bytes of an object. It checks no digest, because the digest is that of the whole object.
+    /// Reads a range of bytes of an object. The client cannot check the digest, because the digest covers the whole
+    /// object.
     ///
     /// ```no_run
     /// # async fn example(films: nats_geo::jetstream::object::Store) -> Result<(), Box<dyn std::error::Error>> {
@@ -128,7 +130,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`GetError::OutOfRange`] if the object is shorter; else as [`get`](Self::get).
+    /// [`GetError::OutOfRange`] if the object is shorter; otherwise the same as [`get`](Self::get).
     pub async fn get_range(&self, name: &str, range: Range<u64>) -> Result<Object, GetError> {
         let (store, found) = self.resolve(name).await?;
         let size = found.info.size as u64;
@@ -141,7 +143,7 @@ impl Store {
     /// Returns all objects, in the order in which they were written.
     ///
     /// # Errors
-    /// The store is gone, or no answer in time.
+    /// The store does not exist, or no answer arrives in time.
     pub async fn list(&self) -> Result<Vec<ObjectInfo>, ObjectReadError> {
         let subject = format!("$O.{}.M.>", self.bucket);
         let options = OrderedOptions::new().subject(subject.clone()).from(DeliverPolicy::LastPerSubject);

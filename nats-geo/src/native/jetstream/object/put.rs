@@ -1,4 +1,5 @@
-//! Writing objects: part after part, each acknowledged, so that their order is that of the bytes.
+//! Writes objects. The client waits for the acknowledgement of each part before it sends the next one, so the parts keep
+//! their order.
 
 use async_nats::HeaderMap;
 use async_nats::header::NATS_ROLLUP;
@@ -14,11 +15,11 @@ use crate::native::jetstream::api::check_name;
 use crate::native::jetstream::{ApiError, PublishError};
 
 impl Store {
-    /// Writes an object. It replaces an object of the same name. The client resends each part across moves, and the store
-    /// keeps it once. The object exists as soon as all parts are stored.
+    /// Writes an object. It replaces an object of the same name. The client resends a part after a move, and the store
+    /// keeps the part once. The object exists as soon as all parts are stored.
     ///
     /// Each part takes one round trip to the store's region. Larger parts (`chunk_size`) are faster, up to the server's
-    /// `max_payload`. Dropping the future early leaves parts without an object, which take up room.
+    /// `max_payload`. If the future is dropped early, the parts that it has written stay in the store and use space.
     ///
     /// ```no_run
     /// # async fn example(films: nats_geo::jetstream::object::Store) -> Result<(), Box<dyn std::error::Error>> {
@@ -31,8 +32,8 @@ impl Store {
     ///
     /// # Errors
     /// The source cannot be read, or the store did not acknowledge a part. An earlier object of that name is unchanged,
-    /// unless the last part is [unconfirmed](PublishError::GaveUp). Then the name has the earlier or the new object, and
-    /// either is complete.
+    /// unless the last part is [unconfirmed](PublishError::GaveUp). In this case, either the earlier or the new object
+    /// has the name, and this object is complete.
     pub async fn put(
         &self,
         object: impl Into<ObjectMetadata>,
@@ -72,7 +73,7 @@ impl Store {
     /// Deletes an object.
     ///
     /// # Errors
-    /// There is none, or it was not acknowledged.
+    /// The object does not exist, or the store did not acknowledge the deletion.
     pub async fn delete(&self, name: &str) -> Result<(), DeleteError> {
         let found = self.find_at_leader(name).await?;
         let found = found.ok_or_else(|| DeleteError::NotFound { name: name.to_owned() })?;

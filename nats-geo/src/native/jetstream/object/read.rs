@@ -1,4 +1,4 @@
-//! Reading objects, across moves and lost regions.
+//! Reads objects. Reads continue after moves and lost regions.
 
 use std::fmt;
 use std::ops::Range;
@@ -16,11 +16,11 @@ use super::{CHUNK_BYTES, Found, GetError, ObjectInfo, ObjectReadError, Store, is
 use crate::native::jetstream::consumers::{Read, Reader};
 use crate::native::jetstream::{ApiError, Delivery, OrderedOptions, PullOptions};
 
-/// The bytes of an object, in parts, over all links that the client ever uses. Made by [`Store::get`].
+/// The bytes of an object, in parts, as a stream that continues when the client moves. [`Store::get`] creates it.
 ///
-/// While the store cannot be reached, this stream of bytes waits, and then continues at the next byte. At the end of a whole
-/// object, the client checks the digest. Trust the bytes only after that. The stream ends with an error if the object is
-/// deleted or replaced while you read it.
+/// While the store cannot be reached, this stream of bytes waits, and then continues at the next byte. At the end of a
+/// whole object, the client checks the digest. Trust the bytes only after this check. The stream ends with an error if
+/// the object is deleted or replaced during the read.
 #[must_use = "bytes only come while somebody reads them"]
 pub struct Object {
     info: ObjectInfo,

@@ -1,7 +1,7 @@
 //! The acknowledgements of a reader, for the consumers of all regions.
 //!
-//! A write stream that begins again numbers its messages anew. The reader then forgets the earlier acknowledgements. An
-//! acknowledgement of an earlier message does not count for the new message of the same number.
+//! When a write stream is reset, its sequences begin at 1 again. The reader then forgets the earlier acknowledgements,
+//! because new messages have the same sequences as earlier ones.
 
 use std::collections::BTreeMap;
 

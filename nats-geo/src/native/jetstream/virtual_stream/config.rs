@@ -7,7 +7,7 @@ use async_nats::jetstream::stream::{self, Placement, Source, StorageType, Subjec
 use crate::native::jetstream::ApiError;
 use crate::native::jetstream::api::check_name;
 
-/// The configuration of a virtual stream: the same for all who use it.
+/// The configuration of a virtual stream. All clients of the stream must use the same one.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
     pub(super) name: String,
@@ -42,7 +42,7 @@ pub enum ConfigError {
         /// The region.
         region: String,
     },
-    /// A time that servers take for "without end".
+    /// A time is zero, which servers treat as "without end".
     #[error(
         "virtual stream `{name}`: `{setting}` is zero, which servers take as no limit; give a larger value"
     )]
@@ -55,7 +55,8 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Makes the configuration of a stream in these clusters, on all subjects that begin with its name and a dot.
+    /// Creates the configuration of a stream in these clusters, for all subjects that begin with the stream's name and a
+    /// dot.
     ///
     /// ```
     /// use std::time::Duration;
@@ -81,13 +82,14 @@ impl Config {
         }
     }
 
-    /// Sets the first tokens of its subjects, without the dot that follows. Default: the name of the stream.
+    /// Sets the first tokens of the stream's subjects, without the dot that follows. Default: the name of the stream.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// Sets the number of servers of its region that store each stream. Default 1. With 3, it survives the loss of a server.
+    /// Sets the number of replicas of each stream in its region. Default 1. With 3, a stream survives the loss of a
+    /// server.
     pub fn replicas(mut self, replicas: usize) -> Self {
         self.replicas = replicas;
         self
@@ -108,8 +110,8 @@ impl Config {
         self
     }
 
-    /// Sets the time for which streams remember message ids. Default two minutes, as in servers. A longer one recognises later
-    /// copies, and costs the servers memory for each message.
+    /// Sets the time for which streams remember message ids. Default two minutes, as in servers. With a longer time,
+    /// streams recognise later duplicates, but servers need memory for each message.
     pub fn duplicate_window(mut self, window: Duration) -> Self {
         self.duplicate_window = window.min(LONGEST);
         self
@@ -121,7 +123,7 @@ impl Config {
         self
     }
 
-    /// Sets the maximum size of each read stream in bytes; the oldest messages go first. Default: no bound.
+    /// Sets the maximum size of each read stream in bytes. Servers remove the oldest messages first. Default: no limit.
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         self

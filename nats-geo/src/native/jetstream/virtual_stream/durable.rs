@@ -1,4 +1,4 @@
-//! Durable consumers: one of the same name in every region.
+//! Durable consumers of virtual streams: a consumer of the same name in every region.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,8 +22,8 @@ use crate::native::jetstream::api::Patience;
 use crate::native::jetstream::consumers::Mark;
 use crate::native::jetstream::{self, AckError, ApiError, MessagesError, PullOptions};
 
-/// A consumer of a virtual stream: one of the same name in every region. Made by [`VirtualStream::create_consumer`] and
-/// [`VirtualStream::consumer`].
+/// A consumer of a virtual stream: a consumer of the same name in every region. [`VirtualStream::create_consumer`] and
+/// [`VirtualStream::consumer`] return it.
 #[derive(Clone, Debug)]
 pub struct Consumer {
     stream: VirtualStream,
@@ -31,9 +31,10 @@ pub struct Consumer {
 }
 
 impl VirtualStream {
-    /// Makes a consumer in every region, or changes those of that name. So readers can continue in any region, also
-    /// when JetStream cannot make consumers. To ask again makes what is missing. Give it a `durable_name`. Without one
-    /// it gets a generated name, and servers delete it in regions where nobody reads for `inactive_threshold`.
+    /// Creates a consumer in every region, or changes the consumers of the same name. So readers can continue in any
+    /// region, even while JetStream cannot create consumers there. Repeat the call to create missing consumers. Set a
+    /// `durable_name` in `config`. Without it, the client generates a name, and servers delete the consumer in regions
+    /// without readers after `inactive_threshold`.
     ///
     /// ```no_run
     /// # async fn example(orders: nats_geo::jetstream::VirtualStream) -> Result<(), Box<dyn std::error::Error>> {
@@ -52,7 +53,7 @@ impl VirtualStream {
     /// ```
     ///
     /// # Errors
-    /// [`CreateError::Incomplete`], region by region.
+    /// [`CreateError::Incomplete`], with the failure of each region.
     pub async fn create_consumer(&self, config: pull::Config) -> Result<Consumer, CreateError> {
         let mut config = config.into_consumer_config();
         let name = config.durable_name.clone().or_else(|| config.name.clone());
@@ -69,31 +70,31 @@ impl VirtualStream {
         Ok(self.consumer(name))
     }
 
-    /// Returns a consumer that was [made](Self::create_consumer) before. It sends no request, so it works in a region that
-    /// is cut off, too; if there is none, its messages end with an error.
+    /// Returns a consumer that was [created](Self::create_consumer) before. This call sends no request, so it also works
+    /// in a region that is cut off. If the consumer does not exist, its messages end with an error.
     pub fn consumer(&self, name: impl Into<String>) -> Consumer {
         Consumer { stream: self.clone(), name: name.into() }
     }
 }
 
 impl Consumer {
-    /// Its name, in every region.
+    /// Returns the name of the consumer, which is the same in every region.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its messages, from the region where the client is. See [`Messages`].
+    /// Returns the messages of the consumer, from the region where the client is. See [`Messages`].
     ///
     /// # Errors
-    /// The client is closed, or nothing is live for long.
+    /// The client is closed, or no link is live for too long.
     pub async fn messages(&self) -> Result<Messages, ApiError> {
         self.messages_with(PullOptions::new()).await
     }
 
-    /// Returns the stream of [`messages`](Self::messages), with other limits.
+    /// Returns the messages of the consumer, like [`messages`](Self::messages), with other limits.
     ///
     /// # Errors
-    /// As [`messages`](Self::messages).
+    /// The same as [`messages`](Self::messages).
     pub async fn messages_with(&self, options: PullOptions) -> Result<Messages, ApiError> {
         let region = self.stream.region().await;
         let current = self.messages_of(&region, options).await?;
@@ -129,15 +130,16 @@ impl Consumer {
     }
 }
 
-/// The messages of a consumer of a virtual stream, from the region where the client is. Made by [`Consumer::messages`].
+/// The messages of a consumer of a virtual stream, from the region where the client is. [`Consumer::messages`] creates
+/// this stream.
 ///
-/// Each message arrives at least once. After a move, JetStream redelivers the messages that this reader did not
-/// acknowledge: those that it was processing, and those that other readers acknowledged in another region. The reader
-/// acknowledges messages there that it had acknowledged before, and does not show them. A consumer that had no reader
-/// has many of them to pass over.
+/// Each message arrives at least once. After a move, JetStream redelivers messages that were not acknowledged in the new
+/// region. Some of them are still being processed, or another reader acknowledged them in another region. If the reader
+/// itself acknowledged such a message before, it acknowledges the message in the new region, too, and does not deliver it
+/// again. A consumer that had no reader for long may have many such messages.
 ///
-/// While the client can reach no region, the stream waits. It ends with an error when the client's region has no such
-/// consumer, and without an error when the client closes.
+/// While the client can reach no region, the stream waits. The stream ends with an error when the client's region does
+/// not have the consumer, and without an error when the client closes.
 #[must_use = "the client requests messages only while the application reads them"]
 pub struct Messages(BoxStream<'static, Result<Message, MessagesError>>);
 
@@ -191,8 +193,8 @@ impl State {
     }
 }
 
-/// A message of a virtual stream: dereferences to [`jetstream::Message`]. This reader does not get an acknowledged message
-/// again, in any region.
+/// A message of a virtual stream. It dereferences to [`jetstream::Message`]. After an acknowledgement, the same reader
+/// does not get the message again, in any region.
 #[derive(Clone, Debug)]
 pub struct Message {
     inner: jetstream::Message,
@@ -203,12 +205,12 @@ pub struct Message {
 }
 
 impl Message {
-    /// Returns the region and sequence at which it was published.
+    /// Returns the region in which the message was published, and its sequence there.
     pub const fn origin(&self) -> Option<&Origin> {
         self.origin.as_ref()
     }
 
-    /// Acknowledges the message, as [`jetstream::Message::ack`].
+    /// Acknowledges the message, like [`jetstream::Message::ack`].
     ///
     /// # Errors
     /// The client could not send the acknowledgement.
@@ -216,8 +218,9 @@ impl Message {
         self.note(self.inner.ack().await)
     }
 
-    /// Acknowledges the message and waits for the confirmation, as [`jetstream::Message::double_ack`]. If the region of the
-    /// message was lost meanwhile, no server confirms, and another region redelivers the message.
+    /// Acknowledges the message and waits for the confirmation, like [`jetstream::Message::double_ack`]. If the region
+    /// that delivered the message is lost, no server confirms the acknowledgement, and another region redelivers the
+    /// message.
     ///
     /// # Errors
     /// The client could not send the acknowledgement, or no server confirmed it.
@@ -225,7 +228,7 @@ impl Message {
         self.note(self.inner.double_ack().await)
     }
 
-    /// Tells the stream not to redeliver the message, as [`jetstream::Message::term`].
+    /// Ends the delivery of the message, like [`jetstream::Message::term`]: JetStream does not redeliver it.
     ///
     /// # Errors
     /// The client could not send the acknowledgement.

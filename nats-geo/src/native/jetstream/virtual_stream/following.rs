@@ -1,4 +1,4 @@
-//! Reads from the region where the client is, and goes along when it moves.
+//! Reads from the region where the client is, and changes the region when the client moves.
 
 use futures_util::future::{self, BoxFuture};
 use futures_util::{FutureExt as _, Stream, StreamExt as _};

@@ -1,8 +1,10 @@
-//! One stream for all regions, each of which writes and reads its own part of it, also while it is cut off.
+//! One stream for all regions. Each region writes and reads its own part of the stream, even while it is cut off from the
+//! others.
 //!
-//! A region has two streams, both placed in it: one takes what is published there, the other sources those of all
-//! regions. So publishing and reading need nobody outside the region, and all regions come to hold the same messages,
-//! in whatever order they heard of them: the stream is eventually consistent. The servers need no configuration.
+//! Each region has two streams. Its *write stream* stores the messages that are published in the region. Its *read
+//! stream* sources the write streams of all regions. So publishing and reading need no other region. The virtual stream
+//! is eventually consistent: all read streams get the same messages, but the order of messages from different regions can
+//! differ. The servers need no configuration.
 //!
 //! ```text
 //! publish orders.new ─▶ lon: orders-write-lon ─┬─▶ orders-read-lon ─▶ readers, as orders.new
@@ -28,28 +30,29 @@
 //! ```
 //!
 //! # Guarantees
-//! * **Publishing**: an acknowledgement means that the client's region has stored the message. Without one, the client
-//!   resends the message, after a move to the next region. Both regions may then store it. Read streams recognise its id,
-//!   and hold it once, if both arrive within [`Config::duplicate_window`]. A region that was cut off for longer brings a
-//!   second copy with it.
-//! * **No acknowledged message is lost**, and every read stream comes to hold it, if no region is cut off, or down, for
-//!   longer than [`Config::outage_max`]: for so long write streams keep what others have not heard of. A region that
-//!   is destroyed takes along what it alone had. Servers try a region that they could not reach again after 10 s, then
-//!   20 s, and so on up to two minutes: for so long after its return others, and itself, may not have what it has.
-//! * **[Ordered reading](VirtualStream::ordered)** gives what was published in one region in the order of its stream
-//!   there, each message once, also on the way through several regions: a [`Position`] is the last sequence of each
-//!   region, which all read streams tell. Messages of different regions come in another order elsewhere. A message that
-//!   was stored in two regions may come twice.
-//! * **[Durable consumers](VirtualStream::create_consumer)** are one per region, of the same name. Each message arrives
-//!   at least once. After a move, JetStream redelivers messages that were not acknowledged before it. It also redelivers
-//!   those that another reader, or an earlier process, acknowledged in another region. A reader does not show a message
-//!   again that it acknowledged itself.
-//! * **Without a leader of JetStream**, which more than half of all servers choose, a region that is cut off goes on
-//!   publishing, and reading with consumers that exist. New consumers are refused with an error that says so.
-//! * **A write stream that begins again** numbers its messages anew: an operator deletes and recreates it, or it was in
-//!   memory and its servers restart. Readers find that out, send [`NoticeKind::StreamReset`], and read the new
-//!   messages. They ask `$JS.API.STREAM.INFO` of the write stream, so permit that. Without an answer a reader believes
-//!   what it sees: a lower sequence later in the same read stream.
+//! * **Publishing**: an acknowledgement means that the client's region has stored the message. Without an
+//!   acknowledgement, the client resends the message, after a move to the next region. Then both regions may store the
+//!   message. Read streams recognise the message id and keep the message once, if both duplicates arrive within
+//!   [`Config::duplicate_window`]. If a region was cut off for longer, read streams get the message twice.
+//! * **No acknowledged message is lost** if no region is down or cut off for longer than [`Config::outage_max`]. Write
+//!   streams keep messages for this time, and all read streams get them. If a region is destroyed, messages that no other
+//!   region has are lost. Servers retry an unreachable region after 10 s, then 20 s, and so on up to two minutes. After
+//!   the return of a region, messages to and from this region may be late by this time.
+//! * **[Ordered reading](VirtualStream::ordered)** delivers the messages of one region in the order in which they were
+//!   published there. Each message arrives once, even if the reader moves through several regions. A [`Position`] has the
+//!   last sequence of each region, which is the same in all read streams. The order of messages from different regions
+//!   can differ between read streams. A message that was stored in two regions may arrive twice.
+//! * **[Durable consumers](VirtualStream::create_consumer)**: each region has a consumer of the same name. Each message
+//!   arrives at least once. After a move, JetStream redelivers messages that were not acknowledged before the move. It
+//!   also redelivers messages that another reader, or an earlier process, acknowledged in another region. A reader does
+//!   not deliver a message again that this reader acknowledged.
+//! * **Without a meta leader of JetStream**, which needs more than half of all servers, a region still works when it is
+//!   cut off. Its clients publish, and read with existing consumers. The creation of consumers fails with an error.
+//! * **A write stream can be reset**: an operator deletes and creates it again, or it is in memory and its servers
+//!   restart. Its sequences then begin at 1. Readers detect the reset, and read the new messages. The client sends
+//!   [`NoticeKind::StreamReset`]. To detect a reset, readers send `$JS.API.STREAM.INFO` requests for the write stream, so
+//!   permit these requests. Without an answer, a reader assumes a reset if a lower sequence follows a higher one in the
+//!   same read stream.
 
 use super::{ApiError, Context, Stream};
 #[cfg(doc)]
@@ -80,8 +83,8 @@ mod acknowledged;
 mod durable;
 pub use durable::{Consumer, Message, Messages};
 
-/// A stream of all regions. Made by [`Context::create_virtual_stream`] and [`Context::virtual_stream`]; see the
-/// [module](self).
+/// A virtual stream: one stream for all regions. [`Context::create_virtual_stream`] and [`Context::virtual_stream`]
+/// return it; see the [module](self).
 #[derive(Clone, Debug)]
 pub struct VirtualStream {
     context: Context,
@@ -89,8 +92,8 @@ pub struct VirtualStream {
 }
 
 impl Context {
-    /// Returns a virtual stream that was [made](Self::create_virtual_stream) before. It sends no request, so it works in
-    /// a region that is cut off, too.
+    /// Returns a virtual stream that was [created](Self::create_virtual_stream) before. This call sends no request, so it
+    /// also works in a region that is cut off.
     ///
     /// ```no_run
     /// # fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::virtual_stream::ConfigError> {
@@ -102,7 +105,7 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// The configuration contradicts itself.
+    /// The configuration is not valid.
     pub fn virtual_stream(&self, config: Config) -> Result<VirtualStream, ConfigError> {
         config.check()?;
         Ok(VirtualStream { context: self.clone(), config })
@@ -110,7 +113,7 @@ impl Context {
 }
 
 impl VirtualStream {
-    /// Its configuration.
+    /// Returns the configuration of the virtual stream.
     pub const fn config(&self) -> &Config {
         &self.config
     }
@@ -119,14 +122,14 @@ impl VirtualStream {
     /// Its sequences hold in this region only: the same message can have another sequence elsewhere.
     ///
     /// # Errors
-    /// There is none, or no answer in time.
+    /// The read stream does not exist, or no answer arrives in time.
     pub async fn nearest(&self) -> Result<Stream, ApiError> {
         let region = self.region().await;
         self.context.get_stream(self.config.read_name(&region)).await
     }
 
-    /// Returns the region and sequence at which a message of a read stream was published; `None` if it came from
-    /// somewhere else.
+    /// Returns the region in which a message of a read stream was published, and its sequence there. Returns `None` for
+    /// other messages.
     pub fn origin(&self, message: &async_nats::Message) -> Option<Origin> {
         Origin::parse(message.headers.as_ref()?.get(SOURCE)?.as_str(), &self.config)
     }

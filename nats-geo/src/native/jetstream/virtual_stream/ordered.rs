@@ -1,4 +1,4 @@
-//! Reading in order, without acknowledgements.
+//! Reads a virtual stream in order, without acknowledgements.
 
 use std::fmt;
 use std::pin::Pin;
@@ -17,10 +17,12 @@ use crate::native::jetstream::consumers::Reader;
 use crate::native::jetstream::virtual_stream::set_up::Parts;
 use crate::native::jetstream::{ApiError, Message, Ordered as Regional, OrderedError, OrderedOptions};
 
-/// The messages of a virtual stream in order, by region. Made by [`VirtualStream::ordered`].
+/// The messages of a virtual stream; the messages of each region arrive in order. [`VirtualStream::ordered`] creates this
+/// reader.
 ///
-/// After a move it reads in the client's new region, as soon as that region gives it a consumer. Until then it
-/// continues in the old region, if it can reach it. It ends with an error if the read stream no longer exists. If the client is closed, it ends without an error.
+/// After a move of the client, the reader continues in the new region as soon as it has a consumer there. Until then, the
+/// reader continues in the old region, if it can reach that region. The reader ends with an error if the read stream no
+/// longer exists, and without an error if the client is closed.
 #[must_use = "messages are only asked for while somebody reads them"]
 pub struct Ordered {
     messages: BoxStream<'static, Result<Message, OrderedError>>,
@@ -28,8 +30,8 @@ pub struct Ordered {
 }
 
 impl VirtualStream {
-    /// Returns the messages after `position`. The messages of each region arrive in order and once, also when the
-    /// reader changes regions.
+    /// Returns the messages after `position`. The messages of each region arrive in order and once, even when the reader
+    /// changes the region.
     ///
     /// ```no_run
     /// # async fn example(orders: nats_geo::jetstream::VirtualStream) -> Result<(), Box<dyn std::error::Error>> {
@@ -47,16 +49,17 @@ impl VirtualStream {
     /// ```
     ///
     /// # Errors
-    /// The region where the client is gives no consumer: it has no read stream, or JetStream has no leader.
+    /// The client's region cannot create a consumer: it has no read stream, or JetStream has no meta leader.
     pub async fn ordered(&self, position: Position) -> Result<Ordered, CreateError> {
         self.ordered_with(position, OrderedOptions::new()).await
     }
 
-    /// Reads as [`ordered`](Self::ordered), with other options: subjects, headers only, the bounds of pulling. Where to begin
-    /// is said by `position`, and the nearest copy is read anyway.
+    /// Returns the messages after `position`, like [`ordered`](Self::ordered), with other options: subjects, headers
+    /// only, and limits of pull requests. It ignores [`from`](OrderedOptions::from), because `position` sets the first
+    /// message. It also ignores [`nearest`](OrderedOptions::nearest), because it always reads in the client's region.
     ///
     /// # Errors
-    /// As [`ordered`](Self::ordered).
+    /// The same as [`ordered`](Self::ordered).
     pub async fn ordered_with(
         &self,
         position: Position,
@@ -155,7 +158,7 @@ async fn begin(
 }
 
 impl Ordered {
-    /// Returns the position after the last message that the application took. A reader can continue from there later,
+    /// Returns the position after the last message that the application has read. A reader can continue from there later,
     /// in any region.
     pub fn position(&self) -> Position {
         lock(&self.position).clone()

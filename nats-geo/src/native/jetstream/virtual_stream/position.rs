@@ -1,4 +1,4 @@
-//! How far a virtual stream was read, wherever it was read.
+//! Reading positions in a virtual stream, which are valid in all regions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,18 +11,18 @@ use super::Config;
 use crate::native::jetstream::DateTime;
 use crate::native::jetstream::consumers::Mark;
 
-/// Region and sequence at which a message was published. It is the same in all read streams.
+/// The region in which a message was published, and its sequence there. Both are the same in all read streams.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub struct Origin {
     /// The region.
     pub region: String,
-    /// The sequence that it got there.
+    /// The sequence of the message in this region's write stream.
     pub sequence: u64,
 }
 
-/// Reading position in a virtual stream: the last sequence of each region. It means the same in all regions. You can store
-/// it and continue from there later, as long as the read streams still have the messages after it.
+/// Reading position in a virtual stream: the last sequence of each region. A position is valid in all regions. You can
+/// store it and continue from it later, as long as the read streams still have the messages after it.
 ///
 /// ```
 /// use nats_geo::jetstream::virtual_stream::Position;
@@ -51,13 +51,13 @@ impl Position {
         Self::default()
     }
 
-    /// Returns the position before all messages that the read stream has stored since this time. In another
-    /// region, other messages may have come since then.
+    /// Returns the position before all messages that the read stream has stored since this time. In another region, other
+    /// messages may have arrived since this time.
     pub fn since(time: DateTime) -> Self {
         Self { since: Some(time), ..Self::default() }
     }
 
-    /// Returns the sequence of the last message that was read of those published in `region`; `None` if there was none.
+    /// Returns the sequence of the last message of `region` that was read; `None` if none was read.
     pub fn sequence(&self, region: &str) -> Option<u64> {
         self.sequences.get(region).copied()
     }

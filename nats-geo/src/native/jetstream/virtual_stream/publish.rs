@@ -1,4 +1,4 @@
-//! Publishing where the client is.
+//! Publishes to the region where the client is.
 
 use async_nats::subject::ToSubject;
 use async_nats::{HeaderMap, Subject};
@@ -8,29 +8,30 @@ use super::VirtualStream;
 use crate::native::jetstream::publish::Way;
 use crate::native::jetstream::{self, Ack};
 
-/// Reason why a message is not acknowledged.
+/// Reason why a region did not acknowledge a message.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// The virtual stream does not have this subject. Nothing was sent.
+    /// The subject is not one of the virtual stream. The client sent nothing.
     #[error("`{subject}` is no subject of virtual stream `{stream}`: its subjects begin with `{prefix}.`")]
     BadSubject {
         /// The subject.
         subject: String,
         /// The stream.
         stream: String,
-        /// The first tokens of its subjects.
+        /// The first tokens of the stream's subjects.
         prefix: String,
     },
-    /// The write stream of the region did not store it, or did not say so.
+    /// The write stream of the region did not acknowledge the message. It may have stored the message.
     #[error(transparent)]
     NotAcknowledged(#[from] jetstream::PublishError),
 }
 
 impl VirtualStream {
-    /// Publishes a message to the client's region, and waits until that region has stored it. As
-    /// [`Context::publish`](jetstream::Context::publish) it resends the message, with the same id, until it is
-    /// acknowledged. Each try goes to the client's region of that moment, so after a move two regions may have the message.
+    /// Publishes a message to the client's region, and waits until that region has stored it. Like
+    /// [`Context::publish`](jetstream::Context::publish), it resends the message with the same id until a stream has
+    /// acknowledged it. Each try goes to the region where the client is at this moment. So after a move, two regions may
+    /// have the message.
     ///
     /// ```no_run
     /// # async fn example(
@@ -43,16 +44,16 @@ impl VirtualStream {
     /// ```
     ///
     /// # Errors
-    /// The subject is not one of the stream, or there was no acknowledgement in time.
+    /// The subject is not one of the stream, or no acknowledgement arrived in time.
     pub async fn publish(&self, subject: impl ToSubject, payload: Bytes) -> Result<Ack, PublishError> {
         self.publish_with_headers(subject, HeaderMap::new(), payload).await
     }
 
-    /// Publishes with headers, else as [`publish`](Self::publish). Your own `Nats-Msg-Id` makes publishing safe to repeat
-    /// for you as well, in every region, within the duplicate window.
+    /// Publishes with headers, like [`publish`](Self::publish). With your own `Nats-Msg-Id`, your application can repeat
+    /// a publish safely within the duplicate window, in every region.
     ///
     /// # Errors
-    /// As [`publish`](Self::publish).
+    /// The same as [`publish`](Self::publish).
     pub async fn publish_with_headers(
         &self,
         subject: impl ToSubject,

@@ -1,7 +1,8 @@
-//! Whether the write stream of a region began again: it was deleted and made again, or lost what it had in memory.
+//! Detects that the write stream of a region was reset: it was deleted and created again, or it was in memory and its
+//! servers restarted.
 //!
-//! Its sequences begin again with it. A reader that knows a region's messages by their sequences would take the new ones
-//! for messages that it has read, and pass over them.
+//! After a reset, the sequences of the write stream begin at 1. A reader that remembers sequences only would take the new
+//! messages for messages that it has already read, and would skip them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

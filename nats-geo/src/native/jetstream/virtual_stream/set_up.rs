@@ -1,4 +1,4 @@
-//! Making the streams of all regions, and saying which were not made.
+//! Creates the streams of all regions, and reports the failures.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub enum CreateError {
     Incomplete {
         /// The parts that exist now: streams, or consumers with their streams.
         made: Vec<String>,
-        /// The parts that do not exist, and why.
+        /// The parts that do not exist, with the reason for each.
         failures: Vec<Failure>,
     },
 }
@@ -56,8 +56,8 @@ fn list(failures: &[Failure]) -> String {
 }
 
 impl Context {
-    /// Makes the streams of all regions. Existing streams stay as they are, so you can repeat the call to make missing
-    /// ones. A stream with another configuration is a failure.
+    /// Creates the streams of all regions. Existing streams stay unchanged, so you can repeat the call to create missing
+    /// streams. An existing stream with another configuration is a failure.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::virtual_stream::CreateError> {
@@ -70,7 +70,7 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// The configuration contradicts itself, or some streams were not created ([`CreateError::Incomplete`]).
+    /// The configuration is not valid, or some streams were not created ([`CreateError::Incomplete`]).
     pub async fn create_virtual_stream(&self, config: Config) -> Result<VirtualStream, CreateError> {
         let stream = self.virtual_stream(config)?;
         let config = &stream.config;

@@ -1,12 +1,12 @@
-//! Protection from messages that async-nats cannot read: it ends the connection for them.
+//! Protects links from messages that async-nats cannot read: async-nats closes the connection after such a message.
 //!
-//! Anybody who may publish can send such a message: a header without a colon, a byte that is not UTF-8. When a link ends
-//! without a reason although its server lives, this may be the cause. For a while, links then lead through a
-//! [relay](relay::lead) in this process that leaves out what cannot be read. It costs a copy of all traffic, so links
-//! do without it otherwise. WebSocket links always do without it.
+//! Every client that may publish can send such a message, for example with a header without a colon, or with invalid
+//! UTF-8. When a link ends without a reason although its server runs, such a message may be the cause. For a while, links
+//! then use a [relay](relay::lead) in this process, which removes unreadable parts. The relay copies all traffic, so
+//! links do not use it otherwise. WebSocket links never use it.
 //!
-//! The relay reads INFO before async-nats sends CONNECT. So credentials in clear go through it to a server at an address
-//! that was advertised, if no probe has just met the right server there: see [`Target::must_prove_itself`].
+//! The relay reads INFO before async-nats sends CONNECT. So links without TLS also use the relay at an advertised
+//! address, unless a probe has just found the right server there: see [`Target::must_prove_itself`].
 //!
 //! [`Target::must_prove_itself`]: crate::native::target::Target::must_prove_itself
 

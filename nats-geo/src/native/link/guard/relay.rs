@@ -1,4 +1,4 @@
-//! The way to a server through this process.
+//! The relay in this process between async-nats and a server.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};

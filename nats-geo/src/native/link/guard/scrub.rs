@@ -1,4 +1,4 @@
-//! Makes what other clients have published readable for async-nats.
+//! Changes messages of other clients so that async-nats can read them.
 //!
 //! async-nats ends the connection when it cannot read a message. nats-server passes on any header block and any subject.
 

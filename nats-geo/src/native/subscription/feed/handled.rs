@@ -1,4 +1,4 @@
-//! Messages that the application is about to answer: a drain waits for them.
+//! Counts the messages that the application may still answer. A drain waits for them.
 
 use super::Feed;
 use crate::native::Message;
