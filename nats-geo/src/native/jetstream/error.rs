@@ -24,7 +24,7 @@ pub enum PublishError {
     },
     /// The message id is empty, which a stream ignores, or the message has several ids. The client did not send the
     /// message.
-    #[error("`Nats-Msg-Id` must be one value that is not empty; leave the header out to get a new one")]
+    #[error("`Nats-Msg-Id` must be one value that is not empty; leave the header out to get a new id")]
     BadMessageId,
     /// The server does not permit this user to subscribe to inboxes, so no acknowledgement could arrive. The client did
     /// not send the message.
