@@ -22,8 +22,8 @@ use crate::wan::WanChoice;
 
 /// Start a real NATS super-cluster on this machine, break it, and measure how fast clients fail over.
 ///
-/// Exit codes: 0 PASS, 99 FAIL, 98 INCONCLUSIVE (the measurement was disturbed), 1 error, 2 wrong options,
-/// 130 interrupted.
+/// Exit codes: 0 PASS, 99 FAIL, 98 INCONCLUSIVE (the measurement was disturbed, or a threshold has no measured value), 1 error,
+/// 2 wrong options, 130 interrupted.
 #[derive(Clone, Debug, Parser)]
 #[command(version, about, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Opts {
@@ -31,7 +31,7 @@ pub struct Opts {
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// Name 2 to 16 regions; the first one breaks. Well-known cities have real round-trip times
+    /// Name 2 to 16 regions; the first one breaks. Between well-known cities, round-trip times are realistic
     #[arg(long, value_delimiter = ',', required_unless_present = "config", value_name = "NAMES")]
     pub regions: Vec<String>,
 
@@ -67,7 +67,7 @@ pub struct Opts {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000), value_name = "PER_SECOND")]
     pub rate: Option<u16>,
 
-    /// Repeat the random choices of an earlier run [default: random, and printed]
+    /// Repeat the random choices of an earlier run with its seed [default: a random seed, which is printed]
     #[arg(long)]
     pub seed: Option<u64>,
 
@@ -129,9 +129,9 @@ pub struct ClusterOpts {
 pub enum Command {
     /// Play a scenario: start a super-cluster with clients, inject faults, and compute a verdict
     Run(Box<RunOpts>),
-    /// Keep a back channel running, over which `run --agents` gives orders to agents, until Ctrl-C
+    /// Run a back channel until Ctrl-C: the NATS server over which `run --agents` sends orders to agents
     Control(ControlOpts),
-    /// Play the clients of a region by the orders of `run --agents`, until Ctrl-C
+    /// Run an agent until Ctrl-C: a process that plays the clients of a region for `run --agents`
     Agent(AgentOpts),
     /// List the agents that are connected to a back channel
     Agents(AgentsOpts),
@@ -144,26 +144,26 @@ pub enum Command {
     /// List, show, download, upload or remove runs that `--store` keeps
     #[command(subcommand)]
     Runs(RunsCommand),
-    /// Show the runs of a store and the super-cluster that is up, in a browser
+    /// Show the runs of a store and a running super-cluster in a browser
     Dashboard(Box<DashboardOpts>),
     /// Measure the plain throughput of any NATS server, as `nats bench` does
     #[command(subcommand)]
     Bench(BenchCommand),
-    /// Test the measurement: inject known losses, duplicates and delays, and see whether it sees them
+    /// Test loadgen itself: inject known losses, duplicates and delays, and check that reports show them
     Selftest,
-    /// Start the super-cluster and keep it running until Ctrl-C
+    /// Start a super-cluster and keep it running until Ctrl-C
     Up(UpOpts),
-    /// Break or heal, from another terminal, a super-cluster that is up
+    /// Break or heal a super-cluster that `loadgen up` keeps running in another terminal
     Ctl(CtlOpts),
-    /// Wait until a super-cluster that is up is stable, or say what is missing
+    /// Wait until the super-cluster of `loadgen up` is stable; after a timeout, name what is missing
     Wait(WaitOpts),
     /// Simulate the load of very many clients on the other regions when a region is lost
     Simulate(SimulateOpts),
     /// Compare the speed and the errors of failure detectors on the same simulated networks
     Detectors(DetectorsOpts),
-    /// Look a name up with several resolvers, and compare their speed and the regions that they lead to
+    /// Look up a name with several resolvers, and compare their speed and the regions of the servers
     Dns(Box<DnsOpts>),
-    /// Show all servers of a super-cluster that runs anywhere: links, load, round-trip times
+    /// Show all servers of any running super-cluster: links, load, round-trip times
     Servers(Box<OverviewOpts>),
     /// Show all clusters of a super-cluster, and the gateways between them
     Clusters(Box<OverviewOpts>),
@@ -171,7 +171,7 @@ pub enum Command {
     Streams(Box<StreamsOpts>),
     /// Draw the regions, gateways and leaf nodes of a super-cluster as SVG
     Graph(Box<GraphOpts>),
-    /// Ask clients of full servers to move, until the servers of each cluster have equally many
+    /// Ask clients of full servers to move, until the servers of each cluster have equally many clients
     Rebalance(Box<RebalanceOpts>),
     /// Watch a super-cluster, and warn, notify, run a program or rebalance by the rules of a file
     Guard(Box<GuardOpts>),
@@ -283,11 +283,11 @@ pub enum HerdLoss {
 pub enum Kind {
     /// nats-geo with the preset for many clients
     Fleet,
-    /// The same with `SpreadConfig::capacity`: clients know what the survivors can accept
+    /// `fleet` with `SpreadConfig::capacity`: clients know how fast the other regions accept connections
     FleetHint,
     /// nats-geo with the preset for few clients
     Interactive,
-    /// The same with a warm standby
+    /// `interactive` with a warm standby, a second open connection
     Standby,
     /// async-nats 0.51 with its defaults
     AsyncNats,
@@ -367,9 +367,9 @@ impl std::fmt::Display for FaultKind {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
-    /// Many clients of one kind: first attempts are spread out
+    /// For many clients of one kind: after a fault, their dials are spread over time
     Fleet,
-    /// A single client: as fast as possible
+    /// For a single client: it moves as fast as possible
     Interactive,
 }
 

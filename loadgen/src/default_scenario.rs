@@ -29,10 +29,10 @@ impl<'a> DefaultScenario<'a> {
     pub fn to_toml(self) -> String {
         let thresholds = self.thresholds().into_iter().map(|it| format!("  {},\n", quoted(&it)));
         let mut text = format!(
-            "# A server dies, a region dies, a region falls silent, and a server announces its end.\n\
+            "# A server dies, a region dies, a region falls silent, and a server announces its shutdown.\n\
              title = {}\n\
-             description = \"Clients send requests without a pause. Each fault meets new clients, which are in their own regions. \
-             Clients of async-nats are there to compare.\"\n\
+             description = \"Clients send requests without a pause. Each fault hits new clients, which are connected to their own \
+             regions. Clients of async-nats run for comparison.\"\n\
              repeat = {}\n\
              fit = {}\n",
             quoted(&format!("Failover between {}", self.topology.regions().join(", "))),

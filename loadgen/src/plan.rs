@@ -41,7 +41,9 @@ pub enum PlanError {
     #[error(transparent)]
     Scenario(#[from] scenario_command::LoadError),
     /// Nowhere to go.
-    #[error("one region: name 2 to 16 to measure failover between them, as in `--regions lon,ams,dal`")]
+    #[error(
+        "there is only one region: name 2 to 16 regions, as in `--regions lon,ams,dal`, to measure failover"
+    )]
     OneRegion,
     /// A distance is missing.
     #[error(transparent)]
@@ -90,7 +92,8 @@ pub enum PlanError {
     },
     /// A lone server cannot be lost without its region.
     #[error(
-        "--faults {0} needs at least 2 servers per region to stay in it: raise --servers-per-region, or choose --faults region-kill,blackhole"
+        "--faults {0} needs at least 2 servers per region, so that clients can stay in the region: raise --servers-per-region, or \
+         choose --faults region-kill,blackhole"
     )]
     NeedsSiblings(FaultKind),
     /// `--web` holds no demo.

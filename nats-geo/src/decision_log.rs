@@ -104,7 +104,7 @@ pub enum LogError {
         version: String,
     },
     /// A line is not a line of a decision log.
-    #[error("line {number} of the decision log, written by nats-geo {version}: {error} (this is {this})", this = VERSION)]
+    #[error("line {number} of the decision log, written by nats-geo {version}: {error} (this is nats-geo {this})", this = VERSION)]
     Line {
         /// Number of the line, counted from 1.
         number: usize,
@@ -142,7 +142,9 @@ impl Log {
                 Ok(Line::Decided { at, action }) => log.actions.push((at, action)),
                 Ok(Line::Ended { .. }) => break,
                 Ok(Line::Start { .. }) => {
-                    let error = serde::de::Error::custom("another log begins: one file is for one client");
+                    let error = serde::de::Error::custom(
+                        "a second log begins here, but a file holds the log of one client",
+                    );
                     return Err(LogError::Line { number, version, error });
                 }
                 Err(error) => return Err(LogError::Line { number, version, error }),
@@ -241,6 +243,6 @@ mod tests {
         assert!(error(&older).contains("missing field `budget_burst`"), "{}", error(&older));
         let damaged = good.replacen("\"told\"", "\"tald\"", 1);
         assert!(error(&damaged).starts_with("line 2 of"), "{}", error(&damaged));
-        assert!(error(&good.repeat(2)).contains("another log begins"), "{}", error(&good.repeat(2)));
+        assert!(error(&good.repeat(2)).contains("a second log begins"), "{}", error(&good.repeat(2)));
     }
 }

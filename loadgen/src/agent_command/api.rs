@@ -43,14 +43,14 @@ fn channels(types: &mut SchemaGenerator) -> Value {
     json!({
         "orders": {
             "address": addresses::orders_of("{agent}"),
-            "description": "Orders to one agent. An order that comes again has the same number, and the agent answers as before.",
+            "description": "Orders to one agent. A resent order has the same number, and the agent sends the same answer.",
             "parameters": agent,
             "messages": { "order": { "headers": order_headers(), "payload": schema::<Ask>(types) } },
         },
         "replies": {
             "address": null,
-            "description": "The reply subject of the order. The header `Nats-Service-Error` refuses an order without the headers, or of \
-                another version.",
+            "description": "Answers to orders. If an order lacks the headers or has another version, the agent answers with the header \
+                `Nats-Service-Error`.",
             "messages": { "reply": { "payload": schema::<Reply>(types) } },
         },
         "pulses": {
@@ -67,7 +67,7 @@ fn channels(types: &mut SchemaGenerator) -> Value {
         },
         "clock": {
             "address": addresses::clock_of("{run}"),
-            "description": "Requests of agents for the controller's time. The payload is empty.",
+            "description": "Requests of agents for the time of the controller's clock. The payload is empty.",
             "parameters": run,
             "messages": { "question": { "contentType": "text/plain", "payload": { "type": "string", "maxLength": 0 } } },
         },
@@ -78,8 +78,8 @@ fn channels(types: &mut SchemaGenerator) -> Value {
         },
         "results": {
             "address": addresses::parts_of("{run}", "{number}"),
-            "description": "The results of an agent, once a second, in the stream `LOADGEN_PARTS`. The controller reads them at the end of \
-                a play and removes them; after a day, the stream does. `Nats-Msg-Id` numbers them.",
+            "description": "The results of an agent, once a second, in the stream `LOADGEN_PARTS`. The controller reads and \
+                removes them at the end of a play. After a day, the stream removes them. `Nats-Msg-Id` numbers the parts.",
             "parameters": of_run,
             "messages": { "part": {
                 "contentType": "application/msgpack",

@@ -54,7 +54,7 @@ pub async fn agent(opts: AgentOpts) -> Result<(), AgentError> {
         None => None,
     };
     let board = exporter.as_ref().map(Exporter::board).unwrap_or_default();
-    eprintln!("agent {} of {} takes orders over {}", card.name, card.region, opts.ops);
+    eprintln!("agent {} of region {} takes orders over {}", card.name, card.region, opts.ops);
     Ok(serve(&channel, &card, &board, &Progress::lines()).await?)
 }
 

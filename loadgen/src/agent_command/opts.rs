@@ -10,7 +10,7 @@ use crate::ops::{ListenAddress, OpsUrl};
 /// Options of `loadgen control`.
 #[derive(Args, Clone, Debug)]
 pub struct ControlOpts {
-    /// Listen at this port, and use the one after it on 127.0.0.1 for monitoring [default: free ports]
+    /// Listen at this port, and serve monitoring on 127.0.0.1 at the next port [default: free ports]
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
 
@@ -26,7 +26,7 @@ pub struct ControlOpts {
 /// Options of `loadgen agent`.
 #[derive(Args, Clone, Debug)]
 pub struct AgentOpts {
-    /// Take orders over this NATS server, the back channel; it is not under test
+    /// Take orders over this NATS server: the back channel, which is not under test
     #[arg(long, env = "LOADGEN_OPS", hide_env_values = true, value_name = "URL")]
     pub ops: OpsUrl,
 

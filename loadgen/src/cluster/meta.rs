@@ -13,10 +13,10 @@ use crate::topology::ServerName;
 #[derive(Debug, thiserror::Error)]
 pub enum MoveLeaderError {
     /// Every region is to be avoided.
-    #[error("no region is left for the meta leader: {0}")]
+    #[error("the meta leader cannot move, because all regions are excluded: {0}")]
     NoRegionLeft(String),
     /// The system account could not be reached.
-    #[error("cannot ask the meta leader to step down: {0}")]
+    #[error("cannot send the meta leader the order to step down: {0}")]
     Ask(#[from] LoginError),
     /// It was asked again and again.
     #[error("the meta leader is still in {region} after {:.0} s: {last_answer}", limit.as_secs_f64())]
@@ -47,7 +47,7 @@ pub(super) async fn move_leader(
     })?;
     let deadline = clock::now() + limit;
     let mut admin = None;
-    let mut last_answer = "it was never asked".to_owned();
+    let mut last_answer = "loadgen has sent it no order".to_owned();
     loop {
         let leader = ready::meta_leader(servers).await;
         match leader {

@@ -117,7 +117,7 @@ async fn view(monitor: &Monitor) -> Result<View, MonitorError> {
 
 fn missing(topology: &Topology, cut: &CutPairs, views: &Views) -> Vec<String> {
     if views.is_empty() {
-        return vec!["no server is up and heard".to_owned()];
+        return vec!["no server runs and can be reached".to_owned()];
     }
     let mut missing = Vec::new();
     for (server, view) in views {

@@ -25,7 +25,7 @@ pub enum ReloadError {
     Keys(#[from] KeyError),
     /// Servers differ now: some have the new configuration.
     #[error(
-        "{error}; and the old configuration is not back everywhere: {rollback}; end this super-cluster and start it again"
+        "{error}; not all servers returned to the old configuration: {rollback}; end this super-cluster and start it again"
     )]
     NotRolledBack {
         /// Why the change was not applied.

@@ -99,7 +99,7 @@ pub enum StartError {
     #[error("`--wan netns`: {0}")]
     Netns(#[from] NetnsError),
     /// Only proxies can listen somewhere else than their servers.
-    #[error("clients reach servers at {address} only with `--wan proxy`, and this is `--wan {wan}`")]
+    #[error("clients reach servers at {address} only with `--wan proxy`: use it in place of `--wan {wan}`")]
     ClientsAt {
         /// The address.
         address: Ipv4Addr,

@@ -25,7 +25,7 @@ pub struct StreamLeaderMoved {
 #[derive(Debug, thiserror::Error)]
 pub enum StepDownError {
     /// loadgen could not connect as a user of the stream's account.
-    #[error("cannot ask stream `{stream}` for another leader: {error}")]
+    #[error("cannot request another leader of stream `{stream}`: {error}")]
     Connect {
         /// The stream.
         stream: String,
@@ -42,14 +42,14 @@ pub enum StepDownError {
     },
     /// Nobody else can lead it.
     #[error(
-        "cannot move the leader of stream `{stream}`: it has one replica; give it 3 on servers of one region"
+        "cannot move the leader of stream `{stream}`, because the stream has one replica: give it 3 replicas in one region"
     )]
     OneReplica {
         /// The stream.
         stream: String,
     },
     /// It stepped down, and no other server took over.
-    #[error("stream `{stream}` has no new leader after {:.0} s: {leader} led it before", limit.as_secs_f64())]
+    #[error("stream `{stream}` has no new leader after {:.0} s; the old leader was {leader}", limit.as_secs_f64())]
     Stayed {
         /// The stream.
         stream: String,

@@ -68,7 +68,7 @@ pub(super) async fn silent_now(cluster: &SuperCluster) -> Vec<String> {
         Ok(copies) => {
             let waiting = waiting(cluster, &copies).await.into_iter();
             waiting
-                .map(|(name, origins)| format!("stream {name} hears nothing of {}", origins.join(", ")))
+                .map(|(name, origins)| format!("stream {name} receives nothing from {}", origins.join(", ")))
                 .collect()
         }
         Err(error) => vec![error.to_string()],

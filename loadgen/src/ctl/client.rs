@@ -35,7 +35,7 @@ pub enum CtlError {
     #[error("several super-clusters are up: choose one with `--deployment` of {}", .0.join(", "))]
     Several(Vec<String>),
     /// The connection broke.
-    #[error("cannot talk to `loadgen up` over {}: {error}", path.display())]
+    #[error("cannot reach `loadgen up` over {}: {error}", path.display())]
     Io {
         /// The socket.
         path: PathBuf,
@@ -46,7 +46,7 @@ pub enum CtlError {
     #[error("cannot read the answer of `loadgen up`: {0}; use the version of loadgen that runs `loadgen up`")]
     Answer(#[from] serde_json::Error),
     /// Something is missing.
-    #[error("not stable after {} s: {missing}", limit.as_secs())]
+    #[error("the super-cluster is not stable after {} s: {missing}", limit.as_secs())]
     Unstable {
         /// How long it was waited for.
         limit: Duration,
@@ -106,7 +106,7 @@ pub async fn access(deployment: Option<&str>) -> Result<Access, CtlError> {
 }
 
 /// An answer without what was asked for.
-const OLD: &str = "`loadgen up` is of an older version: start it again";
+const OLD: &str = "`loadgen up` has an older version than this command: start `loadgen up` again";
 
 /// How often the super-cluster is asked: it looks at all servers each time.
 const ASK_AGAIN: Duration = Duration::from_millis(250);

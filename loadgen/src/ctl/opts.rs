@@ -37,13 +37,13 @@ pub struct WaitOpts {
 pub enum CtlOrder {
     /// Kill a server, or all servers of a region, with SIGKILL
     Kill(Target),
-    /// Let a region fall silent: nothing is answered, nothing is closed
-    Silence(Target),
-    /// Heal a region or a server: end silence and pauses, start what is dead
+    /// Silence a region: its servers answer nothing, and their connections stay open
+    Silence(Region),
+    /// Heal a region or a server: end silence and pauses, and start the servers that do not run
     Heal(Target),
     /// Put a server, or all servers of a region, into lame duck mode
     Retire(Target),
-    /// Stop the processes with SIGSTOP; the kernel still accepts connections
+    /// Pause a server, or all servers of a region, with SIGSTOP; the kernel still accepts connections
     Pause(Target),
     /// Kill a server, or all servers of a region, and start them again
     Restart(Target),
@@ -61,6 +61,14 @@ pub struct Target {
     pub target: String,
 }
 
+/// A region.
+#[derive(Args, Clone, Debug)]
+pub struct Region {
+    /// Name the region
+    #[arg(value_name = "REGION")]
+    pub target: String,
+}
+
 /// A distance.
 #[derive(Args, Clone, Debug)]
 pub struct Distance {
@@ -72,7 +80,7 @@ pub struct Distance {
     #[arg(value_name = "REGION")]
     pub to: String,
 
-    /// Set this round-trip time, 0 to 500
+    /// Set this round-trip time, from 0 to 500
     #[arg(value_name = "MS")]
     pub rtt_ms: f64,
 }
@@ -81,7 +89,7 @@ impl From<CtlOrder> for Command {
     fn from(order: CtlOrder) -> Self {
         match order {
             CtlOrder::Kill(Target { target }) => Self::Kill { target },
-            CtlOrder::Silence(Target { target }) => Self::Silence { target },
+            CtlOrder::Silence(Region { target }) => Self::Silence { target },
             CtlOrder::Heal(Target { target }) => Self::Heal { target },
             CtlOrder::Retire(Target { target }) => Self::Retire { target },
             CtlOrder::Pause(Target { target }) => Self::Pause { target },

@@ -76,7 +76,7 @@ impl Feed {
 /// Answers a page: events until it is closed.
 pub(super) async fn listen(State(feed): State<Arc<Feed>>) -> Response {
     let Ok(seat) = feed.seats.clone().try_acquire_owned() else {
-        let text = format!("{PAGES_MAX} pages show this already: close one of them");
+        let text = format!("{PAGES_MAX} pages already show live data: close one of them");
         return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     };
     let mut frames = feed.frames.subscribe();

@@ -97,10 +97,11 @@ pub async fn run(plan: DashboardPlan) -> Result<(), DashboardError> {
 
 fn hints(address: SocketAddr, is_random: bool, store: &str) -> String {
     let mut text = match is_random {
-        true => "Open that address in a browser. It holds the token, and is printed only once.".to_owned(),
+        true => "Open that address in a browser. The address holds the token, and is printed only once."
+            .to_owned(),
         false => "Open that address in a browser, and log in with the token of --token-file.".to_owned(),
     };
-    text.push_str(&format!("\nThe dashboard shows the runs in {store}. Ctrl-C ends it."));
+    text.push_str(&format!("\nThe dashboard shows the runs in {store}. Ctrl-C ends the dashboard."));
     if !address.ip().is_loopback() {
         text.push_str(
             "\nWarning: other machines can reach this address, and the token travels without TLS. Put a proxy with TLS in front of it.",

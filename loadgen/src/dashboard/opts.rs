@@ -17,7 +17,7 @@ pub struct DashboardOpts {
     #[command(flatten)]
     pub store: StoreOpts,
 
-    /// Listen at this address, without TLS; other machines reach it, unless it is a loopback address
+    /// Listen at this address, without TLS; other machines can reach any address but a loopback address
     #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
 
@@ -25,7 +25,7 @@ pub struct DashboardOpts {
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
-    /// Show the agents of this NATS server, the back channel, and the run that they play
+    /// Show the agents that are connected to this NATS server, the back channel, and the run that they play
     #[arg(long, env = "LOADGEN_OPS", hide_env_values = true, value_name = "URL")]
     pub ops: Option<OpsUrl>,
 
@@ -37,7 +37,7 @@ pub struct DashboardOpts {
     #[arg(long, value_name = "ORIGIN")]
     pub embed_in: Vec<Origin>,
 
-    /// Query the servers with a pause of this many seconds, while a page shows the super-cluster
+    /// Query the servers again after this many seconds, while a page shows the super-cluster
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=3_600), value_name = "SECONDS")]
     pub every: u32,
 

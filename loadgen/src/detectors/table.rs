@@ -29,8 +29,8 @@ pub fn render(comparison: &Comparison) -> String {
         text,
         "\nEach detector sees the same network for {} client-days. Times in ms after a blackhole ({} of them each).\n\
          Paths lose 0.1 % of packets, half of all packets in bursts of {} ms every 5 min, and queue up to 100 ms for 3 s \
-         every 10 min.\nA wrong suspicion costs a connection, a wrong death costs the link. shifted: traffic flows in \
-         another region, as far away. B/s: bytes of PINGs, without TCP headers. Seed {}.",
+         every 10 min.\nA wrong suspicion costs a second connection, and a wrong death costs the link. shifted: time until \
+         traffic flows in another region at the same distance. B/s: bytes of PINGs, without TCP headers. Seed {}.",
         comparison.days,
         comparison.rows.first().map_or(0, |row| row.blackholes),
         comparison.burst_ms,

@@ -137,7 +137,7 @@ impl Comparison {
                 }
             }
         }
-        format!("Resolvers\n{resolvers}\n\nAnswers, and where they lead\n{answers}")
+        format!("Resolvers\n{resolvers}\n\nAnswers, and the servers that they name\n{answers}")
     }
 
     fn answer_row(&self, resolver: &str, order: usize, server: &DnsServer) -> Vec<String> {

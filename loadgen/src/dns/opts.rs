@@ -10,11 +10,11 @@ pub struct DnsOpts {
     #[arg(value_name = "NAME", value_parser = Dns::new)]
     pub name: Dns,
 
-    /// Ask system, google, cloudflare, quad9 or an address (also tcp://, tls://, https://); repeatable
+    /// Query system, google, cloudflare, quad9 or an address (also tcp://, tls://, https://); repeatable
     #[arg(long, default_values = ["system", "google", "https://cloudflare"], value_name = "RESOLVER")]
     pub resolver: Vec<Resolver>,
 
-    /// Ask each resolver this many times
+    /// Query each resolver this many times
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
     pub times: u16,
 }

@@ -160,9 +160,9 @@ impl fmt::Display for Event {
         match self {
             Self::Started { guard, acts, rules, seen_from, servers } => {
                 let mode = if *acts {
-                    "it carries actions out"
+                    "guard carries out actions"
                 } else {
-                    "dry run: it prints actions and carries none out (add --act)"
+                    "dry run: guard prints actions and carries out none (add --act)"
                 };
                 let (rules, from) = (rules.join(", "), seen_from.join(", "));
                 let servers = count(*servers, "server");

@@ -76,8 +76,10 @@ async fn read_all(port: &ClientPort, limit: Duration) -> Result<Option<Certifica
     let handshake = TlsConnector::from(Arc::new(config(shown.clone())?)).connect(name, stream).await;
     let certificate = shown.certificate.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(certificate) = certificate else {
-        let reason =
-            handshake.err().map_or_else(|| "it succeeded without one".to_owned(), |error| error.to_string());
+        let reason = handshake.err().map_or_else(
+            || "the handshake succeeded, but the server sent none".to_owned(),
+            |error| error.to_string(),
+        );
         return Err(CertificateError::NoCertificate(reason));
     };
     if let (None, Ok(stream)) = (&info, handshake) {

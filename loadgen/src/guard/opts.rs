@@ -49,7 +49,7 @@ pub struct StreamLoginOpts {
     #[arg(long, value_name = "USER")]
     pub stream_user: Option<Secret>,
 
-    /// Log that user in with this password [default: NATS_STREAM_PASSWORD]
+    /// Log the user of --stream-user in with this password [default: NATS_STREAM_PASSWORD]
     #[arg(long, value_name = "PASSWORD", requires = "stream_user")]
     pub stream_password: Option<Secret>,
 
@@ -83,7 +83,7 @@ impl StreamLoginOpts {
 /// Orders to a guard that runs.
 #[derive(Clone, Debug, Subcommand)]
 pub enum GuardCommand {
-    /// Stop a guard: it begins no further action, and ends the program that an action runs
+    /// Stop a guard: the guard begins no further action, and ends the program that an action runs
     Stop(StopOpts),
 }
 

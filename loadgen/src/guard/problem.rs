@@ -16,7 +16,7 @@ pub(super) enum ProblemKind {
     #[error("there is no rule: add `[[rule]]` with `name`, `when` and `do`")]
     NoRule,
     /// A text without letters.
-    #[error("it is empty: write {0}")]
+    #[error("the value is empty: write {0}")]
     Empty(&'static str),
     /// Twice the same name.
     #[error("rule `{0}` is named twice: give each rule a name of its own")]
@@ -40,7 +40,7 @@ pub(super) enum ProblemKind {
     #[error("`{0}` is not a rate limit: write a number from 1 to 1000 and a time, as in \"2 per 1h\"")]
     Rate(String),
     /// Not an address. It may be a secret, so it is not shown.
-    #[error("it is not an HTTP address: {0}; write `http://HOST/PATH` or `https://HOST/PATH`")]
+    #[error("the value is not an HTTP address: {0}; write `http://HOST/PATH` or `https://HOST/PATH`")]
     Url(String),
     /// Two addresses.
     #[error("`url` and `url_from` exclude each other: remove one")]

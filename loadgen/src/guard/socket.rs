@@ -23,8 +23,8 @@ pub enum StopError {
     Taken(String),
     /// No guard.
     #[error(
-        "no guard of this user runs on this machine: run this command on the machine of guard, as its user and with its XDG_RUNTIME_DIR, \
-         or send SIGTERM to its process"
+        "no guard of this user runs on this machine: run this command on the machine of the guard, with its user \
+         and XDG_RUNTIME_DIR, or send SIGTERM to the guard"
     )]
     NoGuard,
     /// Not that one.

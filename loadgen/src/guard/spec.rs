@@ -12,7 +12,7 @@ use crate::topology::Span;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GuardSpec {
-    /// Pause between two looks at the super-cluster, `"1s"` to `"1h"`. Default `"5s"`, so that several looks see a failure of 30 s.
+    /// Pause between two queries of the servers, `"1s"` to `"1h"`. Default `"5s"`, so that several queries see a failure of 30 s.
     pub every: Option<Span>,
     /// Rules. Each has its own condition, its own action and its own rate limit.
     #[serde(default)]
@@ -31,10 +31,10 @@ pub struct RuleSpec {
     /// `slow-consumers` take `within` instead.
     #[serde(rename = "for")]
     pub lasts: Option<Span>,
-    /// Only these regions. Default: all that guard has seen. Not for `stream-lag`. With `region-silent`, a region that is named
-    /// here counts as silent if guard never saw it.
+    /// Regions of the rule. Default: all regions that guard has seen. Not for `stream-lag`. With `region-silent`, a region in this
+    /// list also counts as silent if guard has never seen it.
     pub regions: Option<Vec<String>>,
-    /// `stream-lag`: only these streams. Default: all of the account.
+    /// `stream-lag`: streams of the rule. Default: all streams of the account.
     pub streams: Option<Vec<String>>,
     /// `load-uneven`: percent by which the fullest server exceeds the mean of its region, 1 to 1000. Default 50.
     pub percent: Option<u16>,
@@ -77,9 +77,9 @@ pub struct RuleSpec {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConditionKind {
-    /// No other region hears a server of the region.
+    /// No server of the region answers a query through another region.
     RegionSilent,
-    /// No region hears the server.
+    /// The server answers no query through any region.
     ServerSilent,
     /// The fullest server of a region has many more connections than the mean.
     LoadUneven,

@@ -29,7 +29,7 @@ pub async fn run(plan: GuardPlan) -> Result<(), GuardError> {
     let opened = tokio::select! {
         biased;
         by = &mut by => {
-            answer(by?, "guard was stopped before its first look").await;
+            answer(by?, "guard was stopped before its first query").await;
             return Ok(());
         }
         opened = Observer::open(plan.login.clone(), plan.needs.clone(), plan.timeout) => opened?,

@@ -64,7 +64,7 @@ pub enum LoginError {
     #[error(transparent)]
     Context(#[from] ContextError),
     /// A file without the seed of a user.
-    #[error("the file of `{0}` has no line with the seed of a user: it begins with SU")]
+    #[error("the file of `{0}` has no line with the seed of a user: such a line begins with SU")]
     NoSeed(&'static str),
     /// Nobody to ask for domains.
     #[error(

@@ -73,7 +73,7 @@ pub enum ContextError {
     )]
     Name(String),
     /// There is no such context.
-    #[error("cannot read the context `{}`: {error}; `nats context ls` lists those that there are", path.display())]
+    #[error("cannot read the context `{}`: {error}; `nats context ls` lists the contexts", path.display())]
     Read {
         /// Its file.
         path: PathBuf,
@@ -99,7 +99,7 @@ pub enum ContextError {
         remedy: &'static str,
     },
     /// A reference to an unset variable.
-    #[error("`{setting}` refers to the environment variable `{variable}`, which is not set")]
+    #[error("`{setting}` refers to the environment variable `{variable}`, which is not set: set it")]
     Unset {
         /// The setting.
         setting: &'static str,

@@ -25,7 +25,7 @@ pub struct ConnectOpts {
     #[arg(long, value_name = "USER")]
     pub user: Option<Secret>,
 
-    /// Log in with this password [default: NATS_PASSWORD, which other users of the machine do not see]
+    /// Log in with this password [default: NATS_PASSWORD, a variable that other users of the machine cannot read]
     #[arg(long, value_name = "PASSWORD", requires = "user")]
     pub password: Option<Secret>,
 
@@ -92,7 +92,7 @@ pub struct StreamsOpts {
     #[arg(long, value_name = "DOMAIN", conflicts_with = "all_domains")]
     pub js_domain: Vec<String>,
 
-    /// List the streams of all domains; needs system credentials to find them
+    /// List the streams of all domains; finding the domains needs system credentials
     #[arg(long)]
     pub all_domains: bool,
 
@@ -116,7 +116,7 @@ pub struct SystemOpts {
     #[arg(long, value_name = "USER", requires = "all_domains")]
     pub system_user: Option<Secret>,
 
-    /// Log that user in with this password [default: NATS_SYSTEM_PASSWORD]
+    /// Log the user of --system-user in with this password [default: NATS_SYSTEM_PASSWORD]
     #[arg(long, value_name = "PASSWORD", requires = "system_user")]
     pub system_password: Option<Secret>,
 

@@ -154,7 +154,7 @@ impl ServersReport {
         let mut lines = String::new();
         if self.silent > 0 {
             lines = format!(
-                "\n{} that the others know did not answer: it is slower than --timeout, or it died some minutes ago at most",
+                "\n{} that the others know did not answer: it is slower than --timeout, or it died in the last minutes",
                 count(self.silent, "more server")
             );
         }

@@ -144,7 +144,7 @@ async fn page(
     let answer = connection.client.send_request(subject.clone(), request).await;
     let answer = answer.map_err(|error| match error.kind() {
         RequestErrorKind::NoResponders => format!(
-            "nobody answers `{subject}`: this account has no JetStream there, or there is no such domain; see --all-domains"
+            "no server answers `{subject}`: this account has no JetStream there, or there is no such domain; see --all-domains"
         ),
         RequestErrorKind::TimedOut => match connection.take_denied() {
             Some(denied) => format!("the server refuses `{subject}`: {denied}"),
@@ -153,7 +153,7 @@ async fn page(
         _ => format!("cannot send `{subject}`: {error}"),
     })?;
     let page: StreamPage = serde_json::from_slice(&answer.payload)
-        .map_err(|error| format!("the answer to `{subject}` is no list of streams: {error}"))?;
+        .map_err(|error| format!("the answer to `{subject}` is not a list of streams: {error}"))?;
     match page.error {
         Some(error) => Err(format!("`{subject}` failed: {} ({})", error.description, error.err_code)),
         None => Ok(page),

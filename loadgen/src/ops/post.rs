@@ -137,7 +137,8 @@ fn read(request: &service::Request) -> Result<(String, u64), String> {
     let version = get(VERSION_HEADER).unwrap_or_default();
     if version != VERSION {
         return Err(format!(
-            "the controller gives orders of version `{version}`, and the agent takes those of `{VERSION}`: start both from the same loadgen"
+            "the controller sends orders of version `{version}`, but the agent reads version `{VERSION}`: start both \
+             with the same version of loadgen"
         ));
     }
     let run = get(RUN_HEADER).filter(|run| !run.is_empty() && run.chars().all(|c| c.is_ascii_alphanumeric()));

@@ -71,7 +71,7 @@ pub fn build(played: &[Played<'_>], environment: &Environment) -> Option<Report>
     let nats_servers = first.nats_servers.iter();
     let mut wan_limits: Vec<_> = first.wan.limits().iter().map(|limit| (*limit).to_owned()).collect();
     wan_limits.extend(
-        first.wan_fallback.as_ref().map(|reason| format!("`--wan auto` did not take `netns`: {reason}.")),
+        first.wan_fallback.as_ref().map(|reason| format!("`--wan auto` did not choose `netns`: {reason}.")),
     );
     notes.extend(NOTES.map(str::to_owned));
     Some(Report {
@@ -109,17 +109,17 @@ fn clock_note(recordings: &[&Recording]) -> Option<String> {
     let error_ms = clock_error_ms(recordings);
     (error_ms > 0.0).then(|| {
         format!(
-            "Agents played the clients. Their clocks are known to ± {error_ms:.3} ms, drift included, and so are failovers and \
-             deliveries. All other times are of one clock."
+            "Agents played the clients. Times of failovers and deliveries compare the clocks of two processes: their error is at \
+             most ± {error_ms:.3} ms, drift included. Each other time is measured with one clock."
         )
     })
 }
 
 const NOTES: [&str; 2] = [
-    "A failover is the time from the fault to the first answer to a request that was sent after it. For a server \
-     in lame duck mode it is the longest time that a request took.",
+    "A failover is the time from the fault to the first answer to a request that was sent after the fault. For a server \
+     in lame duck mode, a failover is the longest time that a request took.",
     "The limit counts the round trips that no client can avoid (SYN, INFO, CONNECT, request; with a standby only the \
-     request). It does not include the time to notice the fault.",
+     request). The limit does not include the time to notice the fault.",
 ];
 
 fn distances(scenario: &Scenario) -> Vec<RttRow> {

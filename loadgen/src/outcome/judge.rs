@@ -79,7 +79,7 @@ pub(super) fn verdict(judged: &[Judged], disturbed: &[String], unread: &[String]
     let unmeasured = judged.iter().filter(|it| it.row.holds.is_none());
     let text = |it: &Judged| match &it.row.measured {
         None => format!("{}: nothing was measured", it.row.text),
-        Some(measured) => format!("{}: measured {measured}, which does not decide it", it.row.text),
+        Some(measured) => format!("{}: measured {measured}, which is too close to the bound", it.row.text),
     };
     let unmeasured: Vec<_> = unmeasured.map(text).collect();
     let is_explained = !unmeasured.is_empty();
@@ -114,8 +114,8 @@ pub(super) fn disturbances(recordings: &[&Recording]) -> Vec<String> {
     idle.sort_by(f64::total_cmp);
     if let Some(idle) = idle.get(idle.len() / 2).filter(|idle| **idle < IDLE_SHARE_MIN) {
         reasons.push(format!(
-            "the processors were idle for {:.0} % of the time (at least {:.0} %), so times are those of a queue: the machine is too \
-             busy, end other work on it, or try fewer clients or a lower rate",
+            "the processors were idle for {:.0} % of the time (at least {:.0} %), so measured times include waiting: the machine is \
+             too busy, end other work on it, or try fewer clients or a lower rate",
             idle * 100.0,
             IDLE_SHARE_MIN * 100.0
         ));

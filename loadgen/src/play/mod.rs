@@ -140,7 +140,7 @@ pub enum PlayError {
         reason: String,
     },
     /// No agent of another machine is left.
-    #[error("all agents are lost, so nobody plays the clients any more: {reasons}")]
+    #[error("all agents are lost, so no process plays the clients any more: {reasons}")]
     AgentsLost {
         /// The reasons.
         reasons: String,
@@ -176,7 +176,7 @@ pub enum PlayError {
     #[error("cannot read the certificates of the clients: {0}")]
     Certificates(std::io::Error),
     /// The self-test cannot spoil a stream.
-    #[error("cannot spoil the stream `{stream}`: {reason}")]
+    #[error("the self-test cannot change the messages of stream `{stream}`: {reason}")]
     Sabotage {
         /// The stream.
         stream: String,
@@ -239,7 +239,7 @@ pub async fn play(
     go_through(playing, progress, &mut cluster, &agents, &mut injector).await?;
     let end = clock::now();
     let after = ProcessorTime::now();
-    progress.doing("waiting for what is on its way");
+    progress.doing("waiting for the last messages and answers");
     let Finished { seen, lines, lost, clock_error } = agents.finish().await?;
     let (received, deliveries) = receivers.finish(&seen.counted.sent).await;
     streams.sabotage(&cluster, sabotage).await?;
@@ -283,7 +283,7 @@ fn wan_in_use(
 ) -> Result<(Backend, Option<String>), PlayError> {
     let (wan, fallback) = (cluster.wan(), cluster.wan_fallback().map(str::to_owned));
     if let Some(reason) = &fallback {
-        progress.note(&format!("--wan auto takes {wan}: {reason}"));
+        progress.note(&format!("--wan auto chooses {wan}: {reason}"));
     }
     if has_agents && wan == Backend::Netns { Err(PlayError::AgentsOutside) } else { Ok((wan, fallback)) }
 }

@@ -84,7 +84,7 @@ pub enum RebalanceError {
     },
     /// A server that had answered does not answer any more, so nobody knows how many clients it has.
     #[error(
-        "{server} answered before, and does not now: look at it with `loadgen servers`, choose a longer --timeout, and start the \
+        "{server} no longer answers: look at the server with `loadgen servers`, choose a longer --timeout, and start the \
          command again; the clients that were asked still move"
     )]
     Silent {

@@ -26,19 +26,19 @@ pub struct RebalanceOpts {
     #[arg(long, default_value = "1s", value_parser = span, value_name = "DURATION")]
     pub pause: Duration,
 
-    /// Stop when each server is this close to the mean of its cluster, or within one client of it
+    /// Stop when each server's client count is this close to the mean of its cluster, or one client away
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=100), value_name = "PERCENT")]
     pub within: u8,
 
-    /// Stop after this many clients were asked [default: no limit]
+    /// Stop after loadgen asked this many clients to move [default: no limit]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub at_most: Option<u32>,
 
-    /// Count a client as one that stays if it is still connected this long after it was asked
+    /// Report a client as staying if it is still on its server this long after loadgen asked it to move
     #[arg(long, default_value = "15s", value_parser = span, value_name = "DURATION")]
     pub patience: Duration,
 
-    /// Print how many clients would be asked, and ask none
+    /// Print how many clients loadgen would ask to move, and ask none
     #[arg(long)]
     pub dry_run: bool,
 

@@ -189,8 +189,8 @@ impl RebalanceReport {
         if self.silent > 0 {
             let _ = writeln!(
                 text,
-                "{} that the others know did not answer, so loadgen counted no clients there: each died some minutes ago at \
-                 most, or is slower than --timeout",
+                "{} that the others know did not answer, so loadgen counted no clients there: each died in the last \
+                 minutes, or is slower than --timeout",
                 count(self.silent, "server")
             );
         }
@@ -238,13 +238,13 @@ impl ResultRow {
             Ended::Even => "they are even",
             Ended::DryRun => "no client was asked, because of --dry-run",
             Ended::AtMost => {
-                "as many clients were asked as --at-most allows; raise it, or start the command again"
+                "loadgen asked as many clients as --at-most allows; raise --at-most, or start the command again"
             }
             Ended::AllAsked => {
                 "all clients of the fuller servers were asked; restart those that do not understand lame duck"
             }
             Ended::NoEffect => {
-                "asking changes the numbers no more; restart clients that do not understand lame duck"
+                "clients no longer move when loadgen asks them; restart those that do not understand lame duck"
             }
         }
     }

@@ -11,33 +11,33 @@ use super::spec::{FaultSpec, OneOrMany};
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
-    /// SIGKILL: connections are reset, ports refuse.
+    /// SIGKILL: the connections of the server are reset, and its ports refuse new ones.
     Kill,
     /// SIGTERM: the server closes its clients and ends.
     Terminate,
-    /// SIGUSR2: the server announces its end and closes its clients one by one.
+    /// SIGUSR2: the server announces its shutdown, and closes its clients one by one.
     LameDuck,
-    /// SIGSTOP: the kernel still accepts and acknowledges, the server does nothing.
+    /// SIGSTOP: the server does nothing, but the kernel still accepts connections and acknowledges data.
     Pause,
-    /// SIGKILL, and a new start at once.
+    /// SIGKILL: loadgen kills the server, and starts it again at once.
     Restart,
-    /// All servers of the regions are replaced, one batch after the other.
+    /// loadgen restarts all servers of the regions, one batch after the other.
     Rolling,
-    /// Nothing is carried, answered or closed.
+    /// The network carries no data, and closes no connection.
     Silence,
-    /// New connections are refused; those that are open live on.
+    /// The network refuses new connections, and open ones continue.
     Refuse,
-    /// Connections are reset (RST), and new ones refused.
+    /// The network resets connections (RST), and refuses new ones.
     Reset,
-    /// Connections are closed (FIN), and new ones refused.
+    /// The network closes connections (FIN), and refuses new ones.
     Close,
-    /// Connections are accepted and never answered.
+    /// The network accepts connections, but no server answers on them.
     AcceptSilent,
-    /// The regions are connected to each other and to no other region.
+    /// The regions stay connected to each other, and no other region reaches them.
     Split,
     /// Another round-trip time between two regions.
     Latency,
-    /// Each direction between two regions varies by up to this much.
+    /// The delay of each direction between two regions varies.
     Jitter,
     /// Fewer bytes per second between two regions.
     Bandwidth,
@@ -47,7 +47,7 @@ pub enum FaultKind {
     Revoke,
     /// Servers accept fewer connections.
     ConnectionLimit,
-    /// Servers show a certificate that has expired.
+    /// Servers present a certificate that has expired.
     ExpireCertificate,
     /// JetStream's meta leader, or the leader of a stream, steps down.
     StepDown,
@@ -162,17 +162,17 @@ impl FaultKind {
     /// What happens, for the reference.
     pub const fn effect(self) -> &'static str {
         match self {
-            Self::Kill => "SIGKILL: the server resets its connections, and its ports refuse",
+            Self::Kill => "SIGKILL: the connections of the server are reset, and its ports refuse new ones",
             Self::Terminate => "SIGTERM: the server closes its clients and ends",
-            Self::LameDuck => "SIGUSR2: the server announces its end and closes its clients one by one",
-            Self::Pause => "SIGSTOP: the kernel accepts connections, and the server does nothing",
-            Self::Restart => "SIGKILL, and a new start at once",
-            Self::Rolling => "all servers are replaced, one batch after the other",
-            Self::Silence => "the network carries nothing, and closes nothing",
-            Self::Refuse => "the network refuses new connections; open ones live on",
+            Self::LameDuck => "SIGUSR2: the server announces its shutdown, and closes its clients one by one",
+            Self::Pause => "SIGSTOP: the server does nothing, but the kernel still accepts connections",
+            Self::Restart => "SIGKILL: loadgen kills the server, and starts it again at once",
+            Self::Rolling => "loadgen restarts all servers of the regions, one batch after the other",
+            Self::Silence => "the network carries no data, and closes no connection",
+            Self::Refuse => "the network refuses new connections, and open ones continue",
             Self::Reset => "the network resets connections (RST), and refuses new ones",
             Self::Close => "the network closes connections (FIN), and refuses new ones",
-            Self::AcceptSilent => "the network accepts connections, and nothing answers on them",
+            Self::AcceptSilent => "the network accepts connections, but no server answers on them",
             Self::Split => {
                 "the target regions stay connected to each other, and no other region reaches them"
             }
@@ -184,23 +184,23 @@ impl FaultKind {
                 "the servers revoke the user of the population: they close its connections, and refuse new ones"
             }
             Self::ConnectionLimit => {
-                "each server accepts at most so many connections, and closes those above the limit"
+                "each server accepts at most this many connections, and closes further ones"
             }
             Self::ExpireCertificate => {
-                "the servers show an expired certificate: new connections fail, and open ones continue"
+                "the servers present an expired certificate: new connections fail, and open ones continue"
             }
             Self::StepDown => "JetStream's meta leader, or the leader of a stream, steps down",
-            Self::Churn => "clients end, and others begin in their place",
+            Self::Churn => "clients end, and loadgen starts new ones in their place",
             Self::MassReconnect => "all clients close and connect again at once",
-            Self::Replace => "clients of another population take the place of these",
+            Self::Replace => "clients end, and clients of another population start in their place",
             Self::SlowConsumer => {
-                "receivers of the workloads `publish`, `queue` and `consume` take `per_s` messages per second; by default none"
+                "receivers of the workloads `publish`, `queue` and `consume` read `per_s` messages per second; by default none"
             }
             Self::DnsFail => "the resolver answers each query with an error",
-            Self::DnsSlow => "each answer of the resolver takes longer",
+            Self::DnsSlow => "the resolver sends each answer later",
             Self::DnsSilent => "the resolver answers no query",
             Self::DnsStale => {
-                "the resolver answers with old records: they lead to an address where no server listens"
+                "the resolver answers with old records, which name an address where no server listens"
             }
         }
     }

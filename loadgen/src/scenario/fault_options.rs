@@ -15,7 +15,8 @@ use crate::topology::{ByteSize, Span};
 pub struct FaultOptions {
     /// Number of servers in each region that the fault hits. Default: all.
     pub servers: Option<u16>,
-    /// Choice of these servers: `random` (the seed chooses) or `fullest` (those with most of loadgen's clients). Default `random`.
+    /// Choice of the servers that the fault hits: `random` (the seed chooses) or `fullest` (the servers with most of loadgen's
+    /// clients). Default `random`.
     pub pick: Option<Pick>,
     /// Population whose clients `fullest` counts. Default: all.
     pub population: Option<String>,
@@ -23,7 +24,7 @@ pub struct FaultOptions {
     pub links: Option<Links>,
     /// Direction of the bytes that are lost: `both`, `in` (to the servers) or `out`. Default `both`.
     pub direction: Option<Direction>,
-    /// Flapping: time for which the fault holds each time.
+    /// Flapping: time for which the fault lasts each time.
     pub down: Option<Span>,
     /// Flapping: time between two faults.
     pub up: Option<Span>,
@@ -39,15 +40,15 @@ pub struct FaultOptions {
     pub burst: Option<u16>,
     /// Bytes per second in each direction.
     pub bytes_per_s: Option<ByteSize>,
-    /// Number of connections that each server accepts. Two in each region are those of loadgen's own responders.
+    /// Number of connections that each server accepts. loadgen's own responders use two connections in each region.
     pub connections: Option<u32>,
-    /// Method by which servers are replaced: `lame-duck` or `kill`. Default `lame-duck`.
+    /// Method by which loadgen ends the old servers: `lame-duck` or `kill`. Default `lame-duck`.
     pub by: Option<ReplaceBy>,
-    /// Batches: `server` (one at a time), `one-per-region` or `region`. Default `server`.
+    /// Servers that restart at once: `server` (one), `one-per-region` or `region` (all of a region). Default `server`.
     pub order: Option<Order>,
-    /// nats-server that starts in place of the old one: a version or a path. Default: the same version.
+    /// nats-server that starts in place of the old server: a version or a path. Default: the same version.
     pub version: Option<String>,
-    /// Clients per second; for `slow-consumer`, messages per second that each receiver takes.
+    /// Clients per second; for `slow-consumer`, messages per second that each receiver reads.
     pub per_s: Option<f64>,
     /// The population that replaces the clients.
     pub with: Option<String>,

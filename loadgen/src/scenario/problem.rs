@@ -66,7 +66,7 @@ pub enum ProblemKind {
     },
     /// One without the other.
     #[error(
-        "`subject` and `streams` go together: name what clients publish to, and the streams that must have it in the end"
+        "`subject` needs `streams`, and `streams` needs `subject`: name the subject of publishes, and the streams that store these messages"
     )]
     SubjectAndStreams,
     /// Servers without WebSocket.
@@ -78,14 +78,15 @@ pub enum ProblemKind {
     #[error("`rate` and `concurrency` exclude each other: remove one")]
     RateAndConcurrency,
     /// A closed loop of operations that end at once.
-    #[error("no answer ends a message of `{kind}`, so `concurrency` has no meaning: give `rate`")]
+    #[error("messages of `{kind}` get no answer, so `concurrency` has no effect: give `rate`")]
     NothingToWaitFor {
         /// The workload.
         kind: WorkloadKind,
     },
     /// async-nats asks the resolver of the operating system.
     #[error(
-        "async-nats clients ask the resolver of the operating system, which loadgen cannot replace: remove `discovery`, or set `kind = \"nats-geo\"`"
+        "async-nats clients use the resolver of the operating system, which loadgen cannot replace: remove `discovery`, \
+         or set `kind = \"nats-geo\"`"
     )]
     OnlySystemResolver,
     /// One-liners of faults name resolvers.
@@ -95,7 +96,7 @@ pub enum ProblemKind {
     ResolverName(String),
     /// A fault of resolvers, and none is emulated.
     #[error(
-        "no client of this scenario asks a resolver: add `discovery = \"dns\"` to `[[clients]]`, or `resolvers` to the file"
+        "no client of this scenario uses a resolver: add `discovery = \"dns\"` to `[[clients]]`, or `resolvers` to the file"
     )]
     NoResolvers,
     /// A population without numbers.
@@ -140,7 +141,7 @@ pub enum ProblemKind {
         what: &'static str,
     },
     /// Neither or both.
-    #[error("say when it begins by `phase`, or by `at` and `for`, not both")]
+    #[error("give the time of the fault by `phase` alone, or by `at` and `for`")]
     When,
     /// The timeline is over by then.
     #[error("the fault begins at {at}, after the end of the timeline ({duration}): lengthen a phase")]
@@ -151,10 +152,10 @@ pub enum ProblemKind {
         duration: String,
     },
     /// Half a flap.
-    #[error("a flap needs `down` and `up`: add the other one")]
+    #[error("a flapping fault needs both `down` and `up`: add the missing one")]
     HalfFlap,
     /// More servers than there are.
-    #[error("{given} servers of `{region}`, which has {there}: give at most {there}")]
+    #[error("`servers = {given}` is more than the {there} servers of `{region}`: give at most {there}")]
     TooManyServers {
         /// How many.
         given: u16,

@@ -14,27 +14,27 @@ use crate::wan::WanChoice;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScenarioSpec {
-    /// One line that says what happens.
+    /// Title of the scenario, in one line.
     pub title: String,
-    /// The reason to play it, and the facts that it shows.
+    /// Purpose of the scenario, and the facts that it shows.
     pub description: Option<String>,
     /// A preset (`"super-cluster"`), a file relative to this one, or a table with the keys of a topology file. Default
     /// `super-cluster`.
     pub topology: Option<TopologyRef>,
-    /// Seed of all random choices; `--seed` wins. Default: random, and printed.
+    /// Seed of all random choices; `--seed` overrides it. Default: a random seed, which loadgen prints.
     pub seed: Option<u64>,
     /// Number of plays, each on a new super-cluster. Default 1.
     #[serde(default = "one")]
     pub repeat: u16,
-    /// Plays two seconds without faults first, and takes fewer clients if this machine cannot serve all of them
+    /// Plays two seconds without faults first, and starts fewer clients if this machine cannot serve all of them
     /// in time. Default `false`.
     #[serde(default)]
     pub fit: bool,
-    /// The emulation of the WAN: `proxy`, `netns`, `auto` or `none`; `--wan` wins. Default `proxy`.
+    /// The emulation of the WAN: `proxy`, `netns`, `auto` or `none`; `--wan` overrides it. Default `proxy`.
     pub wan: Option<WanChoice>,
-    /// Emulated DNS resolvers, by names of your choice, such as `google` and `cloudflare`. Default: one, `dns`, if clients use DNS.
+    /// Names of emulated DNS resolvers, such as `google` and `cloudflare`. Default: one resolver, `dns`, if clients use DNS.
     pub resolvers: Option<Vec<String>>,
-    /// Values of `${NAME}` in this file; an env file changes them.
+    /// Values of `${NAME}` in this file; an env file (`--env`) overrides them.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     pub variables: BTreeMap<String, toml::Value>,
@@ -56,7 +56,7 @@ pub struct ScenarioSpec {
     /// Bounds that must hold: `"failover.p90{population=geo} < 500ms"`.
     #[serde(default)]
     pub thresholds: Vec<String>,
-    /// Variants that are played with the same faults; the report compares them.
+    /// Variants of the scenario with the same faults; the report compares them.
     #[serde(default)]
     pub strategy: Vec<StrategySpec>,
 }
@@ -78,12 +78,12 @@ pub enum TopologyRef {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientsSpec {
-    /// Its name in workloads, thresholds and reports. Default: its kind.
+    /// Name of the population in workloads, thresholds and reports. Default: its kind.
     pub name: Option<String>,
     /// Library of the clients: `nats-geo` or `async-nats`.
     pub kind: ClientKind,
     /// Policy of nats-geo clients: `interactive` (one client, as fast as possible) or `fleet` (many clients, which spread their
-    /// first attempts). Default `interactive`.
+    /// first dials over time). Default `interactive`.
     #[serde(default)]
     pub preset: PolicyName,
     /// Keeps a second connection of nats-geo clients open to the next region. Default `false`.
@@ -95,14 +95,14 @@ pub struct ClientsSpec {
     /// Method by which nats-geo clients find the servers: by a `list`, or by `dns` (SRV and A records). Default `list`.
     #[serde(default)]
     pub discovery: Discovery,
-    /// The resolver that clients with `discovery = "dns"` ask. Default: the first of `resolvers`.
+    /// The resolver of clients with `discovery = "dns"`. Default: the first of `resolvers`.
     pub resolver: Option<String>,
-    /// Clients in each region.
+    /// Number of clients in each region.
     pub per_region: Option<u32>,
-    /// Clients in some regions: `{ lon = 6, ams = 2 }`.
+    /// Number of clients in some regions: `{ lon = 6, ams = 2 }`.
     #[serde(default)]
     pub regions: BTreeMap<String, u32>,
-    /// Changes of the numbers of clients: `["lon: 0..20 over 10s", "lon: 20..5 over 10s at 30s"]`.
+    /// Changes of the number of clients: `["lon: 0..20 over 10s", "lon: 20..5 over 10s at 30s"]`.
     #[serde(default)]
     pub stages: Vec<String>,
 }
@@ -131,10 +131,10 @@ impl std::fmt::Display for ClientKind {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PolicyName {
-    /// A single client: as fast as possible.
+    /// For a single client: it moves as fast as possible.
     #[default]
     Interactive,
-    /// Many clients of one kind: first attempts are spread out.
+    /// For many clients of one kind: after a fault, their dials are spread over time.
     Fleet,
 }
 
@@ -153,10 +153,10 @@ pub enum Transport {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Discovery {
-    /// loadgen gives them the addresses of all servers.
+    /// loadgen gives the clients the addresses of all servers.
     #[default]
     List,
-    /// They ask a resolver for the records of a name.
+    /// Clients look up the records of a name at a resolver.
     Dns,
 }
 
@@ -164,7 +164,7 @@ pub enum Discovery {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadSpec {
-    /// Its name in the ledger. Default: its kind.
+    /// Name of the workload in reports. Default: its kind.
     pub name: Option<String>,
     /// The work of each client.
     pub kind: WorkloadKind,
@@ -177,21 +177,21 @@ pub struct WorkloadSpec {
     /// Subject that clients of `jetstream` publish to, such as `foo.loadgen`, so that your own streams store the messages. Default:
     /// loadgen creates a stream.
     pub subject: Option<String>,
-    /// Your own streams, in which loadgen looks for every acknowledged message at the end. Set `subject`, too.
+    /// Your own streams. At the end, loadgen looks in them for every acknowledged message. Set `subject`, too.
     #[serde(default)]
     pub streams: Vec<String>,
-    /// Times at which operations begin: `uniform` (at even times) or `poisson` (at random times with the same average, as independent users
-    /// do; the seed repeats them). Default `uniform`.
+    /// Times at which operations begin: `uniform` (at even times) or `poisson` (at random times with the same average, like those of
+    /// independent users; the same seed repeats them). Default `uniform`.
     pub arrival: Option<Arrival>,
-    /// Instead of `rate`: number of operations that each client has at once. It begins the next one when one ends. Such a closed loop
-    /// waits during an outage, so its latency leaves out operations that never began.
+    /// Instead of `rate`: number of operations that each client has at once. The client begins an operation when another ends. Such a
+    /// closed loop waits during an outage, so the measured latency leaves out operations that never began.
     pub concurrency: Option<u16>,
     /// Share of gets among the operations of `kv` and `object`, 0 to 1; the others are puts. Default 0.5.
     pub gets: Option<f64>,
-    /// Region of the stream, the bucket or the object store that loadgen creates. Default: the last region of the topology, because the first one usually breaks.
+    /// Region of the stream, bucket or object store that loadgen creates. Default: the last region, because the first one usually breaks.
     pub region: Option<String>,
     /// Size of each message: `html` (30 KB), `json` (1 KB), `video` (128 KB), `mix`, or bytes as in `"4KB"`.
-    /// `mix` draws from the messages of a page view by the seed: one `html`, ten `json`, one `video`. Default `json`; for `object` 1 MB.
+    /// `mix` chooses by the seed: of 12 messages, on average, ten `json`, one `html`, one `video`. Default `json`; for `object` 1 MB.
     pub payload: Option<Payload>,
 }
 
@@ -304,13 +304,13 @@ pub const PAGE_VIEW: [(u64, u32); 3] = [(HTML, 1), (JSON, 10), (VIDEO, 1)];
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PhaseSpec {
-    /// Its name in thresholds and reports.
+    /// Name of the phase in thresholds and reports.
     pub name: String,
-    /// Its duration.
+    /// Duration of the phase.
     #[serde(rename = "for")]
     pub lasts: Span,
-    /// Replaces all clients by new ones before this phase, so that each is in its nearest region again. The timeline waits
-    /// for them, and up to a second more, so that faults meet every phase of their PINGs. Default `false`.
+    /// Replaces all clients by new ones before this phase, so that each is connected to its nearest region. The timeline waits for
+    /// them, and up to a second more, so that faults do not always begin at the same time after a PING. Default `false`.
     #[serde(default)]
     pub new_clients: bool,
 }
@@ -319,16 +319,16 @@ pub struct PhaseSpec {
 #[derive(Clone, Debug, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct FaultSpec {
-    /// The fault.
+    /// Kind of the fault.
     pub inject: FaultKind,
     /// Regions, servers, pairs of regions, streams, `meta`, populations, or resolvers (`all` of them).
     #[schemars(default)]
     pub target: OneOrMany,
-    /// Phase during which the fault holds; instead of `at` and `for`.
+    /// Phase during which the fault lasts; instead of `at` and `for`.
     pub phase: Option<String>,
-    /// Time at which it begins, since the start of the run; instead of `phase`.
+    /// Time from the start of the run to the beginning of the fault; instead of `phase`.
     pub at: Option<Span>,
-    /// Its duration. Default: to the end.
+    /// Duration of the fault. Default: to the end of the run.
     #[schemars(rename = "for")]
     pub lasts: Option<Span>,
     /// Further keys of the fault.
@@ -387,9 +387,9 @@ impl OneOrMany {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StrategySpec {
-    /// Its name in the report.
+    /// Name of the strategy in the report.
     pub name: String,
-    /// Values that it changes, by path: `{ "clients.geo.warm_standby" = true }`.
+    /// Values of the scenario that the strategy changes, by path: `{ "clients.geo.warm_standby" = true }`.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     pub set: BTreeMap<String, toml::Value>,

@@ -25,7 +25,7 @@ pub(super) async fn fit(
     while share > SMALLEST_SHARE {
         let trial = trial(&scaled(&asked, share));
         let progress = Progress::new(TRIAL.as_secs());
-        progress.note("trying what this machine can serve");
+        progress.note("testing how many clients this machine can serve");
         let recording =
             play(&trial, start_options(&trial, opts), seed, &progress, (Sabotage::None, None)).await?;
         progress.finish();
@@ -39,7 +39,7 @@ pub(super) async fn fit(
     }
     let percent = share * 100.0;
     let note = format!(
-        "This machine is too slow for all clients of the scenario ({why}): the run took {percent:.0} % of them."
+        "This machine is too slow for all clients of the scenario ({why}): the run used {percent:.0} % of the clients."
     );
     eprintln!("{note}");
     Ok(Some(note))

@@ -30,7 +30,7 @@ pub struct RunOpts {
     #[arg(long, value_name = "KIND:TARGET@AT/FOR")]
     pub fault: Vec<FaultSpec>,
 
-    /// Add random faults, one after the other; the same seed adds the same ones
+    /// Add random faults, one after the other; the same seed adds the same faults
     #[arg(long, value_name = "SEED")]
     pub chaos: Option<u64>,
 
@@ -42,7 +42,7 @@ pub struct RunOpts {
     #[arg(long, value_name = "FILE|NAME")]
     pub topology: Option<String>,
 
-    /// Repeat the random choices of an earlier run [default: the file's, or random, and printed]
+    /// Repeat the random choices of an earlier run with its seed [default: the file's, else a random one, printed]
     #[arg(long)]
     pub seed: Option<u64>,
 
@@ -107,7 +107,7 @@ pub struct RunOpts {
     #[arg(long, requires = "ops", value_name = "FILE")]
     pub ops_creds: Option<PathBuf>,
 
-    /// Let agents of other machines reach the servers at this IPv4 address of this machine. It needs `--wan proxy`
+    /// With `--wan proxy`: let agents of other machines reach the servers at this IPv4 address of this one
     #[arg(long, requires = "agents", default_value_t, value_name = "IP")]
     pub listen: ListenAddress,
 

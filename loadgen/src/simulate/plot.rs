@@ -43,7 +43,7 @@ fn panel(
     let capacity = simulation.region_accepts_per_second;
     let top = f64::from(peak).max(capacity) * 1.1;
     let caption = format!(
-        "{}: handshakes per second asked of each region; {} returns after {} s",
+        "{}: handshakes per second at each region; {} returns after {} s",
         row.kind, simulation.lost, simulation.lost_for_s
     );
     let mut chart = ChartBuilder::on(area)

@@ -32,8 +32,8 @@ pub fn render(simulation: &Simulation) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "{} clients in {} regions lose {} for {} s; a region accepts {} handshakes/s, so the clients that it held need {:.1} s at \
-         least",
+        "{} clients in {} regions lose {} for {} s; a region accepts {} handshakes/s, so the clients of the lost region need at \
+         least {:.1} s to connect again",
         simulation.clients,
         simulation.regions.len(),
         simulation.lost,

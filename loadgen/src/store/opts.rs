@@ -17,7 +17,7 @@ pub enum RunsCommand {
     Get(GetOpts),
     /// Upload the run in a folder, except files that the store already has
     Push(PushOpts),
-    /// Remove the oldest runs of a store; without --yes, only show them
+    /// Remove the oldest runs of a store; without --yes, only list them
     Prune(PruneOpts),
 }
 
@@ -104,7 +104,7 @@ pub struct PruneOpts {
     #[command(flatten)]
     pub store: StoreOpts,
 
-    /// Remove the runs; without this option, only show them
+    /// Remove the oldest runs; without this option, loadgen only lists them
     #[arg(long)]
     pub yes: bool,
 

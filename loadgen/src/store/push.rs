@@ -93,7 +93,10 @@ impl Store {
             match written {
                 Ok(()) if self.holds(object, row).await? => return Ok(()),
                 Err(error @ (StoreError::Denied { .. } | StoreError::Local { .. })) => return Err(error),
-                Ok(()) => tracing::warn!(object, "the object arrived with another digest"),
+                Ok(()) => tracing::warn!(
+                    object,
+                    "the digest of the stored object differs from the digest of the file"
+                ),
                 Err(error) => tracing::warn!(%error, "the upload begins anew"),
             }
             tokio::time::sleep(pause).await;

@@ -62,7 +62,8 @@ impl fmt::Display for Change {
 /// A change that servers cannot make while they run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "`{0}` cannot change while the super-cluster runs: only accounts, users, permissions and limits can; end it and start it again"
+    "`{0}` cannot change while the super-cluster runs: only accounts, users, permissions and limits can \
+     change; end the super-cluster and start it again"
 )]
 pub struct NeedsRestart(pub &'static str);
 

@@ -21,7 +21,7 @@ pub enum ProblemKind {
     #[error("{0} servers: give 1 to 9")]
     ServerCount(u16),
     /// The list and the number differ.
-    #[error("`servers` says {count}, and `server` lists {listed}: leave `servers` out")]
+    #[error("`servers` is {count}, but `server` lists {listed}: remove `servers`")]
     CountAndList {
         /// The number.
         count: u16,
@@ -53,7 +53,7 @@ pub enum ProblemKind {
         known: Vec<String>,
     },
     /// Two listeners at one port.
-    #[error("port {port} is also `{other}`: give each its own port")]
+    #[error("port {port} is also the value of `{other}`: give each its own port")]
     PortTwice {
         /// The port.
         port: u16,
@@ -87,10 +87,14 @@ pub enum ProblemKind {
     #[error("the hub of leaf nodes with JetStream needs a domain: add `domain = \"{0}\"`")]
     HubWithoutDomain(String),
     /// One domain for two JetStreams.
-    #[error("domain `{0}` is also that of `{1}`, which is another JetStream: give each its own")]
+    #[error(
+        "domain `{0}` is also the domain of `{1}`, which has another JetStream: give each JetStream a domain of its own"
+    )]
     DomainTwice(String, String),
     /// Two domains for one JetStream.
-    #[error("clusters that gateways join form one JetStream: `{0}` has the domain `{1}` and `{2}` has `{3}`")]
+    #[error(
+        "clusters with gateways between them share one JetStream domain, but `{0}` has `{1}` and `{2}` has `{3}`"
+    )]
     DomainDiffers(String, String, String, String),
     /// A domain is one token of a subject.
     #[error("domain `{0}`: write letters, digits, `-` and `_`")]
@@ -138,7 +142,7 @@ pub enum ProblemKind {
     #[error("`{}` is not a subject: separate tokens by `.`, without white space", .0.escape_debug())]
     Subject(String),
     /// More than all.
-    #[error("the weights for {place} add up to {sum} %: at most 100")]
+    #[error("the weights for {place} add up to {sum} %: give at most 100 %")]
     Weights {
         /// The cluster, or all of them.
         place: String,
@@ -149,7 +153,7 @@ pub enum ProblemKind {
     #[error("give exactly one of `to` and `to_each_cluster`")]
     MappingTarget,
     /// `{cluster}` and `each_cluster` come together.
-    #[error("`{0}` needs `{{cluster}}` in its name, so that each cluster has its own")]
+    #[error("`{0}` is created in each cluster: add `{{cluster}}` to its name")]
     NoPlaceholder(String),
     /// More copies than servers.
     #[error(
@@ -167,7 +171,7 @@ pub enum ProblemKind {
     #[error("{0} replicas: give 1 to 5")]
     ReplicaCount(u8),
     /// JetStream is off there.
-    #[error("{0} has no JetStream: switch it on, or place this elsewhere")]
+    #[error("{0} has no JetStream: enable it there, or choose another place for this stream or bucket")]
     NoJetStream(String),
     /// A mirror copies everything.
     #[error("a mirror has neither subjects nor sources: remove them, or `mirror`")]

@@ -12,12 +12,13 @@ pub enum Warning {
     NoMajority(String, String, u16),
     /// No majority without one.
     #[error(
-        "JetStream stops when `{0}` is lost: it has {1} of the {2} JetStream servers; let no cluster have half of them"
+        "JetStream stops when `{0}` is lost: this cluster has {1} of the {2} JetStream servers; \
+         give each cluster less than half of the servers"
     )]
     HalfInOne(String, u16, u16),
     /// Messages between two clusters have no way.
     #[error(
-        "`{0}` and `{1}` have no gateway between them: messages take one gateway, so they do not reach each other"
+        "`{0}` and `{1}` have no gateway between them: a message passes only one gateway, so the two clusters do not reach each other"
     )]
     NotJoined(String, String),
 }

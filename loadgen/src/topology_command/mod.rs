@@ -38,7 +38,7 @@ pub enum TopologyCommandError {
         name: String,
     },
     /// There is no such cluster.
-    #[error("there is no cluster `{cluster}`: choose one of {clusters}, or give its number from 1")]
+    #[error("there is no cluster `{cluster}`: choose one of {clusters}, or give its number, counted from 1")]
     NoCluster {
         /// Name that the user gave.
         cluster: String,
@@ -46,7 +46,7 @@ pub enum TopologyCommandError {
         clusters: String,
     },
     /// There is no such server.
-    #[error("cluster `{cluster}` has no server `{node}`: give its number from 1")]
+    #[error("cluster `{cluster}` has no server `{node}`: give a number, counted from 1")]
     NoNode {
         /// The cluster.
         cluster: String,
@@ -72,7 +72,7 @@ pub enum TopologyCommandError {
     #[error(transparent)]
     Fly(#[from] FlyError),
     /// The folder has no absolute path.
-    #[error("cannot find the absolute path of `{}`: {error}; give one", path.display())]
+    #[error("cannot find the absolute path of `{}`: {error}; give an absolute path", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,

@@ -13,7 +13,7 @@ use crate::topology::render::fly::Dial;
 pub enum TopologyCommand {
     /// List the presets
     List,
-    /// Print the file of a preset, to copy and change
+    /// Print the file of a preset, to copy and change it
     Show(ShowOpts),
     /// Check a topology file; every error names its line and the remedy
     Check(CheckOpts),
@@ -66,7 +66,7 @@ pub struct OutOpts {
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,
 
-    /// Overwrite files that are there
+    /// Overwrite files that exist in the folder
     #[arg(long)]
     pub force: bool,
 }
@@ -82,7 +82,7 @@ pub struct PasswordOpts {
 /// Options of the servers' addresses.
 #[derive(Args, Clone, Debug)]
 pub struct AddressOpts {
-    /// Use ports of 127.0.0.1, beginning with this one
+    /// Give the servers consecutive ports of 127.0.0.1, beginning with this one
     #[arg(long, visible_alias = "port", env = "PORT", default_value_t = 10000, value_name = "PORT")]
     pub base_port: u16,
 
@@ -136,11 +136,11 @@ pub struct ComposeOpts {
     #[command(flatten)]
     pub size: SizeOpts,
 
-    /// Publish the client ports of the containers from this port on
+    /// Publish the client ports of the containers at consecutive ports, beginning with this one
     #[arg(long, visible_alias = "base-port", env = "PORT", default_value_t = 10000, value_name = "PORT")]
     pub port: u16,
 
-    /// Publish the ports at this address of the machine
+    /// Publish the ports of the containers at this address of the machine
     #[arg(long, default_value = "127.0.0.1", value_name = "IP")]
     pub bind: IpAddr,
 
@@ -190,7 +190,7 @@ pub struct HelmOpts {
 /// Which address clients and gateways dial.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum DialKind {
-    /// One address for many servers: the network leads to the nearest one
+    /// One address for many servers: the network routes each connection to the nearest one
     Anycast,
     /// Every server at an address of its own
     Direct,
@@ -217,7 +217,7 @@ pub struct FlyOpts {
     #[arg(long, value_name = "NAME")]
     pub app: Option<String>,
 
-    /// Run a cluster in this region of Fly.io: `mars=iad`; repeatable [default: the one of its city]
+    /// Run a cluster in this region of Fly.io: `mars=iad`; repeatable [default: the region in the cluster's city]
     #[arg(long, value_name = "CLUSTER=REGION", value_parser = pair)]
     pub region: Vec<(String, String)>,
 
@@ -247,7 +247,7 @@ pub struct CloudInitOpts {
     #[arg(long, default_value = "{server}.{cluster}.example.net", value_name = "TEMPLATE")]
     pub hosts: String,
 
-    /// With --dial anycast: let gateways and leaf nodes dial this name of all machines of a cluster
+    /// With --dial anycast: let gateways and leaf nodes dial this name, which names all machines of a cluster
     #[arg(long, default_value = "{cluster}.example.net", value_name = "TEMPLATE")]
     pub cluster_host: String,
 

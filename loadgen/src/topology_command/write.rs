@@ -16,7 +16,7 @@ const SEED: &str = ".seed";
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// A file is there, and nothing allows to overwrite it.
-    #[error("`{}` is there already: choose another folder with -o, or overwrite it with --force", path.display())]
+    #[error("`{}` exists already: choose another folder with -o, or overwrite it with --force", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
@@ -104,7 +104,7 @@ fn is_taken(folder: &Path, file: &RenderedFile) -> bool {
 pub(super) fn secrets(files: &[RenderedFile]) -> String {
     let secret = files.iter().filter(|file| file.is_secret).map(|file| file.path.as_str());
     let all: Vec<_> = std::iter::once(SEED).chain(secret).collect();
-    format!("These files hold secrets, only you may read them: {}", all.join(" "))
+    format!("These files hold secrets, so only you can read them: {}", all.join(" "))
 }
 
 /// A file that is there is replaced, not written into: it may have other readers, or be a link.

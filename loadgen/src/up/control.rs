@@ -130,7 +130,9 @@ pub(super) async fn obey(
                     change(&mut cluster, &mut start, topology).await;
                     match Access::of(&cluster) {
                         Ok(access) => drop(accesses.send_replace(access)),
-                        Err(error) => eprintln!("other commands log in as before: {error}"),
+                        Err(error) => eprintln!(
+                            "other commands of loadgen still log in with the old credentials: {error}"
+                        ),
                     }
                 }
                 Err(error) => eprintln!("the topology file is not applied:\n{error}"),
@@ -173,10 +175,14 @@ async fn change(cluster: &mut SuperCluster, start: &mut StartOptions, topology: 
             match cluster.reload(topology.clone()).await {
                 Ok(()) => {
                     start.topology = topology;
-                    eprintln!("every server has taken it");
+                    eprintln!("every server has applied the change");
                 }
-                Err(error @ ReloadError::NotRolledBack { .. }) => eprintln!("not applied: {error}"),
-                Err(error) => eprintln!("not applied: {error}; all servers have the old configuration"),
+                Err(error @ ReloadError::NotRolledBack { .. }) => {
+                    eprintln!("the change is not applied: {error}")
+                }
+                Err(error) => {
+                    eprintln!("the change is not applied: {error}; all servers have the old configuration")
+                }
             }
         }
         Err(error) => eprintln!("the topology file is not applied: {error}"),

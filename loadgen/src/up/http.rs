@@ -61,7 +61,7 @@ async fn only_with_token(State(api): State<Api>, request: Request, next: Next) -
     if has_bearer(request.headers(), &api.token) {
         return next.run(request).await;
     }
-    let remedy = "open the page by the address that `loadgen up` printed: the token is in it";
+    let remedy = "open the address that `loadgen up` printed: the address contains the token";
     (StatusCode::UNAUTHORIZED, remedy).into_response()
 }
 

@@ -146,9 +146,9 @@ fn addresses(world: &World) -> String {
 fn hints(world: &World, deployment: &str) -> String {
     let region = world.regions.first().map_or("REGION", |region| &region.name);
     format!(
-        "The lines above are for clients: those behind `{region} tcp` simulate the delays that a client in {region} sees.\n\
-         The deployment `{deployment}` is up. To break it from another terminal: loadgen ctl kill {region}\n\
-         Ctrl-C ends it."
+        "The addresses after `{region} tcp` and `{region} ws` simulate the delays of a client in {region}.\n\
+         The deployment `{deployment}` is up. To kill a region from another terminal: loadgen ctl kill {region}\n\
+         Ctrl-C ends the deployment."
     )
 }
 

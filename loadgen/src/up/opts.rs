@@ -10,7 +10,7 @@ use crate::secret::Secret;
 /// Options of `loadgen up`.
 #[derive(Args, Clone, Debug)]
 pub struct UpOpts {
-    /// Name 1 to 16 regions. Well-known cities have real round-trip times
+    /// Name 1 to 16 regions. Between well-known cities, round-trip times are realistic
     #[arg(
         long,
         value_delimiter = ',',
@@ -24,7 +24,7 @@ pub struct UpOpts {
     #[arg(long, conflicts_with = "servers_per_region", value_name = "FILE|PRESET")]
     pub topology: Option<String>,
 
-    /// Name the deployment, for `loadgen ctl` [default: the topology's name, and a number if it is taken]
+    /// Name the deployment, for `loadgen ctl` [default: the topology's name, with a number if that name is in use]
     #[arg(long, value_name = "NAME")]
     pub deployment: Option<String>,
 
@@ -36,7 +36,7 @@ pub struct UpOpts {
     #[command(flatten)]
     pub cluster: ClusterOpts,
 
-    /// End with an error if servers and streams are not linked after this time
+    /// End with an error if the servers and streams are not connected to each other after this time
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600), value_name = "S")]
     pub stabilise_timeout: u32,
 
@@ -44,7 +44,7 @@ pub struct UpOpts {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
     pub health_report: Option<u32>,
 
-    /// Serve the browser demo on this machine, with buttons that break and heal regions
+    /// Serve the browser demo, with buttons that break and heal regions; build it with `make web` before
     #[arg(long)]
     pub serve: bool,
 

@@ -45,7 +45,7 @@ pub enum SiteError {
         reason: String,
     },
     /// A responder did not connect or subscribe.
-    #[error("the responder in {region} is not there: {reason}")]
+    #[error("the responder in {region} did not start: {reason}")]
     Responder {
         /// Where.
         region: String,

@@ -13,10 +13,10 @@ use super::effect::LinkEffect;
 pub enum WanChoice {
     /// `netns` if this machine allows it, otherwise `proxy`
     Auto,
-    /// TCP proxies: any Unix, no privileges
+    /// TCP proxies, on any Unix without privileges
     #[default]
     Proxy,
-    /// Network namespaces: real TCP with packet loss. Linux, as root
+    /// Network namespaces, with packet loss that TCP of the kernel repairs. Linux only, as root or in a user namespace
     Netns,
     /// No emulation: all regions are on one machine, without distances or faults of links
     None,
@@ -35,7 +35,7 @@ pub enum Backend {
 
 /// A fault that the emulation of this run does not have.
 #[derive(Debug, thiserror::Error)]
-#[error("{effect}: `--wan {backend}` does not have this fault because {reason}; use `--wan {instead}`")]
+#[error("{effect}: `--wan {backend}` cannot inject this fault, because {reason}; use `--wan {instead}`")]
 pub struct UnsupportedError {
     effect: LinkEffect,
     backend: Backend,
@@ -59,12 +59,12 @@ impl Backend {
     /// See [`UnsupportedError`].
     pub fn check(self, effect: LinkEffect) -> Result<(), UnsupportedError> {
         let (reason, instead) = match (self, effect) {
-            (Self::None, _) => ("it emulates no links", "proxy` or `--wan netns"),
+            (Self::None, _) => ("it does not emulate links", "proxy` or `--wan netns"),
             (Self::Proxy, LinkEffect::Loss(_) | LinkEffect::Jitter { reorders: true, .. }) => {
                 ("TCP proxies carry bytes and see no packets", "netns")
             }
             (Self::Netns, LinkEffect::Close) => {
-                ("only an end of a connection can close it, and packets of others cannot", "proxy")
+                ("only the two ends of a connection can close it in order", "proxy")
             }
             _ => return Ok(()),
         };
@@ -76,12 +76,12 @@ impl Backend {
         match self {
             Self::Proxy => &[
                 "TCP proxies emulate the WAN: there is no packet loss and no slow start.",
-                "In silence the kernel still acknowledges, so the time-outs of TCP itself are not exercised.",
-                "The kernel shakes hands at once; the first byte of the server waits for the round trips of the \
-                 handshake.",
+                "During silence the kernel still acknowledges TCP segments, so the time-outs of TCP itself are not tested.",
+                "The kernel completes TCP handshakes at once; the proxy delays the server's first byte by the round trips of \
+                 the handshake.",
             ],
             Self::Netns => &[
-                "Network namespaces emulate the WAN: TCP is the kernel's own, packets have delays and losses.",
+                "Network namespaces emulate the WAN: connections use the kernel's TCP, and packets are delayed and lost.",
                 "A TUN device and one thread carry all packets, so the throughput is lower than on a real link.",
                 "Servers of one region share a namespace: no emulated packet passes between them.",
             ],

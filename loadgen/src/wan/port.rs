@@ -28,9 +28,7 @@ pub enum ReservePortError {
         addr: SocketAddrV4,
     },
     /// No network interface has the address.
-    #[error(
-        "{0} is no address of this machine: choose one of its own, such as those that `hostname -I` prints"
-    )]
+    #[error("{0} is no address of this machine: choose one that `hostname -I` prints")]
     NotHere(Ipv4Addr),
     /// The operating system said no.
     #[error("cannot reserve port {} on {} (0 = any free one): {error}", .addr.port(), .addr.ip())]

@@ -54,7 +54,7 @@ async fn strangers_give_no_orders_and_wrong_ones_are_refused() {
         answer.headers.unwrap().get("Nats-Service-Error").unwrap().to_string()
     };
     assert!(of_service(HeaderMap::new()).await.contains("orders of version ``"));
-    assert!(of_service(headers("r", "0/0")).await.contains("start both from the same loadgen"));
+    assert!(of_service(headers("r", "0/0")).await.contains("start both with the same version of loadgen"));
     assert!(of_service(headers("../r", version)).await.contains("Loadgen-Run"));
     let failed = async |content: &'static str| {
         let content = content.as_bytes().into();

@@ -58,11 +58,11 @@ async fn a_changed_file_is_applied_everywhere_or_nowhere() {
     let first = timeout(LIMIT, addresses.next_line()).await.expect("no address").unwrap().unwrap();
     let urls: Vec<_> =
         first.strip_prefix("lon tcp ").unwrap().split(',').map(|it| it.split_once('=').unwrap().1).collect();
-    said(&mut errors, "Ctrl-C ends it").await;
+    said(&mut errors, "Ctrl-C ends the deployment").await;
     assert!(connects(urls[0], "old").await && !connects(urls[0], "new").await);
 
     std::fs::write(&file, topology(AFTER)).unwrap();
-    let said_now = said(&mut errors, "every server has taken it").await;
+    let said_now = said(&mut errors, "every server has applied the change").await;
     assert!(
         said_now.contains("- user old of account A") && said_now.contains("+ user new of account A"),
         "{said_now}"

@@ -122,7 +122,7 @@ async fn a_dry_run_says_what_it_would_do() {
         guard.wait_for("would-act", |line| line["rule"] == rule).await;
     }
     let output = guard.output();
-    assert!(output.contains("dry run: it prints actions and carries none out (add --act)"), "{output}");
+    assert!(output.contains("dry run: guard prints actions and carries out none (add --act)"), "{output}");
     assert!(
         output.contains(
             "with --act, this would be an error: rule `page`: the environment variable `PAGER_URL`"

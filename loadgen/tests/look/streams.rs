@@ -43,7 +43,7 @@ async fn streams_of_all_domains_stand_in_one_report() {
     assert!(here["streams"].as_array().unwrap().iter().all(|row| row["domain"] == "hub"), "{here}");
 
     let error = refused(1, &["streams", "--js-domain", "nowhere"], &env);
-    assert!(error.contains("domain `nowhere`: nobody answers `$JS.nowhere.API.STREAM.LIST`"), "{error}");
+    assert!(error.contains("domain `nowhere`: no server answers `$JS.nowhere.API.STREAM.LIST`"), "{error}");
     let beside = json(&["streams", "--js-domain", "spoke", "--js-domain", "nowhere"], &env);
     assert_eq!(beside["failed"][0]["domain"], "nowhere", "{beside}");
     assert_eq!(beside["streams"].as_array().unwrap().len(), 2, "{beside}");

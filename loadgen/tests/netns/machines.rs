@@ -156,7 +156,7 @@ async fn agents_of_other_machines_see_what_one_machine_sees() {
         agent.wait_for("the run has ended").await;
     }
     compare(&report(&folder, "alone"), &report(&folder, "apart"));
-    let note = "Their clocks are known to ± ";
+    let note = "their error is at most ± ";
     let text = std::fs::read_to_string(folder.path().join("apart/report.json")).unwrap();
     let error_ms: f64 = text.split_once(note).unwrap().1.split_once(" ms").unwrap().0.parse().unwrap();
     assert!(error_ms > 0.0 && error_ms < 10.0, "{error_ms} ms on one machine");

@@ -53,7 +53,7 @@ async fn without_permission_the_reason_and_the_remedy_are_named() {
     assert_eq!(environment["wan"], "proxy");
     let limits = environment["wan_limits"].to_string();
     assert!(
-        limits.contains("`--wan auto` did not take `netns`: cannot create a network namespace"),
+        limits.contains("`--wan auto` did not choose `netns`: cannot create a network namespace"),
         "{limits}"
     );
 }

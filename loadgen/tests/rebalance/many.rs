@@ -123,7 +123,7 @@ async fn every_page_counts_and_old_servers_carry_the_order_out() {
 
     // Half of them were asked without effect, and then the other half.
     let (code, text, errors) = rebalance(&["--batch", "300", "--pause", "100ms", "--patience", "1s"]).await;
-    assert!(code == 1 && errors.contains("asking changes the numbers no more"), "{errors}{text}");
+    assert!(code == 1 && errors.contains("clients no longer move when loadgen asks them"), "{errors}{text}");
     assert!(text.contains("lon: loadgen asked 1100 clients to move, and 0 did"), "{text}");
     assert!(text.contains("* 1090 clients more stayed; --json lists them"), "{text}");
     clients[CLIENTS - 1].line_with("\"ldm\":true").await;

@@ -93,7 +93,7 @@ export class ChunkReader {
         if (isNoResponders(message)) {
           // Before a leader is elected nobody serves; asking at once would only be refused again.
           await delay(stallMs);
-          return new RequestError(`object store ${this.#stream} is not served`, { cause: new NoRespondersError(this.#subject) });
+          return new RequestError(`no server answers for object store ${this.#stream}`, { cause: new NoRespondersError(this.#subject) });
         }
         const status = message.headers?.code ?? 0;
         if (status === 204) break;

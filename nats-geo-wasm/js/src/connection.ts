@@ -164,7 +164,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
   /** Subscriptions first, whose handlers may still ask and answer; then what was asked and published. */
   async #drain(): Promise<void> {
     const deadline = new Deadline(this.drainTimeoutMs);
-    const late = (): Error => new TimeoutError(`the connection was not drained within ${this.drainTimeoutMs} ms: what was under way is given up`);
+    const late = (): Error => new TimeoutError(`the connection was not drained within ${this.drainTimeoutMs} ms: the client dropped the messages and requests under way`);
     await limited(Promise.all([...this.#subscriptions.values()].map((one) => one.drain())), deadline.left(), late);
     await limited(this.#operate((id) => this.#backend.drain(id)), deadline.left(), late);
   }

@@ -75,7 +75,7 @@ class Bucket implements KV {
   }
 
   async update(key: string, value: Payload, revision: number): Promise<number> {
-    if (!(revision > 0)) throw new InvalidArgumentError(`revision is ${revision}: update needs the key's present one`);
+    if (!(revision > 0)) throw new InvalidArgumentError(`revision is ${revision}: update needs the current revision of the key`);
     return this.#write(key, value, undefined, revision);
   }
 

@@ -25,7 +25,7 @@ export class Objm {
     const stream = `OBJ_${bucket}`;
     const { config } = await this.#api.call<{ config: { allow_direct?: boolean } }>(`STREAM.INFO.${stream}`);
     if (!config.allow_direct) {
-      throw new JetStreamError(`object store ${bucket} forbids direct gets, by which objects are read: allow them with \`nats stream edit ${stream} --allow-direct\``);
+      throw new JetStreamError(`object store ${bucket} forbids direct gets, which reads of objects need: allow them with \`nats stream edit ${stream} --allow-direct\``);
     }
     return new ObjectBucket(this.#api, bucket);
   }
@@ -79,7 +79,7 @@ export class ObjectBucket implements ObjectStore {
     if (!info || info.deleted) return null;
     const link = info.options?.link;
     if (!link) return { store: this, info };
-    if (!link.name) throw new JetStreamError(`object ${JSON.stringify(name)} is a link to the whole store ${link.bucket}: open that`);
+    if (!link.name) throw new JetStreamError(`object ${JSON.stringify(name)} is a link to the store ${link.bucket}: open that store`);
     const target = link.bucket === this.bucket ? this : await new Objm(this.#api).open(link.bucket);
     const linked = await target.info(link.name);
     // Links of links are forbidden, so a circle ends here.

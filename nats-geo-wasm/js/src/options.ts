@@ -150,9 +150,9 @@ function checkNames(options: ConnectionOptions): void {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || IGNORED.includes(name) || name === "servers") continue;
     const refused = REFUSED[name];
-    if (refused) throw new InvalidArgumentError(`the option \`${name}\` is not possible: ${refused}`);
+    if (refused) throw new InvalidArgumentError(`the option \`${name}\` is not supported: ${refused}`);
     if (name === "authenticator") {
-      if ([value].flat().some((one) => typeof one !== "function")) throw new InvalidArgumentError("option authenticator must be a function, or several");
+      if ([value].flat().some((one) => typeof one !== "function")) throw new InvalidArgumentError("option authenticator must be a function, or an array of functions");
       continue;
     }
     const wanted = KNOWN[name];

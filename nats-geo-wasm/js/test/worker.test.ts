@@ -76,13 +76,13 @@ test("routes: mistakes show at once", () => {
     [{ path: "api", subject: "x" }, /begins with "\/"/],
     [{ path: "/a" }, /a subject or a bucket/],
     [{ path: "/a/*", subject: "x", bucket: "y" }, /not both/],
-    [{ path: "/a", bucket: "y" }, /ends with/],
+    [{ path: "/a", bucket: "y" }, /must end with/],
     [{ path: "/a/*", bucket: "y", domain: "h.b" }, /"h\.b" is no JetStream domain/],
-    [{ path: "/a/:id", subject: "x.:name" }, /:name of its subject is not in its path/],
-    [{ path: "/a", subject: "x.*" }, /\* of its subject/],
+    [{ path: "/a/:id", subject: "x.:name" }, /:name is in the subject, but not in the path/],
+    [{ path: "/a", subject: "x.*" }, /\* is in the subject/],
     [{ path: "/a", subject: "x y" }, /not a valid subject/],
-    [{ path: "/a*", subject: "x" }, /stands alone/],
-    [{ path: "/*/b", subject: "x.*" }, /stands alone/],
+    [{ path: "/a*", subject: "x" }, /last segment/],
+    [{ path: "/*/b", subject: "x.*" }, /last segment/],
     [{ path: "/a", subject: "x", timeout: 60_000 }, /at most 50000/],
   ];
   for (const [route, says] of bad) assert.throws(() => new Routes([route as Route]), says, JSON.stringify(route));

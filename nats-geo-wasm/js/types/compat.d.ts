@@ -1,4 +1,4 @@
-/** The small helpers that nats-core exports beside the client. */
+/** Small helpers that nats-core also exports. */
 import type * as classes from "./errors.js";
 import type { HeaderMatch } from "./nats.js";
 
@@ -7,12 +7,12 @@ export const Empty: Uint8Array;
 export const Match: { readonly Exact: HeaderMatch; readonly CanonicalMIME: HeaderMatch; readonly IgnoreCase: HeaderMatch };
 /** All error classes, by name. */
 export const errors: Readonly<typeof classes>;
-/** Tokens that nobody else has. */
+/** Generator of unique tokens. */
 export const nuid: { next(): string };
-/** Milliseconds as nanoseconds. */
+/** Converts milliseconds to nanoseconds. */
 export function nanos(millis: number): number;
-/** Nanoseconds as milliseconds. */
+/** Converts nanoseconds to milliseconds. */
 export function millis(nanos: number): number;
 export function delay(ms?: number): Promise<void>;
-/** Reads an iterable item by item; null at the end. */
+/** Returns a reader of an iterable: `next()` resolves with the next item, or with null at the end. */
 export function syncIterator<T>(source: AsyncIterable<T>): { next(): Promise<T | null> };

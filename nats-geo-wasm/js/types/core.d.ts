@@ -7,11 +7,11 @@ export * from "./compat.js";
 /** Source of the engine's WebAssembly. */
 export type InitInput = string | URL | Request | Response | BufferSource | WebAssembly.Module;
 
-/** Loads the engine once. Without an argument it loads the file beside this module. */
+/** Loads the engine once. Without an argument, it loads the WebAssembly file in the folder of this module. */
 export function init(input?: InitInput | Promise<InitInput>): Promise<void>;
 
 /**
- * Connects to the nearest healthy region. Needs `init()` before, else it fails with a `NotInitializedError`.
+ * Connects to the nearest healthy region. Call `init()` before; otherwise this call fails with a `NotInitializedError`.
  *
  * ```ts
  * import { init, wsconnect } from "nats-geo/core";

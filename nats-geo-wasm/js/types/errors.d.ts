@@ -1,11 +1,11 @@
-/** Errors: class names as in nats-core, plus a `code` that stays the same across versions. */
+/** Errors. The classes have the names of nats-core, and a `code` that stays the same across versions. */
 
-/** Every error of this package has a `name`, a stable `code`, and often a `cause`. */
+/** Base class of all errors of this package. Each has a `name`, a stable `code`, and often a `cause`. */
 export class NatsError extends Error {
   readonly code: string;
   constructor(code: string, message: string, options?: ErrorOptions);
 }
-/** `INVALID_ARGUMENT`, or `INVALID_CONFIG` for a constant in `config`: a value cannot work. The message names the value and the remedy. */
+/** `INVALID_ARGUMENT`, or `INVALID_CONFIG` for a field of `config`: a value is not valid. The message names the value and the remedy. */
 export class InvalidArgumentError extends NatsError {
   constructor(message: string, options?: ErrorOptions & { code?: string });
 }
@@ -33,11 +33,11 @@ export class ClosedConnectionError extends NatsError {
 export class DrainingConnectionError extends NatsError {
   constructor(message?: string, options?: ErrorOptions);
 }
-/** `CONNECTION`: no listed server could be used. `cause` and the message say why. */
+/** `CONNECTION`: the client could not use any listed server. `cause` and the message hold the reason. */
 export class ConnectionError extends NatsError {
   constructor(message: string, options?: ErrorOptions & { code?: string });
 }
-/** `MIXED_CONTENT`: a page from `https://` may not use `ws://`. Use `wss://`. */
+/** `MIXED_CONTENT`: a page that was loaded by `https://` may not open `ws://`. Use `wss://`. */
 export class MixedContentError extends ConnectionError {
   constructor(message: string, options?: ErrorOptions);
 }
@@ -49,7 +49,7 @@ export class ProtocolError extends NatsError {
 export class AuthorizationError extends NatsError {
   constructor(message: string, options?: ErrorOptions);
 }
-/** `PERMISSION_VIOLATION`: the user may not publish or subscribe to `subject`. Permit it at the server. */
+/** `PERMISSION_VIOLATION`: the user may not publish or subscribe to `subject`. Add the permission at the server. */
 export class PermissionViolationError extends NatsError {
   readonly operation: "publish" | "subscription";
   readonly subject: string;
@@ -65,7 +65,7 @@ export class NoRespondersError extends NatsError {
   readonly subject: string;
   constructor(subject: string, options?: ErrorOptions);
 }
-/** `REQUEST`: a request failed. `cause` says why. */
+/** `REQUEST`: a request failed. `cause` holds the reason. */
 export class RequestError extends NatsError {
   isNoResponders(): boolean;
   constructor(message: string, options?: ErrorOptions & { code?: string });
@@ -78,11 +78,11 @@ export class LinkLostError extends RequestError {
 export class SlowConsumerError extends NatsError {
   constructor(message: string, options?: ErrorOptions);
 }
-/** `JETSTREAM`: a stream, bucket or object store could not do what was asked. The message says why. */
+/** `JETSTREAM`: an operation on a stream, bucket or object store failed. The message holds the reason. */
 export class JetStreamError extends NatsError {
   constructor(message: string, options?: ErrorOptions & { code?: string });
 }
-/** `JETSTREAM_API`: JetStream refused. `NOT_FOUND`: there is no such stream or message. `WRONG_LAST_SEQUENCE`: another client wrote first. `status`, `apiCode` and the message are the server's own. */
+/** `JETSTREAM_API`: JetStream refused a request. `NOT_FOUND`: there is no such stream or message. `WRONG_LAST_SEQUENCE`: another client wrote first. `status`, `apiCode` and the message come from the server. */
 export class JetStreamApiError extends JetStreamError {
   /** HTTP-like status. */
   readonly status: number;

@@ -14,9 +14,9 @@ export interface WorkerOptions {
 
 export interface PageOptions extends ConnectionOptions {
   /**
-   * "worker": only through the service worker. "page": only in this page. "auto" (the default): in this page when no
-   * service worker is available, as after a hard reload. The service worker gets half of `timeout` to take the page, so that
-   * the page has the other half to connect by itself.
+   * Place of the connection. "worker": only in the service worker. "page": only in this page. "auto" (the default): in the service
+   * worker, or in this page when no service worker is available, such as after a hard reload. The page waits for the service
+   * worker for half of `timeout`, and has the other half to connect by itself.
    */
   mode?: "auto" | "worker" | "page";
   worker?: WorkerOptions;
@@ -34,5 +34,5 @@ export interface PageOptions extends ConnectionOptions {
  * ```
  */
 export function connect(options?: PageOptions): Promise<NatsConnection>;
-/** The same function by its name in nats-core. */
+/** The function `connect`, with its name in nats-core. */
 export const wsconnect: typeof connect;

@@ -21,7 +21,7 @@ export interface PubAck {
 }
 
 export interface JetStreamPublishOptions {
-  /** Makes the publish idempotent within the stream's duplicate window, so that the client resends it when an answer is missing. */
+  /** Message id. The stream stores one message with this id in its duplicate window, so the client can resend an unanswered publish. */
   msgID?: string;
   timeout?: number;
   /** Number of further tries after the first one; the default is 2. */
@@ -41,7 +41,10 @@ export interface JetStreamClient {
   /** Resolves when the stream has stored the message. */
   publish(subject: string, payload?: Payload, options?: JetStreamPublishOptions): Promise<PubAck>;
 }
-/** Requests go to `$JS.<domain>.API` with a `domain`. A publish goes to its plain subject; `PubAck.domain` says which domain stored it. */
+/**
+ * Returns a client of JetStream. With a `domain`, it sends requests to `$JS.<domain>.API`. It sends a publish to the message's own
+ * subject; `PubAck.domain` names the domain that stored the message.
+ */
 export function jetstream(nc: NatsConnection, options?: JetStreamOptions): JetStreamClient;
 
 export interface KvEntry {
@@ -50,7 +53,7 @@ export interface KvEntry {
   readonly value: Uint8Array;
   readonly revision: number;
   readonly created: Date;
-  /** Number of entries that follow, while watching. */
+  /** Number of entries that follow this one in a watch. */
   readonly delta?: number;
   readonly operation: "PUT" | "DEL" | "PURGE";
   readonly length: number;
@@ -59,7 +62,7 @@ export interface KvEntry {
 }
 
 export interface KvWatchOptions {
-  /** Key or keys, with wildcards; the default is all. */
+  /** Key or keys to watch, with wildcards; the default is all keys. */
   key?: string | string[];
   /** Values that the watch begins with: the last one of each key (the default), the whole history, or none. */
   include?: "last" | "history" | "updates";
@@ -77,7 +80,7 @@ export interface Pulled<T> extends AsyncIterableIterator<T> {
 
 export interface KV {
   readonly bucket: string;
-  /** The last value, or null when there is none. A deleted key gives an entry whose operation says so. */
+  /** The last entry of the key, or null when there is none. The entry of a deleted key has the operation "DEL" or "PURGE". */
   get(key: string, options?: { revision?: number }): Promise<KvEntry | null>;
   /** Returns the revision. */
   put(key: string, value: Payload, options?: { previousSeq?: number }): Promise<number>;
@@ -95,9 +98,9 @@ export interface KV {
 
 /** Opens key-value stores. */
 export class Kvm {
-  /** Takes a connection with `options`, or a client that `jetstream` made. The stores then belong to the client's domain. */
+  /** Takes a connection with `options`, or a client that `jetstream` returned. With such a client, the stores are in its domain. */
   constructor(nc: NatsConnection | JetStreamClient, options?: JetStreamOptions);
-  /** Fails with a `JetStreamApiError` (code `NOT_FOUND`) when it does not exist. */
+  /** Fails with a `JetStreamApiError` (code `NOT_FOUND`) when the bucket does not exist. */
   open(bucket: string): Promise<KV>;
 }
 
@@ -117,7 +120,7 @@ export interface ObjectInfo {
   readonly options?: { link?: { bucket: string; name?: string }; max_chunk_size?: number };
 }
 
-/** Bytes `start` to `end`, both included, as in HTTP. */
+/** Range of bytes from `start` to `end`; both ends are included. */
 export interface ByteRange {
   start: number;
   end: number;
@@ -135,7 +138,7 @@ export interface ObjectStore {
   readonly bucket: string;
   info(name: string): Promise<ObjectInfo | null>;
   list(): Promise<ObjectInfo[]>;
-  /** Reads the whole object, and checks its digest at the end; or reads a range. null when there is no such object. */
+  /** Reads the whole object and checks its digest at the end, or reads only `range`. Resolves with null when there is no such object. */
   get(name: string, options?: { range?: ByteRange }): Promise<ObjectResult | null>;
   /** Reads the data of an object whose info you have. */
   read(info: ObjectInfo, range?: ByteRange): ObjectResult;
@@ -144,9 +147,9 @@ export interface ObjectStore {
 
 /** Opens object stores. */
 export class Objm {
-  /** Takes a connection with `options`, or a client that `jetstream` made. The stores then belong to the client's domain. */
+  /** Takes a connection with `options`, or a client that `jetstream` returned. With such a client, the stores are in its domain. */
   constructor(nc: NatsConnection | JetStreamClient, options?: JetStreamOptions);
-  /** Fails with a `JetStreamApiError` (code `NOT_FOUND`) when it does not exist. */
+  /** Fails with a `JetStreamApiError` (code `NOT_FOUND`) when the object store does not exist. */
   open(bucket: string): Promise<ObjectStore>;
 }
 export type { Msg };

@@ -18,7 +18,7 @@ export type HeaderMatch = "exact" | "canonical" | "insensitive";
 export interface MsgHdrs extends Iterable<[string, string[]]> {
   /** True when the server reports an error by its status code (300 or more). */
   readonly hasError: boolean;
-  /** Code and description, as in the first line of the header block. */
+  /** Status code and description from the first line of the header block. */
   readonly status: string;
   /** Status code, 0 when there is none. */
   readonly code: number;
@@ -40,14 +40,14 @@ export interface MsgHdrs extends Iterable<[string, string[]]> {
   delete(name: string, match?: HeaderMatch): void;
   /** All names. */
   keys(): string[];
-  /** The header block as it is sent; "" when there is nothing in it. */
+  /** The header block in the form that the client sends; "" when it is empty. */
   toString(): string;
 }
 
 /** A message. */
 export interface Msg {
   readonly subject: string;
-  /** Id of the subscription that received it; 0 for the answer to a request. */
+  /** Id of the subscription that received the message; 0 for the answer to a request. */
   readonly sid: number;
   /** Reply subject; "" when the sender wants no answer. */
   readonly reply?: string;
@@ -89,8 +89,8 @@ export interface RequestManyOptions {
 }
 
 /**
- * Handler of messages. It gets a message, or the error that ended the subscription; the message then has no fields. If the
- * handler returns a promise, a drain waits until the promise is settled.
+ * Handler of messages. It is called with each message. When the subscription ends with an error, the handler gets the error, and
+ * a message without fields. If the handler returns a promise, a drain waits until the promise is settled.
  */
 export type MsgCallback = (error: Error | null, message: Msg) => unknown;
 
@@ -106,8 +106,8 @@ export interface SubscriptionOptions {
   /** Number of waiting messages from which a `slowConsumer` status is emitted. */
   slow?: number;
   /**
-   * nats-geo: bytes that may wait in the iterator; the default is 64 MiB. Messages beyond that, or beyond 524,288 of them,
-   * are dropped and counted (`getDropped()`), and a `slowConsumer` status says so. Other subscriptions continue.
+   * nats-geo: bytes of messages that may wait in the iterator; the default is 64 MiB. At most 524,288 messages may wait. The
+   * client drops further ones, counts them (`getDropped()`), and emits the status `slowConsumer`. Other subscriptions continue.
    */
   maxPendingBytes?: number;
 }
@@ -118,7 +118,7 @@ export interface Subscription extends AsyncIterable<Msg> {
   readonly closed: Promise<void | Error>;
   /** Ends the subscription now, or after `max` messages counted from its start. */
   unsubscribe(max?: number): void;
-  /** Ends the subscription when no more messages arrive and its handler has answered all requests; see the connection's `drain`. */
+  /** Ends the subscription when no more messages arrive and its handler has answered all requests; see `NatsConnection.drain`. */
   drain(): Promise<void>;
   isDraining(): boolean;
   isClosed(): boolean;
@@ -136,7 +136,7 @@ export interface Subscription extends AsyncIterable<Msg> {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** INFO: the description that the server sends of itself. */
+/** INFO: the server's description of itself. */
 export interface ServerInfo {
   readonly server_id: string;
   readonly server_name: string;
@@ -165,18 +165,18 @@ export interface Stats {
   readonly outMsgs: number;
   readonly inBytes: number;
   readonly outBytes: number;
-  /** nats-geo: messages with headers that the client could not read, or not all of them. */
+  /** nats-geo: number of received messages with headers that the client could not read, at least in part. */
   readonly unreadable: number;
 }
 
 /** A region in the ranking (nats-geo). */
 export interface RegionSnapshot {
   readonly region: string;
-  /** Base round-trip time that ranks it; undefined until measured. */
+  /** Round-trip time that decides the rank of the region; undefined until the client has measured it. */
   readonly rttMs?: number;
-  /** Reason for its rank. */
+  /** Reason for the rank of the region. */
   readonly reason: RankReason;
-  /** Additional round-trip time, compared with the nearest region, when it is tied or farther. */
+  /** Additional round-trip time, compared with the nearest region, when the reason is "tied" or "farther". */
   readonly behindMs?: number;
   readonly servers: readonly ServerSnapshot[];
 }
@@ -215,8 +215,8 @@ export interface Snapshot {
   /** Regions, best first. */
   readonly regions: readonly RegionSnapshot[];
   /**
-   * Counters of publishes: `discarded` are lost, `unconfirmed` may or may not have arrived, `resent` went out once more, and
-   * a server refused the `denied` ones. `moves` counts moves between links.
+   * Counters of publishes: `discarded` are lost, `unconfirmed` may or may not have arrived, the client sent `resent` once more,
+   * and a server refused `denied`. `moves` counts moves between links.
    */
   readonly discarded: number;
   readonly unconfirmed: number;
@@ -236,30 +236,31 @@ export interface Server {
 export interface NatsConnection {
   /** INFO of the active server; undefined while the client is offline. */
   readonly info?: ServerInfo;
-  /** nats-geo: whether a service worker or this page (or worker) itself holds the connection. */
+  /** nats-geo: "worker" if a service worker holds the connection, "page" if this page or worker holds it. */
   readonly mode: "worker" | "page";
   /** nats-geo: prefix of the reply subjects, for `createInbox()`; undefined for the default. */
   readonly inboxPrefix?: string;
   /** nats-geo: names of the known regions, nearest first. */
   readonly regions: readonly string[];
-  /** nats-geo: the ranking with reasons. */
+  /** nats-geo: returns the ranking of regions and servers, with the reason for each rank. */
   snapshot(): Promise<Snapshot>;
   publish(subject: string, payload?: Payload, options?: PublishOptions): void;
   publishMessage(message: Pick<Msg, "subject" | "data" | "reply" | "headers">): void;
   respondMessage(message: Pick<Msg, "data" | "reply" | "headers">): boolean;
   subscribe(subject: string, options?: SubscriptionOptions): Subscription;
   /**
-   * Sends a request and resolves with its answer. Fails with a `TimeoutError`, with a `RequestError` whose cause is a `NoRespondersError`, or with a
-   * `LinkLostError` when the link was lost and the request may have been executed. The client never sends it twice.
+   * Sends a request and resolves with its answer. Fails with a `TimeoutError`, with a `RequestError` whose cause is a
+   * `NoRespondersError`, or with a `LinkLostError` when the link was lost. After a lost link, the request may have been
+   * executed. The client never sends a request twice.
    */
   request(subject: string, payload?: Payload, options?: RequestOptions): Promise<Msg>;
   requestMany(subject: string, payload?: Payload, options?: RequestManyOptions): Promise<AsyncIterable<Msg>>;
   /** Resolves when the server has received all messages that were published before. */
   flush(): Promise<void>;
   /**
-   * Ends the subscriptions in order, waits for answers to requests, sends waiting messages, then closes. Requests that handlers
-   * work on are answered first: those of a callback that returns a promise, and of a reader of an iterator until it asks for
-   * the next message. After `drainTimeout` the drain fails with a `TimeoutError`, and the connection closes.
+   * Ends the subscriptions in order, waits for answers to requests, sends waiting messages, then closes. The drain waits for
+   * handlers: for a callback until its promise is settled, and for a reader of an iterator until it takes the next message. After
+   * `drainTimeout` the drain fails with a `TimeoutError`, and the connection closes.
    */
   drain(): Promise<void>;
   close(): Promise<void>;
@@ -274,7 +275,7 @@ export interface NatsConnection {
   stats(): Stats;
   /** Measures a round trip to the server, in milliseconds. */
   rtt(): Promise<number>;
-  /** Chooses the server again, and moves there if it is another one. */
+  /** Chooses the server again, and moves if another server ranks first. */
   reconnect(): Promise<void>;
   /** Replaces the list of servers; the active link stays until `reconnect()`. */
   setServers(servers: string[]): void;
@@ -282,7 +283,7 @@ export interface NatsConnection {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Answer to a server's challenge. */
+/** Credentials that an authenticator returns. */
 export type Auth =
   | void
   | { auth_token: string }
@@ -295,7 +296,7 @@ export interface Authenticator {
   (nonce?: string): Auth | Promise<Auth>;
 }
 
-/** Public key and non-extractable signing key. Can be posted to workers and kept in IndexedDB; the seed is gone. */
+/** Public key and non-extractable signing key. A page can post them to workers and store them in IndexedDB; nothing can read the seed. */
 export interface NkeyCredentials {
   readonly nkey: string;
   readonly key: CryptoKey;
@@ -304,10 +305,10 @@ export interface NkeyCredentials {
 }
 
 /**
- * Options of nats-core that nats-geo decides by itself (`reconnect`, `maxReconnectAttempts`, `reconnectTimeWait`,
+ * nats-geo accepts and ignores these options of nats-core (`reconnect`, `maxReconnectAttempts`, `reconnectTimeWait`,
  * `reconnectJitter`, `reconnectJitterTLS`, `pingInterval`, `maxPingOut`, `noRandomize`, `ignoreAuthErrorAbort`,
- * `noAsyncTraces`, `resolve`, `debug`, `verbose`, `pedantic`, `tls: null`) may be left in
- * place and change nothing. Options that contradict the client's own decisions are refused with an `InvalidArgumentError`.
+ * `noAsyncTraces`, `resolve`, `debug`, `verbose`, `pedantic`, `tls: null`). Options that contradict the client's own decisions
+ * fail with an `InvalidArgumentError`.
  */
 export interface ConnectionOptions {
   /** "wss://host:port", "lon=wss://host:port" (labels the region), or "host:port" (`wss` on an `https` page, else `ws`). */
@@ -319,13 +320,13 @@ export interface ConnectionOptions {
   authenticator?: Authenticator | Authenticator[];
   /** nats-geo: a key imported by `importNkey` or `importCredentials`; it can be posted to the service worker. */
   credentials?: NkeyCredentials;
-  /** Milliseconds within which the first link must be live, loading and service worker included; the default is 20,000. */
+  /** Milliseconds within which the first link must be open. They include the start of engine and service worker. The default is 20,000. */
   timeout?: number;
-  /** Waits for the first link for as long as it takes: `timeout` and refused credentials do not end the attempt. */
+  /** Waits for the first link without a time limit: `timeout` and refused credentials do not end the attempt. */
   waitOnFirstConnect?: boolean;
   /**
-   * nats-geo: as `waitOnFirstConnect`, but `connect` returns at once. Until the first link is live the connection is as while it
-   * is offline: subscriptions wait for it; publishes and requests wait for `publishWait` and their own limits.
+   * nats-geo: `connect` resolves at once, and the client waits for the first link as with `waitOnFirstConnect`. Until then, the
+   * client is offline: subscriptions wait for the link, publishes wait for `publishWait`, and requests wait for their `timeout`.
    */
   backgroundConnect?: boolean;
   noEcho?: boolean;
@@ -335,23 +336,26 @@ export interface ConnectionOptions {
   preset?: "fleet" | "interactive";
   /** nats-geo: keeps a second connection open to the next region, so that a move needs no dial. */
   warmStandby?: boolean;
-  /** nats-geo: milliseconds that a publish may wait for a live link. */
+  /**
+   * nats-geo: milliseconds that a publish may wait for a link while the client is offline; the default is 5,000. The client
+   * drops older publishes, and emits the status `discarded`. At most 8 MiB of publishes wait; `publish` refuses further ones.
+   */
   publishWait?: number;
   /** nats-geo: milliseconds that a drain waits for messages and requests under way; the default is 30,000. */
   drainTimeout?: number;
   /**
-   * nats-geo: the longest protocol line that servers read, in bytes: their `max_control_line`. The default is 4,096, as
-   * theirs. A subject, reply subject or queue that makes a longer line is refused at the call, because a server closes the
-   * connection for it.
+   * nats-geo: the longest protocol line that servers read, in bytes (`max_control_line` of the servers). The default is 4,096,
+   * the default of nats-server. The client refuses a subject, reply subject or queue that makes a longer line, because a server
+   * closes the connection when it reads such a line.
    */
   maxControlLine?: number;
   /** nats-geo: prevents duplicates during planned moves, but may lose messages. */
   atMostOnce?: boolean;
-  /** nats-geo: single fields of the configuration, by their names in the Rust documentation; durations in milliseconds. */
+  /** nats-geo: fields of the configuration, with their names from the Rust documentation; durations in milliseconds. */
   config?: Record<string, unknown>;
   /** nats-geo: seed of all random choices, for tests. */
   seed?: number;
-  /** Accepted so that code for nats-core works, without effect; see above. */
+  /** This option and the following ones have no effect: the client accepts them so that code for nats-core works. */
   reconnect?: boolean;
   maxReconnectAttempts?: number;
   reconnectTimeWait?: number;
@@ -378,7 +382,7 @@ export function usernamePasswordAuthenticator(user: string | (() => string), pas
 export function tokenAuthenticator(token: string | (() => string)): Authenticator;
 export function nkeyAuthenticator(seed: Uint8Array | string): Authenticator;
 export function jwtAuthenticator(jwt: string | (() => string), seed?: Uint8Array | string): Authenticator;
-/** `creds`: content of a `.creds` file. */
+/** Returns an authenticator from `creds`, the content of a `.creds` file. */
 export function credsAuthenticator(creds: Uint8Array | string): Authenticator;
 /** Imports a user seed ("SU...") as a non-extractable key. */
 export function importNkey(seed: Uint8Array | string, jwt?: string): Promise<NkeyCredentials>;

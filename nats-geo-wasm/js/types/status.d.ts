@@ -1,6 +1,6 @@
-/** Events of a connection: the names that `status()` gives, and what each carries. */
+/** Events of a connection, which `status()` returns. */
 
-/** The events of nats-geo, by the same names as in Rust, `tracing` and the book's page Troubleshooting. */
+/** Names of the events of nats-geo. Rust, `tracing` and the book's page Troubleshooting use the same names. */
 export type StatusType =
   | "connected"
   | "dialing"
@@ -29,9 +29,9 @@ export type StatusType =
   | "worker";
 
 /**
- * nats-core's own names, for code that is ported from it. They follow nats-geo's name: `disconnect` follows `lost` if the
- * active link was lost, and `worker` if the page lost its service worker; `reconnect` follows `moved`, `ldm` follows `lameDuck`. `error` carries an `Error`, and `close` is
- * the last status. nats-geo never emits the others.
+ * Names of nats-core, for ported code. The client emits each after its own event: `disconnect` after `lost` (active link) or
+ * `worker` (the page lost its service worker), `reconnect` after `moved`, and `ldm` after `lameDuck`. `error` has an `Error`,
+ * and `close` is the last status. nats-geo never emits the others.
  */
 export type NatsCoreStatusType =
   | "disconnect"
@@ -63,11 +63,11 @@ export interface Status {
   readonly type: StatusType | NatsCoreStatusType;
   /** `host:port` of the server, if the event is about one. */
   readonly server?: string;
-  /** Details of `error` and `slowConsumer`. */
+  /** The error of the statuses `error` and `slowConsumer`. */
   readonly error?: Error;
-  /** A sentence for people, which most events have. */
+  /** Description of the event in words; most events have one. */
   readonly text?: string;
-  /** Reason of `moved` and `reconnect`. */
+  /** Reason for the move, in the statuses `moved` and `reconnect`. */
   readonly cause?: MoveCause;
   readonly [detail: string]: unknown;
 }

@@ -1,4 +1,4 @@
-/** For `importScripts`: defines the global `NatsGeo`, which holds what "nats-geo/sw" exports. */
+/** For `importScripts`: defines the global `NatsGeo`, which has the exports of "nats-geo/sw". */
 import type * as sw from "./sw.js";
 
 declare global {

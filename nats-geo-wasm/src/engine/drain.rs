@@ -132,7 +132,7 @@ impl Engine {
         let (code, last) = self.last_failure.clone().unwrap_or_else(|| (Code::Connection, nobody.into()));
         self.close_with(
             Some(code),
-            Some(format!("no server was live within {waited} ms; last of all: {last}")),
+            Some(format!("no link was open within {waited} ms; the last error: {last}")),
         );
     }
 }

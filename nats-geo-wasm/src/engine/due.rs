@@ -87,7 +87,10 @@ impl Engine {
             self.open_parked();
         }
         for socket in dead {
-            self.end_link(socket, End::Reset("silent over several wake-ups".into()));
+            self.end_link(
+                socket,
+                End::Reset("silent for too long, over several wake-ups of the host".into()),
+            );
         }
     }
 

@@ -44,7 +44,7 @@ pub enum SocketEnd {
 }
 
 /// Shown when a policy forbids a socket: the browser says so only in its console.
-const BLOCKED: &str = "the browser may not open it: check `connect-src` of the Content-Security-Policy";
+const BLOCKED: &str = "the browser may not open the link: check `connect-src` of the Content-Security-Policy";
 
 pub(super) const NO_NETWORK: &str = "the browser has no network";
 

@@ -241,7 +241,7 @@ impl Link {
         if self.out.queued_bytes() + size > QUEUED_BYTES_MAX {
             return Err(Refusal::new(
                 Code::Connection,
-                "64 MiB wait to be sent already; await flush() from time to time",
+                "64 MiB already wait to be sent; await flush() from time to time",
             ));
         }
         Ok(())

@@ -103,7 +103,7 @@ async fn a_server_that_is_not_there_is_a_connection_error() {
     let client = Client::of("ws://127.0.0.1:9", 400);
     client.engine.connect();
     let closed = client.until("closed").await;
-    assert!(closed.starts_with("closed 7 no server was live within 400 ms"), "{closed}");
+    assert!(closed.starts_with("closed 7 no link was open within 400 ms"), "{closed}");
 }
 
 #[wasm_bindgen_test]

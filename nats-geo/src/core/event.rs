@@ -126,7 +126,7 @@ pub enum ProbeError {
     Tls(String),
     /// The server waits for the TLS handshake before it sends INFO, and the client waits for INFO.
     #[error(
-        "the server sent nothing, because it, or a proxy in front of it, waits for the TLS handshake \
+        "the server sent nothing, because the server, or a proxy before it, waits for the TLS handshake \
          (`handshake_first`): connect with `Tls::first`"
     )]
     AwaitsTls,

@@ -96,15 +96,15 @@ impl fmt::Display for Reason {
             Self::Tied { behind } => write!(f, "tied with the nearest ({:.1} ms behind)", millis(*behind)),
             Self::Farther { behind } => write!(f, "{:.1} ms behind the nearest", millis(*behind)),
             Self::Damped { until } => write!(f, "its region failed too often; damped until {until}"),
-            Self::TooFew { answering } => write!(f, "only {answering} of its region answer"),
+            Self::TooFew { answering } => write!(f, "only {answering} servers of its region answer"),
             Self::UnhealthyRegion { until } => {
                 write!(f, "its region failed a health check; considered again at {until}")
             }
             Self::CredentialsRefused { until: Some(until) } => {
-                write!(f, "its region refused the credentials; asked again at {until}")
+                write!(f, "its region refused the credentials; the client tries it again at {until}")
             }
             Self::CredentialsRefused { until: None } => {
-                f.write_str("it refused the credentials; its siblings are asked first")
+                f.write_str("it refused the credentials; the client tries other servers of its region first")
             }
             Self::Unhealthy => f.write_str("did not answer lately"),
             Self::LameDuck => f.write_str("lame duck"),

@@ -167,7 +167,7 @@ impl Auth {
                 answer.jwt = jwt.map(|jwt| jwt.expose().to_owned());
                 answer.signature = Some(signature);
             }
-            Self::Callback(_) => return Err("the callback answered with a callback".into()),
+            Self::Callback(_) => return Err("the callback returned a callback, not credentials".into()),
         }
         Ok(answer)
     }
@@ -202,7 +202,7 @@ fn with_jwt(answer: &mut async_nats::Auth, jwt: &Secret, seed: &Secret, nonce: &
 }
 
 fn sign(pair: &KeyPair, nonce: &[u8]) -> Result<Vec<u8>, String> {
-    pair.sign(nonce).map_err(|_| "the seed is of a public key: it cannot sign".into())
+    pair.sign(nonce).map_err(|_| "the key has no seed, so it cannot sign".into())
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub enum CredentialsError {
     NoSeed,
     /// The seed is damaged, or is no seed.
     #[error(
-        "the seed is not one of an NKey of a user: it must begin with `SU` and have 58 letters and digits"
+        "the seed is not the seed of a user NKey: such a seed begins with `SU` and has 58 letters and digits"
     )]
     BadSeed,
 }

@@ -57,7 +57,7 @@ pub enum EncodeError {
     BadName(String),
     /// A subject, together with the reply subject or queue group, is too long.
     #[error(
-        "names of {bytes} bytes on one line are more than the {limit} that servers take (max_control_line)"
+        "the names on one protocol line have {bytes} bytes, but servers accept {limit} (max_control_line)"
     )]
     NamesTooLong {
         /// The length of the names, in bytes.

@@ -15,8 +15,8 @@ async fn an_unknown_authority_and_a_wrong_name_are_told_apart() {
     let stranger = options().tls(Tls::new().ca_file(other.file()));
     for scheme in ["tls", "wss"] {
         let said = failed(stranger.clone(), world.urls_by(scheme, "lon")).await;
-        let expected = "TLS: the certificate of `localhost` was signed by an authority that is not trusted: give that \
-                        one with Tls::ca_file";
+        let expected = "TLS: the certificate of `localhost` was signed by an authority that is not trusted: give this \
+                        authority with Tls::ca_file";
         assert!(said.contains(expected), "{scheme}: {said}");
 
         let by_number =

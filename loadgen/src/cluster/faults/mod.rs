@@ -28,7 +28,7 @@ pub enum FaultError {
     #[error(transparent)]
     UnknownName(#[from] UnknownNameError),
     /// The server is in no state for it.
-    #[error("cannot {what} {server}: it is {state}")]
+    #[error("cannot {what} {server}: the server is {state}")]
     State {
         /// What was asked for.
         what: &'static str,
@@ -46,7 +46,9 @@ pub enum FaultError {
         region: String,
     },
     /// The region has not that many servers to kill.
-    #[error("cannot kill {wanted} servers of {region}: choose 1 to {alive}, the number of those that live")]
+    #[error(
+        "cannot kill {wanted} servers of {region}: choose 1 to {alive}, the number of its servers that run"
+    )]
     Count {
         /// Of which region.
         region: String,
@@ -82,7 +84,7 @@ pub enum FaultError {
         error: VersionError,
     },
     /// No link is among those that the fault names.
-    #[error("the topology has no {0}: name a scope and kinds that it has")]
+    #[error("the topology has no {0}: name a scope and kinds of links that the topology has")]
     NoLinks(Links),
     /// The effect is none.
     #[error(transparent)]

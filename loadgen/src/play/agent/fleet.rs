@@ -91,7 +91,7 @@ impl Remotes {
             all.add(seen);
             lines.extend(lost.map(|reason| {
                 let until = until.as_secs_f64();
-                format!("{reason}; its results later than {until:.1} s after the first connect are missing")
+                format!("{reason}; the agent's results later than {until:.1} s after the first connect are missing")
             }));
         }
         Ok((all, lines))

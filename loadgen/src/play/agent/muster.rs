@@ -151,7 +151,7 @@ impl Controller {
             let line = if missing.is_empty() {
                 format!("waiting for agents: {} of {} are there", agents.len(), self.agents)
             } else {
-                format!("waiting for agents: {} are there, none for {}", agents.len(), missing.join(", "))
+                format!("waiting for agents: {} are connected, none for {}", agents.len(), missing.join(", "))
             };
             if said.as_ref() != Some(&line) {
                 progress.doing(&line);

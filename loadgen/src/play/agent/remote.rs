@@ -175,7 +175,7 @@ impl Line {
         match reply {
             Reply::Failed { reason } => self.failed(reason),
             other => self.failed(&format!(
-                "it answered {other:?}, which is no answer to this order: report this defect of loadgen"
+                "the agent answered {other:?}, which does not fit this order: report this defect of loadgen"
             )),
         }
     }

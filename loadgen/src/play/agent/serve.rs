@@ -169,7 +169,7 @@ impl Agent {
 
     async fn play(&mut self, run: &str, order: Order, progress: &Progress) -> Result<Reply, String> {
         let playing = self.playing.as_mut().filter(|playing| playing.run == run).ok_or(
-            "the agent does not know this run, because it was started again or lost the controller: start the run again",
+            "the agent does not know this run, because the agent started again or lost the controller: start the run again",
         )?;
         match playing.local.ask(order).await.map_err(|error| error.to_string())? {
             Answer::Done => Ok(Reply::Done),
@@ -195,7 +195,7 @@ async fn learn_time(channel: &Channel, run: &str) -> Result<Timebase, String> {
         readings.push(read_clock(channel, run).await.map_err(|it| it.to_string())?);
     }
     Timebase::of(&readings)
-        .ok_or_else(|| "its machine was started after the run began: start the run again".to_owned())
+        .ok_or_else(|| "the agent's machine started after the run began: start the run again".to_owned())
 }
 
 impl Reports {

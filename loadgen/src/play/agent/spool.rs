@@ -32,7 +32,7 @@ pub(crate) enum SpoolError {
     )]
     Disk(#[from] io::Error),
     /// There is too much of it.
-    #[error("the back channel was away for so long that {} GiB of results wait for it", SPOOL_BYTES >> 30)]
+    #[error("the back channel did not answer for so long that {} GiB of results wait for it", SPOOL_BYTES >> 30)]
     Full,
     /// Nobody takes them.
     #[error("the back channel took only {sent} of {all} parts of the results within {} s", STORE_LIMIT.as_secs())]

@@ -19,7 +19,9 @@ use crate::record::ledger::Sent;
 
 /// Bytes that an agent has not sent, or not in this version of loadgen.
 #[derive(Debug, thiserror::Error)]
-#[error("its results cannot be read: {0}; start controller and agents from the same loadgen")]
+#[error(
+    "the results of the agent cannot be read: {0}; start controller and agents from the same version of loadgen"
+)]
 pub(crate) struct WireError(String);
 
 /// The reports of an agent, put together from the parts that came.

@@ -84,7 +84,7 @@ fn check_placement(spec: &Spec, key: &str, placed: &Placed<'_>, found: &mut Prob
             }
         }
         None if !spec.accounts.is_empty() && !spec.accounts.iter().any(|account| account.jetstream) => {
-            found.push(key, ProblemKind::NoJetStream("no account".to_owned()));
+            found.push(key, ProblemKind::NoJetStream("every account".to_owned()));
         }
         None => {}
     }

@@ -57,7 +57,7 @@ pub(super) fn config(
         AuthKind::Token => {
             let token = credentials.token(auth.token.as_ref());
             Ok(format!(
-                "\n# One token for all; nats-server takes none beside accounts.\nauthorization {{ token: {} }}\n",
+                "\n# One token for all clients; nats-server accepts no token if there are accounts.\nauthorization {{ token: {} }}\n",
                 quoted(token.expose())
             ))
         }
@@ -68,7 +68,7 @@ pub(super) fn config(
 
 fn operator(topology: &Topology, wiring: &Wiring, credentials: &Credentials) -> Result<String, KeyError> {
     let mut text = format!(
-        "\n# The operator vouches for the accounts, each account for its users.\noperator: {}\n",
+        "\n# The operator signs the accounts, and each account signs its users.\noperator: {}\n",
         jwt::operator(topology, credentials)?
     );
     if let Some(system) = topology.system_account() {

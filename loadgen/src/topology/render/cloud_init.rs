@@ -169,7 +169,7 @@ fn commands(topology: &Topology, placed: &Placed, options: &CloudInitOptions) ->
          sha256sum --check --ignore-missing SHA256SUMS\n\
          tar -xzf \"$release.tar.gz\"\n\
          install \"$release/nats-server\" /usr/local/bin/nats-server\n\
-         # Images with a firewall let in nothing but SSH. Monitoring stays closed.\n\
+         # The firewall of some images admits SSH only: open the ports of NATS. The monitoring port stays closed.\n\
          if command -v ufw >/dev/null; then ufw allow proto tcp to any port {ports}; fi\n\
          systemctl daemon-reload\n\
          systemctl enable --now nats-server\n"
@@ -190,7 +190,7 @@ fn readme(topology: &Topology, addresses: &Addresses, options: &CloudInitOptions
             path(names, placed)
         );
     }
-    text.push_str("```\n\nThen let each host name lead to its machine. ");
+    text.push_str("```\n\nThen create a DNS record for each host name, with the address of its machine. ");
     match options.dial {
         Dial::Direct => text.push_str("Clients and gateways dial every machine by its own name.\n"),
         Dial::Anycast => {

@@ -40,7 +40,7 @@ pub enum ComposeError {
     Key(#[from] KeyError),
     /// Surveyor is a user of the system account.
     #[error(
-        "Surveyor needs a user of the system account, which a topology with one token has not: leave out --surveyor"
+        "Surveyor needs a user of the system account, but a topology with one token has no users: leave out --surveyor"
     )]
     NoSystemUser,
 }
@@ -160,7 +160,7 @@ fn compose(
         let _ = writeln!(text, "  {}: {{}}", string(&network(&names, cluster)));
     }
     text.push_str(
-        "  shared: {}\n\n# What JetStream stores. `docker compose down --volumes` deletes it.\nvolumes:\n",
+        "  shared: {}\n\n# Data of JetStream. `docker compose down --volumes` deletes the data.\nvolumes:\n",
     );
     for placed in &addresses.0 {
         let _ = writeln!(text, "  {}: {{}}", string(&volume(&names, placed)));
@@ -230,7 +230,7 @@ fn image(options: &ComposeOptions, placed: &Placed) -> String {
 
 fn health_check(image: &str) -> String {
     if image.starts_with("nats:") && !image.contains("alpine") {
-        return "    # No health check: this image holds the server only. One whose tag ends with `-alpine` has `wget`.\n"
+        return "    # No health check: this image has no `wget`. An image whose tag ends with `-alpine` has it.\n"
             .to_owned();
     }
     let url = format!("http://127.0.0.1:{}/healthz", STANDARD.monitor.unwrap_or_default());
@@ -262,7 +262,7 @@ fn readme(topology: &Topology, addresses: &Addresses) -> String {
     let url = addresses.0.first().map(|placed| env::url(topology, placed)).unwrap_or_default();
     format!(
         "# Super-cluster `{}` in containers\n\n```sh\ndocker compose up --detach --wait   # start\ndocker compose down                 \
-         # end; add --volumes to delete what JetStream stored\n```\n\nConnect as a user, for example with the `nats` CLI:\n\n\
+         # end; add --volumes to delete the data of JetStream\n```\n\nConnect as a user, for example with the `nats` CLI:\n\n\
          ```sh\n{}\nnats --server {url} rtt\n```\n{}",
         topology.name(),
         users::become_user(topology, account),

@@ -43,7 +43,7 @@ pub enum FlyError {
         cluster: String,
     },
     /// A region was chosen for a cluster that is none.
-    #[error("there is no cluster `{cluster}`, for which --region names a region: name one of {clusters}")]
+    #[error("--region names the cluster `{cluster}`, which does not exist: name one of {clusters}")]
     NoCluster {
         /// Name that the user gave.
         cluster: String,

@@ -77,7 +77,7 @@ fn readme(topology: &Topology, addresses: &Addresses) -> String {
     let _ = writeln!(text, "{}\nnats --server {url} rtt\n```", users::become_user(topology, account));
     text.push_str(&streams(topology, addresses));
     text.push_str(
-        "\nFiles in `users/` prove who you are: keep them secret. `.seed` keeps passwords and keys the same in later renderings.\n",
+        "\nFiles in `users/` hold credentials: keep them secret. `.seed` keeps passwords and keys the same in later renderings.\n",
     );
     text
 }

@@ -175,7 +175,7 @@ fn merge(topology: &Topology, placed: &Placed, wiring: &Wiring) -> String {
         yaml::text(&format!("{}ms", given.map_or(default, |span| span.duration()).as_millis()))
     };
     format!(
-        "  # What the chart has no value for.\n  merge:\n    server_tags: {}\n    ping_interval: {}\n    ping_max: 2\n    \
+        "  # Settings for which the chart has no value.\n  merge:\n    server_tags: {}\n    ping_interval: {}\n    ping_max: 2\n    \
          lame_duck_grace_period: {}\n    # Accounts, users and leaf nodes: see configMap below.\n    \
          zz$include: \"./loadgen.conf\"\n\n",
         yaml::list(&placed.server.tags),
@@ -287,7 +287,7 @@ fn readme(inputs: &Inputs<'_>, addresses: &Addresses, names: &Names) -> Result<S
             path(names, &cluster.name)
         );
     }
-    text.push_str("```\n\nThen let these names lead to the load balancers:\n\n");
+    text.push_str("```\n\nThen create DNS records, so that these names lead to the load balancers:\n\n");
     for cluster in topology.regions() {
         let address = addresses.of(cluster).next().map(|placed| placed.reach.client.as_str());
         let host = address.and_then(|address| address.rsplit_once(':')).map_or("", |(host, _)| host);

@@ -30,7 +30,7 @@ pub(super) fn services(inputs: &Inputs<'_>, options: &ComposeOptions) -> Result<
     let name = |name: &str| string(&format!("{name}.{domain}"));
     let port = |port: u16| string(&format!("{bind}:{port}:{port}"));
     Ok(format!(
-        "  # NATS Surveyor asks the system account for the state of all servers, and serves it to Prometheus.\n  \
+        "  # NATS Surveyor queries the state of all servers in the system account, and serves the state to Prometheus.\n  \
          {}:\n    image: \"natsio/nats-surveyor:latest\"\n    env_file: [\"./configs/surveyor.env\"]\n    \
          restart: unless-stopped\n    ports:\n      - {}\n{volumes}    networks: [\"shared\"]\n\n  \
          {}:\n    image: \"prom/prometheus:latest\"\n    restart: unless-stopped\n    ports:\n      - {}\n    volumes:\n      \
@@ -57,11 +57,12 @@ pub(super) fn files(inputs: &Inputs<'_>, domain: &str) -> Result<Vec<RenderedFil
     let grafana = UserSpec { name: "Grafana's admin".to_owned(), ..UserSpec::default() };
     let password = inputs.credentials.password(&grafana);
     let prometheus = format!(
-        "# Prometheus reads what Surveyor knows of all servers.\nglobal:\n  scrape_interval: 5s\n\nscrape_configs:\n  \
+        "# Prometheus reads the metrics of all servers from Surveyor.\nglobal:\n  scrape_interval: 5s\n\nscrape_configs:\n  \
          - job_name: surveyor\n    static_configs:\n      - targets: [\"surveyor.{domain}:7777\"]\n"
     );
     let datasource = format!(
-        "# Grafana finds Prometheus by itself.\napiVersion: 1\n\ndatasources:\n  - name: Prometheus\n    type: prometheus\n    \
+        "# Grafana reads this file at its start, and uses Prometheus as its data source.\n\
+         apiVersion: 1\n\ndatasources:\n  - name: Prometheus\n    type: prometheus\n    \
          access: proxy\n    url: \"http://prometheus.{domain}:9090\"\n    isDefault: true\n"
     );
     Ok(vec![

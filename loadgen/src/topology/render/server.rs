@@ -159,7 +159,7 @@ fn cluster(region: &str, wiring: &Wiring) -> String {
     let comment = if wiring.client_advertise.is_some() {
         ""
     } else {
-        "# A client that learned a server's own address would leave the addresses that it was given.\n"
+        "# Servers do not advertise their own addresses, so clients keep the addresses that they were given.\n"
     };
     let no_advertise = wiring.client_advertise.is_none();
     format!(
@@ -175,7 +175,7 @@ fn gateway(region: &str, wiring: &Wiring) -> String {
     }
     let (comment, advertise) = match &wiring.gateway_advertise {
         Some(address) => (
-            "# Servers gossip this address in place of their own, which would bypass the way that was laid between regions.\n",
+            "# Other regions dial this address, not the server's own address.\n",
             format!(", advertise: {}", quoted(address)),
         ),
         None => ("", String::new()),
@@ -206,7 +206,7 @@ pub(super) fn leaf_nodes(
             None => String::new(),
         };
         return Ok(format!(
-            "\n# Leaf nodes connect here. They keep the addresses that they were given.\n\
+            "\n# Leaf nodes connect here. They keep the addresses of their own configuration.\n\
              leafnodes {{ listen: {}, no_advertise: true{tls} }}\n",
             quoted(&wiring.listen.leaf)
         ));
@@ -287,9 +287,9 @@ fn timers(topology: &Topology, wiring: &Wiring) -> String {
     };
     format!(
         "\nping_interval: \"{}ms\"\nping_max: 2\n\
-         # The stock value, written down because it bounds how long a silent peer can hold up a server.\n\
+         # The default of nats-server: a silent peer can block a server for at most this time.\n\
          write_deadline: \"10s\"\n\
-         # The least that nats-server allows.\n\
+         # The shortest time that nats-server allows.\n\
          lame_duck_duration: \"30s\"\nlame_duck_grace_period: \"{}ms\"\n",
         millis(timing.ping_interval, wiring.ping_interval),
         millis(timing.lame_duck_grace, wiring.lame_duck_grace)

@@ -9,9 +9,9 @@ use crate::secret::Secret;
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuthSpec {
-    /// Method: see the values below.
+    /// Method of login.
     pub kind: AuthKind,
-    /// With `kind = "password"`: puts bcrypt hashes in place of passwords into configurations.
+    /// With `kind = "password"`: the configurations hold bcrypt hashes, not passwords.
     pub bcrypt: bool,
     /// With `kind = "token"`: the token. Default: a random one.
     pub token: Option<Secret>,
@@ -64,21 +64,21 @@ pub enum Resolver {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccountSpec {
-    /// Its name.
+    /// Name of the account.
     pub name: String,
-    /// Makes it the system account.
+    /// Makes this account the system account.
     pub system: bool,
     /// Lets the account use JetStream.
     pub jetstream: bool,
-    /// JetStream limits. Default: no limit but that of the servers.
+    /// JetStream limits. Default: only the limits of the servers.
     pub limits: LimitsSpec,
-    /// Its users.
+    /// Users of the account.
     #[serde(rename = "user")]
     pub users: Vec<UserSpec>,
-    /// Subjects that it offers to other accounts.
+    /// Subjects that the account exports to other accounts.
     #[serde(rename = "export")]
     pub exports: Vec<ExportSpec>,
-    /// Subjects that it takes from other accounts.
+    /// Subjects that the account imports from other accounts.
     #[serde(rename = "import")]
     pub imports: Vec<ImportSpec>,
     /// Subject mappings.
@@ -112,15 +112,15 @@ impl LimitsSpec {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct UserSpec {
-    /// Its name, unique in the super-cluster.
+    /// Name of the user. It must be unique in the super-cluster.
     pub name: String,
-    /// Its password. Default: a random one, or that of `--password`.
+    /// Password of the user. Default: the value of `--password`, or a random password.
     pub password: Option<Secret>,
-    /// Subjects that it may publish to. Default: all.
+    /// Subjects that the user may publish to. Default: all.
     pub publish: Option<Vec<String>>,
-    /// Subjects that it may subscribe to. Default: all.
+    /// Subjects that the user may subscribe to. Default: all.
     pub subscribe: Option<Vec<String>>,
-    /// Whether servers refuse it and disconnect its clients. A fault sets it; a file cannot.
+    /// Whether servers refuse the user and disconnect the user's clients. Only a fault can set this key.
     #[serde(skip)]
     pub revoked: bool,
 }
@@ -133,7 +133,7 @@ pub struct ExportSpec {
     pub stream: Option<String>,
     /// Subject of a service.
     pub service: Option<String>,
-    /// Accounts that may import it. Default: all.
+    /// Accounts that may import the subject. Default: all.
     pub accounts: Option<Vec<String>>,
 }
 
@@ -167,17 +167,17 @@ fn is_covered(subject: &str, by: &str) -> bool {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImportSpec {
-    /// Account that exports it.
+    /// Account that exports the subject.
     pub from: String,
     /// Subject of a stream of messages.
     pub stream: Option<String>,
     /// Subject of a service.
     pub service: Option<String>,
-    /// Subject in the importing account. Default: the same.
+    /// Subject in the importing account. Default: the exported subject.
     pub to: Option<String>,
 }
 
-/// A mapping of messages to one subject to another subject.
+/// A subject mapping: servers deliver messages of one subject under other subjects.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct MappingSpec {
@@ -211,11 +211,11 @@ pub(in super::super) fn in_cluster(template: &str, cluster: &str) -> String {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct MappingTarget {
-    /// Subject.
+    /// Subject that the messages get.
     pub subject: String,
     /// Percentage of the messages. Default 100.
     pub weight: Option<u8>,
-    /// Cluster in which this destination holds. Default: all.
+    /// Cluster in which this destination is used. Default: all.
     pub cluster: Option<String>,
 }
 

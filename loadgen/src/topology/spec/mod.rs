@@ -20,17 +20,17 @@ pub use streams::{BucketSpec, Discard, Retention, SourceSpec, Storage, StreamSpe
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Spec {
-    /// Name of the deployment: it keeps two super-clusters on one machine apart. Default: the file's name, or `default`.
+    /// Name of the deployment. Two super-clusters on one machine need different names. Default: the file's name, or `default`.
     pub name: Option<String>,
     /// Clusters, called regions elsewhere in loadgen.
     #[serde(rename = "cluster")]
     pub clusters: Vec<ClusterSpec>,
-    /// Accounts; without any: `SYS` for operators and `APP` for applications.
+    /// Accounts. Default: `SYS` for operators and `APP` for applications.
     #[serde(rename = "account")]
     pub accounts: Vec<AccountSpec>,
     /// Method by which users log in.
     pub auth: AuthSpec,
-    /// TLS for clients and leaf nodes; without it: none.
+    /// TLS for clients and leaf nodes. Default: no TLS.
     pub tls: Option<TlsSpec>,
     /// JetStream of all servers.
     pub jetstream: JetStreamSpec,
@@ -56,9 +56,9 @@ pub struct Spec {
 pub struct ClusterSpec {
     /// Name of the cluster, as nats-server allows it.
     pub name: String,
-    /// Number of servers, 1 to 9. Default 3. Not together with `server`.
+    /// Number of servers, 1 to 9. Default 3. Leave it out if you give `server`.
     pub servers: Option<u16>,
-    /// The servers one by one, if they differ.
+    /// The servers of the cluster, if they need different keys.
     #[serde(rename = "server")]
     pub server_list: Vec<ServerSpec>,
     /// Well-known city, for distances. Default: the cluster's name, if it is such a city.
@@ -67,17 +67,17 @@ pub struct ClusterSpec {
     pub leaf_of: Option<String>,
     /// Accounts whose traffic the leaf nodes carry. Default: all.
     pub leaf_accounts: Option<Vec<String>>,
-    /// Clusters that its gateways lead to. Default: all that are not leaf nodes.
+    /// Clusters that this cluster has gateways to. Default: all clusters that are not leaf nodes.
     pub gateways: Option<Vec<String>>,
-    /// JetStream domain.
+    /// JetStream domain of the cluster.
     pub domain: Option<String>,
-    /// JetStream on its servers. Default: as `jetstream.enabled`.
+    /// Whether the servers of this cluster have JetStream. Default: the value of `jetstream.enabled`.
     pub jetstream: Option<bool>,
-    /// nats-server of all its servers: a version, `debian` for the one of Debian's package, or a path.
+    /// nats-server of the cluster: a version, `debian` for the version in Debian's package, or a path.
     pub version: Option<String>,
-    /// Container image of all its servers.
+    /// Container image of the cluster's servers.
     pub image: Option<String>,
-    /// Server tags beside `region:NAME`.
+    /// Server tags of the cluster, in addition to `region:NAME`.
     pub tags: Vec<String>,
 }
 
@@ -87,17 +87,17 @@ pub struct ClusterSpec {
 pub struct ServerSpec {
     /// Name of the server. Default: the cluster's name and a number.
     pub name: Option<String>,
-    /// Server tags beside those of the cluster.
+    /// Server tags, in addition to the tags of the cluster.
     pub tags: Vec<String>,
-    /// nats-server: a version such as `2.14.6`, `debian` for the one of Debian's package, or a path.
+    /// nats-server: a version such as `2.14.6`, `debian` for the version in Debian's package, or a path.
     pub version: Option<String>,
-    /// Container image.
+    /// Container image of the server.
     pub image: Option<String>,
-    /// Ports. Default: free ports on this machine; in rendered files, ports counted from a base.
+    /// Ports of the server. Default: free ports on this machine. In rendered files, they are counted from a base port.
     pub ports: PortsSpec,
-    /// Address that it listens at. Default `127.0.0.1` locally, `0.0.0.0` in containers.
+    /// Address that the server listens at. Default `127.0.0.1` on this machine, `0.0.0.0` in containers.
     pub bind: Option<String>,
-    /// `HOST:PORT` that it tells clients. Default: none, so that clients keep the addresses that they were given.
+    /// `HOST:PORT` that the server advertises to clients. Default: none, so that clients keep the addresses of their own lists.
     pub announce: Option<String>,
 }
 
@@ -108,17 +108,17 @@ pub const DEBIAN: &str = "debian";
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct PortsSpec {
-    /// NATS clients.
+    /// Port for NATS clients.
     pub client: Option<u16>,
-    /// Clients over WebSocket.
+    /// Port for clients over WebSocket.
     pub websocket: Option<u16>,
-    /// HTTP monitoring.
+    /// Port for HTTP monitoring.
     pub monitor: Option<u16>,
-    /// Servers of the same cluster.
+    /// Port for servers of the same cluster.
     pub route: Option<u16>,
-    /// Servers of other clusters.
+    /// Port for servers of other clusters.
     pub gateway: Option<u16>,
-    /// Leaf nodes.
+    /// Port for leaf nodes.
     pub leaf: Option<u16>,
 }
 
@@ -137,7 +137,7 @@ impl PortsSpec {
     }
 }
 
-/// TLS for clients, leaf nodes and WebSockets, with a certificate authority of the topology's own.
+/// TLS for clients, leaf nodes and WebSockets. loadgen makes a certificate authority for the topology.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsSpec {
@@ -151,7 +151,7 @@ pub struct TlsSpec {
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct JetStreamSpec {
-    /// Switches JetStream on.
+    /// Makes the servers run JetStream.
     pub enabled: bool,
     /// Memory for streams, in bytes.
     pub max_memory: ByteSize,
@@ -166,11 +166,11 @@ impl Default for JetStreamSpec {
     }
 }
 
-/// Something that is on, unless it is switched off.
+/// WebSocket of the servers, for clients in browsers. The servers have it unless `enabled` is `false`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Enabled {
-    /// Switches it on.
+    /// Makes the servers accept clients over WebSocket.
     pub enabled: bool,
 }
 
@@ -186,16 +186,16 @@ impl Default for Enabled {
 pub struct TimingSpec {
     /// Interval at which servers ping clients, routes and gateways. Default on this machine: 1 s.
     pub ping_interval: Option<Span>,
-    /// Time that a lame duck waits before it closes its first client. Default 10 s.
+    /// Time that a server in lame duck mode waits before it closes its first client. Default 10 s.
     pub lame_duck_grace: Option<Span>,
 }
 
-/// Round-trip times.
+/// Round-trip times between clusters.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct DistancesSpec {
-    /// Milliseconds, both ways together, by pair: `"lon-dal" = 113`. With a second row `"dal-lon" = 120`, each row holds for the
-    /// connections that its first cluster opens.
+    /// Round-trip time of each pair of clusters, in milliseconds: `"lon-dal" = 113`. With a second row `"dal-lon" = 120`, each row
+    /// holds for the connections that its first cluster opens.
     pub rtt_ms: BTreeMap<String, f64>,
     /// A CSV file with rows `from,to,ms`, in place of `rtt_ms`.
     pub csv: Option<String>,

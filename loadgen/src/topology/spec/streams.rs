@@ -8,24 +8,24 @@ use super::super::units::{ByteSize, Span};
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct StreamSpec {
-    /// Its name; `{cluster}` with `each_cluster`.
+    /// Name of the stream. With `each_cluster`, the name contains `{cluster}`.
     pub name: String,
-    /// Makes one such stream in each cluster, on the servers of that cluster. In its keys, `{cluster}` stands for the
-    /// cluster's name.
+    /// Creates one such stream in each cluster, on the servers of that cluster. In the keys of the stream, `{cluster}` stands
+    /// for the cluster's name.
     pub each_cluster: bool,
     /// Account. Default: the first one with JetStream.
     pub account: Option<String>,
-    /// Cluster that holds it. Default: the server that leads JetStream chooses.
+    /// Cluster that stores the stream. Default: the meta leader of JetStream chooses.
     pub cluster: Option<String>,
-    /// Subjects that it stores.
+    /// Subjects that the stream stores.
     pub subjects: Vec<String>,
     /// Number of replicas. Default 1.
     pub replicas: Option<u8>,
-    /// `limits` (default), `interest` or `workqueue`.
+    /// Retention policy: `limits` (default), `interest` or `workqueue`.
     pub retention: Option<Retention>,
-    /// `old` (default) or `new`.
+    /// Messages that a full stream drops: `old` (default) or `new`.
     pub discard: Option<Discard>,
-    /// `file` (default) or `memory`.
+    /// Storage: `file` (default) or `memory`.
     pub storage: Option<Storage>,
     /// Age at which the stream removes messages. Default: never.
     pub max_age: Option<Span>,
@@ -35,36 +35,36 @@ pub struct StreamSpec {
     pub duplicate_window: Option<Span>,
     /// Lets any replica answer direct gets, not only the leader.
     pub allow_direct: bool,
-    /// Stream that it copies.
+    /// Stream that this stream mirrors.
     pub mirror: Option<SourceSpec>,
-    /// Streams that it collects.
+    /// Streams whose messages this stream copies.
     pub sources: Vec<SourceSpec>,
 }
 
-/// A stream that a mirror or a collecting stream copies.
+/// A stream that another stream copies, as its mirror or from its sources.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct SourceSpec {
-    /// The other stream.
+    /// Name of the stream to copy.
     pub stream: String,
-    /// Copies one such stream from each cluster. In its name, `{cluster}` stands for the cluster's name.
+    /// Copies one such stream from each cluster. In the stream's name, `{cluster}` stands for the cluster's name.
     pub each_cluster: bool,
-    /// Its JetStream domain, if it is another one.
+    /// JetStream domain of the stream to copy, if it is in another domain.
     pub domain: Option<String>,
-    /// Copies only these subjects. Default: all.
+    /// Subjects of the messages to copy. Default: all.
     pub filter: Option<String>,
-    /// Changes of subjects.
+    /// Changes of the subjects of copied messages.
     #[serde(rename = "transform")]
     pub transforms: Vec<TransformSpec>,
 }
 
-/// A change of subjects.
+/// A change of the subjects of copied messages.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct TransformSpec {
-    /// Subjects of the other stream.
+    /// Subjects in the stream to copy.
     pub from: String,
-    /// Subjects here.
+    /// Subjects in this stream.
     pub to: String,
 }
 
@@ -104,16 +104,16 @@ pub enum Storage {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct BucketSpec {
-    /// Its name.
+    /// Name of the bucket.
     pub name: String,
     /// Account. Default: the first one with JetStream.
     pub account: Option<String>,
-    /// Cluster that holds it.
+    /// Cluster that stores the bucket.
     pub cluster: Option<String>,
     /// Number of replicas. Default 1.
     pub replicas: Option<u8>,
     /// Values kept per key, 1 to 64. Default 1.
     pub history: Option<u8>,
-    /// Age at which values go. Default: never.
+    /// Age at which the bucket removes values. Default: never.
     pub ttl: Option<Span>,
 }

@@ -34,7 +34,7 @@ export function engineModule(): WebAssembly.Module {
 
 async function load(given?: InitInput | Promise<InitInput>): Promise<void> {
   if (typeof WebAssembly === "undefined") {
-    throw new ConnectionError("this browser has no WebAssembly, which the engine needs: modes of higher security switch it off", { code: "ENGINE_NOT_LOADED" });
+    throw new ConnectionError("this browser has no WebAssembly, which the engine needs: some security settings disable it", { code: "ENGINE_NOT_LOADED" });
   }
   const input = (await given) ?? wasmUrl();
   if (input instanceof WebAssembly.Module) {

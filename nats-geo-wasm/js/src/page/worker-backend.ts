@@ -61,7 +61,7 @@ export class WorkerBackend implements Backend {
 
   publish(subject: string, reply: string | undefined, headers: Uint8Array | undefined, payload: Uint8Array): void {
     if (!this.#greeting && this.#waitingBytes + payload.byteLength > WAITING_BYTES_MAX) {
-      throw new ConnectionError(`${WAITING_BYTES_MAX} bytes wait for the service worker already`);
+      throw new ConnectionError(`${WAITING_BYTES_MAX} bytes already wait for the service worker: publish later`);
     }
     if (subject.length > SUBJECT_MAX || (reply?.length ?? 0) > SUBJECT_MAX) throw new InvalidArgumentError(`a subject has more than ${SUBJECT_MAX} letters`);
     this.#outbox.write({ kind: Kind.Publish, id: 0, subject, reply, headers, payload });

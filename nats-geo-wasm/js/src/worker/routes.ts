@@ -46,7 +46,7 @@ function compile(route: Route): RegExp {
   const name = JSON.stringify(route?.path);
   if (typeof route?.path !== "string" || !route.path.startsWith("/")) throw new InvalidArgumentError(`route ${name}: a path begins with "/"`);
   if ("bucket" in route === "subject" in route) throw new InvalidArgumentError(`route ${name} needs a subject or a bucket, and not both`);
-  if ("bucket" in route && !route.path.endsWith("/*")) throw new InvalidArgumentError(`route ${name}: a path to a bucket ends with "/*", which is the object's name`);
+  if ("bucket" in route && !route.path.endsWith("/*")) throw new InvalidArgumentError(`route ${name}: the path of a bucket must end with "/*", which stands for the object's name`);
   if ("bucket" in route) prefixOf(route.domain);
   const { timeout } = route;
   if (timeout !== undefined && !(timeout > 0 && timeout <= TIMEOUT_MAX_MS)) throw new InvalidArgumentError(`route ${name}: timeout is ${timeout}, it must be more than 0 and at most ${TIMEOUT_MAX_MS} ms`);
@@ -54,7 +54,7 @@ function compile(route: Route): RegExp {
   const source = segments.map((segment, index) => {
     if (segment === "*" && index === segments.length - 1) return "(?<rest>.*)";
     if (/^:[A-Za-z]\w*$/.test(segment)) return `(?<${segment.slice(1)}>[^/]+)`;
-    if (/[*:]/.test(segment)) throw new InvalidArgumentError(`route ${name}: "*" stands alone and last, ":name" alone in its segment`);
+    if (/[*:]/.test(segment)) throw new InvalidArgumentError(`route ${name}: "*" must be the last segment, and ":name" a whole segment`);
     return segment.replace(/[.+?^${}()|[\]\\]/g, "\\$&");
   });
   const pattern = new RegExp(`^/${source.join("/")}$`);
@@ -66,7 +66,7 @@ function compile(route: Route): RegExp {
 function checkSubject(subject: string, source: string, name: string): void {
   for (const token of String(subject).split(".")) {
     const group = token === "*" ? "rest" : token.startsWith(":") ? token.slice(1) : undefined;
-    if (group !== undefined && !source.includes(`(?<${group}>`)) throw new InvalidArgumentError(`route ${name}: ${token} of its subject is not in its path`);
+    if (group !== undefined && !source.includes(`(?<${group}>`)) throw new InvalidArgumentError(`route ${name}: ${token} is in the subject, but not in the path`);
     if (group === undefined && !isSubject(token, false)) throw new InvalidArgumentError(`route ${name}: \`${subject}\` is not a valid subject`);
   }
 }

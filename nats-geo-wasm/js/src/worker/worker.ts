@@ -195,7 +195,7 @@ export class NatsGeoWorker {
   async #askPages(nonce: string | undefined): ReturnType<Session["authenticate"]> {
     const able = [...this.#sessions.values()].filter((session) => session.answers).reverse();
     const [last] = able;
-    if (!last) throw new Error("no page that could answer the server's challenge is open");
+    if (!last) throw new Error("no open page can answer the server's challenge");
     return last.authenticate(nonce);
   }
 

@@ -25,14 +25,14 @@ events! {
 
         OPEN_FAILED = OpenFailed "open_failed" "openFailed", Both Warn ["place" "error"]
         meaning "A dial failed. The client tries other servers."
-        cause "The text after the colon says why."
-        remedy "If it repeats, check that the server runs, and its address, firewall, TLS and credentials."
+        cause "The text after the colon is the reason."
+        remedy "If the notice repeats, check that the server runs, and its address, firewall, TLS and credentials."
         example "could not open a link to lon/lon-1: connection refused"
 
         SUSPECTED = Suspected "suspected" "suspected", Both Warn ["place"]
         meaning "A PING is overdue, and no bytes arrive on the link. The client dials another server as well."
         cause "The server, the network, or this host is silent or overloaded."
-        remedy "If it repeats without a loss, look for packet loss, a blocked event loop, or a PING timeout that is too short."
+        remedy "If the notice repeats and no link is lost, look for packet loss, a blocked event loop, or a too short PING timeout."
         example "lon/lon-1 is silent: a PING is overdue"
 
         CLEARED = Cleared "cleared" "cleared", Both Info ["place"]
@@ -42,19 +42,19 @@ events! {
         example "lon/lon-1 answers again"
 
         LOST = Lost "lost" "lost" and "disconnect", Both Warn ["place"]
-        meaning "A link is lost. If it was the active one, the client moves to another server."
-        cause "The text after the colon says why. `silent for too long` means that no PONG arrived in time."
-        remedy "If it repeats, look at the log of that server, and at the network."
+        meaning "A link is lost. If it was the active link, the client moves to another server."
+        cause "The text after the colon is the reason. `silent for too long` means that no PONG arrived in time."
+        remedy "If the notice repeats, look at the log of that server, and at the network."
         example "lost lon/lon-1: the server closed the connection"
 
         LAME_DUCK = LameDuck "lame_duck" "lameDuck" and "ldm", Both Info ["place"]
         meaning "The server of the active link announced that it will close its clients. The client moves before that."
-        cause "An operator stops or restarts the server, or asks this client to move."
+        cause "An operator stops or restarts the server, or orders this client to move (`loadgen rebalance`)."
         remedy "None is needed."
         example "lon/lon-1 is in lame duck mode"
 
         UNHEALTHY = Unhealthy "unhealthy" "unhealthy", Native Warn ["place" "why"]
-        meaning "A server answers, but a health check of the application fails there. The client avoids its region for a while."
+        meaning "A server answers, but a health check of the application fails there. The client avoids the server's region for a while."
         cause "The text after the colon is the error of the health check."
         remedy "Repair the service in that region, for example JetStream. Or change the health check."
         example "lon/lon-1 failed its health check: JetStream: no answer in time"
@@ -68,7 +68,7 @@ events! {
         MOVED = Moved "moved" "moved" and "reconnect", Both Info ["place" "from_region" "from_address" "cause" "overlap"]
         meaning "New traffic goes to another link."
         cause "The text after the colon is the cause of the move."
-        remedy "None is needed: the client returns 30 to 150 s after its region is healthy. If moves repeat, look at the cause in the text."
+        remedy "None is needed: the client returns 30 to 150 s after the nearest region is healthy. If moves repeat, look at the cause."
         example "moved from lon/lon-1 to ams/ams-3: region lost"
 
         STANDBY_READY = StandbyReady "standby_ready" "standbyReady", Both Info ["place"]
@@ -84,81 +84,83 @@ events! {
         example "lon failed too often: the client avoids it until 95.000s"
 
         OTHER_CLUSTER = OtherCluster "other_cluster" "otherCluster", Both Warn ["address"]
-        meaning "A server of another cluster answers at an address that a server advertised. The client does not use it."
-        cause "Clusters advertise private addresses that mean different servers in different networks."
-        remedy "Set `client_advertise` at the servers to addresses that clients reach. Or ignore discovered servers."
+        meaning "A server of another cluster answers at an address that a server advertised. The client does not use the address."
+        cause "Clusters advertise private addresses. The same address belongs to different servers in different networks."
+        remedy "Set `client_advertise` at the servers to addresses that clients can reach. Or ignore discovered servers."
         example "a server of ams answers at 10.0.0.1:4222, which lon advertised: the client does not use it"
 
         LABEL_CONTRADICTED = LabelContradicted "label_contradicted" "labelContradicted", Both Warn ["address"]
-        meaning "A server is in another cluster than the label of its region says. The client believes the label."
+        meaning "The server list labels an address with a region, but its server is in another cluster. The client uses the label."
         cause "The list of servers gives this address a wrong label, or a label that is no name of a cluster."
         remedy "Correct the address or the label in the list of servers."
         example "10.0.0.1:4222 is labelled `lon`, but its server is in cluster `ams`"
 
         CREDENTIALS_REFUSED = CredentialsRefused "credentials_refused" "credentialsRefused", Both Warn []
-        meaning "Every region that answered refused the credentials. The client asks one server of each, less and less often."
+        meaning "Every region that answered refused the credentials. The client tries one server of each region, with growing pauses."
         cause "The credentials are wrong, expired or revoked."
-        remedy "Correct the credentials. A client that was connected before uses new ones without a restart if a callback gives them."
+        remedy "Correct the credentials. If a callback returns them, a client that was connected uses the new ones without a restart."
         example "every region that answered refused the credentials: lon, ams"
 
         OFFLINE = Offline "offline" "offline", Both Warn []
-        meaning "The client has no link, and no server answers. It continues to dial, with pauses."
+        meaning "The client has no link, and no server answers. The client continues to dial, with pauses."
         cause "The network of this host is down, or no listed server can be reached."
         remedy "Check the network, and the list of servers."
         example "offline: no server answers"
 
         BREAK_BEFORE_MAKE = BreakBeforeMake "break_before_make" "breakBeforeMake", Both Warn ["place"]
-        meaning "The client closes the old link before it opens the new one. Traffic pauses meanwhile."
+        meaning "The client closes the old link before it opens the new one. Between the two, no messages flow."
         cause "The account allows no second connection."
         remedy "Allow one connection more than there are clients (`max_connections` of the account)."
         example "connection limit: the client closes its link to lon/lon-1 before it opens the next"
 
         STALLED = Stalled "stalled" "stalled", Both Info []
-        meaning "The host slept or stalled. The client discards pending suspicions, and measures anew."
+        meaning "The host slept or stalled. The client no longer suspects its links, and measures the servers anew."
         cause "A timer fired much later than due: a laptop slept, a machine was paused, or a thread was blocked."
-        remedy "If it repeats on a server, look for blocking code in tasks, or for too little CPU time."
+        remedy "If the notice repeats on a server, look for blocking code in tasks, or for too little CPU time."
         example "the host slept or stalled: the client discarded pending suspicions"
 
         SUBSCRIPTION_REFUSED = SubscriptionRefused "subscription_refused" "subscriptionRefused" and "error",
         Both Warn ["subject" "why"]
-        meaning "A server refused a subscription. Its stream has ended with an error."
-        cause "This user may not subscribe there, or a limit is reached. The text says which."
+        meaning "A server refused a subscription. The subscription has ended with an error."
+        cause "This user has no permission to subscribe to the subject, or a limit is reached. The text names the cause."
         remedy "Permit the subject, or raise the limit, then subscribe again."
         example "a subscription ended: the server denies `orders.>`"
 
         PUBLISH_REFUSED = PublishRefused "publish_refused" "publishRefused" and "error", Both Warn ["subject" "why"]
         meaning "A message is lost, because servers do not accept it. The Rust client sends one notice for each subject."
-        cause "This user may not publish there, or the subject is longer than servers read."
+        cause "This user has no permission to publish to the subject, or the subject is longer than servers accept."
         remedy "Permit this user to publish to the subject, or shorten the subject."
         example "a message to `orders.new` is lost: Permissions Violation for Publish to \"orders.new\""
 
         SLOW_CONSUMER = SlowConsumer "slow_consumer" "slowConsumer", Both Warn ["subject"]
-        meaning "The buffer of a subscription is full, and the client drops the newest messages. In JavaScript, `dropped` is `false` if only the limit `slow` is reached."
+        meaning "The buffer of a subscription is full, and the client drops the newest messages. \
+            In JavaScript, `dropped` is `false` if only the limit `slow` is reached."
         cause "The application reads more slowly than messages arrive."
         remedy "Read faster, spread the work over a queue group, or enlarge the buffer."
         example "the application reads subscription `ticks.>` too slowly: the client drops the newest messages"
 
         STREAM_RESET = StreamReset "stream_reset" "streamReset", Both Warn ["stream" "last_sequence"]
-        meaning "A stream that the application reads was reset: its sequences began anew. Watches and ordered readers start over."
-        cause "The stream was in memory and its server restarted, or it was deleted and created again."
+        meaning "A stream that the application reads was reset: its sequences begin anew. Watches and ordered readers read from the start."
+        cause "The stream was in memory and its server restarted, or the stream was deleted and created again."
         remedy "Keep the stream on disk, or with more replicas. Consumers that acknowledge end with an error: create them again."
         example "stream `ORDERS` was reset after sequence 42 was read"
 
         UNREADABLE_MESSAGE = UnreadableMessage "unreadable_message" "unreadableMessage" and "error",
         Both Warn ["subject" "why" "is_left_out"]
-        meaning "The client cannot read a message, and drops its headers or the whole message. The Rust client sends one notice for each subject, the browser client one in all."
+        meaning "The client cannot read a message, and drops its headers or the whole message. The Rust client sends one notice for each \
+            subject, and the browser client sends one in all."
         cause "Another client published a message with damaged headers."
         remedy "Correct the publisher."
         example "the client dropped a message to `orders.new`: its headers cannot be read"
 
         RESOLVER_FAILED = ResolverFailed "resolver_failed" "resolverFailed", Native Warn ["name" "error"]
         meaning "A lookup in DNS failed. The client keeps the servers that it knows."
-        cause "The text after the colon says why."
+        cause "The text after the colon is the reason."
         remedy "Check the name, and the name servers of this host."
         example "could not look up `nats.example.org`: no answer in time; the client keeps 3 servers of it"
 
         RESOLVER_RECOVERED = ResolverRecovered "resolver_recovered" "resolverRecovered", Native Info ["name"]
-        meaning "A lookup that failed before succeeded."
+        meaning "A lookup in DNS succeeded after it had failed."
         cause "DNS answers again."
         remedy "None is needed."
         example "the lookup of `nats.example.org` succeeds again"
@@ -184,20 +186,20 @@ events! {
         example "the server refused an operation"
 
         NOT_ACKNOWLEDGED = "not_acknowledged" "notAcknowledged", Native Debug ["subject" "tries" "reason"]
-        meaning "No acknowledgement arrived for a publish to a stream. The client resends it until it gives up."
-        cause "The stream has no leader, the link was lost, or the server is slow. `reason` says which."
-        remedy "If it repeats, check the stream and its replicas."
+        meaning "No acknowledgement arrived for a publish to a stream. The client resends the message for a limited time."
+        cause "The stream has no leader, the link was lost, or the server is slow. `reason` names the cause."
+        remedy "If the event repeats, check the stream and its replicas."
         example "no acknowledgement arrived"
 
         SERVICE_NOT_ANSWERED = "service_not_answered" "serviceNotAnswered", Native Warn ["subject" "why"]
         meaning "A service could not answer a discovery request (`$SRV`)."
-        cause "The request has no reply subject, or the client is closed. `why` says which."
+        cause "The request has no reply subject, or the client is closed. `why` names the cause."
         remedy "Send discovery requests with a reply subject."
         example "the service could not answer a discovery request"
 
         DRAIN_UNFINISHED = "drain_unfinished" "drainUnfinished", Native Warn ["conn" "drain"]
-        meaning "The client closed an old link although requests or messages were still in flight on it."
-        cause "The time limit `handover.drain` passed, and nothing arrived on the link meanwhile."
+        meaning "The client closed an old link although requests or messages were still in flight on that link."
+        cause "The time limit `handover.drain` passed, and nothing arrived on the link during that time."
         remedy "If requests take longer, increase `handover.drain`."
         example "requests or deliveries were still in flight after the drain"
 
@@ -208,9 +210,9 @@ events! {
         example "action=Ping { conn: ConnId(1), ping: PingId(7) }"
 
         DECISION_LOG_ENDED = "decision_log_ended" "decisionLogEnded", Native Warn ["why"]
-        meaning "The decision log ended before the client."
-        cause "The log reached its size limit, or writing failed. `why` says which."
-        remedy "Raise `bytes_max`, or make room."
+        meaning "The decision log ended before the client ended."
+        cause "The log reached its size limit, or a write failed. `why` names the cause."
+        remedy "Raise `bytes_max`, or free disk space."
         example "the decision log ended: it has reached its limit"
 
         TASK_PANICKED = "task_panicked" "taskPanicked", Native Error ["error"]
@@ -227,12 +229,12 @@ events! {
 
         DISCARDED = "discarded" "discarded", Browser Warn []
         meaning "Publishes are certainly lost. `messages` is their number; at most one status per second."
-        cause "The client was offline for too long, or its buffer was full. The text says which."
+        cause "The client was offline for too long, or its buffer was full. The text names the cause."
         remedy "Publish less while the client is offline, or publish to a stream of JetStream."
         example "the client is offline, and its buffer for publishes is full"
 
         WORKER = "worker" "worker", Browser Info []
-        meaning "The page lost its service worker (`state` is `lost`), or has one again (`attached`)."
+        meaning "The page lost its service worker (`state` is `lost`), or is connected to a new one (`attached`)."
         cause "The browser stopped the service worker, or replaced it by a new version."
         remedy "None is needed. Requests that waited fail; subscriptions continue."
         example "{ type: \"worker\", state: \"lost\" }"

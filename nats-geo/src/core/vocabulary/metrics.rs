@@ -75,7 +75,7 @@ metrics! {
         "Publishes that the client refused, because too many were unconfirmed."
     DENIED_TOTAL "denied_total" Counter [] "messages" "Publishes that a server did not permit. Each is lost."
     UNREADABLE_TOTAL "unreadable_total" Counter [] "messages"
-        "Messages of other clients that this client could not read. It dropped the headers or the whole message."
+        "Messages of other clients that this client could not read. The client dropped the headers or the whole message."
     DROPPED_UNCONFIRMED_TOTAL "dropped_unconfirmed_total" Counter [] "messages"
         "Unconfirmed publishes that the client dropped from the full resend buffer, to make room for newer ones."
     EXPIRED_UNCONFIRMED_TOTAL "expired_unconfirmed_total" Counter [] "messages"

@@ -72,7 +72,7 @@ pub enum DnsError {
     },
     /// The resolver answered with an error, such as `Server Failure`.
     #[error(
-        "the resolver answered `{0}`: that name's DNS servers, or the resolver, fail; try another resolver"
+        "the resolver answered `{0}`: the DNS servers of this name, or the resolver, fail; try another resolver"
     )]
     Failed(String),
     /// The resolver did not answer in time.

@@ -220,8 +220,8 @@ fn limit(options: &mut ResolverOpts) {
 /// Error: a text is not a valid resolver.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "`{0}` is no resolver: expected system, google, cloudflare, quad9 or an address with an optional port, with \
-     udp://, tcp://, tls:// or https:// in front and, for TLS, #name behind"
+    "`{0}` is no resolver: give system, google, cloudflare, quad9 or an IP address with an optional port, such as `9.9.9.9`, \
+     `https://google` or `tls://10.0.0.1:853#dns.example.net`"
 )]
 pub struct ResolverError(String);
 

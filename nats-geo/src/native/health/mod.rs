@@ -308,7 +308,7 @@ async fn api_answers(link: HealthCheckLink, subject: String, request: Bytes) -> 
     }
     let answer = link.nats().request(subject, request).await.map_err(|error| error.to_string())?;
     let answer: Answer = serde_json::from_slice(&answer.payload)
-        .map_err(|error| format!("this is no answer of JetStream: {error}"))?;
+        .map_err(|error| format!("the answer is not a JetStream response: {error}"))?;
     match answer.error {
         Some(error) if error.error_code != NO_MESSAGE_FOUND => Err(error.to_string()),
         Some(_) | None => Ok(()),

@@ -84,7 +84,7 @@ impl Hub {
         let size = publish::size(message);
         self.publish_refused(
             &message.subject,
-            format!("it has {size} bytes, and the server takes {limit} (`max_payload`)"),
+            format!("it has {size} bytes, but the server accepts {limit} (`max_payload`)"),
         );
     }
 

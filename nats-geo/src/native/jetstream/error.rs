@@ -24,7 +24,7 @@ pub enum PublishError {
     },
     /// The message id is empty, which a stream ignores, or the message has several ids. The client did not send the
     /// message.
-    #[error("`Nats-Msg-Id` must be one value that is not empty; leave the header out to get a new one")]
+    #[error("`Nats-Msg-Id` must be one value that is not empty; leave the header out to get a new id")]
     BadMessageId,
     /// The server does not permit this user to subscribe to inboxes, so no acknowledgement could arrive. The client did
     /// not send the message.
@@ -78,7 +78,7 @@ pub enum PublishError {
 #[non_exhaustive]
 pub enum LastTry {
     /// No stream answers: no stream has the subject, or the stream has no leader now.
-    #[error("no stream answers on `{subject}`: there is none with that subject, or it has no leader now")]
+    #[error("no stream answers on `{subject}`: no stream has that subject, or the stream has no leader now")]
     NoStream {
         /// The subject.
         subject: String,

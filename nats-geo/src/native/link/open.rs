@@ -244,7 +244,7 @@ fn is_end(error: &ConnectError) -> bool {
 /// A probe has found that the server has TLS. When it limits the rate of connections it says so in clear while the client
 /// begins its handshake: async-nats takes the words for TLS, or leaves them behind in a buffer.
 const ENDED_BEFORE_TLS: &str =
-    "it ended the connection in the handshake, as a server does that limits the rate of connections";
+    "the server ended the connection during the handshake: it may limit the rate of connections";
 
 pub(super) fn transport_error(error: &io::Error) -> OpenError {
     match error.kind() {

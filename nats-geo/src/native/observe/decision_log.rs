@@ -180,7 +180,7 @@ impl Job {
         while let Some(line) = self.waiting.blocking_recv() {
             let text = line.text()?;
             let Some(left) = self.bytes_left.checked_sub(text.len() as u64) else {
-                return Ok(Some("it is as long as it may get: see `DecisionLog::bytes_max`"));
+                return Ok(Some("it has reached its size limit: raise `DecisionLog::bytes_max`"));
             };
             self.bytes_left = left;
             self.writer.write_all(text.as_bytes())?;
@@ -247,7 +247,7 @@ mod tests {
         recorder.finish().await;
         let text = shared.text();
         assert!(text.len() < (8 << 10) + 200, "{} bytes", text.len());
-        assert!(text.lines().last().unwrap().contains("as long as it may get"), "{text}");
+        assert!(text.lines().last().unwrap().contains("has reached its size limit"), "{text}");
         let calls = Log::read(text.as_bytes()).unwrap().calls.len();
         assert!((10..1_000).contains(&calls), "{calls} calls");
     }
@@ -307,6 +307,6 @@ mod tests {
         for room in [length, 2 * length] {
             assert_eq!(written(room, 1000), Err("the writer failed: disk full".into()), "{room}");
         }
-        assert!(written(1000, length as u64).unwrap_err().contains("as long as it may get"));
+        assert!(written(1000, length as u64).unwrap_err().contains("has reached its size limit"));
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error>
 
 /// Whoever answers speaks in clear.
 pub(crate) const NO_TLS: &str = "the server does not answer with TLS: configure it there, or list the server with \
-                                 nats:// or ws:// and without GeoOptions::tls; where it greets before the handshake, \
+                                 nats:// or ws:// and without GeoOptions::tls; if it sends INFO before the handshake, \
                                  leave out Tls::first";
 
 /// What came is not TLS at all.
@@ -46,11 +46,13 @@ fn certificate(error: &CertificateError, name: &str) -> String {
     match error {
         // A bad signature: the authority was made anew under its old name.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
-            "the certificate of `{name}` was signed by an authority that is not trusted: give that one with \
+            "the certificate of `{name}` was signed by an authority that is not trusted: give this authority with \
              Tls::ca_file"
         ),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            format!("the certificate of `{name}` has expired: renew it at the server, or set this clock")
+            format!(
+                "the certificate of `{name}` has expired: renew it at the server, or correct this host's clock"
+            )
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             format!("the certificate of `{name}` is not valid yet: compare the clocks")

@@ -50,7 +50,7 @@ pub enum MessagesError {
     /// The stream was reset: it was in memory and its server restarted, or it was deleted and created again. Its earlier
     /// messages are lost, so the application must decide where to continue.
     #[error(
-        "stream `{stream}` was reset after sequence {last_sequence}, and consumer `{consumer}` is gone with it; create it again"
+        "stream `{stream}` was reset after sequence {last_sequence}, and consumer `{consumer}` is gone; create the consumer again"
     )]
     StreamReset {
         /// The stream.

@@ -102,7 +102,7 @@ impl Stream {
 /// Each message arrives once, in the order of the stream. While the client cannot reach the stream, the reader waits,
 /// without a time limit. The reader ends with an error when the stream no longer exists, and without an error when the
 /// client is closed.
-#[must_use = "messages are only asked for while somebody reads them"]
+#[must_use = "the client requests messages only while the application reads them"]
 pub struct Ordered(BoxStream<'static, Result<Message, OrderedError>>);
 
 /// Reason why an ordered reader ended.

@@ -34,7 +34,7 @@ pub enum WriteError {
         key: String,
     },
     /// The key has another revision than expected. For [`create`](super::Store::create): the key has a value already.
-    #[error("the key `{key}` has another revision than expected: {why}; read it again")]
+    #[error("the key `{key}` has another revision than expected: {why}; read the key again")]
     WrongRevision {
         /// The key.
         key: String,

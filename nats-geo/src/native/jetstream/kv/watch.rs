@@ -92,7 +92,7 @@ impl Default for WatchOptions {
 /// and [`Entry::delta`] how many follow. Each entry arrives once and in order. If a link is lost while the existing
 /// entries arrive, several entries of a key may arrive. The last entry of each key always arrives. The watch ends with an
 /// error when the bucket no longer exists, and without an error when the client is closed.
-#[must_use = "entries only come while somebody reads them"]
+#[must_use = "the client requests entries only while the application reads them"]
 pub struct Watch {
     found: BoxStream<'static, Result<Found, ReadError>>,
     is_current: bool,

@@ -15,7 +15,7 @@ pub enum GetError {
         name: String,
     },
     /// The object is a link to a whole store.
-    #[error("`{name}` is a link to the object store `{bucket}`: open that")]
+    #[error("`{name}` is a link to the object store `{bucket}`: open that store")]
     LinkToStore {
         /// The link.
         name: String,
@@ -87,8 +87,8 @@ pub enum PutError {
     },
     /// A store of the same name in another JetStream domain acknowledged a part.
     #[error(
-        "the object `{name}` belongs into object store `{bucket}` of JetStream domain `{domain}`, but the store of that name \
-         in domain `{found}` took its bytes; give stores names that no other domain has"
+        "object store `{bucket}` of JetStream domain `{found}` took the bytes of the object `{name}`, which belongs to domain \
+         `{domain}`; give each store a name that no other domain has"
     )]
     OtherDomain {
         /// The object.

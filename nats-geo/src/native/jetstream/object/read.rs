@@ -21,7 +21,7 @@ use crate::native::jetstream::{ApiError, Delivery, OrderedOptions, PullOptions};
 /// While the store cannot be reached, this stream of bytes waits, and then continues at the next byte. At the end of a
 /// whole object, the client checks the digest. Trust the bytes only after this check. The stream ends with an error if
 /// the object is deleted or replaced during the read.
-#[must_use = "bytes only come while somebody reads them"]
+#[must_use = "the client requests bytes only while the application reads them"]
 pub struct Object {
     info: ObjectInfo,
     bytes: BoxStream<'static, Result<Bytes, ObjectReadError>>,

@@ -101,9 +101,10 @@ impl Config {
         self
     }
 
-    /// Sets the longest time that a region may be down or cut off without loss. Write streams keep their messages for this
-    /// time. Default one hour. After a move, an ordered reader skips the messages that its new read stream got within
-    /// this time. So a longer time makes moves slower.
+    /// Sets the time for which write streams keep messages, so that read streams of other regions can copy them after an
+    /// outage. Default one hour. If an outage lasts longer, some read streams may never get its oldest messages. After a move,
+    /// an ordered reader reads the messages that the new read stream got within this time, and skips those that it has already
+    /// delivered. So a longer time makes moves slower.
     pub fn outage_max(mut self, outage: Duration) -> Self {
         self.outage_max = outage.min(LONGEST);
         self

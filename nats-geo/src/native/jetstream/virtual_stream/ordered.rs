@@ -23,7 +23,7 @@ use crate::native::jetstream::{ApiError, Message, Ordered as Regional, OrderedEr
 /// After a move of the client, the reader continues in the new region as soon as it has a consumer there. Until then, the
 /// reader continues in the old region, if it can reach that region. The reader ends with an error if the read stream no
 /// longer exists, and without an error if the client is closed.
-#[must_use = "messages are only asked for while somebody reads them"]
+#[must_use = "the client requests messages only while the application reads them"]
 pub struct Ordered {
     messages: BoxStream<'static, Result<Message, OrderedError>>,
     position: Arc<Mutex<Position>>,

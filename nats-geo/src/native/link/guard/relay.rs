@@ -95,7 +95,7 @@ async fn dial(target: &Target, settings: &Settings) -> Result<(BoxedSocket, Vec<
     let info = read_line(&mut socket).await.map_err(failed)?;
     if encryption == Encryption::AfterInfo {
         if !info.ends_with(b"\n") {
-            return Err(OpenError::Tls("the server speaks before the TLS handshake is over".into()));
+            return Err(OpenError::Tls("the server sent data before the end of the TLS handshake".into()));
         }
         socket = encrypted(socket, target, settings).await?.map_err(failed)?;
     }
