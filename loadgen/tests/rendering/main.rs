@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod compose;
+mod keys;
 #[path = "../support/monitor.rs"]
 mod monitor;
 mod place;

@@ -60,8 +60,14 @@ pub(crate) fn nats_server() -> PathBuf {
 pub(crate) fn check(nats_server: &Path, folder: &Path, config: &str, tls: &str) {
     let config = config.replace(&format!("\"{tls}/"), "\"tls/");
     fs::write(folder.join("checked.conf"), &config).unwrap();
+    check_file(nats_server, folder, "checked.conf");
+}
+
+/// Has nats-server check a file of a folder.
+pub(crate) fn check_file(nats_server: &Path, folder: &Path, file: &str) {
     let mut command = Command::new(nats_server);
-    let output = command.args(["-t", "-c", "checked.conf"]).current_dir(folder).output().unwrap();
+    let output = command.args(["-t", "-c", file]).current_dir(folder).output().unwrap();
+    let config = read(folder, file);
     assert!(output.status.success(), "{}: {}\n{config}", folder.display(), text(&output.stderr));
 }
 

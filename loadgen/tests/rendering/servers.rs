@@ -1,8 +1,6 @@
 //! Configurations that nats-server reads, and how secrets are kept.
 
-use std::process::Command;
-
-use crate::place::{Place, files, mode, nats_server, presets, read, text};
+use crate::place::{Place, check_file, files, mode, nats_server, presets, read, text};
 
 #[test]
 fn nats_server_reads_every_configuration() {
@@ -14,9 +12,7 @@ fn nats_server_reads_every_configuration() {
         let readme = read(&folder, "README.md");
         assert_eq!(configs.len(), readme.matches("nats-server -c ").count(), "{preset}");
         for config in configs {
-            let mut check = Command::new(&nats_server);
-            let output = check.args(["-t", "-c", &config]).current_dir(&folder).output().unwrap();
-            assert!(output.status.success(), "{preset}/{config}: {}", text(&output.stderr));
+            check_file(&nats_server, &folder, &config);
             assert!(readme.contains(&format!("nats-server -c {config}")), "{config}: {readme}");
         }
     }
@@ -30,6 +26,12 @@ fn hosts_are_named_by_a_template() {
     assert!(config.contains("@headquarter-2.headquarter.internal:7422"), "{config}");
     assert!(config.contains("client_advertise: \"spoke-1-1.spoke-1.internal:4222\""), "{config}");
     assert!(config.contains("listen: \"0.0.0.0:4222\""), "{config}");
+    let hub = read(&place.folder("r"), "headquarter/headquarter-1.conf");
+    assert!(hub.contains("no_advertise: true"), "{hub}");
+    // Configurations and commands name a domain alike.
+    assert!(config.contains("domain: \"spoke-1\""), "{config}");
+    let readme = read(&place.folder("r"), "README.md");
+    assert!(readme.contains("--js-domain spoke-1 stream add tickets-1"), "{readme}");
 }
 
 #[test]

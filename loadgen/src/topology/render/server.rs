@@ -238,13 +238,15 @@ fn remote(
 ) -> Result<String, KeyError> {
     let Some(user) = account.users.first() else { return Ok(String::new()) };
     let scheme = if wiring.tls.is_some() { "tls" } else { "nats" };
-    let file = |name: &str| quoted(&format!("{}/{name}", wiring.auth_dir));
     let (user_info, proof, name) = match topology.spec().auth.kind {
+        // The seed itself: nats-server reads no file here.
         AuthKind::Nkey => {
-            (String::new(), format!(", nkey: {}", file(&accounts::seed_file(user))), account.name.clone())
+            let seed = credentials.user_seed(user)?;
+            (String::new(), format!(", nkey: {}", quoted(seed.expose())), account.name.clone())
         }
         AuthKind::Operator => {
-            let creds = format!(", credentials: {}", file(&accounts::creds_file(user)));
+            let file = quoted(&format!("{}/{}", wiring.auth_dir, accounts::creds_file(user)));
+            let creds = format!(", credentials: {file}");
             (String::new(), creds, credentials.account_key(account)?.public_key())
         }
         AuthKind::None | AuthKind::Password | AuthKind::Token => {
