@@ -137,6 +137,11 @@ impl LinkFault {
         Self::silence(Links::of(LinkScope::Region(region.to_owned())))
     }
 
+    /// The fault of [`SuperCluster::blackhole_server`](super::SuperCluster::blackhole_server).
+    pub fn blackhole_server(server: &str) -> Self {
+        Self::silence(Links::of(LinkScope::Server(server.to_owned())))
+    }
+
     /// The fault of [`SuperCluster::isolate_region`](super::SuperCluster::isolate_region).
     pub fn isolation(region: &str) -> Self {
         Self::silence(Links::of(LinkScope::Region(region.to_owned())).only(LinkKind::SERVERS))

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::up::access::Access;
 use crate::up::control::Command;
 use crate::up::socket::{self, Reply, Request, SocketError};
-use crate::up::world::World;
+use crate::up::world::{ServerView, World};
 
 /// Why an order was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -141,10 +141,11 @@ async fn exchange(path: &PathBuf, request: &Request) -> Result<Reply, CtlError> 
 fn table(world: &World) -> String {
     let mut text = String::new();
     for region in &world.regions {
-        let silent = if region.is_silent { " (silent)" } else { "" };
-        let servers = region.servers.iter().map(|server| format!("{} {}", server.name, server.state));
+        let silent = |is_silent: bool| if is_silent { " (silent)" } else { "" };
+        let server = |it: &ServerView| format!("{} {}{}", it.name, it.state, silent(it.is_silent));
+        let servers: Vec<_> = region.servers.iter().map(server).collect();
         // Writing into a String cannot fail.
-        let _ = writeln!(text, "{}{silent}: {}", region.name, servers.collect::<Vec<_>>().join(", "));
+        let _ = writeln!(text, "{}{}: {}", region.name, silent(region.is_silent), servers.join(", "));
     }
     text.trim_end().to_owned()
 }

@@ -37,8 +37,8 @@ pub struct WaitOpts {
 pub enum CtlOrder {
     /// Kill a server, or all servers of a region, with SIGKILL
     Kill(Target),
-    /// Silence a region: its servers answer nothing, and their connections stay open
-    Silence(Region),
+    /// Silence a server, or all servers of a region: they answer nothing, and their connections stay open
+    Silence(Target),
     /// Heal a region or a server: end silence and pauses, and start the servers that do not run
     Heal(Target),
     /// Put a server, or all servers of a region, into lame duck mode
@@ -58,14 +58,6 @@ pub enum CtlOrder {
 pub struct Target {
     /// Name the region, or the server
     #[arg(value_name = "REGION|SERVER")]
-    pub target: String,
-}
-
-/// A region.
-#[derive(Args, Clone, Debug)]
-pub struct Region {
-    /// Name the region
-    #[arg(value_name = "REGION")]
     pub target: String,
 }
 
@@ -89,7 +81,7 @@ impl From<CtlOrder> for Command {
     fn from(order: CtlOrder) -> Self {
         match order {
             CtlOrder::Kill(Target { target }) => Self::Kill { target },
-            CtlOrder::Silence(Region { target }) => Self::Silence { target },
+            CtlOrder::Silence(Target { target }) => Self::Silence { target },
             CtlOrder::Heal(Target { target }) => Self::Heal { target },
             CtlOrder::Retire(Target { target }) => Self::Retire { target },
             CtlOrder::Pause(Target { target }) => Self::Pause { target },

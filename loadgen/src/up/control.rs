@@ -28,9 +28,9 @@ pub enum Command {
         /// Region or server.
         target: String,
     },
-    /// The region falls silent; nothing is closed.
+    /// A server, or all servers of a region, fall silent; nothing is closed.
     Silence {
-        /// Region.
+        /// Region or server.
         target: String,
     },
     /// The processes stop; the kernel still accepts connections for them.
@@ -207,7 +207,10 @@ async fn perform(
                 cluster.pause_server(&server)?;
             }
         }
-        Command::Silence { target } => cluster.blackhole_region(target).map(drop)?,
+        Command::Silence { target } if is_region(start, target) => {
+            cluster.blackhole_region(target).map(drop)?;
+        }
+        Command::Silence { target } => cluster.blackhole_server(target).map(drop)?,
         Command::Heal { target } => heal(cluster, start, target).await?,
         Command::Restart { target } => {
             for server in in_state(cluster, start, target, &["up", "paused"])? {
@@ -275,6 +278,9 @@ async fn heal(cluster: &mut SuperCluster, start: &StartOptions, target: &str) ->
     };
     let mut down = Vec::new();
     for server in servers {
+        if cluster.is_server_silent(&server) {
+            cluster.heal_server(&server).await?;
+        }
         match cluster.state(&server)? {
             "up" => {}
             "paused" => drop(cluster.resume_server(&server).await?),

@@ -42,6 +42,8 @@ pub struct ServerView {
     pub name: String,
     /// `up`, `dead`, `paused`, `ending` after SIGTERM, or `a lame duck`.
     pub state: String,
+    /// Whether it alone is silent.
+    pub is_silent: bool,
 }
 
 impl World {
@@ -75,7 +77,8 @@ fn region(
     let mut servers = Vec::new();
     for server in start.topology.servers_of(name) {
         let server = server.to_string();
-        servers.push(ServerView { state: cluster.state(&server)?.to_owned(), name: server });
+        let (state, is_silent) = (cluster.state(&server)?.to_owned(), cluster.is_server_silent(&server));
+        servers.push(ServerView { name: server, state, is_silent });
     }
     Ok(RegionView {
         name: name.to_owned(),

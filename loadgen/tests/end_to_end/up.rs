@@ -223,9 +223,15 @@ async fn another_terminal_breaks_and_heals() {
         (vec!["ctl", "heal", "lon-1"], "lon: lon-1 up\nams: ams-1 up\n"),
         (vec!["ctl", "silence", "lon"], "lon (silent): lon-1 up\nams: ams-1 up\n"),
         (vec!["ctl", "heal", "lon"], "lon: lon-1 up\nams: ams-1 up\n"),
+        (vec!["ctl", "silence", "ams-1"], "lon: lon-1 up\nams: ams-1 up (silent)\n"),
+        (vec!["ctl", "heal", "ams-1"], "lon: lon-1 up\nams: ams-1 up\n"),
+        (vec!["ctl", "silence", "ams-1"], "lon: lon-1 up\nams: ams-1 up (silent)\n"),
+        (vec!["ctl", "heal", "ams"], "lon: lon-1 up\nams: ams-1 up\n"),
         (vec!["ctl", "pause", "ams"], "lon: lon-1 up\nams: ams-1 paused\n"),
         (vec!["ctl", "heal", "ams"], "lon: lon-1 up\nams: ams-1 up\n"),
         (vec!["ctl", "restart", "ams"], "lon: lon-1 up\nams: ams-1 up\n"),
+        (vec!["ctl", "pause", "ams-1"], "lon: lon-1 up\nams: ams-1 paused\n"),
+        (vec!["ctl", "restart", "ams-1"], "lon: lon-1 up\nams: ams-1 up\n"),
         (vec!["ctl", "--deployment=staging", "retire", "ams-1"], "lon: lon-1 up\nams: ams-1 a lame duck\n"),
     ] {
         let done = place.run(&order).await;
@@ -245,6 +251,12 @@ async fn another_terminal_breaks_and_heals() {
     assert!(twice.stderr.contains("`staging` is up already"), "{}", twice.stderr);
 
     kill(Pid::from_raw(running.id().unwrap().cast_signed()), Signal::SIGINT).unwrap();
-    assert_eq!(timeout(LIMIT, running.wait()).await.expect("it does not end").unwrap().code(), Some(0));
+    let ended = timeout(LIMIT, running.wait_with_output()).await.expect("it does not end").unwrap();
+    assert_eq!(ended.status.code(), Some(0));
+    // The terminal of `up` shows the orders, too.
+    let printed = String::from_utf8(ended.stderr).unwrap();
+    for order in ["kill lon: done", "silence ams-1: done", "retire ams-1: done"] {
+        assert!(printed.contains(order), "`{order}` is missing in {printed}");
+    }
     place.assert_nothing_is_left().await;
 }

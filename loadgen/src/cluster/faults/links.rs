@@ -48,6 +48,17 @@ impl SuperCluster {
         self.link_faults.iter()
     }
 
+    /// Returns whether a region is silent after [`SuperCluster::blackhole_region`].
+    pub fn is_silent(&self, region: &str) -> Result<bool, UnknownNameError> {
+        self.check_region(region)?;
+        Ok(self.link_faults.contains(&LinkFault::blackhole(region)))
+    }
+
+    /// Returns whether a server is silent after [`SuperCluster::blackhole_server`].
+    pub fn is_server_silent(&self, server: &str) -> bool {
+        self.link_faults.contains(&LinkFault::blackhole_server(server))
+    }
+
     /// Silences the servers of a region towards every client, those in the same region included, and through all
     /// gateways. Nothing is closed; within the region they still hear each other.
     ///
@@ -55,6 +66,27 @@ impl SuperCluster {
     /// There is no such region.
     pub fn blackhole_region(&mut self, region: &str) -> Result<Instant, FaultError> {
         self.break_once(region, LinkFault::blackhole(region))
+    }
+
+    /// Silences a server towards every client, and the gateways that other regions opened to it. The routes in its region and
+    /// the gateways that the server opened itself stay.
+    ///
+    /// # Errors
+    /// There is no such server.
+    pub fn blackhole_server(&mut self, server: &str) -> Result<Instant, FaultError> {
+        self.find(server)?;
+        Ok(self.begin_once(LinkFault::blackhole_server(server)))
+    }
+
+    /// Ends [`SuperCluster::blackhole_server`]. Waits until the servers are linked.
+    ///
+    /// # Errors
+    /// There is no such server, or something is missing after the ready limit.
+    pub async fn heal_server(&mut self, server: &str) -> Result<Recovery, FaultError> {
+        self.find(server)?;
+        self.link_faults.end_all(&[LinkFault::blackhole_server(server)]);
+        let undone_at = self.impose_link_faults();
+        self.recovered(undone_at).await
     }
 
     /// Silences the gateways of a region: its servers answer their clients, and hear no other region.
@@ -117,10 +149,14 @@ impl SuperCluster {
     /// A second call changes nothing.
     fn break_once(&mut self, region: &str, fault: LinkFault) -> Result<Instant, FaultError> {
         self.check_region(region)?;
+        Ok(self.begin_once(fault))
+    }
+
+    fn begin_once(&mut self, fault: LinkFault) -> Instant {
         if !self.link_faults.contains(&fault) {
             self.link_faults.begin(fault);
         }
-        Ok(self.impose_link_faults())
+        self.impose_link_faults()
     }
 
     fn impose_link_faults(&self) -> Instant {
