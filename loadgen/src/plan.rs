@@ -161,6 +161,7 @@ fn run_opts(opts: &Opts) -> RunOpts {
         base_port: opts.cluster.base_port,
         wan: Some(opts.cluster.wan),
         keep: opts.cluster.keep,
+        stabilise_timeout: None,
         metrics: None,
         linger: 0,
         agents: None,

@@ -60,6 +60,7 @@ pub use monitor::{
 pub use paths::LayPathsError;
 pub use ready::NotReadyError;
 pub use reload::ReloadError;
+pub use services::WaitForServicesError;
 pub use settings::{Auth, ServerSettings, ServerTls};
 pub use start::{StartError, StartOptions};
 pub use stream_leader::{StepDownError, StreamLeaderMoved};
@@ -67,7 +68,6 @@ pub use streams::CreateStreamsError;
 pub(crate) use tls_files::make as make_certificates;
 pub use tls_files::{CertAndKey, ClientFiles, MadeFiles, MakeCertificatesError};
 
-use faults::LinkFault;
 use guard::Guard;
 use links::{CutPairs, LinkFaults, PathRef};
 use paths::Paths;
@@ -243,12 +243,6 @@ impl SuperCluster {
             }
         }
         ended
-    }
-
-    /// Returns whether a region is silent after [`SuperCluster::blackhole_region`].
-    pub fn is_silent(&self, region: &str) -> Result<bool, UnknownNameError> {
-        self.check_region(region)?;
-        Ok(self.link_faults.contains(&LinkFault::blackhole(region)))
     }
 
     /// Where a server logs.

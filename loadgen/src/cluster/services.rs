@@ -7,6 +7,46 @@ use futures_util::StreamExt as _;
 use serde::Deserialize;
 
 use super::{LoginError, SuperCluster, login};
+use crate::clock;
+
+/// Why the services of a topology are not there.
+#[derive(Debug, thiserror::Error)]
+pub enum WaitForServicesError {
+    /// loadgen cannot log in.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// Too few instances answer.
+    #[error(
+        "the services of the topology are not ready after {} s: {missing}; start them while loadgen waits, or wait longer with \
+         --stabilise-timeout", limit.as_secs()
+    )]
+    Missing {
+        /// How long loadgen waited.
+        limit: Duration,
+        /// The services with too few instances.
+        missing: String,
+    },
+}
+
+impl SuperCluster {
+    /// Waits until enough instances of each service of the topology answer.
+    ///
+    /// # Errors
+    /// See [`WaitForServicesError`].
+    pub async fn wait_for_services(&self) -> Result<(), WaitForServicesError> {
+        let (limit, started) = (self.ready_limit, clock::now());
+        loop {
+            let missing = missing(self).await?;
+            if missing.is_empty() {
+                return Ok(());
+            }
+            if started.elapsed() >= limit {
+                return Err(WaitForServicesError::Missing { limit, missing: missing.join(", ") });
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+}
 
 /// The used part of an instance's PING response.
 #[derive(Deserialize)]
@@ -50,3 +90,6 @@ async fn answering(cluster: &SuperCluster) -> Result<BTreeMap<String, BTreeSet<S
 
 /// Longer than the longest emulated round trip, so that no instance is missed.
 const QUIET: Duration = Duration::from_millis(700);
+
+/// An operator who starts an instance does not notice this pause.
+const ASK_AGAIN: Duration = Duration::from_millis(250);

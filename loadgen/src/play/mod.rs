@@ -33,7 +33,7 @@ use crate::clock;
 use crate::cluster::faults::FaultError;
 use crate::cluster::{
     CheckLeaksError, CopyLogsError, LoginError, MadeFiles, MoveLeaderError, StartError, StartOptions,
-    StepDownError, SuperCluster, UnknownNameError,
+    StepDownError, SuperCluster, UnknownNameError, WaitForServicesError,
 };
 use crate::machine::ProcessorTime;
 use crate::name_server::{NameServerError, NameServers};
@@ -64,6 +64,9 @@ pub enum PlayError {
     /// No super-cluster.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Too few instances of a service.
+    #[error(transparent)]
+    Services(#[from] WaitForServicesError),
     /// A client does not connect at the start.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -210,6 +213,10 @@ pub async fn play(
     let logs = start.logs.take();
     start.topology = users::add(scenario, start.topology);
     let mut cluster = SuperCluster::start(start).await?;
+    if !cluster.topology().spec().services.is_empty() {
+        progress.doing("waiting for the services of the topology");
+        cluster.wait_for_services().await?;
+    }
     check_faults(scenario, &cluster, seed)?;
     let nats_servers = versions(&cluster);
     let (wan, wan_fallback) = wan_in_use(&cluster, controller.is_some(), progress)?;

@@ -58,7 +58,7 @@ pub struct RunOpts {
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Print the tables behind the verdict, too
+    /// Print all thresholds and tables after the verdict
     #[arg(long)]
     pub details: bool,
 
@@ -81,6 +81,10 @@ pub struct RunOpts {
     /// Use consecutive ports for the servers, beginning with this one [default: free ports]
     #[arg(long, value_name = "PORT")]
     pub base_port: Option<u16>,
+
+    /// End with an error if servers, streams and services are not ready after this time [default: 30]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3600), value_name = "S")]
+    pub stabilise_timeout: Option<u32>,
 
     /// Keep the servers' folder with configurations, logs and stores
     #[arg(long)]
@@ -139,7 +143,7 @@ pub struct ReportOpts {
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
 
-    /// Print the tables behind the verdict, too
+    /// Print all thresholds and tables after the verdict
     #[arg(long)]
     pub details: bool,
 }

@@ -266,6 +266,9 @@ fn check_place(opts: &RunOpts, scenario: &str) -> Result<(), RunError> {
 /// How the super-cluster of a play is started.
 pub(super) fn start_options(scenario: &Scenario, opts: &RunOpts) -> StartOptions {
     let mut start = StartOptions::new(scenario.topology.clone());
+    if let Some(seconds) = opts.stabilise_timeout {
+        start.ready_limit = Duration::from_secs(seconds.into());
+    }
     start.nats_server.clone_from(&opts.nats_server);
     start.base_port = opts.base_port;
     start.keep = opts.keep;

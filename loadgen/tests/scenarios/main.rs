@@ -9,6 +9,7 @@ mod monitor;
 mod observer;
 mod own;
 mod schemas;
+mod services;
 mod shipped;
 mod slow_consumer;
 #[path = "../support/bad_files.rs"]
