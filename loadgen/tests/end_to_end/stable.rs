@@ -53,6 +53,8 @@ async fn it_is_stable_when_servers_and_services_are_there() {
     let dead = timeout(LIMIT, dead).await.expect("no report of the dead server");
     assert_eq!((&dead["TOTAL_CLUSTER_MEMBERS"], &dead["TOTAL_CLUSTER_PEERS"]), (&2.into(), &0.into()));
     assert_eq!(dead["UNHEALTHY_MEMBERS"].as_array().unwrap().len(), 2);
+    let endpoint: std::net::SocketAddr = dead["MEMBER_ENDPOINT"].as_str().unwrap().parse().unwrap();
+    assert!(endpoint.ip().is_loopback() && endpoint.port() > 0, "{endpoint}");
 
     kill(Pid::from_raw(running.id().unwrap().cast_signed()), Signal::SIGINT).unwrap();
     assert_eq!(timeout(LIMIT, running.wait()).await.expect("it does not end").unwrap().code(), Some(0));

@@ -4,6 +4,7 @@
 mod accounts;
 mod bad_files;
 mod hub_spoke;
+mod keys;
 mod presets;
 #[path = "../support/bad_files.rs"]
 mod support;
