@@ -87,7 +87,7 @@ pub struct Opts {
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Print the tables behind the verdict, too
+    /// Print all thresholds and tables after the verdict
     #[arg(long)]
     pub details: bool,
 

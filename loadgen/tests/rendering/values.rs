@@ -150,7 +150,7 @@ fn a_cluster_without_a_region_of_fly_needs_the_flag() {
     let error = text_of(&["fly", file]);
     assert!(error.contains("`mars`") && error.contains("--region mars=REGION"), "{error}");
     let error = text_of(&["fly", file, "--region", "venus=iad"]);
-    assert!(error.contains("no cluster `venus`"), "{error}");
+    assert!(error.contains("cluster `venus`, which does not exist"), "{error}");
     place.render("r", &["fly", file, "--region", "mars=iad"]);
 }
 

@@ -64,7 +64,9 @@ export class JetStreamApi implements JetStreamClient {
     const ask = () => this.nc.request(subject, payload, { timeout, headers: hdrs });
     const message = await retried(retries, options.msgID !== undefined, ask);
     const ack = parsed<Partial<PubAck>>(message);
-    if (!ack.stream) throw new JetStreamError(`the answer to a publish on ${subject} is no acknowledgement: no stream listens there`);
+    if (!ack.stream) {
+      throw new JetStreamError(`the reply on ${subject} is not from a stream: create a stream with this subject, or check the subject`);
+    }
     return { ...ack, stream: ack.stream, seq: ack.seq ?? 0, duplicate: ack.duplicate ?? false };
   }
 
@@ -110,7 +112,7 @@ function parsed<T>(message: Msg): T {
   try {
     answer = message.json();
   } catch (cause) {
-    throw new JetStreamError("the answer is no JSON: no JetStream listens there", { cause });
+    throw new JetStreamError("the reply is not JSON, so it is not from JetStream: check the subject, `domain` and `apiPrefix`", { cause });
   }
   if (answer.error) throw new JetStreamApiError(answer.error);
   return answer as T;

@@ -53,11 +53,13 @@ pub enum DecodeError {
 pub enum EncodeError {
     /// A subject, reply subject or queue group is empty, or contains white space or control characters. Such a name would
     /// break the framing, or insert another operation.
-    #[error("`{0}` is empty or contains white space")]
+    #[error(
+        "the subject, reply subject or queue group `{0}` is empty, or contains white space or control characters"
+    )]
     BadName(String),
     /// A subject, together with the reply subject or queue group, is too long.
     #[error(
-        "the names on one protocol line have {bytes} bytes, but servers accept {limit} (max_control_line)"
+        "the subject and its reply subject or queue group have {bytes} bytes together, but the limit is {limit}; shorten one"
     )]
     NamesTooLong {
         /// The length of the names, in bytes.

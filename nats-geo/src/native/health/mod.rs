@@ -114,8 +114,8 @@ impl HealthCheck {
 
     /// Returns a check that at least this many instances of a service answer in the region. The metadata of these
     /// instances must have the key `region` with the region's name as its value
-    /// ([`ServiceBuilder::metadata`](crate::service::ServiceBuilder::metadata)). With this check, a client enters a
-    /// region only when enough instances are there.
+    /// ([`ServiceBuilder::metadata`](crate::service::ServiceBuilder::metadata)). With this check, a client
+    /// makes an orderly move to a region only if enough instances answer there.
     pub fn service(name: impl Into<String>, at_least: usize) -> Self {
         let name = name.into();
         let problem = if !is_name(&name) {

@@ -1,8 +1,8 @@
 //! Consumers of streams, which continue when the client moves.
 //!
-//! `pulling` requests messages to an inbox that moves with the client, and `messages` reads durable consumers. `reader`
-//! and `ordered` read in order, and create a new consumer after a loss. `mark` detects streams that were reset. This
-//! module must not use buckets or objects, because they use this module.
+//! The module `pulling` sends pull requests. The messages arrive at an inbox that moves with the client. `messages` reads
+//! durable consumers. `reader` and `ordered` read in order, and create a new consumer after a loss. `mark` detects streams
+//! that were reset. This module must not use buckets or objects, because they use this module.
 
 use async_nats::jetstream::consumer::{self, IntoConsumerConfig as _, pull};
 use serde_json::json;

@@ -88,7 +88,7 @@ pub enum PutError {
     /// A store of the same name in another JetStream domain acknowledged a part.
     #[error(
         "object store `{bucket}` of JetStream domain `{found}` took the bytes of the object `{name}`, which belongs to domain \
-         `{domain}`; give each store a name that no other domain has"
+         `{domain}`; give stores in different domains different names"
     )]
     OtherDomain {
         /// The object.

@@ -44,8 +44,8 @@
 //!   can differ between read streams. A message that was stored in two regions may arrive twice.
 //! * **[Durable consumers](VirtualStream::create_consumer)**: each region has a consumer of the same name. Each message
 //!   arrives at least once. After a move, JetStream redelivers messages that were not acknowledged before the move. It
-//!   also redelivers messages that another reader, or an earlier process, acknowledged in another region. A reader does
-//!   not deliver a message again that this reader acknowledged.
+//!   also redelivers messages that another reader, or an earlier process, acknowledged in another region. But if
+//!   the application has acknowledged a message through the same reader, this reader does not deliver it again.
 //! * **Without a meta leader of JetStream**, which needs more than half of all servers, a region still works when it is
 //!   cut off. Its clients publish, and read with existing consumers. The creation of consumers fails with an error.
 //! * **A write stream can be reset**: an operator deletes and creates it again, or it is in memory and its servers
