@@ -213,10 +213,7 @@ pub async fn play(
     let logs = start.logs.take();
     start.topology = users::add(scenario, start.topology);
     let mut cluster = SuperCluster::start(start).await?;
-    if !cluster.topology().spec().services.is_empty() {
-        progress.doing("waiting for the services of the topology");
-        cluster.wait_for_services().await?;
-    }
+    cluster.wait_for_services().await?;
     check_faults(scenario, &cluster, seed)?;
     let nats_servers = versions(&cluster);
     let (wan, wan_fallback) = wan_in_use(&cluster, controller.is_some(), progress)?;

@@ -90,8 +90,8 @@ async fn the_health_report_shows_agents_that_are_killed_and_started_again() {
     let (mut lon, _ams) = (ops.agent("lon", "agent-lon").await, ops.agent("ams", "agent-ams").await);
     let mut report = ops.loadgen(&["agents", "--health-report", "1"]);
     let last = |printed: &str, member: &str| {
-        let records = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        records.filter(|record| record["MEMBER_ID"] == member).last()
+        let mut records = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        records.rfind(|record| record["MEMBER_ID"] == member)
     };
     let shows = |printed: &str, member: &str, status: &str| {
         last(printed, member).is_some_and(|record| record["STATUS"] == status)
