@@ -1,4 +1,4 @@
-//! Processes discovered endpoints and the results of probes.
+//! Adds discovered endpoints, removes withdrawn ones, and handles the results of probes.
 
 use std::time::Duration;
 

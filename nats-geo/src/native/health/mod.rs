@@ -102,8 +102,9 @@ impl HealthCheck {
         Self::of("JetStream", Arc::new(|link, _| api_answers(link, INFO.into(), Bytes::new()).boxed()))
     }
 
-    /// Returns a check that this stream can be read: its leader replies that it has no message of the highest possible
-    /// sequence (`$JS.API.STREAM.MSG.GET`).
+    /// Returns a check that this stream can be read. The check requests the message with the highest possible sequence
+    /// from the leader of the stream (`$JS.API.STREAM.MSG.GET`). No stream has this message, so the check passes when the
+    /// leader replies "no message found".
     pub fn stream(name: impl Into<String>) -> Self {
         let name = name.into();
         let problem = check_name("stream", &name).err().map(|error| error.to_string());

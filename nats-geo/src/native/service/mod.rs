@@ -255,7 +255,8 @@ impl Service {
     /// Stops the service without losing requests in flight. Returns when the servers have confirmed that no further
     /// request will arrive; clients can then no longer discover the service. The endpoints deliver the requests that have
     /// arrived, and then end, so read them to the end. To end the client, too, call [`drain`](GeoClient::drain)
-    /// afterwards. If the future of this call is dropped early, the service ends as if it was dropped.
+    /// afterwards. If the application drops the future of this call early, the service ends at once, like a [`Service`]
+    /// that is dropped.
     ///
     /// ```no_run
     /// # async fn example(
