@@ -37,7 +37,7 @@ pub enum Origin {
 #[derive(Debug, thiserror::Error)]
 pub enum FindServerError {
     /// The named file cannot be used.
-    #[error("`{}` is not a nats-server that can be used: {reason}", path.display())]
+    #[error("cannot use `{}` as nats-server on this machine: {reason}", path.display())]
     Named {
         /// What the user named.
         path: PathBuf,
@@ -131,7 +131,7 @@ pub enum VersionError {
         error: Box<FetchError>,
     },
     /// The fetched file does not run here.
-    #[error("`{}` is not a nats-server that runs here: {reason}", path.display())]
+    #[error("cannot use `{}` as nats-server on this machine: {reason}; name another version or path", path.display())]
     Unusable {
         /// The file in the cache.
         path: PathBuf,

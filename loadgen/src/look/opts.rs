@@ -37,15 +37,15 @@ pub struct ConnectOpts {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["user", "creds"])]
     pub nkey: Option<PathBuf>,
 
-    /// Trust servers whose certificate this authority signed, a PEM file
+    /// Trust certificates of the authority in this PEM file
     #[arg(long, value_name = "FILE")]
     pub tlsca: Option<PathBuf>,
 
-    /// Show this certificate to servers, a PEM file
+    /// Send servers the client certificate in this PEM file
     #[arg(long, value_name = "FILE", requires = "tlskey")]
     pub tlscert: Option<PathBuf>,
 
-    /// Use this key of the certificate, a PEM file
+    /// Use the private key in this PEM file for --tlscert
     #[arg(long, value_name = "FILE", requires = "tlscert")]
     pub tlskey: Option<PathBuf>,
 

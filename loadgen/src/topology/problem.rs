@@ -174,7 +174,7 @@ pub enum ProblemKind {
     #[error("{0} has no JetStream: enable it there, or choose another place for this stream or bucket")]
     NoJetStream(String),
     /// A mirror copies everything.
-    #[error("a mirror has neither subjects nor sources: remove them, or `mirror`")]
+    #[error("a mirror must not have `subjects` or `sources`: remove them, or remove `mirror`")]
     MirrorWithSubjects,
     /// Nothing comes in.
     #[error("stream `{0}` has neither subjects, nor a mirror, nor sources: add one")]

@@ -298,7 +298,7 @@ pub struct AtOpts {
     #[arg(value_name = "NODE", default_value_t = 1)]
     pub node: u16,
 
-    /// Find passwords and files of users in this rendered folder
+    /// Use the credentials and certificates in this folder, which `loadgen topology render` wrote
     #[arg(long, default_value = ".", value_name = "DIR")]
     pub folder: PathBuf,
 
