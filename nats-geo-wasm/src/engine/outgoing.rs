@@ -31,7 +31,7 @@ pub(super) struct Segment {
     /// When its first operation came; of what a dead link left over, when that was.
     since: Time,
     /// A dead link left it over.
-    pub(super) is_left_over: bool,
+    pub(super) is_retransmit: bool,
 }
 
 impl Segment {
@@ -118,7 +118,7 @@ impl Outgoing {
     pub(super) fn give_publishes_to(&mut self, other: &mut Self, now: Time) {
         while let Some(segment) = self.take_next() {
             if segment.kind == Kind::Publish {
-                other.put(Segment { since: now, is_left_over: true, ..segment });
+                other.put(Segment { since: now, is_retransmit: true, ..segment });
             }
         }
     }
@@ -132,12 +132,20 @@ impl Outgoing {
     fn append(&mut self, op: &ClientOp<'_>, kind: Kind, size: usize, now: Time) -> Result<(), EncodeError> {
         let fits = |last: &Segment| {
             let has_room = last.bytes.len() < SEGMENT_BYTES - HEADROOM;
-            last.kind == kind && !last.is_left_over && has_room && now.since(last.since) < SEGMENT_AGE
+            last.kind == kind && !last.is_retransmit && has_room && now.since(last.since) < SEGMENT_AGE
         };
         let last = if self.segments.back().is_some_and(fits) { self.segments.pop_back() } else { None };
         let mut segment = last.unwrap_or_else(|| {
             let bytes = std::mem::take(&mut self.spare);
-            Segment { bytes, kind, messages: 0, largest: 0, longest_line: 0, since: now, is_left_over: false }
+            Segment {
+                bytes,
+                kind,
+                messages: 0,
+                largest: 0,
+                longest_line: 0,
+                since: now,
+                is_retransmit: false,
+            }
         });
         let before = segment.bytes.len();
         let result = op.encode(&mut segment.bytes);

@@ -118,7 +118,7 @@ impl Engine {
             }
             link.longest_line = link.longest_line.max(segment.longest_line.min(line_max));
             if segment.messages > 0 {
-                self.counters.resent += if segment.is_left_over { segment.messages } else { 0 };
+                self.counters.resent += if segment.is_retransmit { segment.messages } else { 0 };
                 link.entered += segment.messages;
                 link.out.put(segment);
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::connect::Lane;
-use super::crowd::Crowd;
+use super::herd::Herd;
 use super::rank::{Ranked, Ranking};
 use super::rng::Rng;
 use super::sorted::{SortedMap, SortedSet};
@@ -12,7 +12,7 @@ use super::{Cause, Config, DialConfig, EndpointId, MoveCause, Reason, Region, Se
 /// The time without a live, unsuspected link.
 #[derive(Clone, Debug)]
 pub(crate) struct Outage {
-    pub(crate) trouble: Trouble,
+    pub(crate) trouble: OutageCause,
     /// The link that was lost or is silent; `None` before the first.
     pub(crate) from: Option<ServerRef>,
     /// When which siblings of the lost server refused.
@@ -21,7 +21,7 @@ pub(crate) struct Outage {
     others_silent: bool,
     others_answered: bool,
     /// Others that lost the same region were seen.
-    pub(crate) crowd: Option<Crowd>,
+    pub(crate) herd: Option<Herd>,
     /// When the standby takes over unless a sibling answers first.
     pub(crate) promote_standby_at: Option<Time>,
     /// `Notice::Offline` was given.
@@ -54,9 +54,9 @@ impl Refusals {
     }
 }
 
-/// What kind of trouble an outage is.
+/// The reason why a client has no working link.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Trouble {
+pub(crate) enum OutageCause {
     /// Nothing has been live yet.
     Start,
     /// The link fell silent; it may still be open.
@@ -69,7 +69,7 @@ pub(crate) enum Trouble {
     Limit(MoveCause),
 }
 
-impl Trouble {
+impl OutageCause {
     /// What the end of a link means; `None` for a link given up as silent.
     pub(crate) const fn of(cause: Option<&Cause>) -> Self {
         match cause {
@@ -81,13 +81,13 @@ impl Trouble {
 }
 
 impl Outage {
-    pub(crate) const fn new(trouble: Trouble, from: Option<ServerRef>) -> Self {
+    pub(crate) const fn new(trouble: OutageCause, from: Option<ServerRef>) -> Self {
         Self {
             trouble,
             from,
             sibling_failures: SortedMap::new(),
             others_silent: false,
-            crowd: None,
+            herd: None,
             others_answered: false,
             promote_standby_at: None,
             told_offline: false,
@@ -133,12 +133,12 @@ impl Outage {
     /// Why traffic moves when it lands in `region`.
     pub(crate) fn move_cause(&self, region: &Region) -> MoveCause {
         match self.trouble {
-            Trouble::Silent => MoveCause::Suspicion,
-            Trouble::Limit(cause) => cause,
-            Trouble::Start | Trouble::Ended | Trouble::Auth if self.region() == Some(region) => {
+            OutageCause::Silent => MoveCause::Suspicion,
+            OutageCause::Limit(cause) => cause,
+            OutageCause::Start | OutageCause::Ended | OutageCause::Auth if self.region() == Some(region) => {
                 MoveCause::ServerLost
             }
-            Trouble::Start | Trouble::Ended | Trouble::Auth => MoveCause::RegionLost,
+            OutageCause::Start | OutageCause::Ended | OutageCause::Auth => MoveCause::RegionLost,
         }
     }
 }
@@ -309,7 +309,7 @@ mod tests {
     fn two_siblings_refused_within_a_second_prove_the_region_down() {
         let config = Config::interactive().dial;
         let lon = Region::new("lon");
-        let mut outage = Outage::new(Trouble::Ended, Some(from()));
+        let mut outage = Outage::new(OutageCause::Ended, Some(from()));
         let mut failed = |id, region: &Region, silent, ms| {
             outage.failed((EndpointId(id), region), silent, Time::from_millis(ms), &config)
         };
@@ -326,13 +326,13 @@ mod tests {
     fn if_others_are_silent_too_the_trouble_may_be_ours() {
         let config = Config::interactive().dial;
         let ams = Region::new("ams");
-        let mut outage = Outage::new(Trouble::Silent, Some(from()));
+        let mut outage = Outage::new(OutageCause::Silent, Some(from()));
         let ams_1 = (EndpointId(11), &ams);
         outage.failed(ams_1, false, Time::ZERO, &config);
         assert!(!outage.may_be_local(), "a refusal came from there");
         outage.failed(ams_1, true, Time::ZERO, &config);
         assert!(outage.may_be_local());
-        let mut outage = Outage::new(Trouble::Silent, Some(from()));
+        let mut outage = Outage::new(OutageCause::Silent, Some(from()));
         outage.answered(&ams);
         outage.failed(ams_1, true, Time::ZERO, &config);
         assert!(!outage.may_be_local(), "the world was there");

@@ -47,7 +47,7 @@ mod rank;
 
 mod backoff;
 mod connect;
-mod crowd;
+mod herd;
 
 mod delivery;
 pub(crate) mod watch;
@@ -63,7 +63,7 @@ pub use selector::Selector;
 #[cfg(feature = "sim")]
 pub(crate) use selector::{
     Answer,
-    quiet::{QuietInfo, QuietProbe, QuietWorld},
+    fast_forward::{QuietInfo, QuietProbe, QuietWorld},
 };
 
 mod log;

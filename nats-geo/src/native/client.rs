@@ -283,7 +283,7 @@ impl GeoClient {
         let round_trips = async {
             // Publishes that earlier links left unconfirmed count as earlier publishes, too.
             if let Some(live) = hub.live_now() {
-                hub.send_left_over(&live).await?;
+                hub.retransmit(&live).await?;
             }
             future::try_join_all(links.iter().map(|link| link.round_trip())).await
         };

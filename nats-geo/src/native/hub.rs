@@ -9,9 +9,9 @@ use async_nats::message::OutboundMessage;
 use futures_util::future;
 use tokio::sync::{mpsc, watch};
 
-use super::again::Kept;
 use super::home::Home;
 use super::link::{Ended, Kind, Link, Refusal};
+use super::resend::ResendBuffer;
 use super::subscription::{Care, Carriage, Feed, Route};
 use crate::core::{ConnId, NoticeKind};
 
@@ -21,7 +21,7 @@ use feeds::Feeds;
 mod limits;
 pub(crate) use limits::{Counters, Limits};
 
-mod left_over;
+mod retransmit;
 
 mod operations;
 pub(crate) use operations::{Operation, Operations};
@@ -45,7 +45,7 @@ pub(crate) struct Hub {
     /// Publishes of dead links that are to be sent on the next one, oldest first.
     backlog: Mutex<VecDeque<OutboundMessage>>,
     /// Publishes that are not confirmed, if they are to arrive at least once.
-    kept: Option<Arc<Kept>>,
+    kept: Option<Arc<ResendBuffer>>,
     /// Requests, and what waits for acknowledgement by a stream.
     pub(crate) operations: Operations,
     refusals: Mutex<Refusals>,
@@ -89,7 +89,7 @@ pub(crate) enum NotSent {
 }
 
 impl Hub {
-    pub(crate) fn new(limits: Limits, kept: Option<Arc<Kept>>) -> Self {
+    pub(crate) fn new(limits: Limits, kept: Option<Arc<ResendBuffer>>) -> Self {
         let (news, news_receiver) = mpsc::channel(NEWS_MAX);
         Self {
             active: watch::Sender::new(ActiveLink::Offline),
@@ -168,7 +168,7 @@ impl Hub {
 
     /// Sends new traffic to `link`, behind what is left over from dead links.
     pub(crate) async fn switch_to(&self, link: &Arc<Link>) -> Result<(), Ended> {
-        self.send_left_over(link).await?;
+        self.retransmit(link).await?;
         if !self.switch_if_aimed_at(link) {
             return Err(Ended);
         }
@@ -178,7 +178,7 @@ impl Hub {
             return Err(Ended);
         }
         // What came meanwhile.
-        self.send_left_over(link).await
+        self.retransmit(link).await
     }
 
     fn switch_if_aimed_at(&self, link: &Arc<Link>) -> bool {

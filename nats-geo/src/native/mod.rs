@@ -21,8 +21,8 @@ pub use servers::{IntoServers, ServerUrl, ServerUrlError};
 mod options;
 pub use options::{ConnectionOptions, GeoOptions, WithoutEffect, connect};
 
-mod again;
-pub use again::{AtLeastOnce, Overflow};
+mod resend;
+pub use resend::{AtLeastOnce, Overflow};
 
 mod health;
 pub use health::{HealthCheck, HealthCheckLink};

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::again::AtLeastOnce;
 use super::lines::CONTROL_LINE_MAX;
 use super::names::Names;
 use super::observe::DecisionLog;
+use super::resend::AtLeastOnce;
 use super::{Auth, ConnectError, GeoClient, HealthCheck, IntoServers, Secret, Tls};
 use crate::core::Config;
 

@@ -1,6 +1,6 @@
 //! Does all work that is due: PINGs, verdicts on silent links, probes and dials.
 
-use super::super::failover::{self, Outage, Trouble};
+use super::super::failover::{self, Outage, OutageCause};
 use super::super::time::earliest;
 use super::super::watch::Due;
 use super::super::{Action, ConnId, NoticeKind, OpenError, PingId, ProbeError, Time};
@@ -124,7 +124,7 @@ impl Selector {
         }
         let anybody_answered = matches!(self.start, Start::ChooseAt(..));
         self.start = Start::Over;
-        self.outage = Some(Outage::new(Trouble::Start, None));
+        self.outage = Some(Outage::new(OutageCause::Start, None));
         let ranking = self.ranking();
         if anybody_answered {
             self.begin_race(failover::race_for_everybody(&ranking, self.now));
@@ -136,7 +136,7 @@ impl Selector {
         if self.dialer.retry_at().is_some_and(|at| at <= self.now) {
             self.next_round();
         }
-        self.look_for_crowds();
+        self.look_for_herds();
         while let Some(turn) = self.dialer.poll(self.now, &self.config.dial) {
             let delay = self.attempt_delay(turn.endpoint);
             let conn = self.open(turn.endpoint, LinkState::Dialing);

@@ -1,27 +1,27 @@
 //! The state machine that drivers run. It owns the stages and routes events between them. `mod.rs` processes events, and
 //! `measure.rs` the results of probes. `due.rs` does the work that is due. `outage.rs` handles lost and silent links,
-//! `refused.rs` refused credentials, and `crowd.rs` overloaded survivors. `moves.rs` leaves a link that still works, and
+//! `refused.rs` refused credentials, and `herd.rs` overloaded survivors. `moves.rs` leaves a link that still works, and
 //! `unhealthy.rs` a region that failed a health check. `reselect.rs` repeats the first choice, and `review.rs` checks it
 //! a second time. `standby.rs` keeps a warm standby, and `home.rs` finds the home region. `link.rs` has the state of one
-//! connection, and `view.rs` the snapshot. `waiting.rs` queues decisions. `quiet.rs` skips quiet time in simulations.
+//! connection, and `view.rs` the snapshot. `action_queue.rs` queues decisions. `fast_forward.rs` skips quiet time in simulations.
 
-mod crowd;
+mod action_queue;
 mod due;
+#[cfg(feature = "sim")]
+pub(crate) mod fast_forward;
+mod herd;
 mod home;
 mod link;
 mod measure;
 mod moves;
 mod outage;
 mod policy;
-#[cfg(feature = "sim")]
-pub(crate) mod quiet;
 mod refused;
 mod reselect;
 mod review;
 mod standby;
 mod unhealthy;
 mod view;
-mod waiting;
 
 use std::time::Duration;
 
@@ -41,12 +41,12 @@ use super::{
     Action, Cause, Config, ConfigError, ConnId, Event, NoticeKind, OpenError, PingId, Region, ServerIdentity,
     Time,
 };
+use action_queue::ActionQueue;
 use link::{Link, LinkState, Peer};
 pub(crate) use measure::Answer;
 use moves::PlannedMove;
 use policy::Policy;
 use standby::Standby;
-use waiting::Waiting;
 
 /// State machine that decides which server a client uses. It has no clock and does no I/O.
 ///
@@ -106,7 +106,7 @@ pub struct Selector {
     region_order: Vec<Region>,
     /// Until when another look would change nothing, unless a probe brings news.
     review_holds_until: Time,
-    actions: Waiting,
+    actions: ActionQueue,
     /// When something is due next: as of the end of the last call, since only calls change it.
     due: Option<Time>,
     next_conn: u64,
@@ -169,7 +169,7 @@ impl Selector {
             start: Start::Empty,
             region_order: Vec::new(),
             review_holds_until: Time::ZERO,
-            actions: Waiting::default(),
+            actions: ActionQueue::default(),
             due: None,
             next_conn: 0,
             next_ping: 0,
@@ -305,7 +305,7 @@ impl Selector {
             LinkState::Dialing(_) => {
                 self.notify_place(conn, |place| NoticeKind::OpenFailed { place, error: error.clone() });
                 self.links.remove(&conn);
-                self.look_for_crowd_at(endpoint, error);
+                self.look_for_herd_at(endpoint, error);
                 self.dialer.failed(conn, self.is_in_a_hurry_after(error), self.now);
                 self.candidate_failed(endpoint, error);
             }

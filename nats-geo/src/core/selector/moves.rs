@@ -19,7 +19,7 @@ pub(super) struct PlannedMove {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Phase {
     /// Begins at this moment.
-    Waiting(Time),
+    ActionQueue(Time),
     Dialing,
     /// The target is open and waits for its barrier.
     Activating,
@@ -56,12 +56,12 @@ impl Selector {
         let due = self.now + self.rng.up_to(self.config.spread.lame_duck);
         self.stop_planned_race();
         self.planned =
-            Some(PlannedMove { cause: MoveCause::LameDuck, region: None, phase: Phase::Waiting(due) });
+            Some(PlannedMove { cause: MoveCause::LameDuck, region: None, phase: Phase::ActionQueue(due) });
     }
 
     pub(super) fn planned_due(&self) -> Option<Time> {
         let waiting = match self.planned.as_ref().map(|planned| planned.phase) {
-            Some(Phase::Waiting(due)) => Some(due),
+            Some(Phase::ActionQueue(due)) => Some(due),
             _ => None,
         };
         let considered = self.fail_back.pending().map(|pending| pending.due);
@@ -105,7 +105,7 @@ impl Selector {
     pub(super) fn plan(&mut self, region: Region, cause: MoveCause) {
         if self.planned.is_none() {
             self.fail_back.cancel();
-            let phase = Phase::Waiting(self.now);
+            let phase = Phase::ActionQueue(self.now);
             self.planned = Some(PlannedMove { cause, region: Some(region), phase });
         }
     }
@@ -187,9 +187,9 @@ impl Selector {
     pub(super) fn planned_race_is_lost(&mut self) {
         let Some(planned) = &mut self.planned else { return };
         match planned.cause {
-            MoveCause::LameDuck if !matches!(planned.phase, Phase::Waiting(_)) => {
+            MoveCause::LameDuck if !matches!(planned.phase, Phase::ActionQueue(_)) => {
                 let wait = self.rng.up_to(self.config.dial.backoff_base);
-                planned.phase = Phase::Waiting(self.now + wait);
+                planned.phase = Phase::ActionQueue(self.now + wait);
             }
             MoveCause::LameDuck => {}
             MoveCause::Unhealthy => {
@@ -208,7 +208,7 @@ impl Selector {
 
     fn planned_again(&mut self, at: Time) {
         if let Some(planned) = &mut self.planned {
-            planned.phase = Phase::Waiting(at);
+            planned.phase = Phase::ActionQueue(at);
         }
     }
 
@@ -279,7 +279,7 @@ impl Selector {
             None if cause == MoveCause::Unhealthy => failover::race_on_limit(&ranking, &from, self.now),
             None => failover::race_to_leave(&ranking, &from, self.now),
         });
-        self.outage = Some(failover::Outage::new(failover::Trouble::Limit(cause), Some(from)));
+        self.outage = Some(failover::Outage::new(failover::OutageCause::Limit(cause), Some(from)));
     }
 
     /// If no probe brings news, looking at the order of regions and at the way home again would find what it found before:

@@ -1,6 +1,6 @@
 //! Finds another server when the link of a client is lost or silent.
 
-use super::super::failover::{self, Outage, Trouble};
+use super::super::failover::{self, Outage, OutageCause};
 use super::super::{
     Action, Cause, ConnId, EndpointId, Handover, MoveCause, NoticeKind, OpenError, Region, ServerRef,
 };
@@ -14,7 +14,7 @@ impl Selector {
             return;
         }
         self.notify(NoticeKind::Suspected(place.clone()));
-        self.outage = Some(Outage::new(Trouble::Silent, Some(place.clone())));
+        self.outage = Some(Outage::new(OutageCause::Silent, Some(place.clone())));
         if self.take_over_by_target() || self.promote_standby() {
             return;
         }
@@ -61,7 +61,7 @@ impl Selector {
         let Some(place) = self.place(conn) else { return };
         let was_stable = self.now.since(self.active_since) >= self.config.dial.stable_after;
         let lame_duck = self.links.get(&conn).is_some_and(|link| link.lame_duck);
-        let trouble = Trouble::of(cause.as_ref());
+        let trouble = OutageCause::of(cause.as_ref());
         self.notify(NoticeKind::Lost { place: place.clone(), cause });
         self.links.remove(&conn);
         self.active = None;
@@ -69,12 +69,12 @@ impl Selector {
             self.dialer.stable();
         }
         self.review_is_stale();
-        if let Some(record) = self.roster.get_mut(place.endpoint).filter(|_| trouble != Trouble::Auth) {
+        if let Some(record) = self.roster.get_mut(place.endpoint).filter(|_| trouble != OutageCause::Auth) {
             record.failed(self.now, &self.config.rank);
         }
         match &mut self.outage {
             // Already racing since the suspicion; an end adds the siblings to it.
-            Some(outage) if matches!(trouble, Trouble::Ended | Trouble::Auth) => {
+            Some(outage) if matches!(trouble, OutageCause::Ended | OutageCause::Auth) => {
                 return outage.trouble = trouble;
             }
             Some(_) => return,
@@ -88,23 +88,23 @@ impl Selector {
         self.race_after(trouble, &place, lame_duck);
     }
 
-    fn race_after(&mut self, trouble: Trouble, place: &ServerRef, lame_duck: bool) {
+    fn race_after(&mut self, trouble: OutageCause, place: &ServerRef, lame_duck: bool) {
         let ranking = self.ranking();
         let lanes = match trouble {
-            Trouble::Auth => {
+            OutageCause::Auth => {
                 let promote_at = self.now + self.config.dial.next_region_after;
                 if let Some(outage) = &mut self.outage {
                     outage.promote_standby_at = Some(promote_at);
                 }
                 failover::race_by_turns(&ranking, Some(place), self.now)
             }
-            Trouble::Silent => {
+            OutageCause::Silent => {
                 failover::race_on_suspicion(&ranking, place, &self.config, self.now, &mut self.rng)
             }
-            Trouble::Start | Trouble::Ended | Trouble::Limit(_) if lame_duck => {
+            OutageCause::Start | OutageCause::Ended | OutageCause::Limit(_) if lame_duck => {
                 failover::race_to_leave(&ranking, place, self.now)
             }
-            Trouble::Start | Trouble::Ended | Trouble::Limit(_) => {
+            OutageCause::Start | OutageCause::Ended | OutageCause::Limit(_) => {
                 let (lanes, promote_at) =
                     failover::race_after_end(&ranking, place, &self.config, self.now, &mut self.rng);
                 if let Some(outage) = &mut self.outage {
@@ -166,10 +166,13 @@ impl Selector {
                 let overlap = self.links.contains_key(&from.conn);
                 let failed = matches!(
                     outage.trouble,
-                    Trouble::Silent | Trouble::Ended | Trouble::Auth | Trouble::Limit(MoveCause::Unhealthy)
+                    OutageCause::Silent
+                        | OutageCause::Ended
+                        | OutageCause::Auth
+                        | OutageCause::Limit(MoveCause::Unhealthy)
                 );
                 // Credentials that are refused come and go with a roll-out: that is no flapping.
-                let is_loss = outage.trouble != Trouble::Auth;
+                let is_loss = outage.trouble != OutageCause::Auth;
                 if failed && from.region != to.region {
                     self.fail_back.left(from.region.clone());
                     self.roster.region_failed(&from.region);
@@ -269,13 +272,13 @@ impl Selector {
     pub(super) fn next_round(&mut self) {
         let ranking = self.ranking();
         let lanes = match &self.outage {
-            Some(outage) if outage.trouble == Trouble::Auth || outage.refusals.since.is_some() => {
+            Some(outage) if outage.trouble == OutageCause::Auth || outage.refusals.since.is_some() => {
                 failover::race_by_turns(&ranking, outage.from.as_ref(), self.now)
             }
             _ => failover::race_for_everybody(&ranking, self.now),
         };
         self.begin_race(lanes);
-        if self.outage.as_ref().is_some_and(|outage| outage.crowd.is_some()) {
+        if self.outage.as_ref().is_some_and(|outage| outage.herd.is_some()) {
             self.scatter();
         }
     }

@@ -28,8 +28,11 @@ impl Selector {
             self.fail_back.cancel();
             // The link works: there is time enough to spread the clients of the region.
             let due = self.now + self.rng.up_to(self.config.spread.region_lost_or_hint());
-            self.planned =
-                Some(PlannedMove { cause: MoveCause::Unhealthy, region: None, phase: Phase::Waiting(due) });
+            self.planned = Some(PlannedMove {
+                cause: MoveCause::Unhealthy,
+                region: None,
+                phase: Phase::ActionQueue(due),
+            });
         } else {
             self.nothing_better(place);
         }

@@ -23,7 +23,7 @@ pub(super) async fn activate(hub: Arc<Hub>, link: Arc<Link>, handover: Handover)
             switch(&hub, &link, handover).await?;
             // What was published meanwhile.
             hub.orphan_all_but(link.conn);
-            hub.send_left_over(&link).await?;
+            hub.retransmit(&link).await?;
             for old in hub.carriers().into_iter().filter(|old| old.conn != link.conn) {
                 old.leave_in_a_hurry();
             }

@@ -11,7 +11,6 @@ use async_nats::ServerInfo;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::again;
 use super::clock::Clock;
 use super::connect::Progress;
 use super::found::Finding;
@@ -21,6 +20,7 @@ use super::link::{self, Ended, Link, Report, Reports};
 use super::observe::events::event;
 use super::observe::{Observed, Recorder};
 use super::prober::Answer;
+use super::resend;
 use super::servers::ServerUrl;
 use crate::core::{
     Call, ConnId, EndpointId, Event, Notice, NoticeKind, OpenError, PingId, ProbeError, ProbeId, Selector,
@@ -325,7 +325,7 @@ impl Driver {
         let Some(kept) = self.hub.kept().map(Arc::clone) else { return };
         let link = Arc::clone(link);
         self.tasks.spawn(async move {
-            again::confirm(link, kept).await;
+            resend::confirm(link, kept).await;
             Done::Other
         });
     }

@@ -32,7 +32,7 @@ impl Driver {
                     self.hub.detach(conn);
                     self.tell(Event::Closed { conn, cause });
                 }
-                self.send_left_over();
+                self.retransmit();
             }
         }
     }
@@ -63,12 +63,12 @@ impl Driver {
     }
 
     /// What a dead link had not written goes to the live one. If there is none, the next one takes it along.
-    fn send_left_over(&mut self) {
+    fn retransmit(&mut self) {
         if let Some(link) = self.hub.live_now() {
             let hub = Arc::clone(&self.hub);
             self.tasks.spawn(async move {
                 // If it ends, the rest is kept for the next one.
-                let _ = hub.send_left_over(&link).await;
+                let _ = hub.retransmit(&link).await;
                 Done::Other
             });
         }

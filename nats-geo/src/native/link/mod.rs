@@ -12,8 +12,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::AbortHandle;
 
 use crate::core::{Cause, ConnId};
-use crate::native::again::Kept;
 use crate::native::lines;
+use crate::native::resend::ResendBuffer;
 use crate::wire::Denied;
 
 mod open;
@@ -72,7 +72,7 @@ struct State {
     replies: Arc<Replies>,
     unconfirmed: Mutex<Unconfirmed>,
     /// Where publishes are kept, if they are to arrive at least once.
-    kept: Option<Arc<Kept>>,
+    kept: Option<Arc<ResendBuffer>>,
     /// Told when something was published that is kept.
     published: Notify,
     statistics: Arc<Statistics>,

@@ -21,9 +21,9 @@ use super::watch_end;
 use super::{Link, Outflow, Replies, Reports, State, Unconfirmed};
 use crate::core::{ConnId, OpenError, ProbeError};
 use crate::native::ConnectionOptions;
-use crate::native::again::Kept;
 use crate::native::lines;
 use crate::native::options::Customize;
+use crate::native::resend::ResendBuffer;
 use crate::native::target::Target;
 use crate::native::tls::{self, Sessions};
 use crate::wire::Complaint;
@@ -34,7 +34,7 @@ pub(crate) struct Settings {
     pub(crate) name: Option<String>,
     pub(crate) sessions: Arc<Sessions>,
     /// Where publishes are kept until they are confirmed, if they are to arrive at least once.
-    pub(crate) kept: Option<Arc<Kept>>,
+    pub(crate) kept: Option<Arc<ResendBuffer>>,
     pub(crate) customize: Option<Customize>,
     /// The longest line that servers read, in bytes.
     pub(crate) max_control_line: usize,

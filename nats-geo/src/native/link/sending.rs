@@ -10,8 +10,8 @@ use async_nats::message::OutboundMessage;
 use super::unconfirmed::{Entered, Mark};
 use super::{Link, State};
 use crate::core::ConnId;
-use crate::native::again::Kept;
 use crate::native::lines::names_length;
+use crate::native::resend::ResendBuffer;
 
 /// Why a link did not take a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,7 +27,7 @@ pub(crate) enum Refusal {
 pub(crate) enum Kind {
     /// A publish: yes, if it was never written, or if it is to arrive at least once.
     Publish,
-    /// A publish with this id among those that are [kept](Kept): sent again already.
+    /// A publish with this id among those that are [kept](ResendBuffer): sent again already.
     Again(u64),
     /// A request: no, its answer would go to the dead link's inbox.
     Request,
@@ -132,7 +132,7 @@ impl Link {
 
 impl State {
     /// Where a new message of this kind is kept, if it is.
-    fn kept_for(&self, kind: Kind) -> Option<&Kept> {
+    fn kept_for(&self, kind: Kind) -> Option<&ResendBuffer> {
         self.kept.as_deref().filter(|_| kind == Kind::Publish)
     }
 

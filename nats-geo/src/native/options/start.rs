@@ -9,7 +9,6 @@ use tracing::Instrument as _;
 
 use super::{ConnectionOptions, GeoOptions};
 use crate::core::Selector;
-use crate::native::again::Kept;
 use crate::native::client::ClientParts;
 use crate::native::clock::Clock;
 use crate::native::connect::Progress;
@@ -19,6 +18,7 @@ use crate::native::hub::{ActiveLink, Hub, Limits};
 use crate::native::link::Settings;
 use crate::native::notices::NOTICES_MAX;
 use crate::native::observe::events::span;
+use crate::native::resend::ResendBuffer;
 use crate::native::tls::Sessions;
 use crate::native::{ConnectError, GeoClient, IntoServers, ServerUrl, ServerUrlError};
 
@@ -81,7 +81,7 @@ impl GeoOptions {
         let log = self.decision_log.map(|log| log.start(self.config, seed, started));
         let recorder = log.transpose()?;
         let selector = Arc::new(Mutex::new(selector));
-        let kept = self.at_least_once.map(|it| Arc::new(Kept::new(it.limits())));
+        let kept = self.at_least_once.map(|it| Arc::new(ResendBuffer::new(it.limits())));
         let limits = Limits {
             publish_wait: self.publish_wait,
             request_timeout: self.request_timeout,

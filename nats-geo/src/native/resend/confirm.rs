@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Kept;
+use super::ResendBuffer;
 use crate::native::link::Link;
 
 /// Asks for confirmation whenever something was published on the link, until it ends.
-pub(crate) async fn confirm(link: Arc<Link>, kept: Arc<Kept>) {
+pub(crate) async fn confirm(link: Arc<Link>, kept: Arc<ResendBuffer>) {
     loop {
         tokio::select! {
             () = link.published() => {}

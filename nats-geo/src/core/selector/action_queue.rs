@@ -6,7 +6,7 @@ use super::super::{Action, ConnId, EndpointId, PingId, ProbeConfig, ProbeId};
 
 /// A queue of actions in the room that its most frequent ones need: an `Action` can hold two places with their names.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Waiting {
+pub(super) struct ActionQueue {
     queue: VecDeque<Item>,
 }
 
@@ -17,7 +17,7 @@ enum Item {
     Other(Box<Action>),
 }
 
-impl Waiting {
+impl ActionQueue {
     pub(super) fn push(&mut self, action: Action) {
         self.queue.push_back(match action {
             Action::Ping { conn, ping } => Item::Ping(conn, ping),

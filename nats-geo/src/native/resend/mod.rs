@@ -1,12 +1,12 @@
 //! Resends publishes until a server has confirmed them.
 //!
-//! `kept` is the buffer of unconfirmed publishes with its limits. `confirm` confirms publishes by a message that the
+//! `buffer` is the buffer of unconfirmed publishes with its limits. `confirm` confirms publishes by a message that the
 //! server returns after them. This module must not use regions: it identifies links by numbers.
 
 use std::time::Duration;
 
-mod kept;
-pub(crate) use kept::{Forgotten, Kept, Limits, size};
+mod buffer;
+pub(crate) use buffer::{Forgotten, Limits, ResendBuffer, size};
 
 mod confirm;
 pub(crate) use confirm::confirm;

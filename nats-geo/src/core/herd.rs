@@ -1,4 +1,4 @@
-//! Stage 7b: detects that many clients lost the same region, and slows the dials of this client down.
+//! Stage 7a: detects that many clients lost the same region, and slows the dials of this client down.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use super::rng::Rng;
 /// The survivors cannot take everybody at once: a dial waited in vain, or a server said that it has too much to do.
 /// What they can do is not known; so every client asks more and more seldom, until there is room for it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Crowd {
-    /// Survivors that were asked since the crowd was seen.
+pub(crate) struct Herd {
+    /// Survivors that were asked since the herd was seen.
     asked: u32,
 }
 
-impl Crowd {
+impl Herd {
     /// How long to wait with the next dial once one of a survivor had its time or has failed.
     pub(crate) fn next_gap(&mut self, spread: &SpreadConfig, rng: &mut Rng) -> Duration {
         let doubled = spread.region_lost.saturating_mul(2_u32.saturating_pow(self.asked));
@@ -37,7 +37,7 @@ mod tests {
         let spread = Config::fleet().spread;
         let longest = |asked: u32| {
             let mut rng = Rng::new(7);
-            (0..500).map(|_| Crowd { asked }.next_gap(&spread, &mut rng)).max().unwrap().as_secs_f64()
+            (0..500).map(|_| Herd { asked }.next_gap(&spread, &mut rng)).max().unwrap().as_secs_f64()
         };
         for (asked, bound) in [(0, 2.0), (1, 4.0), (2, 8.0), (3, 8.0), (99, 8.0)] {
             let seen = longest(asked);
@@ -50,7 +50,7 @@ mod tests {
         let mut spread = Config::fleet().spread;
         spread.region_lost = Duration::from_secs(60);
         let mut rng = Rng::new(7);
-        let longest = (0..500).map(|_| Crowd::default().next_gap(&spread, &mut rng)).max().unwrap();
+        let longest = (0..500).map(|_| Herd::default().next_gap(&spread, &mut rng)).max().unwrap();
         assert!(longest > Duration::from_secs(50), "{longest:?}");
     }
 }

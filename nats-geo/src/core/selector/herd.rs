@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::crowd::Crowd;
 use super::super::estimate::RttTimer;
+use super::super::herd::Herd;
 use super::super::{EndpointId, OpenError};
 use super::Selector;
 
@@ -11,39 +11,39 @@ impl Selector {
     /// Everybody who lost a region finds the same survivor nearest, and the same next one if that does not answer in time:
     /// a herd in step, of which no survivor can serve more than a few. So from the first dial that waits in vain on, each
     /// client goes on by chance, and more and more slowly. A client alone has no herd.
-    pub(super) fn look_for_crowds(&mut self) {
+    pub(super) fn look_for_herds(&mut self) {
         let roster = &self.roster;
         let Some(lost) = self.outage.as_ref().and_then(|outage| outage.region()) else { return };
         let is_elsewhere = |endpoint| roster.region(endpoint).is_some_and(|region| region != lost);
         if self.dialer.waits_in_vain(self.now, is_elsewhere) {
-            self.crowd_is_seen();
+            self.herd_is_seen();
         }
     }
 
     /// A survivor that says that it has too much to do is as good a sign; the next one is better asked later, too.
-    pub(super) fn look_for_crowd_at(&mut self, endpoint: EndpointId, error: &OpenError) {
-        if error.is_overload() && self.is_survivor(endpoint) && self.crowd_is_seen() {
+    pub(super) fn look_for_herd_at(&mut self, endpoint: EndpointId, error: &OpenError) {
+        if error.is_overload() && self.is_survivor(endpoint) && self.herd_is_seen() {
             let gap = self.next_gap();
             self.dialer.hold(self.now + gap);
         }
     }
 
     /// Returns whether it is news.
-    fn crowd_is_seen(&mut self) -> bool {
+    fn herd_is_seen(&mut self) -> bool {
         let is_one_of_many = !self.config.spread.region_lost.is_zero();
-        let Some(outage) = self.outage.as_mut().filter(|outage| is_one_of_many && outage.crowd.is_none())
+        let Some(outage) = self.outage.as_mut().filter(|outage| is_one_of_many && outage.herd.is_none())
         else {
             return false;
         };
-        outage.crowd = Some(Crowd::default());
+        outage.herd = Some(Herd::default());
         self.scatter();
         true
     }
 
     /// Returns whether the next one is dialled at once after a dial that failed. One where nobody listens has nothing to do with
-    /// the crowd.
+    /// the herd.
     pub(super) fn is_in_a_hurry_after(&self, error: &OpenError) -> bool {
-        *error == OpenError::Refused || self.outage.as_ref().is_none_or(|outage| outage.crowd.is_none())
+        *error == OpenError::Refused || self.outage.as_ref().is_none_or(|outage| outage.herd.is_none())
     }
 
     /// What an attempt at this endpoint is given before the next one.
@@ -59,10 +59,10 @@ impl Selector {
         RttTimer::seeded(base).attempt_delay().clamp(dial.attempt_delay_min, dial.attempt_delay_max)
     }
 
-    /// None as long as no crowd was seen.
+    /// None as long as no herd was seen.
     fn next_gap(&mut self) -> Duration {
-        let crowd = self.outage.as_mut().and_then(|outage| outage.crowd.as_mut());
-        crowd.map(|crowd| crowd.next_gap(&self.config.spread, &mut self.rng)).unwrap_or_default()
+        let herd = self.outage.as_mut().and_then(|outage| outage.herd.as_mut());
+        herd.map(|herd| herd.next_gap(&self.config.spread, &mut self.rng)).unwrap_or_default()
     }
 
     /// It is outside the region that was lost.

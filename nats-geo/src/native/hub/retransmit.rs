@@ -8,9 +8,9 @@ use async_nats::message::OutboundMessage;
 
 use super::{Hub, NotSent, lock};
 use crate::core::ConnId;
-use crate::native::again::{Forgotten, Kept, size};
 use crate::native::link::{Ended, Kind, Link, Refusal, Settled};
 use crate::native::publish;
+use crate::native::resend::{Forgotten, ResendBuffer, size};
 
 impl Hub {
     /// A link is dead: what it had not written is kept for the next one; the rest is unconfirmed.
@@ -35,7 +35,7 @@ impl Hub {
     }
 
     /// Sends what is left over from other links, oldest first.
-    pub(crate) async fn send_left_over(&self, link: &Link) -> Result<(), Ended> {
+    pub(crate) async fn retransmit(&self, link: &Link) -> Result<(), Ended> {
         // Two at a time would mix up the order.
         let _sending = link.sending_again.lock().await;
         while let Some(mut next) = self.next_of_backlog() {
@@ -58,7 +58,7 @@ impl Hub {
         }
     }
 
-    async fn send_orphans(&self, link: &Link, kept: &Kept) -> Result<(), Ended> {
+    async fn send_orphans(&self, link: &Link, kept: &ResendBuffer) -> Result<(), Ended> {
         let mut from = 0;
         while let Some(orphan) = kept.next_orphan(from) {
             from = orphan.id + 1;
@@ -97,7 +97,7 @@ impl Hub {
     }
 
     /// What links share to keep publishes until they are confirmed.
-    pub(crate) const fn kept(&self) -> Option<&Arc<Kept>> {
+    pub(crate) const fn kept(&self) -> Option<&Arc<ResendBuffer>> {
         self.kept.as_ref()
     }
 

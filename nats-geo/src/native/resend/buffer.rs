@@ -13,7 +13,7 @@ use crate::native::hub::lock;
 
 /// All publishes of a client that may have to be sent again, oldest first, within their bounds.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct ResendBuffer {
     limits: Limits,
     state: Mutex<State>,
     /// Told when there is more room.
@@ -64,7 +64,7 @@ struct Entry {
     carrier: Option<(ConnId, u64)>,
 }
 
-impl Kept {
+impl ResendBuffer {
     pub(crate) fn new(limits: Limits) -> Self {
         Self { limits, state: Mutex::default(), room: Notify::new(), wanted: Notify::new() }
     }
@@ -219,14 +219,14 @@ mod tests {
     }
 
     /// Room for so many messages of one letter.
-    fn kept(messages: usize, drops_oldest: bool, max_age: Duration) -> Kept {
-        Kept::new(Limits { max_bytes: messages * size(&message("1")), max_age, drops_oldest })
+    fn buffer(messages: usize, drops_oldest: bool, max_age: Duration) -> ResendBuffer {
+        ResendBuffer::new(Limits { max_bytes: messages * size(&message("1")), max_age, drops_oldest })
     }
 
     const LONG: Duration = Duration::from_secs(3_600);
 
     /// What would be sent again now, in order.
-    fn orphans(kept: &Kept) -> Vec<Orphan> {
+    fn orphans(kept: &ResendBuffer) -> Vec<Orphan> {
         let mut from = 0;
         let next = std::iter::from_fn(|| {
             let orphan = kept.next_orphan(from)?;
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn what_is_not_confirmed_is_an_orphan_once_its_link_is_lost() {
-        let kept = kept(9, false, LONG);
+        let kept = buffer(9, false, LONG);
         for (number, payload) in (1..).zip(["1", "2", "3"]) {
             kept.published(message(payload), OLD, number);
         }
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn only_the_link_that_took_it_last_confirms_an_orphan() {
-        let kept = kept(9, false, LONG);
+        let kept = buffer(9, false, LONG);
         kept.published(message("1"), OLD, 7);
         kept.orphan(|conn| conn == OLD);
         kept.adopted(orphans(&kept)[0].id, NEW, 1);
@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn without_room_the_oldest_goes_or_the_newest_waits() {
         for (drops_oldest, expected) in [(false, vec!["1", "2"]), (true, vec!["2"])] {
-            let kept = kept(2, drops_oldest, LONG);
+            let kept = buffer(2, drops_oldest, LONG);
             for (number, payload) in [(1, "1"), (2, "2")] {
                 assert!(kept.has_room_for(&message(payload)));
                 kept.published(message(payload), OLD, number);
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn what_is_too_old_takes_no_room_and_is_not_sent_again() {
-        let kept = kept(1, false, Duration::ZERO);
+        let kept = buffer(1, false, Duration::ZERO);
         kept.published(message("1"), OLD, 1);
         kept.orphan(|_| true);
         let then = now();
@@ -302,7 +302,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_confirmation_lets_in_who_waits_for_room() {
-        let kept = std::sync::Arc::new(kept(1, false, LONG));
+        let kept = std::sync::Arc::new(buffer(1, false, LONG));
         kept.published(message("1"), OLD, 1);
         let waiting = tokio::spawn({
             let kept = std::sync::Arc::clone(&kept);
@@ -316,7 +316,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_forgotten_lets_in_who_waits_for_room() {
-        let ways: [fn(&Kept); 2] = [
+        let ways: [fn(&ResendBuffer); 2] = [
             |kept| kept.give_up(0),
             |kept| {
                 let then = now();
@@ -325,7 +325,7 @@ mod tests {
             },
         ];
         for (forget, max_age) in ways.into_iter().zip([LONG, Duration::ZERO]) {
-            let kept = kept(1, false, max_age);
+            let kept = buffer(1, false, max_age);
             kept.published(message("1"), OLD, 1);
             kept.orphan(|_| true);
             let (room, other) = (kept.room.notified(), message("2"));
