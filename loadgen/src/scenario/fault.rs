@@ -24,6 +24,7 @@ pub enum FaultKind {
     /// loadgen restarts all servers of the regions, one batch after the other.
     Rolling,
     /// The network carries no data, and closes no connection.
+    #[serde(alias = "blackhole")]
     Silence,
     /// The network refuses new connections, and open ones continue.
     Refuse,
@@ -353,6 +354,8 @@ mod tests {
             (spec.inject, spec.options.to_string().as_str()),
             (FaultKind::DnsFail, ",answer=nxdomain")
         );
+        let spec: FaultSpec = "blackhole:lon@10s/30s".parse().unwrap();
+        assert_eq!(spec.inject, FaultKind::Silence, "the word of the default run");
         let spec: FaultSpec = "kill:lon+ams@1m/10s".parse().unwrap();
         assert_eq!(spec.target.to_vec(), ["lon", "ams"]);
     }
