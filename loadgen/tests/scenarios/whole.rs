@@ -145,7 +145,7 @@ async fn every_kind_of_fault_is_injected_and_undone() {
     assert!(faults.iter().all(|fault| fault["to_s"].is_number()), "{faults:?}");
     // A fault that meets a server which is dead already hits the others, and the play goes on.
     let reasons = report["reasons"].to_string();
-    assert!(reasons.contains("cannot kill ams-1: it is dead"), "{reasons}");
+    assert!(reasons.contains("cannot kill ams-1: the server is dead"), "{reasons}");
     played.holds();
 }
 
