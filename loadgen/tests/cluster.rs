@@ -161,7 +161,7 @@ async fn a_killed_region_comes_back(cluster: &mut SuperCluster) {
     assert!(client.closes().await);
     wait_until_refused(cluster, "ams", "lon-1").await;
     assert!(cluster.kill_region("lon").is_err());
-    assert!(cluster.kill_server("lon-1").unwrap_err().to_string().contains("lon-1: it is dead"));
+    assert!(cluster.kill_server("lon-1").unwrap_err().to_string().contains("lon-1: the server is dead"));
     cluster.wait_ready().await.unwrap();
 
     let start = clock::now();

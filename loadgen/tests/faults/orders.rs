@@ -84,7 +84,7 @@ async fn orders_that_cannot_be_are_named(world: &mut World) {
     assert!(error.contains("`lon-9`"), "{error}");
     world.cluster.pause_server("ams-2").unwrap();
     let error = world.cluster.kick_client("ams-2", 1).await.unwrap_err().to_string();
-    assert!(error.contains("cannot order ams-2") && error.contains("it is paused"), "{error}");
+    assert!(error.contains("cannot order ams-2") && error.contains("the server is paused"), "{error}");
     world.cluster.resume_server("ams-2").await.unwrap();
 }
 

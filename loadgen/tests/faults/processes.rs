@@ -38,7 +38,7 @@ async fn a_terminated_server_ends_by_itself(world: &mut World) {
     until("a dial is refused", async || is_refused(&world.tcp("ams", "lon-1")).await).await;
     assert_eq!(world.cluster.reap(), Vec::new(), "an end that was ordered is no surprise");
     let error = world.cluster.terminate_server("lon-1").unwrap_err().to_string();
-    assert!(error.contains("cannot terminate lon-1: it is dead"), "{error}");
+    assert!(error.contains("cannot terminate lon-1: the server is dead"), "{error}");
     world.cluster.restart_server("lon-1").await.unwrap();
     world.assert_whole().await;
 }
@@ -79,7 +79,7 @@ async fn a_server_restarts_with_another_version(world: &mut World) {
     };
     assert_ne!(version(world).await, "2.14.6");
     let error = world.cluster.restart_server_with("lon-2", "2.14.6").await.unwrap_err().to_string();
-    assert!(error.contains("cannot restart lon-2: it is up"), "{error}");
+    assert!(error.contains("cannot restart lon-2: the server is up"), "{error}");
     world.cluster.kill_server("lon-2").unwrap();
     for wrong in ["newest", "/no/such/nats-server"] {
         let error = world.cluster.restart_server_with("lon-2", wrong).await.unwrap_err().to_string();
