@@ -31,7 +31,10 @@ impl Up {
         let mut running = place.command(&args).spawn().unwrap();
         let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
         let url = timeout(LIMIT, lines.next_line()).await.expect("no address").unwrap();
-        let url = url.expect("it ended without an address");
+        let Some(url) = url else {
+            let ended = running.wait_with_output().await.unwrap();
+            panic!("it ended without an address: {}", String::from_utf8_lossy(&ended.stderr));
+        };
         let (host, token) = url.strip_prefix("http://").unwrap().split_once("/?token=").unwrap();
         Self { running, host: host.to_owned(), token: token.to_owned() }
     }

@@ -235,7 +235,10 @@ async fn at_most_is_obeyed(cluster: &SuperCluster) {
     let line = "lon: asked 3 of 31 clients of lon-1 to move; the mean is 10.3; asked so far 3, moved 0\n";
     assert!(text.contains(line), "{text}");
     // The stock client was the first to connect, so it is asked first.
-    assert!(text.contains("lon: loadgen asked 3 clients to move, and 2 did; loadgen asked as many"), "{text}");
+    assert!(
+        text.contains("lon: loadgen asked 3 clients to move, and 2 did; loadgen asked as many"),
+        "{text}"
+    );
     assert!(text.contains("* lon-1 stayed: client ") && text.contains(" (stock; rust "), "{text}");
     assert!(text.contains("ams: even within 10 % or one client; no client was asked"), "{text}");
     assert_eq!(counts(cluster).await[0], CLIENTS + 1 - 2);
