@@ -14,7 +14,8 @@ test: test-rust test-web test-js test-browser ## Run all tests; installs what th
 #
 # The tutorials of the book and the tests of topologies, agents and tools measure no times, so they run side by side. Those of the
 # library wait for most of their time, and their limits are far from what they measure, so they run beside the scenarios, of which
-# the observer's compare times to 5 ms and run alone. The others run one after the other. Each command has a test of loadgen: without one, cargo would build with other features.
+# the observer's compare times to 5 ms and run alone. The others run one after the other. Each command has a test of loadgen: without
+# one, cargo would build with other features.
 test-rust: ## Run the tests of all crates, on real servers; installs docker-compose and Prometheus, which read files of ours
 	.ci/compose
 	.ci/prometheus

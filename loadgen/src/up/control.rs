@@ -268,19 +268,20 @@ fn in_state(
 
 async fn heal(cluster: &mut SuperCluster, start: &StartOptions, target: &str) -> Result<(), FaultError> {
     let is_region = is_region(start, target);
-    if is_region && cluster.is_silent(target)? {
-        cluster.heal_region(target).await?;
-    }
-    let servers = if is_region {
+    let servers: Vec<String> = if is_region {
         start.topology.servers_of(target).map(|server| server.to_string()).collect()
     } else {
         vec![target.to_owned()]
     };
+    let is_server_silent = servers.iter().any(|server| cluster.is_server_silent(server));
+    // All at once: a server that still is silent would keep the others from being ready.
+    if is_region && (is_server_silent || cluster.is_silent(target)?) {
+        cluster.heal_region(target).await?;
+    } else if is_server_silent {
+        cluster.heal_server(target).await?;
+    }
     let mut down = Vec::new();
     for server in servers {
-        if cluster.is_server_silent(&server) {
-            cluster.heal_server(&server).await?;
-        }
         match cluster.state(&server)? {
             "up" => {}
             "paused" => drop(cluster.resume_server(&server).await?),

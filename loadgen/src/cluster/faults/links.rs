@@ -106,8 +106,9 @@ impl SuperCluster {
         self.break_once(region, LinkFault::cut_off(region))
     }
 
-    /// Ends [`SuperCluster::blackhole_region`], [`SuperCluster::isolate_region`] and [`SuperCluster::cut_off_region`], and
-    /// the same faults of [`SuperCluster::break_links`]; all other link faults stay. Waits until the servers are linked.
+    /// Ends [`SuperCluster::blackhole_region`], [`SuperCluster::isolate_region`] and [`SuperCluster::cut_off_region`],
+    /// [`SuperCluster::blackhole_server`] of its servers, and the same faults of [`SuperCluster::break_links`]; all other
+    /// link faults stay. Waits until the servers are linked.
     ///
     /// # Errors
     /// There is no such region, or something is missing after the ready limit.
@@ -124,11 +125,12 @@ impl SuperCluster {
             self.check_region(region)?;
         }
         for region in regions {
-            self.link_faults.end_all(&[
-                LinkFault::blackhole(region),
-                LinkFault::isolation(region),
-                LinkFault::cut_off(region),
-            ]);
+            let of_region =
+                [LinkFault::blackhole(region), LinkFault::isolation(region), LinkFault::cut_off(region)];
+            let servers =
+                self.topology().servers_of(region).map(|it| LinkFault::blackhole_server(it.as_str()));
+            let all: Vec<_> = servers.chain(of_region).collect();
+            self.link_faults.end_all(&all);
         }
         let undone_at = self.impose_link_faults();
         self.recovered(undone_at).await
