@@ -11,7 +11,7 @@ use super::{ConnId, Endpoint, EndpointId, PingId, ProbeId, ServerIdentity};
 pub enum Event {
     /// An endpoint became known, or a known one changed.
     Discovered(Endpoint),
-    /// An endpoint is no longer on the list. A live link to the endpoint stays open.
+    /// The driver removed an endpoint from its list of servers. A live link to the endpoint stays open.
     Withdrawn(EndpointId),
     /// The server of this link announced that it will close its clients.
     LameDuck(ConnId),
@@ -60,9 +60,9 @@ pub enum Event {
         /// The time from the write of the PING to the socket until its PONG.
         rtt: Duration,
     },
-    /// The link is alive although its PONG has not arrived. Either bytes arrived since the last report, or the PING still
-    /// waits in the client's own buffers while the client writes them out. Bytes that only entered the kernel are no
-    /// progress: the kernel accepts bytes even if the network drops them all.
+    /// The link is alive although its PONG has not arrived. Either bytes arrived since the last report, or the PING
+    /// still waits in the client's own buffers, and the client continues to write these buffers to the kernel. Bytes
+    /// that only entered the kernel are no progress: the kernel accepts bytes even if the network drops them all.
     Progress {
         /// The connection.
         conn: ConnId,
@@ -95,7 +95,7 @@ pub struct ProbeReport {
 }
 
 impl ProbeReport {
-    /// Returns the round-trip time. Only these samples rank servers.
+    /// Returns the round-trip time. Only the round-trip times of probes rank servers.
     pub fn rtt(&self) -> Duration {
         self.time_to_info / u32::from(self.round_trips.max(1))
     }

@@ -213,7 +213,7 @@ pub enum ApiError {
     Refused {
         /// The refusal.
         refused: Refused,
-        /// Whether an earlier try got no answer, and may have been executed.
+        /// Whether an earlier try got no answer, so that JetStream may have executed the request.
         unconfirmed: bool,
     },
     /// The reply is not a JetStream API response.
@@ -238,7 +238,7 @@ pub enum ApiError {
         waited: Duration,
         /// Reason why the last try failed.
         last: LastTry,
-        /// Whether one of the tries may have been executed.
+        /// Whether JetStream may have executed the request in one of the tries.
         unconfirmed: bool,
     },
 }

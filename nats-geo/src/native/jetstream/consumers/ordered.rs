@@ -1,4 +1,4 @@
-//! Reads the messages of a stream in order, each once, without acknowledgements.
+//! This module reads the messages of a stream in order, each once, without acknowledgements.
 
 use std::fmt;
 use std::pin::Pin;
