@@ -61,8 +61,8 @@ pub enum Event {
         rtt: Duration,
     },
     /// The link is alive although its PONG has not arrived. Either bytes arrived since the last report, or the PING
-    /// still waits in the client's own buffers, and the client continues to write these buffers to the kernel. Bytes
-    /// that only entered the kernel are no progress: the kernel accepts bytes even if the network drops them all.
+    /// still waits in the client's own buffers, and the client continues to write these buffers. Bytes that only
+    /// entered the kernel are no progress: the kernel accepts bytes even if the network drops them all.
     Progress {
         /// The connection.
         conn: ConnId,

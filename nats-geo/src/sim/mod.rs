@@ -7,7 +7,7 @@
 //!
 //! # Map
 //! * `scenario.rs`: clients, times and faults of a scenario; `scenarios.rs`: the ready-made scenarios.
-//! * `world/`: one queue of events, ordered by time: transport, servers, clients, faults, and the true state.
+//! * `world/`: the queue of events, ordered by time, with transport, servers, clients, faults, and the true state.
 //! * `wan.rs`: the paths; `server.rs`: the servers.
 //! * `check/`: the rules, one file each; `run.rs` runs a scenario and checks all rules.
 

@@ -23,8 +23,8 @@ impl GeoClient {
     /// the client closes at once.
     ///
     /// # Errors
-    /// [`FlushError::Unfinished`] after this time, and the errors of [`flush`](Self::flush). The client is closed after
-    /// an error, too.
+    /// [`FlushError::Unfinished`] if the wait takes this long, and the errors of [`flush`](Self::flush). The client is
+    /// closed after an error, too.
     pub async fn drain(&self) -> Result<(), FlushError> {
         let hub = self.hub();
         let leaving = Leaving { client: self, feeds: hub.take_feeds() };

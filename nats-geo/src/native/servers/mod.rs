@@ -1,7 +1,7 @@
 //! The list of servers that the application gives: parsing and validation.
 //!
-//! Defines the syntax `[region=][scheme://][credentials@]host[:port][/path]` and its errors, which never contain a
-//! secret. This module must not use sockets or TLS.
+//! This module defines the syntax `[region=][scheme://][credentials@]host[:port][/path]` and its errors, which never
+//! contain a secret. This module must not use sockets or TLS.
 
 use std::fmt;
 

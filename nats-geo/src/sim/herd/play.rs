@@ -1,4 +1,5 @@
-//! Runs a simulation: first each client alone until the loss, then the clients that dial, together.
+//! This module runs a simulation. Until the loss, it runs each client alone. Then it runs all clients that dial
+//! together.
 
 use super::client::Maker;
 use super::player::{Player, Stage};

@@ -1,4 +1,4 @@
-//! Creates the streams of all regions, and reports the failures.
+//! This module creates the streams of all regions, and reports the failures.
 
 use std::fmt;
 
