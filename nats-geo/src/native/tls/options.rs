@@ -82,9 +82,9 @@ impl Tls {
         self
     }
 
-    /// Begins each connection with the TLS handshake, before the server sends INFO. Servers with `handshake_first:
-    /// true` need this option. Without it, client and server wait for each other. `wss://` connections always begin
-    /// with the handshake.
+    /// Begins each connection with the TLS handshake, before the server sends INFO. Servers with
+    /// `handshake_first: true` need this option. Without it, client and server wait for each other. `wss://`
+    /// connections always begin with the handshake.
     pub fn first(mut self) -> Self {
         self.first = true;
         self

@@ -113,7 +113,7 @@ impl Store {
     /// description may be slightly older than the last write.
     ///
     /// # Errors
-    /// [`GetError::NotFound`] if the object does not exist; the store does not exist, or no answer arrives in time.
+    /// The object does not exist ([`GetError::NotFound`]), the store does not exist, or no answer arrives in time.
     pub async fn get(&self, name: &str) -> Result<Object, GetError> {
         let (store, found) = self.resolve(name).await?;
         Object::open(&store, found, None).await
