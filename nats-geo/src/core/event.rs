@@ -9,7 +9,7 @@ use super::{ConnId, Endpoint, EndpointId, PingId, ProbeId, ServerIdentity};
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum Event {
-    /// An endpoint became known, or a known one changed.
+    /// An endpoint became known, or a known endpoint changed.
     Discovered(Endpoint),
     /// The driver removed an endpoint from its list of servers. A live link to the endpoint stays open.
     Withdrawn(EndpointId),

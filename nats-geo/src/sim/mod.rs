@@ -1,9 +1,9 @@
 //! Simulator with virtual time. It runs the unchanged [`Selector`](crate::core::Selector) against model servers over
 //! simulated network paths, and checks rules that must always hold.
 //!
-//! A [`Scenario`] describes a run, and [`scenarios`] has ready-made ones. [`run`] runs a scenario, and its error names
-//! the first broken rule. The same scenario and seed give the same run. A [`Log`](crate::core::Log) records the inputs
-//! and decisions of a selector, and can replay them.
+//! A [`Scenario`] describes a run, and [`scenarios`] has ready-made scenarios. [`run`] runs a scenario, and its error
+//! names the first broken rule. The same scenario and seed give the same run. A [`Log`](crate::core::Log) records the
+//! inputs and decisions of a selector, and can replay them.
 //!
 //! # Map
 //! * `scenario.rs`: clients, times and faults of a scenario; `scenarios.rs`: the ready-made scenarios.

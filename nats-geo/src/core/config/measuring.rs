@@ -29,8 +29,9 @@ pub struct ProbeConfig {
     /// Random share by which each interval varies. Default 0.2: clients that start at the same time soon probe at
     /// different times.
     pub jitter: f64,
-    /// Largest number of probes that a client sends per minute; at the start it may send this many at once. Default 120:
-    /// nine endpoints at `away_interval` need 108. With more endpoints, the client probes each of them less often.
+    /// Largest number of probes that a client sends per minute; at the start, it may send this many without a pause.
+    /// Default 120: nine endpoints at `away_interval` need 108. With more endpoints, the client probes each of them
+    /// less often.
     pub budget_per_minute: u32,
     /// Number of samples of each endpoint that the client takes before the first choice, if the endpoint answers quickly
     /// enough. Default 3: a process that starts is busy, and a single delayed sample would make a near region look

@@ -63,8 +63,8 @@ pub struct Config {
 
 impl Config {
     /// Returns the preset for many clients of one kind, which is the default. With this preset, a client detects a
-    /// failure within about 3 s. After a loss, it delays its first dial by a random time, so that not all clients dial at
-    /// once.
+    /// failure within about 3 s. After a loss, it delays its first dial by a random time, so that not all clients dial
+    /// at the same time.
     pub const fn fleet() -> Self {
         Self {
             probe: ProbeConfig::DEFAULT,

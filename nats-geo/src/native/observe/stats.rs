@@ -51,7 +51,7 @@ pub struct Stats {
     /// Time for which each region got the traffic of the client.
     #[serde(rename = "time_by_region_ms", serialize_with = "millis_by_region")]
     pub time_by_region: BTreeMap<Region, Duration>,
-    /// Time without a live link, including the time before the first one.
+    /// Time without a live link, including the time before the first link.
     #[serde(rename = "time_offline_ms", serialize_with = "millis")]
     pub time_offline: Duration,
     /// PINGs that the client sent on its links.

@@ -1,4 +1,4 @@
-//! The list of servers that the application gives: parsing and validation.
+//! This module parses and validates the list of servers that the application gives.
 //!
 //! This module defines the syntax `[region=][scheme://][credentials@]host[:port][/path]` and its errors, which never
 //! contain a secret. This module must not use sockets or TLS.

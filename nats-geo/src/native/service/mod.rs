@@ -1,7 +1,7 @@
 //! Services that continue when the client moves to another server. The `ServiceExt` of async-nats uses one connection,
 //! and ends with this connection.
 //!
-//! The service protocol is the same as in other NATS clients (ADR-32): `nats micro` finds, shows and calls these
+//! The service protocol is the same as in other NATS clients (ADR-32). So `nats micro` finds, shows and calls these
 //! services, and requests of any client reach them. A service keeps its id, start time, endpoints and statistics when
 //! its client moves. An orderly move loses no requests; a lost link can lose some, as for all queue groups.
 //!
@@ -37,7 +37,7 @@
 //! * An instance that has moved to another region serves this region, not its former region.
 //! * Each queue group gets each request. So with two queue groups, two instances answer each request.
 //! * When a region becomes silent, servers in other regions may still send requests there. They stop when they detect
-//!   the silence with their own PINGs (`ping_interval`). These requests are lost.
+//!   the silence with their own PINGs (`ping_interval`). The requests to the silent region are lost.
 //! * When the last instance leaves a region, requests that other regions send there during about one round trip are lost.
 //!
 //! # Its end

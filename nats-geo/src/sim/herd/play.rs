@@ -1,5 +1,5 @@
-//! This module runs a simulation. Until the loss, it runs each client alone. Then it runs all clients that dial
-//! together.
+//! This module runs a simulation. Until the loss, it runs each client alone. From the loss on, it runs all clients that
+//! dial in one common order of time.
 
 use super::client::Maker;
 use super::player::{Player, Stage};

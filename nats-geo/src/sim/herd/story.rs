@@ -73,7 +73,7 @@ pub struct StockDial {
     pub after: Duration,
     /// Number of the server that the client dialled.
     pub server: usize,
-    /// Number of dials of this server that have failed since the last successful one.
+    /// Number of dials of this server that have failed since the last successful dial.
     pub failures: u32,
 }
 

@@ -7,7 +7,7 @@ use async_nats::jetstream::stream::{self, Placement, Source, StorageType, Subjec
 use crate::native::jetstream::ApiError;
 use crate::native::jetstream::api::check_name;
 
-/// The configuration of a virtual stream. All clients of the stream must use the same one.
+/// The configuration of a virtual stream. All clients of the stream must use the same configuration.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
     pub(super) name: String,
@@ -103,8 +103,8 @@ impl Config {
 
     /// Sets the time for which write streams keep messages, so that read streams of other regions can copy them after
     /// an outage. Default one hour. If an outage lasts longer, some read streams may never get the oldest messages of
-    /// the outage. After a move, an ordered reader reads the messages that the new read stream got within this time,
-    /// and skips those that it has already delivered. So a longer time makes moves slower.
+    /// the outage. After a move, an ordered reader reads the messages that the new read stream got within this time. It
+    /// skips the messages that it has already delivered. So a longer time makes moves slower.
     pub fn outage_max(mut self, outage: Duration) -> Self {
         self.outage_max = outage.min(LONGEST);
         self
