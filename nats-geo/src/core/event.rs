@@ -19,7 +19,7 @@ pub enum Event {
     Probed {
         /// The id that `Action::Probe` gave to the probe.
         probe: ProbeId,
-        /// The answer, or the reason why there is none.
+        /// The answer, or the reason why there is no answer.
         result: Result<ProbeReport, ProbeError>,
     },
     /// `Action::Open` succeeded: the server answered CONNECT with PONG. The link has no subscriptions yet.

@@ -139,7 +139,7 @@ pub enum NoticeKind {
     },
     /// A stream that the application reads was reset, so its sequences began at 1 again. Either the stream was in
     /// memory and its server restarted, or the stream was deleted and created again. Watches and ordered readers read
-    /// the stream from its start. Streams of messages that the application acknowledges end with an error.
+    /// the stream from its start. A stream of messages with acknowledgements ends with an error.
     StreamReset {
         /// The stream.
         stream: String,

@@ -1,4 +1,4 @@
-//! The state of a selector, to print: the ranking of servers, and the reason for each rank.
+//! The printable state of a selector: the ranking of servers, and the reason for each rank.
 
 use std::fmt;
 use std::time::Duration;

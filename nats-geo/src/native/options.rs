@@ -230,8 +230,8 @@ impl GeoOptions {
     }
 
     /// Sets how many unsent publishes of a dead link the client keeps for the next link. The client drops the oldest
-    /// first, and counts dropped publishes in [`Stats::discarded`](super::Stats::discarded). Default 4096. This option
-    /// has no effect with [`at_least_once`](Self::at_least_once), which has its own limits.
+    /// publishes first, and counts dropped publishes in [`Stats::discarded`](super::Stats::discarded). Default 4096.
+    /// This option has no effect with [`at_least_once`](Self::at_least_once), which has its own limits.
     pub fn dead_link_buffer(mut self, messages: usize) -> Self {
         self.dead_link_buffer = messages;
         self
@@ -242,7 +242,7 @@ impl GeoOptions {
     /// publishes may have arrived before, and subscribers then get them twice. The client does not resend requests.
     ///
     /// A confirmation means that the server has the message, not that subscribers have it. If that server fails, the
-    /// message can still be lost on the way to other regions. Publish a message that must not be lost to a
+    /// message can still be lost on the way to other regions. If a message must not be lost, publish it to a
     /// [stream](super::jetstream).
     ///
     /// A message that is published after a move may arrive before a message that was published before the move.
@@ -315,7 +315,8 @@ impl GeoOptions {
     }
 
     /// Changes options of each connection of async-nats, such as `no_echo` or `custom_inbox_prefix`. Some options of
-    /// async-nats make [`connect`](Self::connect) fail, because [`GeoOptions`] has its own; see [`ConnectionOptions`].
+    /// async-nats make [`connect`](Self::connect) fail, because [`GeoOptions`] has its own options for the same
+    /// purpose; see [`ConnectionOptions`].
     ///
     /// ```
     /// use nats_geo::GeoOptions;

@@ -23,8 +23,8 @@ pub struct ProbeConfig {
     /// change. Default 5 min: at this interval, the probes of 9 endpoints cost 12 bytes per second (measured by loadgen,
     /// without TCP headers).
     pub interval_max: Duration,
-    /// While the client is connected to a region that is not the best one: time between two probes of each server of a
-    /// better region. Default 5 s: the return to a better region needs five successful probes over 30 s.
+    /// Time between two probes of each server in the better regions, while the client is not connected to the best
+    /// region. Default 5 s: the return to a better region needs five successful probes over 30 s.
     pub away_interval: Duration,
     /// Random share by which each interval varies. Default 0.2: clients that start at the same time soon probe at
     /// different times.

@@ -75,10 +75,10 @@ impl Dns {
         self
     }
 
-    /// Accepts certificates for any host that an SRV record names. Default: a certificate must be for the name itself, or
-    /// for a host below the name. With this option, an attacker who can forge DNS answers can redirect the client to
-    /// another host. So use this option only with a trusted resolver: your own, or one over TLS or HTTPS that validates
-    /// DNSSEC.
+    /// Accepts certificates for any host that an SRV record names. Default: a certificate must be for the name itself,
+    /// or for a host below the name. With this option, an attacker who can forge DNS answers can redirect the client to
+    /// another host. So use this option only with a trusted resolver: your own resolver, or a resolver over TLS or
+    /// HTTPS that validates DNSSEC.
     pub fn trust_targets(mut self) -> Self {
         self.trusts_targets = true;
         self

@@ -193,7 +193,7 @@ pub enum ApiError {
         /// The largest number.
         limit: i64,
     },
-    /// The request is invalid, so it cannot be sent, or the client is closed.
+    /// The client did not send the request, because the request is invalid or the client is closed.
     #[error(transparent)]
     NotSent(publish::PublishError),
     /// The server does not permit this user to subscribe to inboxes, so no answer could arrive. The client did not send

@@ -33,7 +33,7 @@
 //! and services to their nearest regions, so requests stay in a region without configuration:
 //!
 //! * Run instances in every region. When all instances of a region stop, or the region fails, instances of the next
-//!   region answer its clients. After instances have failed back, the clients' own region answers again.
+//!   region answer the clients of this region. After instances have failed back, the clients' own region answers again.
 //! * An instance that has moved to another region serves this region, not its former region.
 //! * Each queue group gets each request. So with two queue groups, two instances answer each request.
 //! * When a region becomes silent, servers in other regions may still send requests there. They stop when they detect

@@ -15,9 +15,9 @@ use crate::native::{GeoClient, Message, RespondError};
 
 /// A request that arrived at an [`Endpoint`](super::Endpoint).
 ///
-/// A request keeps the client alive, so that the application can answer it. The processing time in the statistics begins
-/// when the request leaves the endpoint's stream, and ends with the last answer. Without an answer, it ends when the
-/// application drops the request.
+/// A request keeps the client alive, so that the application can answer it. The processing time in the statistics
+/// begins when the request leaves the endpoint's stream, and ends with the last answer. Without an answer, the
+/// processing time ends when the application drops the request.
 #[derive(Debug)]
 pub struct Request {
     /// The message of the request.

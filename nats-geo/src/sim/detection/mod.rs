@@ -1,7 +1,7 @@
 //! This module compares failure detectors: the time until a detector notices a silent link, and the rate of its false
 //! alarms. All detectors get the same trace of PINGs over a path with loss and delay.
 //!
-//! [`Study`] describes the experiment, [`Detector`] a detector, and [`Outcome`] its result. `trace.rs` simulates PINGs
+//! [`Study`] is the experiment, [`Detector`] is a detector, and [`Outcome`] is its result. `trace.rs` simulates PINGs
 //! and their answers, and `judge.rs` implements the detectors.
 //!
 #![doc = include_str!("findings.md")]

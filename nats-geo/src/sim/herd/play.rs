@@ -1,5 +1,5 @@
-//! This module runs a simulation. Until the loss, it runs each client alone. From the loss on, it runs all clients that
-//! dial in one common order of time.
+//! This module runs a simulation. Until the loss, it runs each client alone. After the loss, clients that dial affect
+//! each other, so the module runs them together, in the order of time.
 
 use super::client::Maker;
 use super::player::{Player, Stage};

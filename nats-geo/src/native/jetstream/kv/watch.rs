@@ -37,7 +37,7 @@ pub enum Include {
 }
 
 impl WatchOptions {
-    /// Returns the defaults: all keys, first the last entry of each key.
+    /// Returns the defaults: the watch delivers all keys, and begins with the last entry of each key.
     pub fn new() -> Self {
         Self {
             keys: Vec::new(),

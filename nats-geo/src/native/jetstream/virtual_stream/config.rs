@@ -25,7 +25,7 @@ pub struct Config {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The name of the stream, of a region, or a part of the prefix of its subjects is not valid.
+    /// The name of the stream, the name of a region, or a part of the prefix of the subjects is not valid.
     #[error(transparent)]
     BadName(ApiError),
     /// There are no regions.

@@ -134,10 +134,10 @@ impl Consumer {
 /// this stream.
 ///
 /// Each message arrives at least once. After a move, JetStream redelivers messages that were not acknowledged in the
-/// new region. Some of them are still being processed, or another reader acknowledged them in another region. If the
-/// application acknowledged such a message through the same reader, this reader acknowledges the message in the new
-/// region, too. It does not deliver the message again. A consumer that had no reader for long may have many such
-/// messages.
+/// new region. The application may still be processing such a message, or another reader may have acknowledged it in
+/// another region. If the application acknowledged such a message through the same reader, this reader acknowledges the
+/// message in the new region, too. It does not deliver the message again. A consumer that had no reader for long may
+/// have many such messages.
 ///
 /// While the client can reach no region, the stream waits. The stream ends with an error when the client's region does
 /// not have the consumer, and without an error when the client closes.
