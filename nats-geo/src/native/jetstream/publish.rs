@@ -23,8 +23,8 @@ impl Context {
     /// after a move from a silent link, or when no reply arrives in time. If the stream has stored the message already,
     /// it recognises the id within its duplicate window, and stores the message only once. The client also resends the
     /// message while no stream answers on the subject, because the stream may have no leader at this moment.
-    /// [`PublishOptions`](super::PublishOptions) limits the tries. If the stream sends any other error reply, the call
-    /// returns an error at once.
+    /// [`PublishOptions`](super::PublishOptions) limits the tries. If the stream refuses the message, and would refuse
+    /// it again, the call returns an error at once.
     ///
     /// Messages keep their order if the application waits for each acknowledgement before the next publish. If several
     /// publishes wait at the same time, the stream may store a resent message after the others.
