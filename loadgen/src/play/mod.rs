@@ -16,7 +16,6 @@ mod routes;
 mod users;
 mod workload;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -215,7 +214,8 @@ pub async fn play(
     let mut cluster = SuperCluster::start(start).await?;
     cluster.wait_for_services().await?;
     check_faults(scenario, &cluster, seed)?;
-    let nats_servers = versions(&cluster);
+    let versions = cluster.versions().into_iter();
+    let nats_servers = versions.map(|(version, servers)| (version.to_string(), servers)).collect();
     let (wan, wan_fallback) = wan_in_use(&cluster, controller.is_some(), progress)?;
     let access = access(&cluster)?;
     let has_service = scenario.workloads.iter().any(|workload| workload.kind == WorkloadKind::Service);
@@ -361,14 +361,6 @@ async fn begin((phases, origin): (&Phases, Instant), agents: &Agents) -> Result<
     let now = clock::now();
     phases.begin(now);
     agents.obey(Order::Phase(now.saturating_duration_since(origin))).await
-}
-
-fn versions(cluster: &SuperCluster) -> Vec<(String, usize)> {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for server in cluster.topology().servers() {
-        *counts.entry(cluster.nats_server_of(&server).version.to_string()).or_default() += 1;
-    }
-    counts.into_iter().collect()
 }
 
 /// The longest that everything around the timeline takes, for progress displays.

@@ -6,4 +6,5 @@ mod measuring;
 mod place;
 mod simulate;
 mod stable;
+mod two;
 mod up;

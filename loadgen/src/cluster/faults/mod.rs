@@ -123,7 +123,7 @@ impl SuperCluster {
     /// [`FaultError::NotReady`] or [`FaultError::Streams`] names what is missing after the super-cluster's ready limit.
     pub async fn wait_recovered(&self) -> Result<Instant, FaultError> {
         self.wait_ready().await?;
-        super::streams::wait_in_sync(self).await?;
+        super::streams::wait_in_sync(self, clock::now() + self.ready_limit).await?;
         Ok(clock::now())
     }
 
