@@ -1,10 +1,10 @@
 //! An emulated way to one address: what it delays, and how it is broken and mended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -135,7 +135,7 @@ impl Path {
 
     /// The source ports under which the upstream sees the connections of this path right now.
     pub fn upstream_ports(&self) -> BTreeSet<u16> {
-        self.state.upstream_ports.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state.ports().keys().copied().collect()
     }
 }
 
@@ -153,7 +153,8 @@ pub(super) struct PathState {
     dial_from: Option<Namespace>,
     rtt_ns: AtomicU64,
     gate: watch::Sender<Gate>,
-    upstream_ports: Mutex<BTreeSet<u16>>,
+    /// Of each port, the number of the connection that has it.
+    upstream_ports: Mutex<BTreeMap<u16, u64>>,
     bytes: AtomicU64,
     connections: AtomicU64,
 }
@@ -273,10 +274,17 @@ impl PathState {
 
     /// Counts `upstream` among the connections of this path until the guard is dropped.
     pub(super) fn carries(&self, upstream: &TcpStream) -> io::Result<CarriedPort<'_>> {
-        let port = upstream.local_addr()?.port();
+        Ok(self.carries_port(upstream.local_addr()?.port()))
+    }
+
+    fn carries_port(&self, port: u16) -> CarriedPort<'_> {
         let number = self.connections.fetch_add(1, Ordering::Relaxed);
-        self.upstream_ports.lock().unwrap_or_else(PoisonError::into_inner).insert(port);
-        Ok(CarriedPort { path: self, port, number })
+        self.ports().insert(port, number);
+        CarriedPort { path: self, port, number }
+    }
+
+    fn ports(&self) -> MutexGuard<'_, BTreeMap<u16, u64>> {
+        self.upstream_ports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the path's tasks, if anything changes.
@@ -310,6 +318,39 @@ impl CarriedPort<'_> {
 
 impl Drop for CarriedPort<'_> {
     fn drop(&mut self) {
-        self.path.upstream_ports.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.port);
+        let mut ports = self.path.ports();
+        // The socket is closed already, so a new connection may have its port.
+        if ports.get(&self.port) == Some(&self.number) {
+            ports.remove(&self.port);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> PathState {
+        PathState {
+            label: "test".to_owned(),
+            upstream: SocketAddr::from(([127, 0, 0, 1], 1)),
+            dial_from: None,
+            rtt_ns: AtomicU64::new(0),
+            gate: watch::Sender::new(Gate::default()),
+            upstream_ports: Mutex::default(),
+            bytes: AtomicU64::new(0),
+            connections: AtomicU64::new(0),
+        }
+    }
+
+    #[test]
+    fn a_port_that_a_new_connection_has_taken_over_stays() {
+        let state = state();
+        let old = state.carries_port(7);
+        let new = state.carries_port(7);
+        drop(old);
+        assert_eq!(state.ports().keys().copied().collect::<Vec<_>>(), [7]);
+        drop(new);
+        assert!(state.ports().is_empty());
     }
 }
