@@ -42,10 +42,11 @@ use crate::scenario::{Scenario, WorkloadKind};
 use crate::topology::credentials::KeyError;
 use crate::wan::Backend;
 
+pub use agent::Controller;
 use agent::orders::Order;
+pub(crate) use agent::serve;
 use agent::{Agents, Finished, Timebase};
 pub(crate) use agent::{Ask, Reply};
-pub use agent::{Controller, serve};
 use dialer::Dialer;
 use faults::inject::Injector;
 use faults::schedule::{Action, schedule};
