@@ -1,4 +1,5 @@
-//! The pages of the book. With them here, the documentation tests also compile the Rust examples of these pages.
+//! The pages of the book. This module includes them, so that the documentation tests also compile the Rust examples of
+//! the pages.
 
 #[doc = include_str!("../../docs/book/configuration.md")]
 struct Configuration;

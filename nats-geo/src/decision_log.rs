@@ -103,7 +103,7 @@ pub enum LogError {
         /// The version of nats-geo that wrote the log.
         version: String,
     },
-    /// A line is not a line of a decision log.
+    /// A line of the log is malformed.
     #[error("line {number} of the decision log, written by nats-geo {version}: {error} (this is nats-geo {this})", this = VERSION)]
     Line {
         /// Number of the line, counted from 1.
@@ -116,8 +116,8 @@ pub enum LogError {
 }
 
 impl Log {
-    /// Reads a log that [`write`](Self::write) or a client has written. If the process ended during a write, the
-    /// incomplete last line is ignored.
+    /// Reads a log that [`write`](Self::write) or a client has written. If the writing process ended during a write,
+    /// this call ignores the incomplete last line.
     ///
     /// # Errors
     /// The text is not a decision log, is damaged, or has another format.

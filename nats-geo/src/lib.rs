@@ -1,6 +1,7 @@
-//! A client of NATS super-clusters. The client connects to the nearest healthy region. When this region fails, the client
-//! leaves it within milliseconds, or within seconds if many clients must not move at once. When the region works again,
-//! the client returns (fail back). Applications need no load balancer, because each client chooses its server.
+//! A client of NATS super-clusters. The client connects to the nearest healthy region. When this region fails, the
+//! client leaves it within milliseconds, or within seconds if many clients must not move at the same time. When the
+//! region works again, the client returns (fail back). Applications need no load balancer, because each client chooses
+//! its server.
 //!
 //! ```no_run
 //! use futures_util::StreamExt;

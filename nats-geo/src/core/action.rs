@@ -47,11 +47,12 @@ pub enum Action {
     Close {
         /// The link.
         conn: ConnId,
-        /// Keep the subscriptions of the link for this long first. A round trip on the new link proves that its server
-        /// has the subscriptions, not that the gateways have passed them on. Zero for a link without subscriptions.
+        /// Keep the subscriptions of the link for this long before the drain. A round trip on the new link proves that
+        /// the new server has the subscriptions. It does not prove that the gateways have passed them on to other
+        /// clusters. Zero for a link without subscriptions.
         overlap: Duration,
-        /// Then wait for requests in flight and queued deliveries, until none of them has made progress for this long.
-        /// Zero: close the link at once.
+        /// Then wait for requests in flight and queued deliveries. Close the link when none of them has made progress
+        /// for this long. Zero: close the link at once.
         drain: Duration,
     },
     /// Pass a notice to the application.

@@ -1,4 +1,4 @@
-//! Limits how often the client dials: exponential back-off with full jitter, and a token bucket.
+//! This module limits how often the client dials: by exponential back-off with full jitter, and by a token bucket.
 
 use std::time::Duration;
 

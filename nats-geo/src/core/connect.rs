@@ -1,4 +1,5 @@
-//! Stage 5: decides which endpoint to dial at which time. A few dials run at once, and the first that succeeds wins.
+//! Stage 5: decides which endpoint to dial at which time. A few dials run at the same time, and the client uses the
+//! first link that is ready.
 
 use std::collections::VecDeque;
 use std::time::Duration;

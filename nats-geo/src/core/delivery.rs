@@ -1,5 +1,5 @@
-//! Estimates how long a PING may take because of the bytes that were written before it. The kernel and the network can
-//! buffer megabytes, so a late PONG behind many bytes does not mean that the link is silent.
+//! This module estimates how much longer a PING may take because of the bytes that were written before it. The kernel
+//! and the network can buffer megabytes, so a late PONG behind many bytes does not mean that the link is silent.
 
 use std::time::Duration;
 

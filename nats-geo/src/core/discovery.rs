@@ -1,4 +1,4 @@
-//! Stage 1: the known endpoints, and the facts about each.
+//! Stage 1: stores the known endpoints, and the facts about each endpoint.
 
 use super::record::{Fingerprint, Record};
 use super::region_table::{RegionNumber, RegionTable};

@@ -20,8 +20,8 @@ pub struct Endpoint {
     pub label: Option<String>,
     /// Source from which the driver knows the endpoint.
     pub source: Source,
-    /// Share of clients that choose this endpoint among equally near ones, relative to the weights of the others. Default
-    /// 1; 0 counts as 1.
+    /// Share of clients that choose this endpoint among equally near endpoints, relative to the weights of the other
+    /// endpoints. Default 1; 0 counts as 1.
     pub weight: u32,
 }
 

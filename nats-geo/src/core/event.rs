@@ -9,9 +9,9 @@ use super::{ConnId, Endpoint, EndpointId, PingId, ProbeId, ServerIdentity};
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum Event {
-    /// An endpoint became known, or a known one changed.
+    /// An endpoint became known, or a known endpoint changed.
     Discovered(Endpoint),
-    /// An endpoint is no longer on the list. A live link to the endpoint stays open.
+    /// The driver removed an endpoint from its list of servers. A live link to the endpoint stays open.
     Withdrawn(EndpointId),
     /// The server of this link announced that it will close its clients.
     LameDuck(ConnId),
@@ -19,7 +19,7 @@ pub enum Event {
     Probed {
         /// The id that `Action::Probe` gave to the probe.
         probe: ProbeId,
-        /// The answer, or the reason why there is none.
+        /// The answer, or the reason why there is no answer.
         result: Result<ProbeReport, ProbeError>,
     },
     /// `Action::Open` succeeded: the server answered CONNECT with PONG. The link has no subscriptions yet.
@@ -60,9 +60,9 @@ pub enum Event {
         /// The time from the write of the PING to the socket until its PONG.
         rtt: Duration,
     },
-    /// The link is alive although its PONG has not arrived. Either bytes arrived since the last report, or the PING still
-    /// waits in the client's own buffers while the client writes them out. Bytes that only entered the kernel are no
-    /// progress: the kernel accepts bytes even if the network drops them all.
+    /// The link is alive although its PONG has not arrived. Either bytes arrived since the last report, or the PING
+    /// still waits in the client's own buffers, and the client continues to write these buffers. Bytes that only
+    /// entered the kernel are no progress: the kernel accepts bytes even if the network drops them all.
     Progress {
         /// The connection.
         conn: ConnId,
@@ -95,7 +95,7 @@ pub struct ProbeReport {
 }
 
 impl ProbeReport {
-    /// Returns the round-trip time. Only these samples rank servers.
+    /// Returns the round-trip time. Only the round-trip times of probes rank servers.
     pub fn rtt(&self) -> Duration {
         self.time_to_info / u32::from(self.round_trips.max(1))
     }

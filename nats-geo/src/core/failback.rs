@@ -1,5 +1,5 @@
-//! Stage 7b: decides when to return to a region that failed, and when to move to a region that became faster. Both can
-//! wait, because the live link works.
+//! Stage 7b: decides when to return to a region that failed, and when to move to a region that became faster. Both
+//! moves can wait, because the live link works.
 
 use std::time::Duration;
 

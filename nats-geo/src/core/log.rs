@@ -35,8 +35,8 @@ impl Log {
         Self { config, seed, started, calls: Vec::new(), actions: Vec::new() }
     }
 
-    /// Makes the same calls into a new selector and returns its decisions. The new decisions are the same as the recorded
-    /// ones if the code of the selector is the same.
+    /// Makes the same calls into a new selector and returns its decisions. The new decisions are the same as the
+    /// recorded decisions if the code of the selector is the same.
     ///
     /// ```
     /// use nats_geo::core::{Action, Call, Config, Endpoint, EndpointId, Event, Log, Time};

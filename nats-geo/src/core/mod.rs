@@ -2,7 +2,7 @@
 //! the decisions. The state machine has no clock and no socket, and all its randomness comes from a seed.
 //!
 //! The modules are the stages of a decision: discovery, probe, estimate, rank, connect, watch, fail over and fail back.
-//! [`Selector`] owns one of each stage and routes events between the stages.
+//! [`Selector`] owns one object of each stage, and routes events between the stages.
 
 mod endpoint;
 mod id;

@@ -47,8 +47,8 @@ pub enum NoticeKind {
         /// Reason why the link ended; `None` if the client closed it, because no PONG arrived in time.
         cause: Option<Cause>,
     },
-    /// The server of the active link announced that it will close its clients. The client moves to another server before
-    /// this, and loses no messages.
+    /// The server of the active link announced that it will close its clients. The client moves to another server in
+    /// time, and loses no messages.
     LameDuck(ServerRef),
     /// A server answers, but a health check of the application failed there. The client avoids the region for a while. If
     /// another region passes the check, the client moves there.
@@ -94,7 +94,7 @@ pub enum NoticeKind {
         found: String,
     },
     /// The application's label for the region of a server differs from the server's cluster. The client uses the label.
-    /// It sends this notice once for each cluster, because the address may be wrong.
+    /// The address may be wrong, so the client sends this notice, once for each cluster.
     LabelContradicted {
         /// The server's `host:port`.
         address: String,
@@ -137,9 +137,9 @@ pub enum NoticeKind {
         /// The first 48 characters of the subject of the subscription.
         subject: String,
     },
-    /// A stream that the application reads was reset, so its sequences began at 1 again. Either the stream was in memory
-    /// and its server restarted, or the stream was deleted and created again. Watches and ordered readers read the stream
-    /// from its start. Consumers that acknowledge end with an error.
+    /// A stream that the application reads was reset, so its sequences began at 1 again. Either the stream was in
+    /// memory and its server restarted, or the stream was deleted and created again. Watches and ordered readers read
+    /// the stream from its start. A stream of messages with acknowledgements ends with an error.
     StreamReset {
         /// The stream.
         stream: String,

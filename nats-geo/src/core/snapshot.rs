@@ -1,4 +1,4 @@
-//! The state of a selector, to print: the ranking of servers, and the reason for each rank.
+//! The printable state of a selector: the ranking of servers, and the reason for each rank.
 
 use std::fmt;
 use std::time::Duration;
@@ -76,8 +76,8 @@ pub enum Reason {
     },
     /// A server of the region refused the credentials.
     CredentialsRefused {
-        /// Time until which the region ranks behind others. `None`: this server refused, so it ranks behind the other
-        /// servers of its region.
+        /// Time until which the region ranks behind other regions. `None`: this server refused, so it ranks behind the
+        /// other servers of its region.
         until: Option<Time>,
     },
     /// The server failed its last probe or dial: it refused, or did not answer.

@@ -53,7 +53,7 @@ impl<K: Ord, V> SortedMap<K, V> {
         &mut self.entries[at].1
     }
 
-    /// Keeps the entries for which `keep` holds.
+    /// Keeps only the entries for which `keep` returns `true`.
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
         self.entries.retain_mut(|(key, value)| keep(key, value));
     }
@@ -217,7 +217,7 @@ impl<T: Ord> SortedSet<T> {
         self.0.remove(element).is_some()
     }
 
-    /// Keeps the elements for which `keep` holds.
+    /// Keeps only the elements for which `keep` returns `true`.
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         self.0.retain(|element, ()| keep(element));
     }

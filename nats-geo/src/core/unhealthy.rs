@@ -1,4 +1,4 @@
-//! Remembers regions that failed a health check, although their servers answer.
+//! This module remembers regions that failed a health check, although their servers answer.
 
 use super::sorted::SortedMap;
 use super::{Config, Region, Time};

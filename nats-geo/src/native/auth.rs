@@ -1,4 +1,4 @@
-//! Credentials of the client for servers.
+//! The credentials that the client sends to servers.
 
 use std::fmt;
 use std::future::Future;
@@ -55,7 +55,7 @@ pub enum Auth {
     CredsFile(PathBuf),
     /// A function that the client calls for every connection; see [`Auth::callback`].
     Callback(AuthCallback),
-    /// The answer of a callback that has signed the nonce, for example with a key in a hardware module.
+    /// The answer of a callback that has itself signed the nonce, for example with a key in a hardware module.
     Signed {
         /// The public NKey (`U...`); not needed with a JWT, which contains the NKey.
         nkey: Option<String>,
@@ -93,9 +93,9 @@ impl Auth {
         Ok(Self::Jwt { jwt, seed })
     }
 
-    /// Creates credentials from a function, which the client calls before every connection, with the nonce to sign. Use a
-    /// callback for tokens that change, for auth callout, and for keys outside the process. If the function answers too
-    /// late, the dial fails. An error of the function counts as refused credentials.
+    /// Creates credentials from a function. The client calls this function before every connection, with the nonce to
+    /// sign. Use a callback for tokens that change, for auth callout, and for keys outside the process. If the function
+    /// answers too late, the dial fails. An error of the function counts as refused credentials.
     pub fn callback<F, Answer>(callback: F) -> Self
     where
         F: Fn(Vec<u8>) -> Answer + Send + Sync + 'static,

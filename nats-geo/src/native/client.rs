@@ -149,8 +149,8 @@ impl GeoClient {
         self.add(subject, Some(queue), Carriage::EveryLink, Some(self.hub().limits.subscription_buffer)).await
     }
 
-    /// Waits until servers have confirmed all earlier publishes. Unlike `flush` of async-nats, this call waits for a
-    /// reply of the server.
+    /// Waits until servers have confirmed all publishes that the application made before this call. Unlike `flush` of
+    /// async-nats, this call waits for a reply of the server.
     ///
     /// # Errors
     /// No link is live within [`publish_wait`](super::GeoOptions::publish_wait), a link is lost during the call, or a
@@ -383,7 +383,7 @@ pub enum FlushError {
     #[error("the connection was lost; earlier publishes may or may not have arrived")]
     LinkLost,
     /// The drain was not complete after [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout), and the client
-    /// closed. A request had no answer, or the application had not read or not dropped a message.
+    /// closed. A request had no answer, or the application had not read a message, or had not dropped it.
     #[error(
         "the client closed before all requests were answered; answer faster, or allow more time (`drain_timeout`)"
     )]

@@ -7,7 +7,7 @@ use async_nats::message::OutboundMessage;
 
 use super::publish;
 
-/// Error: a name makes a line of the protocol longer than the limit of servers.
+/// The error of a name that makes a line of the protocol longer than the limit of servers.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "`{name}` makes a protocol line of {length} bytes, more than the {limit} that servers read (`max_control_line`): \

@@ -1,4 +1,4 @@
-//! Counts the bytes of a probe.
+//! This module counts the bytes of a probe.
 
 use std::io;
 use std::pin::Pin;

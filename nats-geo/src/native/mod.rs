@@ -1,7 +1,7 @@
 //! The tokio driver, which is built on async-nats.
 //!
-//! `options` starts a client, `driver` runs the selector, and `prober` and `link` carry out its decisions. The driver and
-//! the handles of the application share `hub`. This module must not choose servers: `core` does.
+//! `options` starts a client, `driver` runs the selector, and `prober` and `link` carry out its decisions. The driver
+//! and the handles of the application share `hub`. This module must not choose servers: `core` chooses them.
 
 mod secret;
 pub use secret::Secret;

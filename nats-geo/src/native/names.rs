@@ -1,4 +1,4 @@
-//! The DNS names of a client. Without the feature `dns`, a client has none.
+//! The DNS names of a client. Without the feature `dns`, a client has no DNS names.
 
 use tokio::sync::mpsc;
 

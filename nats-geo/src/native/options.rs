@@ -84,7 +84,7 @@ pub struct GeoOptions {
 pub(crate) type Customize = Arc<dyn Fn(ConnectionOptions) -> ConnectionOptions + Send + Sync>;
 
 impl GeoOptions {
-    /// Returns the defaults: [`Config::fleet`], no credentials.
+    /// Returns the defaults: the policy [`Config::fleet`], and no credentials.
     pub fn new() -> Self {
         Self {
             config: Config::fleet(),
@@ -139,22 +139,22 @@ impl GeoOptions {
         self
     }
 
-    /// Sets user and password. The same as [`auth`](Self::auth) with [`Auth::UserAndPassword`].
+    /// Sets user and password, like [`auth`](Self::auth) with [`Auth::UserAndPassword`].
     pub fn user_and_password(self, user: impl Into<String>, password: impl Into<Secret>) -> Self {
         self.auth(Auth::UserAndPassword { user: user.into(), password: password.into() })
     }
 
-    /// Sets a token. The same as [`auth`](Self::auth) with [`Auth::Token`].
+    /// Sets a token, like [`auth`](Self::auth) with [`Auth::Token`].
     pub fn token(self, token: impl Into<Secret>) -> Self {
         self.auth(Auth::Token(token.into()))
     }
 
-    /// Sets an NKey by its seed (`SU...`). The same as [`auth`](Self::auth) with [`Auth::NKey`].
+    /// Sets an NKey by its seed (`SU...`), like [`auth`](Self::auth) with [`Auth::NKey`].
     pub fn nkey(self, seed: impl Into<Secret>) -> Self {
         self.auth(Auth::NKey(seed.into()))
     }
 
-    /// Sets a creds file. The same as [`auth`](Self::auth) with [`Auth::CredsFile`].
+    /// Sets a creds file, like [`auth`](Self::auth) with [`Auth::CredsFile`].
     pub fn creds_file(self, path: impl Into<PathBuf>) -> Self {
         self.auth(Auth::CredsFile(path.into()))
     }
@@ -230,8 +230,8 @@ impl GeoOptions {
     }
 
     /// Sets how many unsent publishes of a dead link the client keeps for the next link. The client drops the oldest
-    /// first, and counts dropped publishes in [`Stats::discarded`](super::Stats::discarded). Default 4096. This option
-    /// has no effect with [`at_least_once`](Self::at_least_once), which has its own limits.
+    /// publishes first, and counts dropped publishes in [`Stats::discarded`](super::Stats::discarded). Default 4096.
+    /// This option has no effect with [`at_least_once`](Self::at_least_once), which has its own limits.
     pub fn dead_link_buffer(mut self, messages: usize) -> Self {
         self.dead_link_buffer = messages;
         self
@@ -242,11 +242,11 @@ impl GeoOptions {
     /// publishes may have arrived before, and subscribers then get them twice. The client does not resend requests.
     ///
     /// A confirmation means that the server has the message, not that subscribers have it. If that server fails, the
-    /// message can still be lost on the way to other regions. Publish a message that must not be lost to a
+    /// message can still be lost on the way to other regions. If a message must not be lost, publish it to a
     /// [stream](super::jetstream).
     ///
-    /// A publish from after a move may arrive before a publish from before the move. Confirmations cost up to fifty small
-    /// messages per second while the application publishes.
+    /// A message that is published after a move may arrive before a message that was published before the move.
+    /// Confirmations cost up to fifty small messages per second while the application publishes.
     pub fn at_least_once(mut self, at_least_once: AtLeastOnce) -> Self {
         self.at_least_once = Some(at_least_once);
         self
@@ -255,10 +255,10 @@ impl GeoOptions {
     /// Makes an orderly move lose some messages of plain subscriptions, but duplicate none. Default off: during the
     /// overlap, both links deliver messages, so no message is lost, and some arrive twice.
     ///
-    /// When on, the server of the old link confirms the end of delivery before the new link subscribes. Messages that are
-    /// published in between, for about two round trips, are lost. Messages of the old link arrive before messages of the
-    /// new link. A message arrives twice only if servers pass it between regions more slowly than this client moves.
-    /// Queue groups lose and duplicate nothing, with or without this option.
+    /// When this option is on, the server of the old link confirms the end of delivery before the new link subscribes.
+    /// Messages that are published in between, for about two round trips, are lost. Messages of the old link arrive
+    /// before messages of the new link. A message arrives twice only if servers pass it between regions more slowly
+    /// than this client moves. Queue groups lose and duplicate nothing, with or without this option.
     pub fn at_most_once(mut self, at_most_once: bool) -> Self {
         self.at_most_once = at_most_once;
         self
@@ -285,8 +285,9 @@ impl GeoOptions {
         self
     }
 
-    /// Sets how long [`GeoClient::drain`] waits for replies, acknowledgements and handlers, and
-    /// [`Subscription::drain`](super::Subscription::drain) for handlers. Default 30 s, as in the official clients.
+    /// Sets how long [`GeoClient::drain`] waits for replies, for acknowledgements, and for messages that the
+    /// application still handles. [`Subscription::drain`](super::Subscription::drain) also waits at most this long for
+    /// such messages. Default 30 s, as in the official clients.
     pub fn drain_timeout(mut self, limit: Duration) -> Self {
         self.drain_timeout = limit;
         self
@@ -314,7 +315,8 @@ impl GeoOptions {
     }
 
     /// Changes options of each connection of async-nats, such as `no_echo` or `custom_inbox_prefix`. Some options of
-    /// async-nats make [`connect`](Self::connect) fail, because [`GeoOptions`] has its own; see [`ConnectionOptions`].
+    /// async-nats make [`connect`](Self::connect) fail, because [`GeoOptions`] has its own options for the same
+    /// purpose; see [`ConnectionOptions`].
     ///
     /// ```
     /// use nats_geo::GeoOptions;

@@ -1,4 +1,4 @@
-//! Probes: measure the distance to a server and read its identity, on a separate connection.
+//! Probes. A probe measures the distance to a server and reads its identity, on a separate connection.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;

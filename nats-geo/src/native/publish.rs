@@ -1,4 +1,4 @@
-//! Checks and publishes messages.
+//! This module checks and publishes messages.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Sends requests and waits for their answers.
+//! This module sends requests and waits for their answers.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

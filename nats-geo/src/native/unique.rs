@@ -1,4 +1,4 @@
-//! Unique random words.
+//! Random words for names that must be unique.
 
 use std::hash::{BuildHasher as _, RandomState};
 

@@ -1,4 +1,4 @@
-//! Runs a scenario and checks all rules.
+//! This module runs a scenario and checks all rules.
 
 use std::time::Duration;
 
@@ -63,8 +63,8 @@ pub enum RunError {
     },
 }
 
-/// Runs a scenario: its steps, then the repair of all faults, until every client has failed back. The same
-/// scenario and seed give the same run. See [`Scenario`] for an example.
+/// Runs a scenario: carries out its steps, then ends all faults, and continues until every client has failed back. The
+/// same scenario and seed give the same run. See [`Scenario`] for an example.
 ///
 /// # Errors
 /// The scenario is not valid, or a rule was broken. The error names the first broken rule and the violation.

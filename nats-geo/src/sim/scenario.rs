@@ -162,7 +162,7 @@ pub enum ClientFault {
     ClockBack(Duration),
 }
 
-/// Error: a value of a scenario is out of its bounds.
+/// The error of a scenario that has a value out of its bounds.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("scenario {scenario:?}: {field} is {value}, but must be {bound}")]
 #[non_exhaustive]

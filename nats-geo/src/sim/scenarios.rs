@@ -204,7 +204,7 @@ pub fn rolling_restart(seed: u64) -> Scenario {
     draft.ends_after(at + secs(32))
 }
 
-/// Returns a scenario in which the home region becomes 200 ms slower: the path to it, or its servers.
+/// Returns a scenario in which the home region becomes 200 ms slower, because the path to it or its servers are slower.
 pub fn brown_out(seed: u64) -> Scenario {
     let mut draft = Draft::new("brown_out", seed);
     let extra = Duration::from_millis(200);

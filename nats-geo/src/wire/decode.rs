@@ -1,4 +1,4 @@
-//! Decodes bytes to operations.
+//! This module decodes bytes to operations.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Encodes operations to bytes.
+//! This module encodes operations to bytes.
 
 use super::error::printable;
 use super::op::VERSION;

@@ -19,7 +19,7 @@ pub enum Value {
     Object(Vec<(String, Self)>),
 }
 
-/// Error: a text is not valid JSON.
+/// The error of a text that is not valid JSON.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("expected {expected} at byte {at}")]
 pub struct SyntaxError {

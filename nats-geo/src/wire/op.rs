@@ -107,7 +107,8 @@ pub enum ClientOp<'a> {
     Unsub {
         /// Number of the subscription.
         sid: u64,
-        /// Number of messages after which the subscription ends, counted from its begin. `None`: it ends now.
+        /// Number of messages after which the subscription ends, counted from its beginning. `None`: the subscription
+        /// ends now.
         max: Option<u64>,
     },
 }

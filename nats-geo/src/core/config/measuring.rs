@@ -10,8 +10,8 @@ use super::{ms, secs};
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct ProbeConfig {
-    /// Longest time for one probe. Default 2 s: nats-server drops a client that is silent for 2 s after INFO, so the
-    /// client could not use a slower server either.
+    /// Longest time for one probe. Default 2 s: nats-server drops a client that sends nothing within 2 s after INFO. So
+    /// the client could not connect to a slower server.
     pub timeout: Duration,
     /// Largest number of concurrent probes. Default 32: enough to probe all servers of a usual super-cluster at the same
     /// time.
@@ -23,14 +23,15 @@ pub struct ProbeConfig {
     /// change. Default 5 min: at this interval, the probes of 9 endpoints cost 12 bytes per second (measured by loadgen,
     /// without TCP headers).
     pub interval_max: Duration,
-    /// Time between two probes of each server of a better region, while the client is in another one. Default 5 s: the
-    /// return to a better region needs five successful probes over 30 s.
+    /// Time between two probes of each server in the better regions, while the client is not connected to the best
+    /// region. Default 5 s: the return to a better region needs five successful probes over 30 s.
     pub away_interval: Duration,
     /// Random share by which each interval varies. Default 0.2: clients that start at the same time soon probe at
     /// different times.
     pub jitter: f64,
-    /// Largest number of probes that a client sends per minute; at the start it may send this many at once. Default 120:
-    /// nine endpoints at `away_interval` need 108. With more endpoints, the client probes each of them less often.
+    /// Largest number of probes that a client sends per minute; at the start, it may send this many without a pause.
+    /// Default 120: nine endpoints at `away_interval` need 108. With more endpoints, the client probes each of them
+    /// less often.
     pub budget_per_minute: u32,
     /// Number of samples of each endpoint that the client takes before the first choice, if the endpoint answers quickly
     /// enough. Default 3: a process that starts is busy, and a single delayed sample would make a near region look
@@ -43,9 +44,10 @@ pub struct ProbeConfig {
     pub start_window_min: Duration,
     /// Latest time of the first choice. Default 50 ms, so that a user does not wait long for the first connection.
     pub start_window_max: Duration,
-    /// When the first link is live, the client measures every endpoint a second time. At the latest after this time, it
-    /// moves if another region is nearer. Default zero: no review, because the client has already taken `start_samples`
-    /// samples when it chooses. Browsers choose after one sample, and set 4 s, which is twice the probe's time limit.
+    /// When the first link is live, the client measures every endpoint a second time. If another region is nearer, the
+    /// client moves there, at most this long after the link became live. Default zero: no review, because the client
+    /// has already taken `start_samples` samples when it chooses. Browsers choose after one sample, and set 4 s, which
+    /// is twice the probe's time limit.
     pub start_review: Duration,
 }
 
@@ -85,15 +87,15 @@ pub struct RankConfig {
     /// Largest difference that counts as equally near. Default 15 ms, as in MongoDB: with more, Frankfurt would count as
     /// near as London.
     pub tie_max: Duration,
-    /// After a server refused or was silent, the client does not choose this server for this long, unless the server
-    /// answers a probe. Default 10 s: twice the default `away_interval`.
+    /// Time for which the client does not choose a server that refused or was silent, unless the server answers a
+    /// probe. Default 10 s: twice the default `away_interval`.
     pub unhealthy_for: Duration,
     /// While there is another region, the client enters a region only if this many of its servers answer. Default 1. With
     /// a larger number, clients do not all connect to the first servers of a region that starts. The value must not
     /// exceed the number of listed or advertised servers.
     pub servers_min: usize,
-    /// After a region failed a health check, the client does not choose this region for this long, while another region
-    /// is healthy. The time doubles with each further failure, up to `probe.interval_max`. Default 30 s, as
+    /// Time for which the client does not choose a region that failed a health check, while another region is healthy.
+    /// The time doubles with each further failure, up to `probe.interval_max`. Default 30 s, the same as
     /// `fail_back.good_for`.
     pub unhealthy_region_for: Duration,
 }

@@ -63,8 +63,8 @@ pub struct Config {
 
 impl Config {
     /// Returns the preset for many clients of one kind, which is the default. With this preset, a client detects a
-    /// failure within about 3 s. After a loss, it delays its first dial by a random time, so that not all clients dial at
-    /// once.
+    /// failure within about 3 s. After a loss, it delays its first dial by a random time, so that not all clients dial
+    /// at the same time.
     pub const fn fleet() -> Self {
         Self {
             probe: ProbeConfig::DEFAULT,
@@ -123,8 +123,8 @@ pub struct DialConfig {
     pub siblings_down: usize,
     /// Time within which `siblings_down` servers must fail, so that their region counts as down. Default 1 s.
     pub siblings_down_within: Duration,
-    /// Base of the back-off after every endpoint has failed. The n-th pause is a random time between zero and min(cap,
-    /// base x 2^n), "full jitter" (AWS Architecture Blog, 2015). Default 500 ms.
+    /// Base of the back-off: the client pauses when all endpoints have failed. The n-th pause is a random time between
+    /// zero and min(cap, base x 2^n). This is "full jitter" (AWS Architecture Blog, 2015). Default 500 ms.
     pub backoff_base: Duration,
     /// Cap of the back-off. Default 30 s: clients notice within this time that servers are back.
     pub backoff_cap: Duration,
@@ -155,24 +155,24 @@ impl DialConfig {
 }
 
 /// Settings for detecting a failing link. A lost packet costs TCP one retransmission time-out of SRTT + max(200 ms, 4
-/// RTTVAR). SRTT is the smoothed round-trip time, and RTTVAR is its variation (RFC 6298). Two losses in a row cost three
-/// of these time-outs. So the threshold for suspect is longer than one retransmission takes, and the threshold for dead
-/// is longer than two retransmissions take.
+/// RTTVAR). SRTT is the smoothed round-trip time, and RTTVAR is its variation (RFC 6298). Two losses in a row cost
+/// three of these time-outs. So the silence that makes a link suspect is longer than one retransmission takes. The
+/// silence that makes a link dead is longer than two retransmissions take.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct WatchConfig {
-    /// Time between two PINGs. Default 2 s (`fleet`), 500 ms (`interactive`): the PINGs cost about 80 and 300 bytes per
-    /// second (measured by loadgen, without TCP headers).
+    /// Time between two PINGs. Default 2 s (`fleet`), 500 ms (`interactive`): the PINGs cost about 80 (`fleet`) or 300
+    /// (`interactive`) bytes per second (measured by loadgen, without TCP headers).
     pub ping_interval: Duration,
     /// Shortest silence that makes a link suspect. The threshold is max(`suspect_min`, 2 SRTT + 4 RTTVAR +
     /// `suspect_slack`). Default 250 ms.
     pub suspect_min: Duration,
-    /// Time that is added to the round trip in the threshold for suspect. Default 200 ms: one lost packet does not make a
-    /// link suspect.
+    /// Time that is added to the round trip in the threshold of a suspect link. Default 200 ms: one lost packet does
+    /// not make a link suspect.
     pub suspect_slack: Duration,
-    /// Time that is added to the round trip in the threshold for dead, which is clamp(4 SRTT + 4 RTTVAR + `dead_slack`,
-    /// `dead_min`, `dead_max`). Default 600 ms: two lost packets do not make a link dead.
+    /// Time that is added to the round trip in the threshold of a dead link, which is clamp(4 SRTT + 4 RTTVAR +
+    /// `dead_slack`, `dead_min`, `dead_max`). Default 600 ms: two lost packets do not make a link dead.
     pub dead_slack: Duration,
     /// Shortest silence that makes a link dead. Default 1 s: on a simulated path of 9 ms, this value closes a working
     /// link about once in two days.
@@ -180,7 +180,7 @@ pub struct WatchConfig {
     /// Longest silence before a link is dead. Default 5 s: users do not wait longer, even if the round-trip time varies
     /// much.
     pub dead_max: Duration,
-    /// While bytes arrive but no PONG, a link becomes suspect after this long, because the outgoing path may be broken.
+    /// If bytes arrive but no PONG, the link becomes suspect after this long, because the outgoing path may be broken.
     /// Default 20 s: a PONG waits behind all data that the server already has for this client. The server may need 10 s
     /// (`write_deadline`) for its current write, and another 10 s for the data after it.
     pub progress_patience: Duration,
@@ -219,8 +219,8 @@ pub struct SpreadConfig {
     /// s, so that the client has time to drain its old link.
     pub lame_duck: Duration,
     /// Capacity of the surviving regions. If it is set, the client computes the longest delay from it, and ignores
-    /// `region_lost`. Default none: the capacity is unknown. Surviving regions are overloaded if a dial waits too long or
-    /// a server reports overload. The client then pauses longer after each dial, up to 8 s.
+    /// `region_lost`. Default none: the capacity is unknown. If a dial waits too long or a server reports overload, the
+    /// surviving regions are overloaded. The client then pauses longer after each dial, up to 8 s.
     pub capacity: Option<CapacityHint>,
 }
 
@@ -261,8 +261,8 @@ pub struct FailBackConfig {
     /// Shortest time from the first to the last of the good probes. Default 30 s: a server in a crash loop fails again
     /// earlier.
     pub good_for: Duration,
-    /// Number of servers of the region that must answer; if fewer are known, all must answer. Default 2: not all clients
-    /// must return to the first server that is back.
+    /// Number of servers of the region that must answer; if fewer are known, all must answer. Default 2, so that not
+    /// all clients return to the first server that is back.
     pub servers: usize,
     /// Share of clients that return at once, chosen by hash. Default 0.05: few clients suffer if the region fails again.
     pub cohort: f64,
@@ -334,9 +334,9 @@ pub struct HandoverConfig {
     pub overlap_min: Duration,
     /// Longest overlap. Default 2 s.
     pub overlap_max: Duration,
-    /// After the overlap the client waits for requests in flight and queued deliveries, until none of them has made
-    /// progress for this long. Default 2 s: with the overlap and the spread of 5 s, a move ends within the 10 s that a
-    /// lame duck gives its clients.
+    /// After the overlap, the client waits for requests in flight and queued deliveries. It stops waiting when none of
+    /// them has made progress for this long. Default 2 s: with the overlap and the spread of 5 s, a move ends within
+    /// the 10 s that a lame duck gives its clients.
     pub drain: Duration,
 }
 

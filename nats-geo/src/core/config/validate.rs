@@ -1,4 +1,4 @@
-//! Refuses configurations that cannot work. The error names the field, its value and its bound.
+//! This module refuses configurations that cannot work. The error names the field, its value and its bound.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Does all work that is due: PINGs, verdicts on silent links, probes and dials.
+//! This module does all work that is due: PINGs, verdicts on silent links, probes and dials.
 
 use super::super::failover::{self, Outage, OutageCause};
 use super::super::time::earliest;

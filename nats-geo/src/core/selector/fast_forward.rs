@@ -1,5 +1,5 @@
-//! Skips quiet time in simulations of many clients. In quiet time, servers answer all PINGs and probes, and nothing else
-//! happens.
+//! This module skips quiet time in simulations of many clients. In quiet time, servers answer all PINGs and probes, and
+//! nothing else happens.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Slows dials down when many clients move away from the same lost region.
+//! This module slows dials down when many clients move away from the same lost region.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Finds the home region of the client: the nearest known region, even while it is down.
+//! This module finds the home region of the client: the nearest known region, even while it is down.
 
 use super::super::rank::Context;
 use super::super::record::Record;
@@ -6,9 +6,10 @@ use super::super::{EndpointId, Region};
 use super::Selector;
 
 impl Selector {
-    /// Returns the clusters that can be the client's home. With [`Config::home`](super::super::Config::home), that is the
-    /// cluster of this region. Otherwise these are the nearest cluster that was ever measured and all equally near ones,
-    /// healthy or not, nearest first. Servers without a cluster name do not count.
+    /// Returns the clusters that can be the client's home. If [`Config::home`](super::super::Config::home) is set, the
+    /// result is the cluster of the home region. Otherwise the result is the nearest cluster that was ever measured,
+    /// and all equally near clusters. The nearest cluster comes first, and unhealthy clusters count, too. Servers
+    /// without a cluster name do not count.
     pub fn home_clusters(&self) -> Vec<String> {
         if let Some(home) = &self.config.home {
             let region = Region::new(home);

@@ -1,4 +1,4 @@
-//! Adds discovered endpoints, removes withdrawn ones, and handles the results of probes.
+//! This module adds discovered endpoints, removes withdrawn endpoints, and handles the results of probes.
 
 use std::time::Duration;
 

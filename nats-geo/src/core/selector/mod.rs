@@ -1,9 +1,10 @@
-//! The state machine that drivers run. It owns the stages and routes events between them. `mod.rs` processes events, and
-//! `measure.rs` the results of probes. `due.rs` does the work that is due. `outage.rs` handles lost and silent links,
-//! `refused.rs` refused credentials, and `herd.rs` overloaded survivors. `moves.rs` leaves a link that still works, and
-//! `unhealthy.rs` a region that failed a health check. `reselect.rs` repeats the first choice, and `review.rs` checks it
-//! a second time. `standby.rs` keeps a warm standby, and `home.rs` finds the home region. `link.rs` has the state of one
-//! connection, and `view.rs` the snapshot. `action_queue.rs` queues decisions. `fast_forward.rs` skips quiet time in simulations.
+//! The state machine that drivers run. It owns the stages and routes events between them. `mod.rs` processes events,
+//! and `measure.rs` processes the results of probes. `due.rs` does the work that is due. `outage.rs` handles lost and
+//! silent links, `refused.rs` handles refused credentials, and `herd.rs` handles overloaded regions. `moves.rs` leaves
+//! a link that still works, and `unhealthy.rs` leaves a region that failed a health check. `reselect.rs` repeats the
+//! first choice of a server on request. `review.rs` checks the first choice after a short time. `standby.rs` keeps a
+//! warm standby, and `home.rs` finds the home region. `link.rs` has the state of one connection, and `view.rs` makes
+//! the snapshot. `action_queue.rs` queues decisions. `fast_forward.rs` skips quiet time in simulations.
 
 mod action_queue;
 mod due;
@@ -51,8 +52,8 @@ use standby::Standby;
 /// State machine that decides which server a client uses. It has no clock and does no I/O.
 ///
 /// * [`handle_event`](Self::handle_event) and [`handle_timeout`](Self::handle_timeout) take facts and the time.
-/// * [`poll_action`](Self::poll_action) returns the next decision. [`poll_timeout`](Self::poll_timeout) returns the time
-///   of the next call.
+/// * [`poll_action`](Self::poll_action) returns the next decision. [`poll_timeout`](Self::poll_timeout) returns the
+///   time of the next call of `handle_timeout`.
 /// * [`snapshot`](Self::snapshot) returns the ranking of servers, with the reasons.
 ///
 /// # Contracts
@@ -205,8 +206,8 @@ impl Selector {
         self.due = self.next_due();
     }
 
-    /// Processes several answers to probes, and makes no choice before all are processed. For drivers that cannot measure
-    /// servers at the same time, such as browsers.
+    /// Processes several answers to probes, and makes no choice before all are processed. Drivers that cannot measure
+    /// servers at the same time, such as browsers, use this method.
     pub fn handle_answers(
         &mut self,
         answers: impl IntoIterator<Item = (super::ProbeId, super::ProbeReport)>,

@@ -1,4 +1,5 @@
-//! Leaves a link that still works (make-before-break): lame duck, fail back, a faster region, or a false suspicion.
+//! This module moves the client away from a link that still works (make-before-break). The reason is a lame duck, a
+//! fail back, a faster region, or a false suspicion.
 
 use super::super::failback::{self, Here};
 use super::super::failover;

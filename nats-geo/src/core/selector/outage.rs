@@ -1,4 +1,4 @@
-//! Finds another server when the link of a client is lost or silent.
+//! This module finds another server when the link of a client is lost or silent.
 
 use super::super::failover::{self, Outage, OutageCause};
 use super::super::{

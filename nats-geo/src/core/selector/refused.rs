@@ -1,4 +1,4 @@
-//! Continues after servers refused the credentials: the client tries one server of each region, with growing pauses.
+//! After servers refused the credentials, the client tries one server of each region, with growing pauses.
 
 use super::super::{EndpointId, NoticeKind, Time};
 use super::Selector;

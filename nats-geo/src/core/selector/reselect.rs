@@ -1,4 +1,4 @@
-//! Repeats the first choice on request, for example after the host or the servers have moved.
+//! This module repeats the first choice of a server on request, for example after the host or the servers have moved.
 
 use super::super::record::Record;
 use super::super::{ConnId, MoveCause, Time};

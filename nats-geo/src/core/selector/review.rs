@@ -1,4 +1,5 @@
-//! Checks the first choice a second time, because the client made it within milliseconds, from few answers.
+//! This module checks the first choice a second time. The client made the first choice within milliseconds, from few
+//! answers.
 
 use super::super::{EndpointId, MoveCause, Reason, Time};
 use super::Selector;

@@ -1,4 +1,4 @@
-//! Leaves a region that failed a health check (make-before-break), if another region passes the check.
+//! The client leaves a region that failed a health check (make-before-break), if another region passes the check.
 
 use super::super::failover;
 use super::super::{Action, ConnId, MoveCause, NoticeKind, Region, ServerRef, Time};

@@ -12,7 +12,7 @@ pub struct SpanInfo {
     pub level: Level,
     /// The fields.
     pub fields: &'static [&'static str],
-    /// The meaning of the span: its begin and its end.
+    /// The meaning of the span: when it begins and when it ends.
     pub meaning: &'static str,
 }
 

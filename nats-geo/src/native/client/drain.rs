@@ -1,4 +1,4 @@
-//! The drain of a client.
+//! The drain of a client: it finishes all work in progress before it closes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ impl GeoClient {
     ///   fail.
     /// * All publishes reach the server.
     ///
-    /// Then the client closes. Subscriptions deliver the messages that have arrived, and then end. The wait takes at most
-    /// [`GeoOptions::drain_timeout`](crate::GeoOptions::drain_timeout). Dropping the future early closes the client at
-    /// once.
+    /// Then the client closes. Subscriptions deliver the messages that have arrived, and then end. The wait takes at
+    /// most [`GeoOptions::drain_timeout`](crate::GeoOptions::drain_timeout). If the application drops the future early,
+    /// the client closes at once.
     ///
     /// # Errors
-    /// [`FlushError::Unfinished`] after this time, and the errors of [`flush`](Self::flush). The client is closed after
-    /// an error, too.
+    /// [`FlushError::Unfinished`] if the wait takes this long, and the errors of [`flush`](Self::flush). The client is
+    /// closed after an error, too.
     pub async fn drain(&self) -> Result<(), FlushError> {
         let hub = self.hub();
         let leaving = Leaving { client: self, feeds: hub.take_feeds() };

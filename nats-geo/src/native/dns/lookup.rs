@@ -26,7 +26,8 @@ pub(super) struct Question {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct DnsAnswer {
-    /// The servers, in the order in which the client tries them before it has measured any: by priority, then by weight.
+    /// The servers, sorted by priority, then by weight. The client tries them in this order before it has measured any
+    /// server.
     pub servers: Vec<DnsServer>,
     /// Time until the first of the records expires.
     pub valid_for: Duration,
@@ -42,7 +43,8 @@ pub struct DnsServer {
     pub port: u16,
     /// The addresses of the server, alternately IPv6 and IPv4.
     pub addresses: Vec<IpAddr>,
-    /// Priority of the SRV record: the client tries the lowest first. `None` for A and AAAA records.
+    /// Priority of the SRV record: the client tries the servers with the lowest number first. `None` for A and AAAA
+    /// records.
     pub priority: Option<u16>,
     /// Weight of the SRV record: the server's share of clients, relative to servers of the same priority.
     pub weight: u16,

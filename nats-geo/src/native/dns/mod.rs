@@ -1,4 +1,4 @@
-//! Finds servers by a DNS name.
+//! This module finds servers by a DNS name.
 //!
 //! `lookup` reads SRV, A and AAAA records, and `watch` repeats the lookup when records expire. `resolver` has the
 //! settings of resolver and transport. This module must not use links or the selector: it only reports new and removed
@@ -27,11 +27,11 @@ pub(crate) use watch::watch;
 /// A DNS name that stands for several servers. Each SRV record (`_nats._tcp`, with WebSocket `_nats-ws._tcp`) names one
 /// server. Without SRV records, each A and AAAA record of the name is one server.
 ///
-/// The client repeats the lookup when the records expire, after a small random delay. The client stops using servers that
-/// are missing from the answer after [`grace`](Self::grace), except the server of its live link. While the resolver
-/// fails, the client keeps the last answer and sends a notice. The client chooses between servers by measured distance.
-/// The weight of an SRV record is the server's share of clients among equally near servers. The priority decides only
-/// which servers the client measures first. The client learns the regions from the servers.
+/// The client repeats the lookup when the records expire, after a small random delay. If a server is missing from the
+/// answer for [`grace`](Self::grace), the client stops using this server, unless it is the server of the live link.
+/// While lookups fail, the client keeps the last answer and sends a notice. The client chooses between servers by
+/// measured distance. The weight of an SRV record is the server's share of clients among equally near servers. The
+/// priority decides only which servers the client measures first. The client learns the regions from the servers.
 ///
 /// ```no_run
 /// use nats_geo::dns::{Dns, Resolver, Transport};
@@ -53,8 +53,8 @@ pub struct Dns {
 }
 
 impl Dns {
-    /// Creates a DNS name from the syntax of a server: `[region=][scheme://][user:password@|token@]name[:port]`. The port
-    /// is used with A and AAAA records; SRV records contain a port.
+    /// Creates a DNS name from the syntax of a server: `[region=][scheme://][user:password@|token@]name[:port]`. The
+    /// client uses this port with A and AAAA records; SRV records contain their own port.
     ///
     /// # Errors
     /// The text does not have this syntax.
@@ -75,10 +75,10 @@ impl Dns {
         self
     }
 
-    /// Accepts certificates for any host that an SRV record names. Default: a certificate must be for the name itself, or
-    /// for a host below the name. With this option, an attacker who can forge DNS answers can redirect the client to
-    /// another host. So use this option only with a trusted resolver: your own, or one over TLS or HTTPS that validates
-    /// DNSSEC.
+    /// Accepts certificates for any host that an SRV record names. Default: a certificate must be for the name itself,
+    /// or for a host below the name. With this option, an attacker who can forge DNS answers can redirect the client to
+    /// another host. So use this option only with a trusted resolver: your own resolver, or a resolver over TLS or
+    /// HTTPS that validates DNSSEC.
     pub fn trust_targets(mut self) -> Self {
         self.trusts_targets = true;
         self

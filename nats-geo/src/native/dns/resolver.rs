@@ -1,4 +1,4 @@
-//! Settings of the resolver and its transport.
+//! The settings of the resolver, and of its transport.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -24,8 +24,8 @@ use crate::native::tls::{self, Sessions};
 /// The DNS server for lookups, and its transport.
 ///
 /// The text form is `system`, or `[transport://]host[:port][#name]`. The transport is `udp`, `tcp`, `tls` or `https`.
-/// `host` is `google`, `cloudflare`, `quad9` or an IP address. With an IP address, the certificate of the resolver must
-/// be for `name`.
+/// `host` is `google`, `cloudflare`, `quad9` or an IP address. If the host is an IP address, the certificate of the
+/// resolver must be for `name`.
 ///
 /// ```
 /// use nats_geo::dns::{Resolver, Transport};
@@ -67,8 +67,8 @@ pub enum Transport {
 }
 
 impl Resolver {
-    /// Returns the resolver of the operating system (on Unix `/etc/resolv.conf`), read again for every lookup, because
-    /// networks change.
+    /// Returns the resolver of the operating system (on Unix `/etc/resolv.conf`). The client reads this setting again
+    /// for every lookup, because networks change.
     pub const fn system() -> Self {
         Self::new(Who::System)
     }
@@ -105,7 +105,7 @@ impl Resolver {
         self
     }
 
-    /// Sets the name for which the certificate of the resolver must be. Default: the address.
+    /// Sets the name that the certificate of the resolver must contain. Default: the address.
     pub fn named(mut self, certificate: impl Into<String>) -> Self {
         if let Who::At { name, .. } = &mut self.who {
             *name = Some(certificate.into());
@@ -217,7 +217,7 @@ fn limit(options: &mut ResolverOpts) {
     options.negative_max_ttl = Some(Duration::from_secs(1));
 }
 
-/// Error: a text is not a valid resolver.
+/// The error of a text that is not a valid resolver.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "`{0}` is no resolver: give system, google, cloudflare, quad9 or an IP address with an optional port, such as `9.9.9.9`, \

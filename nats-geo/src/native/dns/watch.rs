@@ -1,4 +1,4 @@
-//! Repeats the lookup of a name, and reports its servers.
+//! This module repeats the lookup of a DNS name, and reports the servers of the name.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant};

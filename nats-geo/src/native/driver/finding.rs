@@ -1,4 +1,4 @@
-//! Handles the results of DNS lookups: the servers that a DNS name has now, or the failure of the lookup.
+//! This module handles the results of DNS lookups: the servers that a DNS name has now, or the failure of the lookup.
 
 use super::Driver;
 use crate::core::{EndpointId, Notice, NoticeKind};

@@ -1,4 +1,4 @@
-//! Moves traffic and subscriptions from one link to another.
+//! This module moves traffic and subscriptions from one link to another.
 
 use std::pin::pin;
 use std::sync::Arc;

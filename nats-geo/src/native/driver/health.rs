@@ -1,4 +1,5 @@
-//! Runs health checks: once before a link gets traffic in an orderly move, and periodically while it has traffic.
+//! This module runs health checks. They run once before a link gets traffic in an orderly move, and periodically while
+//! the link has traffic.
 
 use std::sync::Arc;
 

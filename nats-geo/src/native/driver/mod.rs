@@ -1,7 +1,9 @@
-//! The task that runs the selector: it reports facts to the selector, and carries out its decisions.
+//! The task that runs the selector: the task reports facts to the selector, and carries out the decisions of the
+//! selector.
 //!
-//! This task manages the links of a client from the dial to the end, and the order of a handover. Only this task calls
-//! the selector. This module must not use JetStream, services or the content of messages.
+//! This task manages the links of a client from the dial to the end. It also performs the steps of a handover in the
+//! right order. Only this task calls the selector. This module must not use JetStream, services or the content of
+//! messages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! Carries out the decisions of the selector. Slow actions run as tasks.
+//! This module carries out the decisions of the selector. Slow actions run as separate tasks.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-//! Handles the reports of links.
+//! This module handles the reports of links.
 
 use std::sync::Arc;
 

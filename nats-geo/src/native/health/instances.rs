@@ -1,4 +1,4 @@
-//! Counts the instances of a service in a region (ADR-32).
+//! This module counts the instances of a service in a region (ADR-32).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

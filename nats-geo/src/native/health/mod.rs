@@ -1,4 +1,4 @@
-//! Health checks: decide whether a server that answers can serve this application.
+//! Health checks. They decide whether a server that answers can serve this application.
 
 mod instances;
 
@@ -19,13 +19,13 @@ use super::link::Link;
 use super::service::is_name;
 use crate::core::{Config, Region, ServerRef};
 
-/// A health check that a region must pass, for [`GeoOptions::health_check`](crate::GeoOptions::health_check). An example
-/// is a test that a stream can be read. Without health checks, a server that answers is healthy.
+/// A health check that a region must pass, for [`GeoOptions::health_check`](crate::GeoOptions::health_check). For
+/// example, the check tests that a stream can be read. Without health checks, a server that answers is healthy.
 ///
 /// * Before an orderly move, the client runs all checks once over the new link. If a check fails, the client stays.
 /// * The client checks the live link every [`period`](Self::period). After several [failures in a row](Self::failures)
-///   the client connects to another region first, and then closes the old link. The client returns by the same rules as
-///   to a region that failed.
+///   the client connects to another region first, and then closes the old link. The client returns to the region by the
+///   same rules as to a region that failed.
 /// * If no other region passes, the client stays, and sends
 ///   [`NoHealthyAlternative`](crate::core::NoticeKind::NoHealthyAlternative).
 /// * A client without a link does not wait for checks: at the start and after a lost link, it connects before it runs the
@@ -97,14 +97,14 @@ impl HealthCheckLink {
 }
 
 impl HealthCheck {
-    /// Returns a check that JetStream answers for this account (`$JS.API.INFO`).
+    /// Returns a check that passes if JetStream answers for this account (`$JS.API.INFO`).
     pub fn jetstream() -> Self {
         Self::of("JetStream", Arc::new(|link, _| api_answers(link, INFO.into(), Bytes::new()).boxed()))
     }
 
-    /// Returns a check that this stream can be read. The check requests the message with the highest possible sequence
-    /// from the leader of the stream (`$JS.API.STREAM.MSG.GET`). No stream has this message, so the check passes when the
-    /// leader replies "no message found".
+    /// Returns a check that passes if this stream can be read. The check requests the message with the highest possible
+    /// sequence from the leader of the stream (`$JS.API.STREAM.MSG.GET`). No stream has this message, so the check
+    /// passes when the leader replies "no message found".
     pub fn stream(name: impl Into<String>) -> Self {
         let name = name.into();
         let problem = check_name("stream", &name).err().map(|error| error.to_string());
@@ -113,10 +113,10 @@ impl HealthCheck {
         Self { problem, ..Self::of(format!("stream {name}"), check) }
     }
 
-    /// Returns a check that at least this many instances of a service answer in the region. The metadata of these
-    /// instances must have the key `region` with the region's name as its value
-    /// ([`ServiceBuilder::metadata`](crate::service::ServiceBuilder::metadata)). With this check, a client
-    /// makes an orderly move to a region only if enough instances answer there.
+    /// Returns a check that passes if at least this many instances of a service answer in the region. The metadata of
+    /// these instances must have the key `region` with the region's name as its value
+    /// ([`ServiceBuilder::metadata`](crate::service::ServiceBuilder::metadata)). With this check, a client makes an
+    /// orderly move to a region only if enough instances answer there.
     pub fn service(name: impl Into<String>, at_least: usize) -> Self {
         let name = name.into();
         let problem = if !is_name(&name) {
@@ -132,7 +132,7 @@ impl HealthCheck {
         Self { problem, ..Self::of(title, check) }
     }
 
-    /// Returns a check that calls your function, under this name. Notices show the error text of the function. A check
+    /// Returns a check with this name, which calls your function. Notices show the error text of the function. A check
     /// that takes longer than [`timeout`](Self::timeout) fails.
     pub fn custom<F>(
         name: impl Into<String>,
@@ -149,8 +149,8 @@ impl HealthCheck {
         Self { name, check, problem: None, period: PERIOD, timeout: TIMEOUT, failures: FAILURES }
     }
 
-    /// Sets the time between two checks of the live link. The time varies by 20 %, so that clients do not check at the
-    /// same time. Default 5 s.
+    /// Sets the time between two checks of the live link. The time varies at random by 20 %, so that clients do not
+    /// check at the same time. Default 5 s.
     pub fn period(mut self, period: Duration) -> Self {
         self.period = period;
         self

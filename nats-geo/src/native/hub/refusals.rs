@@ -1,4 +1,5 @@
-//! Handles refusals by servers. A refused subscription ends and a refused publish is lost, but the link stays.
+//! This module handles refusals by servers. A refused subscription ends and a refused publish is lost, but the link
+//! stays open.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Resends publishes that dead links have not written. With `GeoOptions::at_least_once`, it also resends publishes that
-//! no server has confirmed.
+//! This module resends publishes that dead links have not written. With `GeoOptions::at_least_once`, it also resends
+//! publishes that no server has confirmed.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

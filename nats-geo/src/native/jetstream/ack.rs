@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-/// The acknowledgement of a stream, which has stored the message; with several replicas, a majority of them has stored
-/// it.
+/// The acknowledgement of a stream that has stored the message. If the stream has several replicas, a majority of them
+/// has stored it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Ack {
@@ -20,7 +20,7 @@ pub struct Ack {
     pub tries: u32,
 }
 
-/// Refusal of a request by JetStream, such as a message that a stream does not store.
+/// Refusal of a request by JetStream. For example, a stream refuses a message that is too large.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, thiserror::Error)]
 #[error("{description} (code {code}, JetStream error {error_code})")]
 #[non_exhaustive]
@@ -31,7 +31,7 @@ pub struct Refused {
     /// The number of the error in JetStream's own list, such as 10071 for a wrong last sequence.
     #[serde(default, rename = "err_code")]
     pub error_code: u64,
-    /// Description by the server.
+    /// Description of the error by the server.
     #[serde(default)]
     pub description: String,
 }

@@ -193,7 +193,7 @@ pub enum ApiError {
         /// The largest number.
         limit: i64,
     },
-    /// The request is invalid, so it cannot be sent, or the client is closed.
+    /// The client did not send the request, because the request is invalid or the client is closed.
     #[error(transparent)]
     NotSent(publish::PublishError),
     /// The server does not permit this user to subscribe to inboxes, so no answer could arrive. The client did not send
@@ -213,7 +213,7 @@ pub enum ApiError {
     Refused {
         /// The refusal.
         refused: Refused,
-        /// Whether an earlier try got no answer, and may have been executed.
+        /// Whether an earlier try got no answer, so that JetStream may have executed the request.
         unconfirmed: bool,
     },
     /// The reply is not a JetStream API response.
@@ -238,7 +238,7 @@ pub enum ApiError {
         waited: Duration,
         /// Reason why the last try failed.
         last: LastTry,
-        /// Whether one of the tries may have been executed.
+        /// Whether JetStream may have executed the request in one of the tries.
         unconfirmed: bool,
     },
 }

@@ -53,13 +53,14 @@ impl ApiPrefix {
 }
 
 impl Context {
-    /// Returns a handle for the JetStream of another domain, such as the JetStream of the hub behind a leaf node.
+    /// Returns a handle for the JetStream of another domain. For example, a client at a leaf node can use the JetStream
+    /// of the hub.
     ///
     /// The handle, and its streams, consumers and stores, send all API requests to `$JS.<domain>.API`. The handle uses
-    /// the same domain after each move, at a leaf node and at the hub.
+    /// the same domain after each move, whether the client moves to a leaf node or to the hub.
     ///
-    /// * A publish goes to its subject, without a prefix. The stream with this subject answers, and may be in another
-    ///   domain: see [`Ack::domain`](super::Ack::domain).
+    /// * The client publishes a message to its subject, without a prefix. The stream that has this subject answers.
+    ///   This stream may be in another domain: see [`Ack::domain`](super::Ack::domain).
     /// * The server chooses the cluster of a new stream, unless the configuration of the stream names one. The client
     ///   does not use its home region, which may belong to another domain.
     /// * Writes to a key-value store use the prefix of the domain, because leaf nodes do not pass `$KV.>` between
@@ -81,7 +82,7 @@ impl Context {
         Ok(self.at(ApiPrefix::of_domain(domain.as_ref())?))
     }
 
-    /// Returns a handle for the JetStream API under another prefix, such as one that an account imports.
+    /// Returns a handle for the JetStream API under another prefix, such as a prefix that the account imports.
     /// `$JS.<domain>.API` is the same as [`with_domain`](Self::with_domain).
     ///
     /// ```no_run

@@ -22,8 +22,7 @@ pub enum PublishError {
         /// The header.
         name: String,
     },
-    /// The message id is empty, which a stream ignores, or the message has several ids. The client did not send the
-    /// message.
+    /// The message has several ids, or an empty id, which a stream would ignore. The client did not send the message.
     #[error("`Nats-Msg-Id` must be one value that is not empty; leave the header out to get a new id")]
     BadMessageId,
     /// The server does not permit this user to subscribe to inboxes, so no acknowledgement could arrive. The client did

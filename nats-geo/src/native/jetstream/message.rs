@@ -82,7 +82,8 @@ impl Message {
         self.tell(Bytes::from_static(b"+WPI")).await
     }
 
-    /// Ends the delivery of the message: JetStream does not redeliver it, although the application did not process it.
+    /// Ends the delivery of the message: JetStream does not redeliver the message, although the application has not
+    /// processed it.
     ///
     /// # Errors
     /// The client could not send the acknowledgement.

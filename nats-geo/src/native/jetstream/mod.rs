@@ -1,5 +1,5 @@
-//! JetStream that continues when the client moves to another server. The `jetstream::Context` of async-nats uses one
-//! connection, and ends with this connection.
+//! A JetStream API that continues to work when the client moves to another server. In contrast, the
+//! `jetstream::Context` of async-nats uses one connection, and ends with this connection.
 //!
 //! ```no_run
 //! use futures_util::StreamExt as _;
@@ -32,7 +32,8 @@
 //! * [`kv`] and [`object`] are key-value and object stores.
 //! * A [`VirtualStream`] is one stream for all regions. Each region writes and reads its own part, even while it is cut
 //!   off from the other regions.
-//! * [`Context::with_domain`] reaches the JetStream of another domain, such as the JetStream of a hub behind a leaf node.
+//! * [`Context::with_domain`] reaches the JetStream of another domain. For example, a client at a leaf node can use the
+//!   JetStream of the hub.
 //! * The nearest replica or mirror of a stream answers [`Stream::get`] and key-value reads. [`Stream::nearest`] returns
 //!   the nearest mirror, or the stream itself.
 //!

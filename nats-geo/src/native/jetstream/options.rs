@@ -5,8 +5,8 @@ use std::time::Duration;
 /// Limits on the time and the tries of a publish. The same limits apply to other requests to JetStream, such as the
 /// creation of a stream.
 ///
-/// Keep [`total_timeout`](Self::total_timeout) well below the stream's duplicate window (`duplicate_window`, 2 minutes
-/// unless set otherwise). The stream recognises a message that it has already stored only within this window.
+/// Keep [`total_timeout`](Self::total_timeout) well below the stream's duplicate window (`duplicate_window`, by default
+/// 2 minutes). The stream recognises a message that it has already stored only within this window.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PublishOptions {
     pub(crate) try_timeout: Duration,
@@ -20,8 +20,8 @@ impl PublishOptions {
         Self { try_timeout: TRY_TIMEOUT, tries_max: TRIES_MAX, total_timeout: TOTAL_TIMEOUT }
     }
 
-    /// Sets how long one try waits for the acknowledgement. Default 5 s. A try ends earlier if its link is lost. After 1,
-    /// 2 and 4 s without an answer, the client begins another try, and an answer to an earlier try still counts.
+    /// Sets how long one try waits for the acknowledgement. Default 5 s. A try ends earlier if its link is lost. After
+    /// 1, 2 and 4 s without an answer, the client begins another try. An answer to an earlier try still counts.
     pub fn try_timeout(mut self, limit: Duration) -> Self {
         self.try_timeout = limit;
         self

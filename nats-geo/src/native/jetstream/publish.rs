@@ -1,4 +1,4 @@
-//! Publishes with acknowledgement.
+//! Publishes that a stream acknowledges.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
@@ -19,11 +19,12 @@ use crate::native::publish::bad_header;
 impl Context {
     /// Publishes a message and waits until a stream has stored it.
     ///
-    /// The client gives the message a new `Nats-Msg-Id`. It resends the message with the same id after a lost link, after
-    /// a move from a silent link, or when no reply arrives in time. If the stream has stored the message already, it
-    /// recognises the id within its duplicate window, and stores the message only once. The client also resends while no
-    /// stream answers on the subject, because a stream without a leader does not answer either.
-    /// [`PublishOptions`](super::PublishOptions) limits the tries. Every other reply of a stream is an error at once.
+    /// The client gives the message a new `Nats-Msg-Id`. It resends the message with the same id after a lost link,
+    /// after a move from a silent link, or when no reply arrives in time. If the stream has stored the message already,
+    /// it recognises the id within its duplicate window, and stores the message only once. The client also resends the
+    /// message while no stream answers on the subject, because the stream may have no leader at this moment.
+    /// [`PublishOptions`](super::PublishOptions) limits the tries. If the stream refuses the message, and would refuse
+    /// it again, the call returns an error at once.
     ///
     /// Messages keep their order if the application waits for each acknowledgement before the next publish. If several
     /// publishes wait at the same time, the stream may store a resent message after the others.

@@ -45,10 +45,11 @@ pub struct Alternate {
 impl Context {
     /// Creates a stream, in the home region of this client unless `config` has a placement.
     ///
-    /// The server would choose the region to which the client is connected now, which is the wrong region after a
-    /// failover. The home region is the nearest known region, up or down. With `placement: Some(Placement::default())`,
-    /// the server chooses. If the stream exists already, in any region, this call returns the existing stream. In
-    /// [another domain](Self::with_domain), the server chooses, unless `config` has a placement.
+    /// Without a placement, the server would choose the region to which the client is connected now. After a failover,
+    /// this is the wrong region. The home region is the nearest known region, even while it is down. With
+    /// `placement: Some(Placement::default())`, the server chooses. If the stream exists already, in any region, this
+    /// call returns the existing stream. In [another domain](Self::with_domain), the server chooses, unless `config`
+    /// has a placement.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::ApiError> {
@@ -200,9 +201,10 @@ impl Stream {
         }
     }
 
-    /// Returns the message of this sequence; `None` if there is none. If the stream allows direct gets (`allow_direct`),
-    /// the nearest server that has the stream, or a mirror with `mirror_direct`, answers. This works while the region of
-    /// the stream is lost. The answer may be slightly older than the state of the leader.
+    /// Returns the message of this sequence; `None` if there is none. If the stream allows direct gets
+    /// (`allow_direct`), the nearest server with a copy of the stream answers. A copy is a replica of the stream, or a
+    /// mirror with `mirror_direct`. So this call can work while the region of the stream is lost. The answer may be
+    /// slightly older than the state of the leader.
     ///
     /// # Errors
     /// The stream does not exist, or no answer arrives in time.
@@ -214,7 +216,8 @@ impl Stream {
         self.read(json!({ "seq": sequence }), None).await
     }
 
-    /// Returns the last message of this subject; `None` if there is none. The same server answers as for [`get`](Self::get).
+    /// Returns the last message of this subject; `None` if there is none. The server that answers is chosen as for
+    /// [`get`](Self::get).
     ///
     /// # Errors
     /// The same as [`get`](Self::get).

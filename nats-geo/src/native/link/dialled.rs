@@ -1,10 +1,10 @@
-//! Chooses the host that async-nats dials, so that it looks for the right name in the certificate.
+//! This module chooses the host that async-nats dials, so that async-nats looks for the right name in the certificate.
 //!
 //! async-nats uses one host for three purposes: the lookup, the dial, and the check of the certificate. With WebSocket,
-//! it also sends this host in the request. So a TLS configuration must provide the name for an IP address whose
-//! certificate is for a name. Proxies choose a server by the name in the handshake (SNI) and in the request, which such a
-//! configuration cannot set. So with TLS and WebSocket, the client dials a server by its name, if the lookup of the name
-//! succeeds.
+//! it also sends this host in the request. If the client dials an IP address whose certificate is for a name, the TLS
+//! configuration must provide this name. Proxies choose a server by the name in the handshake (SNI) and in the request.
+//! A TLS configuration cannot set these two names. So with TLS and WebSocket, the client dials a server by its name, if
+//! the lookup of the name succeeds.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Opens a link. It switches off all features of async-nats that would choose a server or reconnect.
+//! This module opens a link. It switches off all features of async-nats that would choose a server or reconnect.
 
 use std::error::Error as _;
 use std::fmt;

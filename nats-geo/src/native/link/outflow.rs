@@ -1,4 +1,4 @@
-//! Decides whether an answer may be late only because of data that was written before its request.
+//! This module decides whether an answer may be late only because of data that was written before its request.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Keeps the newest publishes of a link, so that the client can resend them.
+//! This module keeps the newest publishes of a link, so that the client can resend them.
 
 use std::collections::VecDeque;
 

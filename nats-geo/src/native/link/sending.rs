@@ -1,4 +1,4 @@
-//! Sends on a link: writes to the command channel of async-nats, and records publishes as unconfirmed.
+//! This module sends on a link. It writes to the command channel of async-nats, and records publishes as unconfirmed.
 
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker, ready};

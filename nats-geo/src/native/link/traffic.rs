@@ -1,4 +1,4 @@
-//! Counts the traffic of a link, to decide whether it is alive.
+//! This module counts the traffic of a link. The counts show whether the link is alive.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

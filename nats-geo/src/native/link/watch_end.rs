@@ -1,4 +1,4 @@
-//! Watches a link until it has ended.
+//! This module watches a link until the link has ended.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

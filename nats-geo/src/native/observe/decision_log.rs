@@ -1,4 +1,4 @@
-//! Writes the inputs and decisions of the selector to a decision log.
+//! This module writes the inputs and decisions of the selector to a decision log.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -59,7 +59,8 @@ const LINES_MAX: usize = 16 << 10;
 const FINISH_LIMIT: Duration = Duration::from_secs(2);
 
 impl DecisionLog {
-    /// Creates the log of one client on this writer. A thread writes complete lines, so the writer need not be buffered.
+    /// Creates the log of one client, which is written to this writer. A thread writes complete lines, so the writer
+    /// need not be buffered.
     pub fn new(writer: impl Write + Send + 'static) -> Self {
         Self { writer: Arc::new(Mutex::new(Some(Box::new(writer)))), bytes_max: BYTES_MAX }
     }

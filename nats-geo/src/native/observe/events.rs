@@ -1,4 +1,4 @@
-//! Notices as `tracing` events. Names and levels come from [`crate::core::vocabulary`].
+//! This module sends notices as `tracing` events. Names and levels come from [`crate::core::vocabulary`].
 
 use std::time::Duration;
 

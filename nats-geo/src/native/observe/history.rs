@@ -49,12 +49,13 @@ pub struct Move {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Phases {
-    /// Time from the last data of the old link until the link became suspect or lost. The failure was unknown for at most
-    /// this time. `None` if the old link worked.
+    /// Time from the last data of the old link until the link became suspect or lost. The failure began at most this
+    /// long before the client noticed it. `None` if the old link worked.
     #[serde(rename = "detect_ms", serialize_with = "optional_millis")]
     pub detect: Option<Duration>,
     /// Time from the end of `detect`, or from the announcement of the lame duck, to the start of the successful dial.
-    /// This time includes random delays, back-off and failed dials. `None` for moves without a cause outside the client.
+    /// This time includes random delays, back-off and failed dials. `None` for moves from a working link that no lame
+    /// duck caused, such as a fail back.
     #[serde(rename = "select_ms", serialize_with = "optional_millis")]
     pub select: Option<Duration>,
     /// Duration of the dial, up to the PONG. `None` if the link was already open: a standby, or a silent link that

@@ -1,7 +1,7 @@
 //! The state, events and counters that a client reports, and their names.
 //!
-//! * [`GeoClient::report`](crate::GeoClient::report): the state as a value for JSON: servers, unhealthy servers with
-//!   errors, ranking, last moves with their phases, and counters.
+//! * [`GeoClient::report`](crate::GeoClient::report) returns the state as a value for JSON: servers, unhealthy servers
+//!   with errors, ranking, last moves with their phases, and counters.
 //! * [`GeoClient::stats`](crate::GeoClient::stats): only the counters.
 //! * [`GeoClient::notices`](crate::GeoClient::notices): events as they happen.
 //! * [`DecisionLog`]: all inputs and decisions of the selector, for a later replay.
@@ -23,11 +23,11 @@
 //! [`METRICS`](crate::core::vocabulary::METRICS) lists the names, kinds, labels and units; [`Stats`] describes the counters.
 //!
 //! All metrics have the label `client`: the name from [`GeoOptions::name`](crate::GeoOptions::name), or an empty text.
-//! The metrics of clients with the same name are added. The label `cause` has the values of
+//! If several clients have the same name, their metrics are added up. The label `cause` has the values of
 //! [`MoveCause::name`](crate::core::MoveCause::name).
 //!
-//! The client's driver updates the metrics each time it runs, at the latest with its next PING. So the updates do not
-//! slow publishing down.
+//! The client's driver updates the metrics each time it runs, at the latest with its next PING. Publishes do not update
+//! metrics, so metrics do not slow them down.
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;

@@ -33,7 +33,7 @@ pub struct Report {
     pub total_members: usize,
     /// Number of servers that answer.
     pub total_peers: usize,
-    /// Regions with their members, both with the best first.
+    /// Regions with their members. The best region comes first, and the best member comes first in each region.
     pub regions: Vec<RegionReport>,
     /// Members that the client does not choose now, with the reason.
     pub unhealthy: Vec<Unhealthy>,

@@ -21,7 +21,7 @@ pub struct Stats {
     pub delivered: u64,
     /// Publishes on links that were lost before the server confirmed them. Each may or may not have arrived, so at most
     /// this many were lost. With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once), the client resends
-    /// these publishes, and also counts publishes here that it had not written yet.
+    /// these publishes. This counter then includes publishes that the client had not written yet.
     pub unconfirmed: u64,
     /// Messages that are certainly lost: publishes beyond
     /// [`GeoOptions::dead_link_buffer`](crate::GeoOptions::dead_link_buffer), and messages that the application did not read
@@ -51,7 +51,7 @@ pub struct Stats {
     /// Time for which each region got the traffic of the client.
     #[serde(rename = "time_by_region_ms", serialize_with = "millis_by_region")]
     pub time_by_region: BTreeMap<Region, Duration>,
-    /// Time without a live link, including the time before the first one.
+    /// Time without a live link, including the time before the first link.
     #[serde(rename = "time_offline_ms", serialize_with = "millis")]
     pub time_offline: Duration,
     /// PINGs that the client sent on its links.

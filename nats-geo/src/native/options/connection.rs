@@ -22,7 +22,7 @@ pub struct ConnectionOptions {
     without_effect: Option<WithoutEffect>,
 }
 
-/// Error: [`GeoOptions::customize`](super::GeoOptions::customize) sets an option that has no effect.
+/// The error when [`GeoOptions::customize`](super::GeoOptions::customize) sets an option that has no effect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "`{option}` in `customize` cannot have an effect, because the client {reason}; use {instead} instead"

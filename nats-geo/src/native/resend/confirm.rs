@@ -1,4 +1,5 @@
-//! Confirms publishes shortly after they are sent, because the PINGs of the core are too rare for this.
+//! This module requests the confirmation of publishes shortly after the client has sent them. The PINGs of the core are
+//! too rare for this purpose.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! Resends publishes until a server has confirmed them.
+//! This module resends publishes until a server has confirmed them.
 //!
-//! `buffer` is the buffer of unconfirmed publishes with its limits. `confirm` confirms publishes by a message that the
-//! server returns after them. This module must not use regions: it identifies links by numbers.
+//! `buffer` is the buffer of unconfirmed publishes with its limits. `confirm` sends a request after publishes: the
+//! answer of the server confirms these publishes. This module must not use regions: it identifies links by numbers.
 
 use std::time::Duration;
 
@@ -52,9 +52,9 @@ impl AtLeastOnce {
         Self { max_bytes: MAX_BYTES, max_age: MAX_AGE, overflow: Overflow::Refuse }
     }
 
-    /// Sets the size of the buffer, in bytes: subjects, headers, payloads, and some 100 bytes for each message. Default 8
-    /// MiB: a client that publishes 1 MiB per second has about this much unconfirmed when it leaves a silent region. The
-    /// client refuses a single message that is larger than the buffer.
+    /// Sets the size of the buffer, in bytes: subjects, headers, payloads, and about 100 bytes for each message.
+    /// Default 8 MiB: if a client publishes 1 MiB per second, about 8 MiB are unconfirmed when it leaves a silent
+    /// region. The client refuses a single message that is larger than the buffer.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self

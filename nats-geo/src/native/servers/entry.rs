@@ -1,5 +1,5 @@
-//! Splits a list of servers into entries, and each entry into region, credentials and address. Removes credentials from
-//! texts for errors.
+//! This module splits a list of servers into entries, and splits each entry into region, credentials and address. It
+//! also removes credentials from the texts of errors.
 
 use crate::native::target::Scheme;
 

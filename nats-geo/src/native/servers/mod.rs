@@ -1,7 +1,7 @@
-//! The list of servers that the application gives: parsing and validation.
+//! This module parses and validates the list of servers that the application gives.
 //!
-//! Defines the syntax `[region=][scheme://][credentials@]host[:port][/path]` and its errors, which never contain a
-//! secret. This module must not use sockets or TLS.
+//! This module defines the syntax `[region=][scheme://][credentials@]host[:port][/path]` and its errors, which never
+//! contain a secret. This module must not use sockets or TLS.
 
 use std::fmt;
 
@@ -22,8 +22,8 @@ mod entry;
 /// Without a label, the client learns the region from the server.
 ///
 /// In a user name, a password or a token, letters, digits and ``-._~!$&'()*+;=`` need no encoding. In a password, `:`
-/// needs none either. Percent-encode all other characters, as in RFC 3986: `%2C` for a comma, `%2F` for `/`, `%40` for
-/// `@`, `%25` for `%`. If unencoded characters make an entry ambiguous, the client refuses the list.
+/// needs no encoding either. Percent-encode all other characters, as in RFC 3986: `%2C` for a comma, `%2F` for `/`,
+/// `%40` for `@`, `%25` for `%`. If unencoded characters make an entry ambiguous, the client refuses the list.
 /// [`GeoOptions::user_and_password`](super::GeoOptions::user_and_password) accepts any text without encoding.
 ///
 /// ```

@@ -1,5 +1,5 @@
-//! Discovery of services (ADR-32): answers requests to all services, to all instances of one service, and to one
-//! instance.
+//! Discovery of services (ADR-32). This module answers requests to all services, to all instances of one service, and
+//! to one instance.
 
 use std::fmt;
 use std::pin::Pin;

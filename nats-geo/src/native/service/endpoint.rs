@@ -16,8 +16,8 @@ use crate::native::{GeoClient, SubscribeError, Subscription, SubscriptionError, 
 /// [`Group::endpoint`] and [`EndpointBuilder::add`] create it.
 ///
 /// Requests wait until the application reads them. After the endpoint or its service was stopped, or the client was
-/// closed, the stream delivers the requests that have arrived, and then ends. Read it to the end to lose no request. When
-/// the stream is dropped, the client unsubscribes, and the service no longer lists the endpoint.
+/// closed, the stream delivers the requests that have arrived, and then ends. Read the stream to its end, so that no
+/// request is lost. When the stream is dropped, the client unsubscribes, and the service no longer lists the endpoint.
 ///
 /// ```no_run
 /// use futures_util::StreamExt as _;

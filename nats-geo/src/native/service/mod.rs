@@ -1,9 +1,9 @@
 //! Services that continue when the client moves to another server. The `ServiceExt` of async-nats uses one connection,
 //! and ends with this connection.
 //!
-//! The protocol is the one of all NATS clients (ADR-32): `nats micro` finds, shows and calls these services, and requests
-//! of any client reach them. A service keeps its id, start time, endpoints and statistics when its client moves. An
-//! orderly move loses no requests; a lost link can lose some, as for all queue groups.
+//! The service protocol is the same as in other NATS clients (ADR-32). So `nats micro` finds, shows and calls these
+//! services, and requests of any client reach them. A service keeps its id, start time, endpoints and statistics when
+//! its client moves. An orderly move loses no requests; a lost link can lose some, as for all queue groups.
 //!
 //! ```no_run
 //! use futures_util::StreamExt as _;
@@ -28,22 +28,22 @@
 //!
 //! # The nearest instance answers
 //! Endpoints are members of a queue group, by default `q`, so each request goes to one instance of the service. The
-//! server that receives the request chooses the instance. It prefers an instance in its own cluster. Without one, it
-//! chooses the region with the lowest round-trip time over the gateways. A [`GeoClient`] connects callers and services to
-//! their nearest regions, so requests stay in a region without configuration:
+//! server that receives the request chooses the instance. It prefers an instance in its own cluster. Without such an
+//! instance, it chooses the region with the lowest round-trip time over the gateways. A [`GeoClient`] connects callers
+//! and services to their nearest regions, so requests stay in a region without configuration:
 //!
 //! * Run instances in every region. When all instances of a region stop, or the region fails, instances of the next
-//!   region answer its clients. After instances have failed back, the clients' own region answers again.
+//!   region answer the clients of this region. After instances have failed back, the clients' own region answers again.
 //! * An instance that has moved to another region serves this region, not its former region.
 //! * Each queue group gets each request. So with two queue groups, two instances answer each request.
-//! * When a region becomes silent, servers to which it was the nearest region still send requests there, until their own
-//!   `ping_interval` detects the silence. These requests are lost.
+//! * When a region becomes silent, servers in other regions may still send requests there. They stop when they detect
+//!   the silence with their own PINGs (`ping_interval`). The requests to the silent region are lost.
 //! * When the last instance leaves a region, requests that other regions send there during about one round trip are lost.
 //!
 //! # Its end
 //! [`Service::stop`] drains the service: the application can still answer requests that have arrived or are in flight.
-//! When a [`Service`] is dropped, it ends at once: clients no longer find it, and its endpoints deliver the requests that
-//! have arrived, and then end. No task remains.
+//! When a [`Service`] is dropped, it ends at once, and clients no longer find it. Its endpoints deliver the requests
+//! that have arrived, and then end. No task remains.
 
 use std::fmt;
 use std::sync::Arc;
@@ -119,8 +119,8 @@ impl ServiceBuilder {
         self
     }
 
-    /// Sets the metadata of this instance, keys and values. Metadata cannot change later, so do not include the region of
-    /// the client, which can move. The region of the machine is fine.
+    /// Sets the metadata of this instance, keys and values. Metadata cannot change later. So do not include the
+    /// client's region, because the client can move. You can include the region of the machine.
     pub fn metadata<K: Into<String>, V: Into<String>>(
         mut self,
         metadata: impl IntoIterator<Item = (K, V)>,
@@ -160,8 +160,8 @@ impl ServiceBuilder {
     }
 
     /// Starts an instance. Clients can find the instance through each server that has its subscriptions. After the next
-    /// [`flush`](GeoClient::flush), all servers have them. `start` also succeeds while the client is offline: the next
-    /// link carries the subscriptions.
+    /// [`flush`](GeoClient::flush), all servers have them. `start` also succeeds while the client is offline: the
+    /// client then subscribes on the next link.
     ///
     /// # Errors
     /// A name, version or queue group is not valid, or the client is closed.

@@ -15,9 +15,9 @@ use crate::native::{GeoClient, Message, RespondError};
 
 /// A request that arrived at an [`Endpoint`](super::Endpoint).
 ///
-/// A request keeps the client alive, so that the application can answer it. The processing time in the statistics begins
-/// when the request leaves the endpoint's stream, and ends with the last answer. Without an answer, it ends when the
-/// application drops the request.
+/// A request keeps the client alive, so that the application can answer it. The processing time in the statistics
+/// begins when the request leaves the endpoint's stream, and ends with the last answer. Without an answer, the
+/// processing time ends when the application drops the request.
 #[derive(Debug)]
 pub struct Request {
     /// The message of the request.
@@ -47,9 +47,9 @@ impl Request {
     /// Answers the request, over the link on which it arrived if this link is still open, and otherwise over the active
     /// link.
     ///
-    /// An error has an empty payload and the headers `Nats-Service-Error` and `Nats-Service-Error-Code`, by which clients
-    /// recognise it. The statistics count the error. Line breaks in its status become spaces, because a header cannot
-    /// contain line breaks.
+    /// For an error, the answer has an empty payload and the headers `Nats-Service-Error` and
+    /// `Nats-Service-Error-Code`. Clients recognise the error by these headers. The statistics count the error. Line
+    /// breaks in the status of the error become spaces, because a header cannot contain line breaks.
     ///
     /// ```no_run
     /// use nats_geo::service::Error;

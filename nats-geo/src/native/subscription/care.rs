@@ -1,4 +1,5 @@
-//! Moves messages of subscriptions that the application does not read from async-nats to a bounded buffer.
+//! If the application does not read a subscription, this module moves the messages of the subscription from async-nats
+//! to a bounded buffer.
 //!
 //! async-nats limits the number of waiting messages of a subscription, not their bytes. A subscription that the
 //! application reads takes messages directly from async-nats. If the application does not read for a short time, this

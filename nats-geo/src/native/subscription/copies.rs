@@ -1,4 +1,4 @@
-//! Removes duplicates when two links deliver the same messages.
+//! This module removes duplicates when two links deliver the same messages.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};

@@ -1,4 +1,5 @@
-//! The internal part of a subscription: collects the messages of all links, and orders them for the application.
+//! The internal part of a subscription. It collects the messages of all links, and puts them in order for the
+//! application.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;

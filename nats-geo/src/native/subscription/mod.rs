@@ -28,10 +28,10 @@ pub(crate) use feed::{Carriage, Changes, Feed, LookedAfter, Route};
 /// A stream of the messages of one subscription, which continues when the client moves.
 /// [`GeoClient::subscribe`](super::GeoClient::subscribe) creates it.
 ///
-/// During an orderly move, two links deliver messages for a short time. Without a queue group, a message may then arrive
-/// twice, unless [at most once](super::GeoOptions::at_most_once) is on. With a queue group, each message arrives once.
-/// Messages of one publisher keep their order while they arrive over one link, but not across a move. A lost link loses
-/// the messages in flight.
+/// During an orderly move, two links deliver messages for a short time. Without a queue group, a message may then
+/// arrive twice, unless [at most once](super::GeoOptions::at_most_once) is on. With a queue group, each message arrives
+/// once. Messages of one publisher keep their order while they arrive over one link, but a move may change their order.
+/// A lost link loses the messages in flight.
 ///
 /// When the stream is dropped, the client unsubscribes. The stream ends when the client closes, and when a server refuses
 /// the subscription. [`error`](Self::error) then returns the reason.
@@ -158,8 +158,8 @@ pub enum SubscriptionError {
         /// The server's error.
         text: String,
     },
-    /// Servers closed the connection when they received the subscription: two servers in a row, or one whose error says
-    /// that the line is too long.
+    /// Servers closed the connection when they received the subscription. Two servers in a row closed it, or one server
+    /// closed it with the error that the line is too long.
     #[error(
         "servers close the connection when they get the subscription `{subject}`: {text}; shorten its subject and queue group"
     )]

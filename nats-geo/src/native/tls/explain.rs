@@ -1,4 +1,4 @@
-//! Explains why a TLS session failed: names the certificate and the remedy.
+//! This module explains why a TLS session failed. The text names the certificate and the remedy.
 
 use std::error::Error as StdError;
 use std::io;

@@ -63,14 +63,14 @@ impl Tls {
         self
     }
 
-    /// Trusts the authorities of the operating system, too, in addition to the ones that you set.
+    /// Trusts the authorities of the operating system in addition to the authorities that you set.
     pub fn with_system_authorities(mut self) -> Self {
         self.system_authorities = true;
         self
     }
 
-    /// Sets the client certificate for servers that require one, and its key, as PEM files. The certificate file must
-    /// also contain the certificates of the intermediate authorities.
+    /// Sets the PEM files of the client certificate and of its key, for servers that require a client certificate. The
+    /// certificate file must also contain the certificates of the intermediate authorities.
     pub fn client_cert_files(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.client = Some((Source::File(cert.into()), Source::File(key.into())));
         self
@@ -82,8 +82,9 @@ impl Tls {
         self
     }
 
-    /// Begins each connection with the TLS handshake, before the server sends INFO. Servers with `handshake_first: true`
-    /// need this option; without it, they seem to be silent. `wss://` connections always begin with the handshake.
+    /// Begins each connection with the TLS handshake, before the server sends INFO. Servers with
+    /// `handshake_first: true` need this option. Without it, client and server wait for each other. `wss://`
+    /// connections always begin with the handshake.
     pub fn first(mut self) -> Self {
         self.first = true;
         self

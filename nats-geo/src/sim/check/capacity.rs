@@ -1,4 +1,5 @@
-//! Clients do not dial surviving servers more often than these servers accept, if the configuration has their capacity.
+//! Clients do not dial surviving servers more often than these servers accept, if the configuration states the capacity
+//! of these servers.
 
 use super::Checker;
 use crate::sim::{Seen, World};

@@ -1,4 +1,4 @@
-//! A client closes a link with requests only after its drain, unless the link is silent or has failed.
+//! A client closes a link with pending requests only after the drain, unless the link is silent or has failed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

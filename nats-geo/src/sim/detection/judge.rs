@@ -1,5 +1,5 @@
-//! The failure detectors. Each computes, from the answers so far, when a silent link becomes suspect and when it counts
-//! as dead.
+//! The failure detectors. Each detector computes, from the answers so far, when a silent link becomes suspect and when
+//! it counts as dead.
 
 use std::collections::VecDeque;
 use std::time::Duration;

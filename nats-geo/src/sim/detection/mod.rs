@@ -1,7 +1,7 @@
-//! Compares failure detectors: the time until a detector notices a silent link, and the rate of its false alarms. All
-//! detectors get the same trace of PINGs over a path with loss and delay.
+//! This module compares failure detectors: the time until a detector notices a silent link, and the rate of its false
+//! alarms. All detectors get the same trace of PINGs over a path with loss and delay.
 //!
-//! [`Study`] describes the experiment, [`Detector`] a detector, and [`Outcome`] its result. `trace.rs` simulates PINGs
+//! [`Study`] is the experiment, [`Detector`] is a detector, and [`Outcome`] is its result. `trace.rs` simulates PINGs
 //! and their answers, and `judge.rs` implements the detectors.
 //!
 #![doc = include_str!("findings.md")]
@@ -50,13 +50,13 @@ pub struct Study {
     pub seed: u64,
 }
 
-/// A failure detector: decides after which silence a link has failed.
+/// A failure detector. It decides how long a link must be silent until it counts as failed.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Detector {
-    /// The detector of nats-geo: the times until suspect and dead follow the retransmission times of TCP.
+    /// The detector of nats-geo: the times until a link is suspect or dead follow the retransmission times of TCP.
     Ladder(WatchConfig),
-    /// The link is suspect and dead at once when the oldest PING without an answer is this old.
+    /// The link becomes suspect and dead at the same moment: when the oldest PING without an answer is this old.
     Fixed(Duration),
     /// The timer of RFC 6298 with a minimum. The link is suspect when the timer of the oldest PING expires. The link is
     /// dead when the next timer, which is twice as long, also expires.
@@ -65,7 +65,7 @@ pub enum Detector {
         rto_min: Duration,
     },
     /// Phi accrual (Hayashibara et al. 2004) over the times between answers, with the logistic approximation and the
-    /// window of Akka and Pekko. The link is suspect and dead at once.
+    /// window of Akka and Pekko. The link becomes suspect and dead at the same moment.
     Phi {
         /// The link is dead above this value of phi.
         threshold: f64,

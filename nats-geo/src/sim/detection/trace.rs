@@ -1,5 +1,5 @@
-//! Simulates PINGs at regular times and their answers. On a path with loss and delay, TCP delivers both late, but in
-//! order.
+//! This module simulates PINGs at regular times, and their answers. On a path with loss and delay, TCP delivers PINGs
+//! and answers late, but in order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,15 +1,16 @@
-//! Simulates a herd: many clients of one kind lose a region, which later returns. The result is the load of the other
-//! regions.
+//! This module simulates a herd: many clients of one kind lose a region, which later returns. The result is the load of
+//! the other regions.
 //!
 //! This simulation has no packets, only distances, accept rates, and the decisions of clients. So a run can have a
 //! million clients. Clients affect each other only in the handshake queues of the servers. Between two handshakes, the
-//! simulation runs each client separately. It simulates each PING and probe that may change a decision. It skips the
-//! others in one step. The selector is then in exactly the same state as without the step (`tests/quiet.rs`).
+//! simulation runs each client separately. It simulates each PING and probe that may change a decision. It skips all
+//! other PINGs and probes in one step. After this step, the selector is in exactly the same state as if every PING and
+//! probe were simulated (`tests/quiet.rs`).
 //!
-//! `client.rs` runs nats-geo's selector, and `stock.rs` the reconnect rules of other clients. `player.rs` simulates one
-//! client, `quiet.rs` the servers in quiet time, and `world.rs` the handshake queues. `play.rs` runs all clients, and
-//! `report.rs` counts the results. `story.rs` runs one stock client (another client with its default rules) alone, to
-//! compare it with the real client.
+//! `client.rs` runs nats-geo's selector, and `stock.rs` runs the reconnect rules of other clients. `player.rs`
+//! simulates one client, `quiet.rs` simulates the servers in quiet time, and `world.rs` simulates the handshake queues.
+//! `play.rs` runs all clients, and `report.rs` counts the results. `story.rs` runs one stock client (another client
+//! with its default rules) alone, to compare it with the real client.
 
 mod client;
 mod play;

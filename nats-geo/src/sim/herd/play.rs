@@ -1,4 +1,5 @@
-//! Runs a simulation: first each client alone until the loss, then the clients that dial, together.
+//! This module runs a simulation. Until the loss, it runs each client alone. After the loss, clients that dial affect
+//! each other, so the module runs them together, in the order of time.
 
 use super::client::Maker;
 use super::player::{Player, Stage};

@@ -1,4 +1,4 @@
-//! Simulates one stock client alone: its servers fail, and the result is the reaction of the client.
+//! This module simulates one stock client alone: its servers fail, and the result is the reaction of the client.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub struct StockScenario {
 /// A fault of the servers of a stock client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct StockFault {
-    /// Time for which the client has been connected, since its start or since the last fault, when this fault begins.
+    /// The fault begins when the client has been connected for this long, since its start or since the previous fault.
     pub after: Duration,
     /// The servers that fail.
     pub hits: StockHits,
@@ -73,7 +73,7 @@ pub struct StockDial {
     pub after: Duration,
     /// Number of the server that the client dialled.
     pub server: usize,
-    /// Number of dials of this server that have failed since the last successful one.
+    /// Number of dials of this server that have failed since the last successful dial.
     pub failures: u32,
 }
 

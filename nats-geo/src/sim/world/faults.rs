@@ -1,4 +1,4 @@
-//! Begins and ends the faults of servers, paths and clients.
+//! This module begins and ends the faults of servers, paths and clients.
 
 use super::super::scenario::{ClientFault, Fault, PathFault, ServerFault};
 use super::super::server::Mood;

@@ -1,7 +1,7 @@
 //! The world: one queue of future events, ordered by time. Events of the same time keep their order of insertion.
 //!
 //! `transport.rs` carries segments, and `health.rs` runs health checks. `serve.rs` simulates servers, and `drive.rs`
-//! clients. `faults.rs` begins and ends faults. `truth.rs` has the true state of the world.
+//! simulates clients. `faults.rs` begins and ends faults. `truth.rs` has the true state of the world.
 
 mod drive;
 mod faults;

@@ -1,4 +1,4 @@
-//! Remembers how far a stream was read, and detects a reset of the stream.
+//! This module remembers how far a stream was read, and detects a reset of the stream.
 //!
 //! A stream in memory is empty after its server has restarted. A stream can also be deleted and created again. Its
 //! sequences then start at 1, and a reader that waits for the next sequence would wait for ever.

@@ -1,4 +1,4 @@
-//! The messages of a consumer whose messages the application acknowledges.
+//! The messages of a consumer that expects acknowledgements from the application.
 
 use std::fmt;
 use std::pin::Pin;

@@ -41,9 +41,9 @@ pub struct Consumer {
 }
 
 impl Stream {
-    /// Creates a consumer, or changes the consumer of the same name. A consumer with a `durable_name` exists until it is
-    /// deleted, and any number of clients may share it. Without this name, the server deletes the consumer when no client
-    /// has pulled for `inactive_threshold`.
+    /// Creates a consumer, or changes the consumer of the same name. A consumer with a `durable_name` exists until it
+    /// is deleted, and any number of clients may share it. Without a `durable_name`, the server deletes the consumer
+    /// when no client has sent a pull request for `inactive_threshold`.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), Box<dyn std::error::Error>> {

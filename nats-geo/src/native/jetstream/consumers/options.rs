@@ -17,17 +17,17 @@ impl PullOptions {
         Self { messages_max: MESSAGES_MAX, bytes_max: None, expires: EXPIRES, heartbeat: HEARTBEAT }
     }
 
-    /// Sets how many messages may wait in the client until the application reads them. The client requests more when the
-    /// application has read half of them. While the application reads none, the client requests none. Default 200; at
-    /// least 1, at most 65 536. After a lost link, up to twice as many may wait for a short time. Messages requested over
-    /// the lost link may then arrive over the next one.
+    /// Sets how many messages may wait in the client until the application reads them. The client requests more when
+    /// the application has read half of them. While the application reads none, the client requests none. Default 200;
+    /// at least 1, at most 65 536. After a lost link, up to twice as many may wait for a short time. The reason:
+    /// messages that the client requested over the lost link may still arrive over the next link.
     pub fn max_messages(mut self, messages: usize) -> Self {
         self.messages_max = messages.clamp(1, MESSAGES_LIMIT);
         self
     }
 
-    /// Sets how many bytes, with subjects and headers, may wait in the client until the application reads them. A larger
-    /// message ends the stream with an error. Default: no limit of bytes, only of messages.
+    /// Sets how many bytes, with subjects and headers, may wait in the client until the application reads them. A
+    /// message larger than this limit ends the stream with an error. Default: no limit of bytes, only of messages.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.bytes_max = Some(bytes.max(1));
         self

@@ -1,4 +1,4 @@
-//! Reads the messages of a stream in order, each once, without acknowledgements.
+//! This module reads the messages of a stream in order, each once, without acknowledgements.
 
 use std::fmt;
 use std::pin::Pin;
@@ -22,7 +22,7 @@ pub struct OrderedOptions {
 }
 
 impl OrderedOptions {
-    /// Returns the defaults: all messages, from the first one on.
+    /// Returns the defaults: all messages, beginning with the first message.
     pub fn new() -> Self {
         Self {
             subjects: Vec::new(),
@@ -39,7 +39,7 @@ impl OrderedOptions {
         self
     }
 
-    /// Sets the first message to read. Default: the first one that the stream has.
+    /// Sets the first message to read. Default: the first message that the stream has.
     pub fn from(mut self, from: DeliverPolicy) -> Self {
         self.from = from;
         self

@@ -1,4 +1,4 @@
-//! Pulls messages to an inbox of this crate, which moves with the client.
+//! This module requests messages from a consumer. The messages arrive at an inbox that moves with the client.
 //!
 //! After an orderly move, the pull request at the server is still valid, because the subscription of the inbox moved
 //! first. When a link is lost, messages in flight are lost, and perhaps the pull request, too. The client then sends a

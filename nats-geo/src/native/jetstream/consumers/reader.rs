@@ -1,4 +1,4 @@
-//! Reads a stream in order. Ordered readers, key-value stores and object stores use this module.
+//! This module reads a stream in order. Ordered readers, key-value stores and object stores use this module.
 //!
 //! The reader uses a consumer in memory, on one server. When this consumer or a message is lost, the reader creates
 //! another consumer, which continues after the last message that arrived.

@@ -33,7 +33,8 @@ pub enum WriteError {
         /// The key.
         key: String,
     },
-    /// The key has another revision than expected. For [`create`](super::Store::create): the key has a value already.
+    /// The key has another revision than expected. In a [`create`](super::Store::create), this means that the key has a
+    /// value already.
     #[error("the key `{key}` has another revision than expected: {why}; read the key again")]
     WrongRevision {
         /// The key.

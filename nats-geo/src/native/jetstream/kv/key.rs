@@ -1,4 +1,4 @@
-//! Converts keys to subjects of the stream of a bucket.
+//! This module converts keys of a bucket to subjects of the bucket's stream.
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::stream::Source;

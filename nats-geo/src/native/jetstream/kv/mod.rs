@@ -106,8 +106,8 @@ impl Store {
         &self.stream
     }
 
-    /// Returns the value of a key; `None` if the key has no value, or the value was deleted. The nearest server that has
-    /// the bucket answers, so the value may be slightly older than the last one written.
+    /// Returns the value of a key; `None` if the key has no value, or the value was deleted. The nearest server that
+    /// has the bucket answers, so the value may be slightly older than the last written value.
     ///
     /// # Errors
     /// The key is not valid, the bucket does not exist, or no answer arrives in time.

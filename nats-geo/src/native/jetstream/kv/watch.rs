@@ -14,7 +14,7 @@ use super::{Entry, Operation, ReadError, Store, bad_key};
 use crate::native::jetstream::OrderedOptions;
 use crate::native::jetstream::consumers::{Read, Reader};
 
-/// Selection of the entries of a watch.
+/// Options of a watch: the entries that it delivers.
 #[derive(Clone, Debug)]
 pub struct WatchOptions {
     keys: Vec<String>,
@@ -37,7 +37,7 @@ pub enum Include {
 }
 
 impl WatchOptions {
-    /// Returns the defaults: all keys, first the last entry of each key.
+    /// Returns the defaults: the watch delivers all keys, and begins with the last entry of each key.
     pub fn new() -> Self {
         Self {
             keys: Vec::new(),
@@ -88,10 +88,11 @@ impl Default for WatchOptions {
 /// The entries of keys, in the order of their writes, as a stream that continues when the client moves. [`Store::watch`]
 /// creates it.
 ///
-/// The watch begins with the existing entries. [`is_current`](Self::is_current) returns whether all of them have arrived,
-/// and [`Entry::delta`] how many follow. Each entry arrives once and in order. If a link is lost while the existing
-/// entries arrive, several entries of a key may arrive. The last entry of each key always arrives. The watch ends with an
-/// error when the bucket no longer exists, and without an error when the client is closed.
+/// The watch begins with the existing entries. [`is_current`](Self::is_current) returns whether all of them have
+/// arrived, and [`Entry::delta`] is the number of entries that follow. Each entry arrives once and in order. If a link
+/// is lost while the existing entries arrive, several entries of a key may arrive. The last entry of each key always
+/// arrives. The watch ends with an error when the bucket no longer exists, and without an error when the client is
+/// closed.
 #[must_use = "the client requests entries only while the application reads them"]
 pub struct Watch {
     found: BoxStream<'static, Result<Found, ReadError>>,
@@ -191,8 +192,8 @@ impl Watch {
     }
 
     /// Returns the entries that existed when the watch began, except the entries that the application has already read.
-    /// All later entries of the watch are new. If the future is dropped early, the entries that it has read are lost. To
-    /// avoid this, read one entry after the other.
+    /// All later entries of the watch are new. If the application drops the future early, the entries that it has read
+    /// are lost. To avoid this loss, read the entries from the watch one by one.
     ///
     /// # Errors
     /// The bucket no longer exists, or the client closed before all entries had arrived.

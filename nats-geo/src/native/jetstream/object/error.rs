@@ -42,7 +42,7 @@ pub enum GetError {
 #[non_exhaustive]
 pub enum ObjectReadError {
     /// Some bytes of the object are missing. Another client deleted or replaced the object during the read, or did not
-    /// write all of it.
+    /// finish writing it.
     #[error("the object `{name}` is not complete: part {chunk} of {chunks} is missing; get it again")]
     Incomplete {
         /// The object.

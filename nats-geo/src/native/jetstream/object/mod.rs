@@ -109,11 +109,11 @@ impl Store {
         Ok(self.find(name).await?.map(|found| found.info))
     }
 
-    /// Reads an object, as a stream of its bytes. The client follows links. The description may be slightly older than
-    /// the last write, as for [`info`](Self::info).
+    /// Reads an object, as a stream of its bytes. The client follows links. As with [`info`](Self::info), the
+    /// description may be slightly older than the last write.
     ///
     /// # Errors
-    /// [`GetError::NotFound`] if the object does not exist; the store does not exist, or no answer arrives in time.
+    /// The object does not exist ([`GetError::NotFound`]), the store does not exist, or no answer arrives in time.
     pub async fn get(&self, name: &str) -> Result<Object, GetError> {
         let (store, found) = self.resolve(name).await?;
         Object::open(&store, found, None).await

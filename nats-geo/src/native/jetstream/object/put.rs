@@ -1,5 +1,5 @@
-//! Writes objects. The client waits for the acknowledgement of each part before it sends the next one, so the parts keep
-//! their order.
+//! This module writes objects. The client waits for the acknowledgement of each part before it sends the next one, so
+//! the parts keep their order.
 
 use async_nats::HeaderMap;
 use async_nats::header::NATS_ROLLUP;
@@ -15,11 +15,12 @@ use crate::native::jetstream::api::check_name;
 use crate::native::jetstream::{ApiError, PublishError};
 
 impl Store {
-    /// Writes an object. It replaces an object of the same name. The client resends a part after a move, and the store
-    /// keeps the part once. The object exists as soon as all parts are stored.
+    /// Writes an object. It replaces an object of the same name. If the client resends a part after a move, the store
+    /// keeps the part only once. The object exists as soon as all parts are stored.
     ///
     /// Each part takes one round trip to the store's region. Larger parts (`chunk_size`) are faster, up to the server's
-    /// `max_payload`. If the future is dropped early, the parts that it has written stay in the store and use space.
+    /// `max_payload`. If the application drops the future early, the parts that it has written stay in the store and
+    /// use space.
     ///
     /// ```no_run
     /// # async fn example(films: nats_geo::jetstream::object::Store) -> Result<(), Box<dyn std::error::Error>> {

@@ -1,4 +1,4 @@
-//! Reads objects. Reads continue after moves and lost regions.
+//! This module reads objects. A read continues after moves and after the loss of a region.
 
 use std::fmt;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! The acknowledgements of a reader, for the consumers of all regions.
+//! This module remembers which messages a reader has acknowledged, for the consumers of all regions.
 //!
 //! When a write stream is reset, its sequences begin at 1 again. The reader then forgets the earlier acknowledgements,
 //! because new messages have the same sequences as earlier ones.

@@ -7,7 +7,7 @@ use async_nats::jetstream::stream::{self, Placement, Source, StorageType, Subjec
 use crate::native::jetstream::ApiError;
 use crate::native::jetstream::api::check_name;
 
-/// The configuration of a virtual stream. All clients of the stream must use the same one.
+/// The configuration of a virtual stream. All clients of the stream must use the same configuration.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
     pub(super) name: String,
@@ -25,7 +25,7 @@ pub struct Config {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The name of the stream, of a region, or a part of the prefix of its subjects is not valid.
+    /// The name of the stream, the name of a region, or a part of the prefix of the subjects is not valid.
     #[error(transparent)]
     BadName(ApiError),
     /// There are no regions.
@@ -101,17 +101,17 @@ impl Config {
         self
     }
 
-    /// Sets the time for which write streams keep messages, so that read streams of other regions can copy them after an
-    /// outage. Default one hour. If an outage lasts longer, some read streams may never get its oldest messages. After a move,
-    /// an ordered reader reads the messages that the new read stream got within this time, and skips those that it has already
-    /// delivered. So a longer time makes moves slower.
+    /// Sets the time for which write streams keep messages, so that read streams of other regions can copy them after
+    /// an outage. Default one hour. If an outage lasts longer, some read streams may never get the oldest messages of
+    /// the outage. After a move, an ordered reader reads the messages that the new read stream got within this time. It
+    /// skips the messages that it has already delivered. So a longer time makes moves slower.
     pub fn outage_max(mut self, outage: Duration) -> Self {
         self.outage_max = outage.min(LONGEST);
         self
     }
 
-    /// Sets the time for which streams remember message ids. Default two minutes, as in servers. With a longer time,
-    /// streams recognise later duplicates, but servers need memory for each message.
+    /// Sets the time for which streams remember message ids. Default two minutes, as in nats-server. With a longer
+    /// time, streams recognise later duplicates, but servers need memory for each message.
     pub fn duplicate_window(mut self, window: Duration) -> Self {
         self.duplicate_window = window.min(LONGEST);
         self

@@ -33,8 +33,8 @@ pub struct Consumer {
 impl VirtualStream {
     /// Creates a consumer in every region, or changes the consumers of the same name. So readers can continue in any
     /// region, even while JetStream cannot create consumers there. Repeat the call to create missing consumers. Set a
-    /// `durable_name` in `config`. Without it, the client generates a name, and servers delete the consumer in regions
-    /// without readers after `inactive_threshold`.
+    /// `durable_name` in `config`. Without it, the client generates a name. Servers then delete the consumer in each
+    /// region that had no reader for `inactive_threshold`.
     ///
     /// ```no_run
     /// # async fn example(orders: nats_geo::jetstream::VirtualStream) -> Result<(), Box<dyn std::error::Error>> {
@@ -133,10 +133,11 @@ impl Consumer {
 /// The messages of a consumer of a virtual stream, from the region where the client is. [`Consumer::messages`] creates
 /// this stream.
 ///
-/// Each message arrives at least once. After a move, JetStream redelivers messages that were not acknowledged in the new
-/// region. Some of them are still being processed, or another reader acknowledged them in another region. If the reader
-/// itself acknowledged such a message before, it acknowledges the message in the new region, too, and does not deliver it
-/// again. A consumer that had no reader for long may have many such messages.
+/// Each message arrives at least once. After a move, JetStream redelivers messages that were not acknowledged in the
+/// new region. The application may still be processing such a message, or another reader may have acknowledged it in
+/// another region. If the application acknowledged such a message through the same reader, this reader acknowledges the
+/// message in the new region, too. It does not deliver the message again. A consumer that had no reader for long may
+/// have many such messages.
 ///
 /// While the client can reach no region, the stream waits. The stream ends with an error when the client's region does
 /// not have the consumer, and without an error when the client closes.

@@ -1,4 +1,4 @@
-//! Reads from the region where the client is, and changes the region when the client moves.
+//! This module reads from the region where the client is. When the client moves, the module reads from the new region.
 
 use futures_util::future::{self, BoxFuture};
 use futures_util::{FutureExt as _, Stream, StreamExt as _};

@@ -2,9 +2,9 @@
 //! others.
 //!
 //! Each region has two streams. Its *write stream* stores the messages that are published in the region. Its *read
-//! stream* sources the write streams of all regions. So publishing and reading need no other region. The virtual stream
-//! is eventually consistent: all read streams get the same messages, but the order of messages from different regions can
-//! differ. The servers need no configuration.
+//! stream* has the write streams of all regions as sources. So publishing and reading need no other region. The virtual
+//! stream is eventually consistent: all read streams get the same messages, but the order of messages from different
+//! regions can differ. The servers need no configuration.
 //!
 //! ```text
 //! publish orders.new ─▶ lon: orders-write-lon ─┬─▶ orders-read-lon ─▶ readers, as orders.new
@@ -31,13 +31,15 @@
 //!
 //! # Guarantees
 //! * **Publishing**: an acknowledgement means that the client's region has stored the message. Without an
-//!   acknowledgement, the client resends the message, after a move to the next region. Then both regions may store the
-//!   message. Read streams recognise the message id and keep the message once, if both duplicates arrive within
-//!   [`Config::duplicate_window`]. If a region was cut off for longer, read streams get the message twice.
+//!   acknowledgement, the client resends the message. After a move, it resends the message to the next region. Then
+//!   both regions may store the message. Read streams recognise the message id and keep the message once, if both
+//!   duplicates arrive within [`Config::duplicate_window`]. If a region was cut off for longer, read streams get the
+//!   message twice.
 //! * **No acknowledged message is lost** if no region is down or cut off for longer than [`Config::outage_max`]. Write
-//!   streams keep messages for this time, and all read streams get them. If a region is destroyed, messages that no other
-//!   region has are lost. Servers retry an unreachable region after 10 s, then 20 s, and so on up to two minutes. After
-//!   the return of a region, messages to and from this region may be late by this time.
+//!   streams keep messages for this time, and all read streams get them. If a region is destroyed, messages that no
+//!   other region has are lost. Servers try again to reach a region that is cut off. They wait 10 s before the next
+//!   try, then 20 s, and so on, but never more than two minutes. So after the return of a region, messages to and from
+//!   this region may be late by up to two minutes.
 //! * **[Ordered reading](VirtualStream::ordered)** delivers the messages of one region in the order in which they were
 //!   published there. Each message arrives once, even if the reader moves through several regions. A [`Position`] has the
 //!   last sequence of each region, which is the same in all read streams. The order of messages from different regions
@@ -46,8 +48,9 @@
 //!   arrives at least once. After a move, JetStream redelivers messages that were not acknowledged before the move. It
 //!   also redelivers messages that another reader, or an earlier process, acknowledged in another region. But if
 //!   the application has acknowledged a message through the same reader, this reader does not deliver it again.
-//! * **Without a meta leader of JetStream**, which needs more than half of all servers, a region still works when it is
-//!   cut off. Its clients publish, and read with existing consumers. The creation of consumers fails with an error.
+//! * **Without a meta leader of JetStream**, a region still works. A region that is cut off has no meta leader, because
+//!   the election needs more than half of all servers. Its clients publish, and read with existing consumers. The
+//!   creation of consumers fails with an error.
 //! * **A write stream can be reset**: an operator deletes and creates it again, or it is in memory and its servers
 //!   restart. Its sequences then begin at 1. Readers detect the reset, and read the new messages. The client sends
 //!   [`NoticeKind::StreamReset`]. To detect a reset, readers send `$JS.API.STREAM.INFO` requests for the write stream, so
@@ -118,8 +121,9 @@ impl VirtualStream {
         &self.config
     }
 
-    /// Returns the read stream of the region where the client is, for single messages: [`Stream::get`], [`Stream::last`].
-    /// Its sequences hold in this region only: the same message can have another sequence elsewhere.
+    /// Returns the read stream of the region where the client is, for single messages: [`Stream::get`],
+    /// [`Stream::last`]. Its sequences are valid in this region only: the same message can have another sequence in
+    /// another region.
     ///
     /// # Errors
     /// The read stream does not exist, or no answer arrives in time.

@@ -1,4 +1,4 @@
-//! Reads a virtual stream in order, without acknowledgements.
+//! This module reads a virtual stream in order, without acknowledgements.
 
 use std::fmt;
 use std::pin::Pin;
@@ -55,8 +55,9 @@ impl VirtualStream {
     }
 
     /// Returns the messages after `position`, like [`ordered`](Self::ordered), with other options: subjects, headers
-    /// only, and limits of pull requests. It ignores [`from`](OrderedOptions::from), because `position` sets the first
-    /// message. It also ignores [`nearest`](OrderedOptions::nearest), because it always reads in the client's region.
+    /// only, and limits of pull requests. This call ignores [`from`](OrderedOptions::from), because `position` sets the
+    /// first message. It also ignores [`nearest`](OrderedOptions::nearest), because the reader always reads in the
+    /// client's region.
     ///
     /// # Errors
     /// The same as [`ordered`](Self::ordered).

@@ -22,7 +22,8 @@ pub struct Origin {
 }
 
 /// Reading position in a virtual stream: the last sequence of each region. A position is valid in all regions. You can
-/// store it and continue from it later, as long as the read streams still have the messages after it.
+/// store a position, and continue from it later. At that time, the read streams must still have the messages after the
+/// position.
 ///
 /// ```
 /// use nats_geo::jetstream::virtual_stream::Position;
@@ -57,7 +58,7 @@ impl Position {
         Self { since: Some(time), ..Self::default() }
     }
 
-    /// Returns the sequence of the last message of `region` that was read; `None` if none was read.
+    /// Returns the sequence of the last message of `region` that was read; `None` if no message was read.
     pub fn sequence(&self, region: &str) -> Option<u64> {
         self.sequences.get(region).copied()
     }

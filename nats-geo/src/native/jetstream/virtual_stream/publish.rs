@@ -1,4 +1,4 @@
-//! Publishes to the region where the client is.
+//! This module publishes to the region where the client is.
 
 use async_nats::subject::ToSubject;
 use async_nats::{HeaderMap, Subject};
@@ -12,7 +12,7 @@ use crate::native::jetstream::{self, Ack};
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// The subject is not one of the virtual stream. The client sent nothing.
+    /// The subject does not belong to the virtual stream. The client sent nothing.
     #[error("`{subject}` is no subject of virtual stream `{stream}`: its subjects begin with `{prefix}.`")]
     BadSubject {
         /// The subject.
@@ -22,7 +22,7 @@ pub enum PublishError {
         /// The first tokens of the stream's subjects.
         prefix: String,
     },
-    /// The write stream of the region did not acknowledge the message. It may have stored the message.
+    /// The write stream of the region did not acknowledge the message, but it may have stored the message.
     #[error(transparent)]
     NotAcknowledged(#[from] jetstream::PublishError),
 }
@@ -44,7 +44,7 @@ impl VirtualStream {
     /// ```
     ///
     /// # Errors
-    /// The subject is not one of the stream, or no acknowledgement arrived in time.
+    /// The subject does not belong to the stream, or no acknowledgement arrived in time.
     pub async fn publish(&self, subject: impl ToSubject, payload: Bytes) -> Result<Ack, PublishError> {
         self.publish_with_headers(subject, HeaderMap::new(), payload).await
     }

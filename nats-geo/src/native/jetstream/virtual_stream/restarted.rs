@@ -1,8 +1,8 @@
-//! Detects that the write stream of a region was reset: it was deleted and created again, or it was in memory and its
-//! servers restarted.
+//! This module detects that the write stream of a region was reset. A stream is reset if it is deleted and created
+//! again, or if it is in memory and its servers restart.
 //!
-//! After a reset, the sequences of the write stream begin at 1. A reader that remembers sequences only would take the new
-//! messages for messages that it has already read, and would skip them.
+//! After a reset, the sequences of the write stream begin at 1. A reader that remembers only sequences would treat the
+//! new messages as already read, and would skip them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

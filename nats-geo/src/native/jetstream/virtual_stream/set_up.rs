@@ -1,4 +1,4 @@
-//! Creates the streams of all regions, and reports the failures.
+//! This module creates the streams of all regions, and reports the failures.
 
 use std::fmt;
 
@@ -14,7 +14,8 @@ pub enum CreateError {
     /// The configuration is not valid. The client sent no request.
     #[error(transparent)]
     BadConfig(#[from] ConfigError),
-    /// Some streams or consumers were not created. The others exist: repeat the call to create the rest.
+    /// Some streams or consumers were not created. The other streams and consumers exist. Repeat the call to create the
+    /// missing ones.
     #[error("{} of {} streams and consumers were not created: {}; repeat the call, which keeps those that exist", .failures.len(),
         .failures.len() + .made.len(), list(.failures))]
     Incomplete {

@@ -1,9 +1,10 @@
-//! Protects links from messages that async-nats cannot read: async-nats closes the connection after such a message.
+//! This module protects links from messages that async-nats cannot read: async-nats closes the connection after such a
+//! message.
 //!
 //! Every client that may publish can send such a message, for example with a header without a colon, or with invalid
-//! UTF-8. When a link ends without a reason although its server runs, such a message may be the cause. For a while, links
-//! then use a [relay](relay::lead) in this process, which removes unreadable parts. The relay copies all traffic, so
-//! links do not use it otherwise. WebSocket links never use it.
+//! UTF-8. When a link ends without a reason although its server runs, such a message may be the cause. For a while,
+//! links then use a [relay](relay::lead) in this process, which removes unreadable parts. The relay copies all traffic,
+//! so links use it only when they need it. WebSocket links never use it.
 //!
 //! The relay reads INFO before async-nats sends CONNECT. So links without TLS also use the relay at an advertised
 //! address, unless a probe has just found the right server there: see [`Target::must_prove_itself`].

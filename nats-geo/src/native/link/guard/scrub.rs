@@ -1,6 +1,7 @@
-//! Changes messages of other clients so that async-nats can read them.
+//! This module changes messages of other clients so that async-nats can read them.
 //!
-//! async-nats ends the connection when it cannot read a message. nats-server passes on any header block and any subject.
+//! async-nats ends the connection when it cannot read a message. nats-server passes on every header block and every
+//! subject, even if async-nats cannot read it.
 
 use std::ops::Range;
 

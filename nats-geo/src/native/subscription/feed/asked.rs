@@ -1,4 +1,4 @@
-//! Repeats a refused subscription once, to find out whether the server now permits it.
+//! This module repeats a refused subscription once, to find out whether the server now permits it.
 
 use async_nats::Subscriber;
 use futures_util::{FutureExt as _, StreamExt as _};

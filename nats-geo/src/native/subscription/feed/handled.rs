@@ -1,4 +1,4 @@
-//! Counts the messages that the application may still answer. A drain waits for them.
+//! This module counts the messages that the application may still answer. A drain waits for them.
 
 use super::Feed;
 use crate::native::Message;
