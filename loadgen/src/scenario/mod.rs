@@ -12,6 +12,7 @@ mod fault_options;
 mod file;
 mod metrics;
 mod overrides;
+mod policy;
 mod presets;
 mod problem;
 pub mod spec;
@@ -33,7 +34,7 @@ pub use overrides::{EnvFileError, Override, ParseOverrideError, parse_env};
 pub use presets::{PRESETS, Preset};
 pub use problem::{Problem, ProblemKind, ScenarioError};
 pub use spec::{ClientKind, PolicyName, Transport, WorkloadKind};
-pub use stages::{ParseStageError, Stage};
+pub use stages::{ParseRateStageError, ParseStageError, RateStage, Stage};
 pub use threshold::{Comparison, ParseThresholdError, Threshold};
 pub use timeline::{to_svg, to_text};
 
@@ -154,12 +155,21 @@ pub struct Workload {
 }
 
 /// Times at which the operations of a client begin.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, schemars::JsonSchema)]
 pub enum Pace {
     /// So many per second, at even times.
     Uniform(u16),
     /// So many per second on average, as a Poisson process.
     Poisson(u16),
+    /// A rate that changes.
+    Changing {
+        /// Operations per second before the first change; `None`: those at its beginning.
+        start: Option<u16>,
+        /// The changes, in the order of time. None begins before the one before it has ended.
+        changes: Vec<RateStage>,
+        /// Whether the operations are a Poisson process.
+        is_random: bool,
+    },
     /// So many at once, each after the one before it.
     Closed(u16),
 }

@@ -2,7 +2,7 @@
 
 use super::fault::{FaultKind, ParseFaultError};
 use super::spec::WorkloadKind;
-use super::stages::ParseStageError;
+use super::stages::{ParseRateStageError, ParseStageError};
 use super::threshold::ParseThresholdError;
 use crate::toml_file;
 
@@ -74,6 +74,18 @@ pub enum ProblemKind {
         "the servers take no clients over WebSocket: set `websocket.enabled = true` in the topology, or remove `transport`"
     )]
     NoWebSocket,
+    /// A value of a field of the policy that has another type.
+    #[error("must be {0}")]
+    PolicyValue(&'static str),
+    /// A policy that cannot work.
+    #[error(transparent)]
+    Policy(#[from] nats_geo::core::ConfigError),
+    /// A change of a rate.
+    #[error(transparent)]
+    RateStage(#[from] ParseRateStageError),
+    /// Two changes of a rate at the same time.
+    #[error("this change begins before the one before it has ended: begin it {}s later or more", .0.as_secs_f64())]
+    RatesOverlap(std::time::Duration),
     /// Two ways to say when operations begin.
     #[error("`rate` and `concurrency` exclude each other: remove one")]
     RateAndConcurrency,

@@ -1,14 +1,18 @@
 //! Populations and workloads.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{Found, range, unknown};
+use crate::scenario::policy::policy;
 use crate::scenario::problem::ProblemKind;
 use crate::scenario::spec::{
-    Arrival, ClientKind, ClientsSpec, Discovery, Payload, PayloadKind, PolicyName, ScenarioSpec, Transport,
-    WorkloadKind, WorkloadSpec,
+    Arrival, ClientKind, ClientsSpec, Discovery, Payload, PayloadKind, ScenarioSpec, Transport, WorkloadKind,
+    WorkloadSpec,
 };
-use crate::scenario::{ALL_RESOLVERS, MessageSizes, OwnStreams, Pace, Population, Stage, Workload};
+use crate::scenario::{
+    ALL_RESOLVERS, MessageSizes, OwnStreams, Pace, Population, RateStage, Stage, Workload,
+};
 use crate::topology::{ByteSize, Topology};
 
 /// Returns whether a fault lets this population take the place of another one.
@@ -64,10 +68,13 @@ pub(super) fn population(
         found.push(&key("transport"), ProblemKind::NoWebSocket);
     }
     let resolver = resolver(&key, spec, resolvers, found);
-    let mut policy = match spec.preset {
-        PolicyName::Interactive => nats_geo::core::Config::interactive(),
-        PolicyName::Fleet => nats_geo::core::Config::fleet(),
-    };
+    if spec.kind == ClientKind::AsyncNats && !spec.config.is_empty() {
+        found.push(&key("config"), ProblemKind::NoEffect { key: "config", on: spec.kind.to_string() });
+    }
+    let mut policy = policy(spec.preset, &spec.config).unwrap_or_else(|(path, problem)| {
+        found.push(&key(&format!("config.{path}")), problem);
+        nats_geo::core::Config::interactive()
+    });
     policy.warm_standby = spec.warm_standby;
     let start = start.into_iter().map(|(region, count)| (region.to_owned(), count)).collect();
     let name = spec.name.clone().unwrap_or_else(|| spec.kind.to_string());
@@ -178,13 +185,16 @@ fn pace(key: &impl Fn(&str) -> String, spec: &WorkloadSpec, found: &mut Found) -
     if rate == 0 || rate > RATE_MAX {
         found.push(&key("rate"), range(rate, "1 to 10000 operations per second and client"));
     }
+    let changes = rate_changes(key, spec, found);
     let Some(concurrency) = spec.concurrency else {
-        return match spec.arrival.unwrap_or_default() {
-            Arrival::Uniform => Pace::Uniform(rate),
-            Arrival::Poisson => Pace::Poisson(rate),
+        let is_random = spec.arrival.unwrap_or_default() == Arrival::Poisson;
+        return match (changes.is_empty(), is_random) {
+            (true, false) => Pace::Uniform(rate),
+            (true, true) => Pace::Poisson(rate),
+            (false, _) => Pace::Changing { start: spec.rate, changes, is_random },
         };
     };
-    if spec.rate.is_some() {
+    if spec.rate.is_some() || !spec.rates.is_empty() {
         found.push(&key("concurrency"), ProblemKind::RateAndConcurrency);
     }
     if spec.arrival.is_some() {
@@ -198,6 +208,31 @@ fn pace(key: &impl Fn(&str) -> String, spec: &WorkloadSpec, found: &mut Found) -
         found.push(&key("concurrency"), range(concurrency, "1 to 1000 operations at once for each client"));
     }
     Pace::Closed(concurrency)
+}
+
+/// How the rate changes.
+fn rate_changes(key: &impl Fn(&str) -> String, spec: &WorkloadSpec, found: &mut Found) -> Vec<RateStage> {
+    let mut changes: Vec<RateStage> = Vec::new();
+    for (number, text) in spec.rates.iter().enumerate() {
+        let key = key(&format!("rates[{number}]"));
+        let change = match text.parse::<RateStage>() {
+            Ok(change) => change,
+            Err(error) => {
+                found.push(&key, error.into());
+                continue;
+            }
+        };
+        let fastest = change.from.max(change.to);
+        if fastest > RATE_MAX {
+            found.push(&key, range(fastest, "0 to 10000 operations per second and client"));
+        }
+        let end = changes.last().map_or(Duration::ZERO, |before| before.at + before.over);
+        if change.at < end {
+            found.push(&key, ProblemKind::RatesOverlap(end - change.at));
+        }
+        changes.push(change);
+    }
+    changes
 }
 
 /// Sizes of messages.
