@@ -126,7 +126,8 @@ pub async fn run(plan: UpPlan) -> Result<(), UpError> {
     if let Some((listener, _)) = &served {
         let address = listener.local_addr().map_err(UpError::Serve)?;
         // First on standard output: a script can open it. Whoever has the token may break this super-cluster.
-        print(&format!("http://{address}/?token={}", token.expose()));
+        // A fragment is in no request, and so in no log and no referrer.
+        print(&format!("http://{address}/#token={}", token.expose()));
         eprintln!("Open that address in a browser.");
     }
     print(&addresses(&world.borrow()));
