@@ -38,11 +38,15 @@ test-js: package ## Run the unit tests of the npm package, of the demo's build, 
 	cd nats-geo-wasm/js && npm test
 	cd web && npm ci --no-audit --no-fund && npm test
 
+# Pages of loadgen. Their tests measure no times, so they run beside those of the npm package.
+pages = agents dashboard demo packaging report tutorial
+
 test-browser: web ## Run the npm package and the demo in real browsers, on a real super-cluster; installs what it needs
 	.ci/chromium
 	.ci/engines
 	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
-	cd tests/browser && npm ci --no-audit --no-fund && npm run e2e
+	cd tests/browser && npm ci --no-audit --no-fund && \
+	../../.ci/side-by-side "npm run e2e -- $(pages)" "npm run e2e -- --but $(pages)"
 
 check: fmt private workflows clippy doc wasm32 deny ## Run every check that is no test
 
