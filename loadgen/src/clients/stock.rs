@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
 
+use super::answers::is_refusal;
 use super::{Delivered, Journal, Seat, Sign, Spec};
 use crate::clock;
 
@@ -54,7 +55,8 @@ impl Stock {
     }
 
     pub(super) async fn request(&self, subject: &str, payload: Bytes) -> bool {
-        self.client.request(subject.to_owned(), payload).await.is_ok()
+        let answer = self.client.request(subject.to_owned(), payload).await;
+        answer.is_ok_and(|answer| !is_refusal(subject, &answer))
     }
 
     pub(super) async fn publish(&self, subject: &str, payload: Bytes) -> bool {

@@ -150,6 +150,8 @@ pub struct Workload {
     pub region: String,
     /// Subject of the topology's streams, and those that must have every message in the end.
     pub own: Option<OwnStreams>,
+    /// The requests to responders of the user.
+    pub call: Option<Call>,
     /// Sizes of its messages.
     pub payload: MessageSizes,
 }
@@ -187,6 +189,23 @@ impl Workload {
     /// Returns whether clients of this population in this region have this workload.
     pub fn is_done_by(&self, population: usize, region: &str) -> bool {
         self.populations.contains(&population) && self.regions.iter().any(|name| name == region)
+    }
+}
+
+/// Requests to responders that loadgen does not start.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct Call {
+    /// Their subject. `{region}` stands for the client's region.
+    pub subject: String,
+    /// Their content, with the same placeholder; `None`: so many bytes.
+    pub body: Option<String>,
+}
+
+impl Call {
+    /// Returns subject and content of the requests of clients in a region.
+    pub fn of(&self, region: &str) -> (String, Option<String>) {
+        let fill_in = |text: &str| text.replace("{region}", region);
+        (fill_in(&self.subject), self.body.as_deref().map(fill_in))
     }
 }
 

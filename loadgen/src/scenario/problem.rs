@@ -69,6 +69,9 @@ pub enum ProblemKind {
         "`subject` needs `streams`, and `streams` needs `subject`: name the subject of publishes, and the streams that store these messages"
     )]
     SubjectAndStreams,
+    /// A subject that no request can have.
+    #[error("`{0}` is no subject of requests: use no spaces, no `*` and no `>`")]
+    CallSubject(String),
     /// Servers without WebSocket.
     #[error(
         "the servers take no clients over WebSocket: set `websocket.enabled = true` in the topology, or remove `transport`"

@@ -100,10 +100,14 @@ pub(crate) fn start_load(
         let operations = match workload.kind {
             WorkloadKind::Request | WorkloadKind::Service => {
                 let subject = if workload.kind == WorkloadKind::Service { SERVICE } else { ECHO };
+                let call = workload.call.as_ref().map(|call| call.of(&client.region));
+                let (subject, body) = call.unwrap_or_else(|| (subject.to_owned(), None));
+                let (subject, body) = (Arc::<str>::from(subject), body.map(Bytes::from));
                 let client = client.clone();
                 Requests::of(schedule, move |_| {
-                    let (client, payload) = (client.clone(), Bytes::from(vec![b'x'; sizes.draw()]));
-                    async move { client.request(subject, payload).await }
+                    let payload = body.clone().unwrap_or_else(|| Bytes::from(vec![b'x'; sizes.draw()]));
+                    let (client, subject) = (client.clone(), Arc::clone(&subject));
+                    async move { client.request(&subject, payload).await }
                 })
             }
             _ => {

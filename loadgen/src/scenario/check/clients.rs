@@ -11,7 +11,7 @@ use crate::scenario::spec::{
     WorkloadSpec,
 };
 use crate::scenario::{
-    ALL_RESOLVERS, MessageSizes, OwnStreams, Pace, Population, RateStage, Stage, Workload,
+    ALL_RESOLVERS, Call, MessageSizes, OwnStreams, Pace, Population, RateStage, Stage, Workload,
 };
 use crate::topology::{ByteSize, Topology};
 
@@ -174,8 +174,32 @@ pub(super) fn workload(
     }
     let region = spec.region.as_ref().or_else(|| regions.last()).cloned().unwrap_or_default();
     let name = spec.name.clone().unwrap_or_else(|| spec.kind.to_string());
-    let (kind, populations) = (spec.kind, indices);
-    Workload { name, kind, populations, regions: does, pace, gets, region, own, payload }
+    let (kind, populations, call) = (spec.kind, indices, call(&key, spec, found));
+    Workload { name, kind, populations, regions: does, pace, gets, region, own, call, payload }
+}
+
+/// Requests to responders of the user.
+fn call(key: &impl Fn(&str) -> String, spec: &WorkloadSpec, found: &mut Found) -> Option<Call> {
+    let no_effect = |key, on: &str| ProblemKind::NoEffect { key, on: on.to_owned() };
+    if spec.kind != WorkloadKind::Request {
+        if spec.body.is_some() {
+            found.push(&key("body"), no_effect("body", &spec.kind.to_string()));
+        }
+        return None;
+    }
+    let Some(subject) = &spec.subject else {
+        if spec.body.is_some() {
+            found.push(&key("body"), no_effect("body", "requests without a subject of your own"));
+        }
+        return None;
+    };
+    if subject.is_empty() || subject.contains(|letter: char| letter.is_whitespace() || "*>".contains(letter)) {
+        found.push(&key("subject"), ProblemKind::CallSubject(subject.clone()));
+    }
+    if spec.body.is_some() && spec.payload.is_some() {
+        found.push(&key("payload"), no_effect("payload", "requests with a body"));
+    }
+    Some(Call { subject: subject.clone(), body: spec.body.clone() })
 }
 
 /// When operations begin.
@@ -273,6 +297,10 @@ fn own_streams(
     found: &mut Found,
 ) -> Option<OwnStreams> {
     let given = if spec.subject.is_some() { "subject" } else { "streams" };
+    // The subject of requests is that of responders.
+    if spec.kind == WorkloadKind::Request && spec.streams.is_empty() {
+        return None;
+    }
     if spec.kind != WorkloadKind::Jetstream && (spec.subject.is_some() || !spec.streams.is_empty()) {
         found.push(&key(given), ProblemKind::NoEffect { key: given, on: spec.kind.to_string() });
         return None;

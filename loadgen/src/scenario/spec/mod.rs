@@ -95,9 +95,13 @@ pub struct WorkloadSpec {
     /// Changes of the rate: `["10..200 over 30s", "200..10 over 5s at 60s"]`. Each begins after the one before it has ended.
     #[serde(default)]
     pub rates: Vec<String>,
-    /// Subject that clients of `jetstream` publish to, such as `foo.loadgen`, so that your own streams store the messages. Default:
-    /// loadgen creates a stream.
+    /// For `request`: subject of your own responders, such as `orders.get`; `{region}` is the region of the client. Default: loadgen
+    /// starts responders. For `jetstream`: subject that clients publish to, such as `foo.loadgen`, so that your own streams store the
+    /// messages. Default: loadgen creates a stream.
     pub subject: Option<String>,
+    /// Content of the requests to your own responders; `{region}` is the region of the client. Default: as many bytes as `payload`
+    /// says.
+    pub body: Option<String>,
     /// Your own streams. At the end, loadgen looks in them for every acknowledged message. Set `subject`, too.
     #[serde(default)]
     pub streams: Vec<String>,
