@@ -1,9 +1,11 @@
 //! async-nats as it comes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
+use tokio::task::JoinHandle;
 
 use super::answers::is_refusal;
 use super::{Delivered, Journal, Seat, Sign, Spec};
@@ -12,6 +14,18 @@ use crate::clock;
 #[derive(Clone, Debug)]
 pub(super) struct Stock {
     client: async_nats::Client,
+    _writer: Arc<Writer>,
+}
+
+/// The task that writes the client's journal. It holds the client, whose callback feeds the task: without an end from outside, both
+/// would stay for ever, and connect to whatever takes the ports of their servers.
+#[derive(Debug)]
+struct Writer(JoinHandle<()>);
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Stock {
@@ -28,7 +42,7 @@ impl Stock {
         let client = options.connect(servers).await.map_err(|error| error.to_string())?;
         let observed = client.clone();
         journal.sits(clock::now(), Some(seat(&client)));
-        tokio::spawn(async move {
+        let writing = tokio::spawn(async move {
             let mut connections = 0;
             while let Some((at, event)) = events.recv().await {
                 match event {
@@ -46,7 +60,7 @@ impl Stock {
                 }
             }
         });
-        Ok(Self { client })
+        Ok(Self { client, _writer: Arc::new(Writer(writing)) })
     }
 
     pub(super) fn seat(&self) -> Option<Seat> {

@@ -144,8 +144,7 @@ mod tests {
     #[test]
     fn random_ticks_of_a_growing_rate_follow_its_area() {
         let start = clock::now();
-        let change =
-            RateChange { at: Duration::ZERO, over: Duration::from_secs(100), from: 0.0, to: 200.0 };
+        let change = RateChange { at: Duration::ZERO, over: Duration::from_secs(100), from: 0.0, to: 200.0 };
         let mut pacer = Pacer::changing(start, Ramp::new(None, &[change]), start, 0.0, Some(7));
         let times = seconds(&mut pacer, start, 10_000);
         // A quarter of all in the first half of the time.

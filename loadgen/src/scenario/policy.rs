@@ -68,7 +68,8 @@ fn like(field: &Value, value: &toml::Value) -> Result<Value, &'static str> {
         (_, toml::Value::Table(hint)) => {
             let clients = hint.get("clients").and_then(toml::Value::as_integer);
             let accepts = hint.get("accepts_per_second");
-            let accepts = accepts.and_then(|it| it.as_float().or_else(|| it.as_integer().map(|it| it as f64)));
+            let accepts =
+                accepts.and_then(|it| it.as_float().or_else(|| it.as_integer().map(|it| it as f64)));
             match (clients.and_then(|it| u32::try_from(it).ok()), accepts, hint.len()) {
                 (Some(clients), Some(accepts), 2) => {
                     Ok(json!({ "clients": clients, "accepts_per_second": accepts }))

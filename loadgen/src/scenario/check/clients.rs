@@ -193,7 +193,8 @@ fn call(key: &impl Fn(&str) -> String, spec: &WorkloadSpec, found: &mut Found) -
         }
         return None;
     };
-    if subject.is_empty() || subject.contains(|letter: char| letter.is_whitespace() || "*>".contains(letter)) {
+    if subject.is_empty() || subject.contains(|letter: char| letter.is_whitespace() || "*>".contains(letter))
+    {
         found.push(&key("subject"), ProblemKind::CallSubject(subject.clone()));
     }
     if spec.body.is_some() && spec.payload.is_some() {
