@@ -46,9 +46,7 @@ pub enum FaultError {
         region: String,
     },
     /// The region has not that many servers to kill.
-    #[error(
-        "cannot kill {wanted} servers of {region}: choose 1 to {alive}, the number of its servers that run"
-    )]
+    #[error("cannot kill {wanted} servers of {region}: choose 1 to {alive} (running servers: {alive})")]
     Count {
         /// Of which region.
         region: String,
