@@ -54,6 +54,11 @@ impl<'a> Injector<'a> {
         }
     }
 
+    /// Seed of the play.
+    pub(crate) const fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// A pause that the seed chooses: clients send PINGs at fixed intervals, and faults must not meet all at the same point.
     pub(crate) fn part_of_a_second(&mut self) -> Duration {
         Duration::from_secs(1).mul_f64(self.random.share())
