@@ -1,5 +1,6 @@
 //! async-nats as it comes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use crate::clock;
 
 #[derive(Clone, Debug)]
 pub(super) struct Stock {
-    client: async_nats::Client,
+    client: Arc<async_nats::Client>,
 }
 
 impl Stock {
@@ -24,8 +25,9 @@ impl Stock {
         });
         let parsed = spec.urls.iter().map(|url| url.parse::<async_nats::ServerAddr>());
         let servers = parsed.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
-        let client = options.connect(servers).await.map_err(|error| error.to_string())?;
-        let observed = client.clone();
+        let client = Arc::new(options.connect(servers).await.map_err(|error| error.to_string())?);
+        // The connection stays open as long as anybody holds the client.
+        let observed = Arc::downgrade(&client);
         journal.sits(clock::now(), Some(seat(&client)));
         tokio::spawn(async move {
             let mut connections = 0;
@@ -39,6 +41,7 @@ impl Stock {
                         connections += 1;
                         journal.note(at, Sign::Opened(connections));
                         journal.note(at, Sign::Moved(connections));
+                        let Some(observed) = observed.upgrade() else { return };
                         journal.sits(at, Some(seat(&observed)));
                     }
                     _ => {}
@@ -74,7 +77,7 @@ impl Stock {
     }
 
     pub(super) fn jetstream(&self) -> async_nats::jetstream::Context {
-        async_nats::jetstream::new(self.client.clone())
+        async_nats::jetstream::new(self.client.as_ref().clone())
     }
 
     pub(super) async fn subscribe(
