@@ -8,6 +8,7 @@ mod every_workload;
 #[path = "../support/monitor.rs"]
 mod monitor;
 mod observer;
+mod outside;
 mod own;
 mod schemas;
 mod services;
