@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
-use tokio::task::JoinHandle;
 
 use super::answers::is_refusal;
 use super::{Delivered, Journal, Seat, Sign, Spec};
@@ -13,19 +12,7 @@ use crate::clock;
 
 #[derive(Clone, Debug)]
 pub(super) struct Stock {
-    client: async_nats::Client,
-    _writer: Arc<Writer>,
-}
-
-/// The task that writes the client's journal. It holds the client, whose callback feeds the task: without an end from outside, both
-/// would stay for ever, and connect to whatever takes the ports of their servers.
-#[derive(Debug)]
-struct Writer(JoinHandle<()>);
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    client: Arc<async_nats::Client>,
 }
 
 impl Stock {
@@ -39,10 +26,11 @@ impl Stock {
         });
         let parsed = spec.urls.iter().map(|url| url.parse::<async_nats::ServerAddr>());
         let servers = parsed.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
-        let client = options.connect(servers).await.map_err(|error| error.to_string())?;
-        let observed = client.clone();
+        let client = Arc::new(options.connect(servers).await.map_err(|error| error.to_string())?);
+        // The connection stays open as long as anybody holds the client.
+        let observed = Arc::downgrade(&client);
         journal.sits(clock::now(), Some(seat(&client)));
-        let writing = tokio::spawn(async move {
+        tokio::spawn(async move {
             let mut connections = 0;
             while let Some((at, event)) = events.recv().await {
                 match event {
@@ -54,13 +42,14 @@ impl Stock {
                         connections += 1;
                         journal.note(at, Sign::Opened(connections));
                         journal.note(at, Sign::Moved(connections));
+                        let Some(observed) = observed.upgrade() else { return };
                         journal.sits(at, Some(seat(&observed)));
                     }
                     _ => {}
                 }
             }
         });
-        Ok(Self { client, _writer: Arc::new(Writer(writing)) })
+        Ok(Self { client })
     }
 
     pub(super) fn seat(&self) -> Option<Seat> {
@@ -90,7 +79,7 @@ impl Stock {
     }
 
     pub(super) fn jetstream(&self) -> async_nats::jetstream::Context {
-        async_nats::jetstream::new(self.client.clone())
+        async_nats::jetstream::new(self.client.as_ref().clone())
     }
 
     pub(super) async fn subscribe(

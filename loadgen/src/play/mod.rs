@@ -320,7 +320,7 @@ async fn go_through(
 ) -> Result<(), PlayError> {
     // An undo waits until the servers are linked; what comes after it keeps its distance.
     let mut late = Duration::ZERO;
-    let mut actions = schedule(scenario).into_iter().peekable();
+    let mut actions = schedule(scenario, injector.seed()).into_iter().peekable();
     while let Some((at, action)) = actions.next() {
         late = late.max(started.elapsed().saturating_sub(at));
         sleep_until((started + at + late).into()).await;
