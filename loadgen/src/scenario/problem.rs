@@ -90,7 +90,7 @@ pub enum ProblemKind {
     #[error("this change begins before the one before it has ended: begin it {}s later or more", .0.as_secs_f64())]
     RatesOverlap(std::time::Duration),
     /// Two ways to say when operations begin.
-    #[error("`rate` and `concurrency` exclude each other: remove one")]
+    #[error("`concurrency` excludes `rate` and `rates`: remove one")]
     RateAndConcurrency,
     /// A closed loop of operations that end at once.
     #[error("messages of `{kind}` get no answer, so `concurrency` has no effect: give `rate`")]

@@ -21,7 +21,7 @@ pub enum ProblemKind {
     #[error("{0} servers: give 1 to 9")]
     ServerCount(u16),
     /// More servers must be up than the cluster has, or none.
-    #[error("`minimum` is {minimum}, and the cluster has {size} server{}: give 1 to {size}", if *size == 1 { "" } else { "s" })]
+    #[error("`minimum` is {minimum}, and the cluster has {}", if *size == 1 { "1 server: give 1".to_owned() } else { format!("{size} servers: give 1 to {size}") })]
     Minimum {
         /// The number.
         minimum: u16,

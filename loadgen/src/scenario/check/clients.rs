@@ -297,11 +297,12 @@ fn own_streams(
     topology: &Topology,
     found: &mut Found,
 ) -> Option<OwnStreams> {
-    let given = if spec.subject.is_some() { "subject" } else { "streams" };
     // The subject of requests is that of responders.
-    if spec.kind == WorkloadKind::Request && spec.streams.is_empty() {
+    let is_request = spec.kind == WorkloadKind::Request;
+    if is_request && spec.streams.is_empty() {
         return None;
     }
+    let given = if spec.subject.is_some() && !is_request { "subject" } else { "streams" };
     if spec.kind != WorkloadKind::Jetstream && (spec.subject.is_some() || !spec.streams.is_empty()) {
         found.push(&key(given), ProblemKind::NoEffect { key: given, on: spec.kind.to_string() });
         return None;
