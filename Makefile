@@ -16,9 +16,10 @@ test: test-rust test-web test-js test-browser ## Run all tests; installs what th
 # library wait for most of their time, and their limits are far from what they measure, so they run beside the scenarios, of which
 # the observer's compare times to 5 ms and run alone. The others run one after the other. Each command has a test of loadgen: without
 # one, cargo would build with other features.
-test-rust: ## Run the tests of all crates, on real servers; installs docker-compose and Prometheus, which read files of ours
+test-rust: ## Run the tests of all crates, on real servers; installs docker-compose, Prometheus and the schema of cloud-init, which read files of ours
 	.ci/compose
 	.ci/prometheus
+	.ci/cloud-init
 	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
 	cargo test --workspace --lib --bins && \
 	cargo test --workspace --test '*' --no-run && \
@@ -37,11 +38,15 @@ test-js: package ## Run the unit tests of the npm package, of the demo's build, 
 	cd nats-geo-wasm/js && npm test
 	cd web && npm ci --no-audit --no-fund && npm test
 
+# Pages of loadgen. Their tests measure no times, so they run beside those of the npm package.
+pages = agents dashboard demo packaging report tutorial
+
 test-browser: web ## Run the npm package and the demo in real browsers, on a real super-cluster; installs what it needs
 	.ci/chromium
 	.ci/engines
 	@server=$$(cargo run --example nats_server_path) && export NATS_SERVER="$$server" && set -ex && \
-	cd tests/browser && npm ci --no-audit --no-fund && npm run e2e
+	cd tests/browser && npm ci --no-audit --no-fund && \
+	../../.ci/side-by-side "npm run e2e -- $(pages)" "npm run e2e -- --but $(pages)"
 
 check: fmt private workflows clippy doc wasm32 deny ## Run every check that is no test
 

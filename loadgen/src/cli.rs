@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::agent_command::opts::{AgentOpts, AgentsOpts, ControlOpts};
+use crate::agent_command::opts::{AgentOpts, AgentsOpts, ControlOpts, PushOpts};
 use crate::bench::opts::BenchCommand;
 use crate::ctl::opts::{CtlOpts, WaitOpts};
 use crate::dashboard::opts::DashboardOpts;
@@ -135,6 +135,8 @@ pub enum Command {
     Agent(AgentOpts),
     /// List the agents that are connected to a back channel
     Agents(AgentsOpts),
+    /// Send a file, such as test data or a program, to agents
+    Push(PushOpts),
     /// List the scenarios that come with loadgen, or print one
     Scenarios(ScenariosOpts),
     /// Write the reports of an earlier run again

@@ -16,6 +16,7 @@ pub mod ctl;
 pub mod dashboard;
 pub mod default_scenario;
 pub mod detectors;
+mod digest;
 pub mod dns;
 pub mod exporter;
 mod go_json;
@@ -81,6 +82,7 @@ pub fn run_to_exit_code(task: Task) -> ExitCode {
             Task::Control(opts) => stay(agent_command::control(opts)).await,
             Task::Agent(opts) => stay(agent_command::agent(opts)).await,
             Task::Agents(opts) => print_or_fail(agent_command::agents(opts)).await,
+            Task::Push(opts) => print_or_fail(agent_command::push(opts)).await,
             Task::Scenarios(opts) => print_or_fail(async { scenario_command::scenarios(&opts) }).await,
             Task::Report(opts) => compute(move || scenario_command::again(&opts.folder, opts.details)).await,
             Task::Compare(opts) => compute(move || scenario_command::compare(&opts.folders)).await,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::agent_command::opts::{AgentOpts, AgentsOpts, ControlOpts};
+use crate::agent_command::opts::{AgentOpts, AgentsOpts, ControlOpts, PushOpts};
 use crate::bench::opts::BenchCommand;
 use crate::cli::{ClusterOpts, Command, FaultKind, Opts};
 use crate::cluster::StartOptions;
@@ -194,6 +194,8 @@ pub enum Task {
     Agent(AgentOpts),
     /// List agents.
     Agents(AgentsOpts),
+    /// Send a file to agents.
+    Push(PushOpts),
     /// List scenarios.
     Scenarios(ScenariosOpts),
     /// Write reports again.
@@ -253,6 +255,7 @@ pub fn task_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<T
         Some(Command::Control(opts)) => Task::Control(opts),
         Some(Command::Agent(opts)) => Task::Agent(opts),
         Some(Command::Agents(opts)) => Task::Agents(opts),
+        Some(Command::Push(opts)) => Task::Push(opts),
         Some(Command::Selftest) => Task::Selftest,
         Some(Command::Up(opts)) => Task::Up(Box::new(UpPlan::new(opts)?)),
         Some(Command::Dashboard(opts)) => Task::Dashboard(Box::new(DashboardPlan::new(*opts)?)),

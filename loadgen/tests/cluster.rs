@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use loadgen::clients::{Access, Client, Outcome, Population, Spec};
 use loadgen::clock;
 use loadgen::cluster::{Endpoint, StartOptions, SuperCluster};
 use loadgen::topology::Topology;
@@ -239,6 +240,41 @@ async fn single_servers_make_regions_too() {
     let created = client.request("$JS.API.STREAM.CREATE.S", "{\"name\":\"S\"}".into()).await.unwrap();
     let created = String::from_utf8_lossy(&created.payload);
     assert!(!created.contains("\"error\""), "{created}");
+}
+
+/// A client of async-nats that stayed would connect to whatever takes the ports of its servers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_ends_with_its_last_copy() {
+    let _turn = TURN.lock().await;
+    let cluster = SuperCluster::start(options(&["lon"], 1)).await.unwrap();
+    let monitor = cluster.monitor("lon-1").unwrap();
+    let connections = async || monitor.connz().await.unwrap().connections.len();
+    for population in [Population::NatsGeo, Population::Stock] {
+        let spec = Spec {
+            population,
+            region: "lon".to_owned(),
+            number: 0,
+            urls: cluster.endpoints("lon").unwrap().into_iter().map(|it| it.tcp_url).collect(),
+            name: None,
+            runtime: None,
+            policy: nats_geo::core::Config::interactive(),
+            seed: 1,
+            access: Access::default(),
+        };
+        let client = Client::connect(spec).await.unwrap();
+        let copy = client.clone();
+        drop(client);
+        assert_eq!(copy.request("nobody.answers", "".into()).await, Outcome::Failed);
+        assert_eq!(connections().await, 1, "{population:?}");
+        drop(copy);
+        let ends = async {
+            while connections().await > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(LIMIT, ends).await.unwrap_or_else(|_| panic!("{population:?} stays"));
+    }
+    cluster.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

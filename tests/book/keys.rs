@@ -59,7 +59,9 @@ pub(crate) fn topology() -> String {
 /// The keys of a scenario file.
 pub(crate) fn scenario() -> String {
     let file = |file| format!("loadgen/src/{file}");
-    markdown(&["scenario/spec.rs", "scenario/fault_options.rs", "wan/backend.rs"].map(file), &SCENARIO)
+    let files =
+        ["scenario/spec/mod.rs", "scenario/spec/clients.rs", "scenario/fault_options.rs", "wan/backend.rs"];
+    markdown(&files.map(file), &SCENARIO)
 }
 
 /// The keys of a rule file of guard. They stand below a heading of the page.
@@ -180,6 +182,7 @@ fn value(ty: &Type, choices: &[ItemEnum], tables: &[Table]) -> String {
         "BTreeMap" => format!("table of {}", inner()),
         "String" | "Secret" => "text".to_owned(),
         "Value" => "any value".to_owned(),
+        "Table" => "table of tables".to_owned(),
         "TopologyRef" => "name, path, or table".to_owned(),
         "OneOrMany" => "text, or list of text".to_owned(),
         "FaultKind" => "[a fault](#faults)".to_owned(),

@@ -32,7 +32,7 @@ it("moves to the next region when its own dies, and the film goes on", async () 
   const page = await opened();
   await connectedTo(page, "lon");
   await until("the film plays", () => page.evaluate(() => document.getElementById("film").currentTime > 1));
-  assert.equal(new URL(page.url()).search, "", "the token stays out of the address");
+  assert.equal(new URL(page.url()).hash, "", "the token stays out of the address");
 
   await page.getByRole("button", { name: "Kill every server in lon" }).click();
   await connectedTo(page, "ams");

@@ -22,7 +22,7 @@ self.addEventListener("fetch", (event) => {
 
 /** The newest there is: from the network, else as it was. */
 async function shell(event: FetchEvent): Promise<Response> {
-  // The token is in the first address, and belongs in no cache.
+  // A query, such as one that a search engine adds, makes no other page.
   const key = new URL(event.request.url);
   key.search = "";
   let response: Response;

@@ -22,6 +22,8 @@ export type Command =
 
 const ASK_AGAIN_MS = 1000;
 
+const tokenOfAddress = (): string | null => new URLSearchParams(location.hash.slice(1)).get("token");
+
 /** Speaks to loadgen, with the token of the address that it printed. */
 export class Control {
   #token: string;
@@ -32,12 +34,12 @@ export class Control {
 
   /** Takes the token out of the address, so that it is in no bookmark, and keeps it for reloads of this tab. */
   static fromAddress(): Control {
-    const url = new URL(location.href);
-    const given = url.searchParams.get("token");
+    // A new address in the same tab, after loadgen was started again, loads no new page by itself.
+    addEventListener("hashchange", () => tokenOfAddress() !== null && location.reload());
+    const given = tokenOfAddress();
     if (given !== null) {
       sessionStorage.setItem("token", given);
-      url.searchParams.delete("token");
-      history.replaceState(null, "", url);
+      history.replaceState(null, "", location.pathname + location.search);
     }
     return new Control(sessionStorage.getItem("token") ?? "");
   }

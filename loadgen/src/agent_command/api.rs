@@ -5,7 +5,7 @@
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Value, json};
 
-use crate::ops::{LOST_AFTER, PULSE_EVERY, RunState, addresses};
+use crate::ops::{FileOrder, FileStored, LOST_AFTER, PULSE_EVERY, RunState, addresses};
 use crate::play::{Ask, Reply};
 use crate::progress::Status;
 
@@ -52,6 +52,19 @@ fn channels(types: &mut SchemaGenerator) -> Value {
             "description": "Answers to orders. If an order lacks the headers or has another version, the agent answers with the header \
                 `Nats-Service-Error`.",
             "messages": { "reply": { "payload": schema::<Reply>(types) } },
+        },
+        "files": {
+            "address": addresses::files_of("{agent}"),
+            "description": "Orders to one agent to fetch a file from the object store `LOADGEN_FILES`. The agent answers when it has stored \
+                the file.",
+            "parameters": agent,
+            "messages": { "fileOrder": { "headers": version_header(), "payload": schema::<FileOrder>(types) } },
+        },
+        "stored": {
+            "address": null,
+            "description": "Answers to orders to fetch a file. If the agent has not stored the file, it answers with the header \
+                `Nats-Service-Error`.",
+            "messages": { "fileStored": { "payload": schema::<FileStored>(types) } },
         },
         "pulses": {
             "address": addresses::pulse_of("{agent}"),
@@ -103,11 +116,21 @@ fn order_headers() -> Value {
     })
 }
 
+fn version_header() -> Value {
+    let version = &order_headers()["properties"][addresses::VERSION_HEADER];
+    json!({
+        "type": "object",
+        "required": [addresses::VERSION_HEADER],
+        "properties": { (addresses::VERSION_HEADER): version },
+    })
+}
+
 /// From the controller's side.
 fn operations() -> Value {
     let channel = |name: &str| json!({ "$ref": format!("#/channels/{name}") });
     json!({
         "giveOrder": { "action": "send", "channel": channel("orders"), "reply": { "channel": channel("replies") } },
+        "sendFile": { "action": "send", "channel": channel("files"), "reply": { "channel": channel("stored") } },
         "sendState": { "action": "send", "channel": channel("state") },
         "hearPulse": { "action": "receive", "channel": channel("pulses") },
         "answerTime": { "action": "receive", "channel": channel("clock"), "reply": { "channel": channel("times") } },

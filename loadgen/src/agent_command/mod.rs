@@ -1,18 +1,20 @@
-//! `loadgen control`, `loadgen agent` and `loadgen agents`: the two ends of the back channel as processes of their own.
+//! `loadgen control`, `loadgen agent`, `loadgen agents` and `loadgen push`: the ends of the back channel as processes of their own.
 //!
-//! Owns their options (`opts`), what they print, the health of agents (`health`), and the description of
-//! the back channel as an API (`api`). Must not know what an order means: `play` does.
+//! Owns their options (`opts`), what they print, the health of agents (`health`), files for agents (`push`) and the agent's folder of
+//! them (`files`), and the description of the back channel as an API (`api`). Must not know what an order means: `play` does.
 
 mod api;
+mod files;
 mod health;
 pub mod opts;
+mod push;
 
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::exporter::{Exporter, ExporterError, Source};
 use crate::ops::{
-    AgentCard, AgentInfo, Channel, ChannelError, ListenAddress, OpsServer, OpsServerError, roster,
+    AgentCard, AgentInfo, Channel, ChannelError, ListenAddress, OpsServer, OpsServerError, Post, roster,
 };
 use crate::play::serve;
 use crate::progress::Progress;
@@ -22,6 +24,7 @@ use crate::web::print;
 pub use api::ops_api;
 use health::Members;
 use opts::{AgentOpts, AgentsOpts, ControlOpts};
+pub use push::{PushError, push};
 
 /// Reason why an agent does not take orders.
 #[derive(Debug, thiserror::Error)]
@@ -54,8 +57,14 @@ pub async fn agent(opts: AgentOpts) -> Result<(), AgentError> {
         None => None,
     };
     let board = exporter.as_ref().map(Exporter::board).unwrap_or_default();
+    let (post, files) = Post::open(&channel, &card).await?;
     eprintln!("agent {} of region {} takes orders over {}", card.name, card.region, opts.ops);
-    Ok(serve(&channel, &card, &board, &Progress::lines()).await?)
+    let progress = Progress::lines();
+    tokio::join!(
+        serve(&channel, post, &board, &progress),
+        files::take(&channel, files, opts.files.as_deref())
+    );
+    Ok(())
 }
 
 /// Keeps a back channel running until the process is ended.

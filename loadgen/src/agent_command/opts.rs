@@ -1,4 +1,4 @@
-//! Options of `loadgen control`, `loadgen agent` and `loadgen agents`. Doc comments are the help text.
+//! Options of `loadgen control`, `loadgen agent`, `loadgen agents` and `loadgen push`. Doc comments are the help text.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -42,9 +42,41 @@ pub struct AgentOpts {
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
+    /// Store the files that `loadgen push` sends in this folder [default: refuse files]
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
+
     /// Serve metrics of the clients for Prometheus at this address, under the path /metrics, without a password
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub metrics: Option<SocketAddr>,
+}
+
+/// Options of `loadgen push`.
+#[derive(Args, Clone, Debug)]
+pub struct PushOpts {
+    /// Send this file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Send the file to the agents of this region, or to the agent with this name; repeatable [default: all agents]
+    #[arg(long, value_name = "REGION|AGENT")]
+    pub to: Vec<String>,
+
+    /// Let agents store the file under this name [default: the name of the file]
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Give an agent up that has not stored the file after this time
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
+    pub timeout: u32,
+
+    /// Find the agents over this NATS server, the back channel
+    #[arg(long, env = "LOADGEN_OPS", hide_env_values = true, value_name = "URL")]
+    pub ops: OpsUrl,
+
+    /// Log in to the back channel with this credentials file
+    #[arg(long, value_name = "FILE")]
+    pub ops_creds: Option<PathBuf>,
 }
 
 /// Options of `loadgen agents`.

@@ -5,6 +5,7 @@ use futures_util::stream::{BoxStream, StreamExt};
 use nats_geo::GeoClient;
 use nats_geo::core::NoticeKind;
 
+use super::answers::is_refusal;
 use super::{Delivered, Journal, Seat, Sign, Spec};
 
 #[derive(Clone, Debug)]
@@ -61,7 +62,8 @@ impl Geo {
     }
 
     pub(super) async fn request(&self, subject: &str, payload: Bytes) -> bool {
-        self.client.request(subject.to_owned(), payload).await.is_ok()
+        let answer = self.client.request(subject.to_owned(), payload).await;
+        answer.is_ok_and(|answer| !is_refusal(subject, &answer))
     }
 
     pub(super) async fn publish(&self, subject: &str, payload: Bytes) -> bool {

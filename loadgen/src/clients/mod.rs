@@ -4,6 +4,7 @@
 //! faults, rounds or reports.
 
 mod access;
+mod answers;
 mod geo;
 mod stock;
 mod stores;

@@ -1,16 +1,18 @@
 //! async-nats as it comes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
 
+use super::answers::is_refusal;
 use super::{Delivered, Journal, Seat, Sign, Spec};
 use crate::clock;
 
 #[derive(Clone, Debug)]
 pub(super) struct Stock {
-    client: async_nats::Client,
+    client: Arc<async_nats::Client>,
 }
 
 impl Stock {
@@ -24,8 +26,9 @@ impl Stock {
         });
         let parsed = spec.urls.iter().map(|url| url.parse::<async_nats::ServerAddr>());
         let servers = parsed.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
-        let client = options.connect(servers).await.map_err(|error| error.to_string())?;
-        let observed = client.clone();
+        let client = Arc::new(options.connect(servers).await.map_err(|error| error.to_string())?);
+        // The connection stays open as long as anybody holds the client.
+        let observed = Arc::downgrade(&client);
         journal.sits(clock::now(), Some(seat(&client)));
         tokio::spawn(async move {
             let mut connections = 0;
@@ -39,6 +42,7 @@ impl Stock {
                         connections += 1;
                         journal.note(at, Sign::Opened(connections));
                         journal.note(at, Sign::Moved(connections));
+                        let Some(observed) = observed.upgrade() else { return };
                         journal.sits(at, Some(seat(&observed)));
                     }
                     _ => {}
@@ -54,7 +58,8 @@ impl Stock {
     }
 
     pub(super) async fn request(&self, subject: &str, payload: Bytes) -> bool {
-        self.client.request(subject.to_owned(), payload).await.is_ok()
+        let answer = self.client.request(subject.to_owned(), payload).await;
+        answer.is_ok_and(|answer| !is_refusal(subject, &answer))
     }
 
     pub(super) async fn publish(&self, subject: &str, payload: Bytes) -> bool {
@@ -74,7 +79,7 @@ impl Stock {
     }
 
     pub(super) fn jetstream(&self) -> async_nats::jetstream::Context {
-        async_nats::jetstream::new(self.client.clone())
+        async_nats::jetstream::new(self.client.as_ref().clone())
     }
 
     pub(super) async fn subscribe(

@@ -36,6 +36,7 @@ mod start;
 mod stream_leader;
 mod streams;
 mod tls_files;
+mod versions;
 mod wiring;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -146,16 +147,6 @@ impl SuperCluster {
     /// Which servers there are.
     pub fn topology(&self) -> &Topology {
         &self.topology
-    }
-
-    /// The nats-server of all servers for which the topology names no other.
-    pub fn nats_server(&self) -> &NatsServer {
-        &self.nats_server
-    }
-
-    /// The nats-server that one server runs.
-    pub fn nats_server_of(&self, server: &ServerName) -> &NatsServer {
-        self.other_versions.get(server).unwrap_or(&self.nats_server)
     }
 
     /// Where configurations, logs and stores are.
@@ -292,8 +283,8 @@ impl SuperCluster {
     /// their origins, instances of services. Nothing, if it is.
     pub async fn missing(&self) -> Vec<String> {
         let down = self.servers.iter().filter(|(_, server)| !server.is_up());
-        let mut missing: Vec<_> =
-            down.map(|(name, server)| format!("{name} is {}", server.state().as_str())).collect();
+        let down = down.map(|(name, server)| (name.clone(), server.state().as_str())).collect();
+        let mut missing = ready::missing_servers(&self.topology, &down);
         missing
             .extend(self.link_faults.iter().map(|(id, fault)| format!("link fault {id} is active: {fault}")));
         missing.extend(ready::missing_now(&self.topology, &self.reachable(), &self.cut_pairs()).await);

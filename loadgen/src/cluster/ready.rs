@@ -48,6 +48,19 @@ pub(super) async fn missing_now(
     missing(topology, cut, &views(servers).await)
 }
 
+/// Returns the servers that are not up and that the topology cannot do without, each with its state.
+///
+/// `down` are the servers that are not up. A cluster with a `minimum` is complete when that many of its servers are up.
+pub(super) fn missing_servers(topology: &Topology, down: &BTreeMap<ServerName, &'static str>) -> Vec<String> {
+    let is_complete = |region: &str| {
+        let minimum = topology.cluster(region).and_then(|cluster| cluster.minimum);
+        let up = topology.servers_of(region).filter(|server| !down.contains_key(server)).count();
+        minimum.is_some_and(|minimum| up >= usize::from(minimum))
+    };
+    let missing = down.iter().filter(|(server, _)| !is_complete(server.region()));
+    missing.map(|(server, state)| format!("{server} is {state}")).collect()
+}
+
 /// What the meta group looks like from one of `servers`: the leader that they agree on.
 pub(super) async fn meta_leader(servers: &BTreeMap<ServerName, Monitor>) -> Option<ServerName> {
     let views = views(servers).await;
@@ -285,6 +298,23 @@ mod tests {
     #[test]
     fn a_complete_super_cluster_is_ready() {
         assert_eq!(missing_of(&complete_views()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_cluster_with_its_minimum_is_complete() {
+        let of = |text: &str| crate::topology::from_toml(text, "test", |_| Err("none".into())).unwrap();
+        let topology =
+            of("[[cluster]]\nname = \"lon\"\nminimum = 2\n[[cluster]]\nname = \"ams\"\nservers = 2\n");
+        let down = |names: &[&str]| -> BTreeMap<ServerName, &'static str> {
+            let servers = topology.servers().filter(|server| names.contains(&server.as_str()));
+            servers.map(|server| (server.clone(), "dead")).collect()
+        };
+        assert_eq!(missing_servers(&topology, &down(&["lon-3"])), Vec::<String>::new());
+        assert_eq!(
+            missing_servers(&topology, &down(&["lon-3", "lon-1"])),
+            ["lon-1 is dead", "lon-3 is dead"]
+        );
+        assert_eq!(missing_servers(&topology, &down(&["lon-3", "ams-2"])), ["ams-2 is dead"]);
     }
 
     #[test]

@@ -29,6 +29,14 @@ pub enum WaitForServicesError {
 }
 
 impl SuperCluster {
+    /// Returns the services of the topology that have too few instances now, as sentences.
+    ///
+    /// # Errors
+    /// loadgen cannot log in.
+    pub async fn missing_services(&self) -> Result<Vec<String>, LoginError> {
+        missing(self).await
+    }
+
     /// Waits until enough instances of each service of the topology answer.
     ///
     /// # Errors

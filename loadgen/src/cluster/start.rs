@@ -20,6 +20,7 @@ use super::streams::{self, CreateStreamsError};
 use super::tls_files::{self, MadeFiles, MakeCertificatesError};
 use super::wiring::{ConfigChanges, Wires};
 use super::{DNS_NAME, SuperCluster, limits};
+use crate::clock;
 use crate::secret::{self, Secret};
 use crate::topology::credentials::{Credentials, KeyError};
 use crate::topology::render::{auth_files, server};
@@ -147,12 +148,13 @@ pub(super) async fn start(options: StartOptions) -> Result<SuperCluster, StartEr
         let nats_server = cluster.other_versions.get(name).unwrap_or(&cluster.nats_server);
         server.spawn(&cluster.guard, &nats_server.path).map_err(io_error(|| format!("start {name}")))?;
     }
+    let deadline = clock::now() + options.ready_limit;
     let (reachable, whole) = (cluster.reachable(), CutPairs::new());
     tokio::select! {
         ready = ready::wait_ready(&options.topology, &reachable, &whole, options.ready_limit) => ready?,
         died = first_death(&mut cluster.servers) => return Err(died),
     }
-    streams::create(&cluster).await?;
+    streams::create(&cluster, deadline).await?;
     Ok(cluster)
 }
 

@@ -1,6 +1,6 @@
 //! Streams and buckets of a topology, created once its servers are linked.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream;
 use serde_json::{Value, json};
@@ -19,12 +19,10 @@ pub enum CreateStreamsError {
     /// Its account cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// It copies streams that it has not heard of.
-    #[error("stream `{name}` has received nothing from {}", waiting.join(", "))]
+    /// Streams that copy others have not heard of them.
+    #[error("the streams are not in sync: {}", waiting.join("; "))]
     OutOfSync {
-        /// The stream.
-        name: String,
-        /// The streams that it copies.
+        /// Each stream that has not heard of all streams that it copies, with those.
         waiting: Vec<String>,
     },
     /// JetStream said no until the limit passed.
@@ -37,26 +35,30 @@ pub enum CreateStreamsError {
     },
 }
 
-/// Creates what the topology asks for; what exists stays.
-pub(super) async fn create(cluster: &SuperCluster) -> Result<(), CreateStreamsError> {
+/// Creates the streams and buckets of the topology until `deadline`; what exists stays.
+pub(super) async fn create(cluster: &SuperCluster, deadline: Instant) -> Result<(), CreateStreamsError> {
     for stream in created(&cluster.topology) {
         let context = context(cluster, &Owner::of(&stream)).await?;
-        create_one(&context, &stream, cluster.ready_limit).await?;
+        create_one(&context, &stream, deadline).await?;
     }
-    wait_in_sync(cluster).await
+    wait_in_sync(cluster, deadline).await
 }
 
 /// Waits until every stream that copies others hears those of them whose servers are up. Before that, an origin without other
 /// readers may drop what is published, and a region that is cut off would not even copy its own streams: only the meta
 /// leader makes the consumers that do it.
-pub(super) async fn wait_in_sync(cluster: &SuperCluster) -> Result<(), CreateStreamsError> {
-    let deadline = clock::now() + cluster.ready_limit;
+pub(super) async fn wait_in_sync(
+    cluster: &SuperCluster,
+    deadline: Instant,
+) -> Result<(), CreateStreamsError> {
     let copies = copies(cluster).await?;
     loop {
         let waiting = waiting(cluster, &copies).await;
-        let Some((name, origins)) = waiting.into_iter().next() else { return Ok(()) };
+        if waiting.is_empty() {
+            return Ok(());
+        }
         if clock::now() >= deadline {
-            return Err(CreateStreamsError::OutOfSync { name, waiting: origins });
+            return Err(CreateStreamsError::OutOfSync { waiting: sentences(waiting) });
         }
         tokio::time::sleep(ASK_AGAIN).await;
     }
@@ -65,14 +67,15 @@ pub(super) async fn wait_in_sync(cluster: &SuperCluster) -> Result<(), CreateStr
 /// The streams that do not hear their origins, as sentences.
 pub(super) async fn silent_now(cluster: &SuperCluster) -> Vec<String> {
     match copies(cluster).await {
-        Ok(copies) => {
-            let waiting = waiting(cluster, &copies).await.into_iter();
-            waiting
-                .map(|(name, origins)| format!("stream {name} receives nothing from {}", origins.join(", ")))
-                .collect()
-        }
+        Ok(copies) => sentences(waiting(cluster, &copies).await),
         Err(error) => vec![error.to_string()],
     }
+}
+
+fn sentences(waiting: Vec<(String, Vec<String>)>) -> Vec<String> {
+    let each = waiting.into_iter();
+    each.map(|(name, origins)| format!("stream {name} receives nothing from {}", origins.join(", ")))
+        .collect()
 }
 
 /// Streams that copy others and whose servers are up, each with a connection to ask it.
@@ -184,9 +187,8 @@ async fn connect(
 async fn create_one(
     context: &jetstream::Context,
     stream: &Created,
-    limit: Duration,
+    deadline: Instant,
 ) -> Result<(), CreateStreamsError> {
-    let deadline = clock::now() + limit;
     loop {
         let subject = format!("STREAM.CREATE.{}", stream.name);
         let answer = context.request::<_, _, Value>(subject, &stream.config).await;

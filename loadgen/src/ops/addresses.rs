@@ -11,6 +11,9 @@ pub(super) const STREAM: &str = "LOADGEN_PARTS";
 /// The bucket with the lease of the controller.
 pub(super) const BUCKET: &str = "LOADGEN";
 
+/// The object store with files for agents.
+pub(super) const FILES: &str = "LOADGEN_FILES";
+
 /// Version of the orders. Another one is another language.
 pub(crate) const VERSION: &str = concat!("1/", env!("CARGO_PKG_VERSION"));
 
@@ -24,6 +27,11 @@ pub(crate) const STATE: &str = "loadgen.state";
 /// The subject of orders to the agent with this id.
 pub(crate) fn orders_of(id: &str) -> String {
     format!("loadgen.agent.{id}.orders")
+}
+
+/// The subject of orders to it to fetch a file.
+pub(crate) fn files_of(id: &str) -> String {
+    format!("loadgen.agent.{id}.files")
 }
 
 /// The subject of its signs of life.

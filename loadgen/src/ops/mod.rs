@@ -2,7 +2,7 @@
 //!
 //! Owns its subjects and names (`addresses`), its URL (`opts`), the connection (`channel`), a server for operators who have none
 //! (`server`), the list of agents (`roster`), questions to one agent (`link`) and the agent's side of them (`post`), results (`parts`),
-//! the controller's `clock`, the lease of the one controller (`lease`), and what both say to everybody (`watch`). Must not know what
+//! files for agents (`files`), the controller's `clock`, the lease of the one controller (`lease`), and what both say to everybody (`watch`). Must not know what
 //! an order means. Plain async-nats with a fixed list of servers: it makes no decision about regions.
 //!
 //! `loadgen/ops.asyncapi.json` describes its subjects, stream and bucket, and the messages.
@@ -10,6 +10,7 @@
 pub(crate) mod addresses;
 mod channel;
 mod clock;
+mod files;
 mod lease;
 mod link;
 mod opts;
@@ -22,6 +23,8 @@ mod watch;
 pub(crate) use addresses::parts_of;
 pub use channel::{Channel, ChannelError};
 pub(crate) use clock::{ClockServer, Reading, read_clock};
+pub use files::OfferError;
+pub(crate) use files::{FileOrder, FileOrders, FileStored};
 pub use lease::{Lease, LeaseError};
 pub(crate) use link::{AWAY_AT_MOST, AgentLink, LOST_AFTER, Pulse};
 pub use opts::{ListenAddress, OpsUrl, ParseListenAddressError, ParseOpsUrlError};

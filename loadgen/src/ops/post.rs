@@ -8,8 +8,11 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
-use super::addresses::{NUMBER_HEADER, RUN_HEADER, SERVICE, VERSION, VERSION_HEADER, orders_of, pulse_of};
+use super::addresses::{
+    NUMBER_HEADER, RUN_HEADER, SERVICE, VERSION, VERSION_HEADER, files_of, orders_of, pulse_of,
+};
 use super::channel::{Channel, ChannelError};
+use super::files::FileOrders;
 
 /// The facts that an agent tells about itself.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -56,11 +59,14 @@ impl std::fmt::Debug for Post {
 }
 
 impl Post {
-    /// Registers the agent.
+    /// Registers the agent. The second part takes orders to fetch files.
     ///
     /// # Errors
     /// The back channel fails.
-    pub(crate) async fn open(channel: &Channel, card: &AgentCard) -> Result<Self, ChannelError> {
+    pub(crate) async fn open(
+        channel: &Channel,
+        card: &AgentCard,
+    ) -> Result<(Self, FileOrders), ChannelError> {
         let failed = |error: &dyn std::fmt::Display| ChannelError::failed("register the agent", error);
         let metadata = [
             ("name".to_owned(), card.name.clone()),
@@ -75,7 +81,9 @@ impl Post {
         let id = service.info().await.id;
         let questions = service.endpoint_builder().name("orders").add(orders_of(&id)).await;
         let questions = questions.map_err(|error| failed(&error))?;
-        Ok(Self { channel: channel.clone(), id, _service: service, questions })
+        let files = service.endpoint_builder().name("files").add(files_of(&id)).await;
+        let files = FileOrders(files.map_err(|error| failed(&error))?);
+        Ok((Self { channel: channel.clone(), id, _service: service, questions }, files))
     }
 
     /// The next question; `None`: the connection has ended.
@@ -136,14 +144,18 @@ fn read(request: &service::Request) -> Result<(String, u64), String> {
     let get = |name: &str| headers.get(name).map(ToString::to_string);
     let version = get(VERSION_HEADER).unwrap_or_default();
     if version != VERSION {
-        return Err(format!(
-            "the controller sends orders of version `{version}`, but the agent reads version `{VERSION}`: start both \
-             with the same version of loadgen"
-        ));
+        return Err(other_version(&version));
     }
     let run = get(RUN_HEADER).filter(|run| !run.is_empty() && run.chars().all(|c| c.is_ascii_alphanumeric()));
     let number = get(NUMBER_HEADER).and_then(|number| number.parse().ok());
     run.zip(number).ok_or_else(|| format!("the order lacks {RUN_HEADER} or {NUMBER_HEADER}"))
+}
+
+pub(super) fn other_version(version: &str) -> String {
+    format!(
+        "the controller sends orders of version `{version}`, but the agent reads version `{VERSION}`: start both \
+         with the same version of loadgen"
+    )
 }
 
 /// How often an agent says that it is alive.

@@ -1,9 +1,11 @@
 //! Figures of a recording that was written by hand: one region is silent from second 2 to second 6.
 
+mod formats;
+
 use std::time::{Duration, Instant};
 
 use super::figures::value;
-use super::{Environment, Played, build, to_text};
+use super::{Environment, Played, Report, build, to_text};
 use crate::clients::{Outcome, Seat, Sign};
 use crate::clock;
 use crate::load::requests::Op;
@@ -206,13 +208,18 @@ fn messages_count_for_each_receiver_and_times_for_each_phase() {
     assert!((share - 0.95).abs() < 1e-9, "{share}");
 }
 
-#[test]
-fn the_report_says_it_in_sentences() {
+/// The report of the recording.
+fn report() -> Report {
     let strategy = strategy();
     let played = [Played { strategy: &strategy, recordings: vec![recording(clock::now())] }];
     let environment =
         Environment { seed: 7, started_at: String::new(), wall: ms(10_000), cores: 2, notes: Vec::new() };
-    let report = build(&played, &environment).unwrap();
+    build(&played, &environment).unwrap()
+}
+
+#[test]
+fn the_report_says_it_in_sentences() {
+    let report = report();
     let text = to_text(&report);
     assert!(text.starts_with("PASS: By hand\n"), "{text}");
     assert!(text.contains("lon silent: geo: 1 of 2 clients had an answer in ams after 310 ms\n"), "{text}");

@@ -16,7 +16,6 @@ mod routes;
 mod users;
 mod workload;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,10 +42,11 @@ use crate::scenario::{Scenario, WorkloadKind};
 use crate::topology::credentials::KeyError;
 use crate::wan::Backend;
 
+pub use agent::Controller;
 use agent::orders::Order;
+pub(crate) use agent::serve;
 use agent::{Agents, Finished, Timebase};
 pub(crate) use agent::{Ask, Reply};
-pub use agent::{Controller, serve};
 use dialer::Dialer;
 use faults::inject::Injector;
 use faults::schedule::{Action, schedule};
@@ -215,7 +215,8 @@ pub async fn play(
     let mut cluster = SuperCluster::start(start).await?;
     cluster.wait_for_services().await?;
     check_faults(scenario, &cluster, seed)?;
-    let nats_servers = versions(&cluster);
+    let versions = cluster.versions().into_iter();
+    let nats_servers = versions.map(|(version, servers)| (version.to_string(), servers)).collect();
     let (wan, wan_fallback) = wan_in_use(&cluster, controller.is_some(), progress)?;
     let access = access(&cluster)?;
     let has_service = scenario.workloads.iter().any(|workload| workload.kind == WorkloadKind::Service);
@@ -319,7 +320,7 @@ async fn go_through(
 ) -> Result<(), PlayError> {
     // An undo waits until the servers are linked; what comes after it keeps its distance.
     let mut late = Duration::ZERO;
-    let mut actions = schedule(scenario).into_iter().peekable();
+    let mut actions = schedule(scenario, injector.seed()).into_iter().peekable();
     while let Some((at, action)) = actions.next() {
         late = late.max(started.elapsed().saturating_sub(at));
         sleep_until((started + at + late).into()).await;
@@ -361,14 +362,6 @@ async fn begin((phases, origin): (&Phases, Instant), agents: &Agents) -> Result<
     let now = clock::now();
     phases.begin(now);
     agents.obey(Order::Phase(now.saturating_duration_since(origin))).await
-}
-
-fn versions(cluster: &SuperCluster) -> Vec<(String, usize)> {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for server in cluster.topology().servers() {
-        *counts.entry(cluster.nats_server_of(&server).version.to_string()).or_default() += 1;
-    }
-    counts.into_iter().collect()
 }
 
 /// The longest that everything around the timeline takes, for progress displays.

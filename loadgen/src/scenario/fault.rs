@@ -236,12 +236,12 @@ impl FaultKind {
     /// The options that it takes.
     pub const fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Kill | Self::Pause => &["servers", "pick", "population", "down", "up"],
+            Self::Kill | Self::Pause => &["servers", "pick", "population", "down", "up", "vary"],
             Self::Terminate | Self::LameDuck | Self::ExpireCertificate => &["servers", "pick", "population"],
             Self::Restart => &["servers", "pick", "population", "version"],
             Self::Rolling => &["by", "order", "version"],
-            Self::Silence => &["links", "direction", "down", "up"],
-            Self::Refuse | Self::Reset | Self::Close | Self::AcceptSilent => &["links", "down", "up"],
+            Self::Silence => &["links", "direction", "down", "up", "vary"],
+            Self::Refuse | Self::Reset | Self::Close | Self::AcceptSilent => &["links", "down", "up", "vary"],
             Self::Split | Self::Revoke | Self::StepDown | Self::MassReconnect => &[],
             Self::ConnectionLimit => &["servers", "pick", "population", "connections"],
             Self::Latency => &["rtt_ms"],
@@ -250,9 +250,9 @@ impl FaultKind {
             Self::Loss => &["percent", "burst", "links"],
             Self::Churn | Self::SlowConsumer => &["per_s"],
             Self::Replace => &["with"],
-            Self::DnsFail => &["answer", "down", "up"],
-            Self::DnsSlow => &["latency_ms", "down", "up"],
-            Self::DnsSilent | Self::DnsStale => &["down", "up"],
+            Self::DnsFail => &["answer", "down", "up", "vary"],
+            Self::DnsSlow => &["latency_ms", "down", "up", "vary"],
+            Self::DnsSilent | Self::DnsStale => &["down", "up", "vary"],
         }
     }
 
@@ -347,6 +347,8 @@ mod tests {
         assert_eq!(spec.options.flap(), Some((Duration::from_secs(2), Duration::from_secs(3))));
         assert_eq!(spec.at.unwrap().duration(), Duration::from_secs(10));
         assert_eq!(spec.options.to_string(), ",links=clients,down=2s,up=3s");
+        let spec: FaultSpec = "kill:lon,down=2s,up=3s,vary=0.3@10s/30s".parse().unwrap();
+        assert_eq!(spec.options.to_string(), ",down=2s,up=3s,vary=0.3");
         let spec: FaultSpec = "latency:lon-ams,rtt_ms=80@5s".parse().unwrap();
         assert_eq!((spec.options.rtt_ms, spec.lasts), (Some(80.0), None));
         let spec: FaultSpec = "dns-fail:all,answer=nxdomain@10s/30s".parse().unwrap();

@@ -28,6 +28,9 @@ pub struct FaultOptions {
     pub down: Option<Span>,
     /// Flapping: time between two faults.
     pub up: Option<Span>,
+    /// Flapping: the largest change of each `down` and each `up`, as a share of it, from 0 to 0.9. The seed chooses the changes.
+    /// Default 0: all are equal.
+    pub vary: Option<f64>,
     /// Round-trip time in milliseconds.
     pub rtt_ms: Option<f64>,
     /// Variation of the round-trip time in milliseconds.
@@ -143,6 +146,7 @@ impl FaultOptions {
             ("direction", self.direction.is_some()),
             ("down", self.down.is_some()),
             ("up", self.up.is_some()),
+            ("vary", self.vary.is_some()),
             ("rtt_ms", self.rtt_ms.is_some()),
             ("jitter_ms", self.jitter_ms.is_some()),
             ("reorder", self.reorder.is_some()),
@@ -189,6 +193,7 @@ impl fmt::Display for FaultOptions {
             ("direction", self.direction.map(|it| kebab(word(&it)))),
             ("down", self.down.map(|it| seconds(it.duration()))),
             ("up", self.up.map(|it| seconds(it.duration()))),
+            ("vary", self.vary.map(|it| it.to_string())),
             ("rtt_ms", self.rtt_ms.map(|it| it.to_string())),
             ("jitter_ms", self.jitter_ms.map(|it| it.to_string())),
             ("reorder", self.reorder.map(|it| it.to_string())),

@@ -12,6 +12,7 @@ mod fault_options;
 mod file;
 mod metrics;
 mod overrides;
+mod policy;
 mod presets;
 mod problem;
 pub mod spec;
@@ -33,7 +34,7 @@ pub use overrides::{EnvFileError, Override, ParseOverrideError, parse_env};
 pub use presets::{PRESETS, Preset};
 pub use problem::{Problem, ProblemKind, ScenarioError};
 pub use spec::{ClientKind, PolicyName, Transport, WorkloadKind};
-pub use stages::{ParseStageError, Stage};
+pub use stages::{ParseRateStageError, ParseStageError, RateStage, Stage};
 pub use threshold::{Comparison, ParseThresholdError, Threshold};
 pub use timeline::{to_svg, to_text};
 
@@ -149,17 +150,28 @@ pub struct Workload {
     pub region: String,
     /// Subject of the topology's streams, and those that must have every message in the end.
     pub own: Option<OwnStreams>,
+    /// The requests to responders of the user.
+    pub call: Option<Call>,
     /// Sizes of its messages.
     pub payload: MessageSizes,
 }
 
 /// Times at which the operations of a client begin.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, schemars::JsonSchema)]
 pub enum Pace {
     /// So many per second, at even times.
     Uniform(u16),
     /// So many per second on average, as a Poisson process.
     Poisson(u16),
+    /// A rate that changes.
+    Changing {
+        /// Operations per second before the first change; `None`: those at its beginning.
+        start: Option<u16>,
+        /// The changes, in the order of time. None begins before the one before it has ended.
+        changes: Vec<RateStage>,
+        /// Whether the operations are a Poisson process.
+        is_random: bool,
+    },
     /// So many at once, each after the one before it.
     Closed(u16),
 }
@@ -177,6 +189,23 @@ impl Workload {
     /// Returns whether clients of this population in this region have this workload.
     pub fn is_done_by(&self, population: usize, region: &str) -> bool {
         self.populations.contains(&population) && self.regions.iter().any(|name| name == region)
+    }
+}
+
+/// Requests to responders that loadgen does not start.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct Call {
+    /// Their subject. `{region}` stands for the client's region.
+    pub subject: String,
+    /// Their content, with the same placeholder; `None`: so many bytes.
+    pub body: Option<String>,
+}
+
+impl Call {
+    /// Returns subject and content of the requests of clients in a region.
+    pub fn of(&self, region: &str) -> (String, Option<String>) {
+        let fill_in = |text: &str| text.replace("{region}", region);
+        (fill_in(&self.subject), self.body.as_deref().map(fill_in))
     }
 }
 

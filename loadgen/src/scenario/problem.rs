@@ -2,7 +2,7 @@
 
 use super::fault::{FaultKind, ParseFaultError};
 use super::spec::WorkloadKind;
-use super::stages::ParseStageError;
+use super::stages::{ParseRateStageError, ParseStageError};
 use super::threshold::ParseThresholdError;
 use crate::toml_file;
 
@@ -69,13 +69,28 @@ pub enum ProblemKind {
         "`subject` needs `streams`, and `streams` needs `subject`: name the subject of publishes, and the streams that store these messages"
     )]
     SubjectAndStreams,
+    /// A subject that no request can have.
+    #[error("`{0}` is no subject of requests: use no spaces, no `*` and no `>`")]
+    CallSubject(String),
     /// Servers without WebSocket.
     #[error(
         "the servers take no clients over WebSocket: set `websocket.enabled = true` in the topology, or remove `transport`"
     )]
     NoWebSocket,
+    /// A value of a field of the policy that has another type.
+    #[error("must be {0}")]
+    PolicyValue(&'static str),
+    /// A policy that cannot work.
+    #[error(transparent)]
+    Policy(#[from] nats_geo::core::ConfigError),
+    /// A change of a rate.
+    #[error(transparent)]
+    RateStage(#[from] ParseRateStageError),
+    /// Two changes of a rate at the same time.
+    #[error("this change begins before the one before it has ended: begin it {}s later or more", .0.as_secs_f64())]
+    RatesOverlap(std::time::Duration),
     /// Two ways to say when operations begin.
-    #[error("`rate` and `concurrency` exclude each other: remove one")]
+    #[error("`concurrency` excludes `rate` and `rates`: remove one")]
     RateAndConcurrency,
     /// A closed loop of operations that end at once.
     #[error("messages of `{kind}` get no answer, so `concurrency` has no effect: give `rate`")]

@@ -1,4 +1,4 @@
-//! How the number of clients in a region changes: `lon: 0..20 over 10s at 30s`.
+//! How the number of clients in a region changes: `lon: 0..20 over 10s at 30s`; and how a rate does: `10..200 over 30s`.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -47,10 +47,45 @@ impl FromStr for Stage {
     }
 }
 
+/// A rate that grows or shrinks evenly.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct RateStage {
+    /// Operations per second of each client at its beginning.
+    pub from: u16,
+    /// Operations per second of each client at its end.
+    pub to: u16,
+    /// Time of its beginning, since the start.
+    pub at: Duration,
+    /// Its duration.
+    pub over: Duration,
+}
+
+/// A change of a rate that is not valid.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("`{0}` is no change of a rate: write `FROM..TO over TIME at TIME`, as in `10..200 over 30s at 60s`")]
+pub struct ParseRateStageError(String);
+
+/// Without `at`, the change begins at the start.
+impl FromStr for RateStage {
+    type Err = ParseRateStageError;
+
+    fn from_str(text: &str) -> Result<Self, ParseRateStageError> {
+        let error = || ParseRateStageError(text.to_owned());
+        let (from, to, over, at) = parse_change(text).ok_or_else(error)?;
+        let rate = |rate: u32| u16::try_from(rate).map_err(|_| error());
+        Ok(Self { from: rate(from)?, to: rate(to)?, at, over })
+    }
+}
+
 fn parse(text: &str) -> Option<Stage> {
     // A region's name may contain a colon.
     let (region, rest) = text.rsplit_once(':')?;
-    let mut words = rest.split_whitespace();
+    let (from, to, over, at) = parse_change(rest)?;
+    Some(Stage { region: region.trim().to_owned(), from, to, at, over })
+}
+
+fn parse_change(text: &str) -> Option<(u32, u32, Duration, Duration)> {
+    let mut words = text.split_whitespace();
     let (from, to) = words.next()?.split_once("..")?;
     let ("over", over) = (words.next()?, parse_span(words.next()?)?) else { return None };
     let at = match (words.next(), words.next(), words.next()) {
@@ -58,7 +93,7 @@ fn parse(text: &str) -> Option<Stage> {
         (Some("at"), Some(at), None) => parse_span(at)?,
         _ => return None,
     };
-    Some(Stage { region: region.trim().to_owned(), from: from.parse().ok()?, to: to.parse().ok()?, at, over })
+    Some((from.parse().ok()?, to.parse().ok()?, over, at))
 }
 
 #[cfg(test)]
@@ -76,6 +111,17 @@ mod tests {
         {
             let error = wrong.parse::<Stage>().unwrap_err().to_string();
             assert!(error.contains("as in `lon: 0..20 over 10s at 30s`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn changes_of_a_rate_are_read() {
+        let change: RateStage = "10..200 over 30s at 60s".parse().unwrap();
+        let seconds = Duration::from_secs;
+        assert_eq!(change, RateStage { from: 10, to: 200, at: seconds(60), over: seconds(30) });
+        for wrong in ["", "lon: 1..2 over 1s", "1..70000 over 1s", "-1..2 over 1s", "1..2"] {
+            let error = wrong.parse::<RateStage>().unwrap_err().to_string();
+            assert!(error.contains("as in `10..200 over 30s at 60s`"), "{error}");
         }
     }
 }

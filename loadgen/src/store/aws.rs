@@ -19,8 +19,8 @@ pub struct AwsEnvironment {
 pub enum AwsEnvironmentError {
     /// No credentials.
     #[error(
-        "`--store s3://…` needs credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. loadgen reads no profiles: \
-         `eval \"$(aws configure export-credentials --format env)\"` sets them from one"
+        "`--store s3://…` needs credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. loadgen does not read \
+         AWS profiles; to set these variables from a profile, run `eval \"$(aws configure export-credentials --format env)\"`"
     )]
     NoCredentials,
     /// One half of a key.

@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use super::digest;
 use super::events::{FILE as EVENTS, events, to_jsonl};
 use super::manifest::{FILE as MANIFEST, FileRow, Manifest, Origin, VERSION, manifest};
+use crate::digest;
 use crate::outcome::Report;
 
 /// Reason why a folder is not a run.

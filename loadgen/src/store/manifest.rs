@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::digest;
 use super::run_id::RunId;
+use crate::digest;
 use crate::outcome::{NatsServerRow, Report, Verdict};
 
 /// The version of the bundle's format. A change that breaks readers raises it.

@@ -15,7 +15,6 @@
 mod aws;
 mod bundle;
 mod commands;
-mod digest;
 mod error;
 mod events;
 mod index;

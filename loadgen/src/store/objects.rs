@@ -16,10 +16,10 @@ use object_store::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::aws::AwsEnvironment;
-use super::digest::Hasher;
 use super::error::StoreError;
 use super::manifest::FileRow;
 use super::url::StoreUrl;
+use crate::digest::Hasher;
 use crate::secret::Secret;
 
 /// A store of runs.

@@ -7,12 +7,12 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use tokio::sync::mpsc;
 
-use super::digest::Hasher;
 use super::error::StoreError;
 use super::manifest::FileRow;
 use super::objects::Store;
 use super::push::object_of;
 use super::run_id::RunId;
+use crate::digest::Hasher;
 
 impl Store {
     /// Reads a file of a run. The last piece follows only if the digest of the whole file is right; else an error takes its place. So a

@@ -20,6 +20,14 @@ pub enum ProblemKind {
     /// More servers than one machine can run, or none.
     #[error("{0} servers: give 1 to 9")]
     ServerCount(u16),
+    /// More servers must be up than the cluster has, or none.
+    #[error("`minimum` is {minimum}, and the cluster has {}", if *size == 1 { "1 server: give 1".to_owned() } else { format!("{size} servers: give 1 to {size}") })]
+    Minimum {
+        /// The number.
+        minimum: u16,
+        /// Servers of the cluster.
+        size: u16,
+    },
     /// The list and the number differ.
     #[error("`servers` is {count}, but `server` lists {listed}: remove `servers`")]
     CountAndList {

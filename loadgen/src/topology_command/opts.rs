@@ -144,7 +144,7 @@ pub struct ComposeOpts {
     #[arg(long, default_value = "127.0.0.1", value_name = "IP")]
     pub bind: IpAddr,
 
-    /// Name the containers below this domain
+    /// End the names of containers with this DNS domain, as in `lon-1.lon.example.net`
     #[arg(long, env = "DOMAIN", default_value = "example.net", value_name = "DOMAIN")]
     pub domain: String,
 

@@ -55,6 +55,7 @@ pub(super) fn router(
         // The demo is rebuilt while it is looked at.
         .layer(fixed_header(header::CACHE_CONTROL, "no-cache"))
         .layer(fixed_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(fixed_header(header::REFERRER_POLICY, "no-referrer"))
 }
 
 async fn only_with_token(State(api): State<Api>, request: Request, next: Next) -> Response {

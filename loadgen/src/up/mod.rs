@@ -18,7 +18,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
-use crate::cluster::{StartError, SuperCluster, UnknownNameError};
+use crate::cluster::{LoginError, StartError, SuperCluster, UnknownNameError};
 use crate::secret::Secret;
 use crate::topology::credentials::KeyError;
 use crate::web::print;
@@ -58,9 +58,34 @@ pub enum UpError {
     /// No credentials.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// loadgen cannot ask for the services of the topology.
+    #[error(transparent)]
+    Login(#[from] LoginError),
     /// The server for the demo ended.
     #[error("the server of the demo ended: {0}")]
     Serve(std::io::Error),
+}
+
+/// The servers, by version: a topology can name several.
+fn servers_in_use(cluster: &SuperCluster) -> String {
+    let versions = cluster.versions();
+    let servers: usize = versions.iter().map(|(_, servers)| servers).sum();
+    let parts: Vec<_> =
+        versions.iter().map(|(version, servers)| format!("{servers} of version {version}")).collect();
+    match (&parts[..], cluster.topology().servers().next()) {
+        ([_], Some(first)) => {
+            format!("{servers} servers of {} form the super-cluster", cluster.nats_server_of(&first))
+        }
+        _ => format!("{servers} servers form the super-cluster: {}", parts.join(", ")),
+    }
+}
+
+/// Services that the topology asks for and that nobody has started yet: only now are there addresses to start them with.
+async fn services_to_start(cluster: &SuperCluster) -> Result<Option<String>, LoginError> {
+    let missing = cluster.missing_services().await?;
+    let text =
+        || format!("Start these services; `loadgen wait` ends when they answer:\n  {}", missing.join("\n  "));
+    Ok((!missing.is_empty()).then(text))
 }
 
 fn wan_in_use(cluster: &SuperCluster) -> String {
@@ -85,11 +110,7 @@ pub async fn run(plan: UpPlan) -> Result<(), UpError> {
     };
     eprintln!("starting the super-cluster");
     let mut cluster = SuperCluster::start(plan.start.clone()).await?;
-    eprintln!(
-        "{} servers of {} form the super-cluster",
-        plan.start.topology.servers().count(),
-        cluster.nats_server()
-    );
+    eprintln!("{}", servers_in_use(&cluster));
     eprintln!("{}", wan_in_use(&cluster));
     let _site = match &plan.serve {
         Some(serve) => {
@@ -105,11 +126,15 @@ pub async fn run(plan: UpPlan) -> Result<(), UpError> {
     if let Some((listener, _)) = &served {
         let address = listener.local_addr().map_err(UpError::Serve)?;
         // First on standard output: a script can open it. Whoever has the token may break this super-cluster.
-        print(&format!("http://{address}/?token={}", token.expose()));
+        // A fragment is in no request, and so in no log and no referrer.
+        print(&format!("http://{address}/#token={}", token.expose()));
         eprintln!("Open that address in a browser.");
     }
     print(&addresses(&world.borrow()));
     eprintln!("{}", hints(&world.borrow(), socket.deployment()));
+    if let Some(services) = services_to_start(&cluster).await? {
+        eprintln!("{services}");
+    }
     let obeying = control::obey(cluster, plan.start, received, (worlds, accesses), plan.beside);
     let controlled = socket.serve(orders.clone(), State { world: world.clone(), access });
     let serving = async {

@@ -1,6 +1,7 @@
 //! Changes of the topology file while `loadgen up` runs: shown, applied everywhere, or nowhere.
 
-use async_nats::ConnectOptions;
+use async_nats::{ConnectOptions, jetstream};
+use futures_util::StreamExt as _;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -16,14 +17,33 @@ fn topology(accounts: &str) -> String {
     )
 }
 
-const BEFORE: &str = "[[account]]\nname = \"A\"\nuser = [{ name = \"old\", password = \"pw\" }]\n";
-const AFTER: &str =
-    "[[account]]\nname = \"A\"\nuser = [{ name = \"new\", password = \"pw\", publish = [\"orders.>\"] }]\n";
+const BEFORE: &str =
+    "[[account]]\nname = \"A\"\njetstream = true\nuser = [{ name = \"old\", password = \"pw\" }]\n";
+const AFTER: &str = "[[account]]\nname = \"A\"\njetstream = true\n\
+     user = [{ name = \"new\", password = \"pw\", publish = [\"orders.>\", \"$JS.API.>\"] }]\n";
 /// nats-server refuses imports in a circle, and loadgen does not look for them.
-const CIRCLE: &str = "[[account]]\nname = \"A\"\nuser = [{ name = \"new\", password = \"pw\", publish = [\"orders.>\"] }]\n\
-     export = [{ service = \"x\" }]\nimport = [{ from = \"B\", service = \"x\" }]\n\
+const CIRCLE: &str = "export = [{ service = \"x\" }]\nimport = [{ from = \"B\", service = \"x\" }]\n\
      [[account]]\nname = \"B\"\nuser = [{ name = \"b\", password = \"pw\" }]\n\
      export = [{ service = \"x\" }]\nimport = [{ from = \"A\", service = \"x\" }]\n";
+
+async fn as_new(url: &str) -> Result<async_nats::Client, async_nats::ConnectError> {
+    ConnectOptions::with_user_and_password("new".to_owned(), "pw".to_owned()).connect(url).await
+}
+
+async fn create_stream(context: &jetstream::Context, name: &str) -> Result<(), String> {
+    let config = jetstream::stream::Config { name: name.to_owned(), ..Default::default() };
+    context.create_stream(config).await.map(drop).map_err(|error| error.to_string())
+}
+
+/// Messages of one client to one server come in order: the refused one would be the first.
+async fn may_publish_orders_only(url: &str) {
+    let client = as_new(url).await.unwrap();
+    let mut all = client.subscribe(">").await.unwrap();
+    client.publish("other", "refused".into()).await.unwrap();
+    client.publish("orders.1", "allowed".into()).await.unwrap();
+    let first = timeout(LIMIT, all.next()).await.expect("no message").unwrap();
+    assert_eq!(first.subject.as_str(), "orders.1");
+}
 
 async fn connects(url: &str, user: &str) -> bool {
     let options = ConnectOptions::with_user_and_password(user.to_owned(), "pw".to_owned());
@@ -69,10 +89,20 @@ async fn a_changed_file_is_applied_everywhere_or_nowhere() {
     );
     for url in &urls {
         assert!(connects(url, "new").await && !connects(url, "old").await, "{url}");
+        may_publish_orders_only(url).await;
     }
+    let context = jetstream::new(as_new(urls[0]).await.unwrap());
+    create_stream(&context, "ONE").await.unwrap();
+    create_stream(&context, "TWO").await.unwrap();
+    context.delete_stream("TWO").await.unwrap();
+    std::fs::write(&file, topology(&format!("{AFTER}limits = {{ max_streams = 1 }}\n"))).unwrap();
+    let said_now = said(&mut errors, "every server has applied the change").await;
+    assert!(said_now.contains("limits"), "{said_now}");
+    let refused = create_stream(&context, "TWO").await.unwrap_err();
+    assert!(refused.contains("maximum number of streams"), "{refused}");
 
     // What a server refuses is nowhere.
-    std::fs::write(&file, topology(CIRCLE)).unwrap();
+    std::fs::write(&file, topology(&format!("{AFTER}{CIRCLE}"))).unwrap();
     let said_now = said(&mut errors, "not applied").await;
     assert!(said_now.contains("+ account B") && said_now.contains("refused the configuration"), "{said_now}");
     for url in &urls {

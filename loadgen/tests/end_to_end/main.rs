@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod changes;
+mod killed;
 mod measuring;
 mod place;
 mod simulate;
 mod stable;
+mod two;
 mod up;

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::place::{LIMIT, Place, TURN};
 
-const TOPOLOGY: &str = "[[cluster]]\nname = \"lon\"\nservers = 1\n[[cluster]]\nname = \"ams\"\nservers = 2\n\
+const TOPOLOGY: &str = "[[cluster]]\nname = \"lon\"\nservers = 1\n[[cluster]]\nname = \"ams\"\nservers = 2\nminimum = 1\n\
      [services]\ndevice-server = 2\n";
 
 async fn serve(client: &GeoClient) -> nats_geo::service::Service {
@@ -37,8 +37,12 @@ async fn it_is_stable_when_servers_and_services_are_there() {
     assert!(stable.stdout.starts_with("stable after"), "{}", stable.stdout);
 
     assert_eq!(place.run(&["ctl", "kill", "ams-2"]).await.code, Some(0));
+    let fewer = place.run(&["wait", "--stabilise-timeout=20"]).await;
+    assert_eq!(fewer.code, Some(0), "one of two servers is enough for ams: {}", fewer.stderr);
+    assert_eq!(place.run(&["ctl", "kill", "lon"]).await.code, Some(0));
     let broken = place.run(&["wait", "--stabilise-timeout=1"]).await;
-    assert!(broken.stderr.contains("ams-2 is dead"), "{}", broken.stderr);
+    assert!(broken.stderr.contains("lon-1 is dead"), "{}", broken.stderr);
+    assert!(!broken.stderr.contains("ams-2 is dead"), "{}", broken.stderr);
     let dead = async {
         loop {
             let line = lines.next_line().await.unwrap().unwrap();

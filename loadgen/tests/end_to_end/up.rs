@@ -35,7 +35,7 @@ impl Up {
             let ended = running.wait_with_output().await.unwrap();
             panic!("it ended without an address: {}", String::from_utf8_lossy(&ended.stderr));
         };
-        let (host, token) = url.strip_prefix("http://").unwrap().split_once("/?token=").unwrap();
+        let (host, token) = url.strip_prefix("http://").unwrap().split_once("/#token=").unwrap();
         Self { running, host: host.to_owned(), token: token.to_owned() }
     }
 

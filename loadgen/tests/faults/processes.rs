@@ -1,8 +1,11 @@
 //! Faults of server processes, as the operating system sees them.
 
 use std::process::Command;
+use std::time::Duration;
 
 use loadgen::cluster::SuperCluster;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::raw::{Seen, dial, is_refused, monitoring};
 use super::{LIMIT, SILENCE, World, until};
@@ -13,6 +16,7 @@ pub(crate) async fn check(world: &mut World) {
     some_servers_of_a_region_die(world).await;
     a_server_restarts_with_another_version(world).await;
     a_region_is_terminated(world).await;
+    a_lame_duck_that_does_not_end_is_named(world).await;
 }
 
 /// The state that `ps` shows, such as `S` or `T`; empty once the process is gone.
@@ -103,5 +107,23 @@ async fn a_region_is_terminated(world: &mut World) {
     let error = world.cluster.terminate_region("ams").unwrap_err().to_string();
     assert!(error.contains("cannot terminate ams"), "{error}");
     world.cluster.restart_region("ams").await.unwrap();
+    world.assert_whole().await;
+}
+
+/// A stopped process stays, whatever its order was.
+async fn a_lame_duck_that_does_not_end_is_named(world: &mut World) {
+    let (pid, limit) = (world.pid("lon-1"), Duration::from_millis(300));
+    kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGSTOP).unwrap();
+    until("the process is stopped", async || state(pid).starts_with('T')).await;
+    world.cluster.lame_duck_server("lon-1").unwrap();
+    let error = world.cluster.wait_retired("lon-1", limit).await.unwrap_err().to_string();
+    assert!(error.contains("lon-1 still runs 0.3 s") && error.contains("as a lame duck"), "{error}");
+    assert!(error.contains("`by = \"kill\"`"), "the remedy is missing: {error}");
+    let usual = world.cluster.retirement_limit();
+    assert!(usual > Duration::from_secs(30 + 10), "clients may take 30 s after 10 s of grace: {usual:?}");
+    world.cluster.kill_server("lon-1").unwrap();
+    world.cluster.wait_retired("lon-1", limit).await.unwrap();
+    assert_eq!(state(pid), "");
+    world.cluster.restart_server("lon-1").await.unwrap();
     world.assert_whole().await;
 }

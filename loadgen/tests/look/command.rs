@@ -17,12 +17,18 @@ pub(crate) static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new((
 
 /// Calls `loadgen` with nothing of the tester's own NATS settings.
 pub(crate) fn loadgen(args: &[&str], env: &[(&str, &str)]) -> Output {
+    command(args, env).output().unwrap()
+}
+
+/// The call of [`loadgen`], to be started.
+pub(crate) fn command(args: &[&str], env: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
     for name in ["NATS_URL", "NATS_USER", "NATS_PASSWORD", "NATS_SYSTEM_PASSWORD", "RUST_LOG"] {
         command.env_remove(name);
     }
     command.env("XDG_CONFIG_HOME", "/nowhere").envs(env.iter().copied());
-    command.args(args).stdin(Stdio::null()).output().unwrap()
+    command.args(args).stdin(Stdio::null());
+    command
 }
 
 /// The output of a call that succeeds.

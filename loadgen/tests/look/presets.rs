@@ -1,12 +1,15 @@
 //! The presets with leaf nodes and with an operator: domains, copies between them, and credentials files.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use async_nats::jetstream::with_domain;
 use loadgen::cluster::{StartOptions, SuperCluster};
 use loadgen::topology::Preset;
 use loadgen::topology::credentials::Login as Credentials;
 use serde_json::Value;
 
-use crate::command::{TURN, json, refused, shown, wait_until};
+use crate::command::{TURN, command, json, refused, shown, wait_until};
 
 async fn start(preset: &str) -> SuperCluster {
     let topology = Preset::named(preset).unwrap().topology().unwrap();
@@ -46,11 +49,36 @@ async fn a_hub_and_its_spokes() {
     let all = ["streams", "--all-domains", "--system-user", &system];
     wait_until(async || is_copied(&json(&all, &env))).await;
 
-    cluster.kill_region("spoke-1").unwrap();
+    let watched =
+        [(vec!["clusters"], &system_env[..]), (vec!["graph"], &system_env[..]), (all.to_vec(), &env[..])];
+    for (args, env) in watched {
+        watching_shows_it_again(&args, env);
+    }
+
+    // For ten seconds nothing crosses: the report says for how long the hub has not heard the spoke.
+    cluster.cut_off_region("spoke-1").unwrap();
     let hub_only = ["streams", "--js-domain", "hub", "--js-domain", "spoke-1"];
     wait_until(async || is_cut_off(&json(&hub_only, &env))).await;
     assert!(shown(&hub_only, &env).contains("* domain `spoke-1`: "));
+    cluster.heal_region("spoke-1").await.unwrap();
+    wait_until(async || is_copied(&json(&all, &env))).await;
     cluster.shutdown().await;
+}
+
+/// With `--watch`, a command looks until it is ended.
+fn watching_shows_it_again(args: &[&str], env: &[(&str, &str)]) {
+    let mut command = command(&[args, &["--json", "--watch", "1"]].concat(), env);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let looks: Vec<Value> = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .take(2)
+        .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+        .collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(looks.len(), 2, "{args:?}");
+    let keys = |look: &Value| look.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&looks[0]), keys(&looks[1]), "{args:?}");
 }
 
 fn is_drawn(graph: &Value) -> Result<(), String> {
@@ -86,7 +114,9 @@ fn is_copied(report: &Value) -> Result<(), String> {
     let is_all = domains == ["hub", "hub", "spoke-1", "spoke-1", "spoke-2"];
     let has_three = sales["replicas"].as_array().is_some_and(|replicas| replicas.len() == 3);
     let is_linked = tickets["api_prefix"] == "$JS.spoke-1.API" && films["api_prefix"] == "$JS.hub.API";
-    let is_complete = sales["messages"] == 1 && mirror["messages"] == 1 && films["kind"] == "mirror";
+    let are_heard = [tickets, films].iter().all(|row| row["active_s"].as_f64().is_some_and(|s| s < 10.0));
+    let is_complete =
+        are_heard && sales["messages"] == 1 && mirror["messages"] == 1 && films["kind"] == "mirror";
     let lags = [tickets, films].map(|row| &row["lag"]);
     if is_all && has_three && is_linked && is_complete && lags == [0, 0] {
         Ok(())
@@ -99,7 +129,7 @@ fn is_copied(report: &Value) -> Result<(), String> {
 fn is_cut_off(report: &Value) -> Result<(), String> {
     let tickets = find(&report["replication"], "source", "tickets-1");
     let failed = find(&report["failed"], "domain", "spoke-1");
-    let is_silent = tickets["active_s"].as_f64().is_none_or(|seconds| seconds > 3.0);
+    let is_silent = tickets["active_s"].as_f64().is_some_and(|seconds| seconds >= 10.0);
     let is_there = find(&report["streams"], "stream", "sales")["messages"] == 1;
     let is_named = failed["stream"].is_null() && failed["reason"].is_string();
     if !tickets.is_null() && is_silent && is_there && is_named { Ok(()) } else { Err(report.to_string()) }

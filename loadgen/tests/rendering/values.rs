@@ -1,5 +1,7 @@
 //! Helm values, Fly.io apps, user data and contexts: their formats, by the documentation of their tools.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -154,9 +156,23 @@ fn a_cluster_without_a_region_of_fly_needs_the_flag() {
     place.render("r", &["fly", file, "--region", "mars=iad"]);
 }
 
+/// The schema by which cloud-init itself checks user data.
+fn cloud_init_schema() -> jsonschema::Validator {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"));
+    let package = cache.join("nats-geo/cloud-init/usr/lib/python3/dist-packages/cloudinit");
+    let file = package.join("config/schemas/schema-cloud-config-v1.json");
+    let schema = std::fs::read_to_string(&file);
+    let schema =
+        schema.unwrap_or_else(|error| panic!("{}: {error}; .ci/cloud-init fetches it", file.display()));
+    jsonschema::draft4::new(&serde_json::from_str(&schema).unwrap()).unwrap()
+}
+
 #[test]
 fn user_data_is_cloud_config() {
-    let (place, nats_server) = (Place::new(), nats_server());
+    let (place, nats_server, schema) = (Place::new(), nats_server(), cloud_init_schema());
+    let wrong = serde_json::json!({ "write_files": [{ "path": "/etc/x", "text": "not `content`" }] });
+    assert!(!schema.is_valid(&wrong), "the schema refuses nothing");
     for (preset, dial) in presets().zip(["direct", "anycast"].into_iter().cycle()) {
         place.render(preset, &["cloud-init", preset, "--dial", dial]);
         let folder = place.folder(preset);
@@ -170,6 +186,8 @@ fn user_data_is_cloud_config() {
                 ["fqdn", "hostname", "packages", "runcmd", "users", "write_files"],
                 "{file}"
             );
+            let errors: Vec<_> = schema.iter_errors(&data).map(|error| error.to_string()).collect();
+            assert_eq!(errors, Vec::<String>::new(), "{file}");
             let written = data["write_files"].as_array().unwrap();
             let config = written.iter().find(|file| file["path"] == "/etc/nats/nats-server.conf").unwrap();
             assert_eq!((&config["owner"], &config["permissions"]), (&"nats:nats".into(), &"0600".into()));

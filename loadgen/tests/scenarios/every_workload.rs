@@ -20,6 +20,9 @@ thresholds = [
   "requests.failed{workload=service, population=geo, phase=after} == 0",
   "latency.p50{workload=service, phase=before} < 500ms",
   "requests.sent{workload=closed, phase=before} > 50",
+  "requests.sent{workload=growing, phase=before} > 290",
+  "requests.sent{workload=growing, phase=before} < 330",
+  "requests.sent{workload=growing, phase=after} == 0",
   "kv.lost == 0",
   "kv.duplicated{population=geo} == 0",
   "kv.gets > 50",
@@ -39,6 +42,7 @@ faults = ["kill:lon@4s/6s"]
 [[clients]]
 name = "geo"
 kind = "nats-geo"
+config = { watch = { ping_interval = "900ms" }, spread = { region_lost = "0ms" } }
 per_region = 2
 [[clients]]
 name = "stock"
@@ -72,6 +76,12 @@ kind = "service"
 name = "closed"
 kind = "request"
 concurrency = 1
+clients = ["geo"]
+# Four clients with 80 requests each.
+[[workload]]
+name = "growing"
+kind = "request"
+rates = ["0..40 over 4s", "40..0 over 2s at 4s"]
 clients = ["geo"]
 [[phase]]
 name = "before"

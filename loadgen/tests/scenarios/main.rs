@@ -2,11 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod bad_files;
+mod command;
 mod dns;
 mod every_workload;
 #[path = "../support/monitor.rs"]
 mod monitor;
 mod observer;
+mod outside;
 mod own;
 mod schemas;
 mod services;

@@ -2,6 +2,7 @@
 
 use async_nats::jetstream;
 use futures_util::StreamExt as _;
+use loadgen::cluster::NatsServer;
 use loadgen::topology::from_toml;
 
 use crate::{LIMIT, Up, until};
@@ -15,6 +16,7 @@ ports = { client = PORT }
 [[cluster]]
 name = "ams"
 servers = 1
+version = "PATH"
 [auth]
 kind = "password"
 bcrypt = true
@@ -43,9 +45,15 @@ rtt_ms = { "lon-ams" = 9 }
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_share_by_name_within_their_limits() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let text = TOPOLOGY.replace("PORT", &port.to_string());
+    let copy = tempfile::tempdir().unwrap();
+    let path = copy.path().join("my-nats-server");
+    let found = tokio::task::spawn_blocking(|| NatsServer::find(None).unwrap()).await.unwrap();
+    std::os::unix::fs::symlink(&found.path, &path).unwrap();
+    let text = TOPOLOGY.replace("PORT", &port.to_string()).replace("PATH", path.to_str().unwrap());
     let up = Up::of("keys", from_toml(&text, "keys", |_| Err("none".into())).unwrap()).await;
     let options = async_nats::ConnectOptions::with_user_and_password("shop".into(), crate::PASSWORD.into());
+    let other = up.cluster.topology().servers_of("ams").next().unwrap();
+    assert_eq!(up.cluster.nats_server_of(&other).path, path);
     // The given port is that of the server, behind the emulated network.
     let shop = options.connect(format!("nats://127.0.0.1:{port}")).await.unwrap();
     let wrong = async_nats::ConnectOptions::with_user_and_password("shop".into(), "guess".into());

@@ -45,8 +45,8 @@ async fn read(up: &Up, region: &str) -> BTreeSet<String> {
 
 async fn new_consumer(up: &Up, region: &str, name: &str) -> Result<consumer::PullConsumer, String> {
     let context = jetstream::new(up.client(region, "app").await);
-    let stream =
-        context.get_stream_no_info(format!("foo-read-{region}")).await.map_err(|error| error.to_string())?;
+    // By the name that all regions share: the mappings of the API lead to the region's own stream.
+    let stream = context.get_stream_no_info("foo").await.map_err(|error| error.to_string())?;
     let config = consumer::pull::Config { durable_name: Some(name.to_owned()), ..Default::default() };
     stream.create_consumer(config).await.map_err(|error| error.to_string())
 }
@@ -107,6 +107,9 @@ async fn two_regions_go(up: &mut Up, acknowledged: &mut Acknowledged, existing: 
     assert_eq!(next(existing).await, "hello world from the central region");
     let refused = new_consumer(up, "central", "new").await;
     assert!(refused.is_err(), "a consumer was made without a meta leader");
+    let config = jetstream::stream::Config { name: "NEW".to_owned(), ..Default::default() };
+    let refused = jetstream::new(up.client("central", "app").await).create_stream(config).await;
+    assert!(refused.is_err(), "a stream was made without a meta leader");
 }
 
 async fn the_other_side_comes_back_alone(up: &mut Up, acknowledged: &mut Acknowledged) {

@@ -51,8 +51,8 @@ impl GeoClient {
         self.ask(outbound(subject, None, Some(headers), payload), self.hub().limits.request_timeout).await
     }
 
-    /// Sends a request that can have its own time limit, like [`request`](Self::request). [`Request::inbox`] has no
-    /// effect, because every link has its own inbox.
+    /// Sends a request, like [`request`](Self::request). The request can have its own time limit. [`Request::inbox`] has
+    /// no effect, because every link has its own inbox.
     ///
     /// # Errors
     /// The same as [`request`](Self::request).

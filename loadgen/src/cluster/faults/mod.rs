@@ -9,7 +9,7 @@ mod links;
 mod processes;
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::binary::VersionError;
 use super::ready::NotReadyError;
@@ -46,9 +46,7 @@ pub enum FaultError {
         region: String,
     },
     /// The region has not that many servers to kill.
-    #[error(
-        "cannot kill {wanted} servers of {region}: choose 1 to {alive}, the number of its servers that run"
-    )]
+    #[error("cannot kill {wanted} servers of {region}: choose 1 to {alive} (running servers: {alive})")]
     Count {
         /// Of which region.
         region: String,
@@ -74,6 +72,20 @@ pub enum FaultError {
         server: ServerName,
         /// Its status and last words.
         reason: String,
+    },
+    /// A server got the order to end, and did not.
+    #[error(
+        "{server} still runs {:.1} s after the order to end, as {state}: replace it with `by = \"kill\"`, or look in its log \
+         (`--keep` keeps the log) for the connection or stream that it waits for",
+        limit.as_secs_f64()
+    )]
+    Lingers {
+        /// Which one.
+        server: ServerName,
+        /// How it was to end.
+        state: &'static str,
+        /// How long loadgen waited for its end.
+        limit: Duration,
     },
     /// There is no such nats-server to restart with.
     #[error("cannot restart {server} with another version: {error}")]
@@ -123,7 +135,7 @@ impl SuperCluster {
     /// [`FaultError::NotReady`] or [`FaultError::Streams`] names what is missing after the super-cluster's ready limit.
     pub async fn wait_recovered(&self) -> Result<Instant, FaultError> {
         self.wait_ready().await?;
-        super::streams::wait_in_sync(self).await?;
+        super::streams::wait_in_sync(self, clock::now() + self.ready_limit).await?;
         Ok(clock::now())
     }
 

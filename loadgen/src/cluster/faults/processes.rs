@@ -12,6 +12,7 @@ use crate::cluster::emulation::Way;
 use crate::cluster::server::{Server, State};
 use crate::cluster::{NatsServer, SuperCluster, UnknownNameError};
 use crate::topology::ServerName;
+use crate::topology::render::server::LAME_DUCK_DURATION;
 
 impl SuperCluster {
     /// `kill -9` of one server; its ports refuse.
@@ -196,6 +197,26 @@ impl SuperCluster {
         Ok(status.is_some())
     }
 
+    /// Waits for the end of a server's process that got the order to end.
+    ///
+    /// # Errors
+    /// [`FaultError::Lingers`] if the process still runs after `limit`.
+    pub async fn wait_retired(&mut self, server: &str, limit: Duration) -> Result<(), FaultError> {
+        if self.wait_exit(server, limit).await? {
+            return Ok(());
+        }
+        let name = self.find(server)?;
+        let state = self.server(&name)?.state().as_str();
+        Err(FaultError::Lingers { server: name, state, limit })
+    }
+
+    /// The longest time that a server may take from the order to retire to the end of its process. Its configuration bounds the time
+    /// until the last client is closed. After that the server hands over its streams, which takes some elections at most.
+    pub fn retirement_limit(&self) -> Duration {
+        let grace = self.topology.spec().timing.lame_duck_grace.map(|span| span.duration());
+        LAME_DUCK_DURATION + grace.unwrap_or(self.settings.lame_duck_grace) + HAND_OVER_LIMIT
+    }
+
     pub(super) fn find_all(&self, servers: &[String]) -> Result<Vec<ServerName>, UnknownNameError> {
         servers.iter().map(|server| self.find(server)).collect()
     }
@@ -340,6 +361,9 @@ impl SuperCluster {
 fn shuffle(servers: &mut [ServerName], seed: u64) {
     servers.sort_by_key(|name| xxh64(name.as_str().as_bytes(), seed));
 }
+
+/// Longer than the elections that a server with many streams waits for, on a busy machine.
+const HAND_OVER_LIMIT: Duration = Duration::from_secs(60);
 
 /// How often a restarted server's port is dialled.
 const ASK_AGAIN: Duration = Duration::from_millis(10);

@@ -17,5 +17,5 @@ mod wire;
 pub(crate) use fleet::{Agents, Finished};
 pub use muster::Controller;
 pub(crate) use remote::{Ask, Reply};
-pub use serve::serve;
+pub(crate) use serve::serve;
 pub(crate) use timebase::Timebase;

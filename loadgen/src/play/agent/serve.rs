@@ -20,24 +20,12 @@ use super::timebase::Timebase;
 use super::wire;
 use crate::clock;
 use crate::cluster::{CertAndKey, ClientFiles};
-use crate::ops::{
-    AWAY_AT_MOST, AgentCard, Channel, ChannelError, PULSE_EVERY, Post, PulseSender, Question, parts_of,
-    read_clock,
-};
+use crate::ops::{AWAY_AT_MOST, Channel, PULSE_EVERY, Post, PulseSender, Question, parts_of, read_clock};
 use crate::progress::{Board, Progress};
 use crate::record::stats::millis;
 
 /// Takes parts until the connection ends for good.
-///
-/// # Errors
-/// The back channel fails at the start.
-pub async fn serve(
-    channel: &Channel,
-    card: &AgentCard,
-    board: &Board,
-    progress: &Progress,
-) -> Result<(), ChannelError> {
-    let mut post = Post::open(channel, card).await?;
+pub(crate) async fn serve(channel: &Channel, mut post: Post, board: &Board, progress: &Progress) {
     let pulse = tokio::spawn(pulse(post.pulse_sender(), board.clone()));
     let mut agent = Agent { channel: channel.clone(), board: board.clone(), playing: None };
     loop {
@@ -54,7 +42,6 @@ pub async fn serve(
         agent.answer(question, progress).await;
     }
     pulse.abort();
-    Ok(())
 }
 
 async fn pulse(sender: PulseSender, board: Board) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::strike::{Active, batches, chosen, strike};
+use super::strike::{Active, chosen, strike};
 use super::{links, resolvers};
 use crate::clock;
 use crate::cluster::SuperCluster;
@@ -14,7 +14,7 @@ use crate::play::agent::orders::{Counts, Order};
 use crate::play::users::user_of;
 use crate::play::workload::brakes::Brakes;
 use crate::play::{FaultRecord, PlayError};
-use crate::scenario::{FaultKind, META, Pick, ReplaceBy, Scenario, TimedFault};
+use crate::scenario::{FaultKind, META, Pick, Scenario, TimedFault};
 use crate::seed::Lcg;
 
 /// Injects and undoes the faults of a scenario.
@@ -52,6 +52,11 @@ impl<'a> Injector<'a> {
             active: BTreeMap::new(),
             notes: Vec::new(),
         }
+    }
+
+    /// Seed of the play.
+    pub(crate) const fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// A pause that the seed chooses: clients send PINGs at fixed intervals, and faults must not meet all at the same point.
@@ -271,7 +276,7 @@ impl<'a> Injector<'a> {
     }
 
     /// The same, with another nats-server if one is named.
-    async fn start_with(
+    pub(super) async fn start_with(
         &mut self,
         servers: &[String],
         version: Option<&str>,
@@ -328,7 +333,7 @@ impl<'a> Injector<'a> {
     }
 
     /// Notes for the report that a part of a fault was impossible.
-    fn not_injected(&mut self, fault: &TimedFault, error: &FaultError) {
+    pub(super) fn not_injected(&mut self, fault: &TimedFault, error: &FaultError) {
         self.notes.push(format!("`{fault}` was not injected everywhere: {error}"));
     }
 
@@ -342,35 +347,6 @@ impl<'a> Injector<'a> {
         let open = self.records.iter_mut().filter(|record| record.fault == number && record.until.is_none());
         open.for_each(|record| record.until = Some(now));
     }
-
-    /// Replaces all servers, batch by batch. Each batch is up and linked before the next one begins.
-    async fn roll(&mut self, number: usize, cluster: &mut SuperCluster) -> Result<(), PlayError> {
-        let fault = self.scenario.faults[number].clone();
-        let failed = |error: FaultError| not_done(&fault, error);
-        for batch in batches(&fault, cluster) {
-            let kind = match fault.options.by.unwrap_or_default() {
-                ReplaceBy::LameDuck => FaultKind::LameDuck,
-                ReplaceBy::Kill => FaultKind::Kill,
-            };
-            let struck = strike(kind, &batch, cluster).map_err(failed)?;
-            for error in struck.refused {
-                self.not_injected(&fault, &error);
-            }
-            // A server that another fault has ended comes back by the undo of that fault.
-            let batch = struck.servers;
-            if batch.is_empty() {
-                continue;
-            }
-            self.record(number, struck.at, batch.iter().cloned().collect());
-            for server in &batch {
-                while !cluster.wait_exit(server, TICK).await.map_err(failed)? {}
-            }
-            let version = fault.options.version.as_deref();
-            self.start_with(&batch, version, cluster).await.map_err(failed)?;
-            self.over(number);
-        }
-        Ok(())
-    }
 }
 
 /// How many clients each server has, for faults that choose by it: agents of other machines need a moment to count.
@@ -382,9 +358,6 @@ async fn counts(fault: &TimedFault, agents: &Agents) -> Result<Counts, PlayError
     }
 }
 
-fn not_done(fault: &TimedFault, error: FaultError) -> PlayError {
+pub(super) fn not_done(fault: &TimedFault, error: FaultError) -> PlayError {
     PlayError::Fault { fault: fault.to_string(), error: Box::new(error) }
 }
-
-/// How often clients are looked after while a server ends.
-const TICK: Duration = Duration::from_millis(100);

@@ -1,5 +1,5 @@
 //! The faults of a play: their order in time (`schedule`), the servers that they hit (`strike`), the links (`links`), the
-//! resolvers (`resolvers`), the clients (`clients`), and what injects, records and undoes them (`inject`).
+//! resolvers (`resolvers`), the clients (`clients`), rolling replacements (`roll`), and what injects, records and undoes them (`inject`).
 //!
 //! Owns the decision what breaks when. Must not break anything itself: `cluster` does.
 
@@ -7,5 +7,6 @@ mod clients;
 pub(crate) mod inject;
 pub(crate) mod links;
 pub(crate) mod resolvers;
+mod roll;
 pub(crate) mod schedule;
 pub(crate) mod strike;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::clients::Client;
 use crate::load::pacer::Pacer;
+use crate::load::ramp::{Ramp, RateChange};
 use crate::load::requests::{ECHO, Op, Requests, SERVICE, Schedule};
 use crate::play::ClientRecord;
 use crate::play::counts::accounts::{Account, Accounts};
@@ -17,7 +18,7 @@ use crate::play::workload::object_user::{ObjectUser, Slots};
 use crate::play::workload::objects::AllSlots;
 use crate::play::workload::publisher::Publisher;
 use crate::play::workload::sizes::Sizes;
-use crate::scenario::{ClientPlan, Pace, Workload, WorkloadKind};
+use crate::scenario::{ClientPlan, Pace, RateStage, Workload, WorkloadKind};
 
 /// A population in a region.
 pub(crate) type Place = (usize, String);
@@ -93,16 +94,20 @@ pub(crate) fn start_load(
     let does = plan.workloads.iter().enumerate().filter(|(_, it)| it.is_done_by(population, region));
     let running = does.filter_map(|(index, workload)| {
         let seed = seed(plan, load.seed, (index, population), client);
-        let schedule = schedule(workload.pace, client, load.start.max(at), seed);
+        let schedule = schedule(&workload.pace, client, (load.start, at), seed);
         let sizes = Sizes::new(workload.payload, seed);
         let whose = Whose { workload: index, population, region: client.region.clone() };
         let operations = match workload.kind {
             WorkloadKind::Request | WorkloadKind::Service => {
                 let subject = if workload.kind == WorkloadKind::Service { SERVICE } else { ECHO };
+                let call = workload.call.as_ref().map(|call| call.of(&client.region));
+                let (subject, body) = call.unwrap_or_else(|| (subject.to_owned(), None));
+                let (subject, body) = (Arc::<str>::from(subject), body.map(Bytes::from));
                 let client = client.clone();
                 Requests::of(schedule, move |_| {
-                    let (client, payload) = (client.clone(), Bytes::from(vec![b'x'; sizes.draw()]));
-                    async move { client.request(subject, payload).await }
+                    let payload = body.clone().unwrap_or_else(|| Bytes::from(vec![b'x'; sizes.draw()]));
+                    let (client, subject) = (client.clone(), Arc::clone(&subject));
+                    async move { client.request(&subject, payload).await }
                 })
             }
             _ => {
@@ -162,14 +167,25 @@ fn write(
     })
 }
 
-/// When a client's operations begin. Clients in step would queue behind each other.
-fn schedule(pace: Pace, client: &Client, start: Instant, seed: u64) -> Schedule {
+/// When the operations begin of a client that joins at a time of a load. Clients in step would queue behind each other.
+fn schedule(pace: &Pace, client: &Client, (begin, joins): (Instant, Instant), seed: u64) -> Schedule {
     let share = f64::from(client.number % PHASES) / f64::from(PHASES);
+    let start = begin.max(joins);
     let even = |rate: u16| start + Duration::from_secs(1).mul_f64(share) / u32::from(rate);
     match pace {
-        Pace::Uniform(rate) => Pacer::new(even(rate), rate).into(),
-        Pace::Poisson(rate) => Pacer::poisson(start, rate, seed).into(),
-        Pace::Closed(concurrency) => Schedule::Closed { start, concurrency },
+        Pace::Uniform(rate) => Pacer::new(even(*rate), *rate).into(),
+        Pace::Poisson(rate) => Pacer::poisson(start, *rate, seed).into(),
+        Pace::Changing { start: rate, changes, is_random } => {
+            let change = |it: &RateStage| RateChange {
+                at: it.at,
+                over: it.over,
+                from: it.from.into(),
+                to: it.to.into(),
+            };
+            let ramp = Ramp::new(rate.map(f64::from), &changes.iter().map(change).collect::<Vec<_>>());
+            Pacer::changing(begin, ramp, start, share, is_random.then_some(seed)).into()
+        }
+        Pace::Closed(concurrency) => Schedule::Closed { start, concurrency: *concurrency },
     }
 }
 

@@ -1,14 +1,18 @@
 //! Populations and workloads.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{Found, range, unknown};
+use crate::scenario::policy::policy;
 use crate::scenario::problem::ProblemKind;
 use crate::scenario::spec::{
-    Arrival, ClientKind, ClientsSpec, Discovery, Payload, PayloadKind, PolicyName, ScenarioSpec, Transport,
-    WorkloadKind, WorkloadSpec,
+    Arrival, ClientKind, ClientsSpec, Discovery, Payload, PayloadKind, ScenarioSpec, Transport, WorkloadKind,
+    WorkloadSpec,
 };
-use crate::scenario::{ALL_RESOLVERS, MessageSizes, OwnStreams, Pace, Population, Stage, Workload};
+use crate::scenario::{
+    ALL_RESOLVERS, Call, MessageSizes, OwnStreams, Pace, Population, RateStage, Stage, Workload,
+};
 use crate::topology::{ByteSize, Topology};
 
 /// Returns whether a fault lets this population take the place of another one.
@@ -64,10 +68,13 @@ pub(super) fn population(
         found.push(&key("transport"), ProblemKind::NoWebSocket);
     }
     let resolver = resolver(&key, spec, resolvers, found);
-    let mut policy = match spec.preset {
-        PolicyName::Interactive => nats_geo::core::Config::interactive(),
-        PolicyName::Fleet => nats_geo::core::Config::fleet(),
-    };
+    if spec.kind == ClientKind::AsyncNats && !spec.config.is_empty() {
+        found.push(&key("config"), ProblemKind::NoEffect { key: "config", on: spec.kind.to_string() });
+    }
+    let mut policy = policy(spec.preset, &spec.config).unwrap_or_else(|(path, problem)| {
+        found.push(&key(&format!("config.{path}")), problem);
+        nats_geo::core::Config::interactive()
+    });
     policy.warm_standby = spec.warm_standby;
     let start = start.into_iter().map(|(region, count)| (region.to_owned(), count)).collect();
     let name = spec.name.clone().unwrap_or_else(|| spec.kind.to_string());
@@ -167,8 +174,33 @@ pub(super) fn workload(
     }
     let region = spec.region.as_ref().or_else(|| regions.last()).cloned().unwrap_or_default();
     let name = spec.name.clone().unwrap_or_else(|| spec.kind.to_string());
-    let (kind, populations) = (spec.kind, indices);
-    Workload { name, kind, populations, regions: does, pace, gets, region, own, payload }
+    let (kind, populations, call) = (spec.kind, indices, call(&key, spec, found));
+    Workload { name, kind, populations, regions: does, pace, gets, region, own, call, payload }
+}
+
+/// Requests to responders of the user.
+fn call(key: &impl Fn(&str) -> String, spec: &WorkloadSpec, found: &mut Found) -> Option<Call> {
+    let no_effect = |key, on: &str| ProblemKind::NoEffect { key, on: on.to_owned() };
+    if spec.kind != WorkloadKind::Request {
+        if spec.body.is_some() {
+            found.push(&key("body"), no_effect("body", &spec.kind.to_string()));
+        }
+        return None;
+    }
+    let Some(subject) = &spec.subject else {
+        if spec.body.is_some() {
+            found.push(&key("body"), no_effect("body", "requests without a subject of your own"));
+        }
+        return None;
+    };
+    if subject.is_empty() || subject.contains(|letter: char| letter.is_whitespace() || "*>".contains(letter))
+    {
+        found.push(&key("subject"), ProblemKind::CallSubject(subject.clone()));
+    }
+    if spec.body.is_some() && spec.payload.is_some() {
+        found.push(&key("payload"), no_effect("payload", "requests with a body"));
+    }
+    Some(Call { subject: subject.clone(), body: spec.body.clone() })
 }
 
 /// When operations begin.
@@ -178,13 +210,16 @@ fn pace(key: &impl Fn(&str) -> String, spec: &WorkloadSpec, found: &mut Found) -
     if rate == 0 || rate > RATE_MAX {
         found.push(&key("rate"), range(rate, "1 to 10000 operations per second and client"));
     }
+    let changes = rate_changes(key, spec, found);
     let Some(concurrency) = spec.concurrency else {
-        return match spec.arrival.unwrap_or_default() {
-            Arrival::Uniform => Pace::Uniform(rate),
-            Arrival::Poisson => Pace::Poisson(rate),
+        let is_random = spec.arrival.unwrap_or_default() == Arrival::Poisson;
+        return match (changes.is_empty(), is_random) {
+            (true, false) => Pace::Uniform(rate),
+            (true, true) => Pace::Poisson(rate),
+            (false, _) => Pace::Changing { start: spec.rate, changes, is_random },
         };
     };
-    if spec.rate.is_some() {
+    if spec.rate.is_some() || !spec.rates.is_empty() {
         found.push(&key("concurrency"), ProblemKind::RateAndConcurrency);
     }
     if spec.arrival.is_some() {
@@ -198,6 +233,31 @@ fn pace(key: &impl Fn(&str) -> String, spec: &WorkloadSpec, found: &mut Found) -
         found.push(&key("concurrency"), range(concurrency, "1 to 1000 operations at once for each client"));
     }
     Pace::Closed(concurrency)
+}
+
+/// How the rate changes.
+fn rate_changes(key: &impl Fn(&str) -> String, spec: &WorkloadSpec, found: &mut Found) -> Vec<RateStage> {
+    let mut changes: Vec<RateStage> = Vec::new();
+    for (number, text) in spec.rates.iter().enumerate() {
+        let key = key(&format!("rates[{number}]"));
+        let change = match text.parse::<RateStage>() {
+            Ok(change) => change,
+            Err(error) => {
+                found.push(&key, error.into());
+                continue;
+            }
+        };
+        let fastest = change.from.max(change.to);
+        if fastest > RATE_MAX {
+            found.push(&key, range(fastest, "0 to 10000 operations per second and client"));
+        }
+        let end = changes.last().map_or(Duration::ZERO, |before| before.at + before.over);
+        if change.at < end {
+            found.push(&key, ProblemKind::RatesOverlap(end - change.at));
+        }
+        changes.push(change);
+    }
+    changes
 }
 
 /// Sizes of messages.
@@ -237,7 +297,12 @@ fn own_streams(
     topology: &Topology,
     found: &mut Found,
 ) -> Option<OwnStreams> {
-    let given = if spec.subject.is_some() { "subject" } else { "streams" };
+    // The subject of requests is that of responders.
+    let is_request = spec.kind == WorkloadKind::Request;
+    if is_request && spec.streams.is_empty() {
+        return None;
+    }
+    let given = if spec.subject.is_some() && !is_request { "subject" } else { "streams" };
     if spec.kind != WorkloadKind::Jetstream && (spec.subject.is_some() || !spec.streams.is_empty()) {
         found.push(&key(given), ProblemKind::NoEffect { key: given, on: spec.kind.to_string() });
         return None;

@@ -129,10 +129,7 @@ impl Context<'_> {
 
     fn numbers(&self, sub: &dyn Fn(&str) -> String, spec: &FaultSpec, targets: &[String], found: &mut Found) {
         let options = &spec.options;
-        if options.down.is_some() != options.up.is_some() {
-            let given = if options.down.is_some() { "down" } else { "up" };
-            found.push(&sub(given), ProblemKind::HalfFlap);
-        }
+        flap(sub, options, found);
         for (name, value) in [("rtt_ms", options.rtt_ms), ("jitter_ms", options.jitter_ms)] {
             if let Some(value) = value.filter(|value| !(0.0..=crate::topology::MAX_RTT_MS).contains(value)) {
                 found.push(&sub(name), range(value, "0 to 500 milliseconds"));
@@ -237,6 +234,25 @@ impl Context<'_> {
         }
     }
 }
+
+/// Checks the times of a fault that flaps.
+fn flap(sub: &dyn Fn(&str) -> String, options: &FaultOptions, found: &mut Found) {
+    if options.down.is_some() != options.up.is_some() {
+        let given = if options.down.is_some() { "down" } else { "up" };
+        found.push(&sub(given), ProblemKind::HalfFlap);
+    }
+    let Some(vary) = options.vary else { return };
+    if !(0.0..=VARY_MAX).contains(&vary) {
+        found.push(&sub("vary"), range(vary, "0 to 0.9"));
+    }
+    if options.down.is_none() && options.up.is_none() {
+        let on = "a fault that does not flap".to_owned();
+        found.push(&sub("vary"), ProblemKind::NoEffect { key: "vary", on });
+    }
+}
+
+/// With more, a fault could end when it begins.
+const VARY_MAX: f64 = 0.9;
 
 /// Checks the numbers of a loss. After each burst at least one packet arrives, which limits the share.
 fn loss(sub: &dyn Fn(&str) -> String, options: &FaultOptions, found: &mut Found) {

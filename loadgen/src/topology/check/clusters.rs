@@ -68,6 +68,12 @@ fn check_size(at: usize, cluster: &ClusterSpec, found: &mut Problems) {
     if !(1..=MOST_SERVERS).contains(&cluster.size()) {
         found.push(format!("cluster[{at}].servers"), ProblemKind::ServerCount(cluster.size()));
     }
+    if let Some(minimum) = cluster.minimum
+        && !(1..=cluster.size()).contains(&minimum)
+    {
+        let size = cluster.size();
+        found.push(format!("cluster[{at}].minimum"), ProblemKind::Minimum { minimum, size });
+    }
 }
 
 fn check_joins(spec: &Spec, at: usize, cluster: &ClusterSpec, found: &mut Problems) {

@@ -282,6 +282,9 @@ fn jetstream(topology: &Topology, region: &str, wiring: &Wiring) -> String {
     )
 }
 
+/// Time over which a server in lame duck mode closes its clients.
+pub const LAME_DUCK_DURATION: Duration = Duration::from_secs(30);
+
 fn timers(topology: &Topology, wiring: &Wiring) -> String {
     let timing = topology.spec().timing;
     let millis = |given: Option<super::super::units::Span>, default: Duration| {
@@ -292,8 +295,9 @@ fn timers(topology: &Topology, wiring: &Wiring) -> String {
          # The default of nats-server: a silent peer can block a server for at most this time.\n\
          write_deadline: \"10s\"\n\
          # The shortest time that nats-server allows.\n\
-         lame_duck_duration: \"30s\"\nlame_duck_grace_period: \"{}ms\"\n",
+         lame_duck_duration: \"{}s\"\nlame_duck_grace_period: \"{}ms\"\n",
         millis(timing.ping_interval, wiring.ping_interval),
+        LAME_DUCK_DURATION.as_secs(),
         millis(timing.lame_duck_grace, wiring.lame_duck_grace)
     )
 }

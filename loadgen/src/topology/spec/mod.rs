@@ -58,6 +58,8 @@ pub struct ClusterSpec {
     pub name: String,
     /// Number of servers, 1 to 9. Default 3. Leave it out if you give `server`.
     pub servers: Option<u16>,
+    /// Number of servers that must be up so that the super-cluster counts as stable. Default: all servers of the cluster.
+    pub minimum: Option<u16>,
     /// The servers of the cluster, if they need different keys.
     #[serde(rename = "server")]
     pub server_list: Vec<ServerSpec>,

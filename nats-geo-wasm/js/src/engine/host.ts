@@ -171,21 +171,21 @@ export class EngineHost implements Backend {
     if (this.#isClosed) return;
     const now = performance.now();
     this.#trapTimes = [...this.#trapTimes.filter((time) => now - time < TRAPS_WINDOW_MS), now];
-    const text = `the engine failed: ${error.message}`;
+    const text = `nats-geo's WebAssembly engine failed: ${error.message}`;
     if (this.#trapTimes.length > TRAPS_MAX) {
       this.#isClosed = true;
       this.#events.terminated(Code.Connection, `${text}, for the ${this.#trapTimes.length}th time within a minute`);
       return;
     }
     this.#start(undefined);
-    this.#events.notice({ type: "error", code: Code.Connection, text: `${text}; a new engine takes over` });
+    this.#events.notice({ type: "error", code: Code.Connection, text: `${text}; the client starts a new engine` });
     this.connect();
     this.#events.forgotten(text);
   }
 
   #call<R>(use: (engine: Engine) => R, subject?: string): R {
     if (this.#isClosed) throw new ClosedConnectionError();
-    if (!this.#engine) throw new LinkLostError("the engine failed and is being replaced; the request may have been executed");
+    if (!this.#engine) throw new LinkLostError("nats-geo's WebAssembly engine failed, and the client starts a new one; the request may have been executed");
     try {
       return use(this.#engine);
     } catch (error) {
@@ -196,7 +196,7 @@ export class EngineHost implements Backend {
 
 /** The engine throws plain errors with a number. */
 function converted(error: unknown, subject?: string): unknown {
-  if (error instanceof WebAssembly.RuntimeError) return new LinkLostError(`the engine failed: ${error.message}`, { cause: error });
+  if (error instanceof WebAssembly.RuntimeError) return new LinkLostError(`nats-geo's WebAssembly engine failed: ${error.message}`, { cause: error });
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === "number" ? errorFromCode(code, (error as Error).message, subject) : error;
 }

@@ -34,7 +34,7 @@ export function engineModule(): WebAssembly.Module {
 
 async function load(given?: InitInput | Promise<InitInput>): Promise<void> {
   if (typeof WebAssembly === "undefined") {
-    throw new ConnectionError("this browser has no WebAssembly, which the engine needs: some security settings disable it", { code: "ENGINE_NOT_LOADED" });
+    throw new ConnectionError("this browser has no WebAssembly, which nats-geo needs: some security settings disable it", { code: "ENGINE_NOT_LOADED" });
   }
   const input = (await given) ?? wasmUrl();
   if (input instanceof WebAssembly.Module) {
@@ -51,8 +51,8 @@ async function load(given?: InitInput | Promise<InitInput>): Promise<void> {
     if (!response.ok) throw new Error(`status ${response.status}`);
     loaded = await compile(response);
   } catch (cause) {
-    const remedy = 'serve it there as application/wasm, or say where it is; a Content-Security-Policy must allow "wasm-unsafe-eval" in script-src and the origin of this file in connect-src';
-    throw new ConnectionError(`the engine could not be loaded from ${url}: ${String(cause)}; ${remedy}`, { cause, code: "ENGINE_NOT_LOADED" });
+    const remedy = 'serve it there as application/wasm, or pass its address; a Content-Security-Policy must allow "wasm-unsafe-eval" in script-src and the origin of this file in connect-src';
+    throw new ConnectionError(`nats-geo's WebAssembly engine could not be loaded from ${url}: ${String(cause)}; ${remedy}`, { cause, code: "ENGINE_NOT_LOADED" });
   }
 }
 

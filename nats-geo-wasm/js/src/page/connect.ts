@@ -59,7 +59,7 @@ async function throughWorker(parsed: ParsedPageOptions, { posted, authenticator 
 /** Loads the engine, which a page only needs when it connects by itself. The engine gets the rest of the time limit. */
 async function inPage(options: PageOptions | undefined, deadline: Deadline): Promise<NatsConnection> {
   const { mode: _mode, worker: _worker, wasm, ...connection } = options ?? {};
-  const notLoaded = (why: string, cause?: unknown): ConnectionError => new ConnectionError(`the engine could not be loaded: ${why}`, { cause, code: "ENGINE_NOT_LOADED" });
+  const notLoaded = (why: string, cause?: unknown): ConnectionError => new ConnectionError(`nats-geo's WebAssembly engine could not be loaded: ${why}`, { cause, code: "ENGINE_NOT_LOADED" });
   const loading = import("../core.ts").catch((cause: unknown) => {
     throw notLoaded(String(cause), cause);
   });
@@ -67,7 +67,7 @@ async function inPage(options: PageOptions | undefined, deadline: Deadline): Pro
     await init(wasm);
     return wsconnect;
   });
-  const wsconnect = await limited(loaded, deadline.left(), (ms) => notLoaded(`its file did not come within ${ms} ms`));
+  const wsconnect = await limited(loaded, deadline.left(), (ms) => notLoaded(`its file did not arrive within ${ms} ms`));
   return wsconnect({ ...connection, timeout: Math.max(1, Math.round(deadline.left())) });
 }
 

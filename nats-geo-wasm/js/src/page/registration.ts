@@ -37,7 +37,7 @@ function serviceWorkers(): ServiceWorkerContainer {
 async function active(registration: ServiceWorkerRegistration, url: string | URL, deadline: Deadline): Promise<void> {
   if (registration.active) return;
   const worker = registration.installing ?? registration.waiting;
-  const failed = (): ConnectionError => unavailable(`the service worker ${url} was not installed: its script or the engine could not be loaded`);
+  const failed = (): ConnectionError => unavailable(`the service worker ${url} was not installed: its script or its WebAssembly file could not be loaded`);
   if (!worker) throw failed();
   const activated = new Promise<void>((resolve, reject) => {
     const look = (): void => {

@@ -18,11 +18,19 @@ pub struct ConfigError {
 }
 
 impl Config {
-    /// Checks every bound.
+    /// Checks every bound, as a client does at its start.
     ///
     /// # Errors
     /// The first field that breaks its bound.
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+    ///
+    /// ```
+    /// use nats_geo::core::Config;
+    ///
+    /// let mut config = Config::fleet();
+    /// config.probe.jitter = 7.5;
+    /// assert_eq!(config.check().unwrap_err().field, "probe.jitter");
+    /// ```
+    pub fn check(&self) -> Result<(), ConfigError> {
         self.check_probe()?;
         self.check_rank()?;
         self.check_dial()?;

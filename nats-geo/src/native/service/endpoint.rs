@@ -226,8 +226,8 @@ pub enum EndpointError {
     },
     /// The subject is not valid, or the service protocol reserves it.
     #[error(
-        "`{subject}` is not a subject of an endpoint: it is empty, contains white space or an empty token, has `>` before its \
-         end, or begins with `$SRV`, by which services are found"
+        "`{subject}` is not a valid subject of an endpoint: it is empty, contains white space or an empty token, has `>` before its \
+         end, or has the first token `$SRV`, which the service protocol reserves"
     )]
     BadSubject {
         /// The subject, with the prefix of its group.

@@ -2,7 +2,7 @@
 
 use async_nats::Subject;
 
-/// Letters, digits, `-` and `_`: a name is one token of the subjects by which services are found.
+/// Letters, digits, `-` and `_`: a name is one token of the `$SRV` subjects, by which clients discover services.
 pub(in crate::native) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(may_be_in_name)
 }
@@ -18,7 +18,7 @@ pub(super) fn is_version(version: &str) -> bool {
         && build.is_none_or(|it| it.split('.').all(is_identifier))
 }
 
-/// A subject to subscribe to that is not one of those by which services are found.
+/// Whether an endpoint may subscribe to this subject: the `$SRV` subjects are reserved for the discovery of services.
 pub(super) fn is_subject(subject: &str) -> bool {
     let mut tokens = subject.split('.').rev().skip(1);
     let is_reserved = subject == PREFIX || subject.starts_with("$SRV.");
@@ -40,7 +40,7 @@ pub(super) fn name_of(subject: &str) -> String {
     subject.chars().map(letter).collect()
 }
 
-/// Begins the subjects by which services are found.
+/// First token of the subjects by which clients discover services.
 pub(super) const PREFIX: &str = "$SRV";
 
 fn split(text: &str, at: char) -> (&str, Option<&str>) {

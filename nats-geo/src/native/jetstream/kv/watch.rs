@@ -121,7 +121,8 @@ impl Store {
         self.watch_with(WatchOptions::new().keys(keys)).await
     }
 
-    /// Watches all keys, or the keys that the options name, like [`watch`](Self::watch).
+    /// Watches keys, like [`watch`](Self::watch), with these options. Without [`WatchOptions::keys`], the watch delivers all
+    /// keys.
     ///
     /// ```no_run
     /// # async fn example(lamps: nats_geo::jetstream::kv::Store) -> Result<(), nats_geo::jetstream::kv::ReadError> {

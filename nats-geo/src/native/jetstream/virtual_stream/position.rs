@@ -52,8 +52,9 @@ impl Position {
         Self::default()
     }
 
-    /// Returns the position before all messages that the read stream has stored since this time. In another region, other
-    /// messages may have arrived since this time.
+    /// Returns the position before all messages that the read stream of the reader's region has stored since this time.
+    /// These messages differ between regions: a message may reach one region before this time, and another region after
+    /// it.
     pub fn since(time: DateTime) -> Self {
         Self { since: Some(time), ..Self::default() }
     }

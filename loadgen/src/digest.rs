@@ -8,33 +8,33 @@ use sha2::{Digest, Sha256};
 
 /// A digest that grows with its input.
 #[derive(Default)]
-pub(super) struct Hasher {
+pub(crate) struct Hasher {
     hash: Sha256,
     size: u64,
 }
 
 impl Hasher {
-    pub(super) fn add(&mut self, bytes: &[u8]) {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
         self.hash.update(bytes);
         self.size += bytes.len() as u64;
     }
 
     /// The number of bytes, and their digest.
-    pub(super) fn finish(self) -> (u64, String) {
+    pub(crate) fn finish(self) -> (u64, String) {
         let digits = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         (self.size, digits)
     }
 }
 
 /// The digest of a text.
-pub(super) fn of(bytes: &[u8]) -> String {
+pub(crate) fn of(bytes: &[u8]) -> String {
     let mut hasher = Hasher::default();
     hasher.add(bytes);
     hasher.finish().1
 }
 
 /// The size of a file, and its digest.
-pub(super) fn of_file(path: &Path) -> io::Result<(u64, String)> {
+pub(crate) fn of_file(path: &Path) -> io::Result<(u64, String)> {
     let (mut file, mut hasher) = (File::open(path)?, Hasher::default());
     let mut buffer = vec![0; BUFFER];
     loop {
