@@ -49,8 +49,13 @@ async fn a_hub_and_its_spokes() {
     let all = ["streams", "--all-domains", "--system-user", &system];
     wait_until(async || is_copied(&json(&all, &env))).await;
 
-    let watched =
-        [(vec!["clusters"], &system_env[..]), (vec!["graph"], &system_env[..]), (all.to_vec(), &env[..])];
+    let folder = tempfile::tempdir().unwrap();
+    let drawn = folder.path().join("graph.svg").display().to_string();
+    let watched = [
+        (vec!["clusters"], &system_env[..]),
+        (vec!["graph", "--svg", &drawn], &system_env[..]),
+        (all.to_vec(), &env[..]),
+    ];
     for (args, env) in watched {
         watching_shows_it_again(&args, env);
     }

@@ -45,8 +45,8 @@ async fn read(up: &Up, region: &str) -> BTreeSet<String> {
 
 async fn new_consumer(up: &Up, region: &str, name: &str) -> Result<consumer::PullConsumer, String> {
     let context = jetstream::new(up.client(region, "app").await);
-    // By the name that all regions share: the mappings of the API lead to the region's own stream.
-    let stream = context.get_stream_no_info("foo").await.map_err(|error| error.to_string())?;
+    let stream =
+        context.get_stream_no_info(format!("foo-read-{region}")).await.map_err(|error| error.to_string())?;
     let config = consumer::pull::Config { durable_name: Some(name.to_owned()), ..Default::default() };
     stream.create_consumer(config).await.map_err(|error| error.to_string())
 }

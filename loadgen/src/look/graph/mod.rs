@@ -170,6 +170,17 @@ struct LeafEnds {
     of_hub: BTreeSet<String>,
     of_leaf: BTreeSet<String>,
     rtt_ms: Option<f64>,
+    /// The region of the server that calls the other end by its address only, as nats-server 2.9 does.
+    only_from: Option<String>,
+}
+
+impl LeafEnds {
+    /// Returns whether this is a view of the same link, with names: a link of the region that knows an address only.
+    fn names(&self, (a, b): &(String, String), nameless: &Self) -> bool {
+        let is_same = nameless.only_from.as_ref().is_some_and(|region| region == a || region == b);
+        let accounts = |ends: &Self| ends.of_hub.union(&ends.of_leaf).cloned().collect::<BTreeSet<_>>();
+        self.only_from.is_none() && is_same && accounts(nameless).is_subset(&accounts(self))
+    }
 }
 
 fn leaf_links(servers: &[ServerInfo], answers: &[Answered<Leafz>]) -> Vec<LeafLink> {
@@ -187,6 +198,7 @@ fn leaf_links(servers: &[ServerInfo], answers: &[Answered<Leafz>]) -> Vec<LeafLi
             let key =
                 if here < there { (here.clone(), there.clone()) } else { (there.clone(), here.clone()) };
             let ends = links.entry(key).or_default();
+            ends.only_from = leaf.name.is_empty().then(|| here.clone());
             let accounts = if leaf.is_spoke == Some(true) { &mut ends.of_leaf } else { &mut ends.of_hub };
             accounts.insert(leaf.account.clone());
             ends.rtt_ms = shortest(ends.rtt_ms, leaf.rtt);
@@ -194,6 +206,12 @@ fn leaf_links(servers: &[ServerInfo], answers: &[Answered<Leafz>]) -> Vec<LeafLi
                 ends.hub = Some(if is_spoke { there } else { here.clone() });
             }
         }
+    }
+    let is_named = |nameless: &LeafEnds| links.iter().any(|(ends, link)| link.names(ends, nameless));
+    let twice: Vec<_> =
+        links.iter().filter(|(_, link)| is_named(link)).map(|(ends, _)| ends.clone()).collect();
+    for ends in twice {
+        links.remove(&ends);
     }
     let finish = |((a, b), ends): ((String, String), LeafEnds)| {
         let hub_is_known = ends.hub.is_some();

@@ -97,6 +97,25 @@ fn a_leaf_node_without_a_name_is_an_address() {
     assert!(graph.to_svg().contains("Leaf node link between 10.0.0.7 and hub, 0.3 ms"));
 }
 
+/// The hub is newer and knows the leaf node's name; the leaf node is 2.9.10 and knows the hub's address.
+#[test]
+fn a_link_that_one_end_names_is_drawn_once() {
+    let servers = [server("hub", "hub-1"), server("", "a-spoke")];
+    let named = json!({ "leafs": [{ "name": "a-spoke", "account": "ACC", "is_spoke": false },
+        { "name": "a-spoke", "account": "SYS", "is_spoke": false }] });
+    let nameless = json!({ "leafs": [{ "account": "ACC", "ip": "10.0.0.1", "port": 7422 },
+        { "account": "SYS", "ip": "10.0.0.1", "port": 7422 }] });
+    let answers = [answered(&servers[0], named), answered(&servers[1], nameless)];
+    let graph = Graph::new(&servers, &[], &answers);
+    let links: Vec<_> = graph.leafs.iter().map(|link| (link.hub.as_str(), link.leaf.as_str())).collect();
+    assert_eq!(links, [("hub", "a-spoke")]);
+    assert!(graph.regions.iter().all(|region| region.name != "10.0.0.1"), "{:?}", graph.regions);
+    // Another hub, which did not answer, carries an account that nobody else names.
+    let other = json!({ "leafs": [{ "account": "OTHER", "ip": "10.0.0.9", "port": 7422 }] });
+    let answers = [answers[0].clone(), answered(&servers[1], other)];
+    assert_eq!(Graph::new(&servers, &[], &answers).leafs.len(), 2);
+}
+
 #[test]
 fn the_drawing_says_everything_and_is_the_same_each_time() {
     let svg = graph().to_svg();
