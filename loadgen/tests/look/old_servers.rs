@@ -66,6 +66,14 @@ async fn old_and_new_servers_stand_in_one_table() {
             if is_same { Ok(()) } else { Err(format!("{found:?} in {clusters:?}")) }
         })
         .await;
+        let clusters = json(&["clusters", "--server", &url], &[]);
+        let names: Vec<_> = clusters["clusters"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["cluster"].as_str().unwrap())
+            .collect();
+        assert!(["cinema", "new_us", "old.eu"].iter().all(|name| names.contains(name)), "{clusters}");
         let graph = json(&["graph", "--server", &url], &[]);
         assert_eq!(graph["leafs"][0]["hub"], "old.eu", "{graph}");
         assert_eq!(graph["leafs"][0]["accounts"], serde_json::json!(["ACC", "SYS"]), "{graph}");

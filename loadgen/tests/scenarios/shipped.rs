@@ -1,5 +1,6 @@
 //! Scenarios that come with loadgen, in their short form, on real servers: nats-geo passes, and async-nats would not.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use loadgen::plan::{Task, task_from};
@@ -86,10 +87,11 @@ async fn with_the_thresholds_of_nats_geo_for_async_nats(
     assert_eq!(report["verdict"], "FAIL");
 }
 
-async fn passes(name: &str) {
+async fn passes(name: &str) -> Value {
     let report = play(name, &[]).await;
     holds(&report, |_| true);
     assert_ne!(report["verdict"], "FAIL", "{:?}", report["reasons"]);
+    report
 }
 
 /// The default command plays it four times.
@@ -172,7 +174,15 @@ async fn two_regions_down() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn thundering_herd() {
-    passes("thundering-herd").await;
+    let report = passes("thundering-herd").await;
+    // The clients of a region share its servers: the first server does not keep them all.
+    let rows = report["runs"][0]["failovers"].as_array().unwrap().iter();
+    let mut left: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in rows {
+        *left.entry(row["from"].as_str().unwrap()).or_default() += 1;
+    }
+    let clients: usize = left.values().sum();
+    assert!(left.len() == 3 && left.values().all(|of_server| *of_server * 2 < clients), "{left:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
