@@ -40,7 +40,8 @@ async fn strangers_give_no_orders_and_wrong_ones_are_refused() {
     let client = options.connect(&address).await.unwrap();
     let info = client.request("$SRV.INFO.loadgen-agent", "".into()).await.unwrap();
     let info: Info = serde_json::from_slice(&info.payload).unwrap();
-    let subject = info.endpoints[0].subject.clone();
+    let orders = info.endpoints.iter().find(|endpoint| endpoint.name == "orders").unwrap();
+    let subject = orders.subject.clone();
     let headers = |run: &str, version: &str| {
         let mut headers = HeaderMap::new();
         headers.insert("Loadgen-Version", version);
