@@ -65,4 +65,14 @@ mod tests {
         assert!(texts("two-regions")[0].contains("issue 4502"), "{:?}", texts("two-regions"));
         assert!(texts("uneven")[0].contains("5 of the 9"), "{:?}", texts("uneven"));
     }
+
+    #[test]
+    fn clusters_without_a_gateway_between_them_are_named() {
+        let text = "[[cluster]]\nname = \"lon\"\n[[cluster]]\nname = \"ams\"\ngateways = [\"lon\"]\n\
+                    [[cluster]]\nname = \"dal\"\ngateways = [\"lon\"]\n";
+        let topology = crate::topology::from_toml(text, "test", |_| Err("none".into())).unwrap();
+        let warnings: Vec<_> = topology.warnings().iter().map(ToString::to_string).collect();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].starts_with("`ams` and `dal` have no gateway between them"), "{warnings:?}");
+    }
 }

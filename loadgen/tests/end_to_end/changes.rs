@@ -36,13 +36,13 @@ async fn create_stream(context: &jetstream::Context, name: &str) -> Result<(), S
 }
 
 /// Messages of one client to one server come in order: the refused one would be the first.
-async fn may_publish_orders_only(url: &str) {
+async fn may_publish(url: &str, (refused, allowed): (&'static str, &'static str)) {
     let client = as_new(url).await.unwrap();
     let mut all = client.subscribe(">").await.unwrap();
-    client.publish("other", "refused".into()).await.unwrap();
-    client.publish("orders.1", "allowed".into()).await.unwrap();
+    client.publish(refused, "".into()).await.unwrap();
+    client.publish(allowed, "".into()).await.unwrap();
     let first = timeout(LIMIT, all.next()).await.expect("no message").unwrap();
-    assert_eq!(first.subject.as_str(), "orders.1");
+    assert_eq!(first.subject.as_str(), allowed);
 }
 
 async fn connects(url: &str, user: &str) -> bool {
@@ -89,7 +89,14 @@ async fn a_changed_file_is_applied_everywhere_or_nowhere() {
     );
     for url in &urls {
         assert!(connects(url, "new").await && !connects(url, "old").await, "{url}");
-        may_publish_orders_only(url).await;
+        may_publish(url, ("bills.1", "orders.1")).await;
+    }
+    // Other permissions of the same user.
+    std::fs::write(&file, topology(&AFTER.replace("orders.>", "bills.>"))).unwrap();
+    let said_now = said(&mut errors, "every server has applied the change").await;
+    assert!(said_now.contains("user new of account A"), "{said_now}");
+    for url in &urls {
+        may_publish(url, ("orders.1", "bills.1")).await;
     }
     let context = jetstream::new(as_new(urls[0]).await.unwrap());
     create_stream(&context, "ONE").await.unwrap();

@@ -61,5 +61,8 @@ async fn it_is_stable_when_servers_and_services_are_there() {
     assert!(endpoint.ip().is_loopback() && endpoint.port() > 0, "{endpoint}");
 
     kill(Pid::from_raw(running.id().unwrap().cast_signed()), Signal::SIGINT).unwrap();
-    assert_eq!(timeout(LIMIT, running.wait()).await.expect("it does not end").unwrap().code(), Some(0));
+    let ended = timeout(LIMIT, running.wait_with_output()).await.expect("it does not end").unwrap();
+    assert_eq!(ended.status.code(), Some(0));
+    let printed = String::from_utf8(ended.stderr).unwrap();
+    assert!(printed.contains("service device-server: 0 of 2 instances answer"), "{printed}");
 }

@@ -83,6 +83,10 @@ async fn two_super_clusters_at_once_keep_apart() {
     let silent = one.ctl(&place, &["silence", "lon-2"]).await;
     assert_eq!(silent, whole.replace("lon-1 up, lon-2 up", "lon-1 up (silent), lon-2 up (silent)"));
     assert_eq!(one.ctl(&place, &["heal", "lon"]).await, whole);
+    let of_lon = |state: &str| whole.replace("lon-1 up, lon-2 up", &format!("lon-1 {state}, lon-2 {state}"));
+    assert_eq!(one.ctl(&place, &["pause", "lon"]).await, of_lon("paused"));
+    assert_eq!(one.ctl(&place, &["restart", "lon"]).await, whole);
+    assert_eq!(one.ctl(&place, &["retire", "lon"]).await, of_lon("a lame duck"));
 
     one.ends().await;
     assert_eq!(two.ctl(&place, &["heal", "lon"]).await, "lon: lon-1 up\nams: ams-1 up\n");

@@ -178,6 +178,11 @@ async fn what_it_cannot_do_is_named_and_nobody_else_may_ask() {
     let done = place.run(&["up", "--regions=lon,ams", "--serve", "--web=tmp"]).await;
     assert_eq!(done.code, Some(2), "{}", done.stderr);
     assert!(done.stderr.contains("make web"), "{}", done.stderr);
+
+    // Nine servers elect a leader; that takes longer.
+    let done = place.run(&["up", "--regions=lon,ams,dal", "--stabilise-timeout=1"]).await;
+    assert_eq!(done.code, Some(1), "{}", done.stderr);
+    assert!(done.stderr.contains("the super-cluster was not ready after 1.0 s: "), "{}", done.stderr);
     place.assert_nothing_is_left().await;
 }
 

@@ -113,6 +113,8 @@ async fn same_as_monitor(cluster: &SuperCluster, row: &ServerRow) -> Result<(), 
     assert_eq!(row.cluster, varz["cluster"]["name"]);
     let memory = number("mem") as f64;
     assert!((row.memory_bytes as f64 / memory - 1.0).abs() < 0.5, "{row:?}: {memory}");
+    // Of two moments, so it is no number of /varz.
+    assert!((0.0..=100.0 * number("cores") as f64).contains(&row.cpu_percent), "{row:?}");
     assert!(row.uptime_s.is_some_and(|uptime| uptime < LIMIT.as_secs_f64() * 4.0), "{row:?}");
     Ok(())
 }

@@ -62,7 +62,7 @@ gateways = ["ams"]
 name = "alpha"
 tags = ["ssd"]
 image = "nats:2.14.6"
-bind = "127.0.0.1"
+bind = "127.0.0.2"
 announce = "alpha.example.com:4999"
 [[cluster.server]]
 [[cluster]]
@@ -70,18 +70,23 @@ name = "ams"
 domain = "hub"
 servers = 1
 [[cluster]]
+name = "dal"
+domain = "hub"
+servers = 1
+gateways = ["ams"]
+[[cluster]]
 name = "edge"
 servers = 1
 leaf_of = "lon"
 domain = "edge"
 [distances]
-rtt_ms = { "lon-ams" = 9, "lon-edge" = 20, "ams-edge" = 25 }
+rtt_ms = { "lon-ams" = 9, "lon-dal" = 113, "ams-dal" = 118, "lon-edge" = 20, "ams-edge" = 25, "dal-edge" = 130 }
 "#;
 
 /// Clusters with a token have no leaf nodes.
 fn topology(name: &str, end: &str) -> String {
     let leaf = "[[cluster]]\nname = \"edge\"\nservers = 1\nleaf_of = \"lon\"\ndomain = \"edge\"\n";
-    let distances = ", \"lon-edge\" = 20, \"ams-edge\" = 25";
+    let distances = ", \"lon-edge\" = 20, \"ams-edge\" = 25, \"dal-edge\" = 130";
     let clusters =
         if name == "token" { CLUSTERS.replace(leaf, "").replace(distances, "") } else { CLUSTERS.to_owned() };
     clusters + end
@@ -96,17 +101,20 @@ fn every_key_reaches_the_configurations_which_nats_server_reads() {
         place.render(name, &["nats-server", file.to_str().unwrap()]);
         let folder = place.folder(name);
         let configs: Vec<_> = files(&folder).into_iter().filter(|file| file.ends_with(".conf")).collect();
-        assert_eq!(configs.len(), if name == "token" { 3 } else { 4 }, "{configs:?}");
+        assert_eq!(configs.len(), if name == "token" { 4 } else { 5 }, "{configs:?}");
         configs.iter().for_each(|config| check_file(&nats_server, &folder, config));
         let config = read(&folder, "lon/alpha.conf");
         let common = [
             "server_tags: [\"region:lon\", \"provider:x\", \"ssd\"]",
             "alpha.example.com:4999",
+            "listen: \"127.0.0.2:",
             "name: \"ams\"",
         ];
         for part in common.iter().chain(expected) {
             assert!(config.contains(part), "{name}: `{part}` is missing in {config}");
         }
+        // Neither of the two names the other one.
+        assert!(!config.contains("name: \"dal\""), "{config}");
     }
 }
 
@@ -124,7 +132,7 @@ fn images_and_addresses_reach_the_compose_file() {
     assert_eq!(image("alpha"), "nats:2.14.6");
     assert_ne!(image("ams"), "nats:2.14.6");
     let configs: Vec<_> = files(&folder).into_iter().filter(|file| file.ends_with(".conf")).collect();
-    assert_eq!(configs.len(), 4, "{configs:?}");
+    assert_eq!(configs.len(), 5, "{configs:?}");
     configs.iter().for_each(|config| check(&nats_server, &folder, &read(&folder, config), "/tls"));
 }
 

@@ -91,3 +91,44 @@ async fn accounts_share_by_name_within_their_limits() {
     assert!(refused.contains("maximum number of streams"), "{refused}");
     tokio::time::timeout(LIMIT, up.ends_without_a_trace()).await.unwrap();
 }
+
+/// A leaf node for one of two accounts, over TLS.
+const LEAF: &str = r#"
+[[cluster]]
+name = "hub"
+servers = 1
+domain = "hub"
+[[cluster]]
+name = "spoke"
+servers = 1
+domain = "spoke"
+leaf_of = "hub"
+leaf_accounts = ["A"]
+[tls]
+[auth]
+kind = "AUTH"
+[[account]]
+name = "SYS"
+system = true
+user = [{ name = "sys" }]
+[[account]]
+name = "A"
+user = [{ name = "a" }]
+[[account]]
+name = "B"
+user = [{ name = "b" }]
+[distances]
+rtt_ms = { "hub-spoke" = 9 }
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaf_nodes_connect_with_every_login_for_the_accounts_that_are_named() {
+    for auth in ["password", "nkey", "operator"] {
+        let text = LEAF.replace("AUTH", auth);
+        // It is up when the connections of the leaf node are there.
+        let up = Up::of(auth, from_toml(&text, auth, |_| Err("none".into())).unwrap()).await;
+        let leafs = up.cluster.monitor("spoke-1").unwrap().leafz().await.unwrap().leafs;
+        assert_eq!(leafs.len(), 1, "{auth}: {leafs:?}");
+        up.ends_without_a_trace().await;
+    }
+}

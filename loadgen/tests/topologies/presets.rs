@@ -104,6 +104,7 @@ async fn servers_of_debians_package_join_newer_ones() {
     let versions: Vec<_> = up.cluster.topology().servers().map(|server| version(&server)).collect();
     let [new, old, abroad] = versions[..] else { panic!("{versions:?}") };
     assert!(old < new && old == abroad, "{versions:?}");
+    assert_eq!(up.cluster.versions(), [(old, 2), (new, 1)]);
     fails_over(&mut up, "lon", "ams", options).await;
 }
 

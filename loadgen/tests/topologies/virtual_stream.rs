@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use async_nats::jetstream::{self, consumer};
 use futures_util::StreamExt as _;
+use serde_json::{Value, json};
 
 use crate::{LIMIT, Up, until};
 
@@ -73,6 +74,8 @@ async fn no_acknowledged_message_is_lost_in_any_disaster() {
         acknowledged.is_all_in(&up, region).await;
     }
 
+    requests_by_the_shared_name(&up).await;
+
     one_region_goes(&mut up, &mut acknowledged).await;
     let existing = new_consumer(&up, "central", "existing").await.unwrap();
     for _ in &acknowledged.0 {
@@ -87,6 +90,33 @@ async fn no_acknowledged_message_is_lost_in_any_disaster() {
         acknowledged.is_all_in(&up, region).await;
     }
     up.ends_without_a_trace().await;
+}
+
+/// Requests to JetStream about `foo` are about the read stream of the region. Only the body of a new consumer names that stream, as
+/// the `nats` CLI does, which has the name from STREAM.INFO.
+async fn requests_by_the_shared_name(up: &Up) {
+    let client = up.client("west", "app").await;
+    let ask = async |request: &str, body: Value| {
+        let subject = format!("$JS.API.{request}");
+        let answer = client.request(subject.clone(), body.to_string().into()).await.unwrap();
+        let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
+        assert!(answer.get("error").is_none(), "{subject}: {answer}");
+        answer
+    };
+    let own = "foo-read-west";
+    let config = |name: &str| json!({ "stream_name": own, "config": { "durable_name": name, "name": name } });
+    let unnamed = json!({ "stream_name": own, "config": { "inactive_threshold": 60_000_000_000_u64 } });
+    assert_eq!(ask("CONSUMER.CREATE.foo", unnamed).await["stream_name"], own);
+    assert_eq!(ask("CONSUMER.CREATE.foo.named", config("named")).await["name"], "named");
+    assert_eq!(ask("CONSUMER.DURABLE.CREATE.foo.durable", config("durable")).await["name"], "durable");
+    assert_eq!(ask("CONSUMER.INFO.foo.durable", json!({})).await["stream_name"], own);
+    let next =
+        client.request("$JS.API.CONSUMER.MSG.NEXT.foo.durable", r#"{"batch":1}"#.into()).await.unwrap();
+    assert_eq!(next.payload, "hello world from the west");
+    assert_eq!(ask("CONSUMER.DELETE.foo.durable", json!({})).await["success"], true);
+    assert_eq!(ask("STREAM.MSG.GET.foo", json!({ "seq": 1 })).await["message"]["subject"], "foo.test");
+    let direct = client.request("$JS.API.DIRECT.GET.foo.foo.test", "".into()).await.unwrap();
+    assert_eq!(direct.payload, "hello world from the west");
 }
 
 async fn one_region_goes(up: &mut Up, acknowledged: &mut Acknowledged) {
