@@ -110,8 +110,12 @@ async fn requests_by_the_shared_name(up: &Up) {
     assert_eq!(ask("CONSUMER.CREATE.foo.named", config("named")).await["name"], "named");
     assert_eq!(ask("CONSUMER.DURABLE.CREATE.foo.durable", config("durable")).await["name"], "durable");
     assert_eq!(ask("CONSUMER.INFO.foo.durable", json!({})).await["stream_name"], own);
-    let next =
-        client.request("$JS.API.CONSUMER.MSG.NEXT.foo.durable", r#"{"batch":1}"#.into()).await.unwrap();
+    // A message arrives with its own subject, so it is no answer to a request.
+    let inbox = client.new_inbox();
+    let mut pulled = client.subscribe(inbox.clone()).await.unwrap();
+    let pull = "$JS.API.CONSUMER.MSG.NEXT.foo.durable";
+    client.publish_with_reply(pull, inbox, r#"{"batch":1}"#.into()).await.unwrap();
+    let next = tokio::time::timeout(LIMIT, pulled.next()).await.expect("no message").unwrap();
     assert_eq!(next.payload, "hello world from the west");
     assert_eq!(ask("CONSUMER.DELETE.foo.durable", json!({})).await["success"], true);
     assert_eq!(ask("STREAM.MSG.GET.foo", json!({ "seq": 1 })).await["message"]["subject"], "foo.test");
