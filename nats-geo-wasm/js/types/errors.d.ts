@@ -33,7 +33,7 @@ export class ClosedConnectionError extends NatsError {
 export class DrainingConnectionError extends NatsError {
   constructor(message?: string, options?: ErrorOptions);
 }
-/** `CONNECTION`: the client could not use any listed server. `cause` and the message hold the reason. */
+/** `CONNECTION`: the client could not use any listed server. `ENGINE_NOT_LOADED`: the browser could not load the WebAssembly file. `cause` and the message hold the reason. */
 export class ConnectionError extends NatsError {
   constructor(message: string, options?: ErrorOptions & { code?: string });
 }
