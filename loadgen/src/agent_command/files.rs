@@ -1,7 +1,7 @@
 //! The files that an agent takes: only into a folder that its operator named, and only under plain names.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::ops::{Channel, FileOrder, FileOrders, FileStored};
 
@@ -72,7 +72,7 @@ pub(super) fn name_of(path: &Path, chosen: Option<String>) -> Result<String, Str
 }
 
 /// Returns whether the owner of a file may execute it.
-pub(super) fn is_executable(path: &PathBuf) -> bool {
+pub(super) fn is_executable(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o100 != 0)
 }
 

@@ -1,7 +1,7 @@
 //! The load on the super-cluster while a fault goes on.
 //!
-//! Owns requests on an open-loop schedule (`requests`, timed by `pacer`, by a rate that may change: `ramp`), flows of numbered messages with a ledger of losses and
-//! duplicates (`flow`), and the services that answer (`responder`). Must not know faults or reports.
+//! Owns requests on an open-loop schedule (`requests`, timed by `pacer`, at a rate that may change: `ramp`), flows of numbered messages
+//! with a ledger of losses and duplicates (`flow`), and the services that answer (`responder`). Must not know faults or reports.
 
 pub mod flow;
 pub mod pacer;

@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::addresses::{FILES, VERSION, VERSION_HEADER, files_of};
 use super::channel::{Channel, ChannelError};
+use super::link;
 use super::roster::AgentInfo;
 use crate::digest::{self, Hasher};
 
@@ -155,11 +156,8 @@ impl Channel {
         let request = Request::new().headers(headers).payload(Bytes::from(content)).timeout(Some(limit));
         let answer = self.client.send_request(files_of(&agent.id), request).await;
         let answer = answer.map_err(|error| error.to_string())?;
-        let refused = answer.headers.as_ref().and_then(|headers| headers.get("Nats-Service-Error"));
-        match refused {
-            Some(reason) => Err(reason.to_string()),
-            None => serde_json::from_slice(&answer.payload).map_err(|error| error.to_string()),
-        }
+        let content = link::read(&answer).map_err(|error| error.to_string())?;
+        serde_json::from_slice(&content).map_err(|error| error.to_string())
     }
 }
 

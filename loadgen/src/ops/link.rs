@@ -140,7 +140,11 @@ impl Drop for AgentLink {
     }
 }
 
-fn read(answer: &async_nats::Message) -> Result<Bytes, LinkError> {
+/// The content of an agent's answer.
+///
+/// # Errors
+/// The agent has refused the order.
+pub(super) fn read(answer: &async_nats::Message) -> Result<Bytes, LinkError> {
     let refused = answer.headers.as_ref().and_then(|headers| headers.get("Nats-Service-Error"));
     match refused {
         Some(reason) => Err(LinkError::Refused(reason.to_string())),

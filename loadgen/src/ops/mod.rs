@@ -2,8 +2,9 @@
 //!
 //! Owns its subjects and names (`addresses`), its URL (`opts`), the connection (`channel`), a server for operators who have none
 //! (`server`), the list of agents (`roster`), questions to one agent (`link`) and the agent's side of them (`post`), results (`parts`),
-//! files for agents (`files`), the controller's `clock`, the lease of the one controller (`lease`), and what both say to everybody (`watch`). Must not know what
-//! an order means. Plain async-nats with a fixed list of servers: it makes no decision about regions.
+//! files for agents (`files`), the controller's `clock`, the lease of the one controller (`lease`), and the messages that both send to
+//! everybody (`watch`). Must not know what an order means. Plain async-nats with a fixed list of servers: it makes no decision about
+//! regions.
 //!
 //! `loadgen/ops.asyncapi.json` describes its subjects, stream and bucket, and the messages.
 

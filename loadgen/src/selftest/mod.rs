@@ -38,7 +38,7 @@ struct Case {
     shows: Shows,
 }
 
-/// What a report shows. Everything else must be as if nothing had been injected.
+/// The findings of a report. Everything else must be as if loadgen had injected nothing.
 struct Shows {
     /// Thresholds that do not hold, and so make the verdict. All others hold.
     fail: &'static [&'static str],

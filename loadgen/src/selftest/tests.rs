@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// What a report says: lost, duplicated and unverified messages, and the medians of the two phases in milliseconds.
+/// The figures of a report: lost, duplicated and unverified messages, and the medians of the two phases in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Seen {
     messages: (u64, u64, u64),
@@ -14,7 +14,7 @@ struct Seen {
 
 const NOTHING: Seen = Seen { messages: (0, 0, 0), medians: (9.0, 9.0), disturbed: false };
 
-/// What each case must show, in their order.
+/// The findings that each case must have, in the order of the cases.
 const OWN: [Seen; 5] = [
     NOTHING,
     Seen { messages: (5, 0, 0), ..NOTHING },

@@ -1,18 +1,18 @@
 //! The shape of a scenario file. Doc comments are the reference.
 
+mod clients;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-mod clients;
-
-pub use clients::{ClientKind, ClientsSpec, Discovery, PolicyName, Transport};
-
 use super::fault::FaultKind;
 use super::fault_options::FaultOptions;
 use crate::topology::{ByteSize, Span};
 use crate::wan::WanChoice;
+
+pub use clients::{ClientKind, ClientsSpec, Discovery, PolicyName, Transport};
 
 /// A scenario file.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

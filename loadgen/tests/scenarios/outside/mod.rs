@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
-/// What a watcher has seen, and when.
+/// The observations of a watcher, each with its time.
 type Notes<T> = Arc<Mutex<Vec<(Instant, T)>>>;
 
 /// Between two looks at a server, or two messages to it.
