@@ -83,15 +83,30 @@ impl SuperCluster {
     }
 
     async fn reload_all(&self) -> Result<(), ReloadError> {
-        for (name, text) in auth_files(&self.topology, &self.credentials)? {
-            let file = self.wires().auth_dir().join(&name);
-            let first = || self.servers.keys().next().cloned().unwrap_or_default();
-            write(&file, text.expose()).map_err(|error| ReloadError::Io { server: first(), error })?;
-        }
+        let first = || self.servers.keys().next().cloned().unwrap_or_default();
+        self.write_auth_files()?.map_err(|error| ReloadError::Io { server: first(), error })?;
         for name in self.servers.keys() {
             self.reload_one(name).await?;
         }
         Ok(())
+    }
+
+    /// Writes the files of all users, and removes those of users who are gone.
+    fn write_auth_files(&self) -> Result<io::Result<()>, KeyError> {
+        let (folder, files) = (self.wires().auth_dir(), auth_files(&self.topology, &self.credentials)?);
+        let write_all = || {
+            for (name, text) in &files {
+                write(&folder.join(name), text.expose())?;
+            }
+            for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+                let entry = entry?;
+                if !files.iter().any(|(name, _)| entry.file_name() == name.as_str()) {
+                    std::fs::remove_file(entry.path())?;
+                }
+            }
+            Ok(())
+        };
+        Ok(write_all())
     }
 
     async fn reload_one(&self, name: &ServerName) -> Result<(), ReloadError> {

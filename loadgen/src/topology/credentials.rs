@@ -86,7 +86,7 @@ impl Credentials {
             }
             AuthKind::Token => Login::Token(self.token(auth.token.as_ref())),
             AuthKind::Nkey => Login::Nkey(self.user_seed(user)?),
-            AuthKind::Operator => Login::Creds(jwt::creds(account, user, self)?),
+            AuthKind::Operator => Login::Creds(jwt::creds(topology, account, user, self)?),
         })
     }
 
@@ -139,8 +139,8 @@ impl Credentials {
     ///
     /// # Errors
     /// See [`KeyError`].
-    pub fn user_key(&self, user: &UserSpec) -> Result<KeyPair, KeyError> {
-        self.key(KeyPairType::User, &format!("user {}", user.name))
+    pub fn user_key(&self, user: &str) -> Result<KeyPair, KeyError> {
+        self.key(KeyPairType::User, &format!("user {user}"))
     }
 
     /// The seed of a user's NKey, as a file holds it.
@@ -148,7 +148,7 @@ impl Credentials {
     /// # Errors
     /// See [`KeyError`].
     pub fn user_seed(&self, user: &UserSpec) -> Result<Secret, KeyError> {
-        let seed = self.user_key(user)?.seed().map_err(|error| KeyError::new(&user.name, error))?;
+        let seed = self.user_key(&user.name)?.seed().map_err(|error| KeyError::new(&user.name, error))?;
         Ok(Secret::new(seed))
     }
 
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(shared.password(&user("a")).expose(), "pw");
         let own = UserSpec { password: Some(Secret::new("mine")), ..user("a") };
         assert_eq!(shared.password(&own).expose(), "mine");
-        assert!(credentials.user_key(&user("a")).unwrap().public_key().starts_with('U'));
+        assert!(credentials.user_key("a").unwrap().public_key().starts_with('U'));
         assert!(credentials.operator_key().unwrap().public_key().starts_with('O'));
         assert_eq!(format!("{credentials:?}"), "Credentials(***)");
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::model::Topology;
-use super::spec::{AccountSpec, AuthKind, UserSpec};
+use super::spec::{AccountSpec, UserSpec};
 
 /// One change that servers take without a restart.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -68,19 +68,13 @@ pub enum NeedsRestart {
          change; end the super-cluster and start it again"
     )]
     Part(&'static str),
-    /// In operator mode, the JWTs that clients hold already stay valid.
-    #[error(
-        "`{0}` cannot be applied in operator mode while the super-cluster runs, because the users' JWTs stay valid; end the \
-         super-cluster and start it again"
-    )]
-    Jwt(Change),
 }
 
 /// Returns the differences of `new`.
 ///
 /// # Errors
 /// The first part that needs a restart.
-pub fn difference(old: &Topology, new: &Topology) -> Result<Vec<Change>, NeedsRestart> {
+pub(super) fn difference(old: &Topology, new: &Topology) -> Result<Vec<Change>, NeedsRestart> {
     let (a, b) = (old.spec(), new.spec());
     let fixed = [
         ("cluster", a.clusters == b.clusters),
@@ -100,15 +94,7 @@ pub fn difference(old: &Topology, new: &Topology) -> Result<Vec<Change>, NeedsRe
     let (removed, kept, added) = matched(&a.accounts, &b.accounts, |account| &account.name);
     let removed = removed.into_iter().map(|account| Change::AccountRemoved(account.name.clone()));
     let added = added.into_iter().map(|account| Change::AccountAdded(account.name.clone()));
-    let changes: Vec<_> =
-        removed.chain(kept.into_iter().flat_map(|(old, new)| in_account(old, new))).chain(added).collect();
-    let stays_valid = |change: &&Change| {
-        matches!(change, Change::AccountRemoved(_) | Change::UserRemoved { .. } | Change::UserChanged { .. })
-    };
-    match changes.iter().find(stays_valid) {
-        Some(change) if b.auth.kind == AuthKind::Operator => Err(NeedsRestart::Jwt(change.clone())),
-        _ => Ok(changes),
-    }
+    Ok(removed.chain(kept.into_iter().flat_map(|(old, new)| in_account(old, new))).chain(added).collect())
 }
 
 fn in_account(old: &AccountSpec, new: &AccountSpec) -> Vec<Change> {
@@ -198,21 +184,5 @@ mod tests {
         let error = difference(&topology("servers = 3\n"), &topology("servers = 5\n")).unwrap_err();
         assert_eq!(error, NeedsRestart::Part("cluster"));
         assert!(error.to_string().contains("only accounts"), "{error}");
-    }
-
-    #[test]
-    fn in_operator_mode_access_is_given_and_not_taken_back() {
-        let of = |users: &str| {
-            topology(&format!(
-                "[auth]\nkind = \"operator\"\n[[account]]\nname = \"SYS\"\nsystem = true\nuser = [{{ name = \"s\" }}]\n\
-                 [[account]]\nname = \"A\"\nuser = [{users}]\n"
-            ))
-        };
-        let (one, two) = (of("{ name = \"a\" }"), of("{ name = \"a\" }, { name = \"b\" }"));
-        assert_eq!(difference(&one, &two).unwrap()[0].to_string(), "+ user b of account A");
-        let error = difference(&two, &one).unwrap_err().to_string();
-        assert!(error.starts_with("`- user b of account A` cannot be applied in operator mode"), "{error}");
-        let narrower = of("{ name = \"a\", publish = [\"x\"] }");
-        assert!(matches!(difference(&one, &narrower), Err(NeedsRestart::Jwt(Change::UserChanged { .. }))));
     }
 }

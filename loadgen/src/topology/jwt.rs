@@ -39,10 +39,7 @@ pub(super) fn account(
     let imports = account.imports.iter().map(|it| import(topology, it, account, credentials));
     claims["imports"] = imports.collect::<Result<Vec<_>, _>>()?.into();
     claims["mappings"] = mappings(topology, account);
-    let revoked = account.users.iter().filter(|user| user.revoked);
-    // A user JWT is revoked when it was issued at this time or before it.
-    let revoked = revoked.map(|user| Ok((credentials.user_key(user)?.public_key(), json!(ISSUED))));
-    let revoked = revoked.collect::<Result<Map<_, _>, KeyError>>()?;
+    let revoked = revocations(topology, account, credentials)?;
     if !revoked.is_empty() {
         claims["revocations"] = revoked.into();
     }
@@ -50,7 +47,23 @@ pub(super) fn account(
     sign(&credentials.operator_key()?, &key.public_key(), &account.name, claims)
 }
 
-/// The accounts of applications, as servers with a resolver take them while they run: public key and JWT.
+/// Time of the last JWT that servers refuse, by the users' public keys: a user's JWT is revoked when it was issued at this time or before.
+fn revocations(
+    topology: &Topology,
+    account: &AccountSpec,
+    credentials: &Credentials,
+) -> Result<Map<String, Value>, KeyError> {
+    let lost = topology.taken_back.users(&account.name).map(|(user, lost)| (user, issued(lost) - 1));
+    let by_fault = account.users.iter().filter(|user| user.revoked);
+    let by_fault =
+        by_fault.map(|user| (&*user.name, issued(topology.taken_back.of(&account.name, &user.name))));
+    // A later entry replaces an earlier one of the same user.
+    lost.chain(by_fault)
+        .map(|(user, until)| Ok((credentials.user_key(user)?.public_key(), json!(until))))
+        .collect()
+}
+
+/// The accounts as servers with a resolver take them while they run: public key and JWT.
 ///
 /// # Errors
 /// See [`KeyError`].
@@ -59,13 +72,15 @@ pub(crate) fn account_claims(
     credentials: &Credentials,
 ) -> Result<Vec<(String, String)>, KeyError> {
     let claims = topology
-        .accounts()
-        .map(|it| Ok((credentials.account_key(it)?.public_key(), account(topology, it, credentials)?)));
+        .signed_accounts()
+        .into_iter()
+        .map(|it| Ok((credentials.account_key(&it)?.public_key(), account(topology, &it, credentials)?)));
     claims.collect()
 }
 
 /// The text of a user's creds file.
 pub(super) fn creds(
+    topology: &Topology,
     account: &AccountSpec,
     user: &UserSpec,
     credentials: &Credentials,
@@ -79,8 +94,9 @@ pub(super) fn creds(
         "pub": permissions(&user.publish), "sub": permissions(&user.subscribe),
         "subs": UNLIMITED, "data": UNLIMITED, "payload": UNLIMITED,
     });
-    let key = credentials.user_key(user)?;
-    let jwt = sign(&credentials.account_key(account)?, &key.public_key(), &user.name, claims)?;
+    let key = credentials.user_key(&user.name)?;
+    let at = issued(topology.taken_back.of(&account.name, &user.name));
+    let jwt = sign_at(at, &credentials.account_key(account)?, &key.public_key(), &user.name, claims)?;
     let seed = credentials.user_seed(user)?;
     Ok(Secret::new(format!(
         "-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n\
@@ -178,8 +194,18 @@ fn mappings(topology: &Topology, account: &AccountSpec) -> Value {
 
 /// A JWT in which `issuer` says `claims` of `subject`.
 fn sign(issuer: &KeyPair, subject: &str, name: &str, claims: Value) -> Result<String, KeyError> {
+    sign_at(ISSUED, issuer, subject, name, claims)
+}
+
+fn sign_at(
+    issued: u64,
+    issuer: &KeyPair,
+    subject: &str,
+    name: &str,
+    claims: Value,
+) -> Result<String, KeyError> {
     let mut body =
-        json!({ "jti": "", "iat": ISSUED, "iss": issuer.public_key(), "sub": subject, "name": name });
+        json!({ "jti": "", "iat": issued, "iss": issuer.public_key(), "sub": subject, "name": name });
     body["nats"] = claims;
     body["jti"] = URL_SAFE_NO_PAD.encode(Sha256::digest(body.to_string())).into();
     let header = json!({ "typ": "JWT", "alg": "ed25519-nkey" });
@@ -190,3 +216,8 @@ fn sign(issuer: &KeyPair, subject: &str, name: &str, claims: Value) -> Result<St
 
 /// A fixed moment in the past, because a topology knows no clock: 2024-01-01.
 const ISSUED: u64 = 1_704_067_200;
+
+/// Time of a user's JWT after so many lost ones: JWTs have times in seconds.
+fn issued(lost: u32) -> u64 {
+    ISSUED + u64::from(lost)
+}

@@ -17,10 +17,11 @@ mod jwt;
 mod model;
 mod presets;
 mod problem;
+mod taken_back;
 mod units;
 mod warnings;
 
-pub use difference::{Change, NeedsRestart, difference};
+pub use difference::{Change, NeedsRestart};
 pub(crate) use distances::MAX_RTT_MS;
 pub use distances::{ParseRttError, RttOverride, RttTable, UnknownPairError};
 pub use file::from_toml;

@@ -1,6 +1,5 @@
 //! A topology that was checked: clusters, servers, and what they have in common.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -8,11 +7,13 @@ use super::check;
 use super::distances::{RttTable, UnknownPairError};
 use super::problem::{Problem, TopologyError};
 use super::spec::{AccountSpec, AuthKind, ClusterSpec, DEBIAN, PortsSpec, ServerSpec, Spec, UserSpec};
+use super::taken_back::TakenBack;
 
 /// A super-cluster that can be built. Only [`from_spec`](Self::from_spec) makes one, so its content has been checked.
 #[derive(Clone, Debug)]
 pub struct Topology {
-    spec: Spec,
+    pub(super) spec: Spec,
+    pub(super) taken_back: TakenBack,
     regions: Vec<String>,
     servers: Vec<Server>,
     rtt: RttTable,
@@ -72,7 +73,7 @@ impl Topology {
         let rtt = check::run(&spec, csv)?;
         let regions = spec.clusters.iter().map(|cluster| cluster.name.clone()).collect();
         let servers = spec.clusters.iter().flat_map(servers_of).collect();
-        Ok(Self { spec, regions, servers, rtt })
+        Ok(Self { spec, taken_back: TakenBack::default(), regions, servers, rtt })
     }
 
     /// Returns the file's content, with the default accounts if it names none.
@@ -189,14 +190,6 @@ impl Topology {
         {
             let like = account.users[0].clone();
             account.users.push(UserSpec { name: name.to_owned(), password: None, ..like });
-        }
-        self
-    }
-
-    /// Revokes the credentials of exactly these users, and restores those of all others.
-    pub fn with_revoked(mut self, users: &BTreeSet<String>) -> Self {
-        for user in self.spec.accounts.iter_mut().flat_map(|account| &mut account.users) {
-            user.revoked = users.contains(&user.name);
         }
         self
     }

@@ -12,7 +12,7 @@ use super::world::World;
 use crate::clock;
 use crate::cluster::faults::FaultError;
 use crate::cluster::{ReloadError, StartOptions, SuperCluster};
-use crate::topology::{MAX_RTT_MS, Topology, difference};
+use crate::topology::{MAX_RTT_MS, Topology};
 
 /// An order, as the demo and `loadgen ctl` send it. A target is the name of a region, or of a server.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -167,9 +167,9 @@ pub(super) async fn obey(
 async fn change(cluster: &mut SuperCluster, start: &mut StartOptions, topology: Topology) {
     // The deployment keeps its name, whatever the file's is.
     let topology = topology.named(cluster.topology().name().to_owned());
-    match difference(cluster.topology(), &topology) {
-        Ok(changes) if changes.is_empty() => {}
-        Ok(changes) => {
+    match topology.after(cluster.topology()) {
+        Ok((_, changes)) if changes.is_empty() => {}
+        Ok((topology, changes)) => {
             eprintln!("the topology file changed:");
             changes.iter().for_each(|change| eprintln!("  {change}"));
             match cluster.reload(topology.clone()).await {

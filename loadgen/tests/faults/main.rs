@@ -14,6 +14,7 @@ mod processes;
 mod raw;
 mod resolvers;
 mod shaping;
+mod taken_back;
 
 use std::time::Duration;
 

@@ -31,7 +31,7 @@ pub fn auth_files(topology: &Topology, credentials: &Credentials) -> Result<Auth
             users.map(|(_, user)| Ok((seed_file(user), credentials.user_seed(user)?))).collect()
         }
         AuthKind::Operator => users
-            .map(|(account, user)| Ok((creds_file(user), jwt::creds(account, user, credentials)?)))
+            .map(|(account, user)| Ok((creds_file(user), jwt::creds(topology, account, user, credentials)?)))
             .collect(),
     }
 }
@@ -85,7 +85,7 @@ fn operator(topology: &Topology, wiring: &Wiring, credentials: &Credentials) -> 
         }
     }
     text.push_str("resolver_preload: {\n");
-    for account in &topology.spec().accounts {
+    for account in &topology.signed_accounts() {
         let key = credentials.account_key(account)?.public_key();
         let jwt = jwt::account(topology, account, credentials)?;
         let _ = writeln!(text, "  # {}\n  {key}: {jwt}", account.name);
@@ -161,7 +161,7 @@ fn user(topology: &Topology, user: &UserSpec, credentials: &Credentials) -> Resu
     let auth = &topology.spec().auth;
     let mut parts = Vec::new();
     if auth.kind == AuthKind::Nkey {
-        parts.push(format!("nkey: {}", credentials.user_key(user)?.public_key()));
+        parts.push(format!("nkey: {}", credentials.user_key(&user.name)?.public_key()));
     } else {
         let password = credentials.password(user);
         let password = if auth.bcrypt {
