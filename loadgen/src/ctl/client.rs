@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 
-use super::opts::{CtlOpts, WaitOpts};
+use super::env;
+use super::opts::{CtlOpts, CtlOrder, WaitOpts};
 use crate::clock;
 use crate::up::access::Access;
 use crate::up::control::Command;
@@ -45,6 +46,22 @@ pub enum CtlError {
     /// It said something else.
     #[error("cannot read the answer of `loadgen up`: {0}; use the version of loadgen that runs `loadgen up`")]
     Answer(#[from] serde_json::Error),
+    /// Nobody has this name.
+    #[error("no user `{user}`: {}", users_to_choose(users))]
+    NoUser {
+        /// The name that was given.
+        user: String,
+        /// The users of the topology.
+        users: Vec<String>,
+    },
+    /// No region has this name.
+    #[error("no region `{region}`: choose one of {}", regions.join(", "))]
+    NoRegion {
+        /// The name that was given.
+        region: String,
+        /// The regions of the topology.
+        regions: Vec<String>,
+    },
     /// Something is missing.
     #[error("the super-cluster is not stable after {} s: {missing}", limit.as_secs())]
     Unstable {
@@ -64,10 +81,13 @@ pub enum CtlError {
 /// See [`CtlError`].
 pub async fn run(opts: CtlOpts) -> Result<String, CtlError> {
     let path = find(opts.deployment.as_deref())?;
-    let request = Request { command: opts.order.into() };
+    let request = Request { command: opts.order.clone().into() };
     let reply = exchange(&path, &request).await?;
     if let Some(error) = reply.error {
         return Err(CtlError::Refused(error));
+    }
+    if let CtlOrder::Env(env) = &opts.order {
+        return env::text(env, opts.json, &reply.world, &reply.access.ok_or_else(too_old)?);
     }
     if opts.json {
         return Ok(serde_json::to_string_pretty(&reply.world)?);
@@ -102,11 +122,24 @@ pub async fn wait(opts: WaitOpts) -> Result<String, CtlError> {
 pub async fn access(deployment: Option<&str>) -> Result<Access, CtlError> {
     let path = find(deployment)?;
     let reply = exchange(&path, &Request { command: Command::Access }).await?;
-    reply.access.ok_or_else(|| CtlError::Refused(reply.error.unwrap_or_else(|| OLD.to_owned())))
+    if let Some(error) = reply.error {
+        return Err(CtlError::Refused(error));
+    }
+    reply.access.ok_or_else(too_old)
 }
 
-/// An answer without what was asked for.
-const OLD: &str = "`loadgen up` has an older version than this command: start `loadgen up` again";
+/// An answer without the part that was asked for.
+fn too_old() -> CtlError {
+    const OLD: &str = "`loadgen up` has an older version than this command: start `loadgen up` again";
+    CtlError::Refused(OLD.to_owned())
+}
+
+fn users_to_choose(users: &[String]) -> String {
+    match users {
+        [one] if one.is_empty() => "leave out the user, because all clients share one token".to_owned(),
+        _ => format!("choose one of {}", users.join(", ")),
+    }
+}
 
 /// How often the super-cluster is asked: it looks at all servers each time.
 const ASK_AGAIN: Duration = Duration::from_millis(250);

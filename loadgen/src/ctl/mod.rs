@@ -4,4 +4,5 @@
 //! Must not know servers.
 
 pub mod client;
+pub mod env;
 pub mod opts;

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::env::EnvOpts;
 use crate::up::control::Command;
 
 /// Options of `loadgen ctl`.
@@ -11,7 +12,7 @@ pub struct CtlOpts {
     #[arg(long, global = true, value_name = "NAME")]
     pub deployment: Option<String>,
 
-    /// Print the state as JSON
+    /// Print the result as JSON
     #[arg(long, global = true)]
     pub json: bool,
 
@@ -51,6 +52,8 @@ pub enum CtlOrder {
     SetRtt(Distance),
     /// Print the state of every server
     Status,
+    /// Print variables of the `nats` CLI, for a shell: the addresses of a region, and the credentials of a user
+    Env(EnvOpts),
 }
 
 /// A region or a server.
@@ -88,6 +91,7 @@ impl From<CtlOrder> for Command {
             CtlOrder::Restart(Target { target }) => Self::Restart { target },
             CtlOrder::SetRtt(Distance { from, to, rtt_ms }) => Self::SetRtt { between: [from, to], rtt_ms },
             CtlOrder::Status => Self::Status,
+            CtlOrder::Env(_) => Self::Access,
         }
     }
 }

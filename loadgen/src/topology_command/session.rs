@@ -54,7 +54,7 @@ pub(super) fn shell(
     folder: &Path,
 ) -> Result<String, TopologyCommandError> {
     let variables = env::at(topology, credentials, placed, &absolute(folder)?)?;
-    let names: Vec<_> = variables.iter().map(|(name, _)| *name).collect();
+    let names: Vec<_> = variables.iter().map(|variable| &*variable.name).collect();
     println!(
         "Starting a shell for the 'nats' cli at server {} of cluster {}, with {} set",
         placed.server.name,
@@ -65,7 +65,7 @@ pub(super) fn shell(
     let _ = std::io::stdout().flush();
     let program = std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".to_owned());
     let mut command = Command::new(&program);
-    command.envs(variables.iter().map(|(name, value)| (*name, value.expose())));
+    command.envs(variables.iter().map(|variable| (&variable.name, variable.value.expose())));
     // The settings of the rendering are none of the shell's.
     command.env_remove("PASSWORD").env_remove("NATS");
     Err(TopologyCommandError::Shell { program, error: command.exec() })

@@ -173,6 +173,7 @@ fn hints(world: &World, deployment: &str) -> String {
     format!(
         "The addresses after `{region} tcp` and `{region} ws` simulate the delays of a client in {region}.\n\
          The deployment `{deployment}` is up. To kill a region from another terminal: loadgen ctl kill {region}\n\
+         To log in with the `nats` CLI: eval \"$(loadgen ctl env)\"\n\
          Ctrl-C ends the deployment."
     )
 }

@@ -3,6 +3,7 @@
 
 mod changes;
 mod killed;
+mod login;
 mod measuring;
 mod place;
 mod simulate;

@@ -4,9 +4,9 @@ use loadgen::cluster::NatsServer;
 
 use crate::command::{Servers, TURN, free_ports, json, shown, wait_until};
 
-const OLD: &str = "2.10.26";
+pub(crate) const OLD: &str = "2.10.26";
 /// The oldest that is asked: 2.9 of Debian's package, where there is Debian's package.
-const OLDEST: &str = if cfg!(target_os = "linux") { "debian" } else { OLD };
+pub(crate) const OLDEST: &str = if cfg!(target_os = "linux") { "debian" } else { OLD };
 
 /// A cluster of 2.10.26, one of the newest, and a leaf node of 2.9.
 #[tokio::test(flavor = "multi_thread")]

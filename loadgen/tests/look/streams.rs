@@ -7,6 +7,7 @@ use loadgen::topology::Topology;
 use serde_json::Value;
 
 use crate::command::{Servers, TURN, free_ports, json, refused, shown, wait_until};
+use crate::old_servers::{OLD, OLDEST};
 
 /// Above what one page of STREAM.LIST has.
 const MANY: usize = 260;
@@ -14,7 +15,18 @@ const MANY: usize = 260;
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_of_all_domains_stand_in_one_report() {
     let _turn = TURN.lock().await;
-    let server = tokio::task::spawn_blocking(|| NatsServer::find(None).unwrap()).await.unwrap();
+    let [newest, old, oldest] = tokio::task::spawn_blocking(|| {
+        let of_version = |version: &str| NatsServer::of_version(version).unwrap();
+        [NatsServer::find(None).unwrap(), of_version(OLD), of_version(OLDEST)]
+    })
+    .await
+    .unwrap();
+    for (hub, spoke) in [(&newest, &newest), (&old, &oldest)] {
+        streams_of_all_domains(hub, spoke).await;
+    }
+}
+
+async fn streams_of_all_domains(hub_server: &NatsServer, spoke_server: &NatsServer) {
     let [port, leaf_port, leafs] = free_ports();
     let mut servers = Servers::new();
     let hub = format!(
@@ -25,8 +37,8 @@ async fn streams_of_all_domains_stand_in_one_report() {
          {{ url: \"nats://acc:hunter3@127.0.0.1:{leafs}\", account: ACC }}\n\
          {{ url: \"nats://system:hunter2@127.0.0.1:{leafs}\", account: SYS }} ] }}"
     );
-    servers.start(&server, "hub-1", port, &hub).await;
-    servers.start(&server, "spoke-1", leaf_port, &spoke).await;
+    servers.start(hub_server, "hub-1", port, &hub).await;
+    servers.start(spoke_server, "spoke-1", leaf_port, &spoke).await;
     let url = format!("nats://127.0.0.1:{port}");
     let env = [("NATS_URL", url.as_str()), ("NATS_USER", "acc"), ("NATS_PASSWORD", "hunter3")];
     assert_eq!(shown(&["streams"], &env).trim(), "This account has no streams here");
@@ -55,7 +67,12 @@ async fn create_streams(url: &str) {
     let domain = |name: &str| async_nats::jetstream::with_domain(client.clone(), name);
     let (hub, spoke) = (domain("hub"), domain("spoke"));
     // The leaf node connects some time after its port opened.
-    wait_until(async || spoke.query_account().await.map(drop).map_err(|error| error.to_string())).await;
+    wait_until(async || {
+        let answer = client.request("$JS.spoke.API.STREAM.NAMES", "".into()).await;
+        let answer = answer.map_err(|error| error.to_string())?;
+        if answer.status.is_none() { Ok(()) } else { Err(format!("{answer:?}")) }
+    })
+    .await;
     create(&spoke, "tickets", Config { subjects: vec!["tickets.>".into()], ..Config::default() }).await;
     create(&hub, "films", Config { subjects: vec!["films.>".into()], ..Config::default() }).await;
     let from = |stream: &str, domain: &str| Source {

@@ -24,7 +24,10 @@ impl Servers {
     fn start(place: &Place, folder: &Path) -> Self {
         let bin = place.folder("bin");
         std::fs::create_dir_all(&bin).unwrap();
-        std::os::unix::fs::symlink(nats_server(), bin.join("nats-server")).unwrap();
+        let program = bin.join("nats-server");
+        if !program.exists() {
+            std::os::unix::fs::symlink(nats_server(), program).unwrap();
+        }
         let readme = read(folder, "README.md");
         let commands = readme.lines().filter(|line| line.starts_with("nats-server -c "));
         let start = |line: &str| {
@@ -118,5 +121,54 @@ async fn the_hub_spoke_folder_runs() {
         wait(port, "/healthz", |health| health["status"] == "ok").await;
         let domain = ["hub", "spoke-1", "spoke-2"][usize::from(server / 3)];
         wait(port, "/jsz", |jetstream| jetstream["config"]["domain"] == domain).await;
+    }
+}
+
+/// Kinds of login, each with the end of a topology file.
+const LOGINS: [(&str, &str); 5] = [
+    ("password", "[auth]\nkind = \"password\"\nbcrypt = true\n"),
+    ("token", "[auth]\nkind = \"token\"\n"),
+    ("nkey", "[auth]\nkind = \"nkey\"\n"),
+    ("operator", "[auth]\nkind = \"operator\"\n[tls]\nmutual = true\n"),
+    ("tls-first", "[tls]\nhandshake_first = true\n"),
+];
+
+/// The folder of contexts that the `nats` CLI reads. loadgen reads it, too.
+#[tokio::test]
+async fn rendered_contexts_log_in() {
+    let place = Place::new();
+    for (number, (name, end)) in (0..).zip(LOGINS) {
+        let base = free_base(1, 30_000 + 10 * number).to_string();
+        let file = place.folder(&format!("{name}.toml"));
+        std::fs::write(&file, format!("name = \"x\"\n[[cluster]]\nname = \"lon\"\nservers = 1\n{end}"))
+            .unwrap();
+        let folder = place.folder(name);
+        for kind in ["contexts", "nats-server"] {
+            // The second rendering keeps the seed of all credentials.
+            place.render(name, &[kind, file.to_str().unwrap(), "--base-port", &base, "--force"]);
+        }
+        let servers = Servers::start(&place, &folder);
+        assert_eq!(servers.0.len(), 1);
+        wait(base.parse::<u16>().unwrap() + 400, "/healthz", |health| health["status"] == "ok").await;
+
+        let contexts = place.folder(&format!("{name}-config")).join("nats/context");
+        std::fs::create_dir_all(&contexts).unwrap();
+        for file in ["x-lon.json", "x-lon-system.json"] {
+            if name != "token" || file == "x-lon.json" {
+                std::fs::copy(folder.join(file), contexts.join(file)).unwrap();
+            }
+        }
+        let asked = |command: &str, context: &str| {
+            let mut loadgen = loadgen();
+            loadgen.args([command, "--context", context, "--json"]);
+            loadgen.env("XDG_CONFIG_HOME", place.folder(&format!("{name}-config")));
+            let output = loadgen.output().unwrap();
+            assert!(output.status.success(), "{name} {command}: {}", text(&output.stderr));
+            serde_json::from_slice::<Value>(&output.stdout).unwrap()
+        };
+        assert_eq!(asked("streams", "x-lon")["streams"], serde_json::json!([]), "{name}");
+        if name != "token" {
+            assert_eq!(asked("servers", "x-lon-system")["servers"][0]["name"], "lon-1", "{name}");
+        }
     }
 }

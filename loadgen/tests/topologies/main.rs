@@ -24,6 +24,10 @@ static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 const LIMIT: Duration = Duration::from_secs(30);
 /// nats-server waits longer and longer, up to two minutes, before it tries a source again that it could not reach.
 const IN_SYNC: Duration = Duration::from_secs(180);
+/// A preset of at most nine servers is stable within this time on two cores, measured with nothing else running: 5 to 8 s.
+const STABLE: Duration = Duration::from_secs(15);
+/// Starts of a preset, of which one must be in time: other work on the machine slows down a start, but hardly three.
+const STARTS: usize = 3;
 /// Of all users, where a preset asks for passwords.
 const PASSWORD: &str = "s3cr3t";
 
@@ -43,10 +47,19 @@ impl Up {
         let mut options = StartOptions::new(topology);
         options.password = Some(Secret::new(PASSWORD));
         options.ready_limit = IN_SYNC;
-        let before = clock::now();
-        let cluster = SuperCluster::start(options).await.unwrap_or_else(|error| panic!("{name}: {error}"));
-        println!("{name}: stable after {:.1} s", before.elapsed().as_secs_f64());
-        Self { cluster, _turn: turn }
+        let mut took = Vec::new();
+        loop {
+            let before = clock::now();
+            let started = SuperCluster::start(options.clone()).await;
+            let cluster = started.unwrap_or_else(|error| panic!("{name}: {error}"));
+            took.push(before.elapsed());
+            println!("{name}: stable after {:.1} s", before.elapsed().as_secs_f64());
+            if before.elapsed() <= STABLE {
+                return Self { cluster, _turn: turn };
+            }
+            cluster.shutdown().await;
+            assert!(took.len() < STARTS, "{name}: no start was stable within {STABLE:?}: {took:?}");
+        }
     }
 
     /// The servers of a region, as clients there reach them.

@@ -2,15 +2,31 @@
 
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 use super::super::credentials::{Credentials, KeyError, Login};
 use super::super::model::Topology;
 use super::super::spec::{AccountSpec, UserSpec};
 use super::addresses::Placed;
 use super::{accounts, shell};
-use crate::secret::Secret;
+use crate::secret::{Secret, for_its_owner};
 
-/// Variables with their values; `NATS_PASSWORD` and `NATS_TOKEN` are secret.
-pub type Variables = Vec<(&'static str, Secret)>;
+/// A variable of the `nats` CLI.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Variable {
+    /// The name, such as `NATS_URL`.
+    pub name: String,
+    /// The value; a password or a token is secret.
+    #[serde(serialize_with = "for_its_owner")]
+    pub value: Secret,
+}
+
+impl Variable {
+    /// Makes a variable.
+    pub fn new(name: &str, value: &str) -> Self {
+        Self { name: name.to_owned(), value: Secret::new(value) }
+    }
+}
 
 /// The variables of a user. `folder` is the rendered folder, in which the user's files and the certificates are.
 ///
@@ -21,9 +37,9 @@ pub fn user(
     credentials: &Credentials,
     user: Option<(&AccountSpec, &UserSpec)>,
     folder: &str,
-) -> Result<Variables, KeyError> {
-    let mut all = Variables::new();
-    let mut set = |name, value: &str| all.push((name, Secret::new(value)));
+) -> Result<Vec<Variable>, KeyError> {
+    let mut all = Vec::new();
+    let mut set = |name, value: &str| all.push(Variable::new(name, value));
     match user {
         None => set("NATS_TOKEN", credentials.token(topology.spec().auth.token.as_ref()).expose()),
         Some((account, user)) => match credentials.login(topology, account, user)? {
@@ -56,9 +72,9 @@ pub fn at(
     credentials: &Credentials,
     placed: &Placed,
     folder: &str,
-) -> Result<Variables, KeyError> {
+) -> Result<Vec<Variable>, KeyError> {
     let first = topology.accounts().find_map(|account| Some((account, account.users.first()?)));
-    let mut all = vec![("NATS_URL", Secret::new(url(topology, placed)))];
+    let mut all = vec![Variable::new("NATS_URL", &url(topology, placed))];
     all.extend(user(topology, credentials, first, folder)?);
     Ok(all)
 }
@@ -70,9 +86,9 @@ pub fn url(topology: &Topology, placed: &Placed) -> String {
 }
 
 /// Lines for a shell: `export NAME=VALUE`.
-pub fn exports(variables: &Variables) -> String {
+pub fn exports(variables: &[Variable]) -> String {
     let mut text = String::new();
-    for (name, value) in variables {
+    for Variable { name, value } in variables {
         // Writing into a String cannot fail.
         let _ = writeln!(text, "export {name}={}", shell::word(value.expose()));
     }
