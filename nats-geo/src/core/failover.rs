@@ -12,7 +12,7 @@ use super::{Cause, Config, DialConfig, EndpointId, MoveCause, Reason, Region, Se
 /// The time without a live, unsuspected link.
 #[derive(Clone, Debug)]
 pub(crate) struct Outage {
-    pub(crate) trouble: OutageCause,
+    pub(crate) cause: OutageCause,
     /// The link that was lost or is silent; `None` before the first.
     pub(crate) from: Option<ServerRef>,
     /// When which siblings of the lost server refused.
@@ -81,9 +81,9 @@ impl OutageCause {
 }
 
 impl Outage {
-    pub(crate) const fn new(trouble: OutageCause, from: Option<ServerRef>) -> Self {
+    pub(crate) const fn new(cause: OutageCause, from: Option<ServerRef>) -> Self {
         Self {
-            trouble,
+            cause,
             from,
             sibling_failures: SortedMap::new(),
             others_silent: false,
@@ -132,7 +132,7 @@ impl Outage {
 
     /// Why traffic moves when it lands in `region`.
     pub(crate) fn move_cause(&self, region: &Region) -> MoveCause {
-        match self.trouble {
+        match self.cause {
             OutageCause::Silent => MoveCause::Suspicion,
             OutageCause::Limit(cause) => cause,
             OutageCause::Start | OutageCause::Ended | OutageCause::Auth if self.region() == Some(region) => {

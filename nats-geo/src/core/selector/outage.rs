@@ -61,7 +61,7 @@ impl Selector {
         let Some(place) = self.place(conn) else { return };
         let was_stable = self.now.since(self.active_since) >= self.config.dial.stable_after;
         let lame_duck = self.links.get(&conn).is_some_and(|link| link.lame_duck);
-        let trouble = OutageCause::of(cause.as_ref());
+        let outage_cause = OutageCause::of(cause.as_ref());
         self.notify(NoticeKind::Lost { place: place.clone(), cause });
         self.links.remove(&conn);
         self.active = None;
@@ -69,28 +69,30 @@ impl Selector {
             self.dialer.stable();
         }
         self.review_is_stale();
-        if let Some(record) = self.roster.get_mut(place.endpoint).filter(|_| trouble != OutageCause::Auth) {
+        if let Some(record) =
+            self.roster.get_mut(place.endpoint).filter(|_| outage_cause != OutageCause::Auth)
+        {
             record.failed(self.now, &self.config.rank);
         }
         match &mut self.outage {
             // Already racing since the suspicion; an end adds the siblings to it.
-            Some(outage) if matches!(trouble, OutageCause::Ended | OutageCause::Auth) => {
-                return outage.trouble = trouble;
+            Some(outage) if matches!(outage_cause, OutageCause::Ended | OutageCause::Auth) => {
+                return outage.cause = outage_cause;
             }
             Some(_) => return,
             None => {}
         }
-        self.outage = Some(Outage::new(trouble, Some(place.clone())));
+        self.outage = Some(Outage::new(outage_cause, Some(place.clone())));
         if self.take_over_by_target() {
             return;
         }
         self.planned = None;
-        self.race_after(trouble, &place, lame_duck);
+        self.race_after(outage_cause, &place, lame_duck);
     }
 
-    fn race_after(&mut self, trouble: OutageCause, place: &ServerRef, lame_duck: bool) {
+    fn race_after(&mut self, outage_cause: OutageCause, place: &ServerRef, lame_duck: bool) {
         let ranking = self.ranking();
-        let lanes = match trouble {
+        let lanes = match outage_cause {
             OutageCause::Auth => {
                 let promote_at = self.now + self.config.dial.next_region_after;
                 if let Some(outage) = &mut self.outage {
@@ -165,14 +167,14 @@ impl Selector {
             Some(from) => {
                 let overlap = self.links.contains_key(&from.conn);
                 let failed = matches!(
-                    outage.trouble,
+                    outage.cause,
                     OutageCause::Silent
                         | OutageCause::Ended
                         | OutageCause::Auth
                         | OutageCause::Limit(MoveCause::Unhealthy)
                 );
                 // Credentials that are refused come and go with a roll-out: that is no flapping.
-                let is_loss = outage.trouble != OutageCause::Auth;
+                let is_loss = outage.cause != OutageCause::Auth;
                 if failed && from.region != to.region {
                     self.fail_back.left(from.region.clone());
                     self.roster.region_failed(&from.region);
@@ -272,7 +274,7 @@ impl Selector {
     pub(super) fn next_round(&mut self) {
         let ranking = self.ranking();
         let lanes = match &self.outage {
-            Some(outage) if outage.trouble == OutageCause::Auth || outage.refusals.since.is_some() => {
+            Some(outage) if outage.cause == OutageCause::Auth || outage.refusals.since.is_some() => {
                 failover::race_by_turns(&ranking, outage.from.as_ref(), self.now)
             }
             _ => failover::race_for_everybody(&ranking, self.now),
