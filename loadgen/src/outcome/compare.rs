@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use comfy_table::{Table, presets};
 
+use super::aligned::curves;
 use super::model::Report;
 use crate::seed::Lcg;
 
 /// What two runs have in common: a fault, a population and a strategy.
-type Key = (String, String, String);
+pub(super) type Key = (String, String, String);
 
 /// One line for each fault and population: the medians of all runs, and their difference to those of the first run with an
-/// interval of 95 %.
+/// interval of 95 %. Then the requests of all runs around each fault.
 pub fn compare(reports: &[(String, Report)]) -> String {
     let samples: Vec<BTreeMap<Key, Vec<f64>>> = reports.iter().map(|(_, report)| failovers(report)).collect();
     let Some((first, others)) = samples.split_first() else { return String::new() };
@@ -22,14 +23,13 @@ pub fn compare(reports: &[(String, Report)]) -> String {
     keys.sort();
     keys.dedup();
     let none = Vec::new();
-    for key in keys {
+    for key in &keys {
         let (fault, population, strategy) = key;
-        let clients =
-            if strategy.is_empty() { population.clone() } else { format!("{population}, {strategy}") };
-        let base = first.get(key).unwrap_or(&none);
+        let clients = clients(population, strategy);
+        let base = first.get(*key).unwrap_or(&none);
         let runs = std::iter::once(first).chain(others).zip(reports);
         for (index, (sample, (name, _))) in runs.enumerate() {
-            let sample = sample.get(key).unwrap_or(&none);
+            let sample = sample.get(*key).unwrap_or(&none);
             let ms = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
             let difference =
                 median(sample).zip(median(base)).map(|(it, base)| it - base).filter(|_| index > 0);
@@ -53,7 +53,19 @@ pub fn compare(reports: &[(String, Report)]) -> String {
     for (name, report) in reports {
         text.push_str(&format!("\n{name}: {} {}, seed {}", report.verdict, report.scenario, report.seed));
     }
+    for key in keys {
+        let (fault, population, strategy) = key;
+        let clients = clients(population, strategy);
+        text.push_str(&format!(
+            "\n\n{fault}: requests of {clients} in regions with hit clients, by seconds since the fault\n"
+        ));
+        text.push_str(&curves(reports, key));
+    }
     text
+}
+
+fn clients(population: &str, strategy: &str) -> String {
+    if strategy.is_empty() { population.to_owned() } else { format!("{population}, {strategy}") }
 }
 
 /// Times of clients that came back while the fault lasted.

@@ -2,8 +2,9 @@
 //!
 //! Owns the figures (`failovers`, `figures`, `traffic`, `stores`), the judgement (`judge`), the model of `report.json` (`model`,
 //! `build`, `traffic_rows`), its sentences (`sentences`), its renderings (`text`, `html`, `markdown`, `junit`, `csv`, `histograms`), and differences of runs
-//! (`compare`). Must not know servers or clocks: it sees recordings.
+//! (`compare`, `aligned`). Must not know servers or clocks: it sees recordings.
 
+mod aligned;
 mod build;
 mod compare;
 mod csv;

@@ -58,6 +58,11 @@ async fn strategies_meet_the_same_fault_and_runs_are_compared() {
     let out = played.folder.path().join("out");
     let same = compare(&[out.clone(), out]).unwrap();
     assert!(same.contains("geo, standby") && same.contains("+0.0"), "{same}");
+    let curves = same.split("by seconds since the fault").nth(1).unwrap();
+    let percents = curves.lines().find(|line| line.contains("answered %")).unwrap().split_whitespace();
+    // The run's name, two words, and a figure for each second.
+    let percents: Vec<_> = percents.skip(3).collect();
+    assert!(percents.len() == 12 && percents[..2] == ["100", "100"], "{same}");
 }
 
 #[test]
