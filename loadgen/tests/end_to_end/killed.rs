@@ -141,7 +141,8 @@ async fn a_killed_run_leaves_nothing_whatever_is_broken() {
     let has = |name: &str| servers.iter().find(|line| line.contains(&format!("/{name}.conf")));
     let is_stopped =
         |line: &&&String| line.split_whitespace().nth(1).is_some_and(|state| state.starts_with('T'));
-    assert!(has("lon-1").is_some() && has("lon-3").is_some() && has("dal-1").is_some(), "{processes:?}");
+    // lon-3 was a lame duck before, and may be gone by now.
+    assert!(has("lon-1").is_some() && has("dal-1").is_some(), "{processes:?}");
     assert!(has("lon-2").is_none() && has("ams-2").filter(is_stopped).is_some(), "{processes:?}");
     let own = running.id().unwrap().to_string();
     let pids = processes.iter().filter_map(|line| line.split_whitespace().next());
