@@ -85,14 +85,14 @@ pub enum RebalanceError {
     /// A server that had answered does not answer any more, so nobody knows how many clients it has.
     #[error(
         "{server} no longer answers: look at the server with `loadgen servers`, choose a longer --timeout, and start the \
-         command again; the clients that were asked still move"
+         command again; the clients that loadgen asked before still move"
     )]
     Silent {
         /// The server.
         server: String,
     },
     /// The standard output does not take the text.
-    #[error("cannot write to the standard output: {0}; the clients that were asked still move")]
+    #[error("cannot write to the standard output: {0}; the clients that loadgen asked before still move")]
     Output(io::Error),
 }
 

@@ -87,7 +87,7 @@ pub enum ProblemKind {
     #[error(transparent)]
     RateStage(#[from] ParseRateStageError),
     /// Two changes of a rate at the same time.
-    #[error("this change begins before the one before it has ended: begin it {}s later or more", .0.as_secs_f64())]
+    #[error("this change begins before the previous change has ended: let it begin at least {}s later", .0.as_secs_f64())]
     RatesOverlap(std::time::Duration),
     /// Two ways to say when operations begin.
     #[error("`concurrency` excludes `rate` and `rates`: remove one")]

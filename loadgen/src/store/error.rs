@@ -101,7 +101,7 @@ pub enum StoreError {
     },
     /// A run is not finished, or its upload failed.
     #[error(
-        "the run `{run}` is not whole: it still runs, or its upload failed; `loadgen runs push DIR` completes it"
+        "the run `{run}` is not whole: it still runs, or its upload failed; `loadgen runs push DIR` uploads the rest"
     )]
     Unfinished {
         /// The run.

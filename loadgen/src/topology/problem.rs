@@ -69,7 +69,7 @@ pub enum ProblemKind {
         other: String,
     },
     /// The operating system would choose one.
-    #[error("port 0 is no port: leave the key out for a free one, or give 1 to 65535")]
+    #[error("port 0 is no port: leave the key out to get a free port, or give 1 to 65535")]
     PortZero,
     /// `announce` or `bind` is no address.
     #[error("`{0}` is not {1}")]
@@ -84,7 +84,7 @@ pub enum ProblemKind {
     #[error("`{0}` is itself a leaf-node cluster: name a cluster that has gateways or stands alone")]
     LeafOfLeaf(String),
     /// Gateways and leaf nodes at once.
-    #[error("a cluster that joins as leaf nodes has no gateways: remove `gateways` or `leaf_of`")]
+    #[error("a leaf-node cluster must not have gateways: remove `gateways` or `leaf_of`")]
     LeafWithGateways,
     /// Two JetStreams without names of their own.
     #[error(
@@ -101,7 +101,7 @@ pub enum ProblemKind {
     DomainTwice(String, String),
     /// Two domains for one JetStream.
     #[error(
-        "clusters with gateways between them share one JetStream domain, but `{0}` has `{1}` and `{2}` has `{3}`"
+        "clusters with gateways between them must have the same JetStream domain, but `{0}` has `{1}` and `{2}` has `{3}`"
     )]
     DomainDiffers(String, String, String, String),
     /// A domain is one token of a subject.

@@ -43,7 +43,7 @@ async fn agents_end_their_clients_when_the_controller_is_killed_and_play_the_nex
     process.wait_for("phase outage").await;
     process.kill();
     for agent in &mut agents {
-        agent.wait_for("the controller does not answer: all clients end").await;
+        agent.wait_for("the controller does not answer: the agent ends its clients").await;
     }
     let next = Play::of(SCENARIO);
     let mut process = ops.loadgen(&strs(&next.args(&["--agents"])));

@@ -288,7 +288,7 @@ impl fmt::Display for NoticeKind {
                 write!(f, "the client dropped {dropped} to `{subject}`: {why}")
             }
             Self::ResolverFailed { name, why, kept } => {
-                write!(f, "could not look up `{name}`: {why}; the client keeps {kept} servers of it")
+                write!(f, "could not look up `{name}`: {why}; the client keeps {kept} servers of this name")
             }
             Self::ResolverRecovered { name } => write!(f, "the lookup of `{name}` succeeds again"),
         }

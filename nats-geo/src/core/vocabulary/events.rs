@@ -157,7 +157,7 @@ events! {
         meaning "A lookup in DNS failed. The client keeps the servers that it knows."
         cause "The text after the colon is the reason."
         remedy "Check the name, and the name servers of this host."
-        example "could not look up `nats.example.org`: no answer in time; the client keeps 3 servers of it"
+        example "could not look up `nats.example.org`: no answer in time; the client keeps 3 servers of this name"
 
         RESOLVER_RECOVERED = ResolverRecovered "resolver_recovered" "resolverRecovered", Native Info ["name"]
         meaning "A lookup in DNS succeeded after it had failed."

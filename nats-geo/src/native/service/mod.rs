@@ -308,7 +308,7 @@ pub enum StartError {
         name: String,
     },
     /// The version is not a semantic version.
-    #[error("`{version}` is not a version of a service: it must be as semver.org says, such as `1.2.0`")]
+    #[error("`{version}` is not a version of a service: write a semantic version, such as `1.2.0`")]
     BadVersion {
         /// The version.
         version: String,
