@@ -74,7 +74,7 @@ pub enum ProblemKind {
     CallSubject(String),
     /// Servers without WebSocket.
     #[error(
-        "the servers take no clients over WebSocket: set `websocket.enabled = true` in the topology, or remove `transport`"
+        "the servers accept no clients over WebSocket: set `websocket.enabled = true` in the topology, or remove `transport`"
     )]
     NoWebSocket,
     /// A value of a field of the policy that has another type.

@@ -159,7 +159,7 @@ pub enum OpenError {
     #[error("connection refused")]
     Refused,
     /// The dial was not complete in time.
-    #[error("not open in time")]
+    #[error("the dial was not complete in time")]
     TimedOut,
     /// The network has no route to the host, or the lookup of its name failed.
     #[error("unreachable: {0}")]

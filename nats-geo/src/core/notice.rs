@@ -269,7 +269,10 @@ impl fmt::Display for NoticeKind {
             }
             Self::Offline => f.write_str("offline: no server answers"),
             Self::BreakBeforeMake(place) => {
-                write!(f, "connection limit: the client closes its link to {place} before it opens the next")
+                write!(
+                    f,
+                    "connection limit: the client closes its link to {place} before it opens another link"
+                )
             }
             Self::Stalled => {
                 f.write_str("the host slept or stalled: the client discarded pending suspicions")

@@ -377,10 +377,10 @@ pub enum SetServersError {
 #[non_exhaustive]
 pub enum FlushError {
     /// For the whole `publish_wait`, no link was live or its server did not answer.
-    #[error("no server confirmed within `publish_wait`; earlier publishes may or may not have arrived")]
+    #[error("no server confirmed the publishes within `publish_wait`; each may or may not have arrived")]
     Unavailable,
     /// The link was lost. [`Stats::unconfirmed`] counts the unconfirmed publishes of this link.
-    #[error("the connection was lost; earlier publishes may or may not have arrived")]
+    #[error("the connection was lost; each publish before this call may or may not have arrived")]
     LinkLost,
     /// The drain was not complete after [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout), and the client
     /// closed. A request had no answer, or the application had not read a message, or had not dropped it.

@@ -111,7 +111,7 @@ events! {
         meaning "The client closes the old link before it opens the new one. Between the two, no messages flow."
         cause "The account allows no second connection."
         remedy "Allow one connection more than there are clients (`max_connections` of the account)."
-        example "connection limit: the client closes its link to lon/lon-1 before it opens the next"
+        example "connection limit: the client closes its link to lon/lon-1 before it opens another link"
 
         STALLED = Stalled "stalled" "stalled", Both Info []
         meaning "The host slept or stalled. The client no longer suspects its links, and measures the servers anew."
