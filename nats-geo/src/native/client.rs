@@ -174,9 +174,9 @@ impl GeoClient {
         }
     }
 
-    /// Replaces the listed servers, including the servers of
-    /// [`server_with_region`](super::GeoOptions::server_with_region). DNS names of [`dns`](super::GeoOptions::dns) stay
-    /// in use.
+    /// Replaces the listed servers, including the servers that
+    /// [`server_with_region`](super::GeoOptions::server_with_region) added. The DNS names that
+    /// [`dns`](super::GeoOptions::dns) added stay in use.
     ///
     /// If the server of the live link is not in the new list, the client makes an orderly move to another server. For
     /// servers without credentials in their URL, the client uses the credentials of the options.

@@ -80,8 +80,8 @@ impl Config {
         }
     }
 
-    /// Returns the preset for few clients: a game, a trader, a test. With this preset, a client detects a failure in much
-    /// less than 1 s, and then dials without a random delay.
+    /// Returns the preset for few clients, such as a game, a trading application or a test. With this preset, a client
+    /// detects a failure in much less than 1 s, and then dials without a random delay.
     pub const fn interactive() -> Self {
         let mut config = Self::fleet();
         config.watch.ping_interval = ms(500);
@@ -304,8 +304,8 @@ pub struct DampingConfig {
     pub penalty: f64,
     /// Time in which a penalty halves. Default 300 s: losses 4 min apart or more never suppress a region.
     pub half_life: Duration,
-    /// At or above this penalty the client does not return to a region. Default 2500: the third loss in a row exceeds
-    /// this value.
+    /// At or above this penalty the client does not return to a region. Default 2500: with the third loss in a row, the
+    /// penalty exceeds this value.
     pub suppress: f64,
     /// At or below this penalty the client may return. Default 750 (RFC 2439).
     pub reuse: f64,
