@@ -27,7 +27,7 @@ use crate::wan::WanChoice;
 #[derive(Clone, Debug, Parser)]
 #[command(version, about, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Opts {
-    /// Run a command other than a measurement.
+    /// Run this command instead of a measurement.
     #[command(subcommand)]
     pub command: Option<Command>,
 
@@ -141,7 +141,7 @@ pub enum Command {
     Scenarios(ScenariosOpts),
     /// Write the reports of an earlier run again
     Report(ReportOpts),
-    /// Compare the reports of runs, and show the differences that are larger than chance
+    /// Compare the reports of runs, and show which differences are larger than random variation
     Compare(CompareOpts),
     /// List, show, download, upload or remove runs that `--store` keeps
     #[command(subcommand)]
@@ -157,7 +157,7 @@ pub enum Command {
     Up(UpOpts),
     /// Break or heal a super-cluster that `loadgen up` keeps running in another terminal
     Ctl(CtlOpts),
-    /// Wait until the super-cluster of `loadgen up` is stable; after a timeout, name what is missing
+    /// Wait until the super-cluster of `loadgen up` is stable; after a timeout, name the missing parts
     Wait(WaitOpts),
     /// Simulate the load of very many clients on the other regions when a region is lost
     Simulate(SimulateOpts),

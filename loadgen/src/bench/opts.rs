@@ -61,7 +61,7 @@ pub struct JetStreamOpts {
     #[command(flatten)]
     pub bench: BenchOpts,
 
-    /// Use this stream or bucket, which is created if it is missing
+    /// Use this stream or bucket; the command creates it if it does not exist
     #[arg(long, default_value = "LOADGEN_BENCH", value_name = "NAME")]
     pub name: String,
 

@@ -28,7 +28,7 @@ pub struct UpOpts {
     #[arg(long, value_name = "NAME")]
     pub deployment: Option<String>,
 
-    /// Give all users of the topology this password [default: a random one each]
+    /// Give all users of the topology this password [default: a random password for each user]
     #[arg(long, env = "PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
     pub password: Option<Secret>,
 
