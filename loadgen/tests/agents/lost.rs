@@ -19,8 +19,7 @@ async fn an_agent_that_is_killed_makes_the_run_inconclusive_and_what_it_saw_is_t
     agents[1].kill();
     assert_eq!(process.end().await, 98, "{}", process.printed());
     let printed = process.printed();
-    let line =
-        printed.lines().find(|line| line.contains("agent agent-ams: no answer and no sign of life for"));
+    let line = printed.lines().find(|line| line.contains("agent agent-ams: no answer and no message for"));
     assert!(line.is_some(), "{printed}");
     let report = play.report();
     let sent = |region: &str| {
