@@ -55,9 +55,9 @@ pub struct Config {
     /// region is the home region.
     #[cfg_attr(feature = "serde", serde(default))]
     pub home: Option<String>,
-    /// Whether the client keeps a standby connection to the best server of the next region in the ranking. This
-    /// connection is authenticated and pinged, and has no subscriptions. Default off, because the standby costs each
-    /// client one more idle connection.
+    /// Whether the client keeps a standby connection to the best server of the next region in the ranking. The client
+    /// logs in and sends PINGs on this connection, and installs no subscriptions. Default off, because the standby costs
+    /// each client one more idle connection.
     pub warm_standby: bool,
 }
 

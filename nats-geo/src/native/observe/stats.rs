@@ -21,7 +21,7 @@ pub struct Stats {
     pub delivered: u64,
     /// Publishes on links that were lost before the server confirmed them. Each may or may not have arrived, so at most
     /// this many were lost. With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once), the client resends
-    /// these publishes. This counter then includes publishes that the client had not written yet.
+    /// these publishes. In this case, the counter also includes publishes that the client had not written to the lost link.
     pub unconfirmed: u64,
     /// Messages that are certainly lost: publishes beyond
     /// [`GeoOptions::dead_link_buffer`](crate::GeoOptions::dead_link_buffer), and messages that the application did not read
