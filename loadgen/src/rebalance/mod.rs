@@ -58,7 +58,7 @@ pub enum RebalanceError {
     Gather(#[from] GatherError),
     /// The servers do not say which account is the system account.
     #[error(
-        "no server answers `$SYS.REQ.USER.INFO`: choose a longer --timeout, and let the user publish to `$SYS.REQ.>`"
+        "no server answers `$SYS.REQ.USER.INFO`: choose a longer --timeout, or permit this user to publish to `$SYS.REQ.>`"
     )]
     NoAccount,
     /// There is no such cluster.

@@ -90,7 +90,7 @@ pub enum ProblemKind {
     #[error("this change begins before the previous change has ended: let it begin at least {}s later", .0.as_secs_f64())]
     RatesOverlap(std::time::Duration),
     /// Two ways to say when operations begin.
-    #[error("`concurrency` excludes `rate` and `rates`: remove one")]
+    #[error("`concurrency` excludes `rate` and `rates`: remove `concurrency`, or remove the others")]
     RateAndConcurrency,
     /// A closed loop of operations that end at once.
     #[error("messages of `{kind}` get no answer, so `concurrency` has no effect: give `rate`")]
