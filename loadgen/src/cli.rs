@@ -31,7 +31,7 @@ pub struct Opts {
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// Name 2 to 16 regions; the first one breaks. Between well-known cities, round-trip times are realistic
+    /// Name 2 to 16 regions; the first one breaks. loadgen knows the round-trip times between well-known cities
     #[arg(long, value_delimiter = ',', required_unless_present = "config", value_name = "NAMES")]
     pub regions: Vec<String>,
 

@@ -8,7 +8,7 @@ use crate::topology::ByteSize;
 /// The commands of `loadgen bench`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum BenchCommand {
-    /// Publish messages as fast as the server takes them
+    /// Publish messages as fast as the server accepts them
     Pub(BenchOpts),
     /// Receive messages; each client receives all of them. Start `bench sub` before `bench pub`
     Sub(BenchOpts),

@@ -21,7 +21,7 @@ pub enum ProblemKind {
     #[error("{0} servers: give 1 to 9")]
     ServerCount(u16),
     /// More servers must be up than the cluster has, or none.
-    #[error("`minimum` is {minimum}, and the cluster has {}", if *size == 1 { "1 server: give 1".to_owned() } else { format!("{size} servers: give 1 to {size}") })]
+    #[error("`minimum` is {minimum}, but the cluster has {}", if *size == 1 { "1 server: give 1".to_owned() } else { format!("{size} servers: give 1 to {size}") })]
     Minimum {
         /// The number.
         minimum: u16,
@@ -37,10 +37,10 @@ pub enum ProblemKind {
         listed: usize,
     },
     /// nats-server would refuse the name.
-    #[error("name `{}`: nats-server takes 1 to 255 characters without white space and control characters", .0.escape_debug())]
+    #[error("name `{}` is not valid: use 1 to 255 characters, and no white space or control characters", .0.escape_debug())]
     Name(String),
     /// A stream's name is one token of a subject, and a folder.
-    #[error("stream name `{}`: write at least one character, and no `.`, `*`, `>`, `/`, `\\` or white space", .0.escape_debug())]
+    #[error("stream name `{}` is not valid: use at least one character, and no `.`, `*`, `>`, `/`, `\\` or white space", .0.escape_debug())]
     StreamName(String),
     /// Twice the same name.
     #[error("{what} `{name}` is named twice: give each a name of its own")]
@@ -105,7 +105,7 @@ pub enum ProblemKind {
     )]
     DomainDiffers(String, String, String, String),
     /// A domain is one token of a subject.
-    #[error("domain `{0}`: write letters, digits, `-` and `_`")]
+    #[error("domain `{0}` is not valid: use letters, digits, `-` and `_`")]
     Domain(String),
     /// Only one may be.
     #[error("`{0}` is the system account already: set `system = true` once")]

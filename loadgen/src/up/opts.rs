@@ -10,7 +10,7 @@ use crate::secret::Secret;
 /// Options of `loadgen up`.
 #[derive(Args, Clone, Debug)]
 pub struct UpOpts {
-    /// Name 1 to 16 regions. Between well-known cities, round-trip times are realistic
+    /// Name 1 to 16 regions. loadgen knows the round-trip times between well-known cities
     #[arg(
         long,
         value_delimiter = ',',
