@@ -134,7 +134,7 @@ pub enum ProblemKind {
     StreamOrService,
     /// Nobody offers it.
     #[error(
-        "account `{account}` exports no {what} that covers `{subject}` to `{importer}`: add an export there"
+        "account `{account}` exports to `{importer}` no {what} whose subject covers `{subject}`: add an export to account `{account}`"
     )]
     NotExported {
         /// The other account.

@@ -119,7 +119,7 @@ impl ServiceBuilder {
         self
     }
 
-    /// Sets the metadata of this instance, keys and values. Metadata cannot change later. So do not include the
+    /// Sets the metadata of this instance: keys and values. Metadata cannot change later. So do not include the
     /// client's region, because the client can move. You can include the region of the machine.
     pub fn metadata<K: Into<String>, V: Into<String>>(
         mut self,
