@@ -57,7 +57,7 @@ pub enum Event {
     Pong {
         /// The id that `Action::Ping` gave to the PING.
         ping: PingId,
-        /// The time from the write of the PING to the socket until its PONG.
+        /// The time from writing the PING to the socket until its PONG arrived.
         rtt: Duration,
     },
     /// The link is alive although its PONG has not arrived. Either bytes arrived since the last report, or the PING

@@ -383,7 +383,7 @@ pub enum FlushError {
     #[error("the connection was lost; each publish before this call may or may not have arrived")]
     LinkLost,
     /// The drain was not complete after [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout), and the client
-    /// closed. A request had no answer, or the application had not read a message, or had not dropped it.
+    /// closed. A request had no answer, the application had not read a message, or it had not dropped a message.
     #[error(
         "the client closed before all requests were answered; answer faster, or allow more time (`drain_timeout`)"
     )]

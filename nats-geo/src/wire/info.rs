@@ -36,7 +36,7 @@ pub struct Info {
     pub jetstream: bool,
     /// Version of the protocol. From version 1 on, the server repeats INFO when a field changes.
     pub proto: u8,
-    /// Address of this client that the server sees.
+    /// Address of this client, as the server sees it.
     pub client_ip: String,
     /// Number that the server gave to this client.
     pub client_id: u64,

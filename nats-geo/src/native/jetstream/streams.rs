@@ -216,8 +216,8 @@ impl Stream {
         self.read(json!({ "seq": sequence }), None).await
     }
 
-    /// Returns the last message of this subject; `None` if there is none. The server that answers is chosen as for
-    /// [`get`](Self::get).
+    /// Returns the last message of this subject; `None` if there is none. [`get`](Self::get) explains which server
+    /// answers.
     ///
     /// # Errors
     /// The same as [`get`](Self::get).

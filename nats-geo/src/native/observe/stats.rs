@@ -45,8 +45,8 @@ pub struct Stats {
     pub expired_unconfirmed: u64,
     /// Number of moves of traffic to another link.
     pub moves: u64,
-    /// Number of decisions to move, by cause. If the new link is lost before it gets traffic, only this counter counts
-    /// the decision, not `moves`.
+    /// Number of decisions to move, by cause. If the new link is lost before it gets traffic, this counter counts the
+    /// decision, but `moves` does not.
     pub moves_by_cause: BTreeMap<MoveCause, u64>,
     /// Time for which each region got the traffic of the client.
     #[serde(rename = "time_by_region_ms", serialize_with = "millis_by_region")]
