@@ -19,7 +19,7 @@ pub(super) enum ProblemKind {
     #[error("the value is empty: write {0}")]
     Empty(&'static str),
     /// Twice the same name.
-    #[error("rule `{0}` is named twice: give each rule a name of its own")]
+    #[error("rule `{0}` exists already: choose another name")]
     Twice(String),
     /// Too much or too little.
     #[error("{given} is out of range: give {range}")]

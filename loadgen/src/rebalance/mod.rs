@@ -85,14 +85,16 @@ pub enum RebalanceError {
     /// A server that had answered does not answer any more, so nobody knows how many clients it has.
     #[error(
         "{server} no longer answers: look at the server with `loadgen servers`, choose a longer --timeout, and start the \
-         command again; the clients that loadgen asked before still move"
+         command again; clients that loadgen already asked to move still move"
     )]
     Silent {
         /// The server.
         server: String,
     },
     /// The standard output does not take the text.
-    #[error("cannot write to the standard output: {0}; the clients that loadgen asked before still move")]
+    #[error(
+        "cannot write to the standard output: {0}; clients that loadgen already asked to move still move"
+    )]
     Output(io::Error),
 }
 

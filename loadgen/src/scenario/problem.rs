@@ -47,7 +47,7 @@ pub enum ProblemKind {
         range: &'static str,
     },
     /// Twice the same name.
-    #[error("{what} `{name}` is named twice: give each a name of its own")]
+    #[error("{what} `{name}` exists already: choose another name")]
     Twice {
         /// Kind of thing.
         what: &'static str,

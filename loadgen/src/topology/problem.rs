@@ -43,7 +43,7 @@ pub enum ProblemKind {
     #[error("stream name `{}` is not valid: use at least one character, and no `.`, `*`, `>`, `/`, `\\` or white space", .0.escape_debug())]
     StreamName(String),
     /// Twice the same name.
-    #[error("{what} `{name}` is named twice: give each a name of its own")]
+    #[error("{what} `{name}` exists already: choose another name")]
     Twice {
         /// Kind of thing.
         what: &'static str,
@@ -61,7 +61,7 @@ pub enum ProblemKind {
         known: Vec<String>,
     },
     /// Two listeners at one port.
-    #[error("port {port} is also the value of `{other}`: give each its own port")]
+    #[error("port {port} is also the value of `{other}`: choose another port")]
     PortTwice {
         /// The port.
         port: u16,
