@@ -339,7 +339,7 @@ pub enum FaultKind {
     RegionKill,
     /// Silence the region: nothing answers, and no connection closes
     Blackhole,
-    /// Put one server into lame duck mode: it announces its shutdown and closes its clients later
+    /// Put one server into lame duck mode: it announces its shutdown, and later closes the connections of its clients
     LameDuck,
 }
 

@@ -13,7 +13,7 @@ pub enum Event {
     Discovered(Endpoint),
     /// The driver removed an endpoint from its list of servers. A live link to the endpoint stays open.
     Withdrawn(EndpointId),
-    /// The server of this link announced that it will close its clients.
+    /// The server of this link announced that it will close the connections of its clients.
     LameDuck(ConnId),
     /// A probe ended.
     Probed {

@@ -47,8 +47,8 @@ pub enum NoticeKind {
         /// Reason why the link ended; `None` if the client closed it, because no PONG arrived in time.
         cause: Option<Cause>,
     },
-    /// The server of the active link announced that it will close its clients. The client moves to another server in
-    /// time, and loses no messages.
+    /// The server of the active link announced that it will close the connections of its clients. The client moves
+    /// to another server in time, and loses no messages.
     LameDuck(ServerRef),
     /// A server answers, but a health check of the application failed there. The client avoids the region for a while. If
     /// another region passes the check, the client moves there.
@@ -208,7 +208,7 @@ pub enum MoveCause {
     RegionLost,
     /// The silent link that the client had left answers again.
     Recovered,
-    /// The server announced that it will close its clients.
+    /// The server announced that it will close the connections of its clients.
     LameDuck,
     /// The region that the client had left is healthy again.
     FailBack,

@@ -48,7 +48,7 @@ events! {
         example "lost lon/lon-1: the server closed the connection"
 
         LAME_DUCK = LameDuck "lame_duck" "lameDuck" and "ldm", Both Info ["place"]
-        meaning "The server of the active link announced that it will close its clients. The client moves before that."
+        meaning "The server of the active link announced that it will close the connections of its clients. The client moves before that."
         cause "An operator stops or restarts the server, or orders this client to move (`loadgen rebalance`)."
         remedy "None is needed."
         example "lon/lon-1 is in lame duck mode"
