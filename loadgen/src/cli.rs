@@ -27,11 +27,11 @@ use crate::wan::WanChoice;
 #[derive(Clone, Debug, Parser)]
 #[command(version, about, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Opts {
-    /// Run a command other than a measurement.
+    /// Run this command instead of a measurement.
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// Name 2 to 16 regions; the first one breaks. Between well-known cities, round-trip times are realistic
+    /// Name 2 to 16 regions; the first one breaks. loadgen knows the round-trip times between well-known cities
     #[arg(long, value_delimiter = ',', required_unless_present = "config", value_name = "NAMES")]
     pub regions: Vec<String>,
 
@@ -141,7 +141,7 @@ pub enum Command {
     Scenarios(ScenariosOpts),
     /// Write the reports of an earlier run again
     Report(ReportOpts),
-    /// Compare the reports of runs, and show the differences that are larger than chance
+    /// Compare the reports of runs, and show which differences are larger than random variation
     Compare(CompareOpts),
     /// List, show, download, upload or remove runs that `--store` keeps
     #[command(subcommand)]
@@ -157,7 +157,7 @@ pub enum Command {
     Up(UpOpts),
     /// Break or heal a super-cluster that `loadgen up` keeps running in another terminal
     Ctl(CtlOpts),
-    /// Wait until the super-cluster of `loadgen up` is stable; after a timeout, name what is missing
+    /// Wait until the super-cluster of `loadgen up` is stable; after a timeout, name the missing parts
     Wait(WaitOpts),
     /// Simulate the load of very many clients on the other regions when a region is lost
     Simulate(SimulateOpts),
@@ -339,7 +339,7 @@ pub enum FaultKind {
     RegionKill,
     /// Silence the region: nothing answers, and no connection closes
     Blackhole,
-    /// Put one server into lame duck mode: it announces its shutdown and closes its clients later
+    /// Put one server into lame duck mode: it announces its shutdown, and later closes the connections of its clients
     LameDuck,
 }
 

@@ -69,7 +69,7 @@ pub enum PlanError {
         known: Vec<String>,
     },
     /// Too few regions, or more than there are cities to take them from.
-    #[error("--regions {given}: give 2 to {max} regions by number, or at least 2 by name")]
+    #[error("--regions {given}: give a number from 2 to {max}, or the names of at least 2 regions")]
     RegionCount {
         /// Value that the user gave.
         given: String,
@@ -97,7 +97,7 @@ pub enum PlanError {
     )]
     NeedsSiblings(FaultKind),
     /// `--web` holds no demo.
-    #[error("--web {} has no index.html: build the demo with `make web`, or name the folder where it is", folder.display())]
+    #[error("--web {} has no index.html: build the demo with `make web`, or name the folder of the demo", folder.display())]
     NoDemo {
         /// The folder.
         folder: PathBuf,

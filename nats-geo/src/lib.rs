@@ -41,9 +41,9 @@
 //!   to a server) both deliver.
 //! * **A dead link** loses the messages that were in flight. It also loses publishes that were written but not confirmed:
 //!   [`GeoClient::stats`] counts them, and [`GeoOptions::at_least_once`] resends them. A request that waits for an answer
-//!   on the dead link fails at once. The error says that the request may have been executed, and the client never repeats
-//!   it. The client does resend publishes to streams, because a stream stores each message id once. Consumers lose
-//!   nothing: JetStream redelivers the messages that were in flight.
+//!   on the dead link fails at once. The error says that the request may have been executed. The client never repeats a
+//!   request. It does resend publishes to streams, because a stream stores each message id once. Consumers lose nothing:
+//!   JetStream redelivers the messages that were in flight.
 //! * **While no link is live**, publishes and requests wait for at most [`publish_wait`](GeoOptions::publish_wait). Then
 //!   they fail with an error that gives this reason.
 //!

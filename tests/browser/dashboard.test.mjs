@@ -302,7 +302,7 @@ it("says in plain words what is missing", async () => {
   for (const [path, words] of [
     ["/runs/20200101T000000Z-00000000", /no run of the store .* is named/],
     [`/compare/${runs.old}/nothing`, /no run of the store .* is named/],
-    ["/agents", /start it with loadgen dashboard --ops URL/],
+    ["/agents", /start the dashboard with loadgen dashboard --ops URL/],
   ]) {
     const { page, close } = await opened(path);
     await until("the reason is shown", async () => words.test(await text(page, "#view [role=alert]")));

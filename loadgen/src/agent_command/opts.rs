@@ -66,7 +66,7 @@ pub struct PushOpts {
     #[arg(long = "as", value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Give an agent up that has not stored the file after this time
+    /// Stop waiting for agents that have not stored the file after this time
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
     pub timeout: u32,
 

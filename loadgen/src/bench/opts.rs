@@ -8,7 +8,7 @@ use crate::topology::ByteSize;
 /// The commands of `loadgen bench`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum BenchCommand {
-    /// Publish messages as fast as the server takes them
+    /// Publish messages as fast as the server accepts them
     Pub(BenchOpts),
     /// Receive messages; each client receives all of them. Start `bench sub` before `bench pub`
     Sub(BenchOpts),
@@ -61,7 +61,7 @@ pub struct JetStreamOpts {
     #[command(flatten)]
     pub bench: BenchOpts,
 
-    /// Use this stream or bucket, which is created if it is missing
+    /// Use this stream or bucket; the command creates it if it does not exist
     #[arg(long, default_value = "LOADGEN_BENCH", value_name = "NAME")]
     pub name: String,
 

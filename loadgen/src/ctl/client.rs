@@ -44,7 +44,7 @@ pub enum CtlError {
         error: std::io::Error,
     },
     /// It said something else.
-    #[error("cannot read the answer of `loadgen up`: {0}; use the version of loadgen that runs `loadgen up`")]
+    #[error("cannot read the answer of `loadgen up`: {0}; use the same version of loadgen as `loadgen up`")]
     Answer(#[from] serde_json::Error),
     /// Nobody has this name.
     #[error("no user `{user}`: {}", users_to_choose(users))]

@@ -28,7 +28,7 @@ pub struct WaitOpts {
     #[arg(long, value_name = "NAME")]
     pub deployment: Option<String>,
 
-    /// Give up after this many seconds, and name what is missing
+    /// Give up after this many seconds, and name the missing parts
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
     pub stabilise_timeout: u32,
 }

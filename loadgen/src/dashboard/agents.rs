@@ -85,7 +85,7 @@ pub(super) async fn follow(feed: &Feed, plan: Option<&OpsPlan>) {
 #[derive(Debug, thiserror::Error)]
 enum WatchError {
     #[error(
-        "this dashboard knows no back channel: start it with `loadgen dashboard --ops URL`, or set LOADGEN_OPS"
+        "this dashboard knows no back channel: start the dashboard with `loadgen dashboard --ops URL`, or set LOADGEN_OPS"
     )]
     NoOps,
     #[error(transparent)]

@@ -33,7 +33,7 @@ pub struct DashboardOpts {
     #[arg(long, requires = "ops", value_name = "FILE")]
     pub ops_creds: Option<PathBuf>,
 
-    /// Let pages of this origin embed `/frame/nats` and `/frame/agents`, such as `https://grafana.example.net`; repeatable
+    /// Let pages of this origin, such as `https://grafana.example.net`, embed `/frame/nats` and `/frame/agents`; repeatable
     #[arg(long, value_name = "ORIGIN")]
     pub embed_in: Vec<Origin>,
 

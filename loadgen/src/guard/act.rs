@@ -93,7 +93,7 @@ pub(super) async fn carry_out(job: Job, mut stop: Stop) -> Ended {
         },
         Action::Rebalance(spread) => tokio::select! {
             biased;
-            () = stopped(&mut stop) => (Outcome::Stopped, "clients that were asked before still move".to_owned()),
+            () = stopped(&mut stop) => (Outcome::Stopped, "clients that guard already asked to move still move".to_owned()),
             done = spread_clients(spread, &job) => done,
         },
     };

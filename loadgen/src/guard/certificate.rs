@@ -42,7 +42,7 @@ pub(super) enum CertificateError {
     #[error("the server does not send INFO first, so this is not a client port of nats-server")]
     NotNats,
     /// The handshake ended without a certificate.
-    #[error("the TLS handshake showed no certificate: {0}")]
+    #[error("the TLS handshake ended without a certificate: {0}")]
     NoCertificate(String),
     /// The certificate is not X.509.
     #[error("the certificate cannot be read: {0}")]

@@ -49,7 +49,7 @@ pub struct StreamLoginOpts {
     #[arg(long, value_name = "USER")]
     pub stream_user: Option<Secret>,
 
-    /// Log the user of --stream-user in with this password [default: NATS_STREAM_PASSWORD]
+    /// Use this password for --stream-user [default: NATS_STREAM_PASSWORD]
     #[arg(long, value_name = "PASSWORD", requires = "stream_user")]
     pub stream_password: Option<Secret>,
 

@@ -19,7 +19,7 @@ pub(super) enum ProblemKind {
     #[error("the value is empty: write {0}")]
     Empty(&'static str),
     /// Twice the same name.
-    #[error("rule `{0}` is named twice: give each rule a name of its own")]
+    #[error("rule `{0}` exists already: choose another name")]
     Twice(String),
     /// Too much or too little.
     #[error("{given} is out of range: give {range}")]
@@ -50,8 +50,8 @@ pub(super) enum ProblemKind {
     Header(String),
     /// Not the name of a variable. It may be the secret itself, so it is not shown.
     #[error(
-        "the value is not the name of an environment variable, in upper case: put the secret into a variable, and write its name, as \
-         in \"PAGER_TOKEN\""
+        "the value is not the name of an environment variable, in upper case: put the secret into a variable, and write the variable's \
+         name, as in \"PAGER_TOKEN\""
     )]
     Variable,
     /// Not found from another folder.

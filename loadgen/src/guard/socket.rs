@@ -23,8 +23,8 @@ pub enum StopError {
     Taken(String),
     /// No guard.
     #[error(
-        "no guard of this user runs on this machine: run this command on the machine of the guard, with its user \
-         and XDG_RUNTIME_DIR, or send SIGTERM to the guard"
+        "no guard of this user runs on this machine: run this command on the guard's machine, as the guard's \
+         user and with the guard's XDG_RUNTIME_DIR, or send SIGTERM to the guard"
     )]
     NoGuard,
     /// Not that one.

@@ -116,7 +116,7 @@ pub struct SystemOpts {
     #[arg(long, value_name = "USER", requires = "all_domains")]
     pub system_user: Option<Secret>,
 
-    /// Log the user of --system-user in with this password [default: NATS_SYSTEM_PASSWORD]
+    /// Use this password for --system-user [default: NATS_SYSTEM_PASSWORD]
     #[arg(long, value_name = "PASSWORD", requires = "system_user")]
     pub system_password: Option<Secret>,
 

@@ -88,7 +88,7 @@ pub enum NameServerError {
         reason: String,
     },
     /// The address of a server is not one.
-    #[error("`{0}` has no IP address and port, which DNS records need")]
+    #[error("`{0}` must have an IP address and a port, because DNS records need both")]
     Address(String),
     /// No socket.
     #[error("the resolver `{resolver}` cannot listen for clients in {region}: {error}")]

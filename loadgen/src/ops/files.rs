@@ -66,7 +66,7 @@ pub(crate) enum FetchError {
     Write(std::io::Error),
     /// It is another file.
     #[error(
-        "the back channel has a file of {size} bytes with SHA-256 {sha256}, which is not the one of the order"
+        "the file in the back channel has {size} bytes and SHA-256 {sha256}, but the order names another size or SHA-256"
     )]
     Differs {
         /// Bytes that came.

@@ -38,7 +38,7 @@ pub(crate) struct Pulse {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
     /// It was silent for too long.
-    #[error("no answer and no sign of life for {} s; check whether the process and the machine of the agent still run", _0.as_secs())]
+    #[error("no answer and no message for {} s; check whether the process and the machine of the agent still run", _0.as_secs())]
     Lost(Duration),
     /// The back channel does not come back.
     #[error("the back channel has not answered for {} s; check whether its NATS server still runs", _0.as_secs())]

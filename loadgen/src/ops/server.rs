@@ -37,7 +37,7 @@ pub enum OpsServerError {
     #[error(transparent)]
     Door(#[from] OpenPathError),
     /// It has no address.
-    #[error("the server of the back channel has no address that can be used")]
+    #[error("the server of the back channel has no valid address")]
     Url,
 }
 

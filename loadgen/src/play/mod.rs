@@ -124,7 +124,7 @@ pub enum PlayError {
         reason: String,
     },
     /// Messages do not reach the receivers, though nothing is broken yet.
-    #[error("messages from {server} do not reach every receiver before the start: {reason}")]
+    #[error("before the workloads began, test messages from {server} did not reach every receiver: {reason}")]
     Interest {
         /// The server.
         server: String,

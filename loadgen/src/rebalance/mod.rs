@@ -58,7 +58,7 @@ pub enum RebalanceError {
     Gather(#[from] GatherError),
     /// The servers do not say which account is the system account.
     #[error(
-        "no server answers `$SYS.REQ.USER.INFO`: choose a longer --timeout, and let the user publish to `$SYS.REQ.>`"
+        "no server answers `$SYS.REQ.USER.INFO`: choose a longer --timeout, or permit this user to publish to `$SYS.REQ.>`"
     )]
     NoAccount,
     /// There is no such cluster.
@@ -85,14 +85,16 @@ pub enum RebalanceError {
     /// A server that had answered does not answer any more, so nobody knows how many clients it has.
     #[error(
         "{server} no longer answers: look at the server with `loadgen servers`, choose a longer --timeout, and start the \
-         command again; the clients that were asked still move"
+         command again; clients that loadgen already asked to move still move"
     )]
     Silent {
         /// The server.
         server: String,
     },
     /// The standard output does not take the text.
-    #[error("cannot write to the standard output: {0}; the clients that were asked still move")]
+    #[error(
+        "cannot write to the standard output: {0}; clients that loadgen already asked to move still move"
+    )]
     Output(io::Error),
 }
 

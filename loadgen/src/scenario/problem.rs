@@ -47,7 +47,7 @@ pub enum ProblemKind {
         range: &'static str,
     },
     /// Twice the same name.
-    #[error("{what} `{name}` is named twice: give each a name of its own")]
+    #[error("{what} `{name}` exists already: choose another name")]
     Twice {
         /// Kind of thing.
         what: &'static str,
@@ -74,7 +74,7 @@ pub enum ProblemKind {
     CallSubject(String),
     /// Servers without WebSocket.
     #[error(
-        "the servers take no clients over WebSocket: set `websocket.enabled = true` in the topology, or remove `transport`"
+        "the servers accept no clients over WebSocket: set `websocket.enabled = true` in the topology, or remove `transport`"
     )]
     NoWebSocket,
     /// A value of a field of the policy that has another type.
@@ -87,10 +87,10 @@ pub enum ProblemKind {
     #[error(transparent)]
     RateStage(#[from] ParseRateStageError),
     /// Two changes of a rate at the same time.
-    #[error("this change begins before the one before it has ended: begin it {}s later or more", .0.as_secs_f64())]
+    #[error("this change begins before the previous change has ended: let it begin at least {}s later", .0.as_secs_f64())]
     RatesOverlap(std::time::Duration),
     /// Two ways to say when operations begin.
-    #[error("`concurrency` excludes `rate` and `rates`: remove one")]
+    #[error("`concurrency` excludes `rate` and `rates`: remove `concurrency`, or remove the others")]
     RateAndConcurrency,
     /// A closed loop of operations that end at once.
     #[error("messages of `{kind}` get no answer, so `concurrency` has no effect: give `rate`")]

@@ -81,7 +81,7 @@ pub enum ParseThresholdError {
         known: &'static [&'static str],
     },
     /// The bound has another unit.
-    #[error("`{bound}` is not a bound of `{metric}`: write it as `{example}`")]
+    #[error("`{bound}` is not a valid bound of `{metric}`: write it as `{example}`")]
     Bound {
         /// The figure.
         metric: &'static str,

@@ -42,7 +42,7 @@ pub struct RunOpts {
     #[arg(long, value_name = "FILE|NAME")]
     pub topology: Option<String>,
 
-    /// Repeat the random choices of an earlier run with its seed [default: the file's, else a random one, printed]
+    /// Repeat the random choices of an earlier run with its seed [default: the file's seed, else a random seed, which is printed]
     #[arg(long)]
     pub seed: Option<u64>,
 
@@ -98,7 +98,7 @@ pub struct RunOpts {
     #[arg(long, requires = "metrics", default_value_t = 0, value_name = "SECONDS")]
     pub linger: u16,
 
-    /// Let agent processes play the clients, at least N of them [default: one for each region with clients]
+    /// Let at least N agent processes play the clients [default: one for each region with clients]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "1", value_name = "N",
         value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub agents: Option<u16>,
@@ -111,7 +111,7 @@ pub struct RunOpts {
     #[arg(long, requires = "ops", value_name = "FILE")]
     pub ops_creds: Option<PathBuf>,
 
-    /// With `--wan proxy`: let agents of other machines reach the servers at this IPv4 address of this one
+    /// With `--wan proxy`: let agents of other machines reach the servers at this IPv4 address of this machine
     #[arg(long, requires = "agents", default_value_t, value_name = "IP")]
     pub listen: ListenAddress,
 
@@ -131,7 +131,7 @@ pub struct ScenariosOpts {
 /// Options of `loadgen compare`.
 #[derive(Args, Clone, Debug)]
 pub struct CompareOpts {
-    /// Compare the reports in these folders with the one in the first
+    /// Compare the reports in these folders with the report in the first folder
     #[arg(value_name = "DIR", num_args = 2.., required = true)]
     pub folders: Vec<PathBuf>,
 }

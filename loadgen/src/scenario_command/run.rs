@@ -52,7 +52,7 @@ pub enum RunError {
         error: std::io::Error,
     },
     /// A scenario of the operator stands where the run's copy is to be written.
-    #[error("`{}` is not the copy of the scenario that loadgen writes there: choose another --out", file.display())]
+    #[error("loadgen would replace `{}`, which may be a scenario of yours, with its own copy: choose another --out", file.display())]
     ReplacesScenario {
         /// The file.
         file: PathBuf,
@@ -68,7 +68,7 @@ pub enum RunError {
     Store(#[from] StoreError),
     /// The run has ended, and the store does not have it.
     #[error(
-        "the run is whole in {0}, but not in the store: {error}; `loadgen runs push {0} --store {store}` completes it",
+        "{0} has the whole run, but the store does not: {error}; to upload the rest, use `loadgen runs push {0} --store {store}`",
         folder.display()
     )]
     NotStored {

@@ -133,8 +133,8 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused_with_the_option_and_the_bound() {
-        assert!(error(&["--regions", "1"]).contains("--regions 1: give 2 to 26 regions"));
-        assert!(error(&["--regions", "99"]).contains("--regions 99: give 2 to 26 regions"));
+        assert!(error(&["--regions", "1"]).contains("--regions 1: give a number from 2 to 26"));
+        assert!(error(&["--regions", "99"]).contains("--regions 99: give a number from 2 to 26"));
         assert!(error(&["--regions", "lon,ams,lon"]).contains("--regions names `lon` twice"));
         assert!(error(&["--regions", "lon,ams", "--lose", "mars"]).contains("--lose names `mars`"));
         assert!(error(&["--regions", "lon,mars"]).contains("--rtt lon-mars=MS"));

@@ -22,7 +22,7 @@ pub enum StoreError {
     },
     /// The folder of a store does not exist.
     #[error(
-        "there is no folder `{}` with runs: `loadgen run --store {}` makes it, or name another one with --store",
+        "there is no folder `{}` with runs: create it with `loadgen run --store {}`, or name another folder with --store",
         folder.display(),
         folder.display()
     )]
@@ -65,7 +65,7 @@ pub enum StoreError {
     Bundle(#[from] BundleError),
     /// A stored object differs from the manifest.
     #[error(
-        "`{object}` in the store `{store}` differs from what the manifest says: push the run again from its folder"
+        "`{object}` in the store `{store}` does not match the manifest: push the run again from its folder"
     )]
     Differs {
         /// The store.
@@ -101,7 +101,7 @@ pub enum StoreError {
     },
     /// A run is not finished, or its upload failed.
     #[error(
-        "the run `{run}` is not whole: it still runs, or its upload failed; `loadgen runs push DIR` completes it"
+        "the run `{run}` is not whole: it still runs, or its upload failed; `loadgen runs push DIR` uploads the rest"
     )]
     Unfinished {
         /// The run.

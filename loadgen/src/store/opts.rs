@@ -96,7 +96,7 @@ pub struct PushOpts {
 /// Options of `loadgen runs prune`.
 #[derive(Args, Clone, Debug)]
 pub struct PruneOpts {
-    /// Keep this many runs, the newest ones
+    /// Keep this many of the newest runs
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub keep: u32,
 

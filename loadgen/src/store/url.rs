@@ -26,7 +26,7 @@ pub enum StoreUrl {
 pub enum ParseStoreUrlError {
     /// The text is empty.
     #[error(
-        "an empty text names no store: give `s3://bucket/prefix`, `file:///folder`, or the path of a folder"
+        "the address of the store is empty: give `s3://bucket/prefix`, `file:///folder`, or the path of a folder"
     )]
     Empty,
     /// The scheme is not `s3` or `file`.

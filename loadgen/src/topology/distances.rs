@@ -183,7 +183,7 @@ pub enum ParseRttError {
     },
     /// The text can mean more than one pair of regions.
     #[error(
-        "`--rtt {0}=MS` may mean several pairs of regions: write a space between the two, as in \"us-east eu-west=80\""
+        "`--rtt {0}=MS` may mean several pairs of regions: write a space between the two names, as in \"us-east eu-west=80\""
     )]
     Ambiguous(String),
     /// Both regions are the same.

@@ -384,7 +384,7 @@ mod tests {
         assert!(error(&["lon", "a ms"], 3).contains("`a ms`"));
         assert!(error(&["lon", "a\u{7}"], 3).contains("`a\\u{7}`"));
         assert!(error(&["lon", ""], 3).contains("``"));
-        assert!(error(&["lon", "ams", "lon"], 3).contains("`lon` is named twice"));
+        assert!(error(&["lon", "ams", "lon"], 3).contains("`lon` exists already"));
         assert!(error(&["lon", "ams"], 0).contains("0 servers"));
     }
 }

@@ -21,7 +21,7 @@ pub enum ProblemKind {
     #[error("{0} servers: give 1 to 9")]
     ServerCount(u16),
     /// More servers must be up than the cluster has, or none.
-    #[error("`minimum` is {minimum}, and the cluster has {}", if *size == 1 { "1 server: give 1".to_owned() } else { format!("{size} servers: give 1 to {size}") })]
+    #[error("`minimum` is {minimum}, but the cluster has {}", if *size == 1 { "1 server: give 1".to_owned() } else { format!("{size} servers: give 1 to {size}") })]
     Minimum {
         /// The number.
         minimum: u16,
@@ -37,13 +37,13 @@ pub enum ProblemKind {
         listed: usize,
     },
     /// nats-server would refuse the name.
-    #[error("name `{}`: nats-server takes 1 to 255 characters without white space and control characters", .0.escape_debug())]
+    #[error("name `{}` is not valid: use 1 to 255 characters, and no white space or control characters", .0.escape_debug())]
     Name(String),
     /// A stream's name is one token of a subject, and a folder.
-    #[error("stream name `{}`: write at least one character, and no `.`, `*`, `>`, `/`, `\\` or white space", .0.escape_debug())]
+    #[error("stream name `{}` is not valid: use at least one character, and no `.`, `*`, `>`, `/`, `\\` or white space", .0.escape_debug())]
     StreamName(String),
     /// Twice the same name.
-    #[error("{what} `{name}` is named twice: give each a name of its own")]
+    #[error("{what} `{name}` exists already: choose another name")]
     Twice {
         /// Kind of thing.
         what: &'static str,
@@ -61,7 +61,7 @@ pub enum ProblemKind {
         known: Vec<String>,
     },
     /// Two listeners at one port.
-    #[error("port {port} is also the value of `{other}`: give each its own port")]
+    #[error("port {port} is also the value of `{other}`: choose another port")]
     PortTwice {
         /// The port.
         port: u16,
@@ -69,7 +69,7 @@ pub enum ProblemKind {
         other: String,
     },
     /// The operating system would choose one.
-    #[error("port 0 is no port: leave the key out for a free one, or give 1 to 65535")]
+    #[error("port 0 is no port: leave the key out to get a free port, or give 1 to 65535")]
     PortZero,
     /// `announce` or `bind` is no address.
     #[error("`{0}` is not {1}")]
@@ -84,7 +84,7 @@ pub enum ProblemKind {
     #[error("`{0}` is itself a leaf-node cluster: name a cluster that has gateways or stands alone")]
     LeafOfLeaf(String),
     /// Gateways and leaf nodes at once.
-    #[error("a cluster that joins as leaf nodes has no gateways: remove `gateways` or `leaf_of`")]
+    #[error("a leaf-node cluster must not have gateways: remove `gateways` or `leaf_of`")]
     LeafWithGateways,
     /// Two JetStreams without names of their own.
     #[error(
@@ -101,11 +101,11 @@ pub enum ProblemKind {
     DomainTwice(String, String),
     /// Two domains for one JetStream.
     #[error(
-        "clusters with gateways between them share one JetStream domain, but `{0}` has `{1}` and `{2}` has `{3}`"
+        "clusters with gateways between them must have the same JetStream domain, but `{0}` has `{1}` and `{2}` has `{3}`"
     )]
     DomainDiffers(String, String, String, String),
     /// A domain is one token of a subject.
-    #[error("domain `{0}`: write letters, digits, `-` and `_`")]
+    #[error("domain `{0}` is not valid: use letters, digits, `-` and `_`")]
     Domain(String),
     /// Only one may be.
     #[error("`{0}` is the system account already: set `system = true` once")]
@@ -134,7 +134,7 @@ pub enum ProblemKind {
     StreamOrService,
     /// Nobody offers it.
     #[error(
-        "account `{account}` exports no {what} that covers `{subject}` to `{importer}`: add an export there"
+        "account `{account}` exports to `{importer}` no {what} whose subject covers `{subject}`: add an export to account `{account}`"
     )]
     NotExported {
         /// The other account.

@@ -74,7 +74,7 @@ pub struct OutOpts {
 /// The password that users share.
 #[derive(Args, Clone, Debug)]
 pub struct PasswordOpts {
-    /// Use this password for all users that have none in the file [default: a random one each]
+    /// Use this password for all users that have none in the file [default: a random password for each user]
     #[arg(long, env = "PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
     pub password: Option<Secret>,
 }
@@ -152,7 +152,7 @@ pub struct ComposeOpts {
     #[arg(long, env = "IMAGE", default_value = "nats", value_name = "IMAGE")]
     pub image: String,
 
-    /// Mount each configuration at this path
+    /// Mount each configuration at this path of its container
     #[arg(long, env = "IMAGE_CONFIG", default_value = "/nats-server.conf", value_name = "PATH")]
     pub image_config: String,
 

@@ -30,7 +30,7 @@ pub enum WriteError {
         error: io::Error,
     },
     /// The seed is not one.
-    #[error("`{}` is not the seed of a rendered folder, 64 hexadecimal digits: delete it, and render again", path.display())]
+    #[error("`{}` must hold a seed of 64 hexadecimal digits: delete this file, and render again", path.display())]
     BadSeed {
         /// The file.
         path: PathBuf,

@@ -135,7 +135,7 @@ pub(super) async fn obey(
                         ),
                     }
                 }
-                Err(error) => eprintln!("the topology file is not applied:\n{error}"),
+                Err(error) => eprintln!("loadgen did not apply the topology file:\n{error}"),
             }
         }
         // Lame ducks end by themselves.
@@ -178,14 +178,16 @@ async fn change(cluster: &mut SuperCluster, start: &mut StartOptions, topology: 
                     eprintln!("every server has applied the change");
                 }
                 Err(error @ ReloadError::NotRolledBack { .. }) => {
-                    eprintln!("the change is not applied: {error}")
+                    eprintln!("loadgen did not apply the change: {error}")
                 }
                 Err(error) => {
-                    eprintln!("the change is not applied: {error}; all servers have the old configuration")
+                    eprintln!(
+                        "loadgen did not apply the change: {error}; all servers have the old configuration"
+                    )
                 }
             }
         }
-        Err(error) => eprintln!("the topology file is not applied: {error}"),
+        Err(error) => eprintln!("loadgen did not apply the topology file: {error}"),
     }
 }
 

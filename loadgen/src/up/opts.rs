@@ -10,7 +10,7 @@ use crate::secret::Secret;
 /// Options of `loadgen up`.
 #[derive(Args, Clone, Debug)]
 pub struct UpOpts {
-    /// Name 1 to 16 regions. Between well-known cities, round-trip times are realistic
+    /// Name 1 to 16 regions. loadgen knows the round-trip times between well-known cities
     #[arg(
         long,
         value_delimiter = ',',
@@ -28,7 +28,7 @@ pub struct UpOpts {
     #[arg(long, value_name = "NAME")]
     pub deployment: Option<String>,
 
-    /// Give all users of the topology this password [default: a random one each]
+    /// Give all users of the topology this password [default: a random password for each user]
     #[arg(long, env = "PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
     pub password: Option<Secret>,
 

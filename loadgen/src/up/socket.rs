@@ -57,7 +57,7 @@ pub enum SocketError {
     #[error("deployment `{0}` is up already: choose another `--deployment`, or end it")]
     Taken(String),
     /// The folder could be somebody else's.
-    #[error("`{}` belongs to another user, or others may write to it: remove it", .0.display())]
+    #[error("`{}` belongs to another user, or other users may write to it: remove it", .0.display())]
     Folder(PathBuf),
     /// The operating system said no.
     #[error("cannot use the control socket {}: {error}", path.display())]

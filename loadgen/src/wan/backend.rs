@@ -16,7 +16,7 @@ pub enum WanChoice {
     /// TCP proxies, on any Unix without privileges
     #[default]
     Proxy,
-    /// Network namespaces, with packet loss that TCP of the kernel repairs. Linux only, as root or in a user namespace
+    /// Network namespaces, in which the kernel's TCP retransmits lost packets. Linux only, as root or in a user namespace
     Netns,
     /// No emulation: all regions are on one machine, without distances or faults of links
     None,

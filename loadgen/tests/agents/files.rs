@@ -117,9 +117,9 @@ async fn orders_for_other_places_and_other_contents_are_refused() {
         (with("name", json!("../x")), "no name of a file for agents"),
         (with("name", json!(".bashrc")), "no name of a file for agents"),
         (with("size", json!(1_u64 << 40)), "agents take at most"),
-        (with("size", json!(5)), "which is not the one of the order"),
+        (with("size", json!(5)), "but the order names another size or SHA-256"),
         (with("sha256", json!("absent")), "cannot fetch a file"),
-        (order.to_string(), "which is not the one of the order"),
+        (order.to_string(), "but the order names another size or SHA-256"),
         (with("more", json!(1)), "the agent cannot read the order: unknown field `more`"),
         ("{".to_owned(), "the agent cannot read the order"),
     ] {

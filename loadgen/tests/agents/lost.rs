@@ -19,8 +19,7 @@ async fn an_agent_that_is_killed_makes_the_run_inconclusive_and_what_it_saw_is_t
     agents[1].kill();
     assert_eq!(process.end().await, 98, "{}", process.printed());
     let printed = process.printed();
-    let line =
-        printed.lines().find(|line| line.contains("agent agent-ams: no answer and no sign of life for"));
+    let line = printed.lines().find(|line| line.contains("agent agent-ams: no answer and no message for"));
     assert!(line.is_some(), "{printed}");
     let report = play.report();
     let sent = |region: &str| {
@@ -43,7 +42,7 @@ async fn agents_end_their_clients_when_the_controller_is_killed_and_play_the_nex
     process.wait_for("phase outage").await;
     process.kill();
     for agent in &mut agents {
-        agent.wait_for("the controller does not answer: all clients end").await;
+        agent.wait_for("the controller does not answer: the agent ends its clients").await;
     }
     let next = Play::of(SCENARIO);
     let mut process = ops.loadgen(&strs(&next.args(&["--agents"])));

@@ -110,7 +110,7 @@ async fn a_changed_file_is_applied_everywhere_or_nowhere() {
 
     // What a server refuses is nowhere.
     std::fs::write(&file, topology(&format!("{AFTER}{CIRCLE}"))).unwrap();
-    let said_now = said(&mut errors, "not applied").await;
+    let said_now = said(&mut errors, "did not apply").await;
     assert!(said_now.contains("+ account B") && said_now.contains("refused the configuration"), "{said_now}");
     for url in &urls {
         assert!(connects(url, "new").await && !connects(url, "b").await, "{url}");
@@ -122,7 +122,7 @@ async fn a_changed_file_is_applied_everywhere_or_nowhere() {
     let stopped = Pid::from_raw(stopped.split_whitespace().next().unwrap().parse().unwrap());
     kill(stopped, Signal::SIGSTOP).unwrap();
     std::fs::write(&file, topology(&AFTER.replace("name = \"new\"", "name = \"newest\""))).unwrap();
-    let said_now = said(&mut errors, "not applied").await;
+    let said_now = said(&mut errors, "did not apply").await;
     kill(stopped, Signal::SIGCONT).unwrap();
     assert!(
         said_now.contains("lon-1 refused") && said_now.contains("have the old configuration"),

@@ -218,7 +218,7 @@ async fn bad_input_is_named_and_starts_nothing() {
     let cases: [(i32, &[&str], &str); 18] = [
         (usage, &[], "--regions"),
         (usage, &["--regions=lon"], "one region: name 2 to 16"),
-        (usage, &["--regions=lon,lon"], "loadgen: cluster `lon` is named twice"),
+        (usage, &["--regions=lon,lon"], "loadgen: cluster `lon` exists already"),
         (usage, &["--regions=lon,a ms"], "`a ms`"),
         (
             usage,

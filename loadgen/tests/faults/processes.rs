@@ -117,7 +117,7 @@ async fn a_lame_duck_that_does_not_end_is_named(world: &mut World) {
     until("the process is stopped", async || state(pid).starts_with('T')).await;
     world.cluster.lame_duck_server("lon-1").unwrap();
     let error = world.cluster.wait_retired("lon-1", limit).await.unwrap_err().to_string();
-    assert!(error.contains("lon-1 still runs 0.3 s") && error.contains("as a lame duck"), "{error}");
+    assert!(error.contains("lon-1 is still a lame duck 0.3 s after the order"), "{error}");
     assert!(error.contains("`by = \"kill\"`"), "the remedy is missing: {error}");
     let usual = world.cluster.retirement_limit();
     assert!(usual > Duration::from_secs(30 + 10), "clients may take 30 s after 10 s of grace: {usual:?}");

@@ -107,7 +107,10 @@ async fn a_run_that_s3_does_not_take_has_its_verdict_and_can_be_pushed() {
     // Without its upload the run succeeds; a slow machine makes it INCONCLUSIVE.
     assert!(matches!(output.status.code(), Some(1 | 98)), "{output:?}");
     let remedy = format!("`loadgen runs push loadgen-out --store {}`", s3.url());
-    assert!(error.contains("the run is whole in loadgen-out") && error.contains(&remedy), "{error}");
+    assert!(
+        error.contains("loadgen-out has the whole run, but the store does not") && error.contains(&remedy),
+        "{error}"
+    );
     assert!(!error.contains(SECRET_KEY) && !error.contains(KEY_ID), "{error}");
 
     let stored = files_in(&s3.objects()).into_keys().filter(|name| name.contains("/logs/0/")).count();

@@ -88,7 +88,8 @@ async fn a_scenario_with_passwords_is_not_replaced_by_its_copy() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(
-        error.contains("scenario.toml` is not the copy") && error.contains("choose another --out"),
+        error.contains("scenario.toml`, which may be a scenario of yours")
+            && error.contains("choose another --out"),
         "{error}"
     );
     assert_eq!(std::fs::read_to_string(&out).unwrap(), with_passwords());

@@ -37,7 +37,7 @@ export function frameLength(view: DataView, offset: number): number {
   const rest = view.byteLength - offset;
   const length = rest < FRAME_HEADER_BYTES ? 0 : view.getUint32(offset, true);
   if (length < FRAME_HEADER_BYTES || length > rest || length % 4 !== 0) {
-    throw new RangeError(`frame at ${offset} has length ${length}, ${rest} bytes are left`);
+    throw new RangeError(`frame at ${offset} has the wrong length ${length}: ${rest} bytes are left in the buffer`);
   }
   return length;
 }

@@ -300,7 +300,7 @@ function isEndOfPull(status: number, message: Msg): boolean {
 /** Reads a message's place from its reply subject: `$JS.ACK.[domain.hash.]stream.consumer.delivered.seq.consumerSeq.time.pending[.token]`. */
 export function placeOf(message: Pick<Msg, "reply">): { seq: number; consumerSeq: number; time: Date; pending: number } {
   const tokens = message.reply?.split(".") ?? [];
-  if (!message.reply?.startsWith(PLACE_PREFIX) || tokens.length < 9) throw new JetStreamError(`${JSON.stringify(message.reply)} is not the position of a message in a stream`);
+  if (!message.reply?.startsWith(PLACE_PREFIX) || tokens.length < 9) throw new JetStreamError(`the message has no position in a stream, because its reply subject is ${JSON.stringify(message.reply)}`);
   const first = tokens.length === 9 ? 5 : 7;
   const [seq, consumerSeq, nanos, pending] = tokens.slice(first, first + 4);
   return { seq: Number(seq), consumerSeq: Number(consumerSeq), time: new Date(Number(nanos) / NANOS_PER_MS), pending: Number(pending) };

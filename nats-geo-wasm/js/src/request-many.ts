@@ -16,7 +16,7 @@ export function requestMany(connection: NatsConnection, subject: string, payload
   checkLimit("maxWait", maxWait);
   checkLimit("stall", stall);
   if (!["timer", "count", "stall", "sentinel"].includes(strategy)) throw new InvalidArgumentError(`strategy ${strategy} is unknown: use timer, count, stall or sentinel`);
-  if (strategy === "count" && !(maxMessages > 0)) throw new InvalidArgumentError("strategy count needs maxMessages");
+  if (strategy === "count" && !(maxMessages > 0)) throw new InvalidArgumentError("the strategy \"count\" needs the option maxMessages");
 
   const answers = new Queue<Msg>(() => stop());
   let received = 0;

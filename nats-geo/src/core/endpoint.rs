@@ -130,8 +130,8 @@ impl Advertisement {
         Self { cluster: Cluster::of(cluster), is_contradicted: false }
     }
 
-    /// Records that a server of this cluster advertised the same address. If the earlier cluster has been contradicted,
-    /// this cluster replaces it.
+    /// Records that a server of this cluster advertised the same address. If a server of another
+    /// cluster has answered at the address, this cluster replaces the earlier one.
     pub fn repeated_by(&mut self, cluster: Option<&str>) {
         if self.is_contradicted {
             self.cluster = Cluster::of(cluster);

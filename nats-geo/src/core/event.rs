@@ -13,7 +13,7 @@ pub enum Event {
     Discovered(Endpoint),
     /// The driver removed an endpoint from its list of servers. A live link to the endpoint stays open.
     Withdrawn(EndpointId),
-    /// The server of this link announced that it will close its clients.
+    /// The server of this link announced that it will close the connections of its clients.
     LameDuck(ConnId),
     /// A probe ended.
     Probed {
@@ -57,7 +57,7 @@ pub enum Event {
     Pong {
         /// The id that `Action::Ping` gave to the PING.
         ping: PingId,
-        /// The time from the write of the PING to the socket until its PONG.
+        /// The time from writing the PING to the socket until its PONG arrived.
         rtt: Duration,
     },
     /// The link is alive although its PONG has not arrived. Either bytes arrived since the last report, or the PING
@@ -159,7 +159,7 @@ pub enum OpenError {
     #[error("connection refused")]
     Refused,
     /// The dial was not complete in time.
-    #[error("not open in time")]
+    #[error("the dial was not complete in time")]
     TimedOut,
     /// The network has no route to the host, or the lookup of its name failed.
     #[error("unreachable: {0}")]

@@ -47,8 +47,8 @@ pub enum NoticeKind {
         /// Reason why the link ended; `None` if the client closed it, because no PONG arrived in time.
         cause: Option<Cause>,
     },
-    /// The server of the active link announced that it will close its clients. The client moves to another server in
-    /// time, and loses no messages.
+    /// The server of the active link announced that it will close the connections of its clients. The client moves
+    /// to another server in time, and loses no messages.
     LameDuck(ServerRef),
     /// A server answers, but a health check of the application failed there. The client avoids the region for a while. If
     /// another region passes the check, the client moves there.
@@ -208,7 +208,7 @@ pub enum MoveCause {
     RegionLost,
     /// The silent link that the client had left answers again.
     Recovered,
-    /// The server announced that it will close its clients.
+    /// The server announced that it will close the connections of its clients.
     LameDuck,
     /// The region that the client had left is healthy again.
     FailBack,
@@ -269,7 +269,10 @@ impl fmt::Display for NoticeKind {
             }
             Self::Offline => f.write_str("offline: no server answers"),
             Self::BreakBeforeMake(place) => {
-                write!(f, "connection limit: the client closes its link to {place} before it opens the next")
+                write!(
+                    f,
+                    "connection limit: the client closes its link to {place} before it opens another link"
+                )
             }
             Self::Stalled => {
                 f.write_str("the host slept or stalled: the client discarded pending suspicions")
@@ -288,7 +291,7 @@ impl fmt::Display for NoticeKind {
                 write!(f, "the client dropped {dropped} to `{subject}`: {why}")
             }
             Self::ResolverFailed { name, why, kept } => {
-                write!(f, "could not look up `{name}`: {why}; the client keeps {kept} servers of it")
+                write!(f, "could not look up `{name}`: {why}; the client keeps {kept} servers of this name")
             }
             Self::ResolverRecovered { name } => write!(f, "the lookup of `{name}` succeeds again"),
         }

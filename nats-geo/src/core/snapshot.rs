@@ -82,7 +82,7 @@ pub enum Reason {
     },
     /// The server failed its last probe or dial: it refused, or did not answer.
     Unhealthy,
-    /// The server announced that it will close its clients.
+    /// The server announced that it will close the connections of its clients.
     LameDuck,
     /// The server has not answered a probe yet.
     Unmeasured,

@@ -174,9 +174,9 @@ impl GeoClient {
         }
     }
 
-    /// Replaces the listed servers, including the servers of
-    /// [`server_with_region`](super::GeoOptions::server_with_region). DNS names of [`dns`](super::GeoOptions::dns) stay
-    /// in use.
+    /// Replaces the listed servers, including the servers that
+    /// [`server_with_region`](super::GeoOptions::server_with_region) added. The DNS names that
+    /// [`dns`](super::GeoOptions::dns) added stay in use.
     ///
     /// If the server of the live link is not in the new list, the client makes an orderly move to another server. For
     /// servers without credentials in their URL, the client uses the credentials of the options.
@@ -377,13 +377,13 @@ pub enum SetServersError {
 #[non_exhaustive]
 pub enum FlushError {
     /// For the whole `publish_wait`, no link was live or its server did not answer.
-    #[error("no server confirmed within `publish_wait`; earlier publishes may or may not have arrived")]
+    #[error("no server confirmed the publishes within `publish_wait`; each may or may not have arrived")]
     Unavailable,
     /// The link was lost. [`Stats::unconfirmed`] counts the unconfirmed publishes of this link.
-    #[error("the connection was lost; earlier publishes may or may not have arrived")]
+    #[error("the connection was lost; each publish before this call may or may not have arrived")]
     LinkLost,
     /// The drain was not complete after [`GeoOptions::drain_timeout`](super::GeoOptions::drain_timeout), and the client
-    /// closed. A request had no answer, or the application had not read a message, or had not dropped it.
+    /// closed. A request had no answer, the application had not read a message, or it had not dropped a message.
     #[error(
         "the client closed before all requests were answered; answer faster, or allow more time (`drain_timeout`)"
     )]

@@ -252,12 +252,12 @@ impl GeoOptions {
         self
     }
 
-    /// Makes an orderly move lose some messages of plain subscriptions, but duplicate none. Default off: during the
-    /// overlap, both links deliver messages, so no message is lost, and some arrive twice.
+    /// Avoids duplicates in an orderly move: plain subscriptions then lose some messages, but get none twice. Default
+    /// off: during the overlap, both links deliver messages, so no message is lost, and some arrive twice.
     ///
     /// When this option is on, the server of the old link confirms the end of delivery before the new link subscribes.
-    /// Messages that are published in between, for about two round trips, are lost. Messages of the old link arrive
-    /// before messages of the new link. A message arrives twice only if servers pass it between regions more slowly
+    /// Messages that are published between these two steps, for about two round trips, are lost. Messages of the old link
+    /// arrive before messages of the new link. A message arrives twice only if servers pass it between regions more slowly
     /// than this client moves. Queue groups lose and duplicate nothing, with or without this option.
     pub fn at_most_once(mut self, at_most_once: bool) -> Self {
         self.at_most_once = at_most_once;

@@ -134,7 +134,7 @@ pub enum PublishError {
     /// No client could read the header. A header name must have only visible ASCII characters except `:`. A value must
     /// have no line break.
     #[error(
-        "the header `{name}` is not valid: a name must have visible ASCII characters except `:`, and a value no line break"
+        "the header `{name}` is not valid: a name must have visible ASCII characters except `:`, and a value must not have line breaks"
     )]
     BadHeader {
         /// The first 48 characters of the header's name.

@@ -23,7 +23,7 @@ use crate::core::rng::{Rng, scale};
 pub struct PathModel {
     /// Delay from one end to the other, without queues.
     pub one_way: Duration,
-    /// Mean of the queueing delay, which is distributed exponentially, as a share of `one_way`.
+    /// Mean queueing delay, as a share of `one_way`. The delays have an exponential distribution.
     pub jitter: f64,
     /// Share of segments that are lost, outside bursts.
     pub loss: f64,

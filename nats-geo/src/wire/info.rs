@@ -18,7 +18,7 @@ pub struct Info {
     /// Addresses (`host:port`, no scheme) of the servers of this cluster, never of another cluster. Over WebSocket,
     /// nats-server lists WebSocket ports here. The field `ws_connect_urls` is for other servers, not for clients.
     pub connect_urls: Vec<String>,
-    /// Whether the server is in lame duck mode: it will close its clients soon.
+    /// Whether the server is in lame duck mode: it will soon close the connections of its clients.
     pub lame_duck: bool,
     /// Whether the connection must be upgraded to TLS before CONNECT.
     pub tls_required: bool,
@@ -36,7 +36,7 @@ pub struct Info {
     pub jetstream: bool,
     /// Version of the protocol. From version 1 on, the server repeats INFO when a field changes.
     pub proto: u8,
-    /// Address of this client that the server sees.
+    /// Address of this client, as the server sees it.
     pub client_ip: String,
     /// Number that the server gave to this client.
     pub client_id: u64,

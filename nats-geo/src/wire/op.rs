@@ -124,7 +124,7 @@ pub struct Connect {
     pub echo: bool,
     /// Whether the client supports headers.
     pub headers: bool,
-    /// Whether the server answers a request without a responder with status 503. Requires `headers`.
+    /// Whether the server sends status 503 for a request that has no responder. Requires `headers`.
     pub no_responders: bool,
     /// Version of the protocol. 1: the server may send INFO at any time, for example when lame duck mode begins.
     pub protocol: u8,

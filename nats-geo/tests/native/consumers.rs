@@ -174,7 +174,7 @@ async fn messages_end_with_the_reason() {
     // One that was gone before anybody asked.
     let mut messages = consumer.messages().await.unwrap();
     let error = within("the end", messages.next()).await.unwrap().unwrap_err();
-    assert!(error.to_string().contains("consumer `workers` of stream `ORDERS` is gone"), "{error}");
+    assert!(error.to_string().contains("consumer `workers` of stream `ORDERS` no longer exists"), "{error}");
     let consumer = workers(&stream).await;
     let mut messages = consumer.messages().await.unwrap();
     within("deleting", client.jetstream().delete_stream("ORDERS")).await.unwrap();

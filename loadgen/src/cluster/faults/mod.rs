@@ -75,8 +75,8 @@ pub enum FaultError {
     },
     /// A server got the order to end, and did not.
     #[error(
-        "{server} still runs {:.1} s after the order to end, as {state}: replace it with `by = \"kill\"`, or look in its log \
-         (`--keep` keeps the log) for the connection or stream that it waits for",
+        "{server} is still {state} {:.1} s after the order to end: set `by = \"kill\"` in the fault, or look in the server's log \
+         (`--keep` keeps the log) for the connection or stream that the server waits for",
         limit.as_secs_f64()
     )]
     Lingers {

@@ -32,7 +32,7 @@ pub(crate) async fn serve(channel: &Channel, mut post: Post, board: &Board, prog
         let question = tokio::select! {
             question = post.next() => question,
             () = agent.orphaned() => {
-                progress.note("the controller does not answer: all clients end");
+                progress.note("the controller does not answer: the agent ends its clients");
                 agent.playing = None;
                 board.end();
                 continue;

@@ -32,10 +32,10 @@ pub(crate) enum SpoolError {
     )]
     Disk(#[from] io::Error),
     /// There is too much of it.
-    #[error("the back channel did not answer for so long that {} GiB of results wait for it", SPOOL_BYTES >> 30)]
+    #[error("the back channel has not answered for so long that {} GiB of results wait, which is the limit", SPOOL_BYTES >> 30)]
     Full,
     /// Nobody takes them.
-    #[error("the back channel took only {sent} of {all} parts of the results within {} s", STORE_LIMIT.as_secs())]
+    #[error("the back channel accepted only {sent} of {all} parts of the results within {} s", STORE_LIMIT.as_secs())]
     NotSent {
         /// How many it has.
         sent: usize,

@@ -29,7 +29,7 @@ pub struct Addresses(pub Vec<Placed>);
 
 /// Ports that cannot be counted.
 #[derive(Debug, thiserror::Error)]
-#[error("ports counted from {base} end beyond 65535: choose a base of at most {}", 65535 - SPAN)]
+#[error("with the first port {base}, some ports would be above 65535: choose a first port of at most {}", 65535 - SPAN)]
 pub struct PortsError {
     base: u16,
 }

@@ -169,7 +169,7 @@ export class NatsGeoWorker {
       if (this.#isSame(posted)) return;
       // A page that was reloaded with other options may have them when nobody else is there.
       if (this.#sessions.size > 1) {
-        throw new InvalidArgumentError("another page of this origin is connected with other options: pages share one connection, so give all of them the same, or use mode: \"page\"", { code: "INVALID_CONFIG" });
+        throw new InvalidArgumentError("another page of this origin is connected with other options: pages share one connection, so give all of them the same options, or use mode: \"page\"", { code: "INVALID_CONFIG" });
       }
       await this.#end();
     }

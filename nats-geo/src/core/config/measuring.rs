@@ -46,8 +46,8 @@ pub struct ProbeConfig {
     pub start_window_max: Duration,
     /// When the first link is live, the client measures every endpoint a second time. If another region is nearer, the
     /// client moves there, at most this long after the link became live. Default zero: no review, because the client
-    /// has already taken `start_samples` samples when it chooses. Browsers choose after one sample, and set 4 s, which
-    /// is twice the probe's time limit.
+    /// has already taken `start_samples` samples when it chooses. Clients in browsers choose after one sample, and
+    /// use 4 s here, which is twice the probe's time limit.
     pub start_review: Duration,
 }
 

@@ -55,9 +55,9 @@ pub struct Config {
     /// region is the home region.
     #[cfg_attr(feature = "serde", serde(default))]
     pub home: Option<String>,
-    /// Whether the client keeps a standby connection to the best server of the next region in the ranking. This
-    /// connection is authenticated and pinged, and has no subscriptions. Default off, because the standby costs each
-    /// client one more idle connection.
+    /// Whether the client keeps a standby connection to the best server of the next region in the ranking. The client
+    /// logs in and sends PINGs on this connection, and installs no subscriptions. Default off, because the standby costs
+    /// each client one more idle connection.
     pub warm_standby: bool,
 }
 
@@ -80,8 +80,8 @@ impl Config {
         }
     }
 
-    /// Returns the preset for few clients: a game, a trader, a test. With this preset, a client detects a failure in much
-    /// less than 1 s, and then dials without a random delay.
+    /// Returns the preset for few clients, such as a game, a trading application or a test. With this preset, a client
+    /// detects a failure in much less than 1 s, and then dials without a random delay.
     pub const fn interactive() -> Self {
         let mut config = Self::fleet();
         config.watch.ping_interval = ms(500);
@@ -304,8 +304,8 @@ pub struct DampingConfig {
     pub penalty: f64,
     /// Time in which a penalty halves. Default 300 s: losses 4 min apart or more never suppress a region.
     pub half_life: Duration,
-    /// At or above this penalty the client does not return to a region. Default 2500: the third loss in a row exceeds
-    /// this value.
+    /// At or above this penalty the client does not return to a region. Default 2500: with the third loss in a row, the
+    /// penalty exceeds this value.
     pub suppress: f64,
     /// At or below this penalty the client may return. Default 750 (RFC 2439).
     pub reuse: f64,

@@ -1,5 +1,5 @@
-//! The state machine that drivers run. It owns the stages and routes events between them. `mod.rs` processes events,
-//! and `measure.rs` processes the results of probes. `due.rs` does the work that is due. `outage.rs` handles lost and
+//! The state machine that drivers run. It owns the stages and routes events between them. `mod.rs` handles events,
+//! and `measure.rs` handles the results of probes. `due.rs` does the work that is due. `outage.rs` handles lost and
 //! silent links, `refused.rs` handles refused credentials, and `herd.rs` handles overloaded regions. `moves.rs` leaves
 //! a link that still works, and `unhealthy.rs` leaves a region that failed a health check. `reselect.rs` repeats the
 //! first choice of a server on request. `review.rs` checks the first choice after a short time. `standby.rs` keeps a
@@ -206,8 +206,8 @@ impl Selector {
         self.due = self.next_due();
     }
 
-    /// Processes several answers to probes, and makes no choice before all are processed. Drivers that cannot measure
-    /// servers at the same time, such as browsers, use this method.
+    /// Handles several answers to probes, and makes no choice before it has handled all of them. Drivers that cannot
+    /// measure servers at the same time, such as browsers, use this method.
     pub fn handle_answers(
         &mut self,
         answers: impl IntoIterator<Item = (super::ProbeId, super::ProbeReport)>,

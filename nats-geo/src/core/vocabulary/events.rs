@@ -48,7 +48,7 @@ events! {
         example "lost lon/lon-1: the server closed the connection"
 
         LAME_DUCK = LameDuck "lame_duck" "lameDuck" and "ldm", Both Info ["place"]
-        meaning "The server of the active link announced that it will close its clients. The client moves before that."
+        meaning "The server of the active link announced that it will close the connections of its clients. The client moves before that."
         cause "An operator stops or restarts the server, or orders this client to move (`loadgen rebalance`)."
         remedy "None is needed."
         example "lon/lon-1 is in lame duck mode"
@@ -111,7 +111,7 @@ events! {
         meaning "The client closes the old link before it opens the new one. Between the two, no messages flow."
         cause "The account allows no second connection."
         remedy "Allow one connection more than there are clients (`max_connections` of the account)."
-        example "connection limit: the client closes its link to lon/lon-1 before it opens the next"
+        example "connection limit: the client closes its link to lon/lon-1 before it opens another link"
 
         STALLED = Stalled "stalled" "stalled", Both Info []
         meaning "The host slept or stalled. The client no longer suspects its links, and measures the servers anew."
@@ -157,7 +157,7 @@ events! {
         meaning "A lookup in DNS failed. The client keeps the servers that it knows."
         cause "The text after the colon is the reason."
         remedy "Check the name, and the name servers of this host."
-        example "could not look up `nats.example.org`: no answer in time; the client keeps 3 servers of it"
+        example "could not look up `nats.example.org`: no answer in time; the client keeps 3 servers of this name"
 
         RESOLVER_RECOVERED = ResolverRecovered "resolver_recovered" "resolverRecovered", Native Info ["name"]
         meaning "A lookup in DNS succeeded after it had failed."

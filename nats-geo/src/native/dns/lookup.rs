@@ -64,7 +64,7 @@ pub enum DnsError {
         service: String,
     },
     /// The SRV record has the target `.`, which means that the service is not offered (RFC 2782).
-    #[error("the name offers no NATS: the target of its SRV record is `.`; check the name")]
+    #[error("the name offers no NATS service: the target of its SRV record is `.`; check the name")]
     NotOffered,
     /// No SRV target has an address.
     #[error("the SRV records name servers that have no address: {}", targets.join(", "))]

@@ -83,7 +83,7 @@ impl Context {
     }
 
     /// Returns a handle for the JetStream API under another prefix, such as a prefix that the account imports.
-    /// `$JS.<domain>.API` is the same as [`with_domain`](Self::with_domain).
+    /// With the prefix `$JS.<domain>.API`, this call is the same as [`with_domain`](Self::with_domain).
     ///
     /// ```no_run
     /// # fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::ApiError> {

@@ -15,7 +15,7 @@ pub enum PublishError {
     /// No client could read the header. A header name must have only visible ASCII characters except `:`. A value must
     /// have no line break. The client did not send the message.
     #[error(
-        "the header `{name}` is not valid: a name must have visible ASCII characters except `:`, and a value no line break; \
+        "the header `{name}` is not valid: a name must have visible ASCII characters except `:`, and a value must not have line breaks; \
          encode it, for example in percent-encoding"
     )]
     BadHeader {

@@ -20,8 +20,9 @@ impl PublishOptions {
         Self { try_timeout: TRY_TIMEOUT, tries_max: TRIES_MAX, total_timeout: TOTAL_TIMEOUT }
     }
 
-    /// Sets how long one try waits for the acknowledgement. Default 5 s. A try ends earlier if its link is lost. After
-    /// 1, 2 and 4 s without an answer, the client begins another try. An answer to an earlier try still counts.
+    /// Sets how long one try waits for the acknowledgement. Default 5 s. A try ends earlier if its link is lost. If
+    /// no answer arrives, the client begins the second try 1 s after the first one, the third try 2 s later, and the
+    /// fourth try 4 s later. An answer to an earlier try still counts.
     pub fn try_timeout(mut self, limit: Duration) -> Self {
         self.try_timeout = limit;
         self

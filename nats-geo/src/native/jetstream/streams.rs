@@ -45,8 +45,8 @@ pub struct Alternate {
 impl Context {
     /// Creates a stream, in the home region of this client unless `config` has a placement.
     ///
-    /// Without a placement, the server would choose the region to which the client is connected now. After a failover,
-    /// this is the wrong region. The home region is the nearest known region, even while it is down. With
+    /// The client sets the placement, because the server would choose the region to which the client is connected now.
+    /// After a failover, this is the wrong region. The home region is the nearest known region, even while it is down. With
     /// `placement: Some(Placement::default())`, the server chooses. If the stream exists already, in any region, this
     /// call returns the existing stream. In [another domain](Self::with_domain), the server chooses, unless `config`
     /// has a placement.
@@ -216,8 +216,8 @@ impl Stream {
         self.read(json!({ "seq": sequence }), None).await
     }
 
-    /// Returns the last message of this subject; `None` if there is none. The server that answers is chosen as for
-    /// [`get`](Self::get).
+    /// Returns the last message of this subject; `None` if there is none. [`get`](Self::get) explains which server
+    /// answers.
     ///
     /// # Errors
     /// The same as [`get`](Self::get).

@@ -54,8 +54,8 @@ pub struct Phases {
     #[serde(rename = "detect_ms", serialize_with = "optional_millis")]
     pub detect: Option<Duration>,
     /// Time from the end of `detect`, or from the announcement of the lame duck, to the start of the successful dial.
-    /// This time includes random delays, back-off and failed dials. `None` for moves from a working link that no lame
-    /// duck caused, such as a fail back.
+    /// This time includes random delays, back-off and failed dials. `None` if the old link worked and its server was
+    /// no lame duck, such as in a fail back.
     #[serde(rename = "select_ms", serialize_with = "optional_millis")]
     pub select: Option<Duration>,
     /// Duration of the dial, up to the PONG. `None` if the link was already open: a standby, or a silent link that

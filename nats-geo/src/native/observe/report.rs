@@ -142,7 +142,7 @@ pub enum Standing {
     },
     /// The server failed its last probe or dial: it refused, or did not answer.
     Unhealthy,
-    /// The server is in lame duck mode: it will close its clients soon.
+    /// The server is in lame duck mode: it will soon close the connections of its clients.
     LameDuck,
     /// The server has not answered a probe yet.
     Unmeasured,

@@ -21,7 +21,7 @@ pub struct Stats {
     pub delivered: u64,
     /// Publishes on links that were lost before the server confirmed them. Each may or may not have arrived, so at most
     /// this many were lost. With [`GeoOptions::at_least_once`](crate::GeoOptions::at_least_once), the client resends
-    /// these publishes. This counter then includes publishes that the client had not written yet.
+    /// these publishes. In this case, the counter also includes publishes that the client had not written to the lost link.
     pub unconfirmed: u64,
     /// Messages that are certainly lost: publishes beyond
     /// [`GeoOptions::dead_link_buffer`](crate::GeoOptions::dead_link_buffer), and messages that the application did not read
@@ -45,8 +45,8 @@ pub struct Stats {
     pub expired_unconfirmed: u64,
     /// Number of moves of traffic to another link.
     pub moves: u64,
-    /// Number of decisions to move, by cause. If the new link is lost before it gets traffic, only this counter counts
-    /// the decision, not `moves`.
+    /// Number of decisions to move, by cause. If the new link is lost before it gets traffic, this counter counts the
+    /// decision, but `moves` does not.
     pub moves_by_cause: BTreeMap<MoveCause, u64>,
     /// Time for which each region got the traffic of the client.
     #[serde(rename = "time_by_region_ms", serialize_with = "millis_by_region")]

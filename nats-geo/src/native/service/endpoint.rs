@@ -155,7 +155,7 @@ impl EndpointBuilder {
         self
     }
 
-    /// Sets the metadata of the endpoint, keys and values. [`Info`](super::Info) shows the metadata.
+    /// Sets the metadata of the endpoint: keys and values. [`Info`](super::Info) shows the metadata.
     pub fn metadata<K: Into<String>, V: Into<String>>(
         mut self,
         metadata: impl IntoIterator<Item = (K, V)>,

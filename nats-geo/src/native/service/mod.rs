@@ -33,7 +33,7 @@
 //! and services to their nearest regions, so requests stay in a region without configuration:
 //!
 //! * Run instances in every region. When all instances of a region stop, or the region fails, instances of the next
-//!   region answer the clients of this region. After instances have failed back, the clients' own region answers again.
+//!   region answer the clients of this region. After these instances have failed back, they answer again.
 //! * An instance that has moved to another region serves this region, not its former region.
 //! * Each queue group gets each request. So with two queue groups, two instances answer each request.
 //! * When a region becomes silent, servers in other regions may still send requests there. They stop when they detect
@@ -119,7 +119,7 @@ impl ServiceBuilder {
         self
     }
 
-    /// Sets the metadata of this instance, keys and values. Metadata cannot change later. So do not include the
+    /// Sets the metadata of this instance: keys and values. Metadata cannot change later. So do not include the
     /// client's region, because the client can move. You can include the region of the machine.
     pub fn metadata<K: Into<String>, V: Into<String>>(
         mut self,
@@ -159,9 +159,9 @@ impl ServiceBuilder {
         self
     }
 
-    /// Starts an instance. Clients can find the instance through each server that has its subscriptions. After the next
-    /// [`flush`](GeoClient::flush), all servers have them. `start` also succeeds while the client is offline: the
-    /// client then subscribes on the next link.
+    /// Starts an instance. Clients can find the instance through each server that has the subscriptions of the instance.
+    /// After the next [`flush`](GeoClient::flush), all servers have these subscriptions. `start` also succeeds while the
+    /// client is offline: the client then subscribes on the next link.
     ///
     /// # Errors
     /// A name, version or queue group is not valid, or the client is closed.
@@ -308,7 +308,7 @@ pub enum StartError {
         name: String,
     },
     /// The version is not a semantic version.
-    #[error("`{version}` is not a version of a service: it must be as semver.org says, such as `1.2.0`")]
+    #[error("`{version}` is not a version of a service: write a semantic version, such as `1.2.0`")]
     BadVersion {
         /// The version.
         version: String,

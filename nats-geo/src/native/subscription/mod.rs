@@ -150,7 +150,7 @@ pub enum SubscriptionError {
     },
     /// The connection has as many subscriptions as the account, or the server, allows.
     #[error(
-        "the server accepts no further subscription, such as `{subject}`: {text}; end others, or raise the limit"
+        "the server refused the subscription `{subject}`, because there are too many: {text}; end others, or raise the limit"
     )]
     TooMany {
         /// The first 48 characters of the subject.

@@ -164,7 +164,7 @@ pub enum TlsError {
     /// A certificate or a key is malformed.
     #[error("{input} is not valid: {why}; expected PEM, which begins with `-----BEGIN`")]
     Malformed {
-        /// The source of the certificate or key: the path of a file, or a note that it was text.
+        /// The source of the certificate or key: the path of a file, or the words `the text that was given`.
         input: String,
         /// The problem.
         why: String,

@@ -1,7 +1,7 @@
 //! Rules that hold in every simulated scenario. Each rule has its own file.
 //!
-//! This module has the rules, and the order in which they get events. A rule reads the inputs and decisions of selectors,
-//! and the true state of the world. A rule must not change them.
+//! This module lists the rules. A rule reads the inputs and decisions of selectors, and the true state of the world. A
+//! rule must not change them.
 
 mod auth;
 mod capacity;

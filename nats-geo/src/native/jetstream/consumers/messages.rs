@@ -32,7 +32,7 @@ pub struct Messages(BoxStream<'static, Result<Message, MessagesError>>);
 #[non_exhaustive]
 pub enum MessagesError {
     /// The consumer does not exist any more.
-    #[error("consumer `{consumer}` of stream `{stream}` is gone")]
+    #[error("consumer `{consumer}` of stream `{stream}` no longer exists")]
     ConsumerGone {
         /// The stream of the consumer.
         stream: String,
@@ -40,7 +40,7 @@ pub enum MessagesError {
         consumer: String,
     },
     /// The stream and its consumers do not exist any more.
-    #[error("stream `{stream}` is gone, and consumer `{consumer}` with it")]
+    #[error("stream `{stream}` and its consumer `{consumer}` no longer exist")]
     StreamGone {
         /// The stream.
         stream: String,
@@ -50,7 +50,7 @@ pub enum MessagesError {
     /// The stream was reset: it was in memory and its server restarted, or it was deleted and created again. Its earlier
     /// messages are lost, so the application must decide where to continue.
     #[error(
-        "stream `{stream}` was reset after sequence {last_sequence}, and consumer `{consumer}` is gone; create the consumer again"
+        "stream `{stream}` was reset after sequence {last_sequence}, and consumer `{consumer}` no longer exists; create the consumer again"
     )]
     StreamReset {
         /// The stream.

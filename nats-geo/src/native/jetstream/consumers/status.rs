@@ -48,7 +48,7 @@ pub enum PullRefusal {
         bytes_max: usize,
     },
     /// The server refuses the pull request for another reason, which it names in this text.
-    #[error("the consumer does not take such requests: {0}")]
+    #[error("the server refused the pull request: {0}")]
     Other(String),
 }
 

@@ -19,7 +19,7 @@ pub enum ReadError {
     #[error(transparent)]
     Ended(#[from] OrderedError),
     /// The client was closed before all entries had arrived.
-    #[error("the client was closed before all entries had come")]
+    #[error("the client was closed before all entries had arrived")]
     Closed,
 }
 

@@ -193,8 +193,8 @@ impl Watch {
     }
 
     /// Returns the entries that existed when the watch began, except the entries that the application has already read.
-    /// All later entries of the watch are new. If the application drops the future early, the entries that it has read
-    /// are lost. To avoid this loss, read the entries from the watch one by one.
+    /// All later entries of the watch are new. If the application drops the future early, the entries that the call
+    /// has read are lost. To avoid this loss, read the entries from the watch one by one.
     ///
     /// # Errors
     /// The bucket no longer exists, or the client closed before all entries had arrived.

@@ -43,7 +43,7 @@ pub enum GetError {
 pub enum ObjectReadError {
     /// Some bytes of the object are missing. Another client deleted or replaced the object during the read, or did not
     /// finish writing it.
-    #[error("the object `{name}` is not complete: part {chunk} of {chunks} is missing; get it again")]
+    #[error("the object `{name}` is not complete: part {chunk} of {chunks} is missing; get the object again")]
     Incomplete {
         /// The object.
         name: String,
@@ -53,7 +53,7 @@ pub enum ObjectReadError {
         chunks: u64,
     },
     /// All bytes arrived, but their digest differs from the digest of the object.
-    #[error("the object `{name}` is damaged: its digest is wrong; put it again")]
+    #[error("the object `{name}` is damaged: its digest is wrong; put the object again")]
     WrongDigest {
         /// The object.
         name: String,

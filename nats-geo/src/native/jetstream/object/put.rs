@@ -15,12 +15,12 @@ use crate::native::jetstream::api::check_name;
 use crate::native::jetstream::{ApiError, PublishError};
 
 impl Store {
-    /// Writes an object. It replaces an object of the same name. If the client resends a part after a move, the store
-    /// keeps the part only once. The object exists as soon as all parts are stored.
+    /// Writes an object, in place of an earlier object of the same name. If the client resends a part after a move, the
+    /// store keeps the part only once. The object exists as soon as all parts are stored.
     ///
     /// Each part takes one round trip to the store's region. Larger parts (`chunk_size`) are faster, up to the server's
-    /// `max_payload`. If the application drops the future early, the parts that it has written stay in the store and
-    /// use space.
+    /// `max_payload`. If the application drops the future early, the parts that the call has written stay in the store
+    /// and use space.
     ///
     /// ```no_run
     /// # async fn example(films: nats_geo::jetstream::object::Store) -> Result<(), Box<dyn std::error::Error>> {

@@ -29,7 +29,7 @@ pub enum ConfigError {
     #[error(transparent)]
     BadName(ApiError),
     /// There are no regions.
-    #[error("virtual stream `{name}` has no regions: name its clusters")]
+    #[error("virtual stream `{name}` has no regions: name at least one cluster")]
     NoRegions {
         /// The stream.
         name: String,

@@ -49,8 +49,8 @@
 //!   also redelivers messages that another reader, or an earlier process, acknowledged in another region. But if
 //!   the application has acknowledged a message through the same reader, this reader does not deliver it again.
 //! * **Without a meta leader of JetStream**, a region still works. A region that is cut off has no meta leader, because
-//!   the election needs more than half of all servers. Its clients publish, and read with existing consumers. The
-//!   creation of consumers fails with an error.
+//!   the election needs more than half of all servers. The clients of such a region publish, and read with existing
+//!   consumers. The creation of consumers fails with an error.
 //! * **A write stream can be reset**: an operator deletes and creates it again, or it is in memory and its servers
 //!   restart. Its sequences then begin at 1. Readers detect the reset, and read the new messages. The client sends
 //!   [`NoticeKind::StreamReset`]. To detect a reset, readers send `$JS.API.STREAM.INFO` requests for the write stream, so

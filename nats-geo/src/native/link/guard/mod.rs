@@ -4,10 +4,11 @@
 //! Every client that may publish can send such a message, for example with a header without a colon, or with invalid
 //! UTF-8. When a link ends without a reason although its server runs, such a message may be the cause. For a while,
 //! links then use a [relay](relay::lead) in this process, which removes unreadable parts. The relay copies all traffic,
-//! so links use it only when they need it. WebSocket links never use it.
+//! so links use it only when they need it. WebSocket links never use the relay.
 //!
-//! The relay reads INFO before async-nats sends CONNECT. So links without TLS also use the relay at an advertised
-//! address, unless a probe has just found the right server there: see [`Target::must_prove_itself`].
+//! The relay reads INFO before async-nats sends CONNECT, so it can refuse a wrong server before the credentials leave
+//! this process. Therefore links without TLS also use the relay at an advertised address, unless a probe has just found
+//! the right server there: see [`Target::must_prove_itself`].
 //!
 //! [`Target::must_prove_itself`]: crate::native::target::Target::must_prove_itself
 
