@@ -13,9 +13,9 @@ use super::spec::{FaultSpec, OneOrMany};
 pub enum FaultKind {
     /// SIGKILL: the connections of the server are reset, and its ports refuse new ones.
     Kill,
-    /// SIGTERM: the server closes its clients and ends.
+    /// SIGTERM: the server closes all connections and ends.
     Terminate,
-    /// SIGUSR2: the server announces its shutdown, and closes its clients one by one.
+    /// SIGUSR2: the server announces its shutdown, and closes the connections of its clients one by one.
     LameDuck,
     /// SIGSTOP: the server does nothing, but the kernel still accepts connections and acknowledges data.
     Pause,
@@ -164,8 +164,10 @@ impl FaultKind {
     pub const fn effect(self) -> &'static str {
         match self {
             Self::Kill => "SIGKILL: the connections of the server are reset, and its ports refuse new ones",
-            Self::Terminate => "SIGTERM: the server closes its clients and ends",
-            Self::LameDuck => "SIGUSR2: the server announces its shutdown, and closes its clients one by one",
+            Self::Terminate => "SIGTERM: the server closes all connections and ends",
+            Self::LameDuck => {
+                "SIGUSR2: the server announces its shutdown, and closes the connections of its clients one by one"
+            }
             Self::Pause => "SIGSTOP: the server does nothing, but the kernel still accepts connections",
             Self::Restart => "SIGKILL: loadgen kills the server, and starts it again at once",
             Self::Rolling => "loadgen restarts all servers of the regions, one batch after the other",

@@ -13,7 +13,7 @@ pub enum Warning {
     /// No majority without one.
     #[error(
         "JetStream stops when `{0}` is lost: this cluster has {1} of the {2} JetStream servers; \
-         give each cluster less than half of the servers"
+         give each cluster fewer than half of the servers"
     )]
     HalfInOne(String, u16, u16),
     /// Messages between two clusters have no way.

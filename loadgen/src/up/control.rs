@@ -23,7 +23,7 @@ pub enum Command {
         /// Region or server.
         target: String,
     },
-    /// A server, or each of a region, announces its end and closes its clients after a grace period.
+    /// A server, or each of a region, announces its end, and closes the connections of its clients after a grace period.
     Retire {
         /// Region or server.
         target: String,

@@ -282,7 +282,7 @@ fn jetstream(topology: &Topology, region: &str, wiring: &Wiring) -> String {
     )
 }
 
-/// Time over which a server in lame duck mode closes its clients.
+/// Time over which a server in lame duck mode closes the connections of its clients.
 pub const LAME_DUCK_DURATION: Duration = Duration::from_secs(30);
 
 fn timers(topology: &Topology, wiring: &Wiring) -> String {
