@@ -159,7 +159,7 @@ pub enum Command {
     Ctl(CtlOpts),
     /// Wait until the super-cluster of `loadgen up` is stable; after a timeout, name the missing parts
     Wait(WaitOpts),
-    /// Simulate the load of very many clients on the other regions when a region is lost
+    /// Simulate the loss of a region with very many clients, and show the load that these clients put on the other regions
     Simulate(SimulateOpts),
     /// Compare the speed and the errors of failure detectors on the same simulated networks
     Detectors(DetectorsOpts),

@@ -18,8 +18,8 @@ pub enum ClientOrderError {
     UnknownName(#[from] UnknownNameError),
     /// Only a user of the system account may give orders, and loadgen is none.
     #[error(
-        "cannot order {server} to {what}: loadgen knows no user of a system account; use a topology with accounts, not \
-         a token or `Auth::Custom`"
+        "cannot order {server} to {what}: only a user of the system account may do this, and there is none; use a topology with \
+         accounts instead of a token"
     )]
     NoSystemAccount {
         /// The server.

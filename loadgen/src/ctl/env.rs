@@ -10,7 +10,7 @@ use crate::up::world::World;
 /// Options of `loadgen ctl env`.
 #[derive(Args, Clone, Debug)]
 pub struct EnvOpts {
-    /// Log in as this user [default: the first user of an application]
+    /// Log in as this user [default: the first user of the first account that is not the system account]
     #[arg(value_name = "USER")]
     pub user: Option<String>,
 

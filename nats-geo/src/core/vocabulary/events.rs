@@ -5,73 +5,75 @@ use super::{Client, EventInfo, Level, NoticeKind, optional};
 
 events! {
     notices {
-        CONNECTED = Connected "connected" "connected", Both Info ["place"]
+        CONNECTED = Connected "connected" "connected", Both Info ["conn" "region" "server" "address"]
         meaning "The first link is live."
         cause "The client started, and a server accepted it."
         remedy "None is needed."
         example "connected to lon/lon-1"
 
-        DIALING = Dialing "dialing" "dialing", Both Debug ["place"]
+        DIALING = Dialing "dialing" "dialing", Both Debug ["conn" "region" "server" "address"]
         meaning "The client dials a server."
         cause "The client starts, moves, or opens its warm standby."
         remedy "None is needed."
         example "dialing lon/lon-1"
 
-        OPENED = Opened "opened" "opened", Both Debug ["place"]
+        OPENED = Opened "opened" "opened", Both Debug ["conn" "region" "server" "address"]
         meaning "A dial succeeded: the server answered CONNECT with PONG."
         cause "The server accepted the client."
         remedy "None is needed."
         example "the link to lon/lon-1 is open"
 
-        OPEN_FAILED = OpenFailed "open_failed" "openFailed", Both Warn ["place" "error"]
+        OPEN_FAILED = OpenFailed "open_failed" "openFailed", Both Warn ["conn" "region" "server" "address" "error"]
         meaning "A dial failed. The client tries other servers."
         cause "The text after the colon is the reason."
         remedy "If the notice repeats, check that the server runs, and its address, firewall, TLS and credentials."
         example "could not open a link to lon/lon-1: connection refused"
 
-        SUSPECTED = Suspected "suspected" "suspected", Both Warn ["place"]
+        SUSPECTED = Suspected "suspected" "suspected", Both Warn ["conn" "region" "server" "address"]
         meaning "A PING is overdue, and no bytes arrive on the link. The client dials another server as well."
         cause "The server, the network, or this host is silent or overloaded."
         remedy "If the notice repeats and no link is lost, look for packet loss, a blocked event loop, or a too short PING timeout."
         example "lon/lon-1 is silent: a PING is overdue"
 
-        CLEARED = Cleared "cleared" "cleared", Both Info ["place"]
+        CLEARED = Cleared "cleared" "cleared", Both Info ["conn" "region" "server" "address"]
         meaning "A suspected link answers again. The client stops the dials that the suspicion began."
         cause "The silence was short."
         remedy "None is needed."
         example "lon/lon-1 answers again"
 
-        LOST = Lost "lost" "lost" and "disconnect", Both Warn ["place"]
+        LOST = Lost "lost" "lost" and "disconnect", Both Warn ["conn" "region" "server" "address"]
         meaning "A link is lost. If it was the active link, the client moves to another server."
         cause "The text after the colon is the reason. `silent for too long` means that no PONG arrived in time."
         remedy "If the notice repeats, look at the log of that server, and at the network."
         example "lost lon/lon-1: the server closed the connection"
 
-        LAME_DUCK = LameDuck "lame_duck" "lameDuck" and "ldm", Both Info ["place"]
+        LAME_DUCK = LameDuck "lame_duck" "lameDuck" and "ldm", Both Info ["conn" "region" "server" "address"]
         meaning "The server of the active link announced that it will close the connections of its clients. The client moves before that."
         cause "An operator stops or restarts the server, or orders this client to move (`loadgen rebalance`)."
         remedy "None is needed."
         example "lon/lon-1 is in lame duck mode"
 
-        UNHEALTHY = Unhealthy "unhealthy" "unhealthy", Native Warn ["place" "why"]
+        UNHEALTHY = Unhealthy "unhealthy" "unhealthy", Native Warn ["conn" "region" "server" "address" "why"]
         meaning "A server answers, but a health check of the application fails there. The client avoids the server's region for a while."
         cause "The text after the colon is the error of the health check."
         remedy "Repair the service in that region, for example JetStream. Or change the health check."
         example "lon/lon-1 failed its health check: JetStream: no answer in time"
 
-        NO_HEALTHY_ALTERNATIVE = NoHealthyAlternative "no_healthy_alternative" "noHealthyAlternative", Native Warn ["place"]
+        NO_HEALTHY_ALTERNATIVE = NoHealthyAlternative "no_healthy_alternative" "noHealthyAlternative", Native Warn
+            ["conn" "region" "server" "address"]
         meaning "The active region fails a health check, and no other region passes it. The client stays."
         cause "The checked service is down in all regions, or the health check is wrong."
         remedy "Repair the service in one region, or change the health check."
         example "staying at lon/lon-1: no other region passes the health check"
 
-        MOVED = Moved "moved" "moved" and "reconnect", Both Info ["place" "from_region" "from_address" "cause" "overlap"]
+        MOVED = Moved "moved" "moved" and "reconnect", Both Info
+            ["conn" "region" "server" "address" "from_region" "from_address" "cause" "overlap"]
         meaning "New traffic goes to another link."
         cause "The text after the colon is the cause of the move."
         remedy "None is needed: the client returns 30 to 150 s after the nearest region is healthy. If moves repeat, look at the cause."
         example "moved from lon/lon-1 to ams/ams-3: region lost"
 
-        STANDBY_READY = StandbyReady "standby_ready" "standbyReady", Both Info ["place"]
+        STANDBY_READY = StandbyReady "standby_ready" "standbyReady", Both Info ["conn" "region" "server" "address"]
         meaning "The warm standby is connected. The client can move there without a dial."
         cause "`warm_standby` is set."
         remedy "None is needed."
@@ -107,7 +109,7 @@ events! {
         remedy "Check the network, and the list of servers."
         example "offline: no server answers"
 
-        BREAK_BEFORE_MAKE = BreakBeforeMake "break_before_make" "breakBeforeMake", Both Warn ["place"]
+        BREAK_BEFORE_MAKE = BreakBeforeMake "break_before_make" "breakBeforeMake", Both Warn ["conn" "region" "server" "address"]
         meaning "The client closes the old link before it opens the new one. Between the two, no messages flow."
         cause "The account allows no second connection."
         remedy "Allow one connection more than there are clients (`max_connections` of the account)."

@@ -47,8 +47,7 @@ pub struct EventInfo {
     pub client: Client,
     /// The level of the `tracing` event.
     pub level: Level,
-    /// The fields of the `tracing` event, without `at`, which every notice has. `place` stands for four fields: `conn`,
-    /// `region`, `server` and `address`.
+    /// The fields of the `tracing` event, without `at`, which every notice has.
     pub fields: &'static [&'static str],
     /// The meaning of the event, as one or two sentences.
     pub meaning: &'static str,

@@ -67,7 +67,7 @@ pub enum DnsError {
     #[error("the name offers no NATS service: the target of its SRV record is `.`; check the name")]
     NotOffered,
     /// No SRV target has an address.
-    #[error("the SRV records name servers that have no address: {}", targets.join(", "))]
+    #[error("the targets of the SRV records have no A or AAAA record: {}", targets.join(", "))]
     Lame {
         /// The targets of the SRV records.
         targets: Vec<String>,

@@ -1,4 +1,4 @@
-//! Probes stay within their budget.
+//! No client sends more probes than `budget_per_minute` permits.
 
 use super::{Checker, per_client};
 use crate::core::{Action, Call, Event, Time};

@@ -87,8 +87,8 @@ pub enum PutError {
     },
     /// A store of the same name in another JetStream domain acknowledged a part.
     #[error(
-        "object store `{bucket}` of JetStream domain `{found}` took the bytes of the object `{name}`, which belongs to domain \
-         `{domain}`; give stores in different domains different names"
+        "object `{name}` was not written: its store `{bucket}` is in JetStream domain `{domain}`, but a store of the same name in \
+         domain `{found}` answered; give stores in different domains different names"
     )]
     OtherDomain {
         /// The object.

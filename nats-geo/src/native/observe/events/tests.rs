@@ -75,14 +75,11 @@ fn seen(emit: impl FnOnce()) -> Seen {
 
 /// An event as the vocabulary describes it.
 fn promised(info: &EventInfo, is_notice: bool) -> Seen {
-    let place: &[&str] = &["conn", "region", "server", "address"];
-    let expanded =
-        info.fields.iter().flat_map(|field| if *field == "place" { place.to_vec() } else { vec![*field] });
     let always = if is_notice { ["message", "at"].as_slice() } else { &["message"] };
     Seen {
         name: info.tracing_name.to_owned(),
         level: info.level.name().to_owned(),
-        fields: expanded.chain(always.iter().copied()).map(str::to_owned).collect(),
+        fields: info.fields.iter().chain(always).map(|field| (*field).to_owned()).collect(),
         message: info.text_example.to_owned(),
     }
 }
