@@ -40,6 +40,7 @@ pub mod secret;
 mod seed;
 pub mod selftest;
 pub mod simulate;
+mod stdout;
 pub mod store;
 mod text_table;
 pub mod toml_file;
@@ -108,14 +109,11 @@ pub fn run_to_exit_code(task: Task) -> ExitCode {
 async fn play(plan: scenario_command::Plan) -> ExitCode {
     tokio::select! {
         result = scenario_command::run(plan) => match result {
-            Ok((text, verdict)) => {
-                println!("{text}");
-                ExitCode::from(verdict.exit_code())
-            }
+            Ok((text, verdict)) => printed(&text, verdict.exit_code()),
             Err(error) => {
                 // A run that no store keeps has its verdict all the same.
                 let RunError::NotStored { text, verdict, .. } = &error else { return failed(&error) };
-                println!("{text}");
+                stdout::print_or_warn(text);
                 match (failed(&error), verdict.exit_code()) {
                     (error, 0) => error,
                     (_, verdict) => ExitCode::from(verdict),
@@ -138,10 +136,7 @@ async fn bench((login, command): (Login, BenchCommand)) -> Result<String, bench:
 async fn test_itself() -> ExitCode {
     tokio::select! {
         result = selftest::run() => match result {
-            Ok((text, all_seen)) => {
-                println!("{text}");
-                ExitCode::from(if all_seen { 0 } else { Verdict::Fail.exit_code() })
-            }
+            Ok((text, all_seen)) => printed(&text, if all_seen { 0 } else { Verdict::Fail.exit_code() }),
             Err(error) => failed(&error),
         },
         _ = tokio::signal::ctrl_c() => {
@@ -178,15 +173,23 @@ async fn compare_detectors(plan: DetectorsPlan) -> ExitCode {
 async fn print_or_fail<E: std::error::Error>(work: impl Future<Output = Result<String, E>>) -> ExitCode {
     tokio::select! {
         result = work => match result {
-            Ok(text) => {
-                println!("{text}");
-                ExitCode::SUCCESS
-            }
+            Ok(text) => printed(&text, 0),
             Err(error) => failed(&error),
         },
         _ = tokio::signal::ctrl_c() => {
             eprintln!("loadgen: interrupted");
             ExitCode::from(INTERRUPTED)
+        }
+    }
+}
+
+/// Prints a result; returns `code` unless the result cannot be printed.
+fn printed(text: &str, code: u8) -> ExitCode {
+    match stdout::print(text) {
+        Ok(()) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("loadgen: cannot write to standard output: {error}");
+            ExitCode::FAILURE
         }
     }
 }
@@ -203,10 +206,7 @@ where
     let work = tokio::task::spawn_blocking(work);
     tokio::select! {
         result = work => match result {
-            Ok(Ok(text)) => {
-                println!("{text}");
-                ExitCode::SUCCESS
-            }
+            Ok(Ok(text)) => printed(&text, 0),
             Ok(Err(error)) => failed(&error),
             Err(error) => failed(&error),
         },

@@ -1,7 +1,5 @@
 //! Parts that loadgen's web servers have in common: the demo of `up`, and the dashboard.
 
-use std::io::Write as _;
-
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -16,9 +14,4 @@ pub(crate) fn has_bearer(headers: &HeaderMap, token: &Secret) -> bool {
 /// Gives every answer a header, in place of one that it has.
 pub(crate) fn fixed_header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
-}
-
-/// Prints a line on standard output. A reader that has gone away is no reason to end a server.
-pub(crate) fn print(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
 }

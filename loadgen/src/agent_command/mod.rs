@@ -18,9 +18,9 @@ use crate::ops::{
 };
 use crate::play::serve;
 use crate::progress::Progress;
+use crate::stdout::print_or_warn;
 use crate::store::Host;
 use crate::text_table::{add, table};
-use crate::web::print;
 pub use api::ops_api;
 use health::Members;
 use opts::{AgentOpts, AgentsOpts, ControlOpts};
@@ -74,7 +74,7 @@ pub async fn agent(opts: AgentOpts) -> Result<(), AgentError> {
 pub async fn control(opts: ControlOpts) -> Result<(), OpsServerError> {
     let server = OpsServer::start(opts.nats_server.as_deref(), opts.port, opts.listen.ip()).await?;
     // For `eval`, and for people to copy: only the owner of the terminal sees it.
-    print(&format!("export LOADGEN_OPS={}", server.url().expose()));
+    print_or_warn(&format!("export LOADGEN_OPS={}", server.url().expose()));
     eprintln!("the back channel is up. In other terminals, with LOADGEN_OPS set as above:");
     eprintln!("  loadgen agent --region lon     # and one for each other region");
     let run = "loadgen run region-outage --agents";
@@ -120,7 +120,7 @@ async fn report_health(channel: &Channel, every: Duration) -> Result<String, Cha
         next.tick().await;
         for member in members.report(&roster(channel).await?) {
             // A record of texts and numbers is JSON.
-            print(&serde_json::to_string(&member).unwrap_or_default());
+            print_or_warn(&serde_json::to_string(&member).unwrap_or_default());
         }
     }
 }

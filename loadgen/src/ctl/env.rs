@@ -31,7 +31,7 @@ pub(super) fn text(
 ) -> Result<String, CtlError> {
     let all = variables(opts, world, access)?;
     if !is_json {
-        return Ok(env::exports(&all).trim_end().to_owned());
+        return Ok(env::exports(&all, access.tls_first).trim_end().to_owned());
     }
     let object: serde_json::Map<_, _> =
         all.into_iter().map(|variable| (variable.name, variable.value.expose().into())).collect();

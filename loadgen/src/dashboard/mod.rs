@@ -36,8 +36,8 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use crate::secret::Secret;
+use crate::stdout::print_or_warn;
 use crate::store::StoreError;
-use crate::web::print;
 
 use access::Access;
 use feed::Feed;
@@ -82,7 +82,7 @@ pub async fn run(plan: DashboardPlan) -> Result<(), DashboardError> {
     let token = plan.token.map_or_else(Secret::random, Ok).map_err(DashboardError::Token)?;
     // A fragment is in no request, and so in no log and no referrer.
     let fragment = if is_random { format!("#token={}", token.expose()) } else { String::new() };
-    print(&format!("http://{address}/{fragment}"));
+    print_or_warn(&format!("http://{address}/{fragment}"));
     eprintln!("{}", hints(address, is_random, &plan.store.to_string()));
 
     let access = Access::new(token, address.port()).map_err(DashboardError::Token)?;

@@ -11,6 +11,7 @@ use nats_geo::core::{ProbeError, ProbeReport};
 use nats_geo::dns::{Dns, DnsAnswer, DnsError, DnsServer, Resolver};
 
 use crate::clock;
+use crate::stdout::print_or_warn;
 use opts::DnsOpts;
 
 /// What `loadgen dns` compares.
@@ -67,7 +68,7 @@ pub struct NoAnswerError;
 /// Compares and prints.
 pub async fn run(plan: DnsPlan) -> Result<(), NoAnswerError> {
     let comparison = compare(&plan).await;
-    println!("{}", comparison.render());
+    print_or_warn(&comparison.render());
     if comparison.said.iter().any(|said| said.answer.is_ok()) { Ok(()) } else { Err(NoAnswerError) }
 }
 

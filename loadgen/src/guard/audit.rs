@@ -14,6 +14,7 @@ use time::format_description::well_known::Rfc3339;
 use super::facts::{Evidence, Subject, Time, in_words};
 use crate::clock::rfc3339;
 use crate::look::table::count;
+use crate::stdout::print_or_warn;
 
 /// A line of the audit file.
 #[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
@@ -246,8 +247,7 @@ impl Audit {
         // Numbers, texts and lists always have a JSON form.
         let line = serde_json::to_string(&entry).unwrap_or_default() + "\n";
         self.file.write_all(line.as_bytes()).map_err(|error| self.failed(error))?;
-        // A reader that has gone away is no reason to end guard.
-        let _ = writeln!(io::stdout(), "{} {}", entry.time, entry.event);
+        print_or_warn(&format!("{} {}", entry.time, entry.event));
         Ok(())
     }
 

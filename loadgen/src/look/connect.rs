@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_nats::{ConnectOptions, Event, ServerAddr, ServerError};
 use percent_encoding::percent_decode_str;
 
-use super::context::{Context, ContextError, Env, expand, read_secret, resolve, resolve_file};
+use super::auth::{self, Auth};
+use super::context::{Context, ContextError, Env, expand};
 use super::opts::ConnectOpts;
 use super::running::{Role, Running};
 use crate::cluster::OWN_NAME;
@@ -32,21 +33,6 @@ pub struct Login {
     js_api_prefix: Option<String>,
     /// The super-cluster that is up goes before `servers`, if the operator named neither servers nor credentials.
     running: Option<Running>,
-}
-
-/// The proof of who asks.
-#[derive(Clone, Debug, Eq, PartialEq)]
-enum Auth {
-    None,
-    Token(Secret),
-    Password {
-        user: Secret,
-        password: Secret,
-    },
-    /// The text of a credentials file.
-    Creds(Secret),
-    /// A seed.
-    NKey(Secret),
 }
 
 /// Reason why a login is incomplete. These are usage errors.
@@ -145,20 +131,21 @@ impl Login {
         let url = url.or_else(|| context.as_ref().and_then(|context| context.url.clone()));
         let (servers, of_url) = servers(&opts.server, url)?;
 
-        let mut auth = from_flags(opts, env)?;
+        let mut auth = auth::from_flags(opts, env)?;
         if auth == Auth::None {
             auth = of_url;
         }
         if let (Auth::None, Some(variable)) = (&auth, variables) {
-            let [user, password] = ["NATS_USER", "NATS_PASSWORD"].map(|name| variable(name).map(Secret::new));
-            auth = user.map_or(Auth::None, |user| Auth::of_user(user, password));
+            auth = auth::from_variables(variable)?;
         }
         let context = context.unwrap_or_default();
         if auth == Auth::None {
-            auth = from_context(&context, env)?;
+            auth = auth::from_context(&context, env)?;
         }
         let path = |text: &str| (!text.is_empty()).then(|| expand(text, env));
+        let named = |name: &str| variables.and_then(|variable| variable(name)).map(PathBuf::from);
         let certificate = opts.tlscert.clone().zip(opts.tlskey.clone());
+        let certificate = certificate.or_else(|| named("NATS_CERT").zip(named("NATS_KEY")));
         let text = |text: String| (!text.is_empty()).then_some(text);
         let is_named = auth != Auth::None || is_elsewhere || has_context;
         let running = opts.deployment.is_some() || !is_named;
@@ -167,7 +154,7 @@ impl Login {
             running,
             servers,
             auth,
-            ca: opts.tlsca.clone().or_else(|| path(&context.ca)),
+            ca: opts.tlsca.clone().or_else(|| named("NATS_CA")).or_else(|| path(&context.ca)),
             certificate: certificate.or_else(|| path(&context.cert).zip(path(&context.key))),
             tls_first: context.tls_first,
             inbox_prefix: text(context.inbox_prefix),
@@ -181,7 +168,7 @@ impl Login {
     /// # Errors
     /// A file cannot be read.
     pub fn as_other(&self, opts: &ConnectOpts) -> Result<Self, LoginError> {
-        let auth = from_flags(opts, &|_| None)?;
+        let auth = auth::from_flags(opts, &|_| None)?;
         Ok(Self { auth, inbox_prefix: None, running: None, ..self.clone() })
     }
 
@@ -286,66 +273,6 @@ impl Login {
             }
         })
     }
-}
-
-impl Auth {
-    /// As the `nats` CLI: a user without a password is a token.
-    fn of_user(user: Secret, password: Option<Secret>) -> Self {
-        match password {
-            Some(password) => Self::Password { user, password },
-            None => Self::Token(user),
-        }
-    }
-}
-
-/// The password alone may come from the environment, where other users of the machine do not see it.
-fn from_flags(opts: &ConnectOpts, env: Env<'_>) -> Result<Auth, LoginError> {
-    if let Some(user) = &opts.user {
-        let password = opts.password.clone();
-        let password =
-            password.or_else(|| env("NATS_PASSWORD").filter(|text| !text.is_empty()).map(Secret::new));
-        return Ok(Auth::of_user(user.clone(), password));
-    }
-    if let Some(path) = &opts.creds {
-        return Ok(Auth::Creds(read_secret("--creds", path)?));
-    }
-    if let Some(path) = &opts.nkey {
-        return seed("--nkey", &read_secret("--nkey", path)?);
-    }
-    Ok(Auth::None)
-}
-
-/// In the order of `natscontext`.
-fn from_context(context: &Context, env: Env<'_>) -> Result<Auth, LoginError> {
-    if let Some(user) = &context.user {
-        let password = context.password.as_ref().map(|value| resolve("password", value, env)).transpose()?;
-        return Ok(Auth::of_user(user.clone(), password));
-    }
-    if let Some(creds) = &context.creds {
-        return Ok(Auth::Creds(resolve_file("creds", creds, env)?));
-    }
-    if let Some(nkey) = &context.nkey {
-        return seed("nkey", &resolve_file("nkey", nkey, env)?);
-    }
-    if let (Some(jwt), Some(seed)) = (&context.user_jwt, &context.user_seed) {
-        let (jwt, seed) = (resolve("user_jwt", jwt, env)?, resolve("user_seed", seed, env)?);
-        return Ok(Auth::Creds(Secret::new(format!(
-            "-----BEGIN NATS USER JWT-----\n{}\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY \
-             SEED-----\n{}\n------END USER NKEY SEED------\n",
-            jwt.expose(),
-            seed.expose()
-        ))));
-    }
-    Ok(match &context.token {
-        Some(token) => Auth::Token(resolve("token", token, env)?),
-        None => Auth::None,
-    })
-}
-
-/// Finds the seed among the other lines of its file.
-fn seed(setting: &'static str, text: &Secret) -> Result<Auth, LoginError> {
-    let seed = text.expose().lines().map(str::trim).find(|line| line.starts_with("SU"));
-    seed.map(|seed| Auth::NKey(Secret::new(seed))).ok_or(LoginError::NoSeed(setting))
 }
 
 /// The addresses without credentials, and the credentials of the first one that has any.

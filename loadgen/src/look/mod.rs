@@ -8,6 +8,7 @@
 //! super-cluster that is up here (`running`), by the control socket.
 
 pub mod answers;
+mod auth;
 pub mod clusters;
 pub mod connect;
 pub mod context;

@@ -21,7 +21,7 @@ pub struct ConnectOpts {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["server", "user", "creds", "nkey", "context"])]
     pub deployment: Option<String>,
 
-    /// Log in as this user, or with this token if there is no password [default: NATS_USER]
+    /// Log in as this user, or with this token if there is no password [default: NATS_USER, else NATS_TOKEN]
     #[arg(long, value_name = "USER")]
     pub user: Option<Secret>,
 
@@ -29,23 +29,23 @@ pub struct ConnectOpts {
     #[arg(long, value_name = "PASSWORD", requires = "user")]
     pub password: Option<Secret>,
 
-    /// Log in with the JWT and the seed of this credentials file
+    /// Log in with the JWT and the seed of this credentials file [default: NATS_CREDS]
     #[arg(long, value_name = "FILE", conflicts_with = "user")]
     pub creds: Option<PathBuf>,
 
-    /// Log in with the NKey whose seed is in this file
+    /// Log in with the NKey whose seed is in this file [default: NATS_NKEY]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["user", "creds"])]
     pub nkey: Option<PathBuf>,
 
-    /// Trust certificates of the authority in this PEM file
+    /// Trust certificates of the authority in this PEM file [default: NATS_CA]
     #[arg(long, value_name = "FILE")]
     pub tlsca: Option<PathBuf>,
 
-    /// Send servers the client certificate in this PEM file
+    /// Send servers the client certificate in this PEM file [default: NATS_CERT]
     #[arg(long, value_name = "FILE", requires = "tlskey")]
     pub tlscert: Option<PathBuf>,
 
-    /// Use the private key in this PEM file for --tlscert
+    /// Use the private key in this PEM file for --tlscert [default: NATS_KEY]
     #[arg(long, value_name = "FILE", requires = "tlscert")]
     pub tlskey: Option<PathBuf>,
 

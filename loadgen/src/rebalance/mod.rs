@@ -13,7 +13,7 @@ mod clients;
 mod plan;
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -23,6 +23,7 @@ use crate::clock;
 use crate::look::connect::{Login, OpenError};
 use crate::look::gather::{GatherError, System};
 use crate::plan::PlanError;
+use crate::stdout;
 use asked::Asked;
 use clients::{Cluster, Counter, Look};
 use opts::RebalanceOpts;
@@ -339,6 +340,5 @@ fn batch_row(cluster: &Cluster, batch: Batch) -> BatchRow {
 }
 
 fn print(text: &str) -> Result<(), RebalanceError> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(RebalanceError::Output)
+    stdout::print(text).map_err(RebalanceError::Output)
 }

@@ -176,6 +176,11 @@ impl Topology {
         self.spec.accounts.iter().filter(|account| !account.system)
     }
 
+    /// Returns whether servers begin connections of clients with the TLS handshake.
+    pub fn is_tls_first(&self) -> bool {
+        self.spec.tls.as_ref().is_some_and(|tls| tls.handshake_first)
+    }
+
     /// Returns the user of clients without a user name, if authentication is off.
     pub fn anonymous_user(&self) -> Option<&UserSpec> {
         let first = || self.accounts().find_map(|account| account.users.first());

@@ -110,7 +110,12 @@ mod tests {
         let signed: Vec<_> = gone.signed_accounts().into_iter().map(|account| account.name).collect();
         assert_eq!(signed, ["SYS", "B", "A"]);
         let (back, _) = given.clone().after(&gone).unwrap();
-        assert_eq!((lost(&back), back.signed_accounts().len()), ([2, 2], 2));
+        let signed: Vec<_> = back.signed_accounts().into_iter().map(|account| account.name).collect();
+        assert_eq!(
+            (lost(&back), signed),
+            ([2, 2], vec!["SYS".into(), "A".into(), "B".into()]),
+            "A is back, B is gone"
+        );
     }
 
     #[test]

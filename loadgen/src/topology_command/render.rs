@@ -11,6 +11,7 @@ use super::opts::{
 };
 use super::session;
 use super::write::{secrets, seed, write};
+use crate::stdout::print_or_warn;
 use crate::topology::Topology;
 use crate::topology::credentials::Credentials;
 use crate::topology::render::addresses::{Addresses, PortsError};
@@ -123,7 +124,7 @@ fn compose(opts: &ComposeOpts) -> Result<String, TopologyCommandError> {
     match nats {
         None => Ok(text),
         Some(placed) => {
-            println!("{text}\n");
+            print_or_warn(&format!("{text}\n"));
             session::shell(&topology, &workshop.credentials, &placed, &opts.out.out)
         }
     }
@@ -132,7 +133,8 @@ fn compose(opts: &ComposeOpts) -> Result<String, TopologyCommandError> {
 fn helm(opts: &HelmOpts) -> Result<String, TopologyCommandError> {
     let topology = load(&opts.topology)?;
     let addresses = helm::addresses(&topology, &opts.hosts);
-    let workshop = Workshop::open(&topology, &opts.out, &opts.password, addresses.hosts_of_all())?;
+    let hosts = helm::hosts(&topology, &addresses);
+    let workshop = Workshop::open(&topology, &opts.out, &opts.password, hosts)?;
     let secrets = workshop.write(helm::files(&workshop.inputs(&topology), &addresses)?)?;
     let folder = workshop.folder();
     Ok(format!(

@@ -1,6 +1,5 @@
 //! `loadgen topology env` and `shell`: the `nats` CLI at one server of a rendered super-cluster.
 
-use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -10,6 +9,7 @@ use super::load::{load, supercluster};
 use super::opts::{AtOpts, EnvOpts, ShellOpts};
 use super::render::{absolute, addresses};
 use super::write::{WriteError, existing_seed};
+use crate::stdout::print_or_warn;
 use crate::topology::Topology;
 use crate::topology::credentials::Credentials;
 use crate::topology::render::addresses::{Addresses, Placed};
@@ -20,7 +20,7 @@ pub(super) fn print(opts: &EnvOpts) -> Result<String, TopologyCommandError> {
     let topology = load(&opts.topology)?;
     let (placed, credentials) = find(&topology, &opts.at)?;
     let variables = env::at(&topology, &credentials, &placed, &absolute(&opts.at.folder)?)?;
-    Ok(env::exports(&variables).trim_end().to_owned())
+    Ok(env::exports(&variables, topology.is_tls_first()).trim_end().to_owned())
 }
 
 /// Becomes a shell.
@@ -55,14 +55,13 @@ pub(super) fn shell(
 ) -> Result<String, TopologyCommandError> {
     let variables = env::at(topology, credentials, placed, &absolute(folder)?)?;
     let names: Vec<_> = variables.iter().map(|variable| &*variable.name).collect();
-    println!(
-        "Starting a shell for the 'nats' cli at server {} of cluster {}, with {} set",
+    print_or_warn(&format!(
+        "Starting a shell for the 'nats' cli at server {} of cluster {}, with {} set{}",
         placed.server.name,
         placed.server.name.region(),
-        names.join(", ")
-    );
-    // What is left in the buffer would be lost with this process.
-    let _ = std::io::stdout().flush();
+        names.join(", "),
+        if topology.is_tls_first() { "; add --tlsfirst to every command" } else { "" }
+    ));
     let program = std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".to_owned());
     let mut command = Command::new(&program);
     command.envs(variables.iter().map(|variable| (&variable.name, variable.value.expose())));

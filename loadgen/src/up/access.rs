@@ -51,7 +51,7 @@ impl Access {
             system: credentials.system_login(topology)?,
             application: credentials.application_login(topology)?,
             ca: files.map(|files| files.ca.clone()),
-            tls_first: topology.spec().tls.as_ref().is_some_and(|tls| tls.handshake_first),
+            tls_first: topology.is_tls_first(),
             logins: logins(cluster)?,
             certificate: files.map(|files| (files.client.cert.clone(), files.client.key.clone())),
         })

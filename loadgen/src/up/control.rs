@@ -12,6 +12,7 @@ use super::world::World;
 use crate::clock;
 use crate::cluster::faults::FaultError;
 use crate::cluster::{ReloadError, StartOptions, SuperCluster};
+use crate::stdout::print_or_warn;
 use crate::topology::{MAX_RTT_MS, Topology};
 
 /// An order, as the demo and `loadgen ctl` send it. A target is the name of a region, or of a server.
@@ -121,7 +122,7 @@ pub(super) async fn obey(
             reported = clock::now();
             for member in cluster.health().await {
                 // A record of texts and numbers is JSON.
-                super::print(&serde_json::to_string(&member).unwrap_or_default());
+                print_or_warn(&serde_json::to_string(&member).unwrap_or_default());
             }
         }
         if let Some(changed) = beside.watch.as_mut().and_then(|watch| watch.poll(clock::now())) {

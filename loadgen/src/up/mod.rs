@@ -20,8 +20,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::cluster::{LoginError, StartError, SuperCluster, UnknownNameError};
 use crate::secret::Secret;
+use crate::stdout::print_or_warn;
 use crate::topology::credentials::KeyError;
-use crate::web::print;
 
 use access::Access;
 use plan::UpPlan;
@@ -127,10 +127,10 @@ pub async fn run(plan: UpPlan) -> Result<(), UpError> {
         let address = listener.local_addr().map_err(UpError::Serve)?;
         // First on standard output: a script can open it. Whoever has the token may break this super-cluster.
         // A fragment is in no request, and so in no log and no referrer.
-        print(&format!("http://{address}/#token={}", token.expose()));
+        print_or_warn(&format!("http://{address}/#token={}", token.expose()));
         eprintln!("Open that address in a browser.");
     }
-    print(&addresses(&world.borrow()));
+    print_or_warn(&addresses(&world.borrow()));
     eprintln!("{}", hints(&world.borrow(), socket.deployment()));
     if let Some(services) = services_to_start(&cluster).await? {
         eprintln!("{services}");

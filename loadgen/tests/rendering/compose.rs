@@ -125,3 +125,20 @@ fn an_image_without_a_shell_has_no_health_check() {
     let compose = read(&place.folder("r"), "docker-compose.yaml");
     assert!(!compose.contains("healthcheck:") && compose.contains("No health check: "), "{compose}");
 }
+
+#[test]
+fn passwords_reach_surveyor_and_grafana_letter_by_letter() {
+    let place = Place::new();
+    for (name, password) in [("dollar", "it$x #1 \"q\""), ("quote", "it's \\ #1")] {
+        place.render(name, &["compose", "accounts", "--surveyor", "--password", password]);
+        let folder = place.folder(name);
+        let services = &config(&folder)["services"];
+        // docker-compose prints a dollar sign twice.
+        let of = |service: &str, variable: &str| {
+            let value = services[service]["environment"][variable].as_str().unwrap();
+            value.replace("$$", "$")
+        };
+        assert_eq!(of("surveyor.example.net", "NATS_SURVEYOR_PASSWORD"), password);
+        assert_eq!(of("grafana.example.net", "GF_SECURITY_ADMIN_PASSWORD"), password);
+    }
+}

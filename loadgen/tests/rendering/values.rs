@@ -37,6 +37,8 @@ fn helm_values_have_the_keys_of_the_chart() {
                 assert!(config["jetstream"]["merge"]["domain"].is_string());
             }
             if preset == "super-cluster" {
+                // Else no pod is ever ready: JetStream needs the gateways first.
+                assert_eq!(values["service"]["merge"]["spec"]["publishNotReadyAddresses"], true, "{file}");
                 let gateways = &config["gateway"]["merge"];
                 assert_eq!(gateways["gateways"].as_array().unwrap().len(), 2, "{gateways}");
                 assert_eq!(
@@ -46,6 +48,66 @@ fn helm_values_have_the_keys_of_the_chart() {
             }
         }
     }
+}
+
+/// Servers that differ, a server without any other, and clients that begin with the TLS handshake.
+#[test]
+fn helm_values_of_unusual_clusters() {
+    let place = Place::new();
+    let file = place.folder("odd.toml");
+    let odd = r#"
+name = "odd"
+[tls]
+handshake_first = true
+[distances]
+other_ms = 10
+[[cluster]]
+name = "lon"
+servers = 1
+tags = ["all"]
+domain = "hub"
+[[cluster]]
+name = "edge"
+leaf_of = "lon"
+domain = "edge"
+[[cluster.server]]
+tags = ["ssd", "all"]
+[[cluster.server]]
+tags = ["all"]
+version = "2.14.6"
+[[cluster.server]]
+tags = ["all"]
+"#;
+    std::fs::write(&file, odd).unwrap();
+    let file = file.to_str().unwrap();
+    place.render("helm", &["helm", file]);
+    let folder = place.folder("helm");
+    let (lon, edge) = (yaml(&folder, "lon.values.yaml"), yaml(&folder, "edge.values.yaml"));
+    assert_eq!(
+        (&lon["config"]["cluster"], &lon["config"]["merge"]["cluster"]["name"]),
+        (&Value::Null, &"lon".into())
+    );
+    assert_eq!(edge["config"]["cluster"]["replicas"], 3);
+    assert_eq!(edge["config"]["merge"]["server_tags"], serde_json::json!(["region:edge", "all"]));
+    assert_eq!(lon["natsBox"]["contexts"]["default"]["merge"]["tls_first"], true);
+    let readme = read(&folder, "README.md");
+    assert!(
+        readme.contains("The servers of `edge` differ") && !readme.contains("The servers of `lon`"),
+        "{readme}"
+    );
+    let names = read(&folder, "tls/names");
+    assert!(
+        names.lines().any(|name| name == "lon") && names.lines().any(|name| name == "edge.example.net"),
+        "{names}"
+    );
+
+    place.render("servers", &["nats-server", file]);
+    assert!(read(&place.folder("servers"), "README.md").contains(":10000 --tlsfirst rtt"));
+    place.render("fly", &["fly", file, "--region", "edge=ams"]);
+    assert!(read(&place.folder("fly"), "edge/fly.toml").contains("image = \"nats:alpine\""));
+    std::fs::write(place.folder("old.toml"), "[[cluster]]\nname = \"lon\"\nversion = \"2.14.6\"\n").unwrap();
+    place.render("old", &["fly", place.folder("old.toml").to_str().unwrap()]);
+    assert!(read(&place.folder("old"), "lon/fly.toml").contains("image = \"nats:2.14.6-alpine\""));
 }
 
 /// What <https://fly.io/docs/reference/configuration/> documents, as far as it is rendered.
@@ -104,7 +166,10 @@ fn fly_apps_have_the_documented_keys() {
             let app: FlyToml = toml::from_str(&read(&folder, &file)).unwrap();
             assert!(app.app.starts_with(preset) && app.primary_region.len() == 3, "{file}");
             assert_eq!((app.kill_signal.as_str(), app.kill_timeout), ("SIGUSR2", 60));
-            assert!(app.build["image"].is_string() && app.checks["healthz"]["path"] == "/healthz");
+            assert!(
+                app.build["image"].is_string()
+                    && app.checks["healthz"]["path"] == "/healthz?js-server-only=true"
+            );
             let own = folder.join(&file);
             for file in &app.files {
                 assert!(own.parent().unwrap().join(&file.local_path).exists(), "{}", file.local_path);

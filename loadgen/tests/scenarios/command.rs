@@ -1,7 +1,7 @@
 //! `loadgen scenarios`, and what `loadgen run` makes of files beside a scenario and of strategies, before anything starts.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use loadgen::scenario::{ClientKind, Inputs, PRESETS, from_toml};
 use loadgen::topology;
@@ -52,6 +52,26 @@ fn scenarios_are_listed_and_shown() {
         assert!(line.ends_with(&format!("  {says}")), "{line}");
         assert_eq!(succeeds(folder.path(), &["scenarios", name]).trim_end(), content.trim_end(), "{name}");
     }
+}
+
+/// As with `loadgen scenarios NAME | head -1`.
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
+    command
+        .args(["scenarios", "video-through-failover"])
+        .current_dir(&folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut running = command.spawn().unwrap();
+    drop(running.stdout.take());
+    let output = running.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = command.stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output.stderr).contains("cannot write to standard output"), "{output:?}");
 }
 
 #[test]

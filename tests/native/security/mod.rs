@@ -50,19 +50,28 @@ impl Settled {
 const VERDICT: Duration = Duration::from_secs(3);
 
 /// What connecting says that is refused because of the credentials: at once, and by one server of each region at most.
+///
+/// A client asks a second server of a region when the first does not answer in time. On a busy machine that can happen, but hardly in
+/// each of three attempts.
 async fn refused(world: &World, scheme: &str, options: GeoOptions) -> String {
-    let before = refusals(world);
-    let connecting = options.connect_timeout(2 * VERDICT).connect(world.urls_by(scheme, "lon"));
-    let (refused, took) = timed(within("a refusal", connecting)).await;
-    let error = refused.expect_err("it should have been refused");
-    assert!(matches!(error, ConnectError::Auth { .. }), "{error}");
-    assert!(took < VERDICT, "refused after {took:?}");
-    let asked = refusals(world) - before;
-    assert!(
-        asked <= 3,
-        "{asked} of 6 servers refused the same credentials: one of each region is to be asked"
-    );
-    format!("{error} {error:?}")
+    let mut asked = Vec::new();
+    loop {
+        let before = refusals(world);
+        let options = options.clone().connect_timeout(2 * VERDICT);
+        let connecting = options.connect(world.urls_by(scheme, "lon"));
+        let (refused, took) = timed(within("a refusal", connecting)).await;
+        let error = refused.expect_err("it should have been refused");
+        assert!(matches!(error, ConnectError::Auth { .. }), "{error}");
+        assert!(took < VERDICT, "refused after {took:?}");
+        asked.push(refusals(world) - before);
+        if asked.last() <= Some(&world.cluster.topology().regions().len()) {
+            return format!("{error} {error:?}");
+        }
+        assert!(
+            asked.len() < 3,
+            "more than one server of each region refused the same credentials: {asked:?}"
+        );
+    }
 }
 
 /// How often servers refused somebody, by their logs.

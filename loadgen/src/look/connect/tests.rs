@@ -36,6 +36,23 @@ fn the_environment_is_read_as_the_nats_cli_reads_it() {
 }
 
 #[test]
+fn every_kind_of_credentials_can_be_in_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let seed = "SUACH75SWCM5D2JMJM6EKLR2WDARVGZT4QC6LX3AGHSWOMVAKERABBBRWM";
+    let file = folder.path().join("file");
+    std::fs::write(&file, format!("{seed}\n")).unwrap();
+    let path = file.to_str().unwrap();
+    let auth = |env: &[(&str, &str)]| login(to(&["lon"]), env).map(|login| login.auth);
+    assert_eq!(auth(&[("NATS_TOKEN", "t")]).unwrap(), Auth::Token(Secret::new("t")));
+    assert_eq!(auth(&[("NATS_NKEY", path)]).unwrap(), Auth::NKey(Secret::new(seed)));
+    assert_eq!(auth(&[("NATS_CREDS", path)]).unwrap(), Auth::Creds(Secret::new(format!("{seed}\n"))));
+    let error = auth(&[("NATS_CREDS", "/no/such")]).unwrap_err().to_string();
+    assert!(error.contains("NATS_CREDS") && error.contains("/no/such"), "{error}");
+    let tls = login(to(&["lon"]), &[("NATS_CA", "ca"), ("NATS_CERT", "cert"), ("NATS_KEY", "key")]).unwrap();
+    assert_eq!((tls.ca, tls.certificate), (Some("ca".into()), Some(("cert".into(), "key".into()))));
+}
+
+#[test]
 fn flags_come_first_then_the_address_then_the_environment() {
     let env = [("NATS_URL", "nats://a:b@lon"), ("NATS_USER", "c"), ("NATS_PASSWORD", "d")];
     let mut opts = to(&["nats://us%40er:p%3Aw@dal:1"]);

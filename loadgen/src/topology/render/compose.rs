@@ -6,7 +6,7 @@ use super::super::credentials::KeyError;
 use super::super::model::{Topology, file_stem};
 use super::addresses::{Addresses, Folders, Placed, PortsError, STANDARD, counted, listen};
 use super::files::{Inputs, RenderedFile};
-use super::names::Names;
+use super::names::{Names, image};
 use super::server::Listen;
 use super::{env, folder, monitoring, server, toxiproxy, users, yaml};
 
@@ -170,7 +170,7 @@ fn compose(
 
 fn service(inputs: &Inputs<'_>, options: &ComposeOptions, names: &Names, placed: &Placed) -> String {
     let topology = inputs.topology;
-    let image = image(options, placed);
+    let image = image(&options.image, &placed.server);
     let host = host(names, options, placed);
     let mut text = format!(
         "  {}:\n    image: {}\n    hostname: {}\n    command: {}\n    restart: unless-stopped\n    \
@@ -214,20 +214,6 @@ fn service(inputs: &Inputs<'_>, options: &ComposeOptions, names: &Names, placed:
     text
 }
 
-/// The official image without a shell holds nothing that could ask for `/healthz`; the same server with Alpine Linux does.
-fn image(options: &ComposeOptions, placed: &Placed) -> String {
-    let own = || placed.server.image.clone();
-    let version = || {
-        let version = placed.server.release()?;
-        let is_official = options.image == "nats" || options.image.starts_with("nats:");
-        is_official.then(|| format!("nats:{version}-alpine"))
-    };
-    match own().or_else(version).unwrap_or_else(|| options.image.clone()) {
-        image if image == "nats" => "nats:alpine".to_owned(),
-        image => image,
-    }
-}
-
 fn health_check(image: &str) -> String {
     if image.starts_with("nats:") && !image.contains("alpine") {
         return "    # No health check: this image has no `wget`. An image whose tag ends with `-alpine` has it.\n"
@@ -263,9 +249,10 @@ fn readme(topology: &Topology, addresses: &Addresses) -> String {
     format!(
         "# Super-cluster `{}` in containers\n\n```sh\ndocker compose up --detach --wait   # start\ndocker compose down                 \
          # end; add --volumes to delete the data of JetStream\n```\n\nConnect as a user, for example with the `nats` CLI:\n\n\
-         ```sh\n{}\nnats --server {url} rtt\n```\n{}",
+         ```sh\n{}\nnats --server {url}{} rtt\n```\n{}",
         topology.name(),
         users::become_user(topology, account),
+        env::flags(topology),
         folder::streams(topology, addresses)
     )
 }

@@ -85,9 +85,18 @@ pub fn url(topology: &Topology, placed: &Placed) -> String {
     format!("{scheme}://{}", placed.reach.client)
 }
 
-/// Lines for a shell: `export NAME=VALUE`.
-pub fn exports(variables: &[Variable]) -> String {
+/// Option of the `nats` CLI that has no variable: servers begin with the TLS handshake.
+pub(super) fn flags(topology: &Topology) -> &'static str {
+    if topology.is_tls_first() { " --tlsfirst" } else { "" }
+}
+
+/// Lines for a shell: `export NAME=VALUE`. `is_tls_first`: servers begin with the TLS handshake, for which the `nats` CLI has an
+/// option, but no variable.
+pub fn exports(variables: &[Variable], is_tls_first: bool) -> String {
     let mut text = String::new();
+    if is_tls_first {
+        text.push_str("# Add --tlsfirst to every command of the nats CLI.\n");
+    }
     for Variable { name, value } in variables {
         // Writing into a String cannot fail.
         let _ = writeln!(text, "export {name}={}", shell::word(value.expose()));

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::super::credentials::KeyError;
 use super::super::model::{Server, Topology};
-use super::super::spec::ClusterSpec;
+use super::super::spec::{AuthKind, ClusterSpec, Resolver};
 use super::addresses::{Addresses, Folders, Placed, STANDARD, listen};
 use super::files::{Inputs, RenderedFile};
-use super::names::{Names, label};
+use super::names::{Names, image, label};
 use super::server::Listen;
 use super::{env, folder, server, users, yaml};
 
@@ -118,9 +118,13 @@ pub fn files(
     let mut files = vec![RenderedFile::plain("README.md", readme(topology, addresses, options, &names))];
     let folders =
         Folders { store: "/data".to_owned(), users: "/nats/users".to_owned(), tls: "/nats/tls".to_owned() };
-    let shared: Vec<_> = inputs.user_files()?.into_iter().chain(inputs.tls_files()).collect();
+    let (of_users, of_tls) = (inputs.user_files()?, inputs.tls_files());
     for cluster in &topology.spec().clusters {
         let path = format!("{}/fly.toml", names.cluster(&cluster.name));
+        // Only leaf nodes log in as users, and no server has the certificate of a client.
+        let of_users = of_users.iter().filter(|_| cluster.leaf_of.is_some());
+        let of_tls = of_tls.iter().filter(|file| !file.path.contains("client."));
+        let shared: Vec<_> = of_users.chain(of_tls).collect();
         files.push(RenderedFile::plain(path, fly_toml(topology, addresses, options, cluster, &shared)?));
         for placed in addresses.of(&cluster.name) {
             let wiring = addresses.wiring(topology, placed, &folders);
@@ -130,7 +134,8 @@ pub fn files(
         }
     }
     files.extend(users::env_files(inputs)?);
-    files.extend(shared);
+    files.extend(of_users);
+    files.extend(of_tls);
     files.extend(folder::stream_files(topology));
     Ok(files)
 }
@@ -159,11 +164,13 @@ fn fly_toml(
     addresses: &Addresses,
     options: &FlyOptions,
     cluster: &ClusterSpec,
-    shared: &[RenderedFile],
+    shared: &[&RenderedFile],
 ) -> Result<String, FlyError> {
     let names = Names::of(topology);
     let placed: Vec<_> = addresses.of(&cluster.name).collect();
-    let image = placed.first().and_then(|placed| placed.server.image.clone());
+    // One app has one image: that of the first server.
+    let image =
+        placed.first().map_or_else(|| options.image.clone(), |placed| image(&options.image, &placed.server));
     let mut text = format!(
         "# Cluster {} of the super-cluster {}, written by loadgen.\napp = {}\nprimary_region = {}\n\
          # SIGUSR2 is nats-server's lame duck mode, which sends clients away for 30 s and then ends.\n\
@@ -173,7 +180,7 @@ fn fly_toml(
         topology.name(),
         yaml::text(&app(options, &names, &cluster.name)),
         yaml::text(&region(options, cluster)?),
-        yaml::text(&image.unwrap_or_else(|| options.image.clone())),
+        yaml::text(&image),
     );
     for placed in &placed {
         let group = names.server(&placed.server);
@@ -212,7 +219,10 @@ fn machine(topology: &Topology, names: &Names, placed: &Placed) -> String {
         yaml::text(&format!("/nats/{config}")),
         yaml::text(&config)
     );
-    if topology.has_jetstream(placed.server.name.region()) {
+    // Servers keep streams and, with a full resolver, JWTs.
+    let auth = &topology.spec().auth;
+    let has_jwts = auth.kind == AuthKind::Operator && auth.resolver == Resolver::Full;
+    if topology.has_jetstream(placed.server.name.region()) || has_jwts {
         // Fly.io takes letters, digits and underscores only.
         let volume = format!("data_{}", names.server(&placed.server).replace('-', "_"));
         let gigabytes = topology.spec().jetstream.max_file.bytes().div_ceil(1 << 30) + 1;
@@ -229,9 +239,10 @@ fn groups(names: &Names, placed: &[&Placed]) -> String {
     yaml::list(placed.iter().map(|placed| names.server(&placed.server)))
 }
 
+/// flyctl starts the next machine only when the one before is healthy, so the check must not need a leader of JetStream.
 fn health_check(names: &Names, placed: &[&Placed]) -> String {
     format!(
-        "[checks.healthz]\ntype = \"http\"\nport = {}\npath = \"/healthz\"\ninterval = \"10s\"\ntimeout = \"3s\"\n\
+        "[checks.healthz]\ntype = \"http\"\nport = {}\npath = \"/healthz?js-server-only=true\"\ninterval = \"10s\"\ntimeout = \"3s\"\n\
          grace_period = \"30s\"\nprocesses = {}\n",
         STANDARD.monitor.unwrap_or_default(),
         groups(names, placed)

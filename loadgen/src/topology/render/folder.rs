@@ -74,7 +74,12 @@ fn readme(topology: &Topology, addresses: &Addresses) -> String {
     let account = topology.accounts().next().map(|account| account.name.as_str()).unwrap_or_default();
     let first = in_order(topology, addresses).next();
     let url = first.map(|placed| env::url(topology, placed)).unwrap_or_default();
-    let _ = writeln!(text, "{}\nnats --server {url} rtt\n```", users::become_user(topology, account));
+    let _ = writeln!(
+        text,
+        "{}\nnats --server {url}{} rtt\n```",
+        users::become_user(topology, account),
+        env::flags(topology)
+    );
     text.push_str(&streams(topology, addresses));
     text.push_str(
         "\nFiles in `users/` hold credentials: keep them secret. `.seed` keeps passwords and keys the same in later renderings.\n",
@@ -102,7 +107,8 @@ pub(super) fn streams(topology: &Topology, addresses: &Addresses) -> String {
         let domain = stream.domain.map(|domain| format!(" --js-domain {}", shell::word(&domain)));
         let _ = writeln!(
             text,
-            "nats --server {url}{} stream add {} --config streams/{}",
+            "nats --server {url}{}{} stream add {} --config streams/{}",
+            env::flags(topology),
             domain.unwrap_or_default(),
             shell::word(&stream.name),
             shell::word(&stream.file)

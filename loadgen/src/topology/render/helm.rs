@@ -31,6 +31,13 @@ pub fn addresses(topology: &Topology, template: &str) -> Addresses {
     Addresses(placed.collect())
 }
 
+/// Names for which the certificate of all servers must be valid: inside of Kubernetes, clients dial the service of the release.
+pub fn hosts(topology: &Topology, addresses: &Addresses) -> Vec<String> {
+    let names = Names::of(topology);
+    let services = topology.regions().iter().map(|cluster| names.cluster(cluster).to_owned());
+    addresses.hosts_of_all().into_iter().chain(services).collect()
+}
+
 /// Renders one values file per cluster.
 ///
 /// # Errors
@@ -73,7 +80,7 @@ fn values(
         topology.name(),
         yaml::text(names.cluster(&cluster.name)),
         tls_ca(inputs),
-        routes(cluster)
+        routes(cluster, &wiring)
     );
     text.push_str(&jetstream(topology, cluster));
     text.push_str(&clients(topology));
@@ -82,7 +89,8 @@ fn values(
         let tls = tls(topology, "leafnodes", false);
         let _ = write!(text, "  # Leaf nodes connect here.\n  leafnodes:\n    enabled: true\n{tls}");
     }
-    text.push_str(&merge(topology, placed, &wiring));
+    let servers: Vec<_> = addresses.of(&cluster.name).map(|placed| &placed.server).collect();
+    text.push_str(&merge(topology, &servers, &wiring));
     text.push_str(&container(&placed.server, is_leaf && has_user_files(inputs)?));
     text.push_str(&service());
     text.push_str(&included(inputs, &cluster.name, &wiring)?);
@@ -90,7 +98,15 @@ fn values(
     Ok(text)
 }
 
-fn routes(cluster: &ClusterSpec) -> String {
+/// A server without routes and gateways elects no leader of JetStream if it has a cluster.
+fn stands_alone(wiring: &Wiring) -> bool {
+    wiring.is_alone && wiring.gateways.is_empty()
+}
+
+fn routes(cluster: &ClusterSpec, wiring: &Wiring) -> String {
+    if stands_alone(wiring) {
+        return String::new();
+    }
     format!(
         "  cluster:\n    enabled: true\n    replicas: {}\n    merge: {}\n",
         cluster.size(),
@@ -169,19 +185,36 @@ fn gateway(cluster: &ClusterSpec, wiring: &Wiring) -> String {
 }
 
 /// Settings that the chart has no value for.
-fn merge(topology: &Topology, placed: &Placed, wiring: &Wiring) -> String {
+fn merge(topology: &Topology, servers: &[&Server], wiring: &Wiring) -> String {
+    let name = servers.first().map(|server| server.name.region()).filter(|_| stands_alone(wiring));
+    let name = name.map(|name| format!("    cluster: {}\n", json!({ "name": name }))).unwrap_or_default();
     let timing = topology.spec().timing;
     let millis = |given: Option<super::super::units::Span>, default: std::time::Duration| {
         yaml::text(&format!("{}ms", given.map_or(default, |span| span.duration()).as_millis()))
     };
     format!(
-        "  # Settings for which the chart has no value.\n  merge:\n    server_tags: {}\n    ping_interval: {}\n    ping_max: 2\n    \
+        "  # Settings for which the chart has no value.\n  merge:\n{name}    server_tags: {}\n    ping_interval: {}\n    ping_max: 2\n    \
          lame_duck_grace_period: {}\n    # Accounts, users and leaf nodes: see configMap below.\n    \
          zz$include: \"./loadgen.conf\"\n\n",
-        yaml::list(&placed.server.tags),
+        yaml::list(common_tags(servers)),
         millis(timing.ping_interval, wiring.ping_interval),
         millis(timing.lame_duck_grace, wiring.lame_duck_grace),
     )
+}
+
+/// The chart gives all servers of a release the same tags: those that all of them have.
+fn common_tags<'a>(servers: &[&'a Server]) -> Vec<&'a str> {
+    let Some((first, others)) = servers.split_first() else { return Vec::new() };
+    let is_common = |tag: &&str| others.iter().all(|server| server.tags.iter().any(|other| other == tag));
+    first.tags.iter().map(String::as_str).filter(is_common).collect()
+}
+
+/// Whether the topology gives the servers of a cluster different settings, which one release cannot.
+fn differ(servers: &[&Server]) -> bool {
+    let own = |server: &Server| {
+        (server.tags.clone(), server.version.clone(), server.image.clone(), server.announce.clone())
+    };
+    servers.windows(2).any(|pair| own(pair[0]) != own(pair[1]))
 }
 
 /// The chart runs one image in all servers of a release: that of the first server. Leaf nodes prove who they are by files, which
@@ -210,8 +243,9 @@ fn container(server: &Server, mounts_users: bool) -> String {
 }
 
 fn service() -> String {
-    "# Other clusters and clients outside of Kubernetes dial the load balancer.\nservice:\n  merge:\n    spec:\n      \
-     type: LoadBalancer\n  ports:\n    gateway:\n      enabled: true\n\n"
+    "# Other clusters and clients outside of Kubernetes dial the load balancer. Gateways must reach pods that are not ready:\n\
+     # JetStream elects its leader, and so makes the pods ready, only when the clusters are connected.\nservice:\n  merge:\n    \
+     spec:\n      type: LoadBalancer\n      publishNotReadyAddresses: true\n  ports:\n    gateway:\n      enabled: true\n\n"
         .to_owned()
 }
 
@@ -243,18 +277,21 @@ fn nats_box(inputs: &Inputs<'_>) -> Result<String, KeyError> {
     let mut text = "natsBox:\n  contexts:\n    default:\n".to_owned();
     let contents =
         |kind: &str, secret: &str| format!("      {kind}:\n        contents: {}", yaml::block(secret, 10));
+    let mut merge = json!({});
+    if topology.is_tls_first() {
+        merge["tls_first"] = true.into();
+    }
     match login {
-        Login::Anonymous => text.push_str("      merge: {}\n"),
+        Login::Anonymous => {}
         Login::Password { user, password } => {
-            let user = json!({ "user": user, "password": password.expose() });
-            let _ = writeln!(text, "      merge: {user}");
+            merge["user"] = user.into();
+            merge["password"] = password.expose().into();
         }
-        Login::Token(token) => {
-            let _ = writeln!(text, "      merge: {}", json!({ "token": token.expose() }));
-        }
+        Login::Token(token) => merge["token"] = token.expose().into(),
         Login::Nkey(seed) => text.push_str(&contents("nkey", seed.expose())),
         Login::Creds(creds) => text.push_str(&contents("creds", creds.expose())),
     }
+    let _ = writeln!(text, "      merge: {merge}");
     if topology.spec().tls.as_ref().is_some_and(|tls| tls.mutual) {
         text.push_str(
             "      tls:\n        secretName: \"nats-tls\"\n        cert: \"client.pem\"\n        key: \"client.key\"\n",
@@ -296,6 +333,17 @@ fn readme(inputs: &Inputs<'_>, addresses: &Addresses, names: &Names) -> Result<S
     text.push_str(
         "\nThe chart names servers after their pods: the first server of a cluster `lon` is `lon-0`.\n",
     );
+    for cluster in topology.regions() {
+        let servers: Vec<_> = addresses.of(cluster).map(|placed| &placed.server).collect();
+        if differ(&servers) {
+            let _ = writeln!(
+                text,
+                "\nThe servers of `{cluster}` differ in tags, version, image or announced address. The chart runs all servers of a release \
+                 alike: with\nthe version and image of the first server, the tags that all servers have, and no announced address of \
+                 their own."
+            );
+        }
+    }
     text.push_str(&folder::streams(topology, addresses));
     Ok(text)
 }

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use super::super::credentials::{KeyError, Login};
 use super::super::spec::UserSpec;
+use super::accounts;
 use super::addresses::STANDARD;
 use super::compose::{ComposeError, ComposeOptions, string};
 use super::files::{Inputs, RenderedFile};
 use super::names::Names;
-use super::{accounts, shell};
 
 /// The services of a compose file.
 ///
@@ -69,7 +69,7 @@ pub(super) fn files(inputs: &Inputs<'_>, domain: &str) -> Result<Vec<RenderedFil
         RenderedFile::secret("configs/surveyor.env", surveyor(inputs, domain)?),
         RenderedFile::secret(
             "configs/grafana.env",
-            format!("GF_SECURITY_ADMIN_PASSWORD={}\n", password.expose()),
+            format!("GF_SECURITY_ADMIN_PASSWORD={}\n", env_value(password.expose())),
         ),
         RenderedFile::plain("configs/prometheus.yml", prometheus),
         RenderedFile::plain("configs/grafana-datasource.yml", datasource),
@@ -92,13 +92,13 @@ fn surveyor(inputs: &Inputs<'_>, domain: &str) -> Result<String, ComposeError> {
     );
     let mut set = |name: &str, value: &str| {
         // Writing into a String cannot fail.
-        let _ = writeln!(text, "NATS_SURVEYOR_{name}={value}");
+        let _ = writeln!(text, "NATS_SURVEYOR_{name}={}", env_value(value));
     };
     let user = system_user(inputs)?;
     match login(inputs)? {
         Login::Password { user, password } => {
             set("USER", &user);
-            set("PASSWORD", &shell::word(password.expose()));
+            set("PASSWORD", password.expose());
         }
         Login::Nkey(_) => set("NKEY", &format!("/users/{}", accounts::seed_file(user))),
         Login::Creds(_) => set("CREDS", &format!("/users/{}", accounts::creds_file(user))),
@@ -106,12 +106,31 @@ fn surveyor(inputs: &Inputs<'_>, domain: &str) -> Result<String, ComposeError> {
     }
     if let Some(tls) = &topology.spec().tls {
         set("TLSCACERT", "/tls/ca.pem");
+        if tls.handshake_first {
+            set("TLSFIRST", "true");
+        }
         if tls.mutual {
             set("TLSCERT", "/tls/client.pem");
             set("TLSKEY", "/tls/client.key");
         }
     }
     Ok(text)
+}
+
+/// A value in a file of variables, as Docker Compose reads it: letter by letter between single quotes, which cannot hold a quote or a
+/// backslash; between double quotes with a backslash before each special letter.
+fn env_value(text: &str) -> String {
+    if !text.contains(['\'', '\\']) {
+        return format!("'{text}'");
+    }
+    let mut value = String::from('"');
+    for letter in text.chars() {
+        if matches!(letter, '\\' | '"' | '$') {
+            value.push('\\');
+        }
+        value.push(letter);
+    }
+    value + "\""
 }
 
 fn system_user<'a>(inputs: &Inputs<'a>) -> Result<&'a UserSpec, ComposeError> {

@@ -45,6 +45,19 @@ impl Names {
     }
 }
 
+/// The image of a server: its own, else its version of the official image, else `image`.
+pub(super) fn image(image: &str, server: &Server) -> String {
+    let version = || {
+        let is_official = image == "nats" || image.starts_with("nats:");
+        server.release().filter(|_| is_official).map(|version| format!("nats:{version}-alpine"))
+    };
+    match server.image.clone().or_else(version).unwrap_or_else(|| image.to_owned()) {
+        // The official image without a shell holds nothing that could ask for `/healthz`; the same server with Alpine Linux does.
+        image if image == "nats" => "nats:alpine".to_owned(),
+        image => image,
+    }
+}
+
 /// Makes one label: lower-case letters, digits and hyphens, as DNS takes them.
 pub fn label(name: &str) -> String {
     /// DNS allows 63; the rest is for a number or a suffix such as Kubernetes' `-headless`.

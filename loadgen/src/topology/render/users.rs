@@ -19,7 +19,7 @@ pub(super) fn env_files(inputs: &Inputs<'_>) -> Result<Vec<RenderedFile>, KeyErr
     };
     let file = |(path, user)| {
         let variables = env::user(inputs.topology, inputs.credentials, user, ".")?;
-        Ok(RenderedFile::secret(path, env::exports(&variables)))
+        Ok(RenderedFile::secret(path, env::exports(&variables, inputs.topology.is_tls_first())))
     };
     all.into_iter().map(file).collect()
 }
