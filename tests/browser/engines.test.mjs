@@ -66,16 +66,15 @@ for (const [name, launch] of Object.entries(ENGINES)) {
         const page = await opened();
         const [held, answered] = await connected(page, mode.options);
         assert.equal(held, mode.isWorker ? "worker" : "page");
-        assert.match(answered, /^lon-/);
+        assert.match(answered, /^(lon|ams|dal)-/);
 
         await until("the regions rank by distance", () => page.evaluate(() => nc.regions.join() === "lon,ams,dal"), 30_000);
+        // On a busy machine the first choice can be wrong; the last test counts how often.
+        await until("lon answers", async () => /^lon-/.test(await ask(page)));
         const killed = cluster.in("lon");
         await Promise.all(killed.map((server) => cluster.kill(server)));
         try {
-          await until("ams answers", async () => {
-            const answer = await page.evaluate(async () => (await nc.request("echo", "", { timeout: 1000 }).catch(() => undefined))?.string());
-            return /^ams-/.test(answer ?? "");
-          });
+          await until("ams answers", async () => /^ams-/.test(await ask(page)));
           await page.reload();
           await loaded(page);
           const [, again] = await connected(page, mode.options);
@@ -129,6 +128,11 @@ for (const [name, launch] of Object.entries(ENGINES)) {
       await page.close();
     });
   });
+}
+
+/** The server whose responder answers, or an empty text. */
+function ask(page) {
+  return page.evaluate(async () => (await nc.request("echo", "", { timeout: 1000 }).catch(() => undefined))?.string() ?? "");
 }
 
 /** The region where a fresh client's first link leads, and where it is once it is in lon, or after `withinMs`. */

@@ -33,7 +33,7 @@ pub enum CtlError {
         up: Vec<String>,
     },
     /// Which one?
-    #[error("several super-clusters are up: choose one with `--deployment` of {}", .0.join(", "))]
+    #[error("several super-clusters are up: choose one of {} with `--deployment`", .0.join(", "))]
     Several(Vec<String>),
     /// The connection broke.
     #[error("cannot reach `loadgen up` over {}: {error}", path.display())]

@@ -25,7 +25,7 @@ pub struct DashboardOpts {
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
-    /// Show the agents that are connected to this NATS server, the back channel, and the run that they play
+    /// Show the agents, and the run that they play; this NATS server is the back channel to which the agents connect
     #[arg(long, env = "LOADGEN_OPS", hide_env_values = true, value_name = "URL")]
     pub ops: Option<OpsUrl>,
 

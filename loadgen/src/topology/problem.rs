@@ -75,7 +75,9 @@ pub enum ProblemKind {
     #[error("`{0}` is not {1}")]
     Address(String, &'static str),
     /// Neither a version nor a file.
-    #[error("`{0}` is neither a version of nats-server, as in `2.14.6` or `debian`, nor a path")]
+    #[error(
+        "`{0}` is not valid: give a version of nats-server such as `2.14.6`, `debian` for the version in Debian's package, or a path"
+    )]
     Version(String),
     /// A leaf node of itself.
     #[error("a cluster cannot be a leaf node of itself: name the hub")]

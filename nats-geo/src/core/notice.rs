@@ -258,7 +258,8 @@ impl fmt::Display for NoticeKind {
             }
             Self::OtherCluster { address, expected, found } => write!(
                 f,
-                "a server of {found} answers at {address}, which {expected} advertised: the client does not use it"
+                "a server of cluster {found} answers at {address}, which cluster {expected} advertised: the client does not \
+                 use this server"
             ),
             Self::LabelContradicted { address, label, cluster } => {
                 write!(f, "{address} is labelled `{label}`, but its server is in cluster `{cluster}`")

@@ -1,7 +1,7 @@
 //! The tokio driver, which is built on async-nats.
 //!
-//! `options` starts a client, `driver` runs the selector, and `prober` and `link` carry out its decisions. The driver
-//! and the handles of the application share `hub`. This module must not choose servers: `core` chooses them.
+//! `options` starts a client. `driver` runs the selector of `core`, which chooses servers. `prober` and `link` carry out the
+//! decisions of the selector. The driver and the handles of the application share `hub`. This module must not choose servers.
 
 mod secret;
 pub use secret::Secret;

@@ -42,7 +42,7 @@ pub enum RunError {
     /// The scenario is not valid.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
-    /// The policy of a client is out of its bounds.
+    /// A field of a client's policy has a value that is not valid.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A rule was broken.

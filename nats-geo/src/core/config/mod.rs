@@ -133,7 +133,7 @@ pub struct DialConfig {
     pub stable_after: Duration,
     /// Number of attempts that a client may make without a pause. Default 10: enough to try each of nine servers once.
     pub budget_burst: u32,
-    /// Attempts per second after the burst. Default 0.5.
+    /// Attempts per second that the client may make after it has used up [`budget_burst`](Self::budget_burst). Default 0.5.
     pub budget_per_second: f64,
 }
 

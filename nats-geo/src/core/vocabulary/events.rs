@@ -89,7 +89,7 @@ events! {
         meaning "A server of another cluster answers at an address that a server advertised. The client does not use the address."
         cause "Clusters advertise private addresses. The same address belongs to different servers in different networks."
         remedy "Set `client_advertise` at the servers to addresses that clients can reach. Or ignore discovered servers."
-        example "a server of ams answers at 10.0.0.1:4222, which lon advertised: the client does not use it"
+        example "a server of cluster ams answers at 10.0.0.1:4222, which cluster lon advertised: the client does not use this server"
 
         LABEL_CONTRADICTED = LabelContradicted "label_contradicted" "labelContradicted", Both Warn ["address"]
         meaning "The server list labels an address with a region, but its server is in another cluster. The client uses the label."

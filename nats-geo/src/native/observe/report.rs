@@ -135,8 +135,8 @@ pub enum Standing {
     },
     /// A server of the region refused the credentials.
     CredentialsRefused {
-        /// Time at which the client tries the region again, on the client's clock. `null`: this server refused, and the
-        /// client tries the other servers of the region first.
+        /// Time at which the client tries the region again, on the client's clock. `null`: the client
+        /// tries the other servers of the region before this server.
         #[serde(rename = "until_ms", serialize_with = "optional_time_millis")]
         until: Option<Time>,
     },

@@ -111,7 +111,7 @@ pub enum HerdError {
         /// The bound that the value breaks.
         bound: String,
     },
-    /// The policy is out of its bounds.
+    /// A field of the policy has a value that is not valid.
     #[error(transparent)]
     Config(#[from] ConfigError),
 }
@@ -121,7 +121,7 @@ pub enum HerdError {
 const START_OVER: Duration = Duration::from_secs(60);
 
 impl Herd {
-    /// Creates a herd in these regions, with the round-trip times `rtt[from][to]`.
+    /// Creates a simulation with these regions. `rtt[from][to]` is the round-trip time between two regions.
     #[must_use]
     pub const fn new(regions: Vec<String>, rtt: Vec<Vec<Duration>>) -> Self {
         Self {
