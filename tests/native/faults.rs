@@ -60,7 +60,9 @@ impl Pair {
             assert_eq!((to.region.as_str(), why), ("ams", cause), "{:?}", survivor.journal.notes());
         }
         for survivor in [&mut self.cold, &mut self.warm] {
-            survivor.ears.hear(&survivor.client, survivor.subject, "after").await;
+            let hearing = survivor.ears.hear(&survivor.client, survivor.subject, "after");
+            let heard = tokio::time::timeout(HEARD_WITHIN, hearing).await;
+            assert!(heard.is_ok(), "{:?} {:?}", survivor.journal.notes(), survivor.client.stats());
             assert_eq!(survivor.client.stats().moves, 1, "{:?}", survivor.journal.notes());
         }
         let (to, _) = self.warm.journal.first_move().await;
@@ -114,6 +116,9 @@ async fn a_silent_region_is_left_and_pending_requests_say_that_they_may_have_bee
     assert!(landed_after + failed_after < known_after + SLACK, "failed after {failed_after:?}");
     pair.cold.journal.wait_for("the end of the silent link", is_given_up).await;
 }
+
+/// Shorter than the limit of each wait, so that the failure tells the notices.
+const HEARD_WITHIN: Duration = Duration::from_secs(20);
 
 /// A busy machine.
 const SLACK: Duration = Duration::from_secs(2);

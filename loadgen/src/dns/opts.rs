@@ -10,7 +10,8 @@ pub struct DnsOpts {
     #[arg(value_name = "NAME", value_parser = Dns::new)]
     pub name: Dns,
 
-    /// Query system, google, cloudflare, quad9 or an address (also tcp://, tls://, https://); repeatable
+    /// Query this resolver: `system`, `google`, `cloudflare`, `quad9` or an IP address, also after tcp://, tls:// or https://;
+    /// repeatable
     #[arg(long, default_values = ["system", "google", "https://cloudflare"], value_name = "RESOLVER")]
     pub resolver: Vec<Resolver>,
 

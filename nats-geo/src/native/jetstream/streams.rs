@@ -30,7 +30,7 @@ pub struct StreamInfo {
     pub domain: Option<String>,
 }
 
-/// A stream that has the same messages with the same sequences.
+/// A stream in [`StreamInfo::alternates`]: the stream itself, or a mirror with the same messages and the same sequences.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Alternate {

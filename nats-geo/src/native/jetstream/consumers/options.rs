@@ -26,8 +26,8 @@ impl PullOptions {
         self
     }
 
-    /// Sets how many bytes, with subjects and headers, may wait in the client until the application reads them. A
-    /// message larger than this limit ends the stream with an error. Default: no limit of bytes, only of messages.
+    /// Sets how many bytes, with subjects and headers, may wait in the client until the application reads them. If
+    /// a message is larger than this limit, the Rust stream of messages ends with an error. Default: no limit of bytes, only of messages.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.bytes_max = Some(bytes.max(1));
         self
