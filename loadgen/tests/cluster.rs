@@ -306,9 +306,9 @@ async fn no_server_and_no_port_outlives_loadgen() {
     let _turn = TURN.lock().await;
     for end in ["panic", "SIGKILL", "SIGINT"] {
         let mut helper = Command::new(std::env::current_exe().unwrap());
-        helper.args(["--exact", "helper_that_ends", "--ignored", "--nocapture"]).env(END, end);
-        helper.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut helper = helper.spawn().unwrap();
+        helper.args(["--exact", "helper_that_ends", "--ignored", "--nocapture"]);
+        helper.env(END, end).stdin(Stdio::piped());
+        let mut helper = helper.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let may_end = helper.stdin.take().unwrap();
         let lines = BufReader::new(helper.stdout.take().unwrap()).lines();
         let said =
@@ -317,7 +317,6 @@ async fn no_server_and_no_port_outlives_loadgen() {
         let said: Vec<_> = said.split(' ').collect();
         let ([folder], [addrs @ .., lon, ams]) = said.split_at(1) else { panic!("{said:?}") };
         let pids = [lon, ams].map(|pid| pid.parse().unwrap());
-        // The kernel stops a process some time after the signal.
         let start = clock::now();
         while !process_state(pids[0]).starts_with('T') {
             assert!(start.elapsed() < LIMIT, "lon-1 is not stopped");
@@ -355,9 +354,7 @@ async fn helper_that_ends() {
     let pids: Vec<_> = pids(&cluster).iter().map(ToString::to_string).collect();
     println!("\nstarted {} {} {}", cluster.folder().display(), addrs.join(" "), pids.join(" "));
     if end == "panic" {
-        // Until the test has looked.
-        let mut nothing = String::new();
-        std::io::stdin().read_line(&mut nothing).unwrap();
+        std::io::stdin().read_line(&mut String::new()).unwrap();
         panic!("as asked for");
     }
     std::future::pending::<()>().await;
