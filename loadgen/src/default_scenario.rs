@@ -161,7 +161,7 @@ impl<'a> DefaultScenario<'a> {
         match fault {
             FaultKind::ServerKill | FaultKind::RegionKill => spread + ROOM,
             FaultKind::Blackhole => spread + policy.watch.ping_interval + ROOM,
-            // nats-server waits for 10 s, and then closes their connections one by one.
+            // nats-server waits for 10 s, and then closes the connections of its clients one by one.
             FaultKind::LameDuck => Duration::from_secs(12),
         }
     }

@@ -62,7 +62,7 @@ async fn users_log_in_with_the_printed_variables() {
     }
 }
 
-/// What a shell has after `eval "$(loadgen ctl env ...)"`; the same as JSON has.
+/// Returns the variables of a shell after `eval "$(loadgen ctl env ...)"`. `--json` must print the same ones.
 async fn env(place: &Place, args: &[&str]) -> BTreeMap<String, String> {
     let done = place.run(&[&["ctl", "env"], args].concat()).await;
     assert_eq!(done.code, Some(0), "{}", done.stderr);
