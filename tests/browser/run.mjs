@@ -2,7 +2,8 @@
 // `npm run e2e -- worker region` runs the files whose name contains "worker" or "region"; `npm run e2e -- --but worker` runs the others.
 
 import { spawn } from "node:child_process";
-import { access, readdir } from "node:fs/promises";
+import { once } from "node:events";
+import { access, appendFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -17,6 +18,38 @@ const files = wanted.length === 0 ? all : all.filter((name) => isWanted(name) !=
 await access(join(here, "../../nats-geo-wasm/js/dist/index.js")).catch(() => {
   throw new Error("the package is not built: run `npm run build` in nats-geo-wasm/js");
 });
-const child = spawn(process.execPath, ["--test", "--test-concurrency=1", "--test-reporter=spec", ...files.map((name) => join(here, name))], { stdio: "inherit" });
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
-child.on("exit", (code) => (process.exitCode = code ?? 1));
+let child;
+let interrupted = false;
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.on(signal, () => {
+    interrupted = true;
+    child?.kill(signal);
+  });
+}
+
+// A machine that stands still for a second can fail a test that runs in real time; a defect fails twice. More failures than this
+// have another cause.
+const mostChances = 2;
+let failed = await run(files);
+if (!interrupted && failed.length > 0 && failed.length <= mostChances) {
+  console.log(`\n=== once more: ${failed.join(" ")}`);
+  const chances = failed;
+  failed = await run(chances);
+  for (const name of chances.filter((name) => !failed.includes(name))) {
+    console.log(`PASSED AT THE SECOND ATTEMPT: ${name}`);
+    await appendFile(join(here, "../../target/passed-at-the-second-attempt"), `${name}\n`);
+  }
+}
+process.exitCode = failed.length > 0 || interrupted ? 1 : 0;
+
+// Runs each file in a process of its own; returns the names of those that failed.
+async function run(names) {
+  const failed = [];
+  for (const name of names) {
+    if (interrupted) break;
+    child = spawn(process.execPath, ["--test", "--test-reporter=spec", join(here, name)], { stdio: "inherit" });
+    const [code] = await once(child, "exit");
+    if (code !== 0) failed.push(name);
+  }
+  return failed;
+}
