@@ -12,6 +12,7 @@ use super::opts::{CtlOpts, CtlOrder, WaitOpts};
 use crate::clock;
 use crate::up::access::Access;
 use crate::up::control::Command;
+use crate::up::injected::FaultView;
 use crate::up::socket::{self, Reply, Request, SocketError};
 use crate::up::world::{ServerView, World};
 
@@ -179,6 +180,10 @@ fn table(world: &World) -> String {
         let servers: Vec<_> = region.servers.iter().map(server).collect();
         // Writing into a String cannot fail.
         let _ = writeln!(text, "{}{}: {}", region.name, silent(region.is_silent), servers.join(", "));
+    }
+    for FaultView { number, fault, ends_at } in &world.faults {
+        let end = ends_at.as_ref().map_or(String::new(), |at| format!(", ends at {at}"));
+        let _ = writeln!(text, "fault {number}: {fault}{end}");
     }
     text.trim_end().to_owned()
 }

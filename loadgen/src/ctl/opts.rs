@@ -1,8 +1,11 @@
 //! Options of `loadgen ctl`. Doc comments are the help text.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 
 use super::env::EnvOpts;
+use crate::topology::span_of_option;
 use crate::up::control::Command;
 
 /// Options of `loadgen ctl`.
@@ -50,6 +53,10 @@ pub enum CtlOrder {
     Restart(Target),
     /// Change the round-trip time between two regions
     SetRtt(Distance),
+    /// Inject a fault of scenarios on servers or links, such as `latency:lon-ams,rtt_ms=80`
+    Inject(InjectOpts),
+    /// Undo an injected fault
+    Undo(UndoOpts),
     /// Print the state of every server
     Status,
     /// Print variables of the `nats` CLI, for a shell: the addresses of a region, and the credentials of a user
@@ -80,6 +87,37 @@ pub struct Distance {
     pub rtt_ms: f64,
 }
 
+/// Options of `loadgen ctl inject`.
+#[derive(Args, Clone, Debug)]
+pub struct InjectOpts {
+    /// Give the fault, its targets and its options; the book lists all faults under "Keys of a scenario file"
+    #[arg(value_name = "KIND:TARGET,OPTION=VALUE")]
+    pub fault: String,
+
+    /// End the fault after this time, as in `30s` [default: when `loadgen ctl undo` or `loadgen ctl heal` ends it]
+    #[arg(long = "for", value_name = "DURATION", value_parser = span_of_option)]
+    pub lasts: Option<Duration>,
+}
+
+/// Options of `loadgen ctl undo`.
+#[derive(Args, Clone, Debug)]
+pub struct UndoOpts {
+    /// Give the number of the fault, which `loadgen ctl status` shows, or `all`
+    #[arg(value_name = "NUMBER|all", value_parser = number)]
+    pub fault: Faults,
+}
+
+/// One fault, or all of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Faults(Option<u32>);
+
+fn number(text: &str) -> Result<Faults, &'static str> {
+    match text {
+        "all" => Ok(Faults(None)),
+        _ => text.parse().map(|number| Faults(Some(number))).map_err(|_| "write a number, or `all`"),
+    }
+}
+
 impl From<CtlOrder> for Command {
     fn from(order: CtlOrder) -> Self {
         match order {
@@ -90,6 +128,11 @@ impl From<CtlOrder> for Command {
             CtlOrder::Pause(Target { target }) => Self::Pause { target },
             CtlOrder::Restart(Target { target }) => Self::Restart { target },
             CtlOrder::SetRtt(Distance { from, to, rtt_ms }) => Self::SetRtt { between: [from, to], rtt_ms },
+            CtlOrder::Inject(InjectOpts { fault, lasts }) => {
+                let lasts_ms = lasts.map(|lasts| u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX));
+                Self::Inject { fault, lasts_ms }
+            }
+            CtlOrder::Undo(UndoOpts { fault: Faults(number) }) => Self::Undo { number },
             CtlOrder::Status => Self::Status,
             CtlOrder::Env(_) => Self::Access,
         }

@@ -8,7 +8,7 @@
 mod agent;
 mod counts;
 mod dialer;
-mod faults;
+pub(crate) mod faults;
 mod phases;
 mod population;
 mod recording;

@@ -293,6 +293,13 @@ pub struct ParseFaultError {
     reason: String,
 }
 
+impl ParseFaultError {
+    /// Why, without a remedy: not every one-liner has a time.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
 /// Reads `KIND:TARGET[+TARGET][,OPTION=VALUE]@AT[/FOR]`.
 impl std::str::FromStr for FaultSpec {
     type Err = ParseFaultError;

@@ -25,6 +25,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use chaos::chaos;
+pub(crate) use check::fault_alone;
 pub use client_plan::{ClientPlan, Share};
 pub use fault::{ALL_FAULTS, ALL_RESOLVERS, FaultKind, META, ParseFaultError, TargetKind};
 pub use fault_options::{Direction, DnsAnswer, FaultOptions, Links, Order, Pick, ReplaceBy};

@@ -29,6 +29,6 @@ pub(crate) use jwt::account_claims;
 pub use model::{Server, ServerName, Topology, file_stem};
 pub use presets::{PRESETS, Preset};
 pub use problem::{Problem, ProblemKind, TopologyError};
-pub(crate) use units::parse_span;
 pub use units::{ByteSize, ParseSizeError, Span};
+pub(crate) use units::{parse_span, span_of_option};
 pub use warnings::Warning;

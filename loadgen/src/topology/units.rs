@@ -152,6 +152,13 @@ enum NumberOrText {
     Text(String),
 }
 
+/// Reads a duration of the command line: servers must have the time to answer, and a day is longer than anything that ends by itself.
+pub(crate) fn span_of_option(text: &str) -> Result<Duration, String> {
+    let span = parse_span(text).ok_or("write a number and ms, s, m or h, as in `500ms`")?;
+    let limits = Duration::from_millis(10)..=Duration::from_secs(86_400);
+    if limits.contains(&span) { Ok(span) } else { Err("choose a duration from `10ms` to `24h`".to_owned()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +184,18 @@ mod tests {
         assert_eq!(parse_span("500ms"), Some(Duration::from_millis(500)));
         for text in ["", "2", "m", "-1s", "2 m", "1y", "99999999999999999d"] {
             assert_eq!(parse_span(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_duration_of_the_command_line_has_limits() {
+        assert_eq!(span_of_option("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(span_of_option("24h"), Ok(Duration::from_secs(86_400)));
+        for text in ["1", "-1s", "second"] {
+            assert!(span_of_option(text).unwrap_err().contains("500ms"), "{text}");
+        }
+        for text in ["0s", "9ms", "25h"] {
+            assert!(span_of_option(text).unwrap_err().contains("from `10ms` to `24h`"), "{text}");
         }
     }
 }

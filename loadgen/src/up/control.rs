@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::access::Access;
+use super::effect::revive;
+use super::injected::{InjectError, Injected};
 use super::plan::Beside;
 use super::world::World;
 use crate::clock;
@@ -56,6 +58,18 @@ pub enum Command {
         /// Round-trip time, in the range of `--rtt`.
         rtt_ms: f64,
     },
+    /// A fault of the catalogue, from now on.
+    Inject {
+        /// Its one-liner, without a time.
+        fault: String,
+        /// When it ends by itself, in milliseconds from now; `null`: somebody undoes it.
+        lasts_ms: Option<u64>,
+    },
+    /// Ends a fault of the catalogue, or all of them.
+    Undo {
+        /// Its number; `null`: all.
+        number: Option<u32>,
+    },
     /// Nothing is done: the answer is all that is asked for.
     Status,
     /// An error, if the super-cluster is not stable.
@@ -77,6 +91,9 @@ impl fmt::Display for Command {
             Self::SetRtt { between: [a, b], rtt_ms } => {
                 write!(formatter, "set the distance {a}-{b} to {rtt_ms} ms")
             }
+            Self::Inject { fault, .. } => write!(formatter, "inject {fault}"),
+            Self::Undo { number: Some(number) } => write!(formatter, "undo fault {number}"),
+            Self::Undo { number: None } => formatter.write_str("undo all faults"),
             Self::Status => formatter.write_str("status"),
             Self::Check => formatter.write_str("check"),
             Self::Access => formatter.write_str("access"),
@@ -99,6 +116,9 @@ pub enum ControlError {
     /// The super-cluster said no.
     #[error(transparent)]
     Fault(#[from] FaultError),
+    /// A fault of the catalogue.
+    #[error(transparent)]
+    Inject(#[from] InjectError),
     /// Something is missing.
     #[error("{}", .0.join("; "))]
     Unstable(Vec<String>),
@@ -116,8 +136,15 @@ pub(super) async fn obey(
     mut beside: Beside,
 ) {
     let mut reported = clock::now();
+    let mut injected = Injected::default();
     loop {
-        show(&mut cluster, &start, &worlds);
+        for (fault, undone) in injected.undo_due(&mut cluster).await {
+            match undone {
+                Ok(()) => eprintln!("{fault} ended"),
+                Err(error) => eprintln!("{fault} ended, but {error}"),
+            }
+        }
+        show(&mut cluster, &start, &mut injected, &worlds);
         if beside.health_report.is_some_and(|every| reported.elapsed() >= every) {
             reported = clock::now();
             for member in cluster.health().await {
@@ -140,7 +167,8 @@ pub(super) async fn obey(
             }
         }
         // Lame ducks end by themselves.
-        let order = match tokio::time::timeout(LOOK_AGAIN, orders.recv()).await {
+        let wait = injected.next_end().map_or(LOOK_AGAIN, |end| end.min(LOOK_AGAIN));
+        let order = match tokio::time::timeout(wait, orders.recv()).await {
             Ok(Some(order)) => order,
             // Nobody can give orders: it only stays up.
             Ok(None) => return std::future::pending().await,
@@ -152,13 +180,13 @@ pub(super) async fn obey(
                 world.revision += 1;
             });
         }
-        let done = perform(&mut cluster, &mut start, &order.command).await;
+        let done = perform(&mut cluster, &mut start, &mut injected, &order.command).await;
         match &done {
             _ if matches!(order.command, Command::Status | Command::Check | Command::Access) => {}
             Ok(()) => eprintln!("{}: done", order.command),
             Err(error) => eprintln!("{}: {error}", order.command),
         }
-        show(&mut cluster, &start, &worlds);
+        show(&mut cluster, &start, &mut injected, &worlds);
         // Whoever asked may have gone away.
         let _ = order.answer.send(done);
     }
@@ -195,6 +223,7 @@ async fn change(cluster: &mut SuperCluster, start: &mut StartOptions, topology: 
 async fn perform(
     cluster: &mut SuperCluster,
     start: &mut StartOptions,
+    injected: &mut Injected,
     command: &Command,
 ) -> Result<(), ControlError> {
     match command {
@@ -229,6 +258,10 @@ async fn perform(
             cluster.set_rtt(a, b, rtt).map_err(FaultError::from)?;
             start.rtt.set(a, b, rtt);
         }
+        Command::Inject { fault, lasts_ms } => {
+            injected.inject(cluster, fault, lasts_ms.map(Duration::from_millis)).await?;
+        }
+        Command::Undo { number } => injected.undo(cluster, *number).await?,
         Command::Status | Command::Access => {}
         Command::Check => {
             let missing = cluster.missing().await;
@@ -283,28 +316,24 @@ async fn heal(cluster: &mut SuperCluster, start: &StartOptions, target: &str) ->
     } else if is_server_silent {
         cluster.heal_server(target).await?;
     }
-    let mut down = Vec::new();
-    for server in servers {
-        match cluster.state(&server)? {
-            "up" => {}
-            "paused" => drop(cluster.resume_server(&server).await?),
-            _ => down.push(server),
-        }
-    }
-    if !down.is_empty() {
-        cluster.restart_servers(&down).await?;
-    }
-    Ok(())
+    revive(cluster, servers).await
 }
 
-fn show(cluster: &mut SuperCluster, start: &StartOptions, worlds: &watch::Sender<World>) {
+fn show(
+    cluster: &mut SuperCluster,
+    start: &StartOptions,
+    injected: &mut Injected,
+    worlds: &watch::Sender<World>,
+) {
     for (server, reason) in cluster.reap() {
         eprintln!("{server} ended: {reason}");
     }
+    injected.forget_undone(cluster);
     match World::of(cluster, start) {
         Ok(mut now) => {
             worlds.send_if_modified(|shown| {
                 now.revision = shown.revision;
+                now.faults = injected.views();
                 let is_new = *shown != now;
                 now.revision += u64::from(is_new);
                 *shown = now;

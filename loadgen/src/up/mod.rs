@@ -1,11 +1,13 @@
 //! `loadgen up`: a super-cluster that keeps running, and the demo that breaks it.
 //!
-//! Owns the demo's content in NATS (`site`), its web server (`http`), the orders that break and heal regions (`control`), and the
-//! state that the demo and `loadgen ctl` show (`world`). Must not know measurements.
+//! Owns the demo's content in NATS (`site`), its web server (`http`), the orders that break and heal regions (`control`), the
+//! faults of the catalogue (`injected`, `effect`), and the state that the demo and `loadgen ctl` show (`world`). Must not know measurements.
 
 pub mod access;
 pub mod control;
+pub mod effect;
 pub mod http;
+pub mod injected;
 pub mod opts;
 pub mod plan;
 pub mod site;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::injected::FaultView;
 use crate::cluster::{StartOptions, SuperCluster, UnknownNameError};
 use crate::record::stats::millis;
 
@@ -18,6 +19,9 @@ pub struct World {
     pub rtt_ms: BTreeMap<String, f64>,
     /// What is being done and takes time.
     pub busy: Option<String>,
+    /// Faults that `loadgen ctl inject` began.
+    #[serde(default)]
+    pub faults: Vec<FaultView>,
 }
 
 /// One region.
@@ -62,7 +66,7 @@ impl World {
             }
         }
         let regions: Result<_, _> = names.iter().map(|name| region(cluster, start, name)).collect();
-        Ok(Self { revision: 0, regions: regions?, rtt_ms, busy: None })
+        Ok(Self { revision: 0, regions: regions?, rtt_ms, busy: None, faults: Vec::new() })
     }
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod changes;
+mod inject;
 mod killed;
 mod login;
 mod measuring;

@@ -105,7 +105,7 @@ pub(crate) fn strike(
 }
 
 /// So many of the servers.
-fn some(mut servers: Vec<String>, count: u16, random: &mut Lcg) -> Vec<String> {
+pub(crate) fn some(mut servers: Vec<String>, count: u16, random: &mut Lcg) -> Vec<String> {
     while servers.len() > count.into() {
         servers.remove(random.below(servers.len()));
     }

@@ -84,6 +84,14 @@ pub(super) fn run(
     })
 }
 
+/// Checks a fault that begins at once, where there are servers and nothing else of a scenario.
+pub(crate) fn fault_alone(spec: &FaultSpec, topology: &Topology) -> Result<TimedFault, Vec<Problem>> {
+    let always = Phase { name: String::new(), from: Duration::ZERO, to: Duration::MAX, new_clients: false };
+    let context = Context { topology, phases: &[always], populations: &[], workloads: &[], resolvers: &[] };
+    let mut found = Found::default();
+    context.fault("", spec, &mut found).ok_or(found.0)
+}
+
 /// In the order of time.
 fn faults(
     spec: &ScenarioSpec,
