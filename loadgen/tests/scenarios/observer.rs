@@ -11,6 +11,8 @@ use crate::TURN;
 
 const CLIENTS: usize = 4;
 
+const ATTEMPTS: usize = 3;
+
 /// From lon to ams and back, as in the table of cities.
 const RTT_MS: f64 = 9.0;
 
@@ -24,8 +26,29 @@ async fn failovers_from_a_silent_region_are_those_that_an_independent_observer_s
     agree("silence").await;
 }
 
+/// A busy machine delays one of the two programs at times, and then they differ. If loadgen measures wrong, they always differ.
 async fn agree(fault: &str) {
     let _turn = TURN.lock().await;
+    let mut differences = Vec::new();
+    while differences.len() < ATTEMPTS {
+        let (measured, observed) = measure(fault).await;
+        println!("measured {measured:?}, observed {observed:?}");
+        assert_eq!((measured.len(), observed.len()), (CLIENTS, CLIENTS), "{measured:?}, {observed:?}");
+        let differs = |(measured, observed): &(&f64, &f64)| {
+            (**measured - **observed).abs() > (**observed * 0.1).max(5.0)
+        };
+        match measured.iter().zip(&observed).find(differs) {
+            None => return,
+            Some((measured, observed)) => {
+                differences.push(format!("{measured:.1} ms, but observed {observed:.1} ms"));
+            }
+        }
+    }
+    panic!("{differences:?}");
+}
+
+/// Plays the scenario once. Returns what loadgen measured and what the observer saw, each sorted.
+async fn measure(fault: &str) -> (Vec<f64>, Vec<f64>) {
     let folder = tempfile::tempdir().unwrap();
     let [watched, answers] = free_ports();
     let scenario = folder.path().join("observed.toml");
@@ -58,12 +81,7 @@ async fn agree(fault: &str) {
     let rows = report["runs"][0]["failovers"].as_array().unwrap().iter();
     let mut measured: Vec<f64> = rows.map(|row| row["total_ms"].as_f64().unwrap()).collect();
     measured.sort_by(f64::total_cmp);
-    println!("measured {measured:?}, observed {observed:?}");
-    assert_eq!((measured.len(), observed.len()), (CLIENTS, CLIENTS), "{measured:?}, {observed:?}");
-    for (measured, observed) in measured.iter().zip(&observed) {
-        let difference = (measured - observed).abs();
-        assert!(difference <= (observed * 0.1).max(5.0), "{measured:.1} ms, but observed {observed:.1} ms");
-    }
+    (measured, observed)
 }
 
 /// The region lon breaks. All its clients move to ams, whose only server the observer listens to.
