@@ -285,8 +285,7 @@ impl SuperCluster {
         let down = self.servers.iter().filter(|(_, server)| !server.is_up());
         let down = down.map(|(name, server)| (name.clone(), server.state().as_str())).collect();
         let mut missing = ready::missing_servers(&self.topology, &down);
-        missing
-            .extend(self.link_faults.iter().map(|(id, fault)| format!("link fault {id} is active: {fault}")));
+        missing.extend(self.link_faults.iter().map(|(_, fault)| format!("a fault is active: {fault}")));
         missing.extend(ready::missing_now(&self.topology, &self.reachable(), &self.cut_pairs()).await);
         if missing.is_empty() {
             missing.extend(streams::silent_now(self).await);

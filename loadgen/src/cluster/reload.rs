@@ -127,7 +127,9 @@ impl SuperCluster {
             return Ok(());
         }
         if !server.is_up() {
-            return write(&file, &text).map_err(failed);
+            write(&file, &text).map_err(failed)?;
+            // The signal waits until the server continues.
+            return if server.is_paused() { server.signal(Signal::SIGHUP).map_err(failed) } else { Ok(()) };
         }
         let monitor = server.monitor();
         let loaded = || async { monitor.varz().await.map(|varz| varz.config_load_time) };

@@ -107,6 +107,10 @@ impl Server {
         self.state == State::Up
     }
 
+    pub(super) fn is_paused(&self) -> bool {
+        self.state == State::Paused
+    }
+
     pub(super) fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(ServerProcess::pid)
     }

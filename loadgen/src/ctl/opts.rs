@@ -94,7 +94,7 @@ pub struct InjectOpts {
     #[arg(value_name = "KIND:TARGET,OPTION=VALUE")]
     pub fault: String,
 
-    /// End the fault after this time, as in `30s` [default: when `loadgen ctl undo` or `loadgen ctl heal` ends it]
+    /// End the fault after this time, as in `30s` [default: when `loadgen ctl undo` ends it]
     #[arg(long = "for", value_name = "DURATION", value_parser = span_of_option)]
     pub lasts: Option<Duration>,
 }

@@ -314,6 +314,9 @@ impl std::str::FromStr for FaultSpec {
         for part in parts {
             let (name, value) =
                 part.split_once('=').ok_or_else(|| wrong(format!("`{part}` is not OPTION=VALUE")))?;
+            if ["inject", "target", "at", "for", "phase"].contains(&name.trim()) {
+                return Err(wrong(format!("`{}` is not an option of a fault in one line", name.trim())));
+            }
             table.insert(name.trim().to_owned(), scalar(value.trim()));
         }
         table.insert("inject".into(), kind.trim().into());

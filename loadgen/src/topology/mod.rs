@@ -30,5 +30,5 @@ pub use model::{Server, ServerName, Topology, file_stem};
 pub use presets::{PRESETS, Preset};
 pub use problem::{Problem, ProblemKind, TopologyError};
 pub use units::{ByteSize, ParseSizeError, Span};
-pub(crate) use units::{parse_span, span_of_option};
+pub(crate) use units::{CHOSEN_SPANS, parse_span, span_of_option};
 pub use warnings::Warning;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -152,11 +153,18 @@ enum NumberOrText {
     Text(String),
 }
 
-/// Reads a duration of the command line: servers must have the time to answer, and a day is longer than anything that ends by itself.
+/// Durations that users may choose: servers must have the time to answer, and a day is longer than anything that ends by itself.
+pub(crate) const CHOSEN_SPANS: RangeInclusive<Duration> =
+    Duration::from_millis(10)..=Duration::from_secs(86_400);
+
+/// Reads a duration of the command line.
 pub(crate) fn span_of_option(text: &str) -> Result<Duration, String> {
     let span = parse_span(text).ok_or("write a number and ms, s, m or h, as in `500ms`")?;
-    let limits = Duration::from_millis(10)..=Duration::from_secs(86_400);
-    if limits.contains(&span) { Ok(span) } else { Err("choose a duration from `10ms` to `24h`".to_owned()) }
+    if CHOSEN_SPANS.contains(&span) {
+        Ok(span)
+    } else {
+        Err("choose a duration from `10ms` to `24h`".to_owned())
+    }
 }
 
 #[cfg(test)]

@@ -138,10 +138,10 @@ pub(super) async fn obey(
     let mut reported = clock::now();
     let mut injected = Injected::default();
     loop {
-        for (fault, undone) in injected.undo_due(&mut cluster).await {
+        if let Some((faults, undone)) = injected.undo_due(&mut cluster).await {
             match undone {
-                Ok(()) => eprintln!("{fault} ended"),
-                Err(error) => eprintln!("{fault} ended, but {error}"),
+                Ok(()) => eprintln!("{faults}: over"),
+                Err(error) => eprintln!("{faults}: over, but {error}"),
             }
         }
         show(&mut cluster, &start, &mut injected, &worlds);
@@ -264,7 +264,10 @@ async fn perform(
         Command::Undo { number } => injected.undo(cluster, *number).await?,
         Command::Status | Command::Access => {}
         Command::Check => {
-            let missing = cluster.missing().await;
+            let mut missing = cluster.missing().await;
+            missing.extend(
+                injected.views().into_iter().map(|it| format!("fault {} is active: {}", it.number, it.fault)),
+            );
             if !missing.is_empty() {
                 return Err(ControlError::Unstable(missing));
             }

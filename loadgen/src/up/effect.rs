@@ -13,6 +13,8 @@ use crate::topology::Topology;
 pub(super) enum Effect {
     /// These servers do not run, or are about to end.
     Down(Vec<String>),
+    /// These servers are paused.
+    Paused(Vec<String>),
     /// These links are broken.
     Links(Vec<LinkFaultId>),
     /// These servers accept few connections.
@@ -30,6 +32,9 @@ pub enum BeginError {
     /// A stream kept its leader.
     #[error(transparent)]
     StepDown(#[from] StepDownError),
+    /// A split of all regions from no other one.
+    #[error("no region is left outside of the split: name fewer regions")]
+    NoLinks,
     /// The meta group kept its leader.
     #[error(transparent)]
     MoveLeader(#[from] MoveLeaderError),
@@ -67,20 +72,22 @@ impl Effect {
                 cluster.expire_certificates(&servers, true).await?;
                 Ok(Some(Self::ExpiredCertificate(servers)))
             }
-            FaultKind::Kill | FaultKind::Terminate | FaultKind::LameDuck | FaultKind::Pause => {
+            FaultKind::Kill | FaultKind::Terminate | FaultKind::LameDuck => {
                 let servers = servers();
                 Ok(Some(Self::Down(struck(fault.kind, &servers, cluster)?)))
             }
+            FaultKind::Pause => {
+                let servers = servers();
+                Ok(Some(Self::Paused(struck(fault.kind, &servers, cluster)?)))
+            }
             FaultKind::Restart => {
                 let servers = servers();
-                let servers = struck(fault.kind, &servers, cluster)?;
                 match &fault.options.version {
-                    None => drop(cluster.restart_servers(&servers).await?),
-                    Some(version) => {
-                        for server in servers {
-                            cluster.restart_server_with(&server, version).await?;
-                        }
+                    None => {
+                        let servers = struck(fault.kind, &servers, cluster)?;
+                        cluster.restart_servers(&servers).await?;
                     }
+                    Some(version) => replace(&servers, version, cluster).await?,
                 }
                 Ok(None)
             }
@@ -92,7 +99,12 @@ impl Effect {
     pub(super) fn is_there(&mut self, cluster: &mut SuperCluster) -> bool {
         match self {
             Self::Down(servers) => {
-                servers.retain(|server| cluster.state(server).is_ok_and(|state| state != "up"));
+                let is_down = |state| !["up", "paused"].contains(&state);
+                servers.retain(|server| cluster.state(server).is_ok_and(is_down));
+                !servers.is_empty()
+            }
+            Self::Paused(servers) => {
+                servers.retain(|server| cluster.state(server).is_ok_and(|state| state == "paused"));
                 !servers.is_empty()
             }
             Self::Links(ids) => {
@@ -103,13 +115,22 @@ impl Effect {
         }
     }
 
+    /// Returns whether it is the change of a server's configuration that a fault of this kind makes.
+    pub(super) fn is_configuration_of(&self, kind: FaultKind) -> bool {
+        match self {
+            Self::ConnectionLimit(_) => kind == FaultKind::ConnectionLimit,
+            Self::ExpiredCertificate(_) => kind == FaultKind::ExpireCertificate,
+            Self::Down(_) | Self::Paused(_) | Self::Links(_) => false,
+        }
+    }
+
     /// Ends the effect on links and configurations. Returns the servers that must be continued or started.
     ///
     /// # Errors
     /// The super-cluster said no. The effect is still there then.
     pub(super) async fn lift(&self, cluster: &mut SuperCluster) -> Result<Vec<String>, FaultError> {
         match self {
-            Self::Down(servers) => return Ok(servers.clone()),
+            Self::Down(servers) | Self::Paused(servers) => return Ok(servers.clone()),
             Self::Links(ids) => {
                 for id in ids {
                     cluster.mend_links(*id)?;
@@ -122,18 +143,36 @@ impl Effect {
     }
 }
 
-/// Continues and starts servers, and waits until they are linked. Those that are up stay as they are.
+/// Continues and starts servers at once, and waits until they are linked: of several, none is ready alone. Those that are up stay as they
+/// are.
 pub(super) async fn revive(cluster: &mut SuperCluster, servers: Vec<String>) -> Result<(), FaultError> {
-    let mut down = Vec::new();
+    let (mut paused, mut down) = (Vec::new(), Vec::new());
     for server in servers {
         match cluster.state(&server)? {
             "up" => {}
-            "paused" => drop(cluster.resume_server(&server).await?),
+            "paused" => paused.push(server),
             _ => down.push(server),
         }
     }
-    if !down.is_empty() {
-        cluster.restart_servers(&down).await?;
+    if paused.is_empty() && down.is_empty() {
+        return Ok(());
+    }
+    cluster.resume_servers(&paused)?;
+    cluster.start_servers(&down)?;
+    cluster.wait_linked(&down).await?;
+    cluster.wait_recovered().await.map(drop)
+}
+
+/// Restarts servers with another nats-server, one after the other, so that JetStream keeps its quorum. At the first one that does not come
+/// back, the others stay as they are.
+async fn replace(servers: &[String], version: &str, cluster: &mut SuperCluster) -> Result<(), FaultError> {
+    for server in servers {
+        struck(FaultKind::Restart, std::slice::from_ref(server), cluster)?;
+        if let Err(error) = cluster.restart_server_with(server, version).await {
+            // The version that it had still works.
+            revive(cluster, vec![server.clone()]).await?;
+            return Err(error);
+        }
     }
     Ok(())
 }
@@ -156,8 +195,11 @@ fn break_links(
     fault: &TimedFault,
     cluster: &mut SuperCluster,
     seed: u64,
-) -> Result<Vec<LinkFaultId>, FaultError> {
+) -> Result<Vec<LinkFaultId>, BeginError> {
     let faults = links::faults(fault, cluster.topology(), seed);
+    if faults.is_empty() {
+        return Err(BeginError::NoLinks);
+    }
     for fault in &faults {
         cluster.check_link_fault(fault)?;
     }

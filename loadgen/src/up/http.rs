@@ -85,6 +85,10 @@ async fn world_next(State(mut api): State<Api>, Query(After { after }): Query<Af
 
 async fn control(State(api): State<Api>, command: Result<Json<Command>, JsonRejection>) -> Response {
     let command = match command {
+        // A fault can name a program that loadgen starts: only the owner of the control socket may.
+        Ok(Json(Command::Inject { .. })) => {
+            return (StatusCode::BAD_REQUEST, "use `loadgen ctl inject`").into_response();
+        }
         Ok(Json(command)) => command,
         Err(rejection) => return (StatusCode::BAD_REQUEST, rejection.body_text()).into_response(),
     };

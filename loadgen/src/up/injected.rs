@@ -11,7 +11,7 @@ use crate::cluster::SuperCluster;
 use crate::cluster::faults::FaultError;
 use crate::scenario::spec::FaultSpec;
 use crate::scenario::{FaultKind, ParseFaultError, Pick, Problem, TargetKind, TimedFault, fault_alone};
-use crate::topology::Topology;
+use crate::topology::{CHOSEN_SPANS, Topology};
 
 /// The faults that were injected and are still active, by their number.
 #[derive(Debug, Default)]
@@ -50,9 +50,20 @@ pub enum InjectError {
     /// Nothing could end.
     #[error("`{0}` is over at once: leave out `--for`")]
     Momentary(FaultKind),
+    /// It would end at once, or in another year. The command line has checked its `--for` before.
+    #[error("`lasts_ms` is {}: choose 10 to 86400000", .0.as_millis())]
+    Lasts(Duration),
     /// It acts on something that only scenarios have, or takes too long for one order.
     #[error("`{0}` works in scenarios only: play one with `loadgen run`")]
     NeedsScenario(&'static str),
+    /// The end of one of them would end the other one.
+    #[error("`{kind}` is active already: undo fault {number} before")]
+    Twice {
+        /// The fault.
+        kind: FaultKind,
+        /// Number of the active one.
+        number: u32,
+    },
     /// It names something that the topology does not have.
     #[error("`{text}` is no fault of this super-cluster: {}", reasons(problems))]
     Check {
@@ -106,6 +117,13 @@ impl Injected {
         if lasts.is_some() && fault.kind.is_momentary() {
             return Err(InjectError::Momentary(fault.kind));
         }
+        if let Some(lasts) = lasts.filter(|lasts| !CHOSEN_SPANS.contains(lasts)) {
+            return Err(InjectError::Lasts(lasts));
+        }
+        let like_it = self.active.iter().find(|(_, it)| it.effect.is_configuration_of(fault.kind));
+        if let Some((number, _)) = like_it {
+            return Err(InjectError::Twice { kind: fault.kind, number: *number });
+        }
         if let Some(effect) = Effect::begin(&fault, cluster).await? {
             self.last += 1;
             let until = lasts
@@ -115,7 +133,7 @@ impl Injected {
         Ok(())
     }
 
-    /// Undoes a fault, or all of them at once, and waits until the servers are linked: of several that are down, none is ready alone.
+    /// Undoes a fault, or all of them, and waits until the servers are linked.
     ///
     /// # Errors
     /// There is no such fault, one of them did not end, or the super-cluster did not come back. The other faults are undone anyway.
@@ -124,47 +142,50 @@ impl Injected {
         cluster: &mut SuperCluster,
         number: Option<u32>,
     ) -> Result<(), InjectError> {
-        let chosen = match number {
-            None => std::mem::take(&mut self.active),
+        let numbers: Vec<u32> = match number {
+            None => self.active.keys().copied().collect(),
+            Some(number) if self.active.contains_key(&number) => vec![number],
             Some(number) => {
-                let Some(fault) = self.active.remove(&number) else {
-                    let active = self.active.keys().copied().collect();
-                    return Err(InjectError::NoSuchFault { number, active });
-                };
-                BTreeMap::from([(number, fault)])
+                let active = self.active.keys().copied().collect();
+                return Err(InjectError::NoSuchFault { number, active });
             }
         };
-        let (mut down, mut done) = (Vec::new(), Ok(()));
-        for (number, fault) in chosen {
-            match fault.effect.lift(cluster).await {
-                Ok(servers) => down.extend(servers),
-                Err(error) => {
-                    done = done.and(Err(error));
-                    // It is still there, and only a person tries again.
-                    self.active.insert(number, ActiveFault { until: None, ..fault });
-                }
-            }
-        }
-        let back = revive(cluster, down).await;
-        done.and(back)?;
-        cluster.wait_recovered().await?;
-        Ok(())
+        Ok(self.end(cluster, &numbers).await?)
     }
 
-    /// Undoes the faults whose time is over. Returns each of them with its result.
+    /// Undoes the faults whose time is over. Returns their one-liners, if there are any, and the result.
     pub(super) async fn undo_due(
         &mut self,
         cluster: &mut SuperCluster,
-    ) -> Vec<(String, Result<(), InjectError>)> {
+    ) -> Option<(String, Result<(), FaultError>)> {
         let now = clock::now();
         let is_due = |fault: &ActiveFault| fault.until.as_ref().is_some_and(|until| until.at <= now);
-        let due: Vec<_> = self.active.iter().filter(|(_, fault)| is_due(fault)).map(|(n, _)| *n).collect();
-        let mut done = Vec::new();
-        for number in due {
-            let text = self.active.get(&number).map(|fault| fault.text.clone()).unwrap_or_default();
-            done.push((text, self.undo(cluster, Some(number)).await));
+        let due = self.active.iter().filter(|(_, fault)| is_due(fault));
+        let (numbers, texts): (Vec<_>, Vec<_>) =
+            due.map(|(number, fault)| (*number, fault.text.clone())).unzip();
+        if numbers.is_empty() {
+            return None;
         }
-        done
+        Some((texts.join(", "), self.end(cluster, &numbers).await))
+    }
+
+    /// Ends faults at once: of several servers that are down, none is ready alone. What is still there afterwards stays in the list, without a
+    /// time: only a person tries again.
+    async fn end(&mut self, cluster: &mut SuperCluster, numbers: &[u32]) -> Result<(), FaultError> {
+        let (mut servers, mut done) = (Vec::new(), Ok(()));
+        for number in numbers {
+            let Some(fault) = self.active.get_mut(number) else { continue };
+            fault.until = None;
+            match fault.effect.lift(cluster).await {
+                Ok(more) if more.is_empty() => drop(self.active.remove(number)),
+                Ok(more) => servers.extend(more),
+                Err(error) => done = done.and(Err(error)),
+            }
+        }
+        let back = revive(cluster, servers).await;
+        self.forget_undone(cluster);
+        done.and(back)?;
+        cluster.wait_recovered().await.map(drop)
     }
 
     /// The time until the next fault ends by itself.

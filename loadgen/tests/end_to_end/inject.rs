@@ -1,5 +1,6 @@
 //! `loadgen ctl inject`: faults of the catalogue on a super-cluster that is up, seen by a plain socket.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use loadgen::clock;
@@ -8,7 +9,9 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::process::{Child, ChildStdout};
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 
 use crate::place::{LIMIT, Place, TURN};
@@ -68,31 +71,47 @@ impl Up {
 }
 
 /// A client without a library, so that nothing but the network and the server is measured.
-struct PlainClient(BufReader<TcpStream>);
+struct PlainClient {
+    writer: Arc<Mutex<OwnedWriteHalf>>,
+    /// All lines but PINGs, which are answered at once: the server would give the client up.
+    lines: mpsc::UnboundedReceiver<String>,
+}
 
 impl PlainClient {
     async fn connect(address: &str) -> Self {
-        let mut client = Self(BufReader::new(TcpStream::connect(address).await.unwrap()));
+        let (reader, writer) = TcpStream::connect(address).await.unwrap().into_split();
+        let writer = Arc::new(Mutex::new(writer));
+        let (sender, lines) = mpsc::unbounded_channel();
+        let answers = Arc::clone(&writer);
+        tokio::spawn(async move {
+            let mut reader = BufReader::new(reader).lines();
+            while let Ok(Some(line)) = reader.next_line().await {
+                if line == "PING" {
+                    // A connection that has ended is seen by the reader.
+                    let _ = answers.lock().await.write_all(b"PONG\r\n").await;
+                } else if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut client = Self { writer, lines };
         assert!(client.line().await.starts_with("INFO "));
-        client.0.write_all(b"CONNECT {\"verbose\":false}\r\n").await.unwrap();
+        client.send("CONNECT {\"verbose\":false}").await;
         client
     }
 
+    async fn send(&self, line: &str) {
+        self.writer.lock().await.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
+    }
+
     async fn line(&mut self) -> String {
-        loop {
-            let mut line = String::new();
-            timeout(LIMIT, self.0.read_line(&mut line)).await.expect("no line").unwrap();
-            // The server asks too.
-            if line != "PING\r\n" {
-                return line;
-            }
-        }
+        timeout(LIMIT, self.lines.recv()).await.expect("no line").expect("the connection has ended")
     }
 
     /// What the server says to a PING, and after which time.
     async fn ping(&mut self) -> (String, Duration) {
         let started = clock::now();
-        self.0.write_all(b"PING\r\n").await.unwrap();
+        self.send("PING").await;
         (self.line().await, started.elapsed())
     }
 
@@ -101,7 +120,7 @@ impl PlainClient {
         let mut shortest = Duration::MAX;
         for _ in 0..10 {
             let (answer, time) = self.ping().await;
-            assert_eq!(answer, "PONG\r\n");
+            assert_eq!(answer, "PONG");
             shortest = shortest.min(time);
         }
         shortest
@@ -127,29 +146,32 @@ async fn faults_of_the_catalogue_begin_and_end_on_a_super_cluster_that_is_up() {
     assert!(far.round_trip().await < during / 2);
 
     // Undone by its time.
-    let shown = up.ctl(&["inject", "silence:ams,links=clients", "--for", "4s"]).await;
+    let shown = up.ctl(&["inject", "silence:ams,links=clients", "--for", "10s"]).await;
     assert!(shown.contains("fault 2: silence:ams,links=clients, ends at 20"), "{shown}");
     let json: Value = serde_json::from_str(&up.ctl(&["status", "--json"]).await).unwrap();
     assert_eq!(json["faults"][0]["number"], 2, "{json}");
-    far.0.write_all(b"PING\r\n").await.unwrap();
+    far.send("PING").await;
     let silent = timeout(Duration::from_secs(1), far.line()).await;
     assert!(silent.is_err(), "silence, but it said {silent:?}");
     assert!(up.wait_for_no_fault().await < Duration::from_secs(60));
     let mut far = PlainClient::connect(&up.ams).await;
-    assert_eq!(far.ping().await.0, "PONG\r\n");
+    assert_eq!(far.ping().await.0, "PONG");
 
-    // A limit is a change of the server's configuration.
+    // A limit is a change of the server's configuration, and a paused server gets it when it continues.
     let mut near = PlainClient::connect(&up.lon).await;
-    assert_eq!(near.ping().await.0, "PONG\r\n");
+    assert_eq!(near.ping().await.0, "PONG");
     up.ctl(&["inject", "connection-limit:lon,connections=1"]).await;
     let refused = PlainClient::connect(&up.lon).await.line().await;
     assert!(refused.contains("maximum connections exceeded"), "{refused}");
+    let again = ["inject", "connection-limit:lon-1,connections=2"];
+    up.is_refused(&again, "`connection-limit` is active already: undo fault 3 before").await;
+    up.ctl(&["inject", "pause:lon-1"]).await;
     assert_eq!(up.ctl(&["undo", "all"]).await, ALL_UP);
-    assert_eq!(PlainClient::connect(&up.lon).await.ping().await.0, "PONG\r\n");
+    assert_eq!(PlainClient::connect(&up.lon).await.ping().await.0, "PONG");
 
     let printed = up.ends().await;
     assert!(printed.contains("inject latency:lon-ams,rtt_ms=300: done"), "{printed}");
-    assert!(printed.contains("silence:ams,links=clients ended"), "{printed}");
+    assert!(printed.contains("silence:ams,links=clients: over"), "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,8 +187,15 @@ async fn faults_of_servers_end_by_undo_and_by_heal() {
     assert_eq!(shown, "lon: lon-1 up\nams: ams-1 paused\nfault 2: pause:ams-1\n");
     let shown = up.ctl(&["inject", "reset:lon"]).await;
     assert!(shown.contains("fault 2: pause:ams-1\nfault 3: reset:lon\n"), "{shown}");
+    let stable = up.place.run(&["wait", "--stabilise-timeout=1"]).await;
+    assert!(stable.stderr.contains("fault 3 is active: reset:lon"), "{}", stable.stderr);
     assert_eq!(up.ctl(&["undo", "all"]).await, ALL_UP);
-    assert_eq!(PlainClient::connect(&up.lon).await.ping().await.0, "PONG\r\n");
+    assert_eq!(PlainClient::connect(&up.lon).await.ping().await.0, "PONG");
+    // The end of a pause does not start a server that another fault has killed.
+    up.ctl(&["inject", "pause:ams-1"]).await;
+    up.ctl(&["inject", "kill:ams-1"]).await;
+    assert_eq!(up.ctl(&["status"]).await, "lon: lon-1 up\nams: ams-1 dead\nfault 5: kill:ams-1\n");
+    assert_eq!(up.ctl(&["undo", "5"]).await, ALL_UP);
     // Nothing remains of them.
     assert_eq!(up.ctl(&["inject", "restart:ams"]).await, ALL_UP);
     assert_eq!(up.ctl(&["inject", "step-down:meta"]).await, ALL_UP);
@@ -174,6 +203,12 @@ async fn faults_of_servers_end_by_undo_and_by_heal() {
     for (order, reason) in [
         (vec!["inject", "silence:mars"], "there is no region `mars`: choose one of lon, ams"),
         (vec!["inject", "silence:lon@3s/4s"], "leave out `@`"),
+        (vec!["inject", "silence:lon,for=3s"], "`for` is not an option of a fault in one line"),
+        (vec!["inject", "split:lon+ams"], "no region is left outside of the split"),
+        (
+            vec!["inject", "restart:lon,version=/nowhere/nats-server"],
+            "cannot restart lon-1 with another version",
+        ),
         (vec!["inject", "restart:lon", "--for=3s"], "`restart` is over at once: leave out `--for`"),
         (vec!["inject", "churn:geo,per_s=3"], "play one with `loadgen run`"),
         (vec!["inject", "kill:lon", "--for=1y"], "write a number and ms, s, m or h"),
