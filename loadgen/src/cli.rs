@@ -246,7 +246,7 @@ pub struct DetectorsOpts {
     #[arg(long, value_delimiter = ',', default_values_t = [1, 9, 113, 250], value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "MS")]
     pub rtt_ms: Vec<u32>,
 
-    /// Send a PING at these intervals
+    /// Simulate each path with each of these intervals between PINGs
     #[arg(long, value_delimiter = ',', default_values_t = [250, 500, 1_000, 2_000], value_parser = clap::value_parser!(u32).range(10..=600_000), value_name = "MS")]
     pub ping_ms: Vec<u32>,
 

@@ -98,7 +98,7 @@ pub struct RunOpts {
     #[arg(long, requires = "metrics", default_value_t = 0, value_name = "SECONDS")]
     pub linger: u16,
 
-    /// Let at least N agent processes play the clients [default: one for each region with clients]
+    /// Let agents play the clients, and wait for at least N [without =N: one for each region with clients]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "1", value_name = "N",
         value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub agents: Option<u16>,

@@ -223,7 +223,7 @@ fn read(text: &str, topology: &Topology) -> Result<TimedFault, InjectError> {
         return Err(InjectError::NeedsScenario(kind.as_str()));
     }
     if spec.options.down.is_some() || spec.options.up.is_some() {
-        return Err(InjectError::NeedsScenario("down and up"));
+        return Err(InjectError::NeedsScenario("down"));
     }
     // Nobody counts the clients.
     if spec.options.pick == Some(Pick::Fullest) {
@@ -273,7 +273,7 @@ mod tests {
             ("silence", "`silence` needs a target"),
             ("latency:lon-ams", "`latency` needs `rtt_ms`"),
             ("kill:lon,rtt_ms=3", "`rtt_ms` has no effect"),
-            ("kill:lon,down=1s,up=1s", "`down and up` works in scenarios only"),
+            ("kill:lon,down=1s,up=1s", "`down` works in scenarios only"),
             ("kill:lon,servers=1,pick=fullest", "`pick=fullest` works in scenarios only"),
             ("churn:geo,per_s=3", "`churn` works in scenarios only: play one with `loadgen run`"),
             ("dns-fail:all", "`dns-fail` works in scenarios only"),

@@ -376,7 +376,7 @@ pub enum SetServersError {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlushError {
-    /// For the whole `publish_wait`, no link was live or its server did not answer.
+    /// For the whole `publish_wait`, no link was live, or a server did not answer.
     #[error("no server confirmed the publishes within `publish_wait`; each may or may not have arrived")]
     Unavailable,
     /// The link was lost. [`Stats::unconfirmed`] counts the unconfirmed publishes of this link.

@@ -96,7 +96,7 @@ pub enum Denied {
 }
 
 impl Denied {
-    /// Parses a text of nats-server 2.15. Returns `None` for any other text.
+    /// Parses the text of a permissions error of nats-server 2.15. Returns `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix("Permissions Violation for ")?;

@@ -103,8 +103,9 @@ impl Config {
 
     /// Sets the time for which write streams keep messages, so that read streams of other regions can copy them after
     /// an outage. Default one hour. If an outage lasts longer, some read streams may never get the oldest messages of
-    /// the outage. After a move, an ordered reader reads the messages that the new read stream got within this time. It
-    /// skips the messages that it has already delivered. So a longer time makes moves slower.
+    /// the outage. After a move, an ordered reader goes back by this time, counted from the last message that it
+    /// read. From there it reads the new read stream, and skips the messages that it has already delivered. So a longer
+    /// time makes moves slower.
     pub fn outage_max(mut self, outage: Duration) -> Self {
         self.outage_max = outage.min(LONGEST);
         self
