@@ -68,13 +68,15 @@ impl GeoClient {
     async fn ask(&self, request: OutboundMessage, limit: Option<Duration>) -> Result<Message, RequestError> {
         // A drain waits for the answer.
         let _operation = self.hub().operations.begin().ok_or(PublishError::Closed)?;
-        let answer = async { send(self.hub(), request).await?.answer().await };
-        match limit {
-            Some(waited) => {
-                tokio::time::timeout(waited, answer).await.unwrap_or(Err(RequestError::TimedOut { waited }))
-            }
-            None => answer.await,
-        }
+        let mut is_sent = false;
+        let answer = async {
+            let mut sent = send(self.hub(), request).await?;
+            is_sent = true;
+            sent.answer().await
+        };
+        let Some(waited) = limit else { return answer.await };
+        let answer = tokio::time::timeout(waited, answer).await;
+        answer.unwrap_or_else(|_elapsed| Err(RequestError::late(is_sent, waited)))
     }
 
     /// Sends a request, for callers that wait for the answer in their own way.
@@ -138,6 +140,13 @@ pub enum RequestError {
     /// the request.
     #[error("this user may not subscribe to its inbox, so no answer could arrive; permit `_INBOX.>`")]
     NoInbox,
+}
+
+impl RequestError {
+    /// After the time limit: nobody can have executed a request that no server took.
+    pub(crate) fn late(is_sent: bool, waited: Duration) -> Self {
+        if is_sent { Self::TimedOut { waited } } else { PublishError::Unavailable { waited }.into() }
+    }
 }
 
 impl From<RequestError> for async_nats::RequestError {

@@ -29,6 +29,8 @@ pub(crate) struct Question<'a, W> {
     repeat: Repeat,
     started: Instant,
     tries: u32,
+    /// Whether a server took the last try.
+    is_sent: bool,
     /// Tries that were not waited for, and may be answered yet.
     left_behind: Vec<Sent>,
     /// One of the tries may have been executed, though nobody said so.
@@ -54,6 +56,7 @@ impl<'a, W: Way> Question<'a, W> {
             repeat,
             started: now(),
             tries: 0,
+            is_sent: false,
             left_behind: Vec::new(),
             unconfirmed: false,
         }
@@ -109,21 +112,24 @@ impl<'a, W: Way> Question<'a, W> {
         let unanswered = u32::try_from(left_behind.len()).unwrap_or(u32::MAX);
         let pause =
             Some(UNANSWERED_PAUSE.saturating_mul(2_u32.saturating_pow(unanswered))).filter(|it| *it < waited);
-        let mut answer = std::pin::pin!(tokio::time::timeout(waited, self.send_and_wait(pause)));
-        std::future::poll_fn(|cx| match poll_answer(left_behind, cx) {
-            Poll::Ready(answer) => Poll::Ready(Ok(Progress::Answered(answer))),
-            Poll::Pending => {
-                answer.as_mut().poll(cx).map(|it| it.unwrap_or(Err(RequestError::TimedOut { waited })))
-            }
-        })
-        .await
+        let answer = {
+            let mut answer = std::pin::pin!(tokio::time::timeout(waited, self.send_and_wait(pause)));
+            std::future::poll_fn(|cx| match poll_answer(left_behind, cx) {
+                Poll::Ready(answer) => Poll::Ready(Ok(Ok(Progress::Answered(answer)))),
+                Poll::Pending => answer.as_mut().poll(cx),
+            })
+            .await
+        };
+        answer.unwrap_or_else(|_elapsed| Err(RequestError::late(self.is_sent, waited)))
     }
 
     async fn send_and_wait(&mut self, pause: Option<Duration>) -> Result<Progress, RequestError> {
         self.tries += 1;
+        self.is_sent = false;
         self.subject = self.way.subject().await;
         let client = self.context.client();
         let mut sent = client.send(self.subject.clone(), self.headers.clone(), self.payload.clone()).await?;
+        self.is_sent = true;
         let may_repeat = self.repeat == Repeat::Harmless && self.tries < self.context.options.tries_max;
         let left = sent.left();
         tokio::select! {
