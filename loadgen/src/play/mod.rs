@@ -31,8 +31,8 @@ use crate::clients::{Access, ConnectError};
 use crate::clock;
 use crate::cluster::faults::FaultError;
 use crate::cluster::{
-    CheckLeaksError, CopyLogsError, LoginError, MadeFiles, MoveLeaderError, StartError, StartOptions,
-    StepDownError, SuperCluster, UnknownNameError, WaitForServicesError,
+    CheckLeaksError, CopyLogsError, LoginError, MadeFiles, StartError, StartOptions, SuperCluster,
+    UnknownNameError, WaitForServicesError,
 };
 use crate::machine::ProcessorTime;
 use crate::name_server::{NameServerError, NameServers};
@@ -81,12 +81,6 @@ pub enum PlayError {
         /// What happened.
         error: Box<FaultError>,
     },
-    /// A leader does not step down.
-    #[error(transparent)]
-    Leader(#[from] MoveLeaderError),
-    /// The same, of a stream.
-    #[error(transparent)]
-    StreamLeader(#[from] StepDownError),
     /// The monitoring endpoints do not answer.
     #[error(transparent)]
     Leaks(#[from] CheckLeaksError),
@@ -214,7 +208,7 @@ pub async fn play(
     start.topology = users::add(scenario, start.topology);
     let mut cluster = SuperCluster::start(start).await?;
     cluster.wait_for_services().await?;
-    check_faults(scenario, &cluster, seed)?;
+    check_faults(scenario, &cluster, seed).await?;
     let versions = cluster.versions().into_iter();
     let nats_servers = versions.map(|(version, servers)| (version.to_string(), servers)).collect();
     let (wan, wan_fallback) = wan_in_use(&cluster, controller.is_some(), progress)?;
@@ -299,12 +293,16 @@ fn access(cluster: &SuperCluster) -> Result<Access, KeyError> {
     Ok(Access { login: Some(login), tls: cluster.tls().map(MadeFiles::of_client) })
 }
 
-/// Refuses faults of links that the super-cluster cannot have, before anything is measured.
-fn check_faults(scenario: &Scenario, cluster: &SuperCluster, seed: u64) -> Result<(), PlayError> {
+/// Refuses faults of links and versions that the super-cluster cannot have, before anything is measured. A server that restarts does not
+/// wait for the download of its version either.
+async fn check_faults(scenario: &Scenario, cluster: &SuperCluster, seed: u64) -> Result<(), PlayError> {
     for fault in &scenario.faults {
+        let refused = |error| PlayError::Fault { fault: fault.to_string(), error: Box::new(error) };
         for link_fault in faults::links::faults(fault, cluster.topology(), seed) {
-            let checked = cluster.check_link_fault(&link_fault);
-            checked.map_err(|error| PlayError::Fault { fault: fault.to_string(), error: Box::new(error) })?;
+            cluster.check_link_fault(&link_fault).map_err(refused)?;
+        }
+        if let (Some(version), Some(server)) = (&fault.options.version, cluster.topology().servers().next()) {
+            cluster.fetch_version(server.as_str(), version).await.map_err(refused)?;
         }
     }
     Ok(())

@@ -179,6 +179,9 @@ pub enum ProblemKind {
         /// How many there are.
         there: usize,
     },
+    /// A split from nothing.
+    #[error("no region is left outside of the split: name fewer regions")]
+    NothingOutside,
     /// A one-liner.
     #[error(transparent)]
     Fault(#[from] ParseFaultError),

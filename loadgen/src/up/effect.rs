@@ -1,5 +1,7 @@
 //! What a fault does to the servers and links of a super-cluster that is up, and what undoes it.
 
+use std::collections::BTreeSet;
+
 use crate::cluster::faults::{FaultError, LinkFaultId};
 use crate::cluster::{MoveLeaderError, StepDownError, SuperCluster};
 use crate::play::faults::links;
@@ -32,9 +34,6 @@ pub enum BeginError {
     /// A stream kept its leader.
     #[error(transparent)]
     StepDown(#[from] StepDownError),
-    /// A split of all regions from no other one.
-    #[error("no region is left outside of the split: name fewer regions")]
-    NoLinks,
     /// The meta group kept its leader.
     #[error(transparent)]
     MoveLeader(#[from] MoveLeaderError),
@@ -50,7 +49,13 @@ impl Effect {
         cluster: &mut SuperCluster,
     ) -> Result<Option<Self>, BeginError> {
         let seed = seed::random();
-        let servers = || servers_of(fault, cluster.topology(), seed);
+        let up = up(cluster);
+        let servers = || match servers_of(fault, cluster.topology(), &up, seed) {
+            none if none.is_empty() => {
+                Err(FaultError::Nobody { what: fault.kind.as_str(), region: fault.targets.join(" or ") })
+            }
+            servers => Ok(servers),
+        };
         match fault.kind {
             FaultKind::StepDown => {
                 for target in &fault.targets {
@@ -63,25 +68,25 @@ impl Effect {
                 Ok(None)
             }
             FaultKind::ConnectionLimit => {
-                let servers = servers();
+                let servers = servers()?;
                 cluster.limit_connections(&servers, fault.options.connections).await?;
                 Ok(Some(Self::ConnectionLimit(servers)))
             }
             FaultKind::ExpireCertificate => {
-                let servers = servers();
+                let servers = servers()?;
                 cluster.expire_certificates(&servers, true).await?;
                 Ok(Some(Self::ExpiredCertificate(servers)))
             }
             FaultKind::Kill | FaultKind::Terminate | FaultKind::LameDuck => {
-                let servers = servers();
+                let servers = servers()?;
                 Ok(Some(Self::Down(struck(fault.kind, &servers, cluster)?)))
             }
             FaultKind::Pause => {
-                let servers = servers();
+                let servers = servers()?;
                 Ok(Some(Self::Paused(struck(fault.kind, &servers, cluster)?)))
             }
             FaultKind::Restart => {
-                let servers = servers();
+                let servers = servers()?;
                 match &fault.options.version {
                     None => {
                         let servers = struck(fault.kind, &servers, cluster)?;
@@ -166,6 +171,9 @@ pub(super) async fn revive(cluster: &mut SuperCluster, servers: Vec<String>) -> 
 /// Restarts servers with another nats-server, one after the other, so that JetStream keeps its quorum. At the first one that does not come
 /// back, the others stay as they are.
 async fn replace(servers: &[String], version: &str, cluster: &mut SuperCluster) -> Result<(), FaultError> {
+    if let Some(first) = servers.first() {
+        cluster.fetch_version(first, version).await?;
+    }
     for server in servers {
         struck(FaultKind::Restart, std::slice::from_ref(server), cluster)?;
         if let Err(error) = cluster.restart_server_with(server, version).await {
@@ -195,19 +203,22 @@ fn break_links(
     fault: &TimedFault,
     cluster: &mut SuperCluster,
     seed: u64,
-) -> Result<Vec<LinkFaultId>, BeginError> {
+) -> Result<Vec<LinkFaultId>, FaultError> {
     let faults = links::faults(fault, cluster.topology(), seed);
-    if faults.is_empty() {
-        return Err(BeginError::NoLinks);
-    }
     for fault in &faults {
         cluster.check_link_fault(fault)?;
     }
     faults.into_iter().map(|fault| Ok(cluster.break_links(fault)?.0)).collect()
 }
 
-/// The servers that a fault is aimed at: named ones, all of a region, or as many of it as `servers` says.
-fn servers_of(fault: &TimedFault, topology: &Topology, seed: u64) -> Vec<String> {
+/// The servers that are up.
+fn up(cluster: &mut SuperCluster) -> BTreeSet<String> {
+    let all: Vec<_> = cluster.topology().servers().map(|server| server.to_string()).collect();
+    all.into_iter().filter(|server| cluster.state(server).is_ok_and(|state| state == "up")).collect()
+}
+
+/// The servers that a fault is aimed at: named ones, all of a region, or as many of it as `servers` says, of those that are up.
+fn servers_of(fault: &TimedFault, topology: &Topology, up: &BTreeSet<String>, seed: u64) -> Vec<String> {
     let mut random = Lcg::new(seed);
     let mut servers = Vec::new();
     for target in &fault.targets {
@@ -216,8 +227,13 @@ fn servers_of(fault: &TimedFault, topology: &Topology, seed: u64) -> Vec<String>
             continue;
         }
         let of_region: Vec<_> = topology.servers_of(target).map(|server| server.to_string()).collect();
-        let count = fault.options.servers.unwrap_or(u16::MAX);
-        servers.extend(some(of_region, count, &mut random));
+        match fault.options.servers {
+            None => servers.extend(of_region),
+            Some(count) => {
+                let there = of_region.into_iter().filter(|server| up.contains(server)).collect();
+                servers.extend(some(there, count, &mut random));
+            }
+        }
     }
     servers.sort();
     servers.dedup();
@@ -233,12 +249,17 @@ mod tests {
     #[test]
     fn some_servers_of_a_region_are_chosen_once_each() {
         let topology = Preset::named("super-cluster").unwrap().topology().unwrap();
-        let of = |text: &str| {
-            servers_of(&fault_alone(&format!("{text}@0s").parse().unwrap(), &topology).unwrap(), &topology, 7)
+        let of_those = |up: BTreeSet<String>, text: &str| {
+            let fault = fault_alone(&format!("{text}@0s").parse().unwrap(), &topology).unwrap();
+            servers_of(&fault, &topology, &up, 7)
         };
+        let all: BTreeSet<_> = topology.servers().map(|server| server.to_string()).collect();
+        let of = |text: &str| of_those(all.clone(), text);
         assert_eq!(of("kill:lon"), ["lon-1", "lon-2", "lon-3"]);
         assert_eq!(of("kill:lon-1+lon,servers=3").len(), 3);
         assert_eq!(of("kill:lon+dal,servers=1").len(), 2);
         assert_eq!(of("pause:ams-2"), ["ams-2"]);
+        let most_are_dead = BTreeSet::from(["lon-3".to_owned()]);
+        assert_eq!(of_those(most_are_dead, "kill:lon,servers=1"), ["lon-3"]);
     }
 }

@@ -7,6 +7,7 @@
 mod configurations;
 mod links;
 mod processes;
+mod versions;
 
 use std::io;
 use std::time::{Duration, Instant};

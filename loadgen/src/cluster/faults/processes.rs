@@ -10,7 +10,7 @@ use super::{FaultError, Recovery};
 use crate::clock;
 use crate::cluster::emulation::Way;
 use crate::cluster::server::{Server, State};
-use crate::cluster::{NatsServer, SuperCluster, UnknownNameError};
+use crate::cluster::{SuperCluster, UnknownNameError};
 use crate::topology::ServerName;
 use crate::topology::render::server::LAME_DUCK_DURATION;
 
@@ -101,30 +101,6 @@ impl SuperCluster {
             self.wait_listening(&name).await?;
         }
         Ok(self.wait_ready().await?)
-    }
-
-    /// As [`SuperCluster::restart_server`], with another nats-server from now on: a version such as `2.14.6`, which is
-    /// fetched first if need be, or the path of one.
-    ///
-    /// # Errors
-    /// [`FaultError::Version`] if there is no such nats-server; else as a restart.
-    pub async fn restart_server_with(&mut self, server: &str, version: &str) -> Result<Recovery, FaultError> {
-        let name = self.find(server)?;
-        self.check_restart(&name)?;
-        let wanted = version.to_owned();
-        let found = tokio::task::spawn_blocking(move || NatsServer::of_topology(&wanted)).await;
-        let found = found.map_err(|error| cannot("restart", &name, io::Error::other(error)))?;
-        let found = found.map_err(|error| FaultError::Version { server: name.clone(), error })?;
-        let before = self.other_versions.insert(name.clone(), found);
-        let done = self.restart_all(std::slice::from_ref(&name)).await;
-        if let Err(FaultError::Io { .. } | FaultError::Died { .. }) = &done {
-            // It does not run: the next restart takes the version that did.
-            match before {
-                Some(before) => self.other_versions.insert(name, before),
-                None => self.other_versions.remove(&name),
-            };
-        }
-        done
     }
 
     /// Starts the servers of a region that are dead or ending.
@@ -251,7 +227,7 @@ impl SuperCluster {
         Ok(at)
     }
 
-    fn check_restart(&mut self, name: &ServerName) -> Result<(), FaultError> {
+    pub(super) fn check_restart(&mut self, name: &ServerName) -> Result<(), FaultError> {
         let state = self.server(name)?.state();
         if state.can_restart() {
             return Ok(());
@@ -259,7 +235,7 @@ impl SuperCluster {
         Err(FaultError::State { what: "restart", server: name.clone(), state: state.as_str() })
     }
 
-    async fn restart_all(&mut self, names: &[ServerName]) -> Result<Recovery, FaultError> {
+    pub(super) async fn restart_all(&mut self, names: &[ServerName]) -> Result<Recovery, FaultError> {
         self.start_all(names)?;
         for name in names {
             self.wait_listening(name).await?;
@@ -368,7 +344,7 @@ const HAND_OVER_LIMIT: Duration = Duration::from_secs(60);
 /// How often a restarted server's port is dialled.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
 
-fn cannot(what: &'static str, server: &ServerName, error: io::Error) -> FaultError {
+pub(super) fn cannot(what: &'static str, server: &ServerName, error: io::Error) -> FaultError {
     FaultError::Io { what, server: server.clone(), error }
 }
 

@@ -87,7 +87,7 @@ impl<'a> Injector<'a> {
         }
         match fault.kind {
             FaultKind::Rolling => return self.roll(number, cluster).await,
-            FaultKind::StepDown => self.step_down(number, cluster).await?,
+            FaultKind::StepDown => self.step_down(number, cluster).await,
             FaultKind::Churn | FaultKind::MassReconnect | FaultKind::Replace => {
                 self.change_clients(number, agents).await?;
             }
@@ -200,9 +200,10 @@ impl<'a> Injector<'a> {
         cluster: &mut SuperCluster,
         agents: &Agents,
     ) -> Result<(), PlayError> {
-        let mut dead = Vec::new();
+        let (mut dead, mut must_link) = (Vec::new(), false);
         for number in numbers {
             let Some(active) = self.active.remove(number) else { continue };
+            must_link |= matches!(active, Active::Restart(_) | Active::Resume(_) | Active::Links(_));
             let failed = |error| not_done(&self.scenario.faults[*number], error);
             match active {
                 Active::Restart(servers) => dead.extend(self.revive(*number, servers, cluster)?),
@@ -234,7 +235,7 @@ impl<'a> Injector<'a> {
             self.over(*number);
         }
         let first = numbers.first().map(|number| &self.scenario.faults[*number]);
-        if let Some(first) = first {
+        if let Some(first) = first.filter(|_| must_link) {
             let linked = cluster.wait_linked(&dead).await;
             self.unless_late(linked).map_err(|error| not_done(first, error))?;
         }
@@ -291,17 +292,24 @@ impl<'a> Injector<'a> {
     }
 
     /// Leaders step down: of the meta group, or of streams.
-    async fn step_down(&mut self, number: usize, cluster: &SuperCluster) -> Result<(), PlayError> {
-        for target in &self.scenario.faults[number].targets {
-            if target == META {
-                cluster.step_down_meta().await?;
+    async fn step_down(&mut self, number: usize, cluster: &SuperCluster) {
+        let fault = &self.scenario.faults[number];
+        let mut has_moved = false;
+        for target in &fault.targets {
+            let done = if target == META {
+                cluster.step_down_meta().await.map_err(|error| error.to_string())
             } else {
-                cluster.step_down_stream_leader(target).await?;
+                cluster.step_down_stream_leader(target).await.map(drop).map_err(|error| error.to_string())
+            };
+            match done {
+                Ok(()) => has_moved = true,
+                Err(reason) => self.not_injected(fault, &reason),
             }
         }
-        self.record(number, clock::now(), BTreeSet::new());
-        self.over(number);
-        Ok(())
+        if has_moved {
+            self.record(number, clock::now(), BTreeSet::new());
+            self.over(number);
+        }
     }
 
     /// Servers that need longer than the limit do not end the play: the report says so.
@@ -333,8 +341,8 @@ impl<'a> Injector<'a> {
     }
 
     /// Notes for the report that a part of a fault was impossible.
-    pub(super) fn not_injected(&mut self, fault: &TimedFault, error: &FaultError) {
-        self.notes.push(format!("`{fault}` was not injected everywhere: {error}"));
+    pub(super) fn not_injected(&mut self, fault: &TimedFault, reason: &dyn std::fmt::Display) {
+        self.notes.push(format!("`{fault}` was not injected everywhere: {reason}"));
     }
 
     pub(super) fn record(&mut self, fault: usize, at: Instant, hit: BTreeSet<String>) {

@@ -79,8 +79,10 @@ pub(crate) fn strike(
 ) -> Result<Struck, FaultError> {
     let mut struck = Struck { servers: Vec::new(), at: clock::now(), refused: Vec::new() };
     if matches!(kind, FaultKind::Kill | FaultKind::Restart) {
-        let (alive, dead): (Vec<_>, Vec<_>) =
-            servers.iter().cloned().partition(|server| cluster.pid(server).is_ok_and(|pid| pid.is_some()));
+        let (alive, dead): (Vec<_>, Vec<_>) = servers
+            .iter()
+            .cloned()
+            .partition(|server| cluster.state(server).is_ok_and(|state| state != "dead"));
         struck.refused.extend(dead.iter().filter_map(|server| cluster.kill_server(server).err()));
         struck.at = cluster.kill_servers(&alive)?;
         struck.servers = alive;

@@ -50,6 +50,9 @@ impl Context<'_> {
         if kind == FaultKind::ExpireCertificate && self.topology.spec().tls.is_none() {
             found.push(&sub("inject"), ProblemKind::NoTls);
         }
+        if kind == FaultKind::Split && self.topology.regions().iter().all(|region| targets.contains(region)) {
+            found.push(&sub("target"), ProblemKind::NothingOutside);
+        }
         if kind == FaultKind::SlowConsumer {
             self.receivers(&sub("target"), &targets, found);
         }
