@@ -372,7 +372,7 @@ impl std::fmt::Display for FaultKind {
 pub enum Preset {
     /// For many clients of one kind: after a fault, their dials are spread over time
     Fleet,
-    /// For a single client: it moves as fast as possible
+    /// For few clients: after a fault, each client moves as fast as possible
     Interactive,
 }
 

@@ -45,7 +45,7 @@ pub struct GuardOpts {
 /// The login of the account whose streams `stream-lag` watches, beside that of the system account.
 #[derive(Args, Clone, Debug, Default)]
 pub struct StreamLoginOpts {
-    /// List streams for rules with the condition `stream-lag` as this user, on the same servers as the system account
+    /// For `stream-lag` rules, list streams as this user, on the servers of the system account
     #[arg(long, value_name = "USER")]
     pub stream_user: Option<Secret>,
 
@@ -53,11 +53,11 @@ pub struct StreamLoginOpts {
     #[arg(long, value_name = "PASSWORD", requires = "stream_user")]
     pub stream_password: Option<Secret>,
 
-    /// List streams for rules with the condition `stream-lag` with this credentials file, on the same servers as the system account
+    /// For `stream-lag` rules, list streams with this creds file, on the servers of the system account
     #[arg(long, value_name = "FILE", conflicts_with = "stream_user")]
     pub stream_creds: Option<PathBuf>,
 
-    /// List streams for rules with the condition `stream-lag` with this context of the nats CLI: its login and its servers
+    /// For `stream-lag` rules, list streams with the login and the servers of this context of the nats CLI
     #[arg(long, value_name = "NAME", conflicts_with_all = ["stream_user", "stream_creds"])]
     pub stream_context: Option<String>,
 }

@@ -24,7 +24,7 @@ pub enum AwsEnvironmentError {
     )]
     NoCredentials,
     /// One half of a key.
-    #[error("{set} is set and {missing} is not: set both, or use another way to log in")]
+    #[error("`{set}` is set, but `{missing}` is not: set both, or unset `{set}` to use another AWS login")]
     HalfAKey {
         /// The variable that is set.
         set: &'static str,
@@ -162,8 +162,8 @@ mod tests {
     fn errors_name_the_variable_and_no_secret() {
         let error = |variables: &[(&str, &str)]| read(variables).unwrap_err().to_string();
         assert!(error(&[]).contains("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
-        assert!(error(&KEY[..1]).contains("AWS_SECRET_ACCESS_KEY is not"));
-        assert!(error(&KEY[1..]).contains("AWS_ACCESS_KEY_ID is not"));
+        assert!(error(&KEY[..1]).contains("`AWS_SECRET_ACCESS_KEY` is not"));
+        assert!(error(&KEY[1..]).contains("`AWS_ACCESS_KEY_ID` is not"));
         let error = error(&[("AWS_ENDPOINT_URL", "s3.example.net"), KEY[0], KEY[1]]);
         assert!(error.contains("`s3.example.net` in AWS_ENDPOINT_URL"), "{error}");
         let shown = format!("{:?}", read(&KEY).unwrap());

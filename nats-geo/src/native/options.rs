@@ -112,7 +112,7 @@ impl GeoOptions {
     }
 
     /// Sets the policy, which controls when the client moves, which server it chooses, and how often it measures servers.
-    /// Default [`Config::fleet`], for many clients of one kind. [`Config::interactive`] suits a single client that must
+    /// Default [`Config::fleet`], for many clients of one kind. [`Config::interactive`] suits few clients that must
     /// fail over faster.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;

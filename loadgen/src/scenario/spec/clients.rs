@@ -67,7 +67,7 @@ impl std::fmt::Display for ClientKind {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PolicyName {
-    /// For a single client: it moves as fast as possible.
+    /// For few clients: after a fault, each client moves as fast as possible.
     #[default]
     Interactive,
     /// For many clients of one kind: after a fault, their dials are spread over time.

@@ -1,8 +1,8 @@
 //! The state machine that drivers run. It owns the stages and routes events between them. `mod.rs` handles events,
 //! and `measure.rs` handles the results of probes. `due.rs` does the work that is due. `outage.rs` handles lost and
 //! silent links, `refused.rs` handles refused credentials, and `herd.rs` handles overloaded regions. `moves.rs` leaves
-//! a link that still works, and `unhealthy.rs` leaves a region that failed a health check. `reselect.rs` repeats the
-//! first choice of a server on request. `review.rs` checks the first choice after a short time. `standby.rs` keeps a
+//! a link that still works, and `unhealthy.rs` leaves a region that failed a health check. `reselect.rs` selects
+//! a server again on request. `review.rs` checks the first choice after a short time. `standby.rs` keeps a
 //! warm standby, and `home.rs` finds the home region. `link.rs` has the state of one connection, and `view.rs` makes
 //! the snapshot. `action_queue.rs` queues decisions. `fast_forward.rs` skips quiet time in simulations.
 

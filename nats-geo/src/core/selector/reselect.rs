@@ -1,4 +1,5 @@
-//! This module repeats the first choice of a server on request, for example after the host or the servers have moved.
+//! This module selects a server again when the application requests it, for example with a new list of servers. The
+//! client first measures all endpoints again, and then moves to the best region.
 
 use super::super::record::Record;
 use super::super::{ConnId, MoveCause, Time};

@@ -160,7 +160,8 @@ impl ServiceBuilder {
     }
 
     /// Starts an instance. Clients can find the instance through each server that has the subscriptions of the instance.
-    /// After the next [`flush`](GeoClient::flush), all servers have these subscriptions. `start` also succeeds while the
+    /// After the next successful [`flush`](GeoClient::flush), the server of the active link has these subscriptions. Other
+    /// servers learn them shortly afterwards. `start` also succeeds while the
     /// client is offline: the client then subscribes on the next link.
     ///
     /// # Errors
