@@ -1,4 +1,4 @@
-//! What a fault does to the servers and links of a super-cluster that is up, and what undoes it.
+//! Effects of faults on the servers and links of a super-cluster that is up: how each begins, and how it ends.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::scenario::{FaultKind, META, TimedFault};
 use crate::seed::{self, Lcg};
 use crate::topology::Topology;
 
-/// What is to be undone.
+/// The effect of an active fault.
 #[derive(Debug)]
 pub(super) enum Effect {
     /// These servers do not run, or are about to end.

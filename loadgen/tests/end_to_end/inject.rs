@@ -108,7 +108,7 @@ impl PlainClient {
         timeout(LIMIT, self.lines.recv()).await.expect("no line").expect("the connection has ended")
     }
 
-    /// What the server says to a PING, and after which time.
+    /// Returns the server's answer to a PING, and the time until it arrived.
     async fn ping(&mut self) -> (String, Duration) {
         let started = clock::now();
         self.send("PING").await;
