@@ -169,8 +169,8 @@ impl Injected {
         Some((texts.join(", "), self.end(cluster, &numbers).await))
     }
 
-    /// Ends faults at once: of several servers that are down, none is ready alone. A fault that is still there afterwards stays in the list, without
-    /// a time: only a person tries again.
+    /// Ends faults at once: of several servers that are down, none is ready alone. A fault that is still there afterwards
+    /// stays in the list, without a time: only a person tries again.
     async fn end(&mut self, cluster: &mut SuperCluster, numbers: &[u32]) -> Result<(), FaultError> {
         let (mut servers, mut done) = (Vec::new(), Ok(()));
         for number in numbers {

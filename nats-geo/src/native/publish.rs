@@ -116,7 +116,8 @@ pub enum PublishError {
     /// For the whole `publish_wait`, no link was live, or the live link accepted no message.
     #[error("no server took the message within {waited:?}; try again later, or wait longer (`publish_wait`)")]
     Unavailable {
-        /// The limit of [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait).
+        /// The limit: [`GeoOptions::publish_wait`](super::GeoOptions::publish_wait), or the time limit of a request, if
+        /// that is shorter.
         waited: Duration,
     },
     /// The client was closed.
