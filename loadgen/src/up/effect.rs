@@ -163,9 +163,12 @@ pub(super) async fn revive(cluster: &mut SuperCluster, servers: Vec<String>) -> 
         return Ok(());
     }
     cluster.resume_servers(&paused)?;
-    cluster.start_servers(&down)?;
-    cluster.wait_linked(&down).await?;
-    cluster.wait_recovered().await.map(drop)
+    if down.is_empty() {
+        cluster.wait_recovered().await?;
+    } else {
+        cluster.restart_servers(&down).await?;
+    }
+    Ok(())
 }
 
 /// Restarts servers with another nats-server, one after the other, so that JetStream keeps its quorum. At the first one that does not come

@@ -172,10 +172,11 @@ impl Injected {
     /// Ends faults at once: of several servers that are down, none is ready alone. A fault that is still there afterwards
     /// stays in the list, without a time: only a person tries again.
     async fn end(&mut self, cluster: &mut SuperCluster, numbers: &[u32]) -> Result<(), FaultError> {
-        let (mut servers, mut done) = (Vec::new(), Ok(()));
+        let (mut servers, mut must_link, mut done) = (Vec::new(), false, Ok(()));
         for number in numbers {
             let Some(fault) = self.active.get_mut(number) else { continue };
             fault.until = None;
+            must_link |= matches!(fault.effect, Effect::Links(_));
             match fault.effect.lift(cluster).await {
                 Ok(more) if more.is_empty() => drop(self.active.remove(number)),
                 Ok(more) => servers.extend(more),
@@ -185,7 +186,10 @@ impl Injected {
         let back = revive(cluster, servers).await;
         self.forget_undone(cluster);
         done.and(back)?;
-        cluster.wait_recovered().await.map(drop)
+        if must_link {
+            cluster.wait_recovered().await?;
+        }
+        Ok(())
     }
 
     /// The time until the next fault ends by itself.

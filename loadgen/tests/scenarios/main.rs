@@ -5,6 +5,7 @@ mod bad_files;
 mod command;
 mod dns;
 mod every_workload;
+mod impossible;
 #[path = "../support/monitor.rs"]
 mod monitor;
 mod observer;
