@@ -197,7 +197,7 @@ pub(super) struct LinkFaults {
     begun: u64,
 }
 
-/// Pairs of regions of which the first cannot dial the second.
+/// Pairs of regions of which the first may have no connection to the second.
 pub(super) type CutPairs = BTreeSet<(String, String)>;
 
 impl LinkFaults {
@@ -237,23 +237,23 @@ impl LinkFaults {
         let named = self.active.values().filter_map(LinkFault::separated_region);
         let is_cut = |region: &str| {
             let joining = paths.iter().filter(|path| path.is_between_servers() && path.touches(region));
-            joining.copied().all(|path| self.separate(path))
+            joining.copied().all(|path| self.has(path, LinkEffect::separates))
         };
         named.filter(|region| is_cut(region)).collect()
     }
 
-    /// The pairs of regions whose servers cannot keep a connection in one direction.
+    /// The pairs of regions whose servers cannot open a connection in one direction, or cannot keep it.
     pub(super) fn cut_pairs(&self, paths: &[PathRef<'_>]) -> CutPairs {
         let mut whole = BTreeMap::new();
         for path in paths.iter().copied().filter(PathRef::is_between_servers) {
             let pair = (path.from.to_owned(), path.to.region().to_owned());
-            *whole.entry(pair).or_insert(false) |= !self.separate(path);
+            *whole.entry(pair).or_insert(false) |= !self.has(path, LinkEffect::prevents_linking);
         }
         whole.into_iter().filter(|(_, is_whole)| !is_whole).map(|(pair, _)| pair).collect()
     }
 
-    fn separate(&self, path: PathRef<'_>) -> bool {
-        self.active.values().any(|fault| fault.effect.separates() && fault.links.select(path))
+    fn has(&self, path: PathRef<'_>, wanted: impl Fn(&LinkEffect) -> bool) -> bool {
+        self.active.values().any(|fault| wanted(&fault.effect) && fault.links.select(path))
     }
 }
 

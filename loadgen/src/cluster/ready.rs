@@ -7,6 +7,9 @@ use super::links::CutPairs;
 use super::monitor::{Gatewayz, Jsz, Leafz, Monitor, MonitorError, Routez};
 use crate::clock;
 use crate::topology::{ServerName, Topology};
+pub(super) use meta_group::electors;
+
+mod meta_group;
 
 /// The super-cluster was not ready in time.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +22,7 @@ pub struct NotReadyError {
 }
 
 /// Waits until every one of `servers` is linked to those that the topology joins it with, and agrees with them on a meta leader.
-/// No link is expected between the regions of a pair in `cut`.
+/// No link is expected between the regions of a pair in `cut`, and no leader of servers that cannot elect one.
 pub(super) async fn wait_ready(
     topology: &Topology,
     servers: &BTreeMap<ServerName, Monitor>,
@@ -39,13 +42,15 @@ pub(super) async fn wait_ready(
     }
 }
 
-/// Returns all that is missing now; nothing, if the super-cluster is stable.
+/// Returns all that is missing now, a majority of a meta group included; nothing, if the super-cluster is stable.
 pub(super) async fn missing_now(
     topology: &Topology,
     servers: &BTreeMap<ServerName, Monitor>,
     cut: &CutPairs,
 ) -> Vec<String> {
-    missing(topology, cut, &views(servers).await)
+    let mut missing = missing(topology, cut, &views(servers).await);
+    missing.extend(meta_group::without_majority(topology, cut, servers.keys()));
+    missing
 }
 
 /// Returns the servers that are not up and that the topology cannot do without, each with its state.
@@ -141,7 +146,8 @@ fn missing(topology: &Topology, cut: &CutPairs, views: &Views) -> Vec<String> {
     }
     missing.extend(missing_inbound(topology, cut, views));
     for group in topology.meta_groups() {
-        missing.extend(missing_meta(&group, views));
+        let electors = electors(topology, &group, cut, views.keys());
+        missing.extend(meta_group::missing(&electors.regions, views));
     }
     missing
 }
@@ -208,52 +214,12 @@ fn missing_inbound(topology: &Topology, cut: &CutPairs, views: &Views) -> Vec<St
     missing
 }
 
-/// The servers of `group` elect one leader among themselves.
-fn missing_meta(group: &[&str], views: &Views) -> Vec<String> {
-    let of_group = || views.iter().filter(|(server, _)| group.contains(&server.region()));
-    let mut missing = Vec::new();
-    let mut leaders = BTreeSet::new();
-    for (server, view) in of_group().filter_map(|(server, view)| Some((server, view.as_ref().ok()?))) {
-        match view.leader() {
-            Some(leader) => {
-                leaders.insert(leader);
-            }
-            None => missing.push(format!("{server}: no meta leader")),
-        }
-    }
-    if leaders.len() > 1 {
-        let leaders: Vec<_> = leaders.iter().copied().collect();
-        missing.push(format!("the servers do not agree on a meta leader: {}", leaders.join(", ")));
-    }
-    let members: Vec<_> = of_group().map(|(server, _)| server).collect();
-    missing.extend(leaders.into_iter().flat_map(|leader| missing_replicas(leader, &members, views)));
-    missing
-}
-
-/// Only the leader knows who follows it.
-fn missing_replicas(leader: &str, members: &[&ServerName], views: &Views) -> Vec<String> {
-    let view = views.iter().find(|(server, _)| server.to_string() == leader);
-    let Some(view) = view.and_then(|(_, view)| view.as_ref().ok()) else {
-        return vec![format!("the meta leader {leader} is not among the servers that run")];
-    };
-    let replicas = view.jetstream.meta_cluster.iter().flat_map(|meta| &meta.replicas);
-    let current: BTreeSet<&str> = replicas
-        .filter(|replica| replica.current && !replica.offline)
-        .map(|replica| replica.name.as_str())
-        .collect();
-    let names = members.iter().map(|name| name.as_str());
-    names
-        .filter(|name| *name != leader && !current.contains(name))
-        .map(|name| format!("{name}: not current in the meta group of {leader}"))
-        .collect()
-}
-
 fn regions(views: &Views) -> BTreeSet<&str> {
     views.keys().map(ServerName::region).collect()
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
@@ -262,11 +228,11 @@ mod tests {
         Topology::new(["lon", "ams"], 2).unwrap()
     }
 
-    fn missing_of(views: &Views) -> Vec<String> {
+    pub(super) fn missing_of(views: &Views) -> Vec<String> {
         missing(&topology(), &CutPairs::new(), views)
     }
 
-    fn complete_views() -> Views {
+    pub(super) fn complete_views() -> Views {
         let gateway = json!({ "connection": { "cid": 1, "ip": "127.0.0.1", "port": 1 } });
         let view = |region: &str, number: u16| {
             let other = if region == "lon" { "ams" } else { "lon" };
@@ -290,7 +256,7 @@ mod tests {
         numbered.map(|(server, number)| (server.clone(), Ok(view(server.region(), number)))).collect()
     }
 
-    fn change(views: &mut Views, server: &str, change: impl FnOnce(&mut View)) {
+    pub(super) fn change(views: &mut Views, server: &str, change: impl FnOnce(&mut View)) {
         let view = views.iter_mut().find(|(name, _)| name.to_string() == server).unwrap().1;
         change(view.as_mut().unwrap());
     }
@@ -336,18 +302,5 @@ mod tests {
         let pair = |from: &str, to: &str| CutPairs::from([(from.to_owned(), to.to_owned())]);
         assert_eq!(missing(&topology(), &pair("ams", "lon"), &views), Vec::<String>::new());
         assert_eq!(missing(&topology(), &pair("lon", "ams"), &views).len(), 2);
-    }
-
-    #[test]
-    fn the_meta_group_must_agree_and_be_complete() {
-        let mut views = complete_views();
-        change(&mut views, "lon-1", |view| {
-            view.jetstream.meta_cluster.as_mut().unwrap().replicas[0].offline = true;
-        });
-        change(&mut views, "ams-2", |view| view.jetstream.meta_cluster = None);
-        assert_eq!(
-            missing_of(&views),
-            ["ams-2: no meta leader", "lon-2: not current in the meta group of lon-1"]
-        );
     }
 }

@@ -41,6 +41,9 @@ pub enum ReloadError {
         /// Error of the operating system.
         error: io::Error,
     },
+    /// Accounts change, and a server cannot take the change.
+    #[error("{0} is paused, and takes no change of accounts: continue {0} first")]
+    Paused(ServerName),
     /// The server did not take it.
     #[error("{server} refused the configuration: {reason}")]
     Refused {
@@ -67,14 +70,18 @@ impl SuperCluster {
         topology: Topology,
         changes: ConfigChanges,
     ) -> Result<(), ReloadError> {
+        let claims_differ = self.claims_differ(&topology)?;
+        if claims_differ {
+            self.check_paused()?;
+        }
         let old = std::mem::replace(&mut self.topology, topology);
         let old_changes = std::mem::replace(&mut self.config_changes, changes);
-        let done = self.reload_all().await;
+        let done = self.reload_all(claims_differ).await;
         if done.is_err() {
             self.topology = old;
             self.config_changes = old_changes;
             // The servers that took the new one, and the files of the others. They ran with this one a moment ago.
-            if let (Err(error), Err(rollback)) = (&done, self.reload_all().await) {
+            if let (Err(error), Err(rollback)) = (&done, self.reload_all(claims_differ).await) {
                 let (error, rollback) = (error.to_string(), rollback.to_string());
                 return Err(ReloadError::NotRolledBack { error, rollback });
             }
@@ -82,11 +89,26 @@ impl SuperCluster {
         done
     }
 
-    async fn reload_all(&self) -> Result<(), ReloadError> {
+    /// Returns whether the JWTs of accounts change, as they can in operator mode.
+    fn claims_differ(&self, topology: &Topology) -> Result<bool, KeyError> {
+        let of = |topology: &Topology| match topology.spec().auth.kind {
+            AuthKind::Operator => account_claims(topology, &self.credentials),
+            _ => Ok(Vec::new()),
+        };
+        Ok(of(&self.topology)? != of(topology)?)
+    }
+
+    /// A paused server takes no JWT, and does not read it from its configuration when it continues.
+    fn check_paused(&self) -> Result<(), ReloadError> {
+        let paused = self.servers.iter().find(|(_, server)| server.is_paused());
+        paused.map_or(Ok(()), |(name, _)| Err(ReloadError::Paused(name.clone())))
+    }
+
+    async fn reload_all(&self, claims_differ: bool) -> Result<(), ReloadError> {
         let first = || self.servers.keys().next().cloned().unwrap_or_default();
         self.write_auth_files()?.map_err(|error| ReloadError::Io { server: first(), error })?;
         for name in self.servers.keys() {
-            self.reload_one(name).await?;
+            self.reload_one(name, claims_differ).await?;
         }
         Ok(())
     }
@@ -109,7 +131,7 @@ impl SuperCluster {
         Ok(write_all())
     }
 
-    async fn reload_one(&self, name: &ServerName) -> Result<(), ReloadError> {
+    async fn reload_one(&self, name: &ServerName, claims_differ: bool) -> Result<(), ReloadError> {
         let (Some(server), Some(described)) = (self.servers.get(name), self.topology.server(name)) else {
             return Ok(());
         };
@@ -140,7 +162,7 @@ impl SuperCluster {
         let deadline = clock::now() + LIMIT;
         loop {
             if loaded().await.is_ok_and(|now| now != before) {
-                return self.send_claims(name, server).await;
+                return if claims_differ { self.send_claims(name, server).await } else { Ok(()) };
             }
             if let Some(reason) = failure(server.log(), logged) {
                 return Err(refused(reason));
@@ -156,12 +178,14 @@ impl SuperCluster {
 impl SuperCluster {
     /// Sends a server the JWTs of all accounts. In operator mode a reload does not change accounts that are loaded already.
     async fn send_claims(&self, name: &ServerName, server: &Server) -> Result<(), ReloadError> {
-        if self.topology.spec().auth.kind != AuthKind::Operator {
-            return Ok(());
-        }
         let refused = |reason: String| ReloadError::Refused { server: name.clone(), reason };
-        let urls = [format!("nats://{}", server.client_addr())];
-        let client = login::connect(&urls, &self.system_login()?, self.tls.as_ref()).await;
+        let (login, tls) = (self.system_login()?, self.tls.as_ref());
+        let own = [format!("nats://{}", server.client_addr())];
+        let client = match login::connect(&own, &login, tls).await {
+            // A fault may limit its connections, or let its certificate expire. The others pass the JWTs on.
+            Err(_) => login::connect(&self.admin_urls(), &login, tls).await,
+            client => client,
+        };
         let client = client.map_err(|error| refused(error.to_string()))?;
         for (account, jwt) in account_claims(&self.topology, &self.credentials)? {
             let updated = tokio::time::timeout(LIMIT, update_account(&client, name, &account, jwt)).await;

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream;
 use serde_json::{Value, json};
 
-use super::{LoginError, SuperCluster, login};
+use super::links::CutPairs;
+use super::{LoginError, SuperCluster, login, ready};
 use crate::clock;
 use crate::topology::credentials::KeyError;
 use crate::topology::render::{Created, created};
@@ -44,9 +45,9 @@ pub(super) async fn create(cluster: &SuperCluster, deadline: Instant) -> Result<
     wait_in_sync(cluster, deadline).await
 }
 
-/// Waits until every stream that copies others hears those of them whose servers are up. Before that, an origin without other
+/// Waits until every stream that copies others hears those of them that it can hear. Before that, an origin without other
 /// readers may drop what is published, and a region that is cut off would not even copy its own streams: only the meta
-/// leader makes the consumers that do it.
+/// leader makes the consumers that do it. So nothing is expected of servers that cannot elect one.
 pub(super) async fn wait_in_sync(
     cluster: &SuperCluster,
     deadline: Instant,
@@ -82,7 +83,7 @@ fn sentences(waiting: Vec<(String, Vec<String>)>) -> Vec<String> {
 async fn copies(cluster: &SuperCluster) -> Result<Vec<(Created, jetstream::Context)>, CreateStreamsError> {
     let mut copies = Vec::new();
     for stream in created(&cluster.topology).into_iter().filter(Created::copies) {
-        if is_reachable(cluster, &stream) {
+        if is_reachable(cluster, &stream) && has_meta_leader(cluster, &stream) {
             let context = context(cluster, &Owner::of(&stream)).await?;
             copies.push((stream, context));
         }
@@ -96,12 +97,14 @@ async fn waiting(
     copies: &[(Created, jetstream::Context)],
 ) -> Vec<(String, Vec<String>)> {
     let all = created(&cluster.topology);
-    let heard = |name: &str| all.iter().any(|other| other.name == name && is_reachable(cluster, other));
+    let cut = cluster.cut_pairs();
+    let is_origin = |name: &str, other: &Created| other.name == name && is_reachable(cluster, other);
+    let heard = |name: &str, by: &Created| all.iter().any(|it| is_origin(name, it) && !is_cut(&cut, it, by));
     let mut waiting = Vec::new();
     for (stream, context) in copies {
         let info = context.request::<_, _, Value>(format!("STREAM.INFO.{}", stream.name), &json!({})).await;
         let origins: Vec<_> = match info {
-            Ok(info) => silent(&info).into_iter().filter(|name| heard(name)).collect(),
+            Ok(info) => silent(&info).into_iter().filter(|name| heard(name, stream)).collect(),
             Err(error) => vec![error.to_string()],
         };
         if !origins.is_empty() {
@@ -115,6 +118,24 @@ async fn waiting(
 fn is_reachable(cluster: &SuperCluster, stream: &Created) -> bool {
     let mut regions = cluster.reachable().into_keys();
     regions.any(|name| stream.cluster.as_ref().is_none_or(|cluster| cluster == name.region()))
+}
+
+/// Returns whether the servers around the stream can elect the meta leader that makes its consumers.
+fn has_meta_leader(cluster: &SuperCluster, stream: &Created) -> bool {
+    let Some(region) = stream.cluster.as_deref() else { return true };
+    let (up, cut) = (cluster.reachable(), cluster.cut_pairs());
+    let groups = cluster.topology.meta_groups().into_iter();
+    let mut with_stream = groups.filter(|group| group.contains(&region));
+    with_stream.all(|group| {
+        let electors = ready::electors(&cluster.topology, &group, &cut, up.keys());
+        electors.regions.contains(region)
+    })
+}
+
+/// Returns whether faults of links are between the servers of two streams.
+fn is_cut(cut: &CutPairs, a: &Created, b: &Created) -> bool {
+    let Some((a, b)) = a.cluster.as_ref().zip(b.cluster.as_ref()) else { return false };
+    cut.contains(&(a.clone(), b.clone())) || cut.contains(&(b.clone(), a.clone()))
 }
 
 /// The origins of which a stream has not heard lately.

@@ -69,12 +69,12 @@ impl Effect {
             }
             FaultKind::ConnectionLimit => {
                 let servers = servers()?;
-                cluster.limit_connections(&servers, fault.options.connections).await?;
+                cluster.limit_connections(&each(&servers, fault.options.connections)).await?;
                 Ok(Some(Self::ConnectionLimit(servers)))
             }
             FaultKind::ExpireCertificate => {
                 let servers = servers()?;
-                cluster.expire_certificates(&servers, true).await?;
+                cluster.set_expired_certificates(&each(&servers, true)).await?;
                 Ok(Some(Self::ExpiredCertificate(servers)))
             }
             FaultKind::Kill | FaultKind::Terminate | FaultKind::LameDuck => {
@@ -141,8 +141,12 @@ impl Effect {
                     cluster.mend_links(*id)?;
                 }
             }
-            Self::ConnectionLimit(servers) => drop(cluster.limit_connections(servers, None).await?),
-            Self::ExpiredCertificate(servers) => drop(cluster.expire_certificates(servers, false).await?),
+            Self::ConnectionLimit(servers) => {
+                cluster.limit_connections(&each(servers, None)).await?;
+            }
+            Self::ExpiredCertificate(servers) => {
+                cluster.set_expired_certificates(&each(servers, false)).await?;
+            }
         }
         Ok(Vec::new())
     }
@@ -179,13 +183,18 @@ async fn replace(servers: &[String], version: &str, cluster: &mut SuperCluster) 
     }
     for server in servers {
         struck(FaultKind::Restart, std::slice::from_ref(server), cluster)?;
-        if let Err(error) = cluster.restart_server_with(server, version).await {
+        if let Err(error) = cluster.restart_servers_with(std::slice::from_ref(server), version).await {
             // The version that it had still works.
             revive(cluster, vec![server.clone()]).await?;
             return Err(error);
         }
     }
     Ok(())
+}
+
+/// The same value for each of these servers.
+fn each<T: Copy>(servers: &[String], value: T) -> Vec<(String, T)> {
+    servers.iter().map(|server| (server.clone(), value)).collect()
 }
 
 /// Hits the servers, and returns those that were hit.

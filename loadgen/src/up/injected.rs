@@ -216,7 +216,8 @@ impl Injected {
 
 /// Reads a one-liner without a time, and checks it against the topology.
 fn read(text: &str, topology: &Topology) -> Result<TimedFault, InjectError> {
-    if text.contains('@') {
+    // The path of a nats-server may have an `@` too.
+    if text.parse::<FaultSpec>().is_ok() {
         return Err(InjectError::Time(text.to_owned()));
     }
     let spec: FaultSpec =
@@ -267,6 +268,8 @@ mod tests {
             let error = read_on_three_regions(text).unwrap_err();
             assert!(error.contains("leave out `@`") && error.contains("--for"), "{error}");
         }
+        let fault = read_on_three_regions("restart:lon-1,version=/opt/nats@2.14/nats-server").unwrap();
+        assert_eq!(fault.options.version.as_deref(), Some("/opt/nats@2.14/nats-server"));
     }
 
     #[test]

@@ -103,6 +103,12 @@ impl LinkEffect {
     pub fn separates(&self) -> bool {
         matches!(self, Self::Silence(_) | Self::Reset | Self::Close | Self::AcceptSilent)
     }
+
+    /// Returns whether two servers cannot link again when the link between them has this effect. A refusal leaves open
+    /// connections alone.
+    pub fn prevents_linking(&self) -> bool {
+        self.separates() || matches!(self, Self::Refuse)
+    }
 }
 
 impl fmt::Display for LinkEffect {

@@ -4,6 +4,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use loadgen::cluster::SuperCluster;
+use loadgen::cluster::faults::{LinkFault, LinkKind, LinkScope, Links};
+use loadgen::wan::LinkEffect;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -16,6 +18,7 @@ pub(crate) async fn check(world: &mut World) {
     some_servers_of_a_region_die(world).await;
     a_server_restarts_with_another_version(world).await;
     a_region_is_terminated(world).await;
+    without_a_majority_nothing_waits_for_a_leader(world).await;
     a_lame_duck_that_does_not_end_is_named(world).await;
 }
 
@@ -82,18 +85,43 @@ async fn a_server_restarts_with_another_version(world: &mut World) {
         varz["version"].as_str().unwrap().to_owned()
     };
     assert_ne!(version(world).await, "2.14.6");
-    let error = world.cluster.restart_server_with("lon-2", "2.14.6").await.unwrap_err().to_string();
+    let lon_2 = ["lon-2".to_owned()];
+    let error = world.cluster.restart_servers_with(&lon_2, "2.14.6").await.unwrap_err().to_string();
     assert!(error.contains("cannot restart lon-2: the server is up"), "{error}");
     world.cluster.kill_server("lon-2").unwrap();
     for wrong in ["newest", "/no/such/nats-server"] {
-        let error = world.cluster.restart_server_with("lon-2", wrong).await.unwrap_err().to_string();
+        let error = world.cluster.restart_servers_with(&lon_2, wrong).await.unwrap_err().to_string();
         assert!(error.contains("lon-2") && error.contains(&format!("`{wrong}`")), "{error}");
     }
-    world.cluster.restart_server_with("lon-2", "2.14.6").await.unwrap();
+    world.cluster.restart_servers_with(&lon_2, "2.14.6").await.unwrap();
     assert_eq!(version(world).await, "2.14.6");
     world.cluster.kill_server("lon-2").unwrap();
     world.cluster.restart_server("lon-2").await.unwrap();
     assert_eq!(version(world).await, "2.14.6", "it keeps its version");
+    world.assert_whole().await;
+}
+
+/// Two of four servers cannot elect a meta leader, so a fault on one of them ends without one.
+async fn without_a_majority_nothing_waits_for_a_leader(world: &mut World) {
+    world.cluster.kill_region("lon").unwrap();
+    world.cluster.blackhole_server("ams-1").unwrap();
+    world.cluster.heal_server("ams-1").await.unwrap();
+    let missing = world.cluster.missing().await.join("; ");
+    assert!(
+        missing.contains(
+            "the meta group of lon, ams can elect no leader: 2 of its servers reach each other, and 3 must"
+        ),
+        "{missing}"
+    );
+    world.cluster.restart_region("lon").await.unwrap();
+    world.assert_whole().await;
+
+    // Gateways of a new process are refused; it runs all the same.
+    let links = Links::of(LinkScope::Region("lon".to_owned())).only(LinkKind::SERVERS);
+    let (refused, _) = world.cluster.break_links(LinkFault { links, effect: LinkEffect::Refuse }).unwrap();
+    world.cluster.kill_server("lon-1").unwrap();
+    world.cluster.restart_server("lon-1").await.unwrap();
+    world.cluster.mend_links(refused).unwrap();
     world.assert_whole().await;
 }
 

@@ -13,57 +13,51 @@ use crate::cluster::wiring::ConfigChanges;
 use crate::topology::Topology;
 
 impl SuperCluster {
-    /// Revokes the credentials of users, beside those that are revoked already. Servers close the connections of these users, and
-    /// refuse new ones with an authorization error.
+    /// Revokes the credentials of users (`true`), or restores them. All other users stay as they are. Servers close the connections of a
+    /// revoked user, and refuse new ones with an authorization error.
     ///
     /// # Errors
     /// [`FaultError::Reload`]: a server refuses its configuration. All servers have the old one then.
-    pub async fn revoke_users(&mut self, users: &[String]) -> Result<Instant, FaultError> {
-        let mut revoked = self.revoked_users();
-        revoked.extend(users.iter().cloned());
-        self.change(self.topology.clone().with_revoked(&revoked), self.config_changes.clone()).await
-    }
-
-    /// Ends [`SuperCluster::revoke_users`] for these users.
-    ///
-    /// # Errors
-    /// As [`SuperCluster::revoke_users`].
-    pub async fn restore_users(&mut self, users: &[String]) -> Result<Instant, FaultError> {
-        let mut revoked = self.revoked_users();
-        revoked.retain(|user| !users.contains(user));
-        self.change(self.topology.clone().with_revoked(&revoked), self.config_changes.clone()).await
+    pub async fn set_revoked(&mut self, users: &[(String, bool)]) -> Result<Instant, FaultError> {
+        let mut all = self.revoked_users();
+        for (user, is_revoked) in users {
+            if *is_revoked {
+                all.insert(user.clone());
+            } else {
+                all.remove(user);
+            }
+        }
+        self.change(self.topology.clone().with_revoked(&all), self.config_changes.clone()).await
     }
 
     /// Limits the connections that each of these servers accepts from clients, those of loadgen itself included. A server closes the
-    /// connections above the limit. `None` ends the limit.
+    /// connections above its limit. `None` ends the limit of a server.
     ///
     /// # Errors
     /// There is no such server, or [`FaultError::Reload`]: one refuses its configuration. All servers have the old one then.
     pub async fn limit_connections(
         &mut self,
-        servers: &[String],
-        most: Option<u32>,
+        limits: &[(String, Option<u32>)],
     ) -> Result<Instant, FaultError> {
         let mut changes = self.config_changes.clone();
-        for name in self.find_all(servers)? {
-            changes.entry(name).or_default().max_connections = most;
+        for (server, most) in limits {
+            changes.entry(self.find(server)?).or_default().max_connections = *most;
         }
         self.change(self.topology.clone(), changes).await
     }
 
-    /// Gives these servers a certificate that has expired, or with `false` the valid one. Open connections continue; new handshakes
-    /// of clients and leaf nodes fail. Without TLS in the topology, nothing changes.
+    /// Gives each of these servers a certificate that has expired (`true`), or the valid one. Open connections continue; new handshakes
+    /// of clients and leaf nodes with an expired one fail. Without TLS in the topology, nothing changes.
     ///
     /// # Errors
     /// As [`SuperCluster::limit_connections`].
-    pub async fn expire_certificates(
+    pub async fn set_expired_certificates(
         &mut self,
-        servers: &[String],
-        expired: bool,
+        servers: &[(String, bool)],
     ) -> Result<Instant, FaultError> {
         let mut changes = self.config_changes.clone();
-        for name in self.find_all(servers)? {
-            changes.entry(name).or_default().expired_certificate = expired;
+        for (server, is_expired) in servers {
+            changes.entry(self.find(server)?).or_default().expired_certificate = *is_expired;
         }
         self.change(self.topology.clone(), changes).await
     }

@@ -8,7 +8,7 @@ use crate::cluster::{NatsServer, SuperCluster};
 use crate::topology::ServerName;
 
 impl SuperCluster {
-    /// Fetches a nats-server for [`SuperCluster::restart_server_with`], so that a server that restarts is not down for the download.
+    /// Fetches a nats-server for [`SuperCluster::restart_servers_with`], so that a server that restarts is not down for the download.
     ///
     /// # Errors
     /// There is no such server, or [`FaultError::Version`]: there is no such nats-server.
@@ -16,23 +16,28 @@ impl SuperCluster {
         look_up(&self.find(server)?, version).await.map(drop)
     }
 
-    /// As [`SuperCluster::restart_server`], with another nats-server from now on: a version such as `2.14.6`, which is
+    /// As [`SuperCluster::restart_servers`], with another nats-server from now on: a version such as `2.14.6`, which is
     /// fetched first if need be, or the path of one.
     ///
     /// # Errors
     /// [`FaultError::Version`] if there is no such nats-server; else as a restart.
-    pub async fn restart_server_with(&mut self, server: &str, version: &str) -> Result<Recovery, FaultError> {
-        let name = self.find(server)?;
-        self.check_restart(&name)?;
-        let found = look_up(&name, version).await?;
-        let before = self.other_versions.insert(name.clone(), found);
-        let done = self.restart_all(std::slice::from_ref(&name)).await;
+    pub async fn restart_servers_with(
+        &mut self,
+        servers: &[String],
+        version: &str,
+    ) -> Result<Recovery, FaultError> {
+        let names = self.find_all(servers)?;
+        for name in &names {
+            self.check_restart(name)?;
+        }
+        let Some(first) = names.first() else { return self.restart_all(&names).await };
+        let found = look_up(first, version).await?;
+        let before = self.other_versions.clone();
+        self.other_versions.extend(names.iter().map(|name| (name.clone(), found.clone())));
+        let done = self.restart_all(&names).await;
         if let Err(FaultError::Io { .. } | FaultError::Died { .. }) = &done {
-            // It does not run: the next restart takes the version that did.
-            match before {
-                Some(before) => self.other_versions.insert(name, before),
-                None => self.other_versions.remove(&name),
-            };
+            // It does not run: the next restart takes the versions that did.
+            self.other_versions = before;
         }
         done
     }

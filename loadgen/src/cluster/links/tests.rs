@@ -153,8 +153,11 @@ fn a_region_is_separated_by_silence_on_all_of_its_links_between_servers() {
     for fault in [LinkFault::blackhole("lon"), LinkFault::isolation("lon"), LinkFault::cut_off("lon")] {
         assert_eq!(separated(std::slice::from_ref(&fault)), (vec!["lon".to_owned()], 5), "{fault}");
     }
-    let slow = LinkFault { effect: LinkEffect::Refuse, ..LinkFault::blackhole("lon") };
-    assert_eq!(separated(&[slow]), (Vec::new(), 0), "a refusal leaves open connections alone");
+    let refused = LinkFault { effect: LinkEffect::Refuse, ..LinkFault::blackhole("lon") };
+    assert_eq!(separated(&[refused]), (Vec::new(), 5), "a refusal leaves open connections alone");
+    let slow = LinkEffect::Latency(crate::wan::Latency::Add(std::time::Duration::from_millis(1)));
+    let slow = LinkFault { effect: slow, ..LinkFault::blackhole("lon") };
+    assert_eq!(separated(&[slow]), (Vec::new(), 0));
     let clients = silence(region("lon").only(LinkKind::CLIENTS));
     assert_eq!(separated(&[clients]), (Vec::new(), 0));
     let half = silence(region("lon").only([LinkKind::Gateway]));

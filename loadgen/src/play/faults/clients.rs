@@ -47,9 +47,23 @@ impl<'a> Injector<'a> {
         let fault = &self.scenario.faults[number];
         let populations: Vec<_> = self.populations(fault).collect();
         let per_s = fault.options.per_s.unwrap_or(0.0);
-        populations.iter().for_each(|population| self.brakes.slow_down(*population, per_s));
+        self.active.insert(number, Active::Receivers { populations: populations.clone(), per_s });
+        self.set_speed(&populations);
         self.record(number, clock::now(), BTreeSet::new());
-        self.active.insert(number, Active::Receivers(populations));
+    }
+
+    /// Lets receivers take as many messages as the slowest of the active faults allows.
+    pub(super) fn set_speed(&self, populations: &[usize]) {
+        for population in populations {
+            let speeds = self.active.values().filter_map(|active| match active {
+                Active::Receivers { populations, per_s } if populations.contains(population) => Some(*per_s),
+                _ => None,
+            });
+            match speeds.min_by(f64::total_cmp) {
+                Some(per_s) => self.brakes.slow_down(*population, per_s),
+                None => self.brakes.release(*population),
+            }
+        }
     }
 
     /// The populations that a fault is aimed at.

@@ -11,7 +11,6 @@ use crate::cluster::faults::FaultError;
 use crate::name_server::NameServers;
 use crate::play::agent::Agents;
 use crate::play::agent::orders::{Counts, Order};
-use crate::play::users::user_of;
 use crate::play::workload::brakes::Brakes;
 use crate::play::{FaultRecord, PlayError};
 use crate::scenario::{FaultKind, META, Pick, Scenario, TimedFault};
@@ -118,8 +117,10 @@ impl<'a> Injector<'a> {
                 self.record(number, at, links::hit(fault, cluster.topology()));
             }
             _ => {
-                let servers =
-                    chosen(fault, self.scenario, cluster, &counts(fault, agents).await?, &mut self.random);
+                let servers = self.chosen(number, cluster, &counts(fault, agents).await?);
+                if servers.is_empty() {
+                    self.not_injected(fault, &"none of its servers is up");
+                }
                 let struck = strike(fault.kind, &servers, cluster).map_err(failed)?;
                 for error in struck.refused {
                     self.not_injected(fault, &error);
@@ -144,36 +145,14 @@ impl<'a> Injector<'a> {
         Ok(())
     }
 
-    /// Injects a fault that servers take with their configuration.
-    async fn configure(
+    /// Returns the servers that a fault is aimed at.
+    pub(super) fn chosen(
         &mut self,
         number: usize,
         cluster: &mut SuperCluster,
         counts: &Counts,
-    ) -> Result<(), FaultError> {
-        let fault = &self.scenario.faults[number];
-        let (done, active) = if fault.kind == FaultKind::Revoke {
-            let users: Vec<_> = fault.targets.iter().map(|population| user_of(population)).collect();
-            (cluster.revoke_users(&users).await, Active::Users(users))
-        } else {
-            let servers = chosen(fault, self.scenario, cluster, counts, &mut self.random);
-            if fault.kind == FaultKind::ConnectionLimit {
-                let most = fault.options.connections;
-                (cluster.limit_connections(&servers, most).await, Active::Limit(servers))
-            } else {
-                (cluster.expire_certificates(&servers, true).await, Active::Certificates(servers))
-            }
-        };
-        match done {
-            Ok(at) => {
-                // The servers stay healthy, and only they know whose connections they close.
-                self.record(number, at, BTreeSet::new());
-                self.active.insert(number, active);
-            }
-            Err(error @ FaultError::Reload(_)) => self.not_injected(fault, &error),
-            Err(error) => return Err(error),
-        }
-        Ok(())
+    ) -> Vec<String> {
+        chosen(&self.scenario.faults[number], self.scenario, cluster, counts, &mut self.random)
     }
 
     /// Lets a fault that flaps be gone for a while.
@@ -212,24 +191,17 @@ impl<'a> Injector<'a> {
                         self.unless_impossible(*number, cluster.resume_servers(&[server]))?;
                     }
                 }
-                Active::Users(users) => {
-                    self.unless_impossible(*number, cluster.restore_users(&users).await)?;
-                }
-                Active::Limit(servers) => {
-                    self.unless_impossible(*number, cluster.limit_connections(&servers, None).await)?;
-                }
                 Active::Links(ids) => {
                     for id in ids {
                         cluster.mend_links(id).map_err(failed)?;
                     }
                 }
-                Active::Certificates(servers) => {
-                    self.unless_impossible(*number, cluster.expire_certificates(&servers, false).await)?;
+                Active::Users(_) | Active::Limit { .. } | Active::Certificates(_) => {
+                    let done = self.reconfigure(&active, cluster).await;
+                    self.unless_impossible(*number, done)?;
                 }
                 Active::Clients => agents.obey(Order::EndExchange { fault: *number }).await?,
-                Active::Receivers(populations) => {
-                    populations.into_iter().for_each(|population| self.brakes.release(population));
-                }
+                Active::Receivers { populations, .. } => self.set_speed(&populations),
                 Active::Resolvers => self.name_servers.mend(*number),
             }
             self.over(*number);
@@ -284,11 +256,8 @@ impl<'a> Injector<'a> {
         cluster: &mut SuperCluster,
     ) -> Result<(), FaultError> {
         let Some(version) = version else { return self.start(servers, cluster).await };
-        for server in servers {
-            let started = cluster.restart_server_with(server, version).await.map(drop);
-            self.unless_late(started)?;
-        }
-        Ok(())
+        let started = cluster.restart_servers_with(servers, version).await.map(drop);
+        self.unless_late(started)
     }
 
     /// Leaders step down: of the meta group, or of streams.
@@ -324,7 +293,7 @@ impl<'a> Injector<'a> {
     }
 
     /// A part of a fault that cannot be undone, because another fault has changed the server, does not end the play either.
-    fn unless_impossible<T>(
+    pub(super) fn unless_impossible<T>(
         &mut self,
         number: usize,
         done: Result<T, FaultError>,

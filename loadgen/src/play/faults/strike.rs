@@ -21,14 +21,14 @@ pub(crate) enum Active {
     Links(Vec<LinkFaultId>),
     /// Restore these users.
     Users(Vec<String>),
-    /// End the limit of these servers.
-    Limit(Vec<String>),
+    /// End this limit of these servers.
+    Limit { servers: Vec<String>, most: Option<u32> },
     /// Give these servers their valid certificate.
     Certificates(Vec<String>),
     /// Stop to exchange clients.
     Clients,
-    /// Let receivers of these populations take all messages again.
-    Receivers(Vec<usize>),
+    /// Let receivers of these populations take more messages per second again.
+    Receivers { populations: Vec<usize>, per_s: f64 },
     /// End this fault of resolvers.
     Resolvers,
 }
@@ -41,18 +41,21 @@ pub(crate) struct Struck {
     pub(crate) refused: Vec<FaultError>,
 }
 
-/// Returns the servers that a fault is aimed at: all of a region, or some of it.
+/// Returns the servers that a fault is aimed at: all of a region, or some of those that are up.
 pub(crate) fn chosen(
     fault: &TimedFault,
     scenario: &Scenario,
-    cluster: &SuperCluster,
+    cluster: &mut SuperCluster,
     counts: &Counts,
     random: &mut Lcg,
 ) -> Vec<String> {
     let mut servers = BTreeSet::new();
     for target in &fault.targets {
-        let of_region = cluster.topology().servers_of(target).map(|server| server.to_string());
-        let mut of_region: Vec<String> = of_region.collect();
+        let mut of_region: Vec<String> =
+            cluster.topology().servers_of(target).map(|server| server.to_string()).collect();
+        if fault.options.servers.is_some() {
+            of_region.retain(|server| cluster.state(server).is_ok_and(|state| state == "up"));
+        }
         match (fault.options.servers, fault.options.pick.unwrap_or_default()) {
             (None, _) => {}
             (Some(count), Pick::Random) => of_region = some(of_region, count, random),

@@ -5,6 +5,7 @@
 mod clients;
 mod flaps;
 mod orders;
+mod overlap;
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
