@@ -81,12 +81,7 @@ pub enum CtlError {
 /// # Errors
 /// See [`CtlError`].
 pub async fn run(opts: CtlOpts) -> Result<String, CtlError> {
-    let path = find(opts.deployment.as_deref())?;
-    let request = Request { command: opts.order.clone().into() };
-    let reply = exchange(&path, &request).await?;
-    if let Some(error) = reply.error {
-        return Err(CtlError::Refused(error));
-    }
+    let reply = ask(opts.deployment.as_deref(), opts.order.clone().into()).await?;
     if let CtlOrder::Env(env) = &opts.order {
         return env::text(env, opts.json, &reply.world, &reply.access.ok_or_else(too_old)?);
     }
@@ -121,12 +116,23 @@ pub async fn wait(opts: WaitOpts) -> Result<String, CtlError> {
 /// # Errors
 /// See [`CtlError`].
 pub async fn access(deployment: Option<&str>) -> Result<Access, CtlError> {
-    let path = find(deployment)?;
-    let reply = exchange(&path, &Request { command: Command::Access }).await?;
-    if let Some(error) = reply.error {
-        return Err(CtlError::Refused(error));
+    ask(deployment, Command::Access).await?.access.ok_or_else(too_old)
+}
+
+/// Sends an order; returns the super-cluster after it.
+///
+/// # Errors
+/// See [`CtlError`].
+pub(crate) async fn order(deployment: Option<&str>, command: Command) -> Result<World, CtlError> {
+    Ok(ask(deployment, command).await?.world)
+}
+
+async fn ask(deployment: Option<&str>, command: Command) -> Result<Reply, CtlError> {
+    let reply = exchange(&find(deployment)?, &Request { command }).await?;
+    match reply.error {
+        Some(error) => Err(CtlError::Refused(error)),
+        None => Ok(reply),
     }
-    reply.access.ok_or_else(too_old)
 }
 
 /// An answer without the part that was asked for.

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware;
 use axum::response::{Html, IntoResponse};
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use super::access::{self, Access};
 use super::feed::{self, Feed};
 use super::history::{self, History};
+use super::operate::{self, Operation};
 use super::origin::Origin;
 use crate::web::fixed_header;
 
@@ -24,10 +25,17 @@ const STYLE: &str = include_str!("../../assets/dashboard/dashboard.css");
 pub(super) struct Feeds {
     pub(super) nats: Arc<Feed>,
     pub(super) agents: Arc<Feed>,
+    pub(super) up: Arc<Feed>,
 }
 
 /// Everything that is served.
-pub(super) fn router(access: Access, history: History, feeds: &Feeds, embed_in: &[Origin]) -> Router {
+pub(super) fn router(
+    access: Access,
+    history: History,
+    feeds: &Feeds,
+    operation: Arc<Operation>,
+    embed_in: &[Origin],
+) -> Router {
     let access = Arc::new(access);
     let readers = middleware::from_fn_with_state(access.clone(), access::only_readers);
     let session = get(access::session).route_layer(readers.clone());
@@ -39,6 +47,10 @@ pub(super) fn router(access: Access, history: History, feeds: &Feeds, embed_in: 
         .with_state(Arc::new(history))
         .merge(Router::new().route("/live/nats", get(feed::listen)).with_state(feeds.nats.clone()))
         .merge(Router::new().route("/live/agents", get(feed::listen)).with_state(feeds.agents.clone()))
+        .merge(Router::new().route("/live/up", get(feed::listen)).with_state(feeds.up.clone()))
+        .merge(Router::new().route("/orders", post(operate::order)).with_state(operation))
+        // An order is a line.
+        .layer(DefaultBodyLimit::max(4 * 1024))
         .fallback(no_such_thing)
         .layer(readers);
     Router::new()
@@ -60,7 +72,7 @@ fn app(embed_in: &[Origin]) -> Router {
     // Origins are ASCII without spaces, so these are values of a header.
     let alone = policy("'none'").unwrap_or(NO_FRAMES);
     let framed = policy(&format!("'self'{origins}")).unwrap_or(NO_FRAMES);
-    let pages = ["/", "/runs", "/runs/{run}", "/compare/{a}/{b}", "/live", "/agents"];
+    let pages = ["/", "/runs", "/runs/{run}", "/compare/{a}/{b}", "/live", "/agents", "/operate"];
     let router = pages.into_iter().fold(Router::new(), |router, path| router.route(path, get(page)));
     let frames = Router::new().route("/frame/nats", get(page)).route("/frame/agents", get(page));
     let frames = frames.with_state(framed);
@@ -80,7 +92,7 @@ async fn page(State(policy): State<HeaderValue>) -> impl IntoResponse {
 async fn no_such_page() -> impl IntoResponse {
     (
         StatusCode::NOT_FOUND,
-        "the dashboard has no such page: its pages are /runs, /live, /agents, /frame/nats and /frame/agents",
+        "the dashboard has no such page: its pages are /runs, /live, /agents, /operate, /frame/nats and /frame/agents",
     )
 }
 

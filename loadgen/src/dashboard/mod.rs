@@ -1,7 +1,8 @@
 //! `loadgen dashboard`: the runs of a store, and the super-cluster that is up, in a browser.
 //!
-//! Owns the checked options (`plan`), who may read (`access`, `origin`), the runs (`history`), the super-cluster (`live`), the agents (`agents`), events of both (`feed`) and the
-//! server (`http`). `web/dashboard` is the app. Must not know how runs are played, and changes nothing: every role may only read.
+//! Owns the checked options (`plan`), who may read (`access`, `origin`), the runs (`history`), the super-cluster (`live`), the agents (`agents`), orders (`operate`), events
+//! (`feed`) and the server (`http`). `web/dashboard` is the app. Must not know how runs are played. Changes nothing but by orders of operators,
+//! which go to `loadgen up` as those of `loadgen ctl` do.
 //!
 //! All answers but errors are JSON. Errors are plain text that names the remedy. Every request below `/api` but `POST /api/session`
 //! needs the token in `Authorization: Bearer TOKEN`, or the cookie; without them it gets 401.
@@ -9,13 +10,15 @@
 //! | request | answer |
 //! |---|---|
 //! | `POST /api/session` with the token in the header | 204 and a cookie: `HttpOnly`, `SameSite=Strict`, until the browser ends |
-//! | `GET /api/session` | `{"role": "view", "loadgen": VERSION}` |
+//! | `GET /api/session` | `{"role": "view" or "operate", "operable": BOOL, "loadgen": VERSION}` |
 //! | `DELETE /api/session` | 204, and the browser forgets the cookie |
 //! | `GET /api/runs?scenario=&verdict=&text=&before=&limit=` | `runs` of the index, the newest first; `matching`, `total`, `scenarios`, `store` |
 //! | `GET /api/runs/RUN` | the manifest of the run. RUN is a name, the beginning of one, or `latest` |
 //! | `GET /api/runs/RUN/files/PATH` | a file that the manifest names, such as `report.json` |
 //! | `GET /api/live/agents` | server-sent events: `agents` with the agents of the back channel and the run that they play, `trouble` with a `reason` |
 //! | `GET /api/live/nats` | server-sent events: `nats` with an [`Overview`](crate::look::overview::Overview), `trouble` with a `reason` |
+//! | `GET /api/live/up` | server-sent events: `up` with the [`World`](crate::up::world::World) and the last `orders`, `trouble` with a `reason` |
+//! | `POST /api/orders` with a [`Command`](crate::up::control::Command) | 204; 403 for readers who are no operators; 400 and 409 with the reason |
 //!
 //! A list reads no run. A file whose digest is not the one of the manifest gives an error, or breaks off before its end if it is large.
 
@@ -25,6 +28,7 @@ mod feed;
 mod history;
 mod http;
 mod live;
+mod operate;
 pub mod opts;
 pub mod origin;
 pub mod plan;
@@ -39,11 +43,12 @@ use crate::secret::Secret;
 use crate::stdout::print_or_warn;
 use crate::store::StoreError;
 
-use access::Access;
+use access::{Access, Role};
 use feed::Feed;
 use history::History;
 use http::Feeds;
-use plan::DashboardPlan;
+use operate::Operation;
+use plan::{DashboardPlan, Operators};
 
 /// Reason why `loadgen dashboard` ended.
 #[derive(Debug, thiserror::Error)]
@@ -81,26 +86,53 @@ pub async fn run(plan: DashboardPlan) -> Result<(), DashboardError> {
     let is_random = plan.token.is_none();
     let token = plan.token.map_or_else(Secret::random, Ok).map_err(DashboardError::Token)?;
     // A fragment is in no request, and so in no log and no referrer.
-    let fragment = if is_random { format!("#token={}", token.expose()) } else { String::new() };
-    print_or_warn(&format!("http://{address}/{fragment}"));
-    eprintln!("{}", hints(address, is_random, &plan.store.to_string()));
+    let fragment = |token: &Secret| format!("#token={}", token.expose());
+    print_or_warn(&format!("http://{address}/{}", if is_random { fragment(&token) } else { String::new() }));
+    let mut tokens = vec![(Role::View, token)];
+    if let Some((token, fragment)) = operator(plan.operators, fragment).map_err(DashboardError::Token)? {
+        print_or_warn(&format!("http://{address}/operate{fragment}"));
+        tokens.push((Role::Operate, token));
+    }
+    eprintln!("{}", hints(address, is_random, tokens.len() > 1, &plan.store.to_string()));
 
-    let access = Access::new(token, address.port()).map_err(DashboardError::Token)?;
-    let feeds = Feeds { nats: Arc::new(Feed::new()), agents: Arc::new(Feed::new()) };
-    let router = http::router(access, history, &feeds, &plan.embed_in);
+    let access = Access::new(tokens, address.port()).map_err(DashboardError::Token)?;
+    let feed = || Arc::new(Feed::new());
+    let feeds = Feeds { nats: feed(), agents: feed(), up: feed() };
+    let operation = Arc::new(Operation::new(plan.deployment, feeds.up.clone()));
+    let router = http::router(access, history, &feeds, operation.clone(), &plan.embed_in);
     tokio::select! {
         served = async { axum::serve(listener, router).await } => served.map_err(DashboardError::Serve),
         () = live::follow(&feeds.nats, &plan.live) => Ok(()),
         () = agents::follow(&feeds.agents, plan.ops.as_ref()) => Ok(()),
+        () = operation.follow() => Ok(()),
     }
 }
 
-fn hints(address: SocketAddr, is_random: bool, store: &str) -> String {
+/// Returns the token of operators, and the fragment of their address: none, if the token comes from a file.
+fn operator(
+    operators: Operators,
+    fragment: impl Fn(&Secret) -> String,
+) -> io::Result<Option<(Secret, String)>> {
+    Ok(match operators {
+        Operators::None => None,
+        Operators::Token(token) => Some((token, String::new())),
+        Operators::Random => {
+            let token = Secret::random()?;
+            let fragment = fragment(&token);
+            Some((token, fragment))
+        }
+    })
+}
+
+fn hints(address: SocketAddr, is_random: bool, is_operable: bool, store: &str) -> String {
     let mut text = match is_random {
         true => "Open that address in a browser. The address holds the token, and is printed only once."
             .to_owned(),
         false => "Open that address in a browser, and log in with the token of --token-file.".to_owned(),
     };
+    if is_operable {
+        text.push_str("\nThe second address is for operators: who opens it gives orders to the super-cluster of `loadgen up` on this machine.");
+    }
     text.push_str(&format!("\nThe dashboard shows the runs in {store}. Ctrl-C ends the dashboard."));
     if !address.ip().is_loopback() {
         text.push_str(

@@ -25,6 +25,14 @@ pub struct DashboardOpts {
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
+    /// Let operators give orders to the super-cluster that `loadgen up` keeps running on this machine
+    #[arg(long)]
+    pub operate: bool,
+
+    /// Admit operators with the token in this file [default: a random token, printed once in a second URL]
+    #[arg(long, requires = "operate", value_name = "FILE")]
+    pub operator_token_file: Option<PathBuf>,
+
     /// Show the agents, and the run that they play; this NATS server is the back channel to which the agents connect
     #[arg(long, env = "LOADGEN_OPS", hide_env_values = true, value_name = "URL")]
     pub ops: Option<OpsUrl>,

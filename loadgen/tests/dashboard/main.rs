@@ -7,6 +7,7 @@ mod agents;
 mod bundles;
 mod history;
 mod live;
+mod operate;
 mod page;
 mod security;
 mod served;

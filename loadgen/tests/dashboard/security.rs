@@ -7,12 +7,14 @@ use tempfile::tempdir;
 use crate::history::keep;
 use crate::served::{Answer, Dashboard, loadgen};
 
-const PATHS: [&str; 6] = [
+const PATHS: [&str; 8] = [
     "/api/session",
     "/api/runs",
     "/api/runs/latest",
     "/api/runs/latest/files/report.json",
     "/api/live/nats",
+    "/api/live/up",
+    "/api/orders",
     "/api/other",
 ];
 
@@ -83,7 +85,7 @@ async fn a_viewer_changes_nothing() {
     let place = tempdir().unwrap();
     keep(place.path(), 0).await;
     let dashboard = Dashboard::start(place.path(), &[], &[]).await;
-    for path in &PATHS[1..5] {
+    for path in &PATHS[1..6] {
         for method in ["POST", "PUT", "PATCH", "DELETE"] {
             let answer =
                 dashboard.ask(method, path, &[dashboard.bearer(), "content-length: 0".to_owned()]).await;
@@ -91,6 +93,13 @@ async fn a_viewer_changes_nothing() {
         }
     }
     assert_eq!(dashboard.get("/api/runs").await.json()["total"], 1);
+    for order in [r#"{"do":"kill","target":"lon"}"#, r#"{"do":"access"}"#, "no order"] {
+        let answer = dashboard.order(&dashboard.token, order).await;
+        assert_eq!(answer.status, 403, "{order}");
+        assert!(answer.text().contains("loadgen dashboard --operate"), "{}", answer.text());
+        assert_eq!(dashboard.order("", order).await.status, 401, "{order}");
+    }
+    assert!(!dashboard.end().await.contains("ordered"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,8 @@ pub(crate) struct Dashboard {
     pub(crate) host: String,
     /// Empty if the address has none.
     pub(crate) token: String,
+    /// Token of operators; empty without `--operate` or with a file.
+    pub(crate) operator: String,
 }
 
 /// An answer.
@@ -48,6 +50,16 @@ impl Answer {
     }
 }
 
+/// Reads an answer to its end.
+async fn answer(mut stream: BufReader<TcpStream>) -> Answer {
+    let mut answer = Vec::new();
+    timeout(LIMIT, stream.read_to_end(&mut answer)).await.expect("no answer").unwrap();
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head, body: answer[end + 4..].to_vec() }
+}
+
 /// The command in a folder, with nothing of the tester's own settings.
 pub(crate) fn loadgen(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
@@ -71,7 +83,14 @@ impl Dashboard {
         let address = address.expect("it ended without an address");
         let (host, fragment) = address.strip_prefix("http://").unwrap().split_once('/').unwrap();
         let token = fragment.strip_prefix("#token=").unwrap_or_default().to_owned();
-        Self { running, host: host.to_owned(), token, address }
+        let mut operator = String::new();
+        if args.contains(&"--operate") {
+            let second =
+                timeout(LIMIT, lines.next_line()).await.expect("no second address").unwrap().unwrap();
+            let fragment = second.strip_prefix(&format!("http://{host}/operate")).unwrap();
+            operator = fragment.strip_prefix("#token=").unwrap_or_default().to_owned();
+        }
+        Self { running, host: host.to_owned(), token, operator, address }
     }
 
     /// Opens a request with these lines of a header. HTTP/1.0 has no chunks, so the body is the rest of the stream.
@@ -85,13 +104,19 @@ impl Dashboard {
 
     /// Asks with these lines of a header.
     pub(crate) async fn ask(&self, method: &str, path: &str, lines: &[String]) -> Answer {
-        let mut stream = self.open(method, path, lines).await;
-        let mut answer = Vec::new();
-        timeout(LIMIT, stream.read_to_end(&mut answer)).await.expect("no answer").unwrap();
-        let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
-        let head = String::from_utf8(answer[..end].to_vec()).unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head, body: answer[end + 4..].to_vec() }
+        answer(self.open(method, path, lines).await).await
+    }
+
+    /// Gives an order with a token.
+    pub(crate) async fn order(&self, token: &str, order: &str) -> Answer {
+        let lines = [
+            format!("authorization: Bearer {token}"),
+            "content-type: application/json".to_owned(),
+            format!("content-length: {}", order.len()),
+        ];
+        let mut stream = self.open("POST", "/api/orders", &lines).await;
+        stream.write_all(order.as_bytes()).await.unwrap();
+        answer(stream).await
     }
 
     pub(crate) fn bearer(&self) -> String {

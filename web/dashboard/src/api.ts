@@ -61,6 +61,10 @@ export class Api {
     return (await this.#fetch(path, { signal })).text();
   }
 
+  async post(path: string, body: unknown): Promise<void> {
+    await this.#fetch(path, { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } });
+  }
+
   /** Listens to events until `signal`. */
   listen(path: string, names: readonly string[], { event, lost }: Listeners, signal: AbortSignal): void {
     const source = new EventSource(path, { fetch: (url, init) => fetch(url, { ...init, headers: this.#headers(init.headers) }) });
@@ -76,7 +80,7 @@ export class Api {
   async #fetch(path: string, init: RequestInit): Promise<Response> {
     let response: Response;
     try {
-      response = await fetch(path, { ...init, headers: this.#headers() });
+      response = await fetch(path, { ...init, headers: this.#headers(init.headers as Record<string, string> | undefined) });
     } catch (cause) {
       if (init.signal?.aborted) throw cause;
       throw new Refused(0, "loadgen does not answer: start it again with `loadgen dashboard`, and open the address that it prints");

@@ -13,6 +13,7 @@ import { drawComparison } from "./compare.ts";
 import { drawHistory } from "./history.ts";
 import { drawLive } from "./live.ts";
 import { drawLogin } from "./login.ts";
+import { drawOperate } from "./operate.ts";
 import { announce, entitle, notice } from "./parts.ts";
 import { drawRun } from "./run.ts";
 
@@ -37,6 +38,7 @@ const PAGES: readonly (readonly [RegExp, Draw])[] = [
   [/^\/compare\/([^/]+)\/([^/]+)$/, drawComparison],
   [/^\/live$/, drawLive],
   [/^\/agents$/, drawAgents],
+  [/^\/operate$/, drawOperate],
   [/^\/frame\/nats$/, drawLive],
   [/^\/frame\/agents$/, drawAgents],
 ];

@@ -170,3 +170,39 @@ export interface RegionRow {
   /** Operations of clients of this region that failed since the start. */
   readonly failed: number;
 }
+
+/** The rights of the reader. */
+export interface Session {
+  readonly role: "view" | "operate";
+  /** Whether the dashboard has a token for operators. */
+  readonly operable: boolean;
+  readonly loadgen: string;
+}
+
+/** The super-cluster of `loadgen up`. */
+export interface UpState extends Moment {
+  readonly regions: readonly { readonly name: string; readonly is_silent: boolean; readonly servers: readonly { readonly name: string; readonly state: string; readonly is_silent: boolean }[] }[];
+  /** By pair of regions, such as `lon-ams`. */
+  readonly rtt_ms: Readonly<Record<string, number>>;
+  /** An order that takes time. */
+  readonly busy: string | null;
+  readonly faults: readonly { readonly number: number; readonly fault: string; readonly ends_at: string | null }[];
+  /** The last orders, the newest first. `error` is `null` if loadgen carried the order out. */
+  readonly orders: readonly { readonly at: string; readonly order: string; readonly error: string | null }[];
+}
+
+/** A region, or a server, that takes orders. */
+export interface Target {
+  readonly name: string;
+  readonly isRegion: boolean;
+  /** The state of each of its servers: `up`, `dead`, `paused`, `ending` or `a lame duck`. */
+  readonly states: readonly string[];
+  readonly isSilent: boolean;
+}
+
+/** An order of an operator, as `loadgen/src/up/control.rs` reads it. */
+export type Order =
+  | { readonly do: "kill" | "pause" | "retire" | "silence" | "heal"; readonly target: string }
+  | { readonly do: "set-rtt"; readonly between: readonly [string, string]; readonly rtt_ms: number }
+  | { readonly do: "inject"; readonly fault: string; readonly lasts_ms: number | null }
+  | { readonly do: "undo"; readonly number: number | null };
