@@ -70,6 +70,10 @@ const PAGES = {
   "a run with hostile names": { path: () => `/runs/${runs.hostile}`, ready: "#report iframe" },
   "a comparison": { path: () => `/compare/${runs.old}/${runs.new}`, ready: "#distribution canvas" },
   live: { path: () => "/live", ready: "#live .tile .value:not(:empty)" },
+  network: { path: () => "/network", ready: "#live .tile .value:not(:empty)" },
+  hosts: { path: () => "/hosts", ready: "#live tbody a" },
+  jetstream: { path: () => "/jetstream", ready: "#live .tile .value:not(:empty)" },
+  "a server": { path: () => "/servers/lon-1", ready: "#live .tile .value:not(:empty)" },
   "the frame": { path: () => "/frame/nats", ready: "#live .tile .value:not(:empty)" },
   "agents without a back channel": { path: () => "/agents", ready: "#trouble [role=alert]" },
 };
@@ -256,7 +260,11 @@ it("is a frame of another page, if the operator allowed that origin", async () =
   };
   await decides(embedding.origin, "/runs", true);
   await decides(embedding.other, "/frame/nats", true);
-  await decides(embedding.origin, "/frame/nats", false);
+  for (const layer of ["nats", "network", "hosts", "jetstream", "agents"]) await decides(embedding.origin, `/frame/${layer}`, false);
+  // A frame has no way to other pages.
+  await page.goto(`${embedding.origin}/?${encodeURIComponent(`${origin()}/frame/hosts#token=${token()}`)}`);
+  await frame.getByRole("rowheader", { name: "lon-1" }).waitFor();
+  assert.equal(await frame.locator("#live a").count(), 0);
   await page.context().close();
 });
 

@@ -21,6 +21,25 @@ const PAGE: &str = include_str!("../../assets/dashboard/index.html");
 const SCRIPT: &str = include_str!("../../assets/dashboard/dashboard.js");
 const STYLE: &str = include_str!("../../assets/dashboard/dashboard.css");
 
+/// The pages of the app. It draws the one that the address names.
+const PAGES: [&str; 11] = [
+    "/",
+    "/runs",
+    "/runs/{run}",
+    "/compare/{a}/{b}",
+    "/live",
+    "/network",
+    "/hosts",
+    "/jetstream",
+    "/servers/{server}",
+    "/agents",
+    "/operate",
+];
+
+/// Pages that other pages may embed: one for each layer.
+const FRAMES: [&str; 5] =
+    ["/frame/nats", "/frame/network", "/frame/hosts", "/frame/jetstream", "/frame/agents"];
+
 /// The events that pages show live.
 pub(super) struct Feeds {
     pub(super) nats: Arc<Feed>,
@@ -72,10 +91,10 @@ fn app(embed_in: &[Origin]) -> Router {
     // Origins are ASCII without spaces, so these are values of a header.
     let alone = policy("'none'").unwrap_or(NO_FRAMES);
     let framed = policy(&format!("'self'{origins}")).unwrap_or(NO_FRAMES);
-    let pages = ["/", "/runs", "/runs/{run}", "/compare/{a}/{b}", "/live", "/agents", "/operate"];
-    let router = pages.into_iter().fold(Router::new(), |router, path| router.route(path, get(page)));
-    let frames = Router::new().route("/frame/nats", get(page)).route("/frame/agents", get(page));
-    let frames = frames.with_state(framed);
+    let drawn =
+        |paths: &[&str]| paths.iter().fold(Router::new(), |router, path| router.route(path, get(page)));
+    let router = drawn(&PAGES);
+    let frames = drawn(&FRAMES).with_state(framed);
     let file =
         |content_type, text: &'static str| get(async move || ([(header::CONTENT_TYPE, content_type)], text));
     router
@@ -92,7 +111,7 @@ async fn page(State(policy): State<HeaderValue>) -> impl IntoResponse {
 async fn no_such_page() -> impl IntoResponse {
     (
         StatusCode::NOT_FOUND,
-        "the dashboard has no such page: its pages are /runs, /live, /agents, /operate, /frame/nats and /frame/agents",
+        "the dashboard has no such page: its pages are /runs, /live, /network, /hosts, /jetstream, /agents and /operate",
     )
 }
 

@@ -1,5 +1,7 @@
 //! The super-cluster that is up, looked at again and again while a page shows it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::feed::Feed;
@@ -18,6 +20,8 @@ struct Seen<'a> {
     every_s: u64,
     #[serde(flatten)]
     overview: &'a Overview,
+    /// Round-trip times that `loadgen up` emulates, by pair of regions such as `lon-ams`.
+    emulated: BTreeMap<String, f64>,
 }
 
 /// Sends events `nats` and `trouble`. Never ends.
@@ -33,7 +37,8 @@ pub(super) async fn follow(feed: &Feed, plan: &LivePlan) {
         match look(plan, &mut system).await {
             Ok(overview) => {
                 let (at, every_s) = (clock::rfc3339(clock::wall()), plan.every.as_secs());
-                feed.send("nats", &Seen { at, every_s, overview: &overview });
+                let emulated = plan.login.emulated().await;
+                feed.send("nats", &Seen { at, every_s, overview: &overview, emulated });
             }
             Err(error) => {
                 // A super-cluster that starts again may have other addresses and credentials.

@@ -41,7 +41,7 @@ pub struct DashboardOpts {
     #[arg(long, requires = "ops", value_name = "FILE")]
     pub ops_creds: Option<PathBuf>,
 
-    /// Let pages of this origin, such as `https://grafana.example.net`, embed `/frame/nats` and `/frame/agents`; repeatable
+    /// Let pages of this origin, such as `https://grafana.example.net`, embed the pages below `/frame/`; repeatable
     #[arg(long, value_name = "ORIGIN")]
     pub embed_in: Vec<Origin>,
 

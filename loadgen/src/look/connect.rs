@@ -2,6 +2,7 @@
 
 pub mod apart;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -170,6 +171,14 @@ impl Login {
     pub fn as_other(&self, opts: &ConnectOpts) -> Result<Self, LoginError> {
         let auth = auth::from_flags(opts, &|_| None)?;
         Ok(Self { auth, inbox_prefix: None, running: None, ..self.clone() })
+    }
+
+    /// Returns the round-trip times that `loadgen up` emulates, by pair of regions; nothing, if the operator named another super-cluster.
+    pub(crate) async fn emulated(&self) -> BTreeMap<String, f64> {
+        match &self.running {
+            Some(running) => running.emulated().await,
+            None => BTreeMap::new(),
+        }
     }
 
     /// As a user of applications, if it is the super-cluster that is up.

@@ -1,8 +1,11 @@
 //! The super-cluster that `loadgen up` keeps running on this machine: it is looked at when the operator names no other.
 
+use std::collections::BTreeMap;
+
 use crate::ctl::client::{self, CtlError};
 use crate::topology::credentials;
 use crate::up::access::Access;
+use crate::up::control::Command;
 
 /// Which super-cluster, and as whom.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -29,6 +32,12 @@ impl Running {
             Err(CtlError::NothingUp) if self.deployment.is_none() => Ok(None),
             found => found.map(Some),
         }
+    }
+
+    /// Asks for the round-trip times that it emulates, by pair of regions; nothing, if nothing is up.
+    pub(super) async fn emulated(&self) -> BTreeMap<String, f64> {
+        let world = client::order(self.deployment.as_deref(), Command::Status).await;
+        world.map(|world| world.rtt_ms).unwrap_or_default()
     }
 
     pub(super) const fn login<'a>(&self, access: &'a Access) -> &'a credentials::Login {

@@ -11,11 +11,15 @@ import { drawAgents } from "./agents.ts";
 import { Api, Refused, UNAUTHORIZED } from "./api.ts";
 import { drawComparison } from "./compare.ts";
 import { drawHistory } from "./history.ts";
+import { drawHosts } from "./hosts.ts";
+import { drawJetStream } from "./jetstream.ts";
 import { drawLive } from "./live.ts";
 import { drawLogin } from "./login.ts";
+import { drawNetwork } from "./network.ts";
 import { drawOperate } from "./operate.ts";
 import { announce, entitle, notice } from "./parts.ts";
 import { drawRun } from "./run.ts";
+import { drawServer } from "./server.ts";
 
 /** What a page draws with. */
 export interface Place {
@@ -37,9 +41,16 @@ const PAGES: readonly (readonly [RegExp, Draw])[] = [
   [/^\/runs\/([^/]+)$/, drawRun],
   [/^\/compare\/([^/]+)\/([^/]+)$/, drawComparison],
   [/^\/live$/, drawLive],
+  [/^\/network$/, drawNetwork],
+  [/^\/hosts$/, drawHosts],
+  [/^\/jetstream$/, drawJetStream],
+  [/^\/servers\/([^/]+)$/, drawServer],
   [/^\/agents$/, drawAgents],
   [/^\/operate$/, drawOperate],
   [/^\/frame\/nats$/, drawLive],
+  [/^\/frame\/network$/, drawNetwork],
+  [/^\/frame\/hosts$/, drawHosts],
+  [/^\/frame\/jetstream$/, drawJetStream],
   [/^\/frame\/agents$/, drawAgents],
 ];
 const FRAMES = "/frame/";

@@ -60,7 +60,7 @@ export interface Overview extends Moment {
   readonly servers: readonly ServerRow[];
   readonly totals: { readonly clusters: number; readonly servers: number; readonly connections: number; readonly leaf_nodes: number; readonly slow_consumers: number; readonly memory_bytes: number };
   readonly clusters: readonly { readonly cluster: string; readonly nodes: number; readonly gateways_out: number; readonly gateways_in: number; readonly connections: number }[];
-  readonly gateways: readonly { readonly a: string; readonly b: string; readonly from_a: number; readonly from_b: number; readonly complete: boolean; readonly rtt_ms: number | null }[];
+  readonly gateways: readonly GatewayRow[];
   readonly leafs: readonly { readonly hub: string; readonly leaf: string; readonly accounts: readonly string[]; readonly rtt_ms: number | null }[];
   /** SVG. */
   readonly drawing: string;
@@ -69,6 +69,18 @@ export interface Overview extends Moment {
   /** Servers that the others know, but that did not answer. */
   readonly silent: number;
   readonly failed: readonly string[];
+  /** Round-trip times that `loadgen up` emulates, by pair of regions; empty for any other super-cluster. */
+  readonly emulated: Readonly<Record<string, number>>;
+}
+
+/** Gateways between two clusters. */
+export interface GatewayRow {
+  readonly a: string;
+  readonly b: string;
+  readonly from_a: number;
+  readonly from_b: number;
+  readonly complete: boolean;
+  readonly rtt_ms: number | null;
 }
 
 export interface ServerRow {

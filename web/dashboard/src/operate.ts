@@ -59,7 +59,7 @@ class OperateView implements View<UpState> {
       cells: [target.name, stateOf(target)],
       bad: target.isSilent || target.states.some((state) => state !== "up"),
       isGroup: target.isRegion,
-      controls: () => ORDERS.map(({ name, make, suits }) => this.#desk.button(name, `${name} ${target.name}`, () => make(target.name), (now) => suits(now as Target))),
+      controls: () => this.#desk.ordersTo(target.name),
       now: target,
     })));
     this.#distances.show(Object.entries(seen.rtt_ms).map(([pair, rtt]) => ({ key: pair, cells: [pair.replace("-", " – "), milliseconds(rtt)], controls: () => [this.#desk.distanceForm(pairOf(pair, seen))], now: rtt })));
@@ -74,12 +74,12 @@ class OperateView implements View<UpState> {
 }
 
 /** A region, and then each of its servers. */
-function targetsOf(region: UpState["regions"][number]): Target[] {
+export function targetsOf(region: UpState["regions"][number]): Target[] {
   const servers = region.servers.map(({ name, state, is_silent }): Target => ({ name, isRegion: false, states: [state], isSilent: is_silent || region.is_silent }));
   return [{ name: region.name, isRegion: true, states: region.servers.map(({ state }) => state), isSilent: region.is_silent }, ...servers];
 }
 
-function stateOf({ states, isSilent }: Target): string {
+export function stateOf({ states, isSilent }: Target): string {
   const counts = new Map<string, number>();
   for (const state of states) counts.set(state, (counts.get(state) ?? 0) + 1);
   const words = states.length === 1 ? states : [...counts].map(([state, count]) => `${count} ${state}`);
@@ -94,7 +94,7 @@ function pairOf(pair: string, { regions }: UpState): [string, string] {
 }
 
 /** Gives orders, and shows their answers. */
-class Desk {
+export class Desk {
   readonly answer = html("p", { id: "answer", class: "message", role: "status", hidden: true });
   readonly #api: Api;
   readonly #isOperator: boolean;
@@ -104,11 +104,18 @@ class Desk {
     this.#isOperator = role === "operate";
   }
 
-  /** Makes a button that gives an order. It is disabled while the order does not suit the target. */
+  /** Makes a button for each order that a server or a region takes. `update` takes its `Target`. */
+  ordersTo(target: string): Control[] {
+    return ORDERS.map(({ name, make, suits }) => this.button(name, `${name} ${target}`, () => make(target), (now) => suits(now as Target)));
+  }
+
+  /** Makes a button that gives an order. While the order does not suit the target, the button does nothing, and keeps the focus. */
   button(name: string, label: string, order: () => Order, suits: (now: unknown) => boolean = () => true): Control {
-    const button = html("button", { type: "button", "aria-label": label }, name) as HTMLButtonElement;
-    button.addEventListener("click", () => void this.#give(label, order()));
-    return { element: button, update: (now) => (button.disabled = !suits(now)), isShown: this.#isOperator };
+    const button = html("button", { type: "button", "aria-label": label }, name);
+    button.addEventListener("click", () => {
+      if (button.ariaDisabled !== "true") void this.#give(label, order());
+    });
+    return { element: button, update: (now) => (button.ariaDisabled = String(!suits(now))), isShown: this.#isOperator };
   }
 
   distanceForm(between: [string, string]): Control {

@@ -54,14 +54,22 @@ export function number(name: string): Column {
   return { name, isNumber: true };
 }
 
+/** Makes addresses of servers' pages. A frame of another page has no ways to other pages. */
+export function serverLink(): ((server: string) => string) | undefined {
+  return "frame" in document.documentElement.dataset ? undefined : (server) => `/servers/${encodeURIComponent(server)}`;
+}
+
 /** A table that changes in place, so that the reader keeps the place, the focus and the selection. */
 export class LiveTable {
   readonly element: HTMLElement;
   readonly #columns: readonly Column[];
   readonly #empty: HTMLElement;
+  readonly #link: ((text: string) => string) | undefined;
 
-  constructor(caption: string, columns: readonly Column[], empty: string, isTitled = false) {
+  /** `link` makes the address to which the first cell of a row leads. */
+  constructor(caption: string, columns: readonly Column[], empty: string, isTitled = false, link?: (text: string) => string) {
     this.#columns = columns;
+    this.#link = link;
     this.#empty = html("p", { class: "quiet" }, ...marked(empty));
     this.element = html("div", {}, captioned(caption, columns, [], isTitled), this.#empty);
   }
@@ -90,7 +98,7 @@ export class LiveTable {
       if (!place) return;
       const isBad = cell.startsWith("!");
       const text = isBad ? cell.slice(1) : cell;
-      if (place.textContent !== text) place.textContent = text;
+      if (place.textContent !== text) place.replaceChildren(index === 0 && this.#link ? html("a", { href: this.#link(text) }, text) : text);
       place.classList.toggle("bad", isBad);
     });
   }

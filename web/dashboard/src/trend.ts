@@ -26,12 +26,15 @@ export class Trend implements Chart {
   readonly #key = html("ul", { class: "key", "aria-label": "Lines of the chart" });
   readonly #words = html("p", { class: "readout" });
   readonly #title: string;
+  readonly #write: (value: number | null) => string;
   #names: readonly string[] = [];
   #moments: Moment[] = [];
   #plot: uPlot | undefined;
 
-  constructor(title: string, charts: Set<Chart>) {
+  /** `write` writes a value for readers. */
+  constructor(title: string, charts: Set<Chart>, write: (value: number | null) => string = count) {
     this.#title = title;
+    this.#write = write;
     this.#box = html("div", { class: "plot", role: "img", "aria-label": title });
     this.element = html("figure", {}, html("figcaption", { class: "hidden" }, title), this.#key, this.#box, this.#words);
     addChart(this);
@@ -46,7 +49,7 @@ export class Trend implements Chart {
     const names = [...new Set(this.#moments.flatMap((moment) => [...moment.values.keys()]))].sort();
     const isNew = names.join("\n") !== this.#names.join("\n");
     this.#names = names;
-    const words = values.size === 0 ? "no values" : names.map((name) => `${name} ${count(values.get(name) ?? null)}`).join(" · ");
+    const words = values.size === 0 ? "no values" : names.map((name) => `${name} ${this.#write(values.get(name) ?? null)}`).join(" · ");
     this.#words.textContent = `Now: ${words}`;
     this.#box.setAttribute("aria-label", `${this.#title}, the last ten minutes. Now: ${words}`);
     if (isNew) this.#begin();

@@ -42,3 +42,8 @@ export function timeOf(at: string): string {
   const date = new Date(at);
   return Number.isNaN(date.getTime()) ? at : `${date.toISOString().slice(11, 19)} UTC`;
 }
+
+/** Writes a share of a core. */
+export function percent(value: number | null): string {
+  return value === null ? "–" : `${value.toFixed(1)} %`;
+}
