@@ -19,7 +19,7 @@
 //! while let Some(message) = messages.next().await {
 //!     let message = message?;
 //!     println!("{:?}", message.payload);
-//!     message.ack().await?; // over the link that is live now, whichever the message came in on
+//!     message.ack().await?; // over the live link, even if the message arrived over another link
 //! }
 //! # Ok(())
 //! # }
@@ -153,7 +153,7 @@ impl GeoClient {
     /// use std::time::Duration;
     /// use nats_geo::jetstream::PublishOptions;
     ///
-    /// // Who waits for this publish does not wait for longer than two seconds.
+    /// // A publish with this handle takes at most two seconds.
     /// let jetstream = client.jetstream_with(PublishOptions::new().total_timeout(Duration::from_secs(2)));
     /// # }
     /// ```

@@ -85,7 +85,7 @@ pub struct Member {
     pub address: String,
     /// The server's name; `None` until the server has answered.
     pub server: Option<String>,
-    /// The RTT that determines the rank: the minimum of recent samples.
+    /// The RTT that determines the rank: the minimum of recent samples. `None` without samples.
     #[serde(rename = "base_rtt_ms", serialize_with = "optional_millis")]
     pub base_rtt: Option<Duration>,
     /// Whether several servers answer at this address; see [`RankedServer::shared`].

@@ -23,8 +23,9 @@ use crate::native::tls::Sessions;
 use crate::native::{ConnectError, GeoClient, IntoServers, ServerUrl, ServerUrlError};
 
 impl GeoOptions {
-    /// Connects to the nearest of these servers, the servers that [`server_with_region`](Self::server_with_region) added,
-    /// and the servers of DNS names. Returns when the first link is live.
+    /// Connects to the nearest of all these servers: `servers`, the servers that
+    /// [`server_with_region`](Self::server_with_region) added, and the servers of DNS names. Returns when the first
+    /// link is live.
     ///
     /// # Errors
     /// The call fails at once if the list, the configuration or an [option of a connection](ConnectionOptions) is

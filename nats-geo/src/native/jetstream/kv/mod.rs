@@ -8,7 +8,7 @@
 //! lamps.put("hall.colour", "red".into()).await?;
 //! println!("{:?}", lamps.get("hall.colour").await?);
 //!
-//! let mut changes = lamps.watch("hall.>").await?; // goes on across moves and lost regions
+//! let mut changes = lamps.watch("hall.>").await?; // continues after moves and lost regions
 //! while let Some(entry) = changes.next().await {
 //!     let entry = entry?;
 //!     println!("{}: {:?}", entry.key, entry.value);
