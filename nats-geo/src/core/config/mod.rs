@@ -250,9 +250,8 @@ impl SpreadConfig {
 pub struct CapacityHint {
     /// Number of clients in a region.
     pub clients: u32,
-    /// Connections per second that the region accepts to which most of these clients move. Most of them move to the
-    /// same region, because it is the nearest. If they move to several regions in equal shares, add the rates of these
-    /// regions.
+    /// Connections per second that the next region accepts. This is the region to which most of these clients move,
+    /// because it is the nearest one. If they move to several regions in equal shares, add the rates of these regions.
     pub accepts_per_second: f64,
 }
 
