@@ -1,10 +1,12 @@
 //! `loadgen dashboard`: the runs of a store, and the super-cluster that is up, in a browser.
 //!
-//! Owns the checked options (`plan`), who may read (`access`, `origin`), the runs (`history`), the super-cluster (`live`), the agents (`agents`), events of both (`feed`) and the
-//! server (`http`). `web/dashboard` is the app. Must not know how runs are played, and changes nothing: every role may only read.
+//! This folder owns the checked options (`plan`), the access of readers (`access`, `origin`), the runs (`history`), the
+//! super-cluster (`live`), the agents (`agents`), events of both (`feed`) and the server (`http`). `web/dashboard` is
+//! the app. This folder must not know how runs are played, and changes nothing: every role may only read.
 //!
-//! All answers but errors are JSON. Errors are plain text that names the remedy. Every request below `/api` but `POST /api/session`
-//! needs the token in `Authorization: Bearer TOKEN`, or the cookie; without them it gets 401.
+//! All answers except errors are JSON. Errors are plain text that names the remedy. Every request below `/api` except
+//! `POST /api/session` needs the token in `Authorization: Bearer TOKEN`, or the cookie. Without both, it gets status
+//! 401.
 //!
 //! | request | answer |
 //! |---|---|
@@ -17,7 +19,8 @@
 //! | `GET /api/live/agents` | server-sent events: `agents` with the agents of the back channel and the run that they play, `trouble` with a `reason` |
 //! | `GET /api/live/nats` | server-sent events: `nats` with an [`Overview`](crate::look::overview::Overview), `trouble` with a `reason` |
 //!
-//! A list reads no run. A file whose digest is not the one of the manifest gives an error, or breaks off before its end if it is large.
+//! A list reads no run. If the digest of a file is not the one of the manifest, the answer is an error, or ends before
+//! the end of a large file.
 
 mod access;
 mod agents;
