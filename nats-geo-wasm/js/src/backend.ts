@@ -7,7 +7,7 @@ export interface State {
   /** `host:port` of the live link, "" while nothing is live. */
   readonly server: string;
   readonly info: ServerInfo | undefined;
-  /** Names of the regions, nearest first. */
+  /** Names of the regions, in the order of the ranking. */
   readonly regions: readonly string[];
   /** `host:port` of all known servers. */
   readonly servers: readonly string[];

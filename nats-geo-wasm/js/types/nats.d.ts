@@ -240,7 +240,7 @@ export interface NatsConnection {
   readonly mode: "worker" | "page";
   /** nats-geo: prefix of the reply subjects, for `createInbox()`; undefined for the default. */
   readonly inboxPrefix?: string;
-  /** nats-geo: names of the known regions, nearest first. */
+  /** nats-geo: names of the known regions, in the order of the ranking. */
   readonly regions: readonly string[];
   /** nats-geo: returns the ranking of regions and servers, with the reason for each rank. */
   snapshot(): Promise<Snapshot>;

@@ -45,7 +45,8 @@
 //! * Push consumers, and the ordered consumers of async-nats: use [`Stream::create_consumer`] and [`Stream::ordered`].
 //! * `fetch`, `batch` and `sequence` of a consumer: take as many messages as you want from [`Consumer::messages`];
 //!   [`PullOptions::max_messages`] limits how many messages wait in the client.
-//! * `create_consumer_strict`. `update_consumer`: [`Stream::create_consumer`] changes a consumer of the same name.
+//! * `create_consumer_strict`. Instead of `update_consumer`, use [`Stream::create_consumer`], which changes a consumer
+//!   of the same name.
 //! * Pause, resume, reset and unpin of consumers; reading by priority group.
 //! * Publishing without waiting for each acknowledgement (`send_publish`, `wait_for_acks`): publish from several tasks.
 //! * Lists of streams and of consumers, the stream of a subject, account information, subjects of a stream.

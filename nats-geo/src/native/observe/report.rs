@@ -50,9 +50,9 @@ pub struct Report {
 pub enum Status {
     /// No link has been live yet.
     Connecting,
-    /// The client uses the region that is best now.
+    /// The client uses the region that ranks first now, which need not be the home region.
     Home,
-    /// The client uses another region.
+    /// The client uses a region that does not rank first now.
     Away,
     /// The active link is silent.
     Suspect,

@@ -29,8 +29,8 @@ impl GeoOptions {
     ///
     /// # Errors
     /// The call fails at once if the list, the configuration or an [option of a connection](ConnectionOptions) is
-    /// invalid, or if servers refuse the credentials. It fails after [`connect_timeout`](Self::connect_timeout) if no
-    /// link is live. The error then names the failure of each server.
+    /// invalid. It fails within seconds if servers refuse the credentials: see [`ConnectError::Auth`]. It fails after
+    /// [`connect_timeout`](Self::connect_timeout) if no link is live. The error then names the failure of each server.
     pub async fn connect(self, servers: impl IntoServers) -> Result<GeoClient, ConnectError> {
         let mut listed = servers.into_servers()?;
         for (url, region) in &self.labelled {
