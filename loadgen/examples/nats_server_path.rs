@@ -1,6 +1,6 @@
-//! Prints the path of the nats-server that loadgen would start, fetching it into the cache first if need be.
+//! Prints the path of the nats-server that loadgen would start. If it is not in the cache, fetches it first.
 //!
-//! `make test` runs it, so that no test has to wait for a download, and every test uses the same server.
+//! `make test` runs this program first, so no test has to wait for a download, and every test uses the same server.
 
 use loadgen::cluster::{FindServerError, NatsServer};
 

@@ -1,4 +1,5 @@
-//! Orders to any server about one of its clients: lame duck, and disconnect. nats-server takes them since 2.10.
+//! Orders to any server about one of its clients: lame duck, and disconnect. nats-server accepts them since version
+//! 2.10.
 
 use serde_json::{Value, json};
 

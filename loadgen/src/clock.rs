@@ -1,4 +1,4 @@
-//! The one file of loadgen that reads the clock.
+//! The only file of loadgen that reads the clock.
 
 use std::time::{Instant, SystemTime};
 

@@ -1,4 +1,4 @@
-//! `--config`: options from a file, below those of the command line.
+//! `--config`: options from a file. Options of the command line override them.
 
 use std::path::Path;
 

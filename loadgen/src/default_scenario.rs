@@ -1,5 +1,5 @@
-//! The scenario of `loadgen --regions`: faults one after the other, each met by new clients. Pure: checked options in, the text
-//! of a scenario file out.
+//! The scenario of `loadgen --regions`: faults one after the other, each with new clients. Pure: checked options in,
+//! the text of a scenario file out.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! Where a play stands, for Prometheus: `GET /metrics` of a run or of an agent.
+//! The progress of a play, for Prometheus: `GET /metrics` of a run or of an agent.
 //!
-//! Owns the names of loadgen's own metrics. Must not know how a play goes: it reads a [`Board`].
+//! This file owns the names of loadgen's own metrics. It must not know how a play works: it reads a [`Board`].
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,8 +1,8 @@
 //! Starts a real NATS super-cluster on one machine, breaks it, and measures failover.
 //!
-//! The flow of `loadgen run`: [`cli`] -> [`plan`] -> a [`scenario`] -> [`play`], which starts a [`cluster`] with [`clients`] over the
-//! emulated [`wan`], breaks it, and keeps what it saw -> [`outcome`] with figures, verdict and reports. `loadgen --regions` is the
-//! same with the [`default_scenario`].
+//! The flow of `loadgen run`: [`cli`] -> [`plan`] -> a [`scenario`] -> [`play`] -> [`outcome`]. [`play`] starts a
+//! [`cluster`] with [`clients`] over the emulated [`wan`], injects the faults, and records the effects. [`outcome`]
+//! makes figures, verdict and reports. `loadgen --regions` does the same with the [`default_scenario`].
 
 pub mod agent_command;
 pub mod bench;

@@ -1,4 +1,4 @@
-//! How busy this machine is, whoever keeps it busy.
+//! The load of this machine by all of its processes.
 
 /// Processor time of the whole machine since it started, in ticks of the operating system.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

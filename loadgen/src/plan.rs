@@ -1,4 +1,4 @@
-//! What will be done: the command line, checked.
+//! The plan of a command: the command line, checked.
 
 use std::path::PathBuf;
 

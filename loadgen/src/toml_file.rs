@@ -1,4 +1,4 @@
-//! A TOML file, for the line of everything that is wrong in it.
+//! A TOML file. It finds the line of each mistake in the file.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! `loadgen bench` on a real server: it counts what the server counts.
+//! Tests of `loadgen bench` with a real server: loadgen and the server count the same.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A real super-cluster: started, broken in every way, mended, and gone without a trace.
+//! A real super-cluster: tests start it, break it in every way, repair it, and check that it leaves nothing behind.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 use std::collections::BTreeSet;

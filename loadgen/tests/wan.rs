@@ -1,4 +1,4 @@
-//! The WAN emulation against plain TCP peers: what a client of an emulated link sees.
+//! Tests of the WAN emulation with plain TCP clients and servers.
 //!
 //! The machine may be busy, so times are compared as ratios or orders of magnitude.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]

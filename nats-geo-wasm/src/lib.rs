@@ -1,9 +1,9 @@
-//! The NATS client of nats-geo for browsers: it talks to the nearest healthy region over WebSocket.
+//! The NATS client of nats-geo for browsers. It connects to the nearest healthy region over WebSocket.
 //!
 //! # Map
-//! * [`engine`] is the whole client without a socket or a clock; it runs, and is tested, anywhere.
-//! * `browser` drives it: WebSockets, one timer, the clocks of a page or a worker.
-//! * `surface` is what JavaScript sees; the npm package in `js/` is built on it.
+//! * [`engine`] is the whole client without sockets or clocks. It runs on every platform, so tests need no browser.
+//! * `browser` is the driver of the engine: WebSockets, one timer, and the clocks of a page or a worker.
+//! * `surface` is the API for JavaScript; the npm package in `js/` uses this API.
 
 pub mod engine;
 

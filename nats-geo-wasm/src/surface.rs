@@ -1,4 +1,4 @@
-//! What JavaScript sees: the class `Engine`. Names and types are those of `js/`; nothing is decided here.
+//! The API for JavaScript: the class `Engine`. The types in `js/` have the same names. This module makes no decisions.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use crate::browser::{Driver, JsSink, Sink, is_secure_page, parsed, random_bytes};
 use crate::engine::{Credentials, Engine, Options, Refusal, SocketId};
 
-/// A NATS client. What it has to say it says to its sink.
+/// A NATS client. It reports messages and events to its sink.
 #[wasm_bindgen(js_name = Engine)]
 pub struct JsEngine(Driver);
 
@@ -21,10 +21,10 @@ impl std::fmt::Debug for JsEngine {
 
 #[wasm_bindgen(js_class = Engine)]
 impl JsEngine {
-    /// A client that does nothing before `connect`. Throws when an option makes no sense.
+    /// Creates a client. It does nothing before `connect`.
     ///
     /// # Errors
-    /// An option that makes no sense.
+    /// An option is not valid.
     #[wasm_bindgen(constructor)]
     pub fn new(options: &JsValue, sink: JsSink) -> Result<Self, JsValue> {
         let json = JSON::stringify(options).map(String::from)?;
@@ -34,15 +34,15 @@ impl JsEngine {
         Driver::new(|now| Engine::new(options, now), Sink(sink)).map(Self).map_err(|refusal| thrown(&refusal))
     }
 
-    /// Begins; `opened` or `closed` of the sink tells how it went.
+    /// Connects. `opened` or `closed` of the sink reports the result.
     pub fn connect(&self) {
         self.0.command(Engine::connect);
     }
 
-    /// Publishes.
+    /// Publishes a message.
     ///
     /// # Errors
-    /// What the server would not take.
+    /// The client does not accept the message: see `Engine::publish` of the Rust side.
     pub fn publish(
         &self,
         subject: &str,
@@ -56,10 +56,10 @@ impl JsEngine {
         result.map_err(|refusal| thrown(&refusal))
     }
 
-    /// Subscribes.
+    /// Subscribes to a subject.
     ///
     /// # Errors
-    /// What the server would not take.
+    /// The client does not accept the subscription: see `Engine::subscribe` of the Rust side.
     pub fn subscribe(
         &self,
         sid: u32,
@@ -73,21 +73,21 @@ impl JsEngine {
         result.map_err(|refusal| thrown(&refusal))
     }
 
-    /// Ends a subscription, now or after `max` messages in all.
+    /// Ends a subscription, now or after `max` messages, counted from its start.
     pub fn unsubscribe(&self, sid: u32, max: Option<u32>) {
         self.0.command(|engine, now| engine.unsubscribe(sid, max.map(u64::from), now));
     }
 
-    /// Ends a subscription once what is on its way has come in.
+    /// Drains a subscription: completes `op` when no more messages can arrive.
     #[wasm_bindgen(js_name = drainSubscription)]
     pub fn drain_subscription(&self, sid: u32, op: u32) {
         self.0.command(|engine, now| engine.drain_subscription(sid, op, now));
     }
 
-    /// Asks a question.
+    /// Sends a request.
     ///
     /// # Errors
-    /// What the server would not take.
+    /// The client does not accept the request: see `Engine::request` of the Rust side.
     pub fn request(
         &self,
         op: u32,
@@ -104,33 +104,34 @@ impl JsEngine {
         result.map_err(|refusal| thrown(&refusal))
     }
 
-    /// Waits for an answer no longer.
+    /// Cancels a request, because the application no longer waits for its answer.
     #[wasm_bindgen(js_name = cancelRequest)]
     pub fn cancel_request(&self, op: u32) {
         self.0.command(|engine, now| engine.cancel_request(op, now));
     }
 
-    /// Completes `op` once the server has what was published.
+    /// Completes `op` when the servers have received all earlier publishes.
     pub fn flush(&self, op: u32) {
         self.0.command(|engine, now| engine.flush(op, now));
     }
 
-    /// Completes `op` with the milliseconds of a round trip.
+    /// Measures a round trip, and completes `op` with its milliseconds.
     pub fn rtt(&self, op: u32) {
         self.0.command(|engine, now| engine.rtt(op, now));
     }
 
-    /// Ends in an orderly way.
+    /// Drains the client: see `Engine::drain` of the Rust side.
     pub fn drain(&self, op: u32) {
         self.0.command(|engine, now| engine.drain(op, now));
     }
 
-    /// What pages know and workers do not: `online`, `offline`, `visible`, `hidden`, `resumed`.
+    /// Reports an event that a page sees, but a service worker does not: `online`, `offline`, `visible`, `hidden` or
+    /// `resumed`.
     pub fn hint(&self, kind: &str) {
         self.0.look_around(matches!(kind, "online" | "visible" | "resumed"));
     }
 
-    /// The answer to `authenticate` of the sink.
+    /// Returns credentials to the engine, as the answer to `authenticate` of the sink.
     pub fn authenticated(&self, conn: u32, credentials: &JsValue, error: Option<String>) {
         let result = error.map_or_else(|| Ok(read_credentials(credentials)), Err);
         self.0.command(|engine, now| engine.authenticated(SocketId(conn), result, now));
@@ -139,38 +140,38 @@ impl JsEngine {
     /// Replaces the list of servers.
     ///
     /// # Errors
-    /// A server that makes no sense.
+    /// A server is not valid.
     #[wasm_bindgen(js_name = setServers)]
     pub fn set_servers(&self, servers: Vec<String>) -> Result<(), JsValue> {
         self.0.command(|engine, now| engine.set_servers(&servers, now)).map_err(|refusal| thrown(&refusal))
     }
 
-    /// Makes the choice of the first server again; the live link works until a nearer one has taken over.
+    /// Chooses the server again. The live link works until the client has moved to a nearer server.
     pub fn reconnect(&self) {
         self.0.command(Engine::reconnect);
     }
 
-    /// Counts since the start.
+    /// Returns the counters since the start.
     pub fn stats(&self) -> JsValue {
         self.0.look(|engine, _| parsed(&engine.stats()))
     }
 
-    /// The ranking, with reasons.
+    /// Returns the ranking, with the reason for each rank.
     pub fn snapshot(&self) -> JsValue {
         self.0.look(|engine, now| parsed(&engine.snapshot(now)))
     }
 
-    /// What the live server says about itself.
+    /// Returns the INFO of the server of the live link.
     pub fn info(&self) -> JsValue {
         self.0.look(|engine, _| engine.info_json().map_or(JsValue::UNDEFINED, |json| parsed(&json)))
     }
 
-    /// What to give to the next client of this browser as `options.memory`.
+    /// Returns the distances that this client has measured, for `options.memory` of the next client of this browser.
     pub fn memory(&self) -> JsValue {
         self.0.look(|engine, _| parsed(&engine.memory()))
     }
 
-    /// Ends at once.
+    /// Closes the client at once.
     pub fn close(&self) {
         self.0.command(Engine::close);
     }

@@ -1,4 +1,4 @@
-//! Connects to the servers of a name, and tells when they change or cannot be looked up.
+//! Connects to the servers of a DNS name. Prints a line when these servers change, or when a lookup fails.
 //!
 //! ```text
 //! cargo run --example dns -- nats.example.net https://cloudflare

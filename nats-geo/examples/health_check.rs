@@ -1,5 +1,5 @@
-//! Uses a region only while its stream can be read and its price service answers. Stop the service, or cut the region's
-//! gateways, and watch the client go where both are well.
+//! Uses a region only while the client can read its stream and its price service answers. Stop the service, or cut the
+//! region's gateways. Then the client moves to a region where both work.
 //!
 //! ```text
 //! cargo run --example health_check -- nats://127.0.0.1:4222,nats://127.0.0.1:4223 ORDERS prices.health

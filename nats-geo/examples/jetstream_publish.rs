@@ -1,8 +1,8 @@
-//! Makes a stream in a region of its own choice and publishes to it once per second: kill the server that it talks to,
-//! and watch the acknowledgements go on.
+//! Creates a stream in a region that you name, and publishes to it once per second. Kill the server that the client
+//! uses, and watch: acknowledgements still arrive.
 //!
 //! ```text
-//! loadgen up --regions lon,ams,dal        # prints where its servers are, as seen from each region
+//! loadgen up --regions lon,ams,dal        # prints the addresses of its servers, as seen from each region
 //! cargo run --example jetstream_publish -- nats://127.0.0.1:40001,nats://127.0.0.1:40002,... ams
 //! ```
 

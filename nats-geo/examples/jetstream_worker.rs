@@ -1,9 +1,9 @@
-//! A durable worker: takes orders from a stream, acknowledges each, and goes on wherever its client has to go. Publishes
-//! an order per second itself, so that there is something to do. Kill the region that it talks to, and watch: none is
-//! missed, and what comes again says so.
+//! A durable worker. It reads orders from a stream, acknowledges each order, and continues when its client moves. It
+//! also publishes an order each second, so that there is work. Kill the region that the client uses, and watch: the
+//! worker misses no order, and it marks redelivered orders.
 //!
 //! ```text
-//! loadgen up --regions lon,ams,dal        # prints where its servers are, as seen from each region
+//! loadgen up --regions lon,ams,dal        # prints the addresses of its servers, as seen from each region
 //! cargo run --example jetstream_worker -- nats://127.0.0.1:40001,nats://127.0.0.1:40002,... ams
 //! ```
 

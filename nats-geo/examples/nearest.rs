@@ -1,7 +1,7 @@
-//! Connects to the nearest region, says why it is the nearest, and publishes there.
+//! Connects to the nearest region, prints why this region is the nearest, and publishes there.
 //!
 //! ```text
-//! loadgen up --regions lon,ams,dal        # prints where its servers are, as seen from each region
+//! loadgen up --regions lon,ams,dal        # prints the addresses of its servers, as seen from each region
 //! cargo run --example nearest -- nats://127.0.0.1:40001,nats://127.0.0.1:40002,...
 //! ```
 

@@ -1,4 +1,4 @@
-//! Plays a decision log again: checks that this version decides as the client did, and tells what happened.
+//! Replays a decision log: checks that this version makes the same decisions as the client made, and prints the events.
 //!
 //! ```text
 //! cargo run --example watch -- lon=nats://127.0.0.1:4222,ams=nats://127.0.0.1:4223 decisions.jsonl

@@ -1,4 +1,4 @@
-//! Connects over TLS with an authority of one's own and a creds file. What is wrong with either is said.
+//! Connects over TLS with your own certificate authority and a creds file. If one of them is wrong, prints the error.
 //!
 //! ```text
 //! cargo run --example secure -- tls://lon.example.net,tls://ams.example.net ca.pem app.creds

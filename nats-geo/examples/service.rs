@@ -1,9 +1,9 @@
-//! A service that `nats micro` finds: says what time it is, in which region, and goes on wherever its client has to go. Run one
-//! in each region, and ask: the nearest instance answers. Kill its region, and the next one does. Ctrl-C stops it without
-//! losing a request.
+//! A service that `nats micro` finds. It answers with the time and its region, and continues when its client moves. Run
+//! one instance in each region, and send a request: the nearest instance answers. Kill its region, and the next
+//! instance answers. Ctrl-C stops the service without losing a request.
 //!
 //! ```text
-//! loadgen up --regions lon,ams,dal        # prints where its servers are, as seen from each region
+//! loadgen up --regions lon,ams,dal        # prints the addresses of its servers, as seen from each region
 //! cargo run --example service -- nats://127.0.0.1:40001,nats://127.0.0.1:40002,...
 //! nats micro stats clock; nats request clock.now ''
 //! ```

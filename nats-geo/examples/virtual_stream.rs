@@ -1,9 +1,9 @@
-//! One stream for all regions: publishes a line per second to the nearest one, and shows what comes from all of them, in
-//! whichever region the client is. Kill or cut off a region, and watch: publishing goes on, and what a region could not
-//! tell the others in the meantime comes when it is back.
+//! One stream for all regions. Publishes a line each second to the nearest region, and prints the lines of all regions,
+//! in whichever region the client is. Kill or cut off a region, and watch: publishing continues. The lines of a region
+//! that was cut off arrive when the region is back.
 //!
 //! ```text
-//! loadgen up --regions lon,ams,dal        # prints where its servers are, as seen from each region
+//! loadgen up --regions lon,ams,dal        # prints the addresses of its servers, as seen from each region
 //! cargo run --example virtual_stream -- nats://127.0.0.1:40001,nats://127.0.0.1:40002,... lon,ams,dal
 //! ```
 

@@ -1,5 +1,5 @@
-//! Connects and tells what happens: stop a server, or put one into lame duck mode, and watch. After each move it prints
-//! its report; with a path, it writes its decisions there, for the example `replay`.
+//! Connects and prints all events. Stop a server, or put a server into lame duck mode, and watch. After each move,
+//! prints the report of the client. If you give a path, writes the decisions there, for the example `replay`.
 //!
 //! ```text
 //! cargo run --example watch -- lon=nats://127.0.0.1:4222,ams=nats://127.0.0.1:4223 [decisions.jsonl]

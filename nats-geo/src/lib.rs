@@ -26,24 +26,24 @@
 //!   continue even when a region is lost.
 //! * [`service`]: services that any NATS client can find and call. A service keeps its id when its client moves.
 //! * [`core`] has the [`Selector`](core::Selector), which decides which server a client uses. The selector is a state
-//!   machine without clock, sockets or randomness. [`Config`](core::Config) holds every constant of the selector's
-//!   policy, with the reason for the default. Start from a preset.
+//!   machine without clock or sockets, and all its random choices come from a seed. [`Config`](core::Config) holds
+//!   every constant of the selector's policy, with the reason for each default. Start from a preset.
 //! * [`wire`] encodes and decodes the NATS client protocol, without I/O.
 //! * [`observe`] lists the report, the counters, the names of `tracing` events, and the metrics of a client.
 //! * `decision_log` reads the recorded inputs and decisions of a selector. `core::Log` replays them.
 //! * `sim` (feature `sim`) simulates servers and network paths, and tests the decisions of selectors in this simulation.
-//! * `async_nats` is the crate that this client is built on. Use its types from here, so that your code and this crate
-//!   use the same version.
+//! * `async_nats` is the crate that this client is built on. Use its types from `nats_geo::async_nats`, so that your
+//!   code and this crate use the same version.
 //!
 //! # Lost and duplicated messages
 //! * **Orderly moves** (lame duck, fail back, a faster region): requests, publishes and queue groups lose and duplicate
 //!   nothing. A plain subscription loses nothing, and may get a message twice while the old and the new link (connection
 //!   to a server) both deliver.
-//! * **A dead link** loses the messages that were in flight. It also loses publishes that were written but not confirmed:
-//!   [`GeoClient::stats`] counts them, and [`GeoOptions::at_least_once`] resends them. A request that waits for an answer
-//!   on the dead link fails at once. The error says that the request may have been executed. The client never repeats a
-//!   request. It does resend publishes to streams, because a stream stores each message id once. Consumers lose nothing:
-//!   JetStream redelivers the messages that were in flight.
+//! * **A dead link** loses the messages that were in flight. It may also lose publishes that were written but not
+//!   confirmed: [`GeoClient::stats`] counts them, and [`GeoOptions::at_least_once`] resends them. A request that waits
+//!   for an answer on the dead link fails at once. The error says that the request may have been executed. The client
+//!   never repeats a request. It does resend publishes to streams, because a stream stores each message id once.
+//!   Consumers lose nothing: JetStream redelivers the messages that were in flight.
 //! * **While no link is live**, publishes and requests wait for at most [`publish_wait`](GeoOptions::publish_wait). Then
 //!   they fail with an error that gives this reason.
 //!
@@ -51,7 +51,7 @@
 //! * `native` (default): the tokio driver over async-nats. Without this feature, the crate does no I/O and builds for
 //!   wasm32.
 //! * `dns` (default): finds servers by DNS.
-//! * `metrics`: counters and times for the recorder of the crate `metrics`; [`observe`] has their names.
+//! * `metrics`: counters, gauges and histograms for the recorder of the crate `metrics`; [`observe`] has their names.
 //! * `serde` (part of `native`): decision logs as text.
 //! * `sim`: the simulator, which does no I/O either.
 
@@ -67,8 +67,8 @@ mod native;
 #[cfg(feature = "native")]
 pub use native::*;
 
-/// The version of async-nats that this crate is built on. Use its types from here, so that your code and this crate use
-/// the same version.
+/// The version of async-nats that this crate is built on. Use its types from this re-export, so that your code and this
+/// crate use the same version.
 ///
 /// ```
 /// use nats_geo::async_nats::HeaderMap;

@@ -1,4 +1,4 @@
-//! The files that an agent takes: only into a folder that its operator named, and only under plain names.
+//! The files that an agent accepts: only into a folder that its operator named, and only under plain names.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -1,7 +1,9 @@
-//! `loadgen control`, `loadgen agent`, `loadgen agents` and `loadgen push`: the ends of the back channel as processes of their own.
+//! `loadgen control`, `loadgen agent`, `loadgen agents` and `loadgen push`: the ends of the back channel, each as its
+//! own process.
 //!
-//! Owns their options (`opts`), what they print, the health of agents (`health`), files for agents (`push`) and the agent's folder of
-//! them (`files`), and the description of the back channel as an API (`api`). Must not know what an order means: `play` does.
+//! This folder owns their options (`opts`), the text that they print, the health of agents (`health`), files for agents
+//! (`push`) and the agent's folder of them (`files`), and the description of the back channel as an API (`api`). It
+//! must not know the meaning of an order: `play` knows it.
 
 mod api;
 mod files;

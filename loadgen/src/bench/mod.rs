@@ -1,7 +1,7 @@
 //! `loadgen bench`: plain throughput against any NATS server, as `nats bench` measures it.
 //!
-//! Owns the options (`opts`), the work of one client (`work`, `jetstream`) and the result (`result`). Must not start servers, and must
-//! not know faults.
+//! This folder owns the options (`opts`), the work of one client (`work`, `jetstream`) and the result (`result`). It
+//! must not start servers, and must not know faults.
 
 mod jetstream;
 pub mod opts;

@@ -1,4 +1,4 @@
-//! How clients log in, and whom they trust.
+//! The credentials of clients, and the certificate authorities that they trust.
 
 use async_nats::ConnectOptions;
 use nats_geo::{Auth, GeoOptions, Tls};

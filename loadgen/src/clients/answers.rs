@@ -1,4 +1,4 @@
-//! Which answers to a request are refusals.
+//! The answers to a request that are refusals.
 
 use async_nats::Message;
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! The two kinds of clients that loadgen measures, behind one interface: nats-geo (`geo`) and stock async-nats (`stock`).
 //!
-//! Owns how a client of each kind connects, requests, publishes, subscribes and stores (`stores`), and how it reports a move. Must not know
-//! faults, rounds or reports.
+//! This folder owns the way in which a client of each kind connects, requests, publishes, subscribes and stores
+//! (`stores`), and reports a move. It must not know faults, rounds or reports.
 
 mod access;
 mod answers;

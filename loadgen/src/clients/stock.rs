@@ -1,4 +1,4 @@
-//! async-nats as it comes.
+//! async-nats with its defaults.
 
 use std::sync::Arc;
 use std::time::Duration;

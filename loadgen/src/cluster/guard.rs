@@ -1,4 +1,4 @@
-//! A promise that no server outlives this process, however it ends.
+//! A guard that ends all servers when this process ends, even after SIGKILL.
 
 use std::io;
 use std::os::unix::process::CommandExt;

@@ -1,4 +1,4 @@
-//! Proof that nothing bypasses the emulated WAN.
+//! A check that no connection bypasses the emulated WAN.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The process's limits that a super-cluster would hit.
+//! The limits of this process that a super-cluster can reach.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 

@@ -1,4 +1,4 @@
-//! Faults of links: the paths that each selects, and the state that all of them give to one path. No I/O.
+//! Faults of links: the paths that each fault selects, and the combined effect of all faults on one path. No I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

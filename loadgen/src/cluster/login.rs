@@ -1,4 +1,4 @@
-//! Connections of loadgen itself, which stands outside of what is measured.
+//! The connections of loadgen itself, which the measurement does not count.
 
 use super::meta::OWN_NAME;
 use super::tls_files::{ClientFiles, MadeFiles};

@@ -1,4 +1,4 @@
-//! Copies of the servers' logs, for a reader who comes when the servers are gone.
+//! Copies of the servers' logs, for readers after the end of the servers.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Moving the leader of the JetStream meta group out of a region.
+//! This module moves the leader of the JetStream meta group out of a region.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -5,8 +5,8 @@
 //! client in lon --[lon->ams-2]--> ams-2 --[ams->dal gateway]--> dal-1
 //! ```
 //!
-//! [`SuperCluster::start`] finds (or fetches) nats-server, starts all processes and waits until they are linked;
-//! the operations in [`faults`] break it and mend it.
+//! [`SuperCluster::start`] finds (or fetches) nats-server, starts all processes, and waits until they are linked. The
+//! operations in [`faults`] break and repair it.
 
 pub mod faults;
 

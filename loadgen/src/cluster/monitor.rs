@@ -1,4 +1,4 @@
-//! A server's monitoring endpoint, and the parts of its answers that are used.
+//! A server's monitoring endpoint, and the parts of its answers that loadgen uses.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,4 +1,4 @@
-//! Waiting until the super-cluster is whole.
+//! This module waits until all servers of the super-cluster are connected and ready.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Changes of accounts while servers run: server by server, each verified, all rolled back when one refuses.
+//! Changes of accounts while servers run. loadgen verifies each server, and rolls all servers back if one refuses the
+//! change.
 
 use std::io;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! One server through the deaths and restarts of its process.
+//! One server, which keeps its identity when its process ends and restarts.
 
 use std::io;
 use std::net::SocketAddr;

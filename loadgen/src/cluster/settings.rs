@@ -1,4 +1,4 @@
-//! Settings that all servers of a run share, apart from their topology.
+//! Settings that all servers of a run share, in addition to their topology.
 
 use std::path::PathBuf;
 use std::time::Duration;

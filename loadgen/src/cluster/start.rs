@@ -1,4 +1,4 @@
-//! Starting a super-cluster, from options to ready.
+//! The start of a super-cluster, from the options until all servers are ready.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};

@@ -1,4 +1,4 @@
-//! Moving the leader of a stream to another of its servers.
+//! This module moves the leader of a stream to another of its servers.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Certificates of a run: an authority of its own, a certificate for all servers, and one for clients.
+//! Certificates of a run: its own authority, one certificate for all servers, and one for clients.
 
 use std::fs;
 use std::io;

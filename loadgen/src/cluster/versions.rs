@@ -1,4 +1,4 @@
-//! The nats-server that each server runs.
+//! The version of nats-server that each server runs.
 
 use std::collections::BTreeMap;
 

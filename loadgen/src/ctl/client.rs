@@ -1,4 +1,4 @@
-//! The other end of the control socket: sends an order, prints the state.
+//! The client of the control socket: it sends an order and prints the state.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

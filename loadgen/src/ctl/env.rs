@@ -1,4 +1,4 @@
-//! The variables with which a user of the super-cluster that is up logs in.
+//! The environment variables with which a user logs in to the super-cluster that is up.
 
 use clap::Args;
 

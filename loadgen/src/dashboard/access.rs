@@ -1,4 +1,4 @@
-//! Who may read, and who may give orders: the token in a header, or the cookie of a browser that has shown the token once.
+//! The access of readers and operators: by a token in a header, or by the cookie of a browser that has sent the token once.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Server-sent events for all pages that show the same: made only while one of them is open.
+//! Server-sent events for all pages with the same content. loadgen makes them only while such a page is open.
 
 use std::convert::Infallible;
 use std::sync::Arc;

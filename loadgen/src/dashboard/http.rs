@@ -1,4 +1,4 @@
-//! The app, and the API beside it.
+//! The files of the app, and the API.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The super-cluster that is up, looked at again and again while a page shows it.
+//! The super-cluster that is up. loadgen looks at it repeatedly while a page shows it.
 
 use std::collections::BTreeMap;
 

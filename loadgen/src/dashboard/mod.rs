@@ -1,11 +1,13 @@
 //! `loadgen dashboard`: the runs of a store, and the super-cluster that is up, in a browser.
 //!
-//! Owns the checked options (`plan`), who may read (`access`, `origin`), the runs (`history`), the super-cluster (`live`), the agents (`agents`), orders (`operate`), events
-//! (`feed`) and the server (`http`). `web/dashboard` is the app. Must not know how runs are played. Changes nothing but by orders of operators,
-//! which go to `loadgen up` as those of `loadgen ctl` do.
+//! This folder owns the checked options (`plan`), the access of readers and operators (`access`, `origin`), the runs
+//! (`history`), the super-cluster (`live`), the agents (`agents`), orders (`operate`), events (`feed`) and the server
+//! (`http`). `web/dashboard` is the app. This folder must not know how runs are played. It changes nothing except by the
+//! orders of operators, which it sends to `loadgen up` as `loadgen ctl` does.
 //!
-//! All answers but errors are JSON. Errors are plain text that names the remedy. Every request below `/api` but `POST /api/session`
-//! needs the token in `Authorization: Bearer TOKEN`, or the cookie; without them it gets 401.
+//! All answers except errors are JSON. Errors are plain text that names the remedy. Every request below `/api` except
+//! `POST /api/session` needs the token in `Authorization: Bearer TOKEN`, or the cookie. Without both, it gets status
+//! 401.
 //!
 //! | request | answer |
 //! |---|---|
@@ -20,7 +22,8 @@
 //! | `GET /api/live/up` | server-sent events: `up` with the [`World`](crate::up::world::World) and the last `orders`, `trouble` with a `reason` |
 //! | `POST /api/orders` with a [`Command`](crate::up::control::Command) | 204; 403 for readers who are no operators; 400 and 409 with the reason |
 //!
-//! A list reads no run. A file whose digest is not the one of the manifest gives an error, or breaks off before its end if it is large.
+//! A list reads no run. If the digest of a file is not the one of the manifest, the answer is an error, or ends before
+//! the end of a large file.
 
 mod access;
 mod agents;

@@ -1,7 +1,7 @@
-//! `loadgen detectors`: how soon a blackhole is noticed, against how often a working link is taken for one.
+//! `loadgen detectors`: compares how fast detectors notice a blackhole, and how often they declare a working link dead.
 //!
-//! [`plan`] is the options, [`run`] shows every detector the same traces, [`row`] is what came out as data, [`table`] and
-//! [`plot`] show it.
+//! [`plan`] has the options, [`run`] gives every detector the same traces, [`row`] has the results as data, and
+//! [`table`] and [`plot`] show them.
 
 pub mod plan;
 pub mod plot;

@@ -1,4 +1,5 @@
-//! Wrong deaths against the time until traffic is elsewhere, one panel per path, one line per detector over its intervals, as SVG.
+//! Working links that were declared dead, against the time until traffic has moved: as SVG, one panel per path, with
+//! one line per detector over its intervals.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;

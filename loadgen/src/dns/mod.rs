@@ -1,4 +1,4 @@
-//! `loadgen dns`: asks several resolvers for one name, and the servers of the answers who they are.
+//! `loadgen dns`: looks up one name at several resolvers, and asks each server in the answers for its identity.
 
 pub mod opts;
 

@@ -1,4 +1,4 @@
-//! The audit file, one JSON object per line, and the same in words.
+//! The audit file, with one JSON object per line, and the same content in words.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};

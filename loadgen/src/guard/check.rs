@@ -1,4 +1,4 @@
-//! The keys of a rule file, checked one by one.
+//! The checks of the keys of a rule file.
 
 use std::time::Duration;
 

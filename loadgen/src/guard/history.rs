@@ -1,4 +1,4 @@
-//! All that guard remembers between two looks. Plain data; the times are arguments.
+//! The memory of guard between two looks. Plain data; the times are arguments.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -1,4 +1,4 @@
-//! Whether the condition of a rule holds, and for which regions, servers or streams. No I/O.
+//! This module decides whether the condition of a rule holds, and for which regions, servers or streams. No I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A flow of numbered messages, to see which are lost and which come twice.
+//! A flow of numbered messages, which shows the messages that are lost and those that arrive twice.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! An open-loop schedule: it never moves, whatever the replies do.
+//! An open-loop schedule: its times do not depend on the replies.
 
 use std::time::{Duration, Instant};
 

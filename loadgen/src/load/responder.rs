@@ -1,4 +1,4 @@
-//! Who answers: one responder per server, in a queue group, so that every region serves itself.
+//! The responders: one for each server, in a queue group, so that every region answers its own requests.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The answers of servers, as far as they are used. A field that an older server lacks has its default.
+//! The fields of servers' answers that loadgen uses. A field that an older server lacks has its default.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The connection of an operator: where to, and with which credentials.
+//! The connection of an operator: its servers and its credentials.
 
 pub mod apart;
 

@@ -1,4 +1,5 @@
-//! Contexts of the `nats` CLI: files that say how to reach a super-cluster. They are read, never written.
+//! Contexts of the `nats` CLI: files with the address and the login of a super-cluster. loadgen reads them and never
+//! writes them.
 //!
 //! The format is that of jsm.go's `natscontext`: `$XDG_CONFIG_HOME/nats/context/NAME.json`, and the name of the selected
 //! context in `$XDG_CONFIG_HOME/nats/context.txt`. Without that variable the folder is `~/.config`.

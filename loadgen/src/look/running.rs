@@ -1,4 +1,4 @@
-//! The super-cluster that `loadgen up` keeps running on this machine: it is looked at when the operator names no other.
+//! The super-cluster that `loadgen up` keeps running on this machine. Commands use it when the operator names no other.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Values as the tables show them.
+//! Values in the form that the tables show.
 
 use comfy_table::{Cell, CellAlignment, Table};
 

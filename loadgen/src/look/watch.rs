@@ -1,4 +1,4 @@
-//! Looking again and again.
+//! Repeated looks at a super-cluster.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The answers of one resolver: those of hickory-server's catalog, unless a fault holds.
+//! The answers of one resolver: the answers of hickory-server's catalog, or those of a fault while it lasts.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

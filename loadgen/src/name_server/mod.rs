@@ -1,7 +1,8 @@
 //! Emulated DNS resolvers of a super-cluster, and their faults.
 //!
-//! Owns a real hickory-server for each resolver and region: it serves the addresses that clients of this region dial (`zone`), and fails
-//! as a fault says (`handler`). Must not know scenarios or clients.
+//! This folder owns a real hickory-server for each resolver and region. The server answers with the addresses that
+//! clients of this region dial (`zone`), and fails as a fault says (`handler`). This folder must not know scenarios or
+//! clients.
 
 mod handler;
 mod zone;

@@ -1,4 +1,4 @@
-//! Questions of a controller to one agent, which come again until the agent answers or is lost.
+//! Questions of a controller to one agent. The controller repeats a question until the agent answers or is lost.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

@@ -1,10 +1,11 @@
 //! The back channel: a NATS server over which a controller and its agents exchange orders and results. It is not under test.
 //!
-//! Owns its subjects and names (`addresses`), its URL (`opts`), the connection (`channel`), a server for operators who have none
-//! (`server`), the list of agents (`roster`), questions to one agent (`link`) and the agent's side of them (`post`), results (`parts`),
-//! files for agents (`files`), the controller's `clock`, the lease of the one controller (`lease`), and the messages that both send to
-//! everybody (`watch`). Must not know what an order means. Plain async-nats with a fixed list of servers: it makes no decision about
-//! regions.
+//! This folder owns the subjects and names of the back channel (`addresses`), its URL (`opts`), the connection
+//! (`channel`), and a server for operators who have none (`server`). It also owns the list of agents (`roster`),
+//! questions to one agent (`link`) and the agent's side of them (`post`), results (`parts`), files for agents
+//! (`files`), the controller's `clock`, and the lease of the one controller (`lease`). `watch` has the messages that
+//! agents and the controller send to all watchers. This folder must not know the meaning of an order. It uses plain
+//! async-nats with a fixed list of servers, so it makes no decision about regions.
 //!
 //! `loadgen/ops.asyncapi.json` describes its subjects, stream and bucket, and the messages.
 

@@ -1,4 +1,4 @@
-//! The results of agents, as a stream of the back channel: it survives the agent, and a server that is started again.
+//! The results of agents, as a stream of the back channel. The stream outlives the agent, and a restart of the server.
 
 use std::time::Duration;
 

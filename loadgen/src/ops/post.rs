@@ -1,4 +1,4 @@
-//! The agent's side of the back channel: it says that it is there, and takes questions.
+//! The agent's side of the back channel: the agent reports its presence, and takes questions.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The agents that are there.
+//! The agents that are present.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A server for the back channel, where nobody has one.
+//! A server for the back channel, for operators who have none.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The messages by which agents and the controller tell everybody who watches of a run.
+//! The messages by which agents and the controller report a run to all watchers.
 
 use async_nats::Message;
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! From recordings to the report.
+//! This module makes the report from recordings.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Faults as the clients that they hit lived through them.
+//! The effects of faults on the clients that they hit.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Thresholds against figures, and the verdict.
+//! The comparison of figures with thresholds, and the verdict.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,8 +1,9 @@
-//! What came of a scenario: figures, thresholds, verdict, and the reports in all their forms.
+//! The outcome of a scenario: figures, thresholds, verdict, and the reports in all their forms.
 //!
-//! Owns the figures (`failovers`, `figures`, `traffic`, `stores`), the judgement (`judge`), the model of `report.json` (`model`,
-//! `build`, `traffic_rows`), its sentences (`sentences`), its renderings (`text`, `html`, `markdown`, `junit`, `csv`, `histograms`), and differences of runs
-//! (`compare`, `aligned`). Must not know servers or clocks: it sees recordings.
+//! This folder owns the figures (`failovers`, `figures`, `traffic`, `stores`), the judgement (`judge`), the model of
+//! `report.json` (`model`, `build`, `traffic_rows`), its sentences (`sentences`), its renderings (`text`, `html`,
+//! `markdown`, `junit`, `csv`, `histograms`), and differences of runs (`compare`, `aligned`). It must not know servers
+//! or clocks: it reads recordings.
 
 mod aligned;
 mod build;

@@ -1,4 +1,4 @@
-//! Figures of a recording that was written by hand: one region is silent from second 2 to second 6.
+//! Tests of the figures of a recording that is written by hand: one region is silent from second 2 to second 6.
 
 mod formats;
 

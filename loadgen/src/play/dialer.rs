@@ -1,4 +1,5 @@
-//! How the clients of a play connect: over the emulated distances of their region, with the policy of their population.
+//! The connections of the clients of a play: over the emulated distances of their region, with the policy of their
+//! population.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,9 +1,10 @@
 //! Plays scenarios on a real super-cluster: clients, workloads and faults by the timeline.
 //!
-//! Owns the order of a play. Rooms, each of which knows only those before it: `counts` (what became of messages), `workload` (the
-//! traffic), `population` (the clients), `agent` (who plays them by orders), `faults` (what breaks); beside them, how clients log in
-//! (`users`), reach servers (`routes`) and connect (`dialer`), and what was seen (`phases`, `recording`). Must not judge: `outcome`
-//! makes figures and the verdict from a recording.
+//! This folder owns the order of a play. Its parts, each of which knows only the parts before it, are: `counts` (the
+//! fate of messages), `workload` (the traffic), `population` (the clients), `agent` (plays them by orders), `faults`
+//! (the faults). Besides these, `users` has the logins of clients, `routes` their paths to servers, and `dialer` their
+//! connections; `phases` and `recording` have the records. This folder must not judge: `outcome` makes figures and the
+//! verdict from a recording.
 
 mod agent;
 mod counts;

@@ -1,4 +1,4 @@
-//! Everything that was seen while a scenario was played: times and counts, no servers.
+//! The recording of a play: all times and counts, no servers.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! How clients reach the servers of a play: addresses from each region, resolvers, credentials.
+//! The data with which clients reach the servers of a play: addresses from each region, resolvers, credentials.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

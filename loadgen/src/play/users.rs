@@ -1,4 +1,4 @@
-//! Users of a play: a population that a fault revokes has a user of its own, so that all other clients keep theirs.
+//! Users of a play. A population that a fault revokes has its own user, so that all other clients keep their users.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Where a play stands, for others than the person at the terminal: the controller of an agent, and Prometheus.
+//! The progress of a play, for readers outside of this terminal: the controller of an agent, and Prometheus.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

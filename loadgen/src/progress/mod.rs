@@ -1,6 +1,7 @@
 //! The progress that loadgen shows on standard error: a live display or a bar on a terminal, plain lines elsewhere.
 //!
-//! Owns the display of a play (`live`), what it shows (`status`), and the same for other readers (`board`). Must not know what goes on.
+//! This folder owns the display of a play (`live`), its content (`status`), and the same content for other readers
+//! (`board`). It must not know the work whose progress it shows.
 
 mod board;
 mod live;

@@ -1,4 +1,4 @@
-//! Where a play stands: plain data.
+//! The progress of a play, as plain data.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The clients that were asked to move, and whether they did.
+//! The clients that got the order to move, and whether each has moved.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

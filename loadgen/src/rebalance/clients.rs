@@ -1,4 +1,4 @@
-//! Which clients are connected to which server.
+//! The clients of each server.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! `loadgen rebalance`: asks clients of full servers to move, until the servers of each cluster have equally many.
+//! `loadgen rebalance`: orders clients of full servers to move, until all servers of a cluster have the same number of
+//! clients.
 //!
 //! After a rolling restart, the server that restarted last has no clients, and no client moves by itself
 //! (<https://github.com/nats-io/nats-server/issues/1556>). This folder counts clients over the system account ([`crate::look`]),

@@ -1,4 +1,4 @@
-//! Which server gives how many clients. Numbers only: no servers, no clock.
+//! The number of clients that each server gives away. Numbers only: no servers, no clock.
 
 /// The clients of one server of a cluster.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

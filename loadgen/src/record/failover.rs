@@ -1,4 +1,4 @@
-//! One fault as one client lived through it.
+//! The effect of one fault on one client.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,8 @@
-//! Which numbered messages of a publisher were attempted, acknowledged and delivered.
+//! The numbered messages of a publisher: those that it sent, that were acknowledged, and that were delivered.
 //!
-//! The publisher keeps one half ([`Sent`]), and each observer the other one ([`Got`]), so both may be on different machines. They are
-//! compressed bitmaps: memory is bounded by gaps and what is on its way, not by the length of a run.
+//! The publisher keeps one half ([`Sent`]), and each observer keeps the other half ([`Got`]), so both may be on
+//! different machines. The halves are compressed bitmaps. Their memory depends on the gaps and on the messages in
+//! flight, not on the length of a run.
 
 use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};

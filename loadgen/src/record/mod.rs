@@ -1,7 +1,7 @@
 //! The facts of a run, and the figures made from them.
 //!
-//! Owns the parts of a client's failover (`failover`), numbered messages (`ledger`), histograms of times (`histograms`) and percentiles
-//! (`stats`). Must not know servers or processes: it sees only times and counts.
+//! This folder owns the parts of a client's failover (`failover`), numbered messages (`ledger`), histograms of times
+//! (`histograms`) and percentiles (`stats`). It must not know servers or processes: it sees only times and counts.
 
 pub mod failover;
 pub mod histograms;

@@ -1,4 +1,4 @@
-//! The catalogue of faults: their names, what each can be aimed at, and the options that it takes.
+//! The catalogue of faults: their names, the targets of each, and its options.
 
 use std::fmt;
 

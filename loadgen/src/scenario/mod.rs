@@ -1,8 +1,8 @@
-//! Scenarios: a super-cluster, its clients and workloads, what breaks when, and what must hold.
+//! Scenarios: a super-cluster, its clients and workloads, the times of its faults, and the conditions that must hold.
 //!
-//! Owns the files (`spec`, `file`, `overrides`), their checks (`check`, `problem`), the catalogue of faults (`fault`,
-//! `fault_options`), faults that a seed draws (`chaos`), the thresholds (`threshold`, `metrics`) and the timeline (`timeline`). Pure: it must
-//! not start servers or read clocks; `play` does that.
+//! This folder owns the files (`spec`, `file`, `overrides`), their checks (`check`, `problem`), the catalogue of faults
+//! (`fault`, `fault_options`), faults that a seed draws (`chaos`), the thresholds (`threshold`, `metrics`) and the
+//! timeline (`timeline`). It is pure: it must not start servers or read clocks; `play` does that.
 
 mod chaos;
 mod check;

@@ -1,4 +1,4 @@
-//! What can be wrong with a scenario, in words that name the remedy.
+//! The mistakes that a scenario can have, in words that name the remedy.
 
 use super::fault::{FaultKind, ParseFaultError};
 use super::spec::WorkloadKind;

@@ -1,4 +1,5 @@
-//! How the number of clients in a region changes: `lon: 0..20 over 10s at 30s`; and how a rate does: `10..200 over 30s`.
+//! Stages: changes of the number of clients in a region (`lon: 0..20 over 10s at 30s`), or of a rate (`10..200 over
+//! 30s`).
 
 use std::str::FromStr;
 use std::time::Duration;

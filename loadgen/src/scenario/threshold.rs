@@ -1,4 +1,4 @@
-//! What must hold, as text: `failover.p90{region=lon} < 200ms`.
+//! Conditions that must hold, as text: `failover.p90{region=lon} < 200ms`.
 
 use std::collections::BTreeMap;
 use std::fmt;

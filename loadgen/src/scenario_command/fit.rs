@@ -1,6 +1,7 @@
-//! As many clients as this machine serves in time: tried before a scenario that asks for it.
+//! Reduces the number of clients to a number that this machine serves in time. A trial before the scenario finds this
+//! number, if the scenario requests it.
 //!
-//! Servers, proxies and clients share the processors. Where they queue for them, a run measures the queue.
+//! Servers, proxies and clients share the processors. If they wait for a processor, a run measures this wait.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! `loadgen run`, `loadgen scenarios` and `loadgen report`: scenarios from files to reports.
 //!
-//! Owns the options (`opts`), reading files (`load`), the control of agents (`control`), the number of clients that the machine serves (`fit`), the plays of a run (`run`),
-//! the files of a report (`write`) and the run as a bundle (`keep`). Must not know what a fault does or how a figure is made.
+//! This folder owns the options (`opts`), reading files (`load`), the control of agents (`control`), the number of
+//! clients that the machine serves (`fit`), the plays of a run (`run`), the files of a report (`write`) and the run as
+//! a bundle (`keep`). It must not know the effect of a fault, or how a figure is made.
 
 mod control;
 mod fit;

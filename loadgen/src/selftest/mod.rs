@@ -1,6 +1,8 @@
-//! `loadgen selftest`: known faults of the measurement itself are injected, and must be seen; those that are absent must not.
+//! `loadgen selftest`: injects known faults into the measurement itself. The reports must show these faults, and no
+//! others.
 //!
-//! Owns the cases and what each must show. Must not measure by itself: it plays scenarios and reads their reports, as users do.
+//! This folder owns the cases, and the evidence that each must show. It must not measure by itself: it plays scenarios
+//! and reads their reports, as users do.
 
 use crate::clock;
 use crate::cluster::StartOptions;

@@ -1,7 +1,7 @@
-//! `loadgen simulate`: how a fleet that fits on no machine behaves when it loses a region, in simulated time.
+//! `loadgen simulate`: simulates the loss of a region for a fleet that is too large for one machine.
 //!
-//! [`plan`] checks the options, [`run`] plays every kind of client in the same herd, [`row`] is what came out as data,
-//! [`table`] and [`plot`] show it.
+//! [`plan`] checks the options, [`run`] plays every kind of client in the same herd, [`row`] has the results as data,
+//! and [`table`] and [`plot`] show them.
 
 pub mod plan;
 pub mod plot;

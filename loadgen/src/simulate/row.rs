@@ -1,4 +1,4 @@
-//! What came out, as data.
+//! The results, as data.
 
 use std::time::Duration;
 

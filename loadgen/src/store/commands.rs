@@ -1,4 +1,4 @@
-//! `loadgen runs`: what it prints.
+//! `loadgen runs`: its commands and their output.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Why a store does not do what it is asked.
+//! The reasons why a store does not carry out an operation.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
-//! The index: one small object for each run, whose name says all that a list shows.
+//! The index: one small object for each run. Its name contains all that a list shows.
 //!
-//! A list of a thousand runs is one request then, and no object is read. Nobody rewrites a shared object either, so two machines
-//! that finish at the same time lose nothing.
+//! So a list of a thousand runs needs one request, and reads no object. No program rewrites a shared object, so two
+//! machines that finish at the same time lose nothing.
 
 use std::collections::BTreeMap;
 use std::fmt;

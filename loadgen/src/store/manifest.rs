@@ -1,4 +1,4 @@
-//! `manifest.json`: which run a bundle is, where it ran, and which files it has.
+//! `manifest.json`: the run of a bundle, the machine that it ran on, and the files of the bundle.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -7,10 +7,11 @@
 //! index/20261130T050305Z-1a2b3c4d_pass_48213_1048576_region-outage.json
 //! ```
 //!
-//! Owns the manifest (`manifest`, `run_id`), the events (`events`), the bundle in a local folder (`bundle`), the text of a scenario
-//! without its secrets (`redact`), addresses and credentials (`url`, `aws`), reads and writes (`objects`), the index (`index`), the
-//! upload (`push`), files for a reader (`read`), the removal of old runs (`prune`) and the commands (`commands`, `opts`). Must not
-//! know how a scenario is played: it gets a report and files.
+//! This folder owns the manifest (`manifest`, `run_id`), the events (`events`), the bundle in a local folder
+//! (`bundle`), the text of a scenario without its secrets (`redact`), addresses and credentials (`url`, `aws`), reads
+//! and writes (`objects`), and the index (`index`). It also owns the upload (`push`), files for a reader (`read`), the
+//! removal of old runs (`prune`) and the commands (`commands`, `opts`). It must not know how a scenario is played: it
+//! gets a report and files.
 
 mod aws;
 mod bundle;

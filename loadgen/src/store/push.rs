@@ -1,4 +1,4 @@
-//! The upload of a bundle. The manifest goes last: a reader who sees it sees the whole run.
+//! The upload of a bundle. The manifest is the last file, so a reader who sees the manifest sees the whole run.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The text of a scenario without its secrets: bundles are read by others than the operator.
+//! The text of a scenario without its secrets, because not only the operator reads bundles.
 
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! What changed between two versions of a topology, if it may change while servers run.
+//! The changes between two versions of a topology, if servers can apply them while they run.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! How far regions are apart.
+//! The distances between regions.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Topology files: TOML in, a checked topology out, and the line of everything that is wrong.
+//! Topology files: TOML in, a checked topology out, or the line of each mistake.
 
 use super::check;
 use super::distances::RttTable;

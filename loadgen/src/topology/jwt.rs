@@ -1,4 +1,5 @@
-//! JWTs of operator mode, as `nsc` makes them: an operator vouches for accounts, each account for its users.
+//! JWTs of operator mode, as `nsc` makes them: an operator signs the JWTs of accounts, and each account signs those of
+//! its users.
 //!
 //! Format: <https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/jwt>, version 2 of the claims.
 

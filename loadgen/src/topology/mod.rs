@@ -1,8 +1,8 @@
-//! What a super-cluster consists of: its model, read from a file, from flags or from a preset, and checked.
+//! The model of a super-cluster: read from a file, from flags or from a preset, and checked.
 //!
 //! The flow: TOML -> [`spec::Spec`] (as written) -> checks -> [`Topology`] -> [`render`] (configurations and files for other tools).
-//! Owns names, accounts, streams and distances. Pure: it reads no file, opens no socket, knows no process and no clock; files
-//! and random bytes come in as arguments.
+//! This folder owns names, accounts, streams and distances. It is pure: it reads no file, opens no socket, and knows no
+//! process and no clock. Files and random bytes are arguments.
 
 pub mod credentials;
 pub mod render;

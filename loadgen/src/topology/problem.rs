@@ -1,4 +1,4 @@
-//! What can be wrong with a topology.
+//! The mistakes that a topology can have.
 
 use crate::toml_file;
 

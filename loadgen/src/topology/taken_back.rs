@@ -1,6 +1,7 @@
-//! Access that users lose while the servers run: by a changed topology file in operator mode, or by a fault.
+//! Access that users lose while the servers run, by a changed topology file in operator mode or by a fault.
 //!
-//! A JWT is valid until its account revokes it, so the account must name the JWTs that a user or an account lost by the change.
+//! A JWT is valid until its account revokes it. So the account must list the JWTs that a user or an account lost by the
+//! change.
 
 use std::collections::{BTreeMap, BTreeSet};
 

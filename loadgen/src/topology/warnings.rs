@@ -1,4 +1,4 @@
-//! What is right, and will surprise.
+//! Warnings about topologies that are valid, but whose behaviour may surprise the operator.
 
 use super::model::Topology;
 

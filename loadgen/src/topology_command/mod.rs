@@ -1,7 +1,7 @@
 //! `loadgen topology`: checks topologies, lists and shows the presets, renders files for other tools.
 //!
-//! Owns the reading of topology files and the writing of rendered folders. The model and the texts come from
-//! [`crate::topology`], which touches no file. Must not know processes.
+//! This folder reads topology files and writes rendered folders. The model and the texts come from [`crate::topology`],
+//! which touches no file. This folder must not know processes.
 
 pub mod load;
 pub mod opts;

@@ -1,4 +1,4 @@
-//! The way into the super-cluster that is up, for other commands of its owner on this machine.
+//! Access to the super-cluster that is up, for other commands of its owner on this machine.
 
 use std::path::PathBuf;
 

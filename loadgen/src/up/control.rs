@@ -1,4 +1,4 @@
-//! Breaking and mending on request.
+//! Orders that break and repair the super-cluster.
 
 use std::fmt;
 use std::time::Duration;

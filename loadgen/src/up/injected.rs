@@ -1,4 +1,5 @@
-//! Faults of the catalogue on a super-cluster that is up: injected by a one-liner, undone by their number or after their time.
+//! Faults of the catalogue on a super-cluster that is up. One command injects a fault. A second command undoes it by
+//! its number, or it ends after its time.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,8 +1,8 @@
 //! `loadgen up`: a super-cluster that keeps running, and the demo that breaks it.
 //!
-//! Owns the demo's content in NATS (`site`), its web server (`http`), the orders that break and heal regions (`control`), the
-//! faults of the catalogue (`injected`, `effect`), and the state that the demo and `loadgen ctl` show (`world`). Must not know
-//! measurements.
+//! This folder owns the demo's content in NATS (`site`), its web server (`http`), the orders that break and heal
+//! regions (`control`), the faults of the catalogue (`injected`, `effect`), and the state that the demo and `loadgen
+//! ctl` show (`world`). It must not know measurements.
 
 pub mod access;
 pub mod control;

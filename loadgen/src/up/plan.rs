@@ -1,4 +1,4 @@
-//! What `loadgen up` will start: its options, checked.
+//! The super-cluster that `loadgen up` will start: its options, checked.
 
 use std::path::PathBuf;
 use std::time::Duration;

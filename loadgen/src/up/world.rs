@@ -1,4 +1,4 @@
-//! What the demo shows of the super-cluster.
+//! The state of the super-cluster that the demo shows.
 
 use std::collections::BTreeMap;
 

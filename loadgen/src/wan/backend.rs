@@ -1,4 +1,4 @@
-//! The ways to emulate the WAN, and what each of them can show.
+//! The ways to emulate the WAN, and the effects that each of them can show.
 
 use std::fmt;
 

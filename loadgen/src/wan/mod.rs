@@ -7,8 +7,8 @@
 //! dialler --- Path listener ---[ delay line, one per direction ]--- upstream server
 //! ```
 //!
-//! A [`Path`] is one listener in front of one upstream address; who dials which path decides the delay, so every
-//! (from, to) pair gets a path of its own. What a proxy cannot do is delay the kernel's handshake or its ACKs:
+//! A [`Path`] is one listener in front of one upstream address. The path that a program dials decides the delay, so
+//! every (from, to) pair has its own path. A proxy cannot delay the kernel's handshake or its ACKs:
 //!
 //! * `connect()` returns at loopback speed. The first byte of the server therefore waits until two round trips
 //!   after the accept (handshake + INFO), so that the *time to INFO* is that of a real link.

@@ -1,4 +1,5 @@
-//! Network namespaces exist on Linux only: on other systems there is no such network, so nobody can call what it has.
+//! The types of the module `netns` on systems other than Linux. Network namespaces exist only on Linux, so no code can
+//! create a value of these types.
 
 use std::convert::Infallible;
 use std::io;

@@ -1,4 +1,4 @@
-//! An emulated way to one address: what it delays, and how it is broken and mended.
+//! An emulated path to one address: its delays, and the functions that break and repair it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

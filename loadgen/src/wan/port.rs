@@ -1,4 +1,4 @@
-//! Ports that stay reserved while nobody listens on them.
+//! Ports that stay reserved while no program listens on them.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};

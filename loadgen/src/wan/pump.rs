@@ -1,4 +1,4 @@
-//! Carrying the bytes of one direction of a connection.
+//! The task that carries the bytes of one direction of a connection.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

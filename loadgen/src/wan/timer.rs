@@ -1,4 +1,4 @@
-//! Waking up on time, to a fraction of a millisecond.
+//! Timers that are exact to a fraction of a millisecond.
 
 use std::collections::BTreeMap;
 use std::io;

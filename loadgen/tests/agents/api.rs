@@ -1,4 +1,4 @@
-//! The published description of the back channel is that of the types, and the messages of a real run fit it.
+//! Tests that the published description of the back channel agrees with the types, and with the messages of a real run.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A run goes on, or ends safely, when a part of it is killed.
+//! Tests that a run continues, or ends safely, when one of its processes is killed.
 
 use serde_json::Value;
 

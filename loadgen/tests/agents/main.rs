@@ -1,5 +1,5 @@
-//! Agents in processes of their own, on real servers: they play what one process plays, and what they saw survives their end, that of
-//! the controller, and that of the back channel.
+//! Tests of agents in their own processes, with real servers. They play the same as one process. Their records survive
+//! the end of an agent, of the controller, and of the back channel.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod api;

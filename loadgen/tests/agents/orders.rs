@@ -1,4 +1,4 @@
-//! Who may give orders, and which.
+//! Tests of the controllers that may give orders, and of the orders that agents accept.
 
 use async_nats::HeaderMap;
 use async_nats::service::Info;

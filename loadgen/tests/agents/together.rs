@@ -1,4 +1,4 @@
-//! Agents that play together are as good as one process.
+//! Tests that several agents together play the same as one process.
 
 use serde_json::Value;
 

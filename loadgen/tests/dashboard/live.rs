@@ -1,4 +1,4 @@
-//! The live layer: events about a real super-cluster.
+//! Tests of the live events about a real super-cluster.
 
 use async_nats::jetstream;
 use async_nats::jetstream::stream::{Config, Source};

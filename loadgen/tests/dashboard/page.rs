@@ -1,4 +1,4 @@
-//! A page that is open, as far as its events go.
+//! The events that an open page receives.
 
 use loadgen::clock;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Readers without the token, readers with a trick, and readers who want to change something.
+//! Tests of readers without the token, of readers that attack the server, and of readers that try to change data.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! Changes of the topology file while `loadgen up` runs: shown, applied everywhere, or nowhere.
+//! Tests of a topology file that changes while `loadgen up` runs: loadgen shows the change, and applies it to all
+//! servers or to none.
 
 use async_nats::{ConnectOptions, jetstream};
 use futures_util::StreamExt as _;

@@ -1,4 +1,4 @@
-//! `kill -9` of `loadgen run` while every kind of fault holds.
+//! Tests that kill `loadgen run` with SIGKILL during every kind of fault.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;

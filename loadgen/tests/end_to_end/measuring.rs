@@ -1,4 +1,4 @@
-//! What a run measures, what it leaves behind, and how it refuses.
+//! Tests of the measurements of a run, of the files that it leaves, and of its errors.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

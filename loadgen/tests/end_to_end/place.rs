@@ -1,4 +1,4 @@
-//! Where the built command is called, and what must be gone afterwards.
+//! The folder in which tests call the built command, and the processes and files that must be gone afterwards.
 
 use std::path::PathBuf;
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! `loadgen wait` and the health report: what is missing is named, until nothing is.
+//! Tests of `loadgen wait` and the health report: they name each missing server until none is missing.
 
 use nats_geo::GeoClient;
 use nix::sys::signal::{Signal, kill};

@@ -1,4 +1,4 @@
-//! Two super-clusters on one machine: each has a name, ports and subjects of its own.
+//! Two super-clusters on one machine: each has its own name, ports and subjects.
 
 use futures_util::StreamExt as _;
 use nix::sys::signal::{Signal, kill};

@@ -1,4 +1,4 @@
-//! `loadgen up`: it stays, serves, breaks and mends on request, and ends on Ctrl-C.
+//! Tests of `loadgen up`: it keeps running, serves the demo, breaks and repairs regions on request, and ends on Ctrl-C.
 
 use futures_util::StreamExt;
 use nix::sys::signal::{Signal, kill};

@@ -1,7 +1,8 @@
-//! Every fault of links and processes, seen from outside: by plain sockets, by the servers' monitoring, and by the operating
-//! system.
+//! Tests of every fault of links and processes, seen from outside: by plain sockets, by the servers' monitoring, and by
+//! the operating system.
 //!
-//! The machine may be busy, so a time has a lower bound that the fault guarantees, and an upper one only in comparison.
+//! The machine may be busy. So a time has a lower limit, which the fault guarantees, but an upper limit only in
+//! comparison with another time.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod configurations;

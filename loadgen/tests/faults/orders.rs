@@ -1,4 +1,4 @@
-//! Faults that servers carry out on order, while all of them stay up.
+//! Tests of faults that servers carry out on order, while all servers stay up.
 
 use loadgen::cluster::{Auth, StartOptions, SuperCluster};
 use loadgen::secret::Secret;

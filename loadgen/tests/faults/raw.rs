@@ -1,4 +1,4 @@
-//! A NATS client made of a plain socket: it shows what happens on its connection, and nothing mends it.
+//! A NATS client made of a plain socket. It shows all events of its connection, and repairs nothing.
 
 use std::io;
 use std::time::{Duration, Instant};

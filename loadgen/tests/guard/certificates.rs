@@ -1,4 +1,4 @@
-//! Certificates of real servers: one ends in three days, the other one in 300.
+//! Tests with certificates of real servers: one expires in three days, the other in 300.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -1,4 +1,4 @@
-//! Clients of nats-geo that all sit on one of two servers.
+//! Tests with clients of nats-geo that are all connected to one of two servers.
 
 use futures_util::future::join_all;
 use loadgen::cluster::SuperCluster;

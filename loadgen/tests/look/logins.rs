@@ -1,4 +1,4 @@
-//! Ways to log in: contexts of the `nats` CLI, an NKey, TLS with a client certificate; and looking again and again.
+//! Ways to log in: contexts of the `nats` CLI, an NKey, TLS with a client certificate. Also repeated looks.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

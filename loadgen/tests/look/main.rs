@@ -1,4 +1,5 @@
-//! The commands that look at a super-cluster, on real ones: `loadgen servers`, `clusters`, `streams` and `graph`.
+//! Tests of the commands that look at a super-cluster, with real ones: `loadgen servers`, `clusters`, `streams` and
+//! `graph`.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod command;

@@ -1,4 +1,4 @@
-//! Scenarios: namespaces and proxies show the same failover, and losses move no client.
+//! Tests that scenarios show the same failover with namespaces and with proxies, and that losses move no client.
 
 use clap::Parser as _;
 use loadgen::cli::{Command, Opts};

@@ -1,4 +1,4 @@
-//! Whatever ends loadgen, no process and no namespace is left.
+//! Tests that no process and no namespace remains, no matter how loadgen ends.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

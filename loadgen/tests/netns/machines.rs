@@ -1,4 +1,5 @@
-//! Agents on machines of their own: each has its network and its clock, and reaches the controller's by a cable.
+//! Agents on their own machines: each machine has its own network and clock, and a cable to the network of the
+//! controller.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

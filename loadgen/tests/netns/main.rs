@@ -1,4 +1,4 @@
-//! The WAN of network namespaces: real TCP between regions, real losses, and nothing that is left behind.
+//! Tests of the WAN of network namespaces: real TCP between regions, real losses, and no namespace that remains.
 //!
 //! These tests need Linux and root. A machine that does not allow namespaces fails them, unless `NATS_GEO_WITHOUT_NETNS=1` is set.
 #![cfg(target_os = "linux")]

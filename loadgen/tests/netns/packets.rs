@@ -1,4 +1,4 @@
-//! The emulated network alone: how exact delays are, how much it carries, and what a loss does to TCP.
+//! Tests of the emulated network alone: the accuracy of delays, the throughput, and the effect of a loss on TCP.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddrV4, TcpListener, TcpStream};

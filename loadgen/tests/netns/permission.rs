@@ -1,4 +1,5 @@
-//! A machine that allows no namespaces: `netns` says why and what helps, `auto` takes proxies and says so.
+//! Tests on a machine that allows no namespaces: `netns` fails with the reason and the remedy, and `auto` uses proxies
+//! and reports this.
 
 use std::path::Path;
 use std::process::Output;

@@ -1,4 +1,4 @@
-//! More clients than a server lists at once, on the oldest nats-server that has the order.
+//! Tests with more clients than a server lists in one answer, on the oldest nats-server that accepts the order.
 
 use std::process::{Child, Command, Stdio};
 

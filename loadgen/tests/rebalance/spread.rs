@@ -1,4 +1,5 @@
-//! Clients of nats-geo after two of three servers of their region restarted: all sit on the third one.
+//! Tests with clients of nats-geo after two of three servers of their region have restarted: all clients are connected
+//! to the third server.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Keys of a topology file that no preset has: nats-server and docker-compose read what comes of them.
+//! Keys of a topology file that no preset has: nats-server and docker-compose read the rendered files.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Rendered folders, read by the tools that they are for.
+//! Tests of rendered folders, with the tools for which loadgen renders them.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod compose;

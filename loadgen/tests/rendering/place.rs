@@ -1,4 +1,4 @@
-//! The command, a folder for what it renders, and the programs that read it.
+//! The command, a folder for its rendered files, and the programs that read them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

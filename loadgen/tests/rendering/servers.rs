@@ -1,4 +1,4 @@
-//! Configurations that nats-server reads, and how secrets are kept.
+//! Configurations that nats-server reads, and the protection of their secrets.
 
 use crate::place::{Place, check_file, files, mode, nats_server, presets, read, text};
 

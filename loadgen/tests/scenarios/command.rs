@@ -1,4 +1,5 @@
-//! `loadgen scenarios`, and what `loadgen run` makes of files beside a scenario and of strategies, before anything starts.
+//! Tests of `loadgen scenarios`, and of the checks of `loadgen run` before anything starts: files beside a scenario,
+//! and strategies.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

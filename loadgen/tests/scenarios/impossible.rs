@@ -1,4 +1,5 @@
-//! Faults that cannot be: a wrong version ends the run before the play, and a leader that cannot move is a remark.
+//! Faults that are not possible: a wrong version ends the run before the play, and a leader that cannot move causes a
+//! remark in the report.
 
 use loadgen::scenario_command::run;
 

@@ -1,4 +1,5 @@
-//! Failovers agree with those that a plain program sees from outside: `observer.py` has its own sockets and its own clock.
+//! Tests that loadgen measures the same failovers as a separate program: `observer.py` has its own sockets and its own
+//! clock.
 
 use std::net::TcpListener;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Plays scenarios that tests write.
+//! A function that plays the scenarios that tests write.
 
 use clap::Parser as _;
 use loadgen::cli::{Command, Opts};

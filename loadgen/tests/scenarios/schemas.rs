@@ -1,4 +1,5 @@
-//! The published schemas say what loadgen reads and writes. `SCHEMAS=write` renews them.
+//! Tests that the published schemas describe the files that loadgen reads and writes. `SCHEMAS=write` renews the
+//! schemas.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Scenarios that come with loadgen, in their short form, on real servers: nats-geo passes, and async-nats would not.
+//! Scenarios that come with loadgen, in their short form, with real servers: nats-geo passes, and async-nats does not.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Receivers that stop to take messages, as the server sees it.
+//! Tests of receivers that stop taking messages, as the server sees them.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;

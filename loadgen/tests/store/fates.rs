@@ -1,4 +1,4 @@
-//! The ways in which the S3 of these tests treats a request.
+//! The ways in which the S3 of these tests handles a request.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Runs as bundles, kept in folders and in a real S3 that fails, is slow and breaks connections.
+//! Tests of runs as bundles, in folders and in a real S3 that fails, is slow and breaks connections.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod bundles;

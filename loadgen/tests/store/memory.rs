@@ -1,4 +1,5 @@
-//! The upload of a large bundle while a tenth of all requests fails: it arrives, and the memory stays small.
+//! Tests the upload of a large bundle while a tenth of all requests fails: the bundle arrives, and loadgen needs little
+//! memory.
 //!
 //! `STORE_SOAK_MIB=2048` makes the bundle that large; `make store-soak` does.
 

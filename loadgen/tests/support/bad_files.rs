@@ -1,6 +1,7 @@
-//! Files that are refused before anything starts, each with every word of its error.
+//! Files that loadgen refuses before anything starts, with the whole text of each error.
 //!
-//! A table holds them: a name, the file, `=>`, the error. `BAD_FILES=write` renews the errors, for reading by eye.
+//! A table has a name, the file, `=>`, and the error. `BAD_FILES=write` renews the errors, so that a person can check
+//! them.
 
 use std::fmt::Write as _;
 use std::path::Path;

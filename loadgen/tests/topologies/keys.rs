@@ -1,4 +1,4 @@
-//! Keys of a topology file that no preset has, on real servers.
+//! Tests of keys of a topology file that no preset has, with real servers.
 
 use async_nats::jetstream;
 use futures_util::StreamExt as _;

@@ -1,4 +1,5 @@
-//! Topologies on real servers: every preset comes up, does what its file says, and goes without a trace.
+//! Tests of topologies with real servers: every preset starts, does the work that its file describes, and leaves
+//! nothing behind.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod accounts;

@@ -1,4 +1,4 @@
-//! Presets without a file of their own: regions of any size, operator mode, TLS; a nats-geo client in each.
+//! Tests of presets without their own test file: regions of any size, operator mode, TLS. Each has a nats-geo client.
 
 use std::time::Duration;
 

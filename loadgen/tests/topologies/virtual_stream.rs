@@ -1,4 +1,4 @@
-//! Preset `virtual-stream`: its disasters, step by step, and what must hold in each.
+//! Preset `virtual-stream`: its failures, step by step, and the conditions that must hold after each step.
 
 use std::collections::BTreeSet;
 

@@ -4,18 +4,18 @@ export class Answers {
   #open = new Set<object>();
   #waiting: (() => void)[] = [];
 
-  /** A handler works on this request from now on. */
+  /** Records that a handler has begun to work on this request. */
   begin(request: object): void {
     this.#open.add(request);
   }
 
-  /** It was answered, or its handler has left it. */
+  /** Records that the request was answered, or that its handler has ended. */
   end(request: object): void {
     this.#open.delete(request);
     if (this.#open.size === 0) for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
-  /** Resolves when no request is worked on. */
+  /** Resolves when no handler works on a request. */
   settled(): Promise<void> {
     return this.#open.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve));
   }

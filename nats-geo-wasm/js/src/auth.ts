@@ -34,7 +34,7 @@ export function credsAuthenticator(creds: Uint8Array | string): Authenticator {
   return keyed(importCredentials(creds));
 }
 
-/** The key that an authenticator signs with, when that is all it needs. */
+/** Returns the key of an authenticator that only signs with a key; undefined for other authenticators. */
 export function keyOf(authenticator: Authenticator): Promise<NkeyCredentials> | undefined {
   return (authenticator as KeyedAuthenticator)[KEY];
 }

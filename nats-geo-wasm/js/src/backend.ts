@@ -2,24 +2,24 @@
 
 import type { ServerInfo, Snapshot, Status } from "../types/nats.js";
 
-/** The engine's view, as the sync getters of a connection need it. */
+/** The state that a backend reports, for the synchronous getters of a connection. */
 export interface State {
   /** `host:port` of the live link, "" while nothing is live. */
   readonly server: string;
   readonly info: ServerInfo | undefined;
-  /** Names of the regions, nearest first. */
+  /** Names of the regions, in the order of the ranking. */
   readonly regions: readonly string[];
   /** `host:port` of all known servers. */
   readonly servers: readonly string[];
-  /** Prefix of inboxes: whoever joins a connection need not know its options. */
+  /** Prefix of inboxes, for a client that joins a connection without its options. */
   readonly inboxPrefix?: string;
-  /** The longest line that servers read, in bytes, when the options name it. */
+  /** Length of the longest protocol line that servers accept, in bytes, if the options set it. */
   readonly maxControlLine?: number;
 }
 
 export const NO_STATE: State = { server: "", info: undefined, regions: [], servers: [] };
 
-/** A notice as it crosses ports: plain data. */
+/** A notice as plain data, which can pass through ports. */
 export interface Notice {
   readonly type: Status["type"];
   /** Error number and text, for `type: "error"`. */
@@ -32,11 +32,11 @@ export interface Notice {
 
 export interface BackendEvents {
   opened(): void;
-  /** The end, for good; code 0 when it was asked for. */
+  /** The connection has ended, and does not connect again. `code` is 0 if the application ended it. */
   terminated(code: number, text?: string): void;
   /**
-   * The backend has lost its memory: operations under way may have been executed, and subscriptions must be made again.
-   * Whoever owns the subscriptions owns the truth about them.
+   * The backend has lost its state. Operations in progress may have been executed. The connection must subscribe again,
+   * because only the connection still knows its subscriptions.
    */
   forgotten(text: string): void;
   /** A batch of frames; the receiver owns the buffer. */
@@ -46,7 +46,7 @@ export interface BackendEvents {
   state(state: State): void;
 }
 
-/** Operations and subscriptions are numbered by the caller; answers come through `BackendEvents`. */
+/** The interface of a backend. The caller numbers operations and subscriptions; answers arrive through `BackendEvents`. */
 export interface Backend {
   publish(subject: string, reply: string | undefined, headers: Uint8Array | undefined, payload: Uint8Array): void;
   subscribe(sid: number, subject: string, queue: string | undefined, max: number | undefined): void;

@@ -48,7 +48,7 @@ export class ChunkReader {
   #inbox: Subscription | undefined;
   #isStopped = false;
 
-  /** Bytes `start` to `end`, both included, of the object that `info` describes. */
+  /** Reads the bytes from `start` to `end`, both included, of the object that `info` describes. */
   constructor(api: JetStreamApi, stream: string, subject: string, info: ObjectInfo, start: number, end: number) {
     this.#api = api;
     this.#stream = stream;
@@ -60,7 +60,7 @@ export class ChunkReader {
     this.#left = info.size === 0 ? 0 : end - start + 1;
   }
 
-  /** The next bytes, undefined at the end. */
+  /** Resolves with the next bytes, or with undefined at the end. */
   async next(): Promise<Uint8Array | undefined> {
     for (let tries = 1, stallMs = STALL_START_MS; this.#ready.length === 0; tries++) {
       if (this.#left === 0 || this.#isStopped) return undefined;
@@ -148,7 +148,7 @@ export class ChunkReader {
   }
 }
 
-/** Which chunk a message is: the server says how many follow. */
+/** Returns the index of the chunk in a message: the server sends the number of later messages. */
 export function chunkIndex(info: Pick<ObjectInfo, "chunks">, message: Pick<Msg, "headers">): number {
   return info.chunks - 1 - Number(message.headers?.get("Nats-Num-Pending") || 0);
 }

@@ -28,7 +28,7 @@ export function millis(nanos: number): number {
   return Math.floor(nanos / NANOS_PER_MS);
 }
 
-/** Reads an iterable item by item; null at the end. */
+/** Returns a reader of an iterable: `next()` resolves with the next item, or with null at the end. */
 export function syncIterator<T>(source: AsyncIterable<T>): { next(): Promise<T | null> } {
   const iterator = source[Symbol.asyncIterator]();
   return {

@@ -38,7 +38,7 @@ interface Operation {
 export class Connection implements NatsConnection, BackendEvents, SubscriptionOwner {
   readonly mode: "worker" | "page";
   readonly drainTimeoutMs: number;
-  /** Resolves when the first link is live, rejects when there will be none. */
+  /** Resolves when the first link is live, and rejects if the client cannot connect. */
   readonly ready: Promise<void>;
   #backend!: Backend;
   #checkedSubject: string | undefined;
@@ -66,7 +66,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
     this.ready.catch(() => {});
   }
 
-  /** Backends tell their events to the connection, so it is there first. */
+  /** Sets the backend. A backend reports events to the connection, so the application must create the connection first. */
   attach(backend: Backend): void {
     this.#backend = backend;
   }
@@ -274,7 +274,7 @@ export class Connection implements NatsConnection, BackendEvents, SubscriptionOw
     this.#state = state;
   }
 
-  /** A message has headers that cannot be read. All are counted, the first is told. */
+  /** Counts a message with headers that the client cannot read. Only the first such message causes a status. */
   unreadable(subject: string): void {
     this.#stats.unreadable += 1;
     if (this.#stats.unreadable > 1) return;

@@ -3,12 +3,12 @@
 export class Deadline {
   #at: number;
 
-  /** `ms`: milliseconds from now. */
+  /** `ms`: milliseconds from now to the deadline. */
   constructor(ms: number) {
     this.#at = performance.now() + ms;
   }
 
-  /** Milliseconds that are left, 0 when there are none; at most `max`. */
+  /** Returns the milliseconds that are left, but at most `max`; 0 after the deadline. */
   left(max = Number.POSITIVE_INFINITY): number {
     return Math.max(0, Math.min(max, this.#at - performance.now()));
   }
@@ -17,7 +17,7 @@ export class Deadline {
 /** Timers that are set for longer fire at once. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
-/** Settles as `promise` does, or rejects with `late(ms)` after `ms` milliseconds. */
+/** Returns a promise that settles like `promise`, or rejects with `late(ms)` after `ms` milliseconds. */
 export async function limited<T>(promise: Promise<T>, ms: number, late: (ms: number) => Error): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const end = new Promise<never>((_resolve, reject) => {

@@ -1,6 +1,6 @@
 // Errors: class names as in nats-core, plus a `code` that stays the same across versions and crosses the worker's port.
 
-/** What all errors of this package have in common. */
+/** Base class of all errors of this package. */
 export class NatsError extends Error {
   override name = "NatsError";
   readonly code: string;
@@ -173,7 +173,7 @@ export class JetStreamApiError extends JetStreamError {
   }
 }
 
-/** The engine's error numbers; 0 is success. */
+/** Numbers of the engine's errors; 0 means success. */
 export const Code = {
   Ok: 0,
   InvalidArgument: 1,
@@ -194,7 +194,7 @@ export const Code = {
   NotInitialized: 16,
 } as const;
 
-/** The error for one of the engine's numbers. `subject` is what the operation was about. */
+/** Returns the error for a number of the engine. `subject` is the subject of the failed operation. */
 export function errorFromCode(code: number, text?: string, subject = ""): NatsError {
   switch (code) {
     case Code.InvalidArgument:
@@ -234,7 +234,7 @@ export function errorFromCode(code: number, text?: string, subject = ""): NatsEr
   }
 }
 
-/** What crosses the worker's port instead of an error. */
+/** Converts an error to a number and a text, which can pass through the worker's port. */
 export function toCode(error: unknown): { code: number; text: string } {
   const text = error instanceof Error ? error.message : String(error);
   const code = (error as { code?: unknown } | null)?.code;

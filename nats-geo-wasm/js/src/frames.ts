@@ -7,15 +7,15 @@
 export const FRAME_HEADER_BYTES = 24;
 
 export const Kind = {
-  /** A message of the subscription `id`. */
+  /** A message for the subscription `id`. */
   Message: 0,
   /** The answer to the request `id`. */
   Reply: 1,
-  /** To be published; from pages to the worker only. */
+  /** A publish; only pages send it to the worker. */
   Publish: 2,
 } as const;
 
-/** The answer carries the status 503: nobody serves the subject. */
+/** The answer has the status 503: no responder listens on the subject. */
 export const FLAG_NO_RESPONDERS = 1;
 
 export interface Frame {
@@ -24,7 +24,7 @@ export interface Frame {
   readonly id: number;
   readonly subject: string;
   readonly reply: string | undefined;
-  /** Header block as it is on the wire; undefined when there is none. */
+  /** Header block in the form of the protocol; undefined if there is none. */
   readonly headers: Uint8Array | undefined;
   readonly payload: Uint8Array;
 }
@@ -32,7 +32,7 @@ export interface Frame {
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
-/** Length of the frame at `offset`, its padding included. Throws when the buffer does not hold all of it. */
+/** Returns the length of the frame at `offset`, with its padding. Throws if the buffer does not contain the whole frame. */
 export function frameLength(view: DataView, offset: number): number {
   const rest = view.byteLength - offset;
   const length = rest < FRAME_HEADER_BYTES ? 0 : view.getUint32(offset, true);
@@ -104,7 +104,7 @@ function isSame(known: Uint8Array, bytes: Uint8Array, start: number, end: number
   return true;
 }
 
-/** A view of exactly these bytes. */
+/** Returns a view of exactly these bytes. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
@@ -118,7 +118,7 @@ export class FrameWriter {
   #view = viewOf(this.#bytes);
   #used = 0;
 
-  /** Bytes collected so far. */
+  /** Number of bytes collected so far. */
   get byteLength(): number {
     return this.#used;
   }
@@ -147,14 +147,14 @@ export class FrameWriter {
     }
   }
 
-  /** Copies an encoded frame and gives it another id. */
+  /** Appends a copy of an encoded frame with another id. */
   copy(bytes: Uint8Array, offset: number, length: number, id: number): void {
     const at = this.#reserve(length);
     this.#bytes.set(bytes.subarray(offset, offset + length), at);
     setFrameId(this.#view, at, id);
   }
 
-  /** All frames; the writer is empty afterwards. The buffer holds nothing else, so it can be transferred. */
+  /** Returns all frames; the writer is then empty. The buffer contains nothing else, so it can be transferred. */
   take(): Uint8Array<ArrayBuffer> {
     const bytes = this.#bytes.subarray(0, this.#used);
     this.#bytes = new Uint8Array(0);

@@ -70,7 +70,7 @@ export class MsgHdrsImpl implements MsgHdrs {
     return this.#values.size;
   }
 
-  /** The header block, as in nats-core; "" when there is nothing in it. */
+  /** Returns the header block, as in nats-core; "" if it is empty. */
   toString(): string {
     return this.size() === 0 && this.code === 0 ? "" : blockOf(this);
   }
@@ -91,12 +91,12 @@ export class MsgHdrsImpl implements MsgHdrs {
   }
 }
 
-/** New headers; the status is for tests and gateways. */
+/** Returns new headers. The status is for tests and for gateways. */
 export function headers(code?: number, description?: string): MsgHdrsImpl {
   return new MsgHdrsImpl(code, description);
 }
 
-/** From an object as `toRecord` makes it. */
+/** Returns headers from an object that `toRecord` returned. */
 export function headersFromRecord(record: Record<string, string[]>): MsgHdrsImpl {
   const result = new MsgHdrsImpl();
   for (const [name, values] of Object.entries(record)) for (const value of values) result.append(name, value);
@@ -114,10 +114,7 @@ function blockOf(hdrs: MsgHdrs): string {
   return `${block}\r\n`;
 }
 
-/**
- * Reads what others sent, as far as it can be read: what is wrong there is theirs to mend, and costs its line only.
- * `onUnreadable` is told once of a block that has such lines.
- */
+/** Parses the headers of a message from another client. Skips lines that are not valid, and then calls `onUnreadable` once. */
 export function decodeHeaders(block: Uint8Array, onUnreadable: () => void = () => {}): MsgHdrsImpl {
   const [first = "", ...lines] = decoder.decode(block).split(/\r?\n/);
   const isVersion = first.startsWith(VERSION);

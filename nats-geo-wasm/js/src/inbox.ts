@@ -6,7 +6,7 @@ const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 /** 62^22 > 2^130: as unlikely to repeat as a UUID. */
 const TOKEN_LENGTH = 22;
 
-/** A random token of letters and digits. */
+/** Returns a random token of letters and digits. */
 export function randomToken(): string {
   let token = "";
   while (token.length < TOKEN_LENGTH) {
@@ -18,13 +18,13 @@ export function randomToken(): string {
   return token;
 }
 
-/** A subject for answers. */
+/** Returns a new subject for answers. */
 export function createInbox(prefix = "_INBOX"): string {
   if (!isSubject(prefix, false)) throw new InvalidArgumentError(`illegal inbox prefix: ${JSON.stringify(prefix)}`);
   return `${prefix}.${randomToken()}`;
 }
 
-/** Whether something can be published to (or, with wildcards, subscribed to). */
+/** Returns whether this is a valid subject for a publish or, with `wildcards`, for a subscription. */
 export function isSubject(subject: unknown, wildcards: boolean): subject is string {
   if (typeof subject !== "string" || subject === "" || /[\s\0]/.test(subject)) return false;
   if (subject.startsWith(".") || subject.endsWith(".") || subject.includes("..")) return false;

@@ -6,7 +6,7 @@ import { InvalidArgumentError, JetStreamApiError, JetStreamError, LinkLostError,
 import { delay } from "./delay.ts";
 import { headers as newHeaders } from "./headers.ts";
 
-/** Where the API is when nothing else is said. */
+/** Default prefix of the JetStream API. */
 export const API_PREFIX = "$JS.API";
 /** nats-core's default for JetStream requests. */
 const TIMEOUT_DEFAULT_MS = 5000;
@@ -15,10 +15,13 @@ const RETRIES_DEFAULT = 2;
 /** Electing a leader takes about this long times two; nats-core waits as long. */
 const RETRY_WAIT_MS = 250;
 
-/** The last message of a subject, the one with a sequence, or the first of a subject from there on. */
+/**
+ * Query of a direct get: the last message of a subject, the message with a sequence, or the first message of a subject from
+ * this sequence on.
+ */
 export type DirectGet = { last: string } | { seq: number; next_by_subj?: string; batch?: number };
 
-/** The beginning of the JetStream API's subjects, without its last dot; throws if it can begin no subject. */
+/** Returns the first tokens of the JetStream API's subjects, without the dot that follows. Throws if the prefix is not valid. */
 export function prefixOf(domain: string | undefined, apiPrefix: string = API_PREFIX): string {
   const prefix = (domain === undefined ? apiPrefix : `$JS.${domain}.API`).replace(/\.$/, "");
   if (domain?.includes(".") || !/^[^\s.*>]+(\.[^\s.*>]+)*$/.test(prefix)) {
@@ -34,19 +37,19 @@ export class JetStreamApi implements JetStreamClient {
   readonly prefix: string;
   readonly timeout: number;
 
-  /** A domain comes before a prefix, as in nats-core. */
+  /** If both are set, `domain` overrides `apiPrefix`, as in nats-core. */
   constructor(nc: NatsConnection, { domain, apiPrefix, timeout = TIMEOUT_DEFAULT_MS }: JetStreamOptions = {}) {
     this.nc = nc;
     this.prefix = prefixOf(domain, apiPrefix);
     this.timeout = timeout;
   }
 
-  /** A request that changes nothing, or nothing twice: tried again when a link was lost. */
+  /** Sends an idempotent request. The client repeats the request if no answer arrives. */
   async call<T>(subject: string, body: unknown = undefined): Promise<T> {
     return parsed<T>(await this.#ask(subject, body === undefined ? undefined : JSON.stringify(body)));
   }
 
-  /** A message from any replica of the stream; null when there is none. */
+  /** Reads a message from any replica of the stream; resolves with null if there is none. */
   async direct(stream: string, query: DirectGet): Promise<Msg | null> {
     const [subject, payload] = "last" in query ? [`${stream}.${query.last}`, undefined] : [stream, JSON.stringify(query)];
     const message = await this.#ask(`DIRECT.GET.${subject}`, payload);
@@ -87,12 +90,12 @@ export function jetstream(nc: NatsConnection, options?: JetStreamOptions): JetSt
   return new JetStreamApi(nc, options);
 }
 
-/** The API of a client that `jetstream` made, or of a connection. */
+/** Returns the API of a client that `jetstream` returned, or of a connection. */
 export function apiOf(nc: NatsConnection | JetStreamClient, options?: JetStreamOptions): JetStreamApi {
   return nc instanceof JetStreamApi ? nc : new JetStreamApi(nc as NatsConnection, options);
 }
 
-/** Waits, and asks a stream that is being moved or has no leader again. */
+/** Calls `ask` again after a pause if the call failed because the stream moves, has no leader, or does not answer. */
 export async function retried<T>(retries: number, isIdempotent: boolean, ask: () => Promise<T>): Promise<T> {
   for (let left = retries; ; left--) {
     try {

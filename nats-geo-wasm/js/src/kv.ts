@@ -185,7 +185,7 @@ interface StoredMessage {
   readonly time: string;
 }
 
-/** Subject of a key, or with wildcards of keys. Throws an `InvalidArgumentError`. */
+/** Returns the subject of a key, or of several keys if `wildcards` are allowed. Throws an `InvalidArgumentError`. */
 export function kvSubject(bucket: string, key: string, wildcards = false): string {
   const isAllowed = wildcards ? /^[-/=.\w*>]+$/ : /^[-/=.\w]+$/;
   const isWhole = typeof key === "string" && isAllowed.test(key) && !/^\.|\.$|\.\.|>./.test(key);

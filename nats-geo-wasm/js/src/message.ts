@@ -7,9 +7,9 @@ import { decodeHeaders } from "./headers.ts";
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
-/** What a message asks of its connection. */
+/** The functions of a connection that its messages use. */
 export interface MessageOwner extends Pick<NatsConnection, "publish"> {
-  /** It has headers that cannot be read, or not all of them. */
+  /** Reports a message with headers that the client cannot read, at least in part. */
   unreadable?(subject: string): void;
 }
 
@@ -18,7 +18,7 @@ export class MsgImpl implements Msg {
   readonly sid: number;
   readonly reply: string;
   readonly data: Uint8Array;
-  /** Called when it is responded to. */
+  /** Function that the message calls when the application has answered it. */
   onAnswered: (() => void) | undefined;
   #connection: MessageOwner;
   #headers: Uint8Array | MsgHdrs | undefined;
@@ -33,7 +33,7 @@ export class MsgImpl implements Msg {
     this.data = frame.payload;
   }
 
-  /** Parsed when first looked at: most readers never do. */
+  /** Parses the headers when the application reads them for the first time, because most applications never do. */
   get headers(): MsgHdrs | undefined {
     if (this.#headers instanceof Uint8Array) this.#headers = decodeHeaders(this.#headers, () => this.#connection.unreadable?.(this.subject));
     return this.#headers;
@@ -60,7 +60,7 @@ export function toBytes(payload: Payload | undefined): Uint8Array {
   return typeof payload === "string" ? encoder.encode(payload) : payload;
 }
 
-/** Whether a message says that nobody serves the subject of a request. */
+/** Returns whether the message says that a request has no responder. */
 export function isNoResponders(message: Msg): boolean {
   return message.data.byteLength === 0 && message.headers?.code === 503;
 }

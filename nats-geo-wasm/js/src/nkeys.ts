@@ -17,7 +17,7 @@ const PKCS8_PREFIX = [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
-/** Imports a user seed ("SU..."). No error names the seed. */
+/** Imports a user seed ("SU..."). No error contains the seed. */
 export async function importNkey(seed: Uint8Array | string, jwt?: string): Promise<NkeyCredentials> {
   const raw = decodeSeed(seed);
   const pkcs8 = Uint8Array.from([...PKCS8_PREFIX, ...raw]);
@@ -46,7 +46,7 @@ export async function importCredentials(creds: Uint8Array | string): Promise<Nke
   return importNkey(seed, jwt);
 }
 
-/** Answers a challenge. */
+/** Signs the nonce that a server sent. */
 export async function sign(credentials: NkeyCredentials, nonce: string | undefined): Promise<{ nkey: string; sig: string; jwt?: string }> {
   const { nkey, jwt, key } = credentials;
   const signature = await crypto.subtle.sign("Ed25519", key, encoder.encode(nonce ?? ""));
@@ -54,7 +54,7 @@ export async function sign(credentials: NkeyCredentials, nonce: string | undefin
   return jwt === undefined ? { nkey, sig } : { jwt, nkey, sig };
 }
 
-/** The 32 secret bytes of a user seed. */
+/** Returns the 32 secret bytes of a user seed. */
 export function decodeSeed(seed: Uint8Array | string): Uint8Array {
   const text = (typeof seed === "string" ? seed : decoder.decode(seed)).trim();
   const bytes = decodeBase32(text);
@@ -69,14 +69,14 @@ export function decodeSeed(seed: Uint8Array | string): Uint8Array {
   return raw;
 }
 
-/** A public key as text, such as "UA...". */
+/** Returns a public key as text, such as "UA...". */
 export function encodeKey(prefix: number, key: Uint8Array): string {
   const content = Uint8Array.from([prefix, ...key]);
   const crc = crc16(content);
   return encodeBase32(Uint8Array.from([...content, crc & 0xff, crc >> 8]));
 }
 
-/** CRC-16/XMODEM, as nkeys use it. */
+/** Returns the CRC-16/XMODEM of the bytes, as NKeys use it. */
 export function crc16(bytes: Uint8Array): number {
   let crc = 0;
   for (const byte of bytes) {

@@ -73,7 +73,7 @@ export class ObjectBucket implements ObjectStore {
     return found && found.store.read(found.info, options.range);
   }
 
-  /** An object that has data, where it is; a link is followed. null when there is none. */
+  /** Finds an object and the store that has its data, and follows links. Resolves with null if there is no such object. */
   async find(name: string): Promise<{ store: ObjectBucket; info: ObjectInfo } | null> {
     const info = await this.info(name);
     if (!info || info.deleted) return null;
@@ -150,7 +150,10 @@ class Digest {
   }
 }
 
-/** Where an object's info may be: under its name in padded base64url. nats.js encodes Latin-1 where others encode UTF-8. */
+/**
+ * Returns the subjects that may have the info of an object: its name in padded base64url. nats.js encodes Latin-1, other
+ * clients encode UTF-8.
+ */
 export function metaSubjects(bucket: string, name: string): string[] {
   if (typeof name !== "string" || name === "") throw new InvalidArgumentError("the object's name is empty");
   const encodings = [encoder.encode(name)];

@@ -3,10 +3,10 @@
 import type { Authenticator, ConnectionOptions, NkeyCredentials } from "../types/nats.js";
 import { InvalidArgumentError, MixedContentError } from "./errors.ts";
 
-/** nats-core's default for the first connection. */
+/** Default time limit for the first connection, as in nats-core. */
 export const TIMEOUT_DEFAULT_MS = 20_000;
 
-/** What the engine's constructor takes; plain data, so it can be posted to the worker. */
+/** Options for the constructor of the engine. They are plain data, so that a page can post them to the worker. */
 export interface EngineOptions {
   servers: string[];
   preset?: string;
@@ -29,7 +29,7 @@ export interface EngineOptions {
   atMostOnce?: boolean;
 }
 
-/** Options with what cannot be given to the engine kept apart. */
+/** Options for the engine, and separately the options that the engine cannot take. */
 export interface ParsedOptions {
   readonly engine: EngineOptions;
   readonly authenticator?: Authenticator;
@@ -56,7 +56,7 @@ const KNOWN: Record<string, string> = {
   preset: "string", warmStandby: "boolean", waitOnFirstConnect: "boolean", backgroundConnect: "boolean", publishWait: "number", drainTimeout: "number", maxControlLine: "number", atMostOnce: "boolean", config: "object", seed: "number", credentials: "object",
 };
 
-/** The part of an URL that says whether the page itself is secure. */
+/** The part of a location that says whether the page was loaded over HTTPS. */
 export type Origin = Pick<Location, "protocol">;
 
 export function parseOptions(options: ConnectionOptions = {}, origin: Origin | undefined = globalThis.location): ParsedOptions {
@@ -92,12 +92,12 @@ export function parseOptions(options: ConnectionOptions = {}, origin: Origin | u
 /** The longest that timers take. */
 const LIMIT_MAX = 2 ** 31 - 1;
 
-/** Throws unless a time or a count is one; `undefined` is none. */
+/** Throws if the value is not a valid time or number; accepts `undefined`. */
 export function checkLimit(name: string, value: number | undefined): void {
   if (value !== undefined && !(Number.isFinite(value) && value > 0 && value <= LIMIT_MAX)) throw new InvalidArgumentError(`${name} is ${value}: it must be more than 0, and at most ${LIMIT_MAX}`);
 }
 
-/** Checks and completes server addresses. Throws before anything is dialled. */
+/** Checks and completes the addresses of servers. Throws before the client dials a server. */
 export function parseServers(servers: string | string[] | undefined, origin: Origin | undefined = globalThis.location): string[] {
   const given = [servers ?? []].flat();
   // Before the commas are looked at: a password may have one, and its parts would be taken for servers.

@@ -6,15 +6,15 @@ import type { Backend, BackendEvents } from "./backend.ts";
 import type { Hint } from "./engine/types.ts";
 import type { EngineOptions } from "./options.ts";
 
-/** Under the worker's scope; the worker never ends the body of this response. */
+/** Path below the worker's scope. The worker never ends the body of its response to this path. */
 export const LIFELINE_PATH = "__nats_geo/keepalive";
-/** Tells the worker's answer from that of a server which answers everything. */
+/** Header that only the worker sends. A page that finds it knows that no server has answered the fetch. */
 export const LIFELINE_HEADER = "x-nats-geo";
 
-/** Raised with every change of this protocol: pages and workers of different ages meet after an update. */
+/** Version of this protocol. Each change increases it, because pages and workers of different versions meet after an update. */
 export const PROTOCOL_VERSION = 1;
 
-/** Options as a page posts them. */
+/** Options in the form that a page posts. */
 export interface PostedOptions {
   readonly engine: EngineOptions;
   readonly credentials?: NkeyCredentials;
@@ -30,7 +30,7 @@ export type ToWorker =
 
 type Calls<T> = { [K in keyof T]: T[K] extends (...values: infer V) => unknown ? [K, ...V] : never }[keyof T];
 
-/** What a page says through its port: a backend's methods, with publishes in flat batches. */
+/** Messages of a page through its port: the methods of a backend, with publishes in flat batches. */
 export type FromPage =
   | Calls<Omit<Backend, "publish" | "snapshot">>
   | ["publishAll", frames: Uint8Array]
@@ -40,7 +40,7 @@ export type FromPage =
   | ["taken", bytes: number]
   | ["ping"];
 
-/** What the worker says through the port: a backend's events. */
+/** Messages of the worker through the port: the events of a backend. */
 export type FromWorker =
   | Calls<BackendEvents>
   | ["welcome"]

@@ -37,16 +37,16 @@ export interface PullOptions {
   readonly filters: readonly string[];
   readonly deliver: "last_per_subject" | "all" | "new";
   readonly headersOnly?: boolean;
-  /** End when all messages that existed have come. */
+  /** Whether to end when all messages that existed at the start have arrived. */
   readonly untilCaughtUp?: boolean;
 }
 
-/** A message with its place in the stream. */
+/** A message with its position in the stream. */
 export interface StreamMessage {
   readonly message: Msg;
   readonly seq: number;
   readonly time: Date;
-  /** Messages that match and follow. */
+  /** Number of later messages that match the filters. */
   readonly pending: number;
 }
 
@@ -60,7 +60,7 @@ interface ConsumerCreated {
 /** What the reply subject of a stored message begins with. */
 const PLACE_PREFIX = "$JS.ACK.";
 
-/** Begins reading. Fails when the stream does not exist. `empty`: whether there was nothing to begin with. */
+/** Begins to read. Fails if the stream does not exist. `isEmpty`: at the start, the stream has no message that matches. */
 export async function pull(api: JetStreamApi, stream: string, options: PullOptions): Promise<{ messages: Pulled<StreamMessage>; isEmpty: boolean }> {
   const reader = new Reader(api, stream, options);
   const pending = await reader.createConsumer();
@@ -256,7 +256,7 @@ interface StreamState {
   readonly last_seq: number;
 }
 
-/** Whether a stream is not the one in which `lastSeq`, stored at `lastTime`, was read. */
+/** Returns whether the stream was reset: it is not the stream from which the reader read `lastSeq`, stored at `lastTime`. */
 export function hasRestarted(state: StreamState, lastSeq: number, lastTime: Date | undefined): boolean {
   if (state.last_seq < lastSeq) return true;
   // In one stream, what has a lower sequence is not younger.
@@ -297,7 +297,10 @@ function isEndOfPull(status: number, message: Msg): boolean {
   return status === 409 && /batch completed/i.test(message.headers?.description ?? "");
 }
 
-/** Reads a message's place from its reply subject: `$JS.ACK.[domain.hash.]stream.consumer.delivered.seq.consumerSeq.time.pending[.token]`. */
+/**
+ * Reads the position of a message from its reply subject:
+ * `$JS.ACK.[domain.hash.]stream.consumer.delivered.seq.consumerSeq.time.pending[.token]`.
+ */
 export function placeOf(message: Pick<Msg, "reply">): { seq: number; consumerSeq: number; time: Date; pending: number } {
   const tokens = message.reply?.split(".") ?? [];
   if (!message.reply?.startsWith(PLACE_PREFIX) || tokens.length < 9) throw new JetStreamError(`the message has no position in a stream, because its reply subject is ${JSON.stringify(message.reply)}`);

@@ -1,6 +1,6 @@
 // Queue: what is pushed on one side is taken by `for await` on the other.
 
-/** An async iterator fed by `push`. It ends once, and what waits then is still handed over. */
+/** An async iterator that returns the items passed to `push`. After its end, the reader still gets the items that wait. */
 export class Queue<T> implements AsyncIterableIterator<T> {
   #items: T[] = [];
   #head = 0;
@@ -10,14 +10,17 @@ export class Queue<T> implements AsyncIterableIterator<T> {
   #onTake: ((item: T) => void) | undefined;
   #onNext: (() => void) | undefined;
 
-  /** `onReturn`: the reader has left its loop. `onTake`: it has taken an item. `onNext`: it is done with the one before. */
+  /**
+   * Callbacks: `onReturn` when the reader leaves its loop, `onTake` when it takes an item, `onNext` when it has finished
+   * the item before.
+   */
   constructor(onReturn: () => void = () => {}, onTake?: (item: T) => void, onNext?: () => void) {
     this.#onReturn = onReturn;
     this.#onTake = onTake;
     this.#onNext = onNext;
   }
 
-  /** Items that nobody has taken yet. */
+  /** Number of items that wait. */
   get pending(): number {
     return this.#items.length - this.#head;
   }
@@ -33,7 +36,7 @@ export class Queue<T> implements AsyncIterableIterator<T> {
     reader.resolve({ value: item, done: false });
   }
 
-  /** Ends the iteration after what waits; the error is thrown then. */
+  /** Ends the iteration after the items that wait. If there is an error, the iterator then throws it. */
   end(error?: Error): void {
     if (this.#end) return;
     this.#end = { error };

@@ -8,18 +8,19 @@ import type { MsgImpl } from "./message.ts";
 import { Queue } from "./queue.ts";
 
 /**
- * What may wait in one iterator before messages are dropped and a `slowConsumer` status says so: nats.go's limits.
- * A WebSocket has no back-pressure, so the alternative is a tab that runs out of memory.
+ * Largest number of messages that wait in one iterator. The client drops further messages, and emits the status
+ * `slowConsumer`. The limits are those of nats.go. A WebSocket has no back-pressure, so without a limit the tab would run
+ * out of memory.
  */
 export const PENDING_MESSAGES_MAX = 524_288;
 export const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 
-/** What a subscription asks of its connection. */
+/** The functions of a connection that its subscriptions use. */
 export interface SubscriptionOwner {
-  /** How long a drain waits for what is under way. */
+  /** Milliseconds that a drain waits for messages and requests in flight. */
   readonly drainTimeoutMs: number;
   limit(subscription: SubscriptionImpl, max: number): void;
-  /** Resolves when no message is under way any more. */
+  /** Resolves when no message of the subscription is in flight. */
   drainSubscription(subscription: SubscriptionImpl): Promise<void>;
   ended(subscription: SubscriptionImpl): void;
   slow(subscription: SubscriptionImpl, dropped: boolean): void;
@@ -62,7 +63,7 @@ export class SubscriptionImpl implements Subscription {
     }
   }
 
-  /** Hands a message over. */
+  /** Passes a message to the handler or to the iterator. */
   deliver(message: MsgImpl): void {
     if (this.#ended) return;
     if (this.#received === 0) clearTimeout(this.#firstMessageTimer);
@@ -76,7 +77,7 @@ export class SubscriptionImpl implements Subscription {
     if (this.#max !== undefined && this.#received >= this.#max) this.end();
   }
 
-  /** Ends the subscription; messages that wait are still handed over. */
+  /** Ends the subscription. The reader still gets the messages that wait. */
   end(error?: Error): void {
     if (this.#ended) return;
     this.#ended = true;

@@ -2,7 +2,7 @@
 import type * as classes from "./errors.js";
 import type { HeaderMatch } from "./nats.js";
 
-/** No data. */
+/** An empty payload. */
 export const Empty: Uint8Array;
 export const Match: { readonly Exact: HeaderMatch; readonly CanonicalMIME: HeaderMatch; readonly IgnoreCase: HeaderMatch };
 /** All error classes, by name. */

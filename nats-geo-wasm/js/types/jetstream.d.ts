@@ -23,6 +23,7 @@ export interface PubAck {
 export interface JetStreamPublishOptions {
   /** Message id. The stream stores one message with this id in its duplicate window, so the client can resend an unanswered publish. */
   msgID?: string;
+  /** Milliseconds per try; the default is the `timeout` of `JetStreamOptions`. */
   timeout?: number;
   /** Number of further tries after the first one; the default is 2. */
   retries?: number;
@@ -82,7 +83,7 @@ export interface KV {
   readonly bucket: string;
   /** The last entry of the key, or null when there is none. The entry of a deleted key has the operation "DEL" or "PURGE". */
   get(key: string, options?: { revision?: number }): Promise<KvEntry | null>;
-  /** Returns the revision. */
+  /** Sets the value, and resolves with its revision. */
   put(key: string, value: Payload, options?: { previousSeq?: number }): Promise<number>;
   /** Fails with a `JetStreamApiError` (code `WRONG_LAST_SEQUENCE`) when the key has a value. */
   create(key: string, value: Payload): Promise<number>;
@@ -128,7 +129,7 @@ export interface ByteRange {
 
 export interface ObjectResult {
   readonly info: ObjectInfo;
-  /** The bytes. The client fetches each chunk when the application reads it, and `cancel()` stops it. */
+  /** The bytes. The client fetches the chunks while the application reads; `cancel()` stops the read. */
   readonly data: ReadableStream<Uint8Array>;
   /** Resolves with the error that ended `data`, or with null. */
   readonly error: Promise<Error | null>;

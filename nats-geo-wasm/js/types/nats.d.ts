@@ -103,7 +103,7 @@ export interface SubscriptionOptions {
   timeout?: number;
   /** Handler of the messages; without it the subscription is an async iterator. */
   callback?: MsgCallback;
-  /** Number of waiting messages from which a `slowConsumer` status is emitted. */
+  /** Number of waiting messages at which the client emits the status `slowConsumer`. */
   slow?: number;
   /**
    * nats-geo: bytes of messages that may wait in the iterator; the default is 64 MiB. At most 524,288 messages may wait. The
@@ -215,8 +215,8 @@ export interface Snapshot {
   /** Regions, best first. */
   readonly regions: readonly RegionSnapshot[];
   /**
-   * Counters of publishes: `discarded` are lost, `unconfirmed` may or may not have arrived, the client sent `resent` once more,
-   * and a server refused `denied`. `moves` counts moves between links.
+   * Counters of publishes: `discarded` (certainly lost), `unconfirmed` (may or may not have arrived), `resent` (sent a second
+   * time), and `denied` (a server did not permit them). `moves` counts moves between links.
    */
   readonly discarded: number;
   readonly unconfirmed: number;
@@ -240,7 +240,7 @@ export interface NatsConnection {
   readonly mode: "worker" | "page";
   /** nats-geo: prefix of the reply subjects, for `createInbox()`; undefined for the default. */
   readonly inboxPrefix?: string;
-  /** nats-geo: names of the known regions, nearest first. */
+  /** nats-geo: names of the known regions, in the order of the ranking. */
   readonly regions: readonly string[];
   /** nats-geo: returns the ranking of regions and servers, with the reason for each rank. */
   snapshot(): Promise<Snapshot>;

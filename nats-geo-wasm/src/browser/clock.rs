@@ -1,4 +1,4 @@
-//! The clocks: the only place that reads them.
+//! The clocks of the browser. Only this module reads them.
 
 use std::cell::Cell;
 use std::time::Duration;

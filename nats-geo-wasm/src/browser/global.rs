@@ -1,4 +1,4 @@
-//! What pages, workers and service workers have in common; there is no `window` in two of them.
+//! The functions that pages, workers and service workers have in common. Only pages have a `window`.
 
 use js_sys::Reflect;
 use wasm_bindgen::JsValue;

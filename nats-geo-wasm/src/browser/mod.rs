@@ -1,7 +1,8 @@
-//! Runs the engine in a page, a worker or a service worker: WebSockets, one timer, the clocks.
+//! The driver of the engine in a page, a worker or a service worker: WebSockets, one timer, the clocks.
 //!
-//! Facts are told to the engine at once, and the user's sink is called right after; what the user commands takes effect
-//! in a microtask, so that no command calls the sink before it has returned, and many publishes make one write.
+//! The driver reports facts to the engine at once, and then calls the sink of the application. Commands of the
+//! application take effect in a microtask. So no command calls the sink before the command has returned, and many
+//! publishes become one write.
 
 use std::cell::{Cell, RefCell};
 

@@ -1,5 +1,5 @@
-//! The object that JavaScript gives to be told things. What it throws must not get between us and our state, so it is
-//! reported as an uncaught error of the page.
+//! The JavaScript object that the driver calls with messages and events. An exception of this object must not interrupt
+//! the driver, so this module reports it as an uncaught error of the page.
 
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;

@@ -1,5 +1,5 @@
-//! One WebSocket. It closes when dropped, and says nothing more from then on: a socket that opens after its dial was
-//! given up is nobody's.
+//! One WebSocket. When the driver drops the socket, the socket closes and reports nothing more. So a socket that opens
+//! after the engine has abandoned its dial causes no event.
 
 use std::rc::Weak;
 

@@ -1,4 +1,4 @@
-//! One timer, and microtasks. `setTimeout` is a function of pages and workers alike.
+//! One timer, and microtasks. Pages and workers both have `setTimeout`.
 
 use std::cell::Cell;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Doing what the selector decides.
+//! This module carries out the decisions of the selector.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Round trips over several links at once: done when each link has answered.
+//! Barriers: round trips over several links at the same time. A barrier ends when each of these links has answered.
 
 use nats_geo::core::SortedMap;
 

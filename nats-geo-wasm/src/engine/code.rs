@@ -1,60 +1,60 @@
-//! Why something was not done, as JavaScript will see it.
+//! The reasons for failures, as JavaScript gets them.
 
 use nats_geo::core::ConfigError;
 use nats_geo::wire::EncodeError;
 
-/// The kind of a failure. The numbers are those of the JavaScript side's error classes.
+/// Kind of a failure. The error classes of the JavaScript side use the same numbers.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 #[repr(u8)]
 pub enum Code {
-    /// An argument that makes no sense.
+    /// An argument is not valid.
     InvalidArgument = 1,
-    /// A subject or queue group that would not stay one word on the wire.
+    /// A subject or queue group is not valid: it would break the framing of the protocol.
     InvalidSubject = 2,
     /// The client is closed.
     Closed = 3,
-    /// The client is being drained and takes nothing new.
+    /// The client drains, and accepts no new operations.
     Draining = 4,
-    /// No answer within the time limit.
+    /// No answer arrived within the time limit.
     Timeout = 5,
-    /// Nobody serves the subject of a request.
+    /// No responder listens on the subject of a request.
     NoResponders = 6,
-    /// Nothing was live within the bound, or what is kept meanwhile was too much.
+    /// No link was live in time, or the buffer for publishes or requests is full.
     Connection = 7,
     /// The server refused the credentials.
     Authorization = 8,
-    /// The account may not publish or subscribe there.
+    /// The user has no permission to publish or subscribe to the subject.
     PermissionViolation = 9,
     /// Headers and payload are larger than the server accepts.
     PayloadTooLarge = 10,
-    /// The link ended while an answer was awaited: what was asked may have been executed.
+    /// The link ended while a request waited for its answer. The request may have been executed.
     LinkLost = 11,
-    /// What answered is not a NATS server.
+    /// The other side is not a NATS server.
     Protocol = 12,
-    /// Messages came faster than they were taken.
+    /// Messages arrived faster than the application read them.
     SlowConsumer = 13,
-    /// A secure page may not open an insecure WebSocket.
+    /// A page that was loaded over HTTPS may not open an insecure WebSocket.
     MixedContent = 14,
     /// A configuration that cannot work.
     InvalidConfig = 15,
 }
 
 impl Code {
-    /// The number that crosses the boundary to JavaScript.
+    /// Returns the number of this code for JavaScript.
     #[must_use]
     pub const fn number(self) -> u8 {
         self as u8
     }
 }
 
-/// Something was not done, and why.
+/// A failed operation, with the reason.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{text}")]
 pub struct Refusal {
-    /// Its kind.
+    /// The kind of the failure.
     pub code: Code,
-    /// For people: what was wrong, and what helps.
+    /// The text for users: the problem and the remedy.
     pub text: String,
 }
 

@@ -1,4 +1,4 @@
-//! The fields of the policy by their names in [`Config`], as JavaScript writes them: durations in milliseconds.
+//! The fields of the policy by their names in [`Config`], as JavaScript writes them. Durations are in milliseconds.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The orderly end: subscriptions, then requests, then publishes; and the end at once.
+//! The drain of a client, which ends subscriptions, then requests, then publishes; and the immediate end.
 
 use nats_geo::core::Time;
 
@@ -34,8 +34,9 @@ impl Draining {
 }
 
 impl Engine {
-    /// Ends in an orderly way: subscriptions get what is on its way, requests their answers, the server what was
-    /// published. Then `op` completes and the client is closed; it fails if publishes may have been lost meanwhile.
+    /// Drains the client: subscriptions get the messages in flight, requests get their answers, and the server gets all
+    /// publishes. Then the client closes, and `op` completes. `op` fails if publishes may have been lost during the
+    /// drain.
     pub fn drain(&mut self, op: u32, now: Time) {
         self.advance(now);
         match self.phase {
@@ -53,7 +54,7 @@ impl Engine {
         self.pump();
     }
 
-    /// Ends at once.
+    /// Closes the client at once.
     pub fn close(&mut self, now: Time) {
         self.advance(now);
         self.close_with(None, None);

@@ -1,4 +1,4 @@
-//! What time demands.
+//! This module does the work whose time has come.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::link::{Link, Stage, Step};
 use super::{Engine, Phase};
 
 impl Engine {
-    /// When to call [`handle_timeout`](Self::handle_timeout), unless something else comes first.
+    /// Returns the time at which to call [`handle_timeout`](Self::handle_timeout), unless another call comes first.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         let connecting = match self.phase {
@@ -38,7 +38,7 @@ impl Engine {
         .min()
     }
 
-    /// Does what time demands. Early or repeated calls do nothing.
+    /// Does the work that is due at `now`. Early or repeated calls do nothing.
     pub fn handle_timeout(&mut self, now: Time) {
         self.advance(now);
         if matches!(self.phase, Phase::New | Phase::Closed) {

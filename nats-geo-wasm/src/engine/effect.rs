@@ -1,51 +1,52 @@
-//! What the engine wants done.
+//! Effects: the tasks that the engine gives to its driver.
 
 use super::code::Code;
 use super::link::SocketId;
 
-/// Something for the driver to do, or for the user to know.
+/// A task for the driver, or an event for the application.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Effect {
-    /// Open a WebSocket of binary messages.
+    /// Open a WebSocket for binary messages.
     OpenSocket {
-        /// To be named in what is told of it.
+        /// Id of the socket, which all reports about this socket must repeat.
         socket: SocketId,
-        /// Where.
+        /// The URL.
         url: String,
     },
-    /// Close a socket at once and tell nothing more of it.
+    /// Close a socket at once, and report nothing more about it.
     CloseSocket {
-        /// Which.
+        /// The socket.
         socket: SocketId,
     },
-    /// Ask the user for credentials; answered by [`Engine::authenticated`](super::Engine::authenticated).
+    /// Request credentials from the application; [`Engine::authenticated`](super::Engine::authenticated) takes the
+    /// answer.
     Authenticate {
-        /// For this connection.
+        /// The socket of the connection that needs the credentials.
         socket: SocketId,
-        /// What is to be signed, if the server wants a signature.
+        /// The nonce to sign, if the server requires a signature.
         nonce: Option<String>,
     },
     /// The first link is live.
     Opened,
-    /// The client has ended for good.
+    /// The client has ended, and does not connect again.
     Closed {
-        /// `None` when the user asked for it.
+        /// Kind of the failure; `None` if the application ended the client.
         code: Option<Code>,
-        /// Why.
+        /// Reason for the end.
         text: Option<String>,
     },
-    /// Something that the user asked for is done.
+    /// An operation of the application has ended.
     Completed {
-        /// What.
+        /// Number of the operation.
         op: u32,
-        /// `None`: as asked.
+        /// Kind of the failure; `None` if the operation succeeded.
         code: Option<Code>,
-        /// Why not.
+        /// Reason for the failure.
         text: Option<String>,
-        /// What was measured, in milliseconds.
+        /// The measured round-trip time, in milliseconds.
         value: Option<f64>,
     },
-    /// The user may want to know: an object as JSON.
+    /// A notice for the application: an object as JSON.
     Notice(String),
 }

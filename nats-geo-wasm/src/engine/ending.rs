@@ -1,4 +1,4 @@
-//! The end of a link, and what becomes of all that was under way on it.
+//! The end of a link, and the handling of the operations that were in progress on this link.
 
 use nats_geo::core::{Cause, ConnId, Event, OpenError, ProbeError, ProbeId, Time};
 use nats_geo::wire::Complaint;
@@ -35,11 +35,11 @@ pub(super) enum End {
     Reset(String),
 }
 
-/// How a socket ended: the `close` event, with its code and reason.
+/// The end of a socket: the `close` event, with its code and reason.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum SocketEnd {
-    /// The code (1006 when there was no closing handshake), and the reason or nothing.
+    /// The code (1006 without a closing handshake) and the reason, which may be empty.
     Closed(u16, String),
 }
 
@@ -49,7 +49,7 @@ const BLOCKED: &str = "the browser may not open the link: check `connect-src` of
 pub(super) const NO_NETWORK: &str = "the browser has no network";
 
 impl Engine {
-    /// The socket is closed, or could not be opened.
+    /// Handles the end of a socket: it was closed, or could not be opened.
     pub fn socket_closed(&mut self, socket: SocketId, end: SocketEnd, now: Time) {
         self.advance(now);
         if let Some(link) = self.links.get(&socket) {
@@ -63,7 +63,8 @@ impl Engine {
         self.pump();
     }
 
-    /// The socket failed. A `close` event follows at once, unless the browser was not allowed to open it.
+    /// Handles the failure of a socket. A `close` event follows at once, unless the browser was not allowed to open the
+    /// socket.
     pub fn socket_failed(&mut self, socket: SocketId, now: Time) {
         self.advance(now);
         if let Some(link) = self.links.get_mut(&socket).filter(|link| link.step == Step::Opening) {

@@ -1,4 +1,5 @@
-//! Which servers the engine knows, under which id: those that the user listed, and those that servers tell of.
+//! The endpoints that the engine knows, with their ids: servers that the application lists, and servers that other
+//! servers advertise.
 
 use std::time::Duration;
 

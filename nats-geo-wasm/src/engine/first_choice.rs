@@ -1,8 +1,8 @@
-//! The first choice waits for servers that a browser has not dialled yet.
+//! This module delays the first choice, because the browser may not have dialled all servers yet.
 //!
-//! A browser may open sockets to one address one after the other (RFC 6455, section 4.1), in any order. The server with the
-//! first turn then answers first, however far away it is. A dial would wait behind those sockets too, so waiting for the other
-//! answers costs little.
+//! A browser may open the sockets to one address one after the other (RFC 6455, section 4.1), in any order. The server
+//! whose socket opens first then answers first, even if it is far away. A dial would also wait behind the other
+//! sockets, so waiting for the other answers costs little.
 
 use std::time::Duration;
 

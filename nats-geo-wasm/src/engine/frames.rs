@@ -1,4 +1,4 @@
-//! Messages on their way to JavaScript: many in one buffer, which is copied out once.
+//! Messages on their way to JavaScript. One buffer holds many messages, and JavaScript copies this buffer once.
 //!
 //! A frame is, in little endian: u32 length of the frame, u8 kind (0 message, 1 reply), u8 flags (bit 0: status 503),
 //! u16 length of the subject, u16 of the reply subject, u16 zero, u32 id (of the subscription or the request), u32

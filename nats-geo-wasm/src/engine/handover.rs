@@ -1,8 +1,9 @@
-//! Moving subscriptions and traffic from link to link.
+//! This module moves subscriptions and traffic from link to link.
 //!
-//! A planned move makes before it breaks: subscriptions on the new link, a barrier, traffic there; then both links carry
-//! the subscriptions for a while, since a barrier proves one server and not that interest has crossed the gateways; then
-//! the old server is told to send no more, and what is on its way comes in.
+//! A planned move is make-before-break. The new link first gets the subscriptions. After a barrier (a round trip to the
+//! new server), the client sends traffic on the new link. For a while, both links have the subscriptions: the barrier
+//! proves that the new server has them, but not that the gateways have passed them on. Then the old server stops
+//! delivery, and the client reads the messages in flight.
 
 use std::time::Duration;
 

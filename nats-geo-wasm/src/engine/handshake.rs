@@ -1,4 +1,4 @@
-//! From the open socket to a link that is live, or to the samples of a probe.
+//! The handshake: from the open socket to a live link, or to the samples of a probe.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::link::{Purpose, SocketId, Step, Whom};
 use super::options::Auth;
 use super::{Effect, Engine};
 
-/// What the user's callback gave for one connection. `Debug` hides it all.
+/// Credentials that the application's callback returned for one connection. `Debug` hides all of them.
 #[derive(Clone, Default, Eq, PartialEq)]
 pub struct Credentials {
     /// User.
@@ -34,7 +34,7 @@ impl std::fmt::Debug for Credentials {
 }
 
 impl Engine {
-    /// The socket is open.
+    /// Handles the opening of a socket.
     pub fn socket_opened(&mut self, socket: SocketId, now: Time) {
         self.advance(now);
         if let Some(link) = self.links.get_mut(&socket).filter(|link| link.step == Step::Opening) {
@@ -44,7 +44,8 @@ impl Engine {
         self.pump();
     }
 
-    /// The user's callback gave credentials for this connection, or said why it has none.
+    /// Handles the result of the application's callback for this connection: the credentials, or the reason why there
+    /// are none.
     pub fn authenticated(&mut self, socket: SocketId, result: Result<Credentials, String>, now: Time) {
         self.advance(now);
         if self.links.get(&socket).is_some_and(|link| link.step == Step::AwaitCredentials) {

@@ -1,4 +1,4 @@
-//! What JavaScript is told, as JSON text: one string crosses the boundary instead of a call per field.
+//! JSON text for JavaScript. One string crosses the boundary instead of one call for each field.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! One connection to one server, from the opening of its socket to its end. A probe is one that ends after its
+//! One connection to one server, from the opening of its socket to its end. A probe is a connection that ends after its
 //! samples.
 
 use std::collections::VecDeque;
@@ -11,7 +11,8 @@ use super::outgoing::Outgoing;
 use super::refusals::line_length;
 use super::{Code, Refusal};
 
-/// The engine's name for a socket. Never given out twice, so that late news of a closed one is recognised.
+/// Id of a socket. The engine never gives the same id to a second socket, so it recognises late reports about a closed
+/// socket.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct SocketId(pub u32);
 

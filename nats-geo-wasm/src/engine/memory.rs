@@ -1,5 +1,5 @@
-//! What one client of a browser leaves to the next: how far each server was. A service worker starts again and
-//! again; with this it dials the nearest server at once, and measures afterwards.
+//! Distances that one client of a browser measured, for the next client. Browsers stop and start service workers often.
+//! With these distances, a service worker dials the nearest server at once, and measures the servers afterwards.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use nats_geo::wire::json::Value;
 use super::config::millis;
 use super::json::Object;
 
-/// What an earlier client learned, server by server.
+/// Distances that an earlier client measured, for each server.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Memory {
     pub(super) servers: Vec<Remembered>,

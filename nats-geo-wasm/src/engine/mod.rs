@@ -1,11 +1,12 @@
-//! A whole NATS client without a socket or a clock: facts and commands go in with the time, effects come out.
+//! A whole NATS client without sockets or clocks. Its driver passes facts, commands and the time to the engine, and
+//! carries out the effects that the engine returns.
 //!
-//! The [`Selector`] decides which server the client talks to; the engine does the talking. The files follow the life of
-//! a connection: `actions.rs` does what the selector decides, `handshake.rs` opens links and takes samples, `first_choice.rs` waits for samples to compare, `ops.rs`
-//! takes in what servers say, `handover.rs` moves subscriptions and traffic, `ending.rs` settles what is left of a dead
-//! link. `publishing.rs`, `requests.rs` and `subscriptions.rs` are what users do, `refusals.rs` what servers do not want,
-//! `drain.rs` is how it all ends,
-//! `due.rs` what time demands, `view.rs` and `notices.rs` what users see.
+//! The [`Selector`] decides which server the client uses, and the engine carries out these decisions (`actions.rs`).
+//! `handshake.rs` opens links and takes samples, and `first_choice.rs` waits for samples to compare. `ops.rs` handles
+//! the operations of servers, and `handover.rs` moves subscriptions and traffic. `ending.rs` handles the end of a link.
+//! `publishing.rs`, `requests.rs` and `subscriptions.rs` carry out commands of the application, and `refusals.rs`
+//! handles refusals by servers. `drain.rs` ends the client, and `due.rs` does the work that is due. `view.rs` and
+//! `notices.rs` report the state and the events to the application.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -62,11 +63,14 @@ use view::Counters;
 
 /// A NATS client that does no I/O.
 ///
-/// * Commands and facts go in: [`connect`](Self::connect), [`publish`](Self::publish), [`socket_received`](Self::socket_received), ...
-/// * [`poll_effect`](Self::poll_effect), [`take_frames`](Self::take_frames) and [`transmit`](Self::transmit) give out what
-///   is to be done, [`poll_timeout`](Self::poll_timeout) when to call [`handle_timeout`](Self::handle_timeout).
+/// * The driver calls methods with commands and facts, such as [`connect`](Self::connect), [`publish`](Self::publish)
+///   and [`socket_received`](Self::socket_received).
+/// * [`poll_effect`](Self::poll_effect), [`take_frames`](Self::take_frames) and [`transmit`](Self::transmit) give the
+///   driver its tasks. [`poll_timeout`](Self::poll_timeout) returns the time of the next call of
+///   [`handle_timeout`](Self::handle_timeout).
 ///
-/// Any order of calls is fine; `now` may stall; late facts about closed sockets are ignored; everything is bounded.
+/// The driver may make calls in any order, and `now` may stall. The engine ignores late facts about closed sockets. All
+/// its buffers are bounded.
 #[derive(Debug)]
 pub struct Engine {
     options: Options,
@@ -119,19 +123,19 @@ enum Phase {
     Closed,
 }
 
-/// The sockets, for [`Engine::transmit`].
+/// The sockets, to which [`Engine::transmit`] writes.
 pub trait Outlet {
-    /// How many bytes the socket still holds.
+    /// Returns the number of bytes that the socket has not sent yet.
     fn buffered(&mut self, socket: SocketId) -> usize;
     /// Sends a binary message.
     fn send(&mut self, socket: SocketId, bytes: &[u8]);
 }
 
 impl Engine {
-    /// A client that does nothing before [`connect`](Self::connect).
+    /// Creates a client. It does nothing before [`connect`](Self::connect).
     ///
     /// # Errors
-    /// Options that make no sense.
+    /// An option is not valid.
     pub fn new(mut options: Options, now: Time) -> Result<Self, Refusal> {
         let mut endpoints = Endpoints::default();
         let discovered = endpoints.list(&options.servers, options.is_secure_page)?;
@@ -175,7 +179,8 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Begins. [`Effect::Opened`] or [`Effect::Closed`] tells how it went.
+    /// Connects. [`Effect::Opened`] reports the first live link; [`Effect::Closed`] reports that the client could not
+    /// connect.
     pub fn connect(&mut self, now: Time) {
         if self.phase == Phase::New {
             self.now = self.now.max(now);
@@ -185,10 +190,10 @@ impl Engine {
         }
     }
 
-    /// Replaces the list of servers. The live link stays where it is.
+    /// Replaces the list of servers. The live link stays open.
     ///
     /// # Errors
-    /// A server that makes no sense; the list is then unchanged.
+    /// A server is not valid. The list is then unchanged.
     pub fn set_servers(&mut self, servers: &[String], now: Time) -> Result<(), Refusal> {
         self.advance(now);
         for event in self.endpoints.list(servers, self.options.is_secure_page)? {
@@ -198,22 +203,22 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes the choice of the first server again. Nothing is lost by it: the live link works until a nearer one
-    /// has taken over.
+    /// Chooses the server again. No message is lost: the live link works until the client has moved to a nearer server.
     pub fn reconnect(&mut self, now: Time) {
         self.advance(now);
         self.tell(Event::Reselect);
         self.pump();
     }
 
-    /// The host slept, or may have: nothing that was awaited proves anything.
+    /// Reports that the host slept or may have slept, so the silence of servers proves nothing.
     pub fn resumed(&mut self, now: Time) {
         self.advance(now);
         self.wake();
         self.pump();
     }
 
-    /// The browser says whether it has a network. Coming back is a reason to look again at once.
+    /// Reports whether the browser has a network. When the network is back, the client stops waiting and tries servers
+    /// at once.
     pub fn set_online(&mut self, is_online: bool, now: Time) {
         self.advance(now);
         if std::mem::replace(&mut self.is_online, is_online) != is_online && is_online {
@@ -222,19 +227,20 @@ impl Engine {
         self.pump();
     }
 
-    /// The next thing to do, oldest first; to be asked after [`take_frames`](Self::take_frames).
+    /// Returns the oldest effect, and removes it from the queue. Call [`take_frames`](Self::take_frames) first.
     #[must_use]
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
     }
 
-    /// Takes the messages that have come in: frames, one behind the other. None: empty.
+    /// Returns the messages that have arrived since the last call, as frames one after the other. Empty if there are
+    /// none.
     #[must_use]
     pub fn take_frames(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.frames)
     }
 
-    /// Gives the memory of frames back, for the next ones.
+    /// Returns the memory of earlier frames to the engine, which uses it for the next frames.
     pub fn reuse_frames(&mut self, mut frames: Vec<u8>) {
         if self.frames.is_empty() && frames.capacity() <= FRAMES_KEPT {
             frames.clear();
@@ -242,7 +248,7 @@ impl Engine {
         }
     }
 
-    /// Hands what is to be sent to the sockets, and looks at what they hold.
+    /// Writes data to the sockets, and records how much data each socket still holds.
     pub fn transmit(&mut self, outlet: &mut dyn Outlet, now: Time) {
         self.now = self.now.max(now);
         self.is_clogged = false;
@@ -264,7 +270,7 @@ impl Engine {
         self.is_clogged || self.links.values().any(|link| !link.out.is_empty() || link.buffered > 0)
     }
 
-    /// Returns whether so much is to be sent that [`transmit`](Self::transmit) should be called at once.
+    /// Returns whether so much data waits that the driver should call [`transmit`](Self::transmit) at once.
     #[must_use]
     pub fn is_full(&self) -> bool {
         let live = self.live.and_then(|live| self.links.get(&live));
@@ -273,19 +279,19 @@ impl Engine {
         })
     }
 
-    /// Returns whether new traffic has somewhere to go.
+    /// Returns whether a link is live.
     #[must_use]
     pub const fn is_live(&self) -> bool {
         self.live.is_some()
     }
 
-    /// The time that was taken in last.
+    /// Returns the latest time that the driver has passed to the engine.
     #[must_use]
     pub const fn now(&self) -> Time {
         self.now
     }
 
-    /// Returns whether the client has ended for good.
+    /// Returns whether the client has ended, and does not connect again.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)

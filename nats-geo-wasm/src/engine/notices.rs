@@ -1,7 +1,7 @@
-//! Notices for applications, as JSON: `type`, `at_ms`, `text` and what else the type has.
+//! Notices for applications, as JSON: `type`, `at_ms`, `text`, and the other fields of the type.
 //!
-//! Types are the names of [`nats_geo::core::vocabulary`]. For code that is ported from nats-core, its own name follows
-//! where it has one.
+//! The types are the names of [`nats_geo::core::vocabulary`]. If nats-core has another name for the event, a second
+//! notice with this name follows, for code that was written for nats-core.
 
 use std::time::Duration;
 

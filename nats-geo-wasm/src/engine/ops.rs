@@ -1,4 +1,4 @@
-//! What servers say.
+//! This module handles the operations that servers send.
 
 use nats_geo::core::{ConnId, EndpointId, Event, Time};
 use nats_geo::wire::{ClientOp, Complaint, Decoder, Info, ServerOp};
@@ -8,7 +8,7 @@ use super::ending::End;
 use super::link::{SocketId, Step, Whom};
 
 impl Engine {
-    /// Bytes came in.
+    /// Handles bytes that a socket has received.
     pub fn socket_received(&mut self, socket: SocketId, bytes: &[u8], now: Time) {
         self.advance(now);
         if let Some(link) = self.links.get_mut(&socket) {

@@ -1,4 +1,4 @@
-//! What a user may choose, as the engine knows it and as JavaScript writes it.
+//! The options of a client, and their JSON form for JavaScript.
 
 use std::time::Duration;
 
@@ -10,59 +10,63 @@ use super::config;
 use super::memory::Memory;
 use super::server_url::is_framed;
 
-/// What a user may choose. [`from_json`](Self::from_json) reads the options of the JavaScript side.
+/// Options of a client. [`from_json`](Self::from_json) reads the options of the JavaScript side.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// `ws://host:port`, `wss://host:port/path` or `lon=wss://host:port`.
+    /// Addresses of servers: `ws://host:port`, `wss://host:port/path` or `lon=wss://host:port`.
     pub servers: Vec<String>,
-    /// The policy of the region choice.
+    /// The policy of the selector.
     pub config: Config,
     /// Name of the connection, for the server's monitoring.
     pub name: Option<String>,
-    /// Who the client is.
+    /// Credentials of the client.
     pub auth: Auth,
-    /// Do not deliver this client's own messages to its own subscriptions.
+    /// Whether servers do not deliver messages of this client to subscriptions of the same client.
     pub no_echo: bool,
-    /// What the subjects for replies start with. Default `_INBOX`.
+    /// Prefix of the subjects for replies. Default `_INBOX`.
     pub inbox_prefix: String,
-    /// The first link must be live within this. Default 20 s, as in nats-core.
+    /// Time limit for the first live link: the client ends if no link is live by then. Default 20 s, as in nats-core.
     pub connect_timeout: Duration,
-    /// The first link may be live whenever it can: neither `connect_timeout` nor refused credentials end the client before.
+    /// Whether the client waits for the first live link without a time limit. Then neither `connect_timeout` nor
+    /// refused credentials end the client.
     pub retry_initial_connect: bool,
-    /// While nothing is live, publishes are kept for this long. Default 5 s, as natively.
+    /// Time for which the client keeps a publish while it is offline. Default 5 s, as in the native client.
     pub publish_wait: Duration,
-    /// At most so many bytes are kept while nothing is live. Default 8 MiB, as in other NATS clients.
+    /// Largest number of bytes of publishes that the client keeps while it is offline. The same limit applies to the
+    /// requests that wait for a link. Default 8 MiB, as in other NATS clients.
     pub kept_bytes_max: usize,
-    /// The longest line that servers read, in bytes: their `max_control_line`. Default 4096, as theirs. Names that make a
-    /// longer line are refused at the call, because a server closes the connection for them.
+    /// Length of the longest protocol line that all servers accept, in bytes (their `max_control_line`). Default 4096,
+    /// as in nats-server. The client refuses names that make a longer line, because a server closes the connection
+    /// after such a line.
     pub max_control_line: usize,
-    /// Do not use the servers that servers tell of.
+    /// Whether the client ignores servers that other servers advertise.
     pub ignore_discovered: bool,
-    /// At a planned move, plain subscriptions end on the old link before they begin on the new one.
+    /// Whether plain subscriptions end on the old link before they begin on the new link in a planned move. They then
+    /// get no message twice, but may lose messages.
     pub at_most_once: bool,
-    /// Which client this is: ties, cohorts and spreads depend on it. Every client needs its own.
+    /// Seed of all random choices, such as ties, cohorts and random delays. Give each client a different seed.
     pub seed: u64,
-    /// Makes the subjects for replies impossible to guess.
+    /// Random bits that make the subjects for replies impossible to guess.
     pub inbox_secret: [u64; 2],
-    /// The page came over https, so only secure sockets may be opened.
+    /// Whether the page was loaded over HTTPS, so that the browser opens only secure sockets.
     pub is_secure_page: bool,
-    /// What an earlier client of this browser learned.
+    /// Distances that an earlier client of this browser measured.
     pub memory: Option<Memory>,
 }
 
-/// Who a client is. `Debug` hides the secrets.
+/// Credentials of a client. `Debug` hides the secrets.
 #[derive(Clone, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Auth {
-    /// Nobody in particular.
+    /// No credentials.
     #[default]
     None,
     /// User and password.
     UserPass(String, String),
     /// A token.
     Token(String),
-    /// Asked for anew for each connection, with the server's nonce.
+    /// Credentials from the application's callback, which gets the server's nonce for each connection.
     Callback,
 }
 
@@ -84,7 +88,7 @@ impl std::fmt::Debug for Options {
 }
 
 impl Options {
-    /// The defaults, for these servers. The caller draws `seed` and `inbox_secret`.
+    /// Returns the defaults for these servers. `seed` and `inbox_secret` must be random.
     #[must_use]
     pub fn new(servers: Vec<String>, seed: u64, inbox_secret: [u64; 2]) -> Self {
         Self {
@@ -108,11 +112,10 @@ impl Options {
         }
     }
 
-    /// Reads the options of the JavaScript side; see `EngineOptions` there. `seed` and `inbox_secret` are used
-    /// unless the options name a seed.
+    /// Reads the options of the JavaScript side; see `EngineOptions` there. A seed in the options replaces `seed`.
     ///
     /// # Errors
-    /// The first option that makes no sense, with what is expected instead.
+    /// The first option that is not valid, with the expected value.
     pub fn from_json(text: &str, seed: u64, inbox_secret: [u64; 2]) -> Result<Self, Refusal> {
         let json = Value::parse(text.as_bytes()).map_err(|error| {
             Refusal::new(Code::InvalidArgument, format!("the options are no JSON: {error}"))

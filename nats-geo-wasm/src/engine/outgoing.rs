@@ -1,4 +1,4 @@
-//! What is to be sent, in pieces that each make one message of the WebSocket.
+//! Data that a link has to send, in parts. Each part becomes one WebSocket message.
 
 use std::collections::VecDeque;
 use std::time::Duration;

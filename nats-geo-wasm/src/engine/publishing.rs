@@ -1,4 +1,4 @@
-//! Publishing: onto the live link, or kept for the next one.
+//! This module publishes on the live link, or keeps publishes for the next link.
 
 use nats_geo::core::Time;
 use nats_geo::wire::ClientOp;
@@ -7,11 +7,12 @@ use super::link::Whom;
 use super::{Code, Engine, Phase, Refusal};
 
 impl Engine {
-    /// Publishes a message where traffic goes now. While nothing is live it is kept for the next link, in bounds of time
-    /// and bytes; what is discarded then is counted and noticed.
+    /// Publishes a message on the live link. While the client is offline, it keeps the message for the next link,
+    /// within limits of time and bytes. It counts discarded messages and sends a notice about them.
     ///
     /// # Errors
-    /// A subject, header block or payload that the server would not take; too much kept; a client that has ended.
+    /// The server would refuse the subject, header block or payload; the buffer is full while the client is offline; or
+    /// the client drains or has ended.
     pub fn publish(
         &mut self,
         subject: &str,
@@ -50,12 +51,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Tells when everything that was published has arrived: a PING behind it on every link.
+    /// Completes `op` when all earlier publishes have arrived: each link has answered a PING that follows its
+    /// publishes.
     pub fn flush(&mut self, op: u32, now: Time) {
         self.round_trip(op, false, now);
     }
 
-    /// Measures a round trip to the server that is live.
+    /// Measures a round trip to the server of the live link. `op` completes with the time.
     pub fn rtt(&mut self, op: u32, now: Time) {
         self.round_trip(op, true, now);
     }

@@ -1,4 +1,5 @@
-//! Handles refusals by servers: a name that is too long fails at the call, a refused subscription ends with an error.
+//! This module handles refusals by servers. A name that is too long fails at the call, and a refused subscription ends
+//! with an error.
 
 use nats_geo::wire::{Complaint, Denied};
 

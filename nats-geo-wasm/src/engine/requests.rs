@@ -1,4 +1,4 @@
-//! Requests: an inbox per link, so that the answer to a question that was asked on an old link finds its way there.
+//! Requests. Each link has its own inbox, so that the answer to a request on an old link arrives on this link.
 
 use std::time::Duration;
 
@@ -81,10 +81,12 @@ impl Requests {
 }
 
 impl Engine {
-    /// Asks a question. The answer is a frame, a failure an [`Effect::Completed`](super::Effect::Completed).
+    /// Sends a request, which fails if no answer arrives within `limit`. The answer is a frame; a failure is an
+    /// [`Effect::Completed`](super::Effect::Completed).
     ///
     /// # Errors
-    /// A subject, header block or payload that the server would not take; a client that has ended; an `op` in use.
+    /// The server would refuse the subject, header block or payload; the buffer for requests is full while the client
+    /// is offline; `op` is in use; or the client drains or has ended.
     pub fn request(
         &mut self,
         op: u32,
@@ -131,7 +133,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The user does not wait for this answer any more.
+    /// Cancels a request, because the application no longer waits for its answer.
     pub fn cancel_request(&mut self, op: u32, now: Time) {
         self.advance(now);
         self.finished(op);

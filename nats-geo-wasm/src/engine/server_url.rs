@@ -1,4 +1,5 @@
-//! How a user names a server: `wss://host:port/path`, or `lon=wss://host:port` with a name for its region.
+//! The address of a server as the application writes it: `wss://host:port/path`, or `lon=wss://host:port` with a name
+//! for its region.
 
 use super::code::{Code, Refusal};
 

@@ -1,4 +1,4 @@
-//! Subscriptions: one of the user's lives on every link that carries them.
+//! Subscriptions. A subscription of the application exists on each link that carries subscriptions.
 
 use nats_geo::core::Time;
 use nats_geo::wire::{ClientOp, Msg};
@@ -22,10 +22,10 @@ pub(super) struct Subscription {
 }
 
 impl Engine {
-    /// Subscribes, on every link that carries subscriptions now and later. Messages are frames with this `sid`.
+    /// Subscribes on each link that carries subscriptions, now and later. Messages arrive as frames with this `sid`.
     ///
     /// # Errors
-    /// A `sid` of zero or in use; a subject or queue group that the server would not take; a client that has ended.
+    /// `sid` is zero or in use, the server would refuse the subject or queue group, or the client drains or has ended.
     pub fn subscribe(
         &mut self,
         sid: u32,
@@ -77,7 +77,7 @@ impl Engine {
         self.pump();
     }
 
-    /// Ends a subscription in an orderly way: `op` completes once nothing more can come in.
+    /// Drains a subscription: `op` completes when no more messages can arrive.
     pub fn drain_subscription(&mut self, sid: u32, op: u32, now: Time) {
         self.advance(now);
         match self.subscriptions.get_mut(&sid) {

@@ -1,4 +1,4 @@
-//! What users see when they look.
+//! The state that an application can read: counters, INFO, ranking, and memory.
 
 use nats_geo::core::{RankedServer, Reason, ServerRef, Snapshot, Time};
 use nats_geo::wire::{Info, Msg};
@@ -34,7 +34,7 @@ impl Counters {
 }
 
 impl Engine {
-    /// Counts since the start, as JSON.
+    /// Returns the counters since the start, as JSON.
     #[must_use]
     pub fn stats(&self) -> String {
         let Counters {
@@ -63,13 +63,13 @@ impl Engine {
         counts.into_iter().fold(Object::new(), |object, (name, count)| object.number(name, count)).finish()
     }
 
-    /// What the live server says about itself.
+    /// Returns the INFO of the server of the live link; `None` while the client is offline.
     #[must_use]
     pub fn info(&self) -> Option<&Info> {
         self.live.and_then(|live| self.links.get(&live)).map(|link| &*link.info)
     }
 
-    /// As [`info`](Self::info), as JSON.
+    /// Returns fields of [`info`](Self::info) as JSON.
     #[must_use]
     pub fn info_json(&self) -> Option<String> {
         let info = self.info()?;
@@ -89,13 +89,13 @@ impl Engine {
         Some(object.finish())
     }
 
-    /// What to leave to the next client of this browser, as JSON.
+    /// Returns the distances that this client has measured, as JSON, for the next client of this browser.
     #[must_use]
     pub fn memory(&self) -> String {
         self.endpoints.memory().to_json()
     }
 
-    /// The regions in the order of the ranking, with the reason for each place, as JSON.
+    /// Returns the state and the ranking as JSON: the regions, best first, with the reason for each rank.
     #[must_use]
     pub fn snapshot(&self, now: Time) -> String {
         let snapshot = self.selector.snapshot(now);

@@ -1,4 +1,4 @@
-//! What must hold wherever the engine runs: in a page, a worker, a service worker. `../../test-web` starts the server.
+//! Tests that must pass in a page, a worker and a service worker. `../../test-web` starts the server.
 
 use js_sys::{Array, Function, Promise, Reflect};
 use nats_geo_wasm::JsEngine;

@@ -51,8 +51,8 @@ pub enum Action {
         /// the new server has the subscriptions. It does not prove that the gateways have passed them on to other
         /// clusters. Zero for a link without subscriptions.
         overlap: Duration,
-        /// Then wait for requests in flight and queued deliveries. Close the link when none of them has made progress
-        /// for this long. Zero: close the link at once.
+        /// After the overlap, wait for requests in flight and queued deliveries. Close the link when none of them has
+        /// made progress for this long. Zero: close the link at once.
         drain: Duration,
     },
     /// Pass a notice to the application.

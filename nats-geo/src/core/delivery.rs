@@ -14,8 +14,8 @@ use super::Time;
 ///
 /// let mut rate = DeliveryRate::default();
 /// rate.pong(100, Duration::from_millis(10), Time::from_millis(10));
-/// assert_eq!(rate.queueing(10_000), Duration::ZERO, "little is there at once");
-/// // A megabyte took two seconds, so another one may do so, too; with something to spare.
+/// assert_eq!(rate.queueing(10_000), Duration::ZERO, "few bytes cause no queue");
+/// // One megabyte took two seconds, so a second megabyte may take as long, plus a margin.
 /// rate.pong(1_000_000, Duration::from_millis(2_000), Time::from_millis(2_010));
 /// assert!(rate.queueing(2_000_000) > Duration::from_secs(3));
 /// ```

@@ -130,16 +130,16 @@ impl Advertisement {
         Self { cluster: Cluster::of(cluster), is_contradicted: false }
     }
 
-    /// Records that a server of this cluster advertised the same address. If a server of another
-    /// cluster has answered at the address, this cluster replaces the earlier one.
+    /// Records that a server of `cluster` advertised the same address. If the last answer at the address came from
+    /// another cluster than the advertised one, `cluster` becomes the advertised one.
     pub fn repeated_by(&mut self, cluster: Option<&str>) {
         if self.is_contradicted {
             self.cluster = Cluster::of(cluster);
         }
     }
 
-    /// Compares the cluster of the server that answers at the address with the advertised one. If they differ, returns
-    /// the expected and the found cluster, and the client must not use the address.
+    /// Compares `cluster`, the cluster of the server that answers at the address, with the advertised cluster. If they
+    /// differ, returns the expected and the found cluster, and the client must not use the address.
     #[must_use]
     pub fn contradiction(&mut self, cluster: Option<&str>) -> Option<(String, String)> {
         let found = Cluster::of(cluster);

@@ -29,7 +29,7 @@ pub enum Event {
         /// Identity of the server that answered.
         identity: ServerIdentity,
     },
-    /// `Action::Open` failed. The id of the connection is not used again.
+    /// `Action::Open` failed. The core does not use the id of this connection again.
     OpenFailed {
         /// The connection.
         conn: ConnId,
@@ -95,7 +95,8 @@ pub struct ProbeReport {
 }
 
 impl ProbeReport {
-    /// Returns the round-trip time. Only the round-trip times of probes rank servers.
+    /// Returns the round-trip time: `time_to_info` divided by `round_trips`. The core ranks servers only by the
+    /// round-trip times of probes.
     pub fn rtt(&self) -> Duration {
         self.time_to_info / u32::from(self.round_trips.max(1))
     }
@@ -121,7 +122,7 @@ pub enum ProbeError {
     /// The other side is no NATS server, or a NATS server that this client does not support.
     #[error("not a NATS server that this client can use: {0}")]
     NotNats(String),
-    /// The TLS handshake failed. The text names the wrong certificate and the remedy.
+    /// The TLS handshake failed. The text has the reason and the remedy, and names the certificate if it is wrong.
     #[error("TLS: {0}")]
     Tls(String),
     /// The server waits for the TLS handshake before it sends INFO, and the client waits for INFO.
@@ -130,7 +131,8 @@ pub enum ProbeError {
          (`handshake_first`): connect with `Tls::first`"
     )]
     AwaitsTls,
-    /// A server of another cluster answers at an address that a server advertised. The client sends no credentials there.
+    /// A server advertised this address, but a server of another cluster answers there. The client sends no credentials
+    /// to it.
     #[error(
         "the server that answers is in cluster `{found}`, but a server of `{expected}` advertised the address: set \
          `client_advertise` at the servers to addresses that clients reach, or ignore discovered servers"
@@ -178,13 +180,14 @@ pub enum OpenError {
     /// this connection in time (`Authentication Timeout`).
     #[error("the server is overloaded: {0}")]
     Overloaded(String),
-    /// The TLS handshake failed. The text names the wrong certificate and the remedy.
+    /// The TLS handshake failed. The text has the reason and the remedy, and names the certificate if it is wrong.
     #[error("TLS: {0}")]
     Tls(String),
     /// Any other error, as the transport reports it.
     #[error("{0}")]
     Other(String),
-    /// A server of another cluster answers at an address that a server advertised. The client sends no credentials there.
+    /// A server advertised this address, but a server of another cluster answers there. The client sends no credentials
+    /// to it.
     #[error(
         "the server that answers is in cluster `{found}`, but a server of `{expected}` advertised the address: set \
          `client_advertise` at the servers to addresses that clients reach, or ignore discovered servers"

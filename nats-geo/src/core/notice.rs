@@ -82,9 +82,9 @@ pub enum NoticeKind {
         /// Time at which the client considers the region again, unless the region fails once more.
         until: Time,
     },
-    /// A server of another cluster answers at an address that a server advertised. The client does not use this server,
-    /// and sends it no credentials. The client sends this notice once, and can repeat it only after the right server has
-    /// answered there.
+    /// A server advertised an address, but a server of another cluster answers there. The client does not use the
+    /// server that answers, and sends it no credentials. The client sends this notice once, and can repeat it only
+    /// after a server of the expected cluster has answered there.
     OtherCluster {
         /// The `host:port` that was advertised.
         address: String,
@@ -139,7 +139,7 @@ pub enum NoticeKind {
     },
     /// A stream that the application reads was reset, so its sequences began at 1 again. Either the stream was in
     /// memory and its server restarted, or the stream was deleted and created again. Watches and ordered readers read
-    /// the stream from its start. A stream of messages with acknowledgements ends with an error.
+    /// the stream from its start. Readers with acknowledgements end with an error.
     StreamReset {
         /// The stream.
         stream: String,

@@ -31,7 +31,7 @@ pub struct RankedServer {
     pub server: Option<String>,
     /// The server's region.
     pub region: Region,
-    /// The RTT that determines the rank: the minimum of recent samples.
+    /// The RTT that determines the rank: the minimum of recent samples. `None` without samples.
     pub base_rtt: Option<Duration>,
     /// Whether several servers answer at this address, for example behind a load balancer. The other fields describe the
     /// server that the client is connected to, or was connected to last.

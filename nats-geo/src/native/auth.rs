@@ -18,10 +18,10 @@ use super::creds::{self, CredentialsError};
 /// ```
 /// use nats_geo::{Auth, GeoOptions, Secret};
 ///
-/// // Read again for every connection, so a renewed file is used without a restart.
+/// // The client reads the file for every connection, so it uses a renewed file without a restart.
 /// let from_a_file = GeoOptions::new().creds_file("/etc/nats/app.creds");
 ///
-/// // The client calls it for every connection: tokens that change, signatures of a key that this process does not hold.
+/// // The client calls the function for every connection, so tokens can change, and keys can stay elsewhere.
 /// let from_elsewhere = GeoOptions::new().auth(Auth::callback(|_nonce| async {
 ///     Ok(Auth::Token(Secret::from("a fresh token")))
 /// }));

@@ -24,12 +24,12 @@ pub enum Complaint {
     /// The user has no permission to publish or subscribe to a subject. The connection stays open. [`Denied`] has the
     /// subject.
     Permissions,
-    /// The connection has as many subscriptions as the account may have: `maximum subscriptions exceeded`. The server
-    /// ignores the newest subscription, and the connection stays open.
+    /// The connection has as many subscriptions as the server or the account allows: `maximum subscriptions exceeded`.
+    /// The server ignores the newest subscription, and the connection stays open.
     Subscriptions,
-    /// The client sent something that no server with this configuration accepts: `maximum control line exceeded`,
-    /// `Maximum Payload Violation`, `Unknown Protocol Operation`. The server closes the connection. Another server would
-    /// also close the connection after the same input.
+    /// The client sent something that no server with the same configuration accepts: `maximum control line exceeded`,
+    /// `Maximum Payload Violation`, `Unknown Protocol Operation`. The server closes the connection. Another server
+    /// would also close the connection after the same input.
     Protocol,
     /// Anything else.
     Other,

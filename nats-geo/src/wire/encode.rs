@@ -17,7 +17,8 @@ impl ClientOp<'_> {
     /// ```
     ///
     /// # Errors
-    /// A name would break the framing, or the headers are not a valid header block. `out` is then unchanged.
+    /// The subject, reply subject or queue group would break the framing, or is too long; or the headers are not a
+    /// valid header block. `out` is then unchanged.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         match *self {
             Self::Connect(connect) => {

@@ -120,7 +120,7 @@ pub struct Connect {
     pub verbose: bool,
     /// Whether the server checks subjects strictly.
     pub pedantic: bool,
-    /// Whether the server delivers messages of this client to its own subscriptions.
+    /// Whether the server delivers messages of this client to subscriptions of the same client.
     pub echo: bool,
     /// Whether the client supports headers.
     pub headers: bool,

@@ -1,4 +1,4 @@
-//! What is asked of JetStream once more, and what is not.
+//! Tests of the JetStream requests that the client repeats, and of those that it must not repeat.
 
 use std::time::Duration;
 

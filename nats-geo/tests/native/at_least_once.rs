@@ -1,4 +1,4 @@
-//! Publishes that are sent again until a server has confirmed them.
+//! Tests of publishes that the client resends until a server has confirmed them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Bulk that waits at either end of a link: a PONG waits behind it, and no end may cut it off.
+//! Tests of large amounts of data that wait at the client or at the server: a PONG waits behind the data, and the end
+//! of a link must not lose them.
 
 use std::time::Duration;
 

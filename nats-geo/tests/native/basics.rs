@@ -1,4 +1,4 @@
-//! One server.
+//! Tests with one server.
 
 use std::time::Duration;
 

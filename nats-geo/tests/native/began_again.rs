@@ -1,4 +1,4 @@
-//! Streams that began again.
+//! Tests of streams that were reset.
 
 use std::collections::BTreeSet;
 

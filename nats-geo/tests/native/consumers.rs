@@ -1,4 +1,4 @@
-//! Messages of consumers, on one server.
+//! Tests of the messages of consumers, with one server.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A refusal by a server costs the refused operation, and nothing else.
+//! Tests that a refusal by a server ends the refused operation, and nothing else.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Options of async-nats.
+//! Tests of the options of async-nats.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Names that are looked up, over every transport, with every kind of answer.
+//! Tests of DNS lookups over every transport, with every kind of answer.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A client of a name, while what the name stands for changes.
+//! Tests of a client with a DNS name, while the servers of this name change.
 
 use std::time::Duration;
 

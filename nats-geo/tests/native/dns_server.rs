@@ -1,4 +1,4 @@
-//! A real DNS server on loopback, over every transport, whose answers can be changed.
+//! A real DNS server on loopback, over every transport. A test can change its answers.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

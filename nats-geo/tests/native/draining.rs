@@ -1,4 +1,4 @@
-//! Drains wait for answers, handlers and acknowledgements.
+//! Tests that drains wait for answers, handlers and acknowledgements.
 
 use std::time::Duration;
 

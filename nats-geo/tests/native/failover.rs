@@ -1,4 +1,4 @@
-//! Servers that die or fall silent.
+//! Tests of servers that end or become silent.
 
 use std::time::Duration;
 

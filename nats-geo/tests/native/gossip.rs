@@ -1,4 +1,4 @@
-//! Servers that were not listed, but advertised by one that was.
+//! Tests of servers that the application did not list, but that a listed server advertises.
 
 use nats_geo::core::Config;
 use nats_geo::{GeoOptions, Tls};

@@ -1,4 +1,4 @@
-//! Orderly moves: nothing is lost, and in queue groups nothing is doubled.
+//! Tests of orderly moves: they lose no message, and in queue groups they duplicate none.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

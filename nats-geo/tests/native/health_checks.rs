@@ -1,4 +1,4 @@
-//! Health checks, on servers that have nothing to do with each other.
+//! Tests of health checks, with servers that are not connected to each other.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

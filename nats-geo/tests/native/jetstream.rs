@@ -1,4 +1,4 @@
-//! Publishing to streams.
+//! Tests of publishing to streams.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The whole client against real servers.
+//! Tests of the whole client with real servers.
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 #[path = "../support/mod.rs"]

@@ -1,4 +1,4 @@
-//! What becomes of objects when something goes wrong while they are written, or somebody else has written nonsense.
+//! Tests of objects whose write fails, or that another client has written with wrong data.
 
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};

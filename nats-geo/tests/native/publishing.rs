@@ -1,4 +1,4 @@
-//! What becomes of publishes when there is no link, or the link dies.
+//! Tests of publishes while the client has no link, or while the link dies.
 
 use std::time::Duration;
 

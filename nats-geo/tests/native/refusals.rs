@@ -1,4 +1,4 @@
-//! Servers that refuse a client: for want of room, or because of its credentials.
+//! Tests of servers that refuse a client, because they are full or because of the credentials.
 
 use std::time::Duration;
 

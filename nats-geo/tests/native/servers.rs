@@ -1,4 +1,4 @@
-//! Which servers a client uses, and what it takes them for.
+//! Tests of the servers that a client uses, and of the identity that it expects from each.
 
 use std::time::Duration;
 

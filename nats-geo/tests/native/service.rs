@@ -1,4 +1,4 @@
-//! Services as other clients see them: found, asked and counted by a stock client.
+//! Tests of services: a stock client finds them, calls them and reads their counters.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

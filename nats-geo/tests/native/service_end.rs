@@ -1,4 +1,4 @@
-//! The end of services: nothing of them stays, and no request is lost.
+//! Tests of the end of services: no task or subscription remains, and no request is lost.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Subscriptions that are not read.
+//! Tests of subscriptions that the application does not read.
 
 use std::time::Duration;
 

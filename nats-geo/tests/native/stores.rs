@@ -1,4 +1,4 @@
-//! Key-value and object stores, on one server.
+//! Tests of key-value and object stores, with one server.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;

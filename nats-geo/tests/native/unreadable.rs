@@ -1,4 +1,4 @@
-//! Messages that async-nats cannot read.
+//! Tests of messages that async-nats cannot read.
 
 use std::time::Duration;
 

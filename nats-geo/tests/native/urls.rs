@@ -1,4 +1,4 @@
-//! What users write as the address of a server.
+//! Tests of the addresses of servers that applications write.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};

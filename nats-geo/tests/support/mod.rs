@@ -1,4 +1,4 @@
-//! Real nats-servers for tests, and a relay that can fall silent.
+//! Real nats-servers for tests, and a relay that can become silent.
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of it")]
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 

@@ -1,7 +1,7 @@
-//! Faults that servers take with their configuration, by a reload (SIGHUP). No server restarts.
+//! Faults that change the configuration of servers by a reload (SIGHUP). No server restarts.
 //!
-//! Servers reload one after the other. So each operation returns the time before the first reload: all that a client notices comes
-//! later. A server that is not up gets the configuration with its next start.
+//! Servers reload one after the other. Each operation returns the time before the first reload, so all effects on
+//! clients come later. A server that is down gets the configuration at its next start.
 
 use std::collections::BTreeSet;
 use std::time::Instant;

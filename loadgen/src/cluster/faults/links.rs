@@ -1,4 +1,4 @@
-//! Breaking and mending links.
+//! This module breaks and repairs links.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
-//! What can be done to a running super-cluster.
+//! The operations that break and repair a running super-cluster.
 //!
-//! Each operation returns the time at which it was in force, right after the system call, so that whatever a client
-//! notices comes later. An operation that undoes one returns a [`Recovery`], or leaves the wait to
+//! Each operation returns the time at which it took effect, right after the system call, so that all effects on clients
+//! come later. An operation that undoes a fault returns a [`Recovery`], or the caller waits with
 //! [`SuperCluster::wait_recovered`].
 
 mod configurations;

@@ -1,4 +1,4 @@
-//! Restarting servers with another nats-server.
+//! This module restarts servers with another version of nats-server.
 
 use std::io;
 

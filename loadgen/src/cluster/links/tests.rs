@@ -1,4 +1,4 @@
-//! Which paths links mean, and how faults of links combine.
+//! Tests of the paths that a link selects, and of the combination of faults.
 
 use super::*;
 use crate::topology::Topology;

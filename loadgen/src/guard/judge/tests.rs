@@ -1,4 +1,4 @@
-//! The bounds of each condition.
+//! Tests of the limits of each condition.
 
 use super::*;
 use crate::guard::from_toml;

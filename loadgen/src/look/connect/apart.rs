@@ -1,4 +1,4 @@
-//! The servers of a login one by one: who watches regions connects to each of them.
+//! The servers of a login one by one: a command that watches regions connects to each of them.
 
 use async_nats::ServerAddr;
 

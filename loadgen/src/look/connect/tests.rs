@@ -1,4 +1,4 @@
-//! Which login is made of flags, environment and contexts.
+//! Tests of the login that results from flags, environment and contexts.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Places for boxes, lines and labels. Nothing overlaps, and the same input gives the same places.
+//! Positions of boxes, lines and labels. Nothing overlaps, and the same input gives the same positions.
 
 /// A point, in pixels from the top left corner.
 #[derive(Clone, Copy, Debug, PartialEq)]

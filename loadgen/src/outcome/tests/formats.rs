@@ -1,4 +1,4 @@
-//! JUnit XML and NDJSON, as parsers of other programs read them.
+//! Tests that parsers of other programs can read the JUnit XML and the NDJSON.
 
 use std::collections::BTreeMap;
 

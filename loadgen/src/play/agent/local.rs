@@ -1,4 +1,4 @@
-//! An agent of this process: it looks after its clients, and carries out one order after the other.
+//! An agent in this process: it manages its clients, and carries out one order after the other.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
-//! Agents play clients by orders, and return what they saw: one in this process, or many on other machines.
+//! Agents play clients by orders, and return their records: one agent in this process, or many on other machines.
 //!
-//! Owns the orders (`orders`), the task that carries them out (`local`), the same over the back channel from the controller's side
-//! (`muster`, `remote`) and from the agent's (`serve`, `spool`), all agents as one (`fleet`), and what travels (`wire`, `timebase`).
-//! Must not know servers or faults: the controller decides what breaks, and when.
+//! This folder owns the orders (`orders`), the task that carries them out (`local`), the same over the back channel
+//! from the controller's side (`muster`, `remote`) and from the agent's side (`serve`, `spool`), all agents as one
+//! (`fleet`), and the messages (`wire`, `timebase`). It must not know servers or faults: the controller decides the
+//! time and the target of each fault.
 
 mod fleet;
 mod local;

@@ -1,4 +1,5 @@
-//! The controller's side of a play with agents of other machines: it finds them, and shares the clients out.
+//! The controller's side of a play with agents on other machines: it finds the agents, and distributes the clients over
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! An agent of another machine, and the messages that the controller and the agent exchange.
+//! An agent on another machine, and the messages that the controller and the agent exchange.
 
 use std::sync::Arc;
 use std::time::Duration;

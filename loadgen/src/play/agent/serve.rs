@@ -1,4 +1,4 @@
-//! An agent of another machine, from its own side: it takes parts and orders over the back channel.
+//! The agent's side of a play: it takes parts and orders over the back channel.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

@@ -1,4 +1,5 @@
-//! Reports of an agent on their way: the disk keeps them until the back channel has them, which may be away for a while.
+//! Reports of an agent that the back channel does not have yet. The agent keeps them on disk, because the back channel
+//! may be down for a while.
 
 use std::fs::File;
 use std::io;

@@ -1,4 +1,4 @@
-//! The controller's clock, as an agent knows it.
+//! The agent's estimate of the controller's clock.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Reports of an agent as parts that travel: MessagePack, with times since the origin of the play.
+//! Reports of an agent, in parts for the network: MessagePack, with times since the origin of the play.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

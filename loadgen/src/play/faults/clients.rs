@@ -1,4 +1,4 @@
-//! Faults on clients: some are exchanged, and receivers become slow.
+//! Faults on clients: the fault replaces some clients by new ones, or makes receivers slow.
 
 use std::collections::BTreeSet;
 

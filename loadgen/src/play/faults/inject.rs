@@ -1,4 +1,4 @@
-//! Faults on the super-cluster: injected, recorded, and undone.
+//! This module injects faults on the super-cluster, records them, and undoes them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

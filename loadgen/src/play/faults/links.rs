@@ -1,4 +1,4 @@
-//! Faults of links: from a scenario's words to those of the super-cluster. Pure.
+//! Faults of links: conversion from the words of a scenario to those of the super-cluster. Pure.
 
 use std::collections::BTreeSet;
 use std::num::{NonZeroU16, NonZeroU64};

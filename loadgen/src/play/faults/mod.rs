@@ -1,7 +1,8 @@
-//! The faults of a play: their order in time (`schedule`), the servers that they hit (`strike`), the links (`links`), the
-//! resolvers (`resolvers`), the clients (`clients`), the configurations of servers (`configure`), rolling replacements (`roll`), and what injects, records and undoes them (`inject`).
+//! The faults of a play: their order in time (`schedule`), the servers that they hit (`strike`), the links (`links`),
+//! the resolvers (`resolvers`), the clients (`clients`), the configurations of servers (`configure`), and rolling
+//! replacements (`roll`). `inject` injects faults, records them and undoes them.
 //!
-//! Owns the decision what breaks when. Must not break anything itself: `cluster` does.
+//! This folder decides the time and the target of each fault. It must not break anything itself: `cluster` does that.
 
 mod clients;
 mod configure;

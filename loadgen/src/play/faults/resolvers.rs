@@ -1,4 +1,4 @@
-//! Faults of resolvers: from a scenario's words to those of the name servers. Pure.
+//! Faults of resolvers: conversion from the words of a scenario to those of the name servers. Pure.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The servers that a fault hits, in which order, and what undoes it.
+//! The servers that a fault hits, their order, and the action that undoes the fault.
 
 use std::collections::BTreeSet;
 use std::time::Instant;

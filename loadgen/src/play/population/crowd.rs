@@ -1,4 +1,4 @@
-//! The clients of a play: how many there are, what they do, and what came of each.
+//! The clients of a play: their number, their work, and the result of each.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! One client of a play: what it does, and what came of it.
+//! One client of a play: its work, and its result.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,7 @@
-//! The clients of a play: how many there are (`crowd`), what each does (`member`), and where they are for the people who watch
+//! The clients of a play: their number (`crowd`), the work of each (`member`), and their regions, for watchers
 //! (`watch`).
 //!
-//! Owns the life of every client. Must not know of faults: `play::faults` orders clients through `crowd`.
+//! This folder owns the life of every client. It must not know faults: `play::faults` orders clients through `crowd`.
 
 pub(crate) mod crowd;
 pub(crate) mod member;

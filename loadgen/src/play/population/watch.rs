@@ -1,4 +1,4 @@
-//! Where the clients of a play are, for the people who watch.
+//! The regions of the clients of a play, for watchers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! How fast receivers may take messages: the fault `slow-consumer` slows those of a population down.
+//! The speed at which receivers may take messages. The fault `slow-consumer` slows the receivers of a population.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

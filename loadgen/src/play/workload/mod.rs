@@ -1,7 +1,9 @@
-//! The traffic of a play: who writes (`publisher`, `bucket_user`, `object_user`), who receives and answers (`receivers`,
-//! `brakes`, `responders`), where messages are stored (`streams`, `objects`), and the messages themselves (`number`, `sizes`).
+//! The traffic of a play: the writers (`publisher`, `bucket_user`, `object_user`), the receivers and responders
+//! (`receivers`, `brakes`, `responders`), the storage of messages (`streams`, `objects`), and the messages themselves
+//! (`number`, `sizes`).
 //!
-//! Owns one operation at a time. Must not know of populations or faults: `play::population` says when an operation begins.
+//! This folder owns one operation at a time. It must not know populations or faults: `play::population` decides when an
+//! operation begins.
 
 pub(crate) mod brakes;
 pub(crate) mod bucket_user;

@@ -1,4 +1,4 @@
-//! The number at the head of every message.
+//! The number at the beginning of every message.
 
 use std::time::Duration;
 

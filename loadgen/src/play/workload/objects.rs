@@ -1,4 +1,4 @@
-//! The look at all objects at the end of a play.
+//! The check of all objects at the end of a play.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,7 +1,8 @@
 //! The receivers of published messages: subscribers, members of queue groups, and clients that share a durable consumer.
 //!
-//! Each population has a receiver in every region, which is a client of its kind and connects as its clients do. So a fault meets
-//! receivers as well as publishers, and messages cross every distance. More receivers would only repeat the same paths.
+//! Each population has a receiver in every region, which is a client of its kind and connects in the same way as its
+//! clients. So a fault hits receivers as well as publishers, and messages cross every distance. More receivers would
+//! only repeat the same paths.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,5 @@
-//! The services that requests go to: some in each region, at their own servers, past the emulation.
+//! The services that answer requests. Each region has some; they connect to the servers of their region without the
+//! emulation.
 
 use futures_util::StreamExt as _;
 use nats_geo::core::Config;

@@ -1,4 +1,4 @@
-//! How large the next message is.
+//! The size of the next message.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

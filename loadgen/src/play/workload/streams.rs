@@ -1,4 +1,4 @@
-//! The streams, buckets and object stores that workloads write to, and the look at them in the end.
+//! The streams, buckets and object stores that workloads write to, and their check at the end.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Populations and workloads.
+//! Checks of populations and workloads.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

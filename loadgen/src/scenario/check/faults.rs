@@ -1,4 +1,4 @@
-//! Faults and labels of thresholds: they name what the scenario has.
+//! Checks that faults and labels of thresholds name only parts that the scenario has.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! From the text of a file to a scenario that can be played.
+//! Checks that make a scenario that can be played from the text of a file.
 //!
-//! Owns the checks: phases here, populations and workloads (`clients`), faults and labels of thresholds (`faults`). Must not read
-//! files or know where a topology comes from.
+//! This folder owns the checks: phases here, populations and workloads (`clients`), faults and labels of thresholds
+//! (`faults`). It must not read files, or know the source of a topology.
 
 mod clients;
 mod faults;

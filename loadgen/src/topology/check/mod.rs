@@ -1,7 +1,7 @@
-//! Finds everything that is wrong with a topology, before anything starts.
+//! Finds all mistakes of a topology before a server starts.
 //!
-//! One file per part: clusters and servers, accounts, streams, distances. Each pushes [`Problem`]s with the key of the
-//! offending value; the file layer turns keys into lines.
+//! Each part has one file: clusters and servers, accounts, streams, distances. Each file adds [`Problem`]s with the key
+//! of the wrong value. The module `file` finds the line of the key.
 
 mod accounts;
 mod clusters;

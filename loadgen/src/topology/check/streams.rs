@@ -1,4 +1,4 @@
-//! Streams and buckets: enough servers, names of their own, sources that exist.
+//! Checks of streams and buckets: enough servers, unique names, existing sources.
 
 use std::collections::BTreeSet;
 

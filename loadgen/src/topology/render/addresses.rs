@@ -1,4 +1,4 @@
-//! Where each server of a rendered super-cluster listens, and by which addresses others reach it.
+//! The address at which each server of a rendered super-cluster listens, and the addresses by which others reach it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Variables of the `nats` CLI: where to connect, and as which user.
+//! Environment variables of the `nats` CLI: the servers and the user.
 
 use std::fmt::Write as _;
 

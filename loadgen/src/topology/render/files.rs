@@ -1,4 +1,4 @@
-//! Rendered files, and what all of them are made from.
+//! Rendered files, and the input that all of them need.
 
 use std::fmt;
 

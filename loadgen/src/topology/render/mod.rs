@@ -1,9 +1,10 @@
-//! What other programs read, from a topology: configurations of nats-server, and files of other tools.
+//! Files for other programs, made from a topology: configurations of nats-server, and files of other tools.
 //!
-//! The flow: [`addresses`] says where each server is reached, [`server`] writes one server's configuration, and one module
-//! per tool puts a folder together: [`folder`], [`compose`], [`helm`], [`fly`], [`cloud_init`], [`contexts`], [`mod@env`].
-//! Owns syntax and file names. Pure: text comes out, nothing is written. Must not know processes or the emulated WAN; the
-//! caller says in a [`Wiring`](server::Wiring) by which addresses a server reaches the others.
+//! The flow: [`addresses`] has the address of each server, [`server`] writes one server's configuration, and one module
+//! per tool makes a folder: [`folder`], [`compose`], [`helm`], [`fly`], [`cloud_init`], [`contexts`], [`mod@env`]. This
+//! folder owns syntax and file names. It is pure: it returns text and writes nothing. It must not know processes or the
+//! emulated WAN; the caller passes a [`Wiring`](server::Wiring) with the addresses by which a server reaches the
+//! others.
 
 pub mod addresses;
 pub mod cloud_init;

@@ -1,4 +1,4 @@
-//! Names that DNS, Kubernetes and Docker take, for clusters and servers that may have any name.
+//! Names that DNS, Kubernetes and Docker accept, for clusters and servers that may have any name.
 
 use std::collections::BTreeSet;
 

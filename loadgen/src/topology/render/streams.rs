@@ -1,4 +1,4 @@
-//! Streams and key-value buckets, as JetStream's API takes them.
+//! Streams and key-value buckets, in the form of JetStream's API.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Accounts, users, and how users prove who they are.
+//! Accounts, users, and the credentials of users.
 
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! A topology as a file or flags describe it: names and numbers, nothing checked, nothing filled in.
+//! A topology in the form of a file or of flags: names and numbers, not checked, without defaults.
 
 mod accounts;
 mod streams;

@@ -1,4 +1,4 @@
-//! How effects on one path combine, and their limits.
+//! Tests of the combination of effects on one path, and of their limits.
 
 use super::*;
 

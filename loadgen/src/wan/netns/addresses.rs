@@ -1,12 +1,12 @@
 //! The addresses of the emulated network. Pure.
 //!
 //! ```text
-//! 10.R.0.1          from here, the servers of region R dial     (R: 0 to 127)
-//! 10.R.1.1, ...     here, the servers of region R listen
-//! 10.(128+R).0.1    here are the clients of region R
+//! 10.R.0.1          the servers of region R dial from this address    (R: 0 to 127)
+//! 10.R.1.1, ...     the servers of region R listen at these addresses
+//! 10.(128+R).0.1    the clients of region R have this address
 //! ```
 //!
-//! No address collides with one of the machine: the machine's own network sees none of them.
+//! These addresses cannot collide with addresses of the machine, because the machine's own network does not see them.
 
 use std::net::Ipv4Addr;
 

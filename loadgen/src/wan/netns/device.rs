@@ -1,4 +1,4 @@
-//! The one way out of a namespace: a TUN device, whose packets loadgen reads and writes.
+//! The only way out of a namespace: a TUN device, whose packets loadgen reads and writes.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,4 +1,4 @@
-//! Which packets of one direction are lost. Pure.
+//! The packets of one direction that are lost. Pure.
 
 use xxhash_rust::xxh64::xxh64;
 

@@ -1,4 +1,5 @@
-//! Network namespaces without a name. Nothing of them is left behind: the kernel removes one with its last process and descriptor.
+//! Network namespaces without a name. None remains: the kernel removes a namespace with its last process and
+//! descriptor.
 
 use std::fs::File;
 use std::io;

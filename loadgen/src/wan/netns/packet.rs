@@ -1,4 +1,4 @@
-//! The parts of a TCP packet that decide its way, and the RST that answers one. Pure.
+//! The parts of a TCP packet that decide its path, and the RST that answers a packet. Pure.
 
 use std::net::SocketAddrV4;
 

@@ -1,4 +1,4 @@
-//! One emulated path of packets: what it delays, loses and answers. Pure: it reads no clock.
+//! One emulated path of packets: the delay, loss or answer of each packet. Pure: it reads no clock.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Clients that are exchanged, that connect again, and whose user is revoked, in `/connz` and `/varz`.
+//! Clients that a fault replaces, reconnects, or whose user it revokes, as `/connz` and `/varz` show them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

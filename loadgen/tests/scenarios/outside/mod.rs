@@ -1,6 +1,6 @@
 //! The effects of faults of a scenario, seen from outside: by plain sockets at the ports of the servers, and by their monitoring.
 //!
-//! The watchers know nothing of the play: they begin before the servers do, and end after it.
+//! The watchers do not depend on the play: they begin before the servers start, and end after the servers.
 
 mod clients;
 mod flaps;

@@ -1,4 +1,4 @@
-//! A new meta leader in `/jsz`, and two sides of a split that do not hear each other.
+//! A new meta leader in `/jsz`, and two sides of a split that get no messages from each other.
 
 use std::collections::BTreeSet;
 use std::time::Instant;

@@ -4,7 +4,10 @@
 /** A message that somebody keeps keeps its chunk, so it is not larger than needed to make its cost small. */
 const CHUNK_BYTES = 32 * 1024;
 
-/** A function that copies bytes to where nobody else writes. The copies share buffers, so none can be transferred. */
+/**
+ * Returns a function that copies bytes to memory that no other code changes. Several copies share a buffer, so no copy can
+ * be transferred.
+ */
 export function chunkedCopies(): (bytes: Uint8Array) => Uint8Array {
   let free = new Uint8Array(0);
   return (bytes) => {

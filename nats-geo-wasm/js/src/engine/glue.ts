@@ -6,11 +6,11 @@ import type { EngineConstructor } from "./types.ts";
 
 export interface EngineInstance {
   readonly Engine: EngineConstructor;
-  /** Ends what the instance has opened; nothing it does afterwards has an effect. */
+  /** Closes the sockets of the instance. Later calls of the instance have no effect. */
   discard(): void;
 }
 
-/** `onTrap` is told once, from inside the call that trapped. */
+/** Creates an instance of the engine. `onTrap` is called once, during the call that trapped. */
 export function instantiate(module: WebAssembly.Module, onTrap: (error: WebAssembly.RuntimeError) => void): EngineInstance {
   const sockets = new Set<WebSocket>();
   let isDead = false;

@@ -25,7 +25,7 @@ export class EngineHost implements Backend {
   #trapTimes: number[] = [];
   #copy: (bytes: Uint8Array) => Uint8Array;
 
-  /** `copy`: makes what is delivered, out of the engine's memory. */
+  /** `copy` copies delivered frames out of the memory of the engine. */
   constructor(options: ParsedOptions, events: BackendEvents, memory?: object, copy = (bytes: Uint8Array): Uint8Array => bytes.slice()) {
     this.#options = options;
     this.#events = events;
@@ -85,7 +85,7 @@ export class EngineHost implements Backend {
     this.#call((engine) => engine.hint(kind));
   }
 
-  /** What is worth keeping for the next start. */
+  /** Returns the data to keep for the next start: the distances that the engine has measured. */
   memory(): object {
     return this.#call((engine) => engine.memory());
   }

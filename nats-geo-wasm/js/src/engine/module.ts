@@ -11,13 +11,13 @@ declare const CLASSIC: boolean;
 let loading: Promise<void> | undefined;
 let loaded: WebAssembly.Module | undefined;
 
-/** Where the engine is unless told. */
+/** Returns the default URL of the engine's WebAssembly file. */
 export function wasmUrl(): URL {
   // In one piece, because bundlers look for exactly this expression.
   return CLASSIC ? new URL(WASM_FILE, globalThis.location.href) : new URL(WASM_FILE, import.meta.url);
 }
 
-/** Loads the engine, once. After a failure the next call tries again. */
+/** Loads the engine once. After a failure, the next call tries again. */
 export function init(input?: InitInput | Promise<InitInput>): Promise<void> {
   loading ??= load(input).catch((error: unknown) => {
     loading = undefined;
@@ -26,7 +26,7 @@ export function init(input?: InitInput | Promise<InitInput>): Promise<void> {
   return loading;
 }
 
-/** The compiled module. Throws a `NotInitializedError` before `init()` has resolved. */
+/** Returns the compiled module. Throws a `NotInitializedError` before `init()` has resolved. */
 export function engineModule(): WebAssembly.Module {
   if (!loaded) throw new NotInitializedError();
   return loaded;

@@ -4,14 +4,14 @@ import type { Auth, RankReason, ServerInfo } from "../../types/nats.js";
 import type { Notice } from "../backend.ts";
 import type { EngineOptions } from "../options.ts";
 
-/** What a page or the network can tell; the engine verifies it. */
+/** A hint of the page about its network or visibility. The engine verifies each hint. */
 export type Hint = "online" | "offline" | "visible" | "hidden" | "resumed";
 
-/** Called by the engine, never from inside a call to it. */
+/** The callbacks of the engine. The engine calls them only after its own methods have returned. */
 export interface EngineSink {
   opened(): void;
   closed(code: number, text?: string): void;
-  /** The bytes are the engine's memory, to be copied at once. */
+  /** The bytes are in the memory of the engine, so the callee must copy them at once. */
   deliver(frames: Uint8Array): void;
   completed(operation: number, code: number, text?: string, value?: number): void;
   notice(notice: Notice & { at_ms?: number }): void;

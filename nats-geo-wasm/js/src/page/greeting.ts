@@ -10,15 +10,16 @@ const ATTACH_WAIT_MS = 10_000;
 
 export interface Greeting {
   readonly client: string;
-  /** Resolves when the worker is gone, or `end()` was called. */
+  /** Resolves when the worker has ended, or the page has called `end()`. */
   readonly lost: Promise<void>;
   post(message: FromPage, transfer?: Transferable[]): void;
   end(): void;
 }
 
 /**
- * Resolves when the worker takes calls. `take` gets what it says. The time limit, at most `ATTACH_WAIT_MS`, holds for all
- * of it, the fetch included: what a browser or a worker never answers ends here.
+ * Connects this page to the worker, and resolves when the worker accepts calls. `take` gets the messages of the worker. The
+ * time limit, at most `ATTACH_WAIT_MS`, includes the fetch. So this call ends even if the browser or the worker never
+ * answers.
  */
 export async function greet(scope: string, options: PostedOptions | undefined, take: (message: FromWorker) => void, limitMs = ATTACH_WAIT_MS): Promise<Greeting> {
   const client = randomToken();

@@ -25,7 +25,10 @@ export function parsePageOptions(options: PageOptions = {}): ParsedPageOptions {
   return { mode, worker: { url, type, scope }, connection };
 }
 
-/** Options as they are posted to the worker; undefined when it shall use those of its own script. */
+/**
+ * Returns the options that the page posts to the worker; `posted` is undefined if the worker must use the options of its
+ * own script.
+ */
 export async function postable(options: ParsedPageOptions["connection"]): Promise<{ posted: PostedOptions | undefined; authenticator: Authenticator | undefined }> {
   if (Object.keys(options).length === 0) return { posted: undefined, authenticator: undefined };
   const { engine, authenticator, credentials } = parseOptions(options);

@@ -64,7 +64,7 @@ function late(what: string): (ms: number) => ConnectionError {
   return (ms) => unavailable(`${what} within ${ms} ms`);
 }
 
-/** The error by which `connect` knows that it must do without a service worker. */
+/** Returns the error that makes `connect` continue without a service worker. */
 export function unavailable(text: string, cause?: unknown): ConnectionError {
   return new ConnectionError(text, { cause, code: "WORKER_UNAVAILABLE" });
 }

@@ -53,7 +53,7 @@ export class WorkerBackend implements Backend {
     this.#events = events;
   }
 
-  /** Greets workers for as long as the connection lives. Rejects when the first greeting shows that there is none of ours. */
+  /** Greets each new worker until the connection closes. Rejects if the first greeting finds no worker of nats-geo. */
   async start(deadline: Deadline): Promise<void> {
     const first = await this.#greet(deadline.left());
     void this.#keepGreeting(first);
@@ -138,17 +138,20 @@ export class WorkerBackend implements Backend {
     if (kind === "visible" || kind === "resumed") this.#verify();
   }
 
-  /** Keeps the worker awake where an open response does not (Firefox). */
+  /** Keeps the worker awake in Firefox, where an open response does not. */
   beat(): void {
     this.#tell({ natsGeo: "beat" });
   }
 
-  /** Another version of the worker has taken over. */
+  /** Handles a new version of the worker, which has replaced the old one. */
   controllerChanged(): void {
     this.#greeting?.end();
   }
 
-  /** The page is left. It may come back from the browser's cache of pages, which takes none that keeps a connection. */
+  /**
+   * Handles that the user leaves the page. The page may come back from the browser's page cache, which takes no page with a
+   * connection. So this call ends the connection to the worker.
+   */
   pause(): void {
     if (this.#paused) return;
     let resume!: () => void;
@@ -157,7 +160,7 @@ export class WorkerBackend implements Backend {
     this.#greeting?.end();
   }
 
-  /** It came back. */
+  /** Handles that the page comes back: it greets the worker again. */
   resume(): void {
     this.#paused?.resume();
     this.#paused = undefined;

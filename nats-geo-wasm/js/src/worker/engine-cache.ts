@@ -3,7 +3,10 @@
 import { init } from "../engine/module.ts";
 import { storageName } from "./scope.ts";
 
-/** Keeps this version's file and drops others. Its name has a hash, so it never changes. */
+/**
+ * Stores the engine file of this version in the cache, and deletes other versions. Its name contains a hash, so the file
+ * never changes.
+ */
 export async function keepEngine(url: URL): Promise<void> {
   const cache = await caches.open(storageName());
   if (!(await cache.match(url))) {
@@ -15,7 +18,7 @@ export async function keepEngine(url: URL): Promise<void> {
   for (const request of await cache.keys()) if (request.url !== url.href) await cache.delete(request);
 }
 
-/** The kept file, else the network's. */
+/** Returns the cached engine file, or the URL to load it from. */
 export async function cachedEngine(url: URL): Promise<Response | URL> {
   return (await caches.match(url, { cacheName: storageName() }).catch(() => undefined)) ?? url;
 }

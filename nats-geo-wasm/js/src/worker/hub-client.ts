@@ -65,7 +65,7 @@ export class HubClient implements Backend {
     this.#operate(operation, (id) => this.#hub.backend().rtt(id));
   }
 
-  /** Drains what is this client's; the connection is everybody's and stays. */
+  /** Drains the subscriptions and operations of this client. The connection stays open for the other clients. */
   drain(operation: number): void {
     void this.#drain().then(
       () => this.events.completed(operation, Code.Ok),
@@ -88,7 +88,7 @@ export class HubClient implements Backend {
     return this.#hub.backend().snapshot();
   }
 
-  /** Leaves; the engine drops what was asked for. */
+  /** Leaves the hub, and cancels the subscriptions and operations of this client. */
   close(): void {
     this.#hub.leave(this);
     if (!this.#hub.host) return;
@@ -96,13 +96,13 @@ export class HubClient implements Backend {
     for (const operation of [...this.#operations.keys()]) this.cancelRequest(operation);
   }
 
-  /** An operation has its answer. */
+  /** Handles the answer to an operation. */
   answered(operation: number): void {
     this.#operations.delete(operation);
     this.#onAnswered?.();
   }
 
-  /** The engine was replaced. */
+  /** Handles the replacement of the engine: its subscriptions and operations are lost. */
   forget(text: string): void {
     this.#subscriptions.clear();
     this.#operations.clear();

@@ -13,7 +13,7 @@ import { HubClient } from "./hub-client.ts";
 /** While nothing is live, what waits cannot be sent; and browsers end a worker that has been idle for 30 s. */
 const DRAIN_MAX_MS = 4000;
 
-/** Who gave which number. */
+/** The client that gave a number, and this number. */
 export interface Owner {
   readonly client: HubClient;
   readonly id: number;
@@ -30,12 +30,12 @@ export class Hub implements BackendEvents {
   #lastId = 0;
   #onNotice: (notice: Notice) => void;
 
-  /** `onNotice` sees every notice once, whatever the number of clients. */
+  /** `onNotice` gets each notice once, independent of the number of clients. */
   constructor(onNotice: (notice: Notice) => void) {
     this.#onNotice = onNotice;
   }
 
-  /** What distinguishes the running connection's options, "" when none runs. */
+  /** Key of the options of the running connection; "" if no connection runs. */
   get key(): string {
     return this.#key;
   }
@@ -44,7 +44,7 @@ export class Hub implements BackendEvents {
     return this.#host;
   }
 
-  /** Starts the engine; `key` is compared with that of later clients. */
+  /** Starts the engine. The worker compares `key` with the keys of later clients. */
   start(options: ParsedOptions, key: string, memory: object | undefined): void {
     this.#host = new EngineHost(options, this, memory);
     this.#state = this.#host.state();
@@ -52,7 +52,7 @@ export class Hub implements BackendEvents {
     this.#host.connect();
   }
 
-  /** A client of the running connection. */
+  /** Adds a client to the running connection, and returns it. */
   join(events: BackendEvents): HubClient {
     const client = new HubClient(this, events);
     this.#clients.add(client);
@@ -69,7 +69,7 @@ export class Hub implements BackendEvents {
     this.#host?.hint(kind);
   }
 
-  /** Sends what waits, then closes. */
+  /** Sends waiting messages, then closes the connection. */
   async drain(): Promise<void> {
     const host = this.#host;
     if (!host) return;
@@ -78,13 +78,13 @@ export class Hub implements BackendEvents {
     host.close();
   }
 
-  /** The engine for a client's call. */
+  /** Returns the engine for a call of a client. */
   backend(): Backend {
     if (!this.#host) throw Object.assign(new Error("the connection is closed"), { code: Code.Closed });
     return this.#host;
   }
 
-  /** A number towards the engine. */
+  /** Returns a number that is unique in the engine, for the number that a client gave. */
   own(client: HubClient, id: number, isSubscription: boolean): number {
     const global = ++this.#lastId;
     this.#owners.set(global, { client, id, isSubscription });

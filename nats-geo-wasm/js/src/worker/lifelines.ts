@@ -15,7 +15,7 @@ export class Lifelines {
     return this.#open.has(client);
   }
 
-  /** The response to a page's fetch. */
+  /** Returns the response to a page's fetch, which does not end while the worker runs. */
   respond(client: string): Response {
     const body = new ReadableStream({
       start: (controller) => {

@@ -8,7 +8,7 @@ import { storageName } from "./scope.ts";
 const STORE = "memory";
 
 export interface Remembered {
-  /** The engine's, see `Engine.memory()`. */
+  /** Data of the engine: see `Engine.memory()`. */
   engine?: object;
   options?: PostedOptions;
 }
@@ -16,7 +16,7 @@ export interface Remembered {
 /** Browsers have had days on which IndexedDB never answers; a start that has its options can do without. */
 const RECALL_MAX_MS = 2000;
 
-/** Whatever was kept; empty when there is nothing, or where storage is forbidden. */
+/** Returns the stored data; an empty object if there is none, or if the browser forbids storage. */
 export async function recall(): Promise<Remembered> {
   try {
     const reading = transact("readonly", (store) => [store.get("engine"), store.get("options")]);
@@ -41,7 +41,7 @@ export async function remember(what: Remembered): Promise<void> {
   }
 }
 
-/** Secrets other than a non-extractable key are not written to disk. */
+/** Returns whether the worker may store these options on disk: they must contain no secret except a non-extractable key. */
 export function mayKeep(options: PostedOptions): boolean {
   const { pass, token } = options.engine;
   return pass === undefined && token === undefined && !options.answers;

@@ -8,7 +8,10 @@ export type RangeAnswer =
   /** Nothing of it exists: 416. */
   | { readonly kind: "unsatisfiable" };
 
-/** What a Range header asks of a body with `size` bytes. Several ranges, and other units, are answered by the whole. */
+/**
+ * Parses a Range header for a body with `size` bytes. The answer to several ranges, or to other units than bytes, is the
+ * whole body.
+ */
 export function parseRange(header: string | null, size: number): RangeAnswer {
   const found = /^\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*$/i.exec(header ?? "");
   const [, first = "", last = ""] = found ?? [];

@@ -9,12 +9,12 @@ import { prefixOf } from "../jetstream.ts";
 const TIMEOUT_MAX_MS = 50_000;
 const TIMEOUT_DEFAULT_MS = 10_000;
 
-/** A fetch that a route answers. */
+/** A fetch that matches a route. */
 export type Match =
   | { readonly kind: "request"; readonly route: RequestRoute; readonly subject: string; readonly timeoutMs: number }
   | { readonly kind: "object"; readonly route: ObjectRoute; readonly name: string; readonly timeoutMs: number };
 
-/** Checks routes when the worker starts, so that a mistake shows at once and not with the first fetch. */
+/** The routes of a worker. The constructor checks them, so that an error in a route appears at the start of the worker. */
 export class Routes {
   readonly #compiled: { readonly route: Route; readonly pattern: RegExp }[];
 
@@ -22,7 +22,7 @@ export class Routes {
     this.#compiled = routes.map((route) => ({ route, pattern: compile(route) }));
   }
 
-  /** The first route that answers; `path` is below the worker's scope and begins with "/". */
+  /** Returns the first route that matches. `path` is relative to the worker's scope and begins with "/". */
   match(method: string, path: string): Match | undefined {
     for (const { route, pattern } of this.#compiled) {
       const found = pattern.exec(path);

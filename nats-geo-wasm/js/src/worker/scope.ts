@@ -23,7 +23,7 @@ interface ScopeEvents {
 
 declare const self: ServiceWorkerScope;
 
-/** What this worker keeps is its own: an origin may have several applications. */
+/** Returns the name of this worker's storage. It contains the scope, because one origin may have several applications. */
 export function storageName(): string {
   return `nats-geo ${self.registration.scope}`;
 }

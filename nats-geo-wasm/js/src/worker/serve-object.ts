@@ -14,13 +14,13 @@ const TYPES: Record<string, string> = {
   ico: "image/x-icon", woff2: "font/woff2", wasm: "application/wasm", mp4: "video/mp4", webm: "video/webm", mp3: "audio/mpeg", wav: "audio/wav", ogg: "audio/ogg", pdf: "application/pdf",
 };
 
-/** Opens each bucket once. */
+/** Answers fetches from object stores, and opens each bucket only once. */
 export class ObjectServer {
   readonly nc: NatsConnection;
   #onRead: (reading: Promise<unknown>) => void;
   #stores = new Map<string, Promise<ObjectBucket>>();
 
-  /** `onRead` is told of every body, until it has been read or left. */
+  /** `onRead` gets a promise for each body. The promise settles when the browser has read the body or has stopped reading. */
   constructor(nc: NatsConnection, onRead: (reading: Promise<unknown>) => void) {
     this.nc = nc;
     this.#onRead = onRead;

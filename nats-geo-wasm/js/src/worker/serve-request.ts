@@ -28,7 +28,7 @@ export async function serveRequest(nc: NatsConnection, route: RequestRoute, subj
   return toResponse(await nc.request(subject, body, { timeout: timeoutMs, headers: hdrs }), request.method);
 }
 
-/** A NATS message as an HTTP response. */
+/** Converts a NATS message to an HTTP response. */
 export function toResponse(message: Msg, method: string): Response {
   const result = new Headers();
   for (const [name, values] of message.headers ?? []) {

@@ -45,7 +45,7 @@ export class Session {
     this.#port.postMessage(message, transfer);
   }
 
-  /** The page has gone, or has closed its connection. */
+  /** Ends the session, because the page has gone or has closed its connection. */
   end(): void {
     this.#backend?.close();
     this.#backend = undefined;
@@ -53,7 +53,7 @@ export class Session {
     this.#port.close();
   }
 
-  /** Asks the page for credentials. */
+  /** Requests credentials from the page. */
   authenticate(nonce: string | undefined): Promise<Auth> {
     const question = ++this.#lastQuestion;
     return new Promise<Auth>((resolve, reject) => {
@@ -68,7 +68,7 @@ export class Session {
     });
   }
 
-  /** The events of this page's backend, through the port. */
+  /** Returns event handlers that send each event to the page through the port. */
   events(): BackendEvents {
     const tell = (...message: FromWorker) => this.post(message);
     return {

@@ -43,7 +43,7 @@ export class NatsGeoWorker {
   #graceTimer: ReturnType<typeof setTimeout> | undefined;
   #rememberTimer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Registers all listeners: browsers take only those that are there when the script has run for the first time. */
+  /** Registers all listeners, because browsers accept listeners only while the script runs for the first time. */
   constructor(config: WorkerConfig = {}) {
     this.#config = config;
     this.routes = config.routes ?? [];
@@ -55,7 +55,7 @@ export class NatsGeoWorker {
     self.addEventListener("fetch", (event) => this.#fetch(event));
   }
 
-  /** The connection, for code of the worker's own and for routes. */
+  /** Returns the connection, for routes and for the worker's own code. */
   async connection(): Promise<NatsConnection> {
     if (!this.#own) {
       const own = this.#connectOwn();

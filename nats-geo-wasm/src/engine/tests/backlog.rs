@@ -1,4 +1,4 @@
-//! Bulk that waits at either end of a link.
+//! Tests of large amounts of data that wait at the client or at the server.
 
 use super::super::SocketId;
 use super::servers::{Ignored, NOTHING, Servers};

@@ -1,4 +1,4 @@
-//! Whatever happens, in whatever order: nothing panics, everything is bounded, everything ends.
+//! Tests with random events in random order: nothing panics, all buffers are bounded, and all operations end.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Hosts that sleep, timers that are late, browsers without a network.
+//! Tests of hosts that sleep, of timers that are late, and of browsers without a network.
 
 use std::time::Duration;
 

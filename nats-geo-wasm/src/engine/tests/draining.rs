@@ -1,4 +1,4 @@
-//! Draining that something comes in between of.
+//! Tests of a drain during which other events arrive.
 
 use super::super::*;
 use super::Script;

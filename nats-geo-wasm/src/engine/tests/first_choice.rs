@@ -1,4 +1,4 @@
-//! The first choice where a browser opens sockets one after the other.
+//! Tests of the first choice when a browser opens sockets one after the other.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! A server that sends whatever it likes: that costs a link at most, and is followed by no loop of links.
+//! Tests of a server that sends invalid data. It costs the client at most a link, and causes no loop of new links.
 
 use arbitrary::Unstructured;
 use nats_geo_fuzz::server_bytes;

@@ -1,4 +1,5 @@
-//! What an earlier client left, when it does not fit any more; and options that nobody can have meant.
+//! Tests of the memory of an earlier client that no longer fits the servers, and of options that are certainly
+//! mistakes.
 
 use super::super::*;
 use super::Script;

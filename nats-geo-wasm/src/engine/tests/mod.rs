@@ -1,6 +1,6 @@
-//! Tests of the engine without a server: a script, or random choices, take the server's part.
+//! Tests of the engine without a real server: a script or random choices simulate the server.
 //!
-//! Owns the scripted server, and one file of tests for each part of the engine.
+//! This folder has the simulated server, and one file of tests for each part of the engine.
 
 use std::time::Duration;
 

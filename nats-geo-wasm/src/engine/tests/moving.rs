@@ -1,4 +1,4 @@
-//! Moves that something comes in between of.
+//! Tests of moves during which other events arrive.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is published, or asked, while a link has no room, or dies.
+//! Tests of publishes and requests while a link has no space for them, or ends.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A server that ends the connection of whoever subscribes to something.
+//! Tests of a server that closes the connection of each client that makes a certain subscription.
 
 use std::collections::BTreeSet;
 

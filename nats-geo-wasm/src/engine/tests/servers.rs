@@ -1,4 +1,4 @@
-//! Servers that answer as they should, but where a test wants otherwise.
+//! Simulated servers for tests. They answer correctly, unless a test changes an answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -26,8 +26,8 @@ pub struct ProbeConfig {
     /// Time between two probes of each server in the better regions, while the client is not connected to the best
     /// region. Default 5 s: the return to a better region needs five successful probes over 30 s.
     pub away_interval: Duration,
-    /// Random share by which each interval varies. Default 0.2: clients that start at the same time soon probe at
-    /// different times.
+    /// Share by which each interval varies at random, up or down. Default 0.2: clients that start at the same time soon
+    /// probe at different times.
     pub jitter: f64,
     /// Largest number of probes that a client sends per minute; at the start, it may send this many without a pause.
     /// Default 120: nine endpoints at `away_interval` need 108. With more endpoints, the client probes each of them
@@ -37,12 +37,15 @@ pub struct ProbeConfig {
     /// enough. Default 3: a process that starts is busy, and a single delayed sample would make a near region look
     /// farther away.
     pub start_samples: usize,
-    /// The client makes the first choice after this multiple of the first measured time to INFO. Default 3: by then the
-    /// nearest server has answered, even if its first packet waited behind other packets.
+    /// The client makes the first choice when this multiple of the first measured time to INFO has passed since its
+    /// first probe, or earlier if all probes have ended. Default 3: by then the nearest server has answered, even if
+    /// its first packet waited behind other packets.
     pub start_window_factor: u32,
-    /// Earliest time of the first choice. Default 20 ms: before that, the order of the answers depends on chance.
+    /// Shortest time from the first probe to the first choice, unless all probes end earlier. Default 20 ms: before
+    /// that, the order of the answers depends on chance.
     pub start_window_min: Duration,
-    /// Latest time of the first choice. Default 50 ms, so that a user does not wait long for the first connection.
+    /// Longest time from the first probe to the first choice. If no server has answered by then, the client chooses at
+    /// the first answer. Default 50 ms, so that a user does not wait long for the first connection.
     pub start_window_max: Duration,
     /// When the first link is live, the client measures every endpoint a second time. If another region is nearer, the
     /// client moves there, at most this long after the link became live. Default zero: no review, because the client
@@ -90,9 +93,9 @@ pub struct RankConfig {
     /// Time for which the client does not choose a server that refused or was silent, unless the server answers a
     /// probe. Default 10 s: twice the default `away_interval`.
     pub unhealthy_for: Duration,
-    /// While there is another region, the client enters a region only if this many of its servers answer. Default 1. With
-    /// a larger number, clients do not all connect to the first servers of a region that starts. The value must not
-    /// exceed the number of listed or advertised servers.
+    /// While there is another region, the client enters a region only if at least this many servers of the region
+    /// answer. Default 1. With a larger number, clients do not all connect to the first servers of a region that
+    /// starts. The value must not exceed the number of listed or advertised servers.
     pub servers_min: usize,
     /// Time for which the client does not choose a region that failed a health check, while another region is healthy.
     /// The time doubles with each further failure, up to `probe.interval_max`. Default 30 s, the same as

@@ -50,9 +50,9 @@ pub struct Config {
     pub damping: DampingConfig,
     /// Settings for leaving a link that still works.
     pub handover: HandoverConfig,
-    /// Home region, for a client whose home is not the nearest region. A return to the home region counts as a fail back,
-    /// even if the region was down at the start. The client still prefers nearer regions. Default none: the nearest
-    /// region is the home region.
+    /// Home region, for a client whose home is not the nearest region. A return to the home region counts as a fail
+    /// back, even if the region was down at the start. The client still prefers nearer regions to the home region.
+    /// Default none: the nearest region is the home region.
     #[cfg_attr(feature = "serde", serde(default))]
     pub home: Option<String>,
     /// Whether the client keeps a standby connection to the best server of the next region in the ranking. The client
@@ -114,17 +114,18 @@ pub struct DialConfig {
     /// Longest time without an answer after which the client begins the next attempt. Default 2 s (RFC 8305 section 8,
     /// maximum).
     pub attempt_delay_max: Duration,
-    /// After the end of a link, the client waits this long for another server of the region. Then it also dials the next
-    /// region. The client dials the next region at once if one server refuses. Default 100 ms: a server of the same
-    /// region answers within 10 ms.
+    /// When the active link ends, the client first dials only servers of the same region. If none of them answers
+    /// within this time, or if a dial of one of them fails, the client also dials the next region. It delays this dial
+    /// as `spread.region_lost` says. Default 100 ms: a server of the same region answers within 10 ms.
     pub next_region_after: Duration,
     /// A region counts as down if this many of its servers refuse or reset connections within `siblings_down_within`.
     /// Default 2.
     pub siblings_down: usize,
     /// Time within which `siblings_down` servers must fail, so that their region counts as down. Default 1 s.
     pub siblings_down_within: Duration,
-    /// Base of the back-off: the client pauses when all endpoints have failed. The n-th pause is a random time between
-    /// zero and min(cap, base x 2^n). This is "full jitter" (AWS Architecture Blog, 2015). Default 500 ms.
+    /// Base of the back-off: the client pauses when all endpoints have failed. The n-th pause, counted from 0, is a
+    /// random time between zero and min(`backoff_cap`, `backoff_base` x 2^n). This is "full jitter" (AWS Architecture
+    /// Blog, 2015). Default 500 ms.
     pub backoff_base: Duration,
     /// Cap of the back-off. Default 30 s: clients notice within this time that servers are back.
     pub backoff_cap: Duration,
@@ -218,9 +219,10 @@ pub struct SpreadConfig {
     /// Longest delay of the move away from a lame duck. Default 5 s (both presets): half the server's grace period of 10
     /// s, so that the client has time to drain its old link.
     pub lame_duck: Duration,
-    /// Capacity of the surviving regions. If it is set, the client computes the longest delay from it, and ignores
-    /// `region_lost`. Default none: the capacity is unknown. If a dial waits too long or a server reports overload, the
-    /// surviving regions are overloaded. The client then pauses longer after each dial, up to 8 s.
+    /// Rate at which other regions accept clients. If this rate is set, the client computes the longest delay from it,
+    /// instead of `region_lost`: see [`CapacityHint`]. Default none: the rate is unknown. If a dial waits too long or a
+    /// server reports overload, the client assumes that the other regions are overloaded. Unless `region_lost` is zero,
+    /// it then pauses longer after each dial, up to 8 s.
     pub capacity: Option<CapacityHint>,
 }
 
@@ -241,13 +243,15 @@ impl SpreadConfig {
     }
 }
 
-/// Number of clients of a lost region, and the rate at which other regions accept them.
+/// Number of clients of a lost region, and the rate at which other regions accept them. The longest delay of the first
+/// attempt is 1.1 x `clients` / `accepts_per_second`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct CapacityHint {
     /// Number of clients in a region.
     pub clients: u32,
-    /// Connections per second that all surviving regions accept together.
+    /// Connections per second that the next region accepts. This is the region to which most of these clients move,
+    /// because it is the nearest one. If they move to several regions in equal shares, add the rates of these regions.
     pub accepts_per_second: f64,
 }
 
@@ -256,25 +260,26 @@ pub struct CapacityHint {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct FailBackConfig {
-    /// Number of probes in a row that must succeed (good probes) before a return. Default 5.
+    /// Number of probes in a row that a server must answer (good probes) before a return to its region. Default 5.
     pub good_probes: u32,
     /// Shortest time from the first to the last of the good probes. Default 30 s: a server in a crash loop fails again
     /// earlier.
     pub good_for: Duration,
-    /// Number of servers of the region that must answer; if fewer are known, all must answer. Default 2, so that not
-    /// all clients return to the first server that is back.
+    /// Number of servers of the region that must have good probes; if the client knows fewer, all of them must. Default
+    /// 2, so that not all clients return to the first server that is back.
     pub servers: usize,
     /// Share of clients that return at once, chosen by hash. Default 0.05: few clients suffer if the region fails again.
     pub cohort: f64,
     /// The other clients return after a random time between zero and this value. Default 120 s.
     pub spread: Duration,
-    /// The RTT of a faster region must be lower than the current RTT by max(`gain_min`, `gain_ratio` of the current RTT,
-    /// 2 RTTVAR). Default 5 ms.
+    /// The RTT of a faster region must be lower than the current RTT by more than max(`gain_min`, `gain_ratio` x
+    /// current RTT, 2 RTTVAR of the active link). Default 5 ms.
     pub gain_min: Duration,
-    /// Share of the current RTT that a faster region must gain. Default 0.2: 97 % of the measured changes from one week
-    /// to the next are smaller.
+    /// Share of the current RTT by which the RTT of a faster region must be lower. Default 0.2: 97 % of the measured
+    /// changes from one week to the next are smaller.
     pub gain_ratio: f64,
-    /// Number of evaluations in a row in which a region must be faster. Default 3.
+    /// Number of evaluations in a row in which a region must be faster. The client evaluates after its probes. Default
+    /// 3.
     pub gain_evaluations: u32,
     /// Shortest time from the first to the last of these evaluations. Default 60 s.
     pub gain_for: Duration,
@@ -328,9 +333,9 @@ impl DampingConfig {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct HandoverConfig {
-    /// Shortest overlap, in which the old and the new link both have the subscriptions. The overlap is clamp(2 x largest
-    /// known RTT, `overlap_min`, `overlap_max`). In this time, the gateways pass on the interest of the new
-    /// subscriptions. Default 250 ms.
+    /// Shortest overlap, in which the old and the new link both have the subscriptions. The overlap is clamp(2 x
+    /// largest known RTT, `overlap_min`, `overlap_max`). During the overlap, the gateways pass the interest of the new
+    /// subscriptions on to other clusters. Default 250 ms.
     pub overlap_min: Duration,
     /// Longest overlap. Default 2 s.
     pub overlap_max: Duration,

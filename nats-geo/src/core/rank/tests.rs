@@ -1,4 +1,4 @@
-//! Small rosters, ranked.
+//! Tests that rank small lists of servers.
 
 use super::super::Endpoint;
 use super::*;

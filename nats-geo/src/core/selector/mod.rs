@@ -206,8 +206,8 @@ impl Selector {
         self.due = self.next_due();
     }
 
-    /// Handles several answers to probes, and makes no choice before it has handled all of them. Drivers that cannot
-    /// measure servers at the same time, such as browsers, use this method.
+    /// Handles several answers to probes together: the selector makes no choice before it has handled all of them.
+    /// Drivers that cannot measure all servers at the same time, such as browsers, collect answers for this method.
     pub fn handle_answers(
         &mut self,
         answers: impl IntoIterator<Item = (super::ProbeId, super::ProbeReport)>,
@@ -236,13 +236,14 @@ impl Selector {
         self.do_if_due();
     }
 
-    /// Returns the next decision to carry out, oldest first.
+    /// Removes the oldest decision from the queue and returns it; `None` if the queue is empty.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop(&self.config.probe)
     }
 
-    /// Returns the time at which to call [`handle_timeout`](Self::handle_timeout), unless an event comes first.
+    /// Returns the time at which to call [`handle_timeout`](Self::handle_timeout), unless an event comes first. `None`:
+    /// without an event, no call is needed.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Time> {
         self.due

@@ -55,7 +55,8 @@ macro_rules! events {
             };
         )*
 
-        /// All events: those of [`NoticeKind`] in the order of its variants, then those that applications get no notice of.
+        /// All events: the events of [`NoticeKind`] in the order of its variants, then the events for which the client
+        /// sends no notice.
         ///
         /// | event | client | level | fields | meaning | cause | remedy |
         /// |---|---|---|---|---|---|---|

@@ -1,4 +1,4 @@
-//! Whether the tables are well formed: spelling, uniqueness, no empty cell.
+//! Tests that the tables are well formed: spelling, unique names, no empty cell.
 
 use std::collections::BTreeSet;
 

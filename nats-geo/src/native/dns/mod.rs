@@ -28,7 +28,7 @@ pub(crate) use watch::watch;
 /// server. Without SRV records, each A and AAAA record of the name is one server.
 ///
 /// The client repeats the lookup when the records expire, after a small random delay. If a server is missing from the
-/// answers for the time [`grace`](Self::grace), the client stops using this server. It keeps the server of its live link.
+/// answers for the time [`grace`](Self::grace), the client stops using this server, unless its live link leads there.
 /// While lookups fail, the client keeps the last answer and sends a notice. The client chooses between servers by
 /// measured distance. The weight of an SRV record is the server's share of clients among equally near servers. The
 /// priority decides only which servers the client measures first. The client learns the regions from the servers.

@@ -88,7 +88,7 @@ impl Resolver {
         Self::new(Who::Quad9)
     }
 
-    /// Returns a resolver at this address, on the usual port of its transport.
+    /// Returns a resolver at this address, on the usual port of the transport.
     pub const fn at(ip: IpAddr) -> Self {
         Self::new(Who::At { ip, port: None, name: None })
     }

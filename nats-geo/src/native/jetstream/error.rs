@@ -102,8 +102,8 @@ pub enum LastTry {
     /// The client did not send the message: no link was live in time, or the client was closed.
     #[error(transparent)]
     Unavailable(publish::PublishError),
-    /// The current server does not permit this user to subscribe to its inbox, so no answer could arrive. The client did
-    /// not send the message.
+    /// The current server does not permit this user to subscribe to the client's inbox, so no answer could arrive. The
+    /// client did not send the message.
     #[error("this user may not subscribe to its inbox, so no answer could arrive; permit `_INBOX.>`")]
     NoInbox,
     /// The server of the active link does not permit this user to publish to the subject.

@@ -97,7 +97,7 @@ impl Message {
     ///
     /// ```no_run
     /// # async fn example(message: nats_geo::jetstream::Message) -> Result<(), nats_geo::jetstream::AckError> {
-    /// message.double_ack().await?; // this message will not come again
+    /// message.double_ack().await?; // JetStream does not redeliver this message
     /// # Ok(())
     /// # }
     /// ```

@@ -19,7 +19,7 @@
 //! while let Some(message) = messages.next().await {
 //!     let message = message?;
 //!     println!("{:?}", message.payload);
-//!     message.ack().await?; // over the link that is live now, whichever the message came in on
+//!     message.ack().await?; // over the live link, even if the message arrived over another link
 //! }
 //! # Ok(())
 //! # }
@@ -45,7 +45,8 @@
 //! * Push consumers, and the ordered consumers of async-nats: use [`Stream::create_consumer`] and [`Stream::ordered`].
 //! * `fetch`, `batch` and `sequence` of a consumer: take as many messages as you want from [`Consumer::messages`];
 //!   [`PullOptions::max_messages`] limits how many messages wait in the client.
-//! * `create_consumer_strict`. `update_consumer`: [`Stream::create_consumer`] changes a consumer of the same name.
+//! * `create_consumer_strict`. Instead of `update_consumer`, use [`Stream::create_consumer`], which changes a consumer
+//!   of the same name.
 //! * Pause, resume, reset and unpin of consumers; reading by priority group.
 //! * Publishing without waiting for each acknowledgement (`send_publish`, `wait_for_acks`): publish from several tasks.
 //! * Lists of streams and of consumers, the stream of a subject, account information, subjects of a stream.
@@ -153,7 +154,7 @@ impl GeoClient {
     /// use std::time::Duration;
     /// use nats_geo::jetstream::PublishOptions;
     ///
-    /// // Who waits for this publish does not wait for longer than two seconds.
+    /// // A publish with this handle takes at most two seconds.
     /// let jetstream = client.jetstream_with(PublishOptions::new().total_timeout(Duration::from_secs(2)));
     /// # }
     /// ```

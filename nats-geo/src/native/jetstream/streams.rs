@@ -46,10 +46,11 @@ impl Context {
     /// Creates a stream, in the home region of this client unless `config` has a placement.
     ///
     /// The client sets the placement, because the server would choose the region to which the client is connected now.
-    /// After a failover, this is the wrong region. The home region is the nearest known region, even while it is down. With
-    /// `placement: Some(Placement::default())`, the server chooses. If the stream exists already, in any region, this
-    /// call returns the existing stream. In [another domain](Self::with_domain), the server chooses, unless `config`
-    /// has a placement.
+    /// After a failover, this is the wrong region. The home region is the region of
+    /// [`GeoOptions::home`](crate::GeoOptions::home), and by default the nearest known region, even while it is down.
+    /// With `placement: Some(Placement::default())`, the server chooses. If the stream exists already, in any region,
+    /// this call returns the existing stream. In [another domain](Self::with_domain), the server chooses, unless
+    /// `config` has a placement.
     ///
     /// ```no_run
     /// # async fn example(client: nats_geo::GeoClient) -> Result<(), nats_geo::jetstream::ApiError> {
@@ -106,7 +107,7 @@ impl Context {
         }
     }
 
-    /// Changes the configuration of a stream. The stream moves only if `config` has a placement.
+    /// Changes the configuration of a stream. The stream moves to other servers only if `config` has a placement.
     ///
     /// # Errors
     /// The stream does not exist, the server refuses the change, or no answer arrives in time.

@@ -1,4 +1,5 @@
-//! What is true of one link, against real servers. Most of it pins how async-nats behaves.
+//! Tests of one link with real servers. Most of these tests check how async-nats behaves, because this crate depends on
+//! it.
 
 use std::sync::Arc;
 use std::time::Duration;

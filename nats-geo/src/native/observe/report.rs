@@ -50,9 +50,9 @@ pub struct Report {
 pub enum Status {
     /// No link has been live yet.
     Connecting,
-    /// The client uses the region that is best now.
+    /// The client uses the region that ranks first now, which need not be the home region.
     Home,
-    /// The client uses another region.
+    /// The client uses a region that does not rank first now.
     Away,
     /// The active link is silent.
     Suspect,
@@ -85,7 +85,7 @@ pub struct Member {
     pub address: String,
     /// The server's name; `None` until the server has answered.
     pub server: Option<String>,
-    /// The RTT that determines the rank: the minimum of recent samples.
+    /// The RTT that determines the rank: the minimum of recent samples. `None` without samples.
     #[serde(rename = "base_rtt_ms", serialize_with = "optional_millis")]
     pub base_rtt: Option<Duration>,
     /// Whether several servers answer at this address; see [`RankedServer::shared`].

@@ -54,7 +54,7 @@ impl ConnectionOptions {
         (self.options, self.local_address)
     }
 
-    /// Prevents servers from delivering messages of this client to its own subscriptions.
+    /// Prevents servers from delivering messages of this client to subscriptions of the same client.
     pub fn no_echo(mut self) -> Self {
         self.options = self.options.no_echo();
         self

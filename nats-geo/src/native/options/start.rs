@@ -23,13 +23,14 @@ use crate::native::tls::Sessions;
 use crate::native::{ConnectError, GeoClient, IntoServers, ServerUrl, ServerUrlError};
 
 impl GeoOptions {
-    /// Connects to the nearest of these servers, the servers that [`server_with_region`](Self::server_with_region) added,
-    /// and the servers of DNS names. Returns when the first link is live.
+    /// Connects to the nearest of all these servers: `servers`, the servers that
+    /// [`server_with_region`](Self::server_with_region) added, and the servers of DNS names. Returns when the first
+    /// link is live.
     ///
     /// # Errors
     /// The call fails at once if the list, the configuration or an [option of a connection](ConnectionOptions) is
-    /// invalid, or if servers refuse the credentials. It fails after [`connect_timeout`](Self::connect_timeout) if no
-    /// link is live. The error then names the failure of each server.
+    /// invalid. It fails within seconds if servers refuse the credentials: see [`ConnectError::Auth`]. It fails after
+    /// [`connect_timeout`](Self::connect_timeout) if no link is live. The error then names the failure of each server.
     pub async fn connect(self, servers: impl IntoServers) -> Result<GeoClient, ConnectError> {
         let mut listed = servers.into_servers()?;
         for (url, region) in &self.labelled {

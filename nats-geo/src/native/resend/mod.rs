@@ -60,8 +60,8 @@ impl AtLeastOnce {
         self
     }
 
-    /// Sets how long after its publish the client may resend a message. Default 30 s: longer than a failover takes. A
-    /// shorter time suits messages that are soon out of date.
+    /// Sets for how long after a publish the client may resend the message. Default 30 s: longer than a failover takes.
+    /// A shorter time suits messages that are soon out of date.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
         self

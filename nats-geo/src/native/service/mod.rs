@@ -19,7 +19,7 @@
 //!         _ => Err(Error { code: 404, status: "we sell lamps only".into() }),
 //!     };
 //!     if let Err(error) = request.respond(answer).await {
-//!         eprintln!("not answered: {error}"); // nobody waited for it, or it is too large
+//!         eprintln!("not answered: {error}"); // no client waits for the answer, or the answer is too large
 //!     }
 //! }
 //! # Ok(())
@@ -159,10 +159,10 @@ impl ServiceBuilder {
         self
     }
 
-    /// Starts an instance. Clients can find the instance through each server that has the subscriptions of the instance.
-    /// After the next successful [`flush`](GeoClient::flush), the server of the active link has these subscriptions. Other
-    /// servers learn them shortly afterwards. `start` also succeeds while the
-    /// client is offline: the client then subscribes on the next link.
+    /// Starts an instance. Clients can find the instance through each server that has the subscriptions of the
+    /// instance. After the next successful [`flush`](GeoClient::flush), the server of the active link has these
+    /// subscriptions. Other servers learn them shortly afterwards. `start` also succeeds while the client is offline:
+    /// the client then subscribes on the next link.
     ///
     /// # Errors
     /// A name, version or queue group is not valid, or the client is closed.
@@ -264,8 +264,8 @@ impl Service {
     /// #     client: nats_geo::GeoClient, service: nats_geo::service::Service, workers: tokio::task::JoinHandle<()>,
     /// # ) -> Result<(), Box<dyn std::error::Error>> {
     /// service.stop().await;
-    /// workers.await?; // they answer what has come in, until their endpoints end
-    /// client.drain().await?; // the last answers are with the servers
+    /// workers.await?; // the workers answer the requests that have arrived
+    /// client.drain().await?; // the servers have the last answers
     /// # Ok(())
     /// # }
     /// ```

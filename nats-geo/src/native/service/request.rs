@@ -64,7 +64,8 @@ impl Request {
     /// ```
     ///
     /// # Errors
-    /// The same as [`Message::respond`]. The statistics count an answer that could not be sent as an error, too.
+    /// The same as [`Message::respond`]. If the client could not send an answer, the statistics count this as an error,
+    /// too.
     pub async fn respond(&self, response: Result<Bytes, Error>) -> Result<(), RespondError> {
         self.respond_with_headers(response, HeaderMap::new()).await
     }

@@ -1,4 +1,4 @@
-//! What users may give, and what they are told about it.
+//! Tests of the TLS options that an application can set, and of their errors.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! No client dials more often than `budget_per_second` and `budget_burst` permit, or more servers at once than the limit of concurrent dials.
+//! No client dials more often than `budget_per_second` and `budget_burst` permit, or more servers at once than the
+//! limit of concurrent dials.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Every rule can be broken, or it would prove nothing.
+//! Tests that each rule can be broken. A rule that nothing can break would prove nothing.
 
 use std::time::Duration;
 

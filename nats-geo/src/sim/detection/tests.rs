@@ -1,4 +1,4 @@
-//! What comes out on paths whose outcome is known, and the bounds of the defaults.
+//! Tests of studies on paths with a known outcome, and of the limits of the defaults.
 
 use super::*;
 use crate::core::Config;

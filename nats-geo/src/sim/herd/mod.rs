@@ -43,7 +43,7 @@ pub use story::{StockDial, StockFault, StockHits, StockLoss, StockOutage, StockS
 /// );
 /// herd.clients = 300;
 /// let report = herd.run(&Software::NatsGeo(Box::new(Config::interactive())), &mut |_| {})?;
-/// assert_eq!(report.hit, 100, "those in lon");
+/// assert_eq!(report.hit, 100, "the clients in lon");
 /// assert_eq!(report.back, 100);
 /// assert!(report.in_nearest > 0.99, "ams");
 /// # Ok::<(), nats_geo::sim::herd::HerdError>(())

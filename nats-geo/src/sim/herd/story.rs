@@ -96,7 +96,7 @@ pub struct StockDial {
 /// };
 /// let outages = stock_story(&scenario, 1)?;
 /// assert_eq!(outages[0].dials.len(), 7, "each server once, then one of them again");
-/// assert!(outages[0].back_after > Duration::from_millis(2 + 4 + 8 + 16 + 32 + 64), "it waits longer each time");
+/// assert!(outages[0].back_after > Duration::from_millis(2 + 4 + 8 + 16 + 32 + 64), "the client waits longer each time");
 /// # Ok::<(), nats_geo::sim::herd::HerdError>(())
 /// ```
 ///

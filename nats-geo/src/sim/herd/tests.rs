@@ -1,4 +1,4 @@
-//! Small herds, played whole.
+//! Tests that simulate small herds from the start to the end.
 
 use super::*;
 use crate::core::CapacityHint;

@@ -1,4 +1,4 @@
-//! The contracts of the selector, on arbitrary input.
+//! Tests of the selector's contracts with arbitrary input.
 
 use std::time::Duration;
 

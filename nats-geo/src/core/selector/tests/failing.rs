@@ -1,4 +1,4 @@
-//! Failing over: lost server, lost region, silence, trouble of our own.
+//! Tests of failover: a lost server, a lost region, silence, and failures of the client's own network.
 
 use super::super::super::{Action, CapacityHint, Cause, Config, Event, MoveCause, NoticeKind, Time};
 use super::world::{Mood, World};

@@ -1,4 +1,4 @@
-//! Who answers at an address, what a live link proves, and which region is home.
+//! Tests of identity: the server that answers at an address, the facts that a live link proves, and the home region.
 
 use super::super::super::{
     Action, Cause, Config, ConnId, Endpoint, EndpointId, Event, MoveCause, Notice, NoticeKind, OpenError,

@@ -1,6 +1,7 @@
-//! The rules of the policy as tests, with times as numbers.
+//! Tests of the rules of the policy. The tests state each time as a number.
 //!
-//! Owns a small simulated world (`world`) of servers and paths, and one file of tests for each part of the policy.
+//! This folder has a small simulated world (`world`) of servers and paths, and one file of tests for each part of the
+//! policy.
 
 mod contracts;
 mod failing;

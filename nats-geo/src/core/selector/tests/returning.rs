@@ -1,4 +1,4 @@
-//! Planned moves: lame duck, fail back, faster regions, connection limits. Make before break.
+//! Tests of planned moves (make-before-break): lame duck, fail back, faster regions, connection limits.
 
 use super::super::super::{
     Action, Cause, Config, Endpoint, EndpointId, Event, Handover, MoveCause, NoticeKind, Time,

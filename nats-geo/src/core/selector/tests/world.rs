@@ -1,4 +1,5 @@
-//! A small world for the selector: servers with an RTT and a mood, events in order of time.
+//! A small simulated world for tests of the selector: servers with a round-trip time and a state, and events in the
+//! order of their times.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

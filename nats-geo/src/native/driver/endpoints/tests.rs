@@ -1,4 +1,4 @@
-//! Which endpoints are known after which news.
+//! Tests of the endpoints that the driver knows after servers are listed, advertised, looked up or removed.
 
 use super::*;
 use crate::native::target::Scheme;

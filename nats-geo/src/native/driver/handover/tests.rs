@@ -1,4 +1,5 @@
-//! Handovers between links to a real server that no client could time.
+//! Tests of handovers between links to a real server. The tests begin each step at a moment that a client could not
+//! choose.
 
 use async_nats::message::OutboundMessage;
 use futures_util::{FutureExt as _, StreamExt as _};

@@ -153,7 +153,7 @@ impl Consumer {
     /// # async fn example(consumer: nats_geo::jetstream::Consumer) -> Result<(), Box<dyn std::error::Error>> {
     /// use nats_geo::jetstream::PullOptions;
     ///
-    /// // One at a time: what this worker has not begun, others may do.
+    /// // One message at a time: other workers can get the messages that this worker has not begun.
     /// let messages = consumer.messages_with(PullOptions::new().max_messages(1)).await?;
     /// # Ok(())
     /// # }

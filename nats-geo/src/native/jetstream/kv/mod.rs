@@ -8,7 +8,7 @@
 //! lamps.put("hall.colour", "red".into()).await?;
 //! println!("{:?}", lamps.get("hall.colour").await?);
 //!
-//! let mut changes = lamps.watch("hall.>").await?; // goes on across moves and lost regions
+//! let mut changes = lamps.watch("hall.>").await?; // continues after moves and lost regions
 //! while let Some(entry) = changes.next().await {
 //!     let entry = entry?;
 //!     println!("{}: {:?}", entry.key, entry.value);
@@ -145,8 +145,8 @@ impl Store {
         Ok(message.and_then(|message| self.read(message)).filter(|entry| entry.key == key))
     }
 
-    /// Sets the value of a key, and returns its revision. The client resends the value after a move, and the bucket
-    /// stores it once: see [`Context::publish`].
+    /// Sets the value of a key, and returns the new revision of the key. The client resends the value after a move, and
+    /// the bucket stores it once: see [`Context::publish`].
     ///
     /// # Errors
     /// The key is invalid, or the bucket did not acknowledge the value.

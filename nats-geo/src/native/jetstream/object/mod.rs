@@ -7,7 +7,7 @@
 //! let films = client.jetstream().object_store("films").await?;
 //! films.put("trailer.mp4", &mut tokio::io::empty()).await?;
 //!
-//! let mut film = films.get("trailer.mp4").await?; // goes on across moves; the digest is checked at the end
+//! let mut film = films.get("trailer.mp4").await?; // continues after moves, and checks the digest at the end
 //! while let Some(bytes) = film.next().await {
 //!     println!("{} bytes", bytes?.len());
 //! }

@@ -33,8 +33,8 @@ impl Store {
     ///
     /// # Errors
     /// The source cannot be read, or the store did not acknowledge a part. An earlier object of that name is unchanged,
-    /// unless the last part is [unconfirmed](PublishError::GaveUp). In this case, either the earlier or the new object
-    /// has the name, and this object is complete.
+    /// unless the last part is [unconfirmed](PublishError::GaveUp). In this case, the name belongs to the earlier or to
+    /// the new object, and that object is complete.
     pub async fn put(
         &self,
         object: impl Into<ObjectMetadata>,

@@ -42,7 +42,7 @@ impl VirtualStream {
     /// while let Some(message) = messages.next().await {
     ///     let message = message?;
     ///     println!("{:?} from {:?}", message.payload, orders.origin(&message));
-    ///     std::fs::write("position.json", serde_json::to_vec(&messages.position())?)?; // to go on later
+    ///     std::fs::write("position.json", serde_json::to_vec(&messages.position())?)?; // to continue later
     /// }
     /// # Ok(())
     /// # }

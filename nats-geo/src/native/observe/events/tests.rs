@@ -1,4 +1,4 @@
-//! Whether notices are emitted as the vocabulary says: name, level, fields and text.
+//! Tests that the client emits notices as the vocabulary says: name, level, fields and text.
 
 use std::collections::BTreeSet;
 use std::fmt;

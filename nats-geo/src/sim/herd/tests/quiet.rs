@@ -1,5 +1,5 @@
-//! What makes a million clients affordable changes nothing: whoever is played by itself, in one go through quiet time, does
-//! what it does among all others, step by step.
+//! Tests that skipping quiet time, which makes a million clients possible, changes no result. A client that is
+//! simulated alone and skips quiet time in one step does the same as among all other clients, step by step.
 
 use super::super::player::Player;
 use super::super::report::Tally;

@@ -1,4 +1,4 @@
-//! Stories of one stock client.
+//! Tests of scenarios with one stock client.
 
 use super::*;
 
