@@ -286,7 +286,7 @@ pub enum HerdLoss {
 pub enum Kind {
     /// nats-geo with the preset for many clients
     Fleet,
-    /// `fleet` with `SpreadConfig::capacity`: clients know how fast the other regions accept connections
+    /// `fleet` with `SpreadConfig::capacity`: clients know how many connections per second one region accepts
     FleetHint,
     /// nats-geo with the preset for few clients
     Interactive,

@@ -275,8 +275,8 @@ pub struct FailBackConfig {
     /// The RTT of a faster region must be lower than the current RTT by more than max(`gain_min`, `gain_ratio` x
     /// current RTT, 2 RTTVAR of the active link). Default 5 ms.
     pub gain_min: Duration,
-    /// Share of the current RTT by which the RTT of a faster region must be lower. Default 0.2: 97 % of the measured
-    /// changes from one week to the next are smaller.
+    /// Share of the current RTT by which the RTT of a faster region must be lower. Default 0.2: together with
+    /// `gain_min`, this ignores 97 % of the measured changes from one week to the next.
     pub gain_ratio: f64,
     /// Number of evaluations in a row in which a region must be faster. The client evaluates after its probes. Default
     /// 3.

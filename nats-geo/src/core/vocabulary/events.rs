@@ -80,7 +80,7 @@ events! {
         example "the standby at ams/ams-3 is ready"
 
         DAMPED = Damped "damped" "damped", Both Warn ["region" "until"]
-        meaning "The client left a region so often that it avoids the region for now."
+        meaning "A region failed so often that the client avoids the region for now."
         cause "The region fails and returns again and again."
         remedy "Find out why the region is unstable. `until` is the client's time at which it considers the region again."
         example "lon failed too often: the client avoids it until 95.000s"
