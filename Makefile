@@ -12,10 +12,10 @@ test: test-rust test-web test-js test-browser ## Run all tests; installs what th
 
 # The test netns needs Linux, root and /dev/net/tun. Elsewhere .ci/netns reports that it was not run.
 #
-# The tutorials of the book and the tests of topologies, agents and tools measure no times, so they run side by side. Those of the
-# library wait for most of their time, and their limits are far from what they measure, so they run beside the scenarios, of which
-# the observer's compare times to 5 ms and run alone. The others run one after the other. Each command has a test of loadgen: without
-# one, cargo would build with other features. A test that fails on real servers is run once more: .ci/cargo-test says why.
+# Tests of real servers wait for most of their time, so several commands run side by side. The first ones measure no times, or have
+# limits far from what they measure. The second ones measure, but one of them uses a small part of a core. The observer's compare
+# times to 5 ms, so they run alone. Each command has a test of loadgen: without one, cargo would build with other features. A test
+# that fails on real servers is run once more: .ci/cargo-test says why.
 test-rust: ## Run the tests of all crates, on real servers; installs docker-compose, Prometheus and the schema of cloud-init, which read files of ours
 	.ci/compose
 	.ci/prometheus
@@ -24,11 +24,11 @@ test-rust: ## Run the tests of all crates, on real servers; installs docker-comp
 	cargo test --workspace --lib --bins && \
 	cargo test --workspace --test '*' --no-run && \
 	.ci/side-by-side ".ci/cargo-test --workspace --test book --test agents -- --test-threads=1" \
+	  ".ci/cargo-test --workspace --test native --test dns -- --test-threads=1" \
 	  ".ci/cargo-test --workspace --test topologies --test guard --test rendering --test look --test rebalance --test bench --test store --test deploy --test dashboard -- --test-threads=1" && \
 	.ci/netns .ci/side-by-side ".ci/cargo-test --workspace --test scenarios -- --test-threads=1 --skip observer::" \
-	  ".ci/cargo-test --workspace --test native --test dns -- --test-threads=1" && \
+	  ".ci/tests-but book agents guard topologies rendering look rebalance bench store deploy dashboard scenarios native dns" && \
 	.ci/cargo-test --workspace --test scenarios -- --test-threads=1 observer:: && \
-	.ci/netns .ci/tests-but book agents guard topologies rendering look rebalance bench store deploy dashboard scenarios native dns && \
 	cargo test --workspace --doc
 
 test-web: ## Run the engine in a page, a worker and a service worker of Chromium; installs what it needs
