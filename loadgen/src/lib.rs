@@ -11,6 +11,7 @@ mod client_order;
 pub mod clients;
 pub mod clock;
 pub mod cluster;
+pub mod collect;
 pub mod config_file;
 pub mod ctl;
 pub mod dashboard;
@@ -49,6 +50,7 @@ pub mod topology_command;
 pub mod up;
 pub mod wan;
 mod web;
+mod web_target;
 
 use std::process::ExitCode;
 

@@ -169,6 +169,7 @@ fn run_opts(opts: &Opts) -> RunOpts {
         ops_creds: None,
         listen: crate::ops::ListenAddress::default(),
         agents_wait: 0,
+        collect: Vec::new(),
     }
 }
 

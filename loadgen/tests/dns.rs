@@ -18,6 +18,7 @@ use std::time::Duration;
 use dns_server::Dns;
 use hickory_server::proto::op::ResponseCode;
 use loadgen::cluster::{StartOptions, SuperCluster};
+use loadgen::collect::{Collected, Collection, from_toml};
 use loadgen::dns::{DnsPlan, compare};
 use loadgen::topology::Topology;
 use nats_geo::dns::{Dns as Discovery, Transport};
@@ -104,4 +105,66 @@ async fn the_command_goes_on_with_others_when_a_resolver_fails() {
         let (code, said, complaint) = run(&args).await;
         assert_eq!(code, Some(2), "{said}{complaint}");
     }
+}
+
+/// Sources of `loadgen run --collect`: a resolver, and the monitoring of a nats-server as an HTTP API.
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_of_a_resolver_and_of_an_http_api_are_collected() {
+    let (mut cluster, dns) = world().await;
+    let (resolver, monitor) = (dns.resolver(Transport::Tcp), cluster.monitor("lon-1").unwrap().addr());
+    let file = format!(
+        r#"
+        [[source]]
+        name = "resolver"
+        every = "1s"
+        look_up = "nats.test"
+        resolver = "{resolver}"
+        [[source]]
+        name = "lon-1"
+        every = "1s"
+        url_from = "LON_1"
+        headers = {{ Authorization = "TOKEN" }}
+        metric = [
+          {{ name = "connections", value = "/connections" }},
+          {{ name = "nothing", value = "/nothing" }},
+        ]
+        "#
+    );
+    let sources = from_toml(&file, "collect.toml").unwrap();
+    let unset = Collection::start(&sources, &|_| None).unwrap_err().to_string();
+    assert!(unset.contains("`lon-1` of --collect: the environment variable `LON_1` is not set"), "{unset}");
+
+    let env = |name: &str| match name {
+        "LON_1" => Some(format!("http://{monitor}/varz?hunter2")),
+        _ => Some("Bearer hunter2".to_owned()),
+    };
+    assert!(!format!("{sources:?}").contains("hunter2"));
+    let _clients = [client(&cluster).await, client(&cluster).await];
+    let collection = Collection::start(&sources, &env).unwrap();
+    assert!(!format!("{collection:?}").contains("hunter2"));
+    // Longer than two pauses: the second answer comes from a dead server.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    cluster.kill_server("lon-1").unwrap();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let [resolver, server] = collection.finish().await.try_into().unwrap();
+
+    let figure = |of: &Collected, name: &str| {
+        of.figures.iter().find(|figure| figure.name == name).map(|figure| figure.values[0].1)
+    };
+    assert_eq!((figure(&resolver, "servers"), resolver.failed), (Some(2.0), 0), "{resolver:?}");
+    assert!(
+        resolver.queries >= 2 && figure(&resolver, "lookup_ms").is_some_and(|ms| ms > 0.0),
+        "{resolver:?}"
+    );
+    assert_eq!(resolver.note(), None);
+    assert_eq!(figure(&server, "connections"), Some(2.0), "{server:?}");
+    assert_eq!(figure(&server, "nothing"), None);
+    assert!(server.failed == server.queries && server.queries >= 2, "a figure is missing in each answer");
+    let note = server.note().unwrap();
+    assert!(note.contains(&format!("The last reason: http://{monitor} did not answer")), "{note}");
+    assert!(!note.contains("hunter2"), "{note}");
+}
+
+async fn client(cluster: &SuperCluster) -> async_nats::Client {
+    async_nats::connect(cluster.server_urls()["lon-1"].clone()).await.unwrap()
 }

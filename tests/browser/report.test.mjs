@@ -19,7 +19,7 @@ const WIDTHS = [360, 1440];
 const THEMES = ["light", "dark"];
 /** Time limit to open a report of 10 000 clients and 600 s. */
 const OPEN_MAX_MS = 3000;
-const SECTIONS = ["verdict", "thresholds", "requests", "latency", "places", "strip", "failover", "distribution", "matrix", "deliveries", "stores", "ledger", "environment"];
+const SECTIONS = ["verdict", "thresholds", "requests", "latency", "places", "strip", "collected", "failover", "distribution", "matrix", "deliveries", "stores", "ledger", "environment"];
 
 let browser;
 let folder;
@@ -269,7 +269,7 @@ for (const [name, launch] of Object.entries(ENGINES)) {
         message: document.querySelector(".message")?.textContent ?? null,
       }));
       await until("the charts are drawn", async () => { const { charts, blank } = await state(); return charts > 0 && blank === 0; });
-      assert.deepEqual(await state(), { title: report.title, sections: SECTIONS, blank: 0, charts: 14, message: null });
+      assert.deepEqual(await state(), { title: report.title, sections: SECTIONS, blank: 0, charts: 16, message: null });
       await page.close();
     } finally {
       await engine.close();

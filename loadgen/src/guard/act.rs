@@ -7,12 +7,13 @@ use tokio::sync::watch;
 
 use super::audit::{About, Outcome};
 use super::facts::{Evidence, Subject};
-use super::rules::{Action, Spread, host};
+use super::rules::{Action, Spread};
 use super::{hook, notify};
 use crate::clock;
 use crate::look::opts::ConnectOpts;
 use crate::rebalance::opts::RebalanceOpts;
 use crate::rebalance::{self, RebalancePlan};
+use crate::web_target::Target;
 
 /// Turns to `true` when the operator stops guard.
 pub(super) type Stop = watch::Receiver<bool>;
@@ -60,7 +61,7 @@ pub(super) struct Ended {
 
 /// The action in the audit file: neither arguments nor the path of a URL, which may hold secrets.
 pub(super) fn describe(action: &Action, subject: &Subject) -> String {
-    use super::rules::Address;
+    use crate::web_target::{Address, host};
     match action {
         Action::Warn => "warn the operator".to_owned(),
         Action::Notify(notify) => match &notify.to {
@@ -79,18 +80,20 @@ pub(super) async fn carry_out(job: Job, mut stop: Stop) -> Ended {
     let (outcome, detail) = match &job.action {
         Action::Warn => (Outcome::Done, String::new()),
         Action::Run(hook) => hook::run(hook, facts(&job.notice), &mut stop).await,
-        Action::Notify(notify) => match notify::Target::new(notify, &|name| std::env::var(name).ok()) {
-            Ok(target) => {
-                // Texts and numbers always have a JSON form.
-                let document = serde_json::to_string(&job.notice).unwrap_or_default();
-                tokio::select! {
-                    biased;
-                    () = stopped(&mut stop) => (Outcome::Stopped, "the notification may or may not have arrived".to_owned()),
-                    sent = notify::send(target, notify.limit, document) => sent,
+        Action::Notify(notify) => {
+            match Target::new(&notify.to, &notify.headers, &|name| std::env::var(name).ok()) {
+                Ok(target) => {
+                    // Texts and numbers always have a JSON form.
+                    let document = serde_json::to_string(&job.notice).unwrap_or_default();
+                    tokio::select! {
+                        biased;
+                        () = stopped(&mut stop) => (Outcome::Stopped, "the notification may or may not have arrived".to_owned()),
+                        sent = notify::send(target, notify.limit, document) => sent,
+                    }
                 }
+                Err(error) => (Outcome::Failed, error.to_string()),
             }
-            Err(error) => (Outcome::Failed, error.to_string()),
-        },
+        }
         Action::Rebalance(spread) => tokio::select! {
             biased;
             () = stopped(&mut stop) => (Outcome::Stopped, "clients that guard already asked to move still move".to_owned()),

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use reqwest::Url;
-
 use super::problem::{Problem, ProblemKind};
-use super::rules::{Action, Address, Condition, Hook, Notify, Rate, Rule, Spread};
+use super::rules::{Action, Condition, Hook, Notify, Rate, Rule, Spread};
 use super::spec::{ActionKind, ConditionKind, RuleSpec};
 use crate::topology::Span;
+use crate::web_target::{Address, is_header, is_variable, web_address};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -226,21 +225,4 @@ impl Checks {
         }
         program
     }
-}
-
-/// Reads an address of HTTP. The error does not contain it.
-pub(super) fn web_address(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| error.to_string())?;
-    let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
-    if is_web { Ok(url) } else { Err(format!("its scheme is `{}`", url.scheme())) }
-}
-
-/// Upper-case names only: so a secret that stands in place of a name is refused without being shown.
-fn is_variable(name: &str) -> bool {
-    let is_letter = |letter: char| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_';
-    !name.is_empty() && name.chars().all(is_letter) && !name.starts_with(|first: char| first.is_ascii_digit())
-}
-
-fn is_header(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
 }

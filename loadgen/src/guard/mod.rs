@@ -31,8 +31,8 @@ use std::time::Duration;
 use crate::look::connect::{Login, LoginError, OpenError};
 use crate::look::gather::GatherError;
 use crate::look::opts::ConnectOpts;
+use crate::web_target::Target;
 pub use audit::AuditError;
-pub use notify::TargetError;
 use observe::Needs;
 use opts::{GuardOpts, StopOpts};
 pub use problem::RuleFileError;
@@ -168,9 +168,9 @@ impl GuardPlan {
 /// Returns why the action of a rule cannot succeed on this machine.
 fn obstacle(rule: &Rule) -> Option<String> {
     match &rule.action {
-        Action::Notify(notify) => {
-            notify::Target::new(notify, &|name| std::env::var(name).ok()).err().map(|error| error.to_string())
-        }
+        Action::Notify(notify) => Target::new(&notify.to, &notify.headers, &|name| std::env::var(name).ok())
+            .err()
+            .map(|error| error.to_string()),
         Action::Run(hook) if hook.program.starts_with('/') => {
             let is_there = std::path::Path::new(&hook.program).is_file();
             (!is_there)

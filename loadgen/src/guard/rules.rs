@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use reqwest::Url;
-
 use super::check::{Checks, DAY, HOUR, SECOND};
 use super::problem::{Problem, ProblemKind, RuleFileError};
 use super::spec::{ActionKind, ConditionKind, GuardSpec};
 use crate::toml_file::{SyntaxProblem, TomlFile, in_plain_words};
 use crate::topology::parse_span;
+use crate::web_target::Address;
 
 /// The rules of a file, checked.
 #[derive(Clone, Debug)]
@@ -114,35 +113,11 @@ impl Action {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Notify {
     /// Where to.
-    pub to: Address,
+    pub(crate) to: Address,
     /// Names of headers, and of the environment variables with their values.
     pub headers: Vec<(String, String)>,
     /// Time for the answer.
     pub limit: Duration,
-}
-
-/// The place of an address. `Debug` shows only its host: the rest may be a secret.
-#[derive(Clone, Eq, PartialEq)]
-pub enum Address {
-    /// In the rule file.
-    Url(Url),
-    /// In this environment variable.
-    Variable(String),
-}
-
-impl std::fmt::Debug for Address {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Url(url) => write!(formatter, "Url({})", host(url)),
-            Self::Variable(name) => write!(formatter, "Variable({name})"),
-        }
-    }
-}
-
-/// The part of an address that may be shown: its scheme and host.
-pub(super) fn host(url: &Url) -> String {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
 }
 
 /// A program.

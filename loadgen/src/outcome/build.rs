@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use super::failovers::{Failover, failovers};
 use super::judge::{clock_error_ms, disturbances, judge, verdict};
 use super::model::{
-    ClientRow, EnvironmentRow, FailoverRow, FaultRow, LedgerRow, MatrixRow, NatsServerRow, PhaseRow, Report,
-    RequestsRow, RttRow, RunRow, SeriesRow, ServerRow, VERSION,
+    ClientRow, CollectedRow, EnvironmentRow, FailoverRow, FaultRow, LedgerRow, MatrixRow, NatsServerRow,
+    PhaseRow, Report, RequestsRow, RttRow, RunRow, SeriesRow, ServerRow, VERSION,
 };
 use super::sentences::sentences;
 use super::traffic_rows;
 use crate::clients::Outcome;
+use crate::collect::Collected;
 use crate::load::requests::Op;
 use crate::play::Recording;
 use crate::record::stats::{Sample, millis};
@@ -39,6 +40,8 @@ pub struct Environment {
     pub cores: usize,
     /// More facts that readers of the figures should know.
     pub notes: Vec<String>,
+    /// Figures of other systems.
+    pub collected: Vec<Collected>,
 }
 
 /// Makes the report. All strategies play the same topology and faults.
@@ -53,7 +56,8 @@ pub fn build(played: &[Played<'_>], environment: &Environment) -> Option<Report>
         judged.extend(judge(&strategy.name, &strategy.scenario, &all));
         all_recordings.extend(all);
         for (repetition, recording) in (0..).zip(recordings) {
-            let run = run(&strategy.name, &strategy.scenario, repetition, recording);
+            let mut run = run(&strategy.name, &strategy.scenario, repetition, recording);
+            run.collected = collected(&environment.collected, recording);
             let lost_sight = recording.messages.iter().filter_map(|it| it.unverified.clone());
             unread.extend(lost_sight.map(|why| format!("a stream could not be read at the end: {why}")));
             runs.push(run);
@@ -61,6 +65,7 @@ pub fn build(played: &[Played<'_>], environment: &Environment) -> Option<Report>
     }
     let (verdict, reasons) = verdict(&judged, &disturbances(&all_recordings), &unread);
     let mut notes = environment.notes.clone();
+    notes.extend(environment.collected.iter().filter_map(Collected::note));
     notes.extend(unread);
     notes.extend(clock_note(&all_recordings));
     let topology = &scenario.topology;
@@ -170,8 +175,28 @@ fn run(strategy: &str, scenario: &Scenario, repetition: u16, recording: &Recordi
         ledger: ledger(scenario, recording),
         deliveries: traffic_rows::deliveries(scenario, recording),
         stores: traffic_rows::stores(scenario, recording),
+        collected: Vec::new(),
         schedule_lag_p99_ms: recording.schedule_lag_p99().map(millis),
     }
+}
+
+/// The figures of the time of this play.
+fn collected(all: &[Collected], recording: &Recording) -> Vec<CollectedRow> {
+    let is_in = |at: &Instant| (recording.start..=recording.end).contains(at);
+    let since = |at: Instant| at.saturating_duration_since(recording.start).as_secs_f64();
+    let rows = all.iter().flat_map(|collected| {
+        collected.figures.iter().map(|figure| CollectedRow {
+            source: collected.source.clone(),
+            figure: figure.name.clone(),
+            values: figure
+                .values
+                .iter()
+                .filter(|(at, _)| is_in(at))
+                .map(|(at, value)| (since(*at), *value))
+                .collect(),
+        })
+    });
+    rows.collect()
 }
 
 /// At most 600 slots, none shorter than a quarter of a second.

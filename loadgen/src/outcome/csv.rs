@@ -38,7 +38,7 @@ pub fn to_csv(report: &Report) -> String {
     text
 }
 
-/// A line for each slot of each series.
+/// A line for each slot of each series, and for each value of another system.
 pub fn to_ndjson(report: &Report) -> String {
     let mut text = String::new();
     for run in &report.runs {
@@ -55,6 +55,19 @@ pub fn to_ndjson(report: &Report) -> String {
                     "p50_ms": series.p50_ms.get(slot),
                     "p99_ms": series.p99_ms.get(slot),
                     "max_ms": series.max_ms.get(slot),
+                });
+                let _ = writeln!(text, "{line}");
+            }
+        }
+        for row in &run.collected {
+            for (at_s, value) in &row.values {
+                let line = json!({
+                    "strategy": run.strategy,
+                    "repetition": run.repetition,
+                    "source": row.source,
+                    "figure": row.figure,
+                    "at_s": at_s,
+                    "value": value,
                 });
                 let _ = writeln!(text, "{line}");
             }

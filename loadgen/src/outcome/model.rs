@@ -177,8 +177,22 @@ pub struct RunRow {
     /// Puts and gets.
     #[serde(default)]
     pub stores: Vec<StoreRow>,
+    /// Figures of other systems, from `--collect`.
+    #[serde(default)]
+    pub collected: Vec<CollectedRow>,
     /// 99th percentile of the delay between the planned and the real start of a request.
     pub schedule_lag_p99_ms: Option<f64>,
+}
+
+/// A figure of another system over time.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+pub struct CollectedRow {
+    /// Name of the source.
+    pub source: String,
+    /// Name of the figure.
+    pub figure: String,
+    /// Time since the first phase, in seconds, and value.
+    pub values: Vec<(f64, f64)>,
 }
 
 /// A part of the timeline.

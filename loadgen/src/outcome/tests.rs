@@ -212,8 +212,14 @@ fn messages_count_for_each_receiver_and_times_for_each_phase() {
 fn report() -> Report {
     let strategy = strategy();
     let played = [Played { strategy: &strategy, recordings: vec![recording(clock::now())] }];
-    let environment =
-        Environment { seed: 7, started_at: String::new(), wall: ms(10_000), cores: 2, notes: Vec::new() };
+    let environment = Environment {
+        seed: 7,
+        started_at: String::new(),
+        wall: ms(10_000),
+        cores: 2,
+        notes: Vec::new(),
+        collected: Vec::new(),
+    };
     build(&played, &environment).unwrap()
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::opts::RunOpts;
+use crate::collect::ReadCollectError;
 use crate::scenario::{
     EnvFileError, Inputs, Preset, ScenarioError, Strategy, TopologySource, from_toml, parse_env,
 };
@@ -37,6 +38,9 @@ pub enum LoadError {
         /// Which line.
         error: EnvFileError,
     },
+    /// `--collect`.
+    #[error(transparent)]
+    Collect(#[from] ReadCollectError),
     /// `--topology`.
     #[error(transparent)]
     Topology(#[from] LoadTopologyError),

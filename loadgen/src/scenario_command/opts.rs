@@ -98,6 +98,10 @@ pub struct RunOpts {
     #[arg(long, requires = "metrics", default_value_t = 0, value_name = "SECONDS")]
     pub linger: u16,
 
+    /// Show figures of other systems in the report: HTTP APIs and DNS names that this file lists; repeatable
+    #[arg(long, value_name = "FILE")]
+    pub collect: Vec<PathBuf>,
+
     /// Let agents play the clients, and wait for at least N [without =N: one for each region with clients]
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "1", value_name = "N",
         value_parser = clap::value_parser!(u16).range(1..=1_000))]

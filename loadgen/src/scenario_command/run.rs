@@ -12,6 +12,7 @@ use super::opts::RunOpts;
 use super::write::{SCENARIO, WriteError, write_all, write_scenario, write_timeline};
 use crate::clock;
 use crate::cluster::StartOptions;
+use crate::collect::{Collection, StartCollectionError, read_files};
 use crate::exporter::{Exporter, ExporterError, Source};
 use crate::outcome::{Environment, Played, Report, Verdict, build, to_details, to_hlogs, to_text};
 use crate::play::{Controller, PlayError, Sabotage, play, steps};
@@ -29,6 +30,8 @@ pub struct Plan {
     opts: RunOpts,
     /// The text of the scenario.
     text: String,
+    /// Other systems whose figures the report shows.
+    sources: Vec<crate::collect::Source>,
 }
 
 /// Reason why a run ended without a report.
@@ -57,6 +60,9 @@ pub enum RunError {
         /// The file.
         file: PathBuf,
     },
+    /// Another system cannot be queried.
+    #[error(transparent)]
+    Collect(#[from] StartCollectionError),
     /// Prometheus cannot scrape the run.
     #[error(transparent)]
     Exporter(#[from] ExporterError),
@@ -92,7 +98,8 @@ impl Plan {
     /// Everything that is wrong with it.
     pub fn new(opts: RunOpts) -> Result<Self, LoadError> {
         let (strategies, text) = load(&opts)?;
-        Ok(Self::of(strategies, opts, text))
+        let sources = read_files(&opts.collect)?;
+        Ok(Self { sources, ..Self::of(strategies, opts, text) })
     }
 
     /// Reads a scenario that no file has. Its text goes into the folder of the reports, for people to copy and change.
@@ -108,7 +115,7 @@ impl Plan {
         let first = strategies.first().map(|strategy| &strategy.scenario);
         let seed = opts.seed.or_else(|| first.and_then(|it| it.seed)).unwrap_or_else(crate::seed::random);
         let repeat = opts.repeat.or_else(|| first.map(|it| it.repeat)).unwrap_or(1);
-        Self { strategies, seed, repeat, opts, text }
+        Self { strategies, seed, repeat, opts, text, sources: Vec::new() }
     }
 }
 
@@ -117,7 +124,7 @@ impl Plan {
 /// # Errors
 /// Anything that leaves no report.
 pub async fn run(plan: Plan) -> Result<(String, Verdict), RunError> {
-    let Plan { strategies, seed, repeat, opts, text } = plan;
+    let Plan { strategies, seed, repeat, opts, text, sources } = plan;
     let out = |error| RunError::Out { folder: opts.out.clone(), error };
     std::fs::create_dir_all(&opts.out).map_err(out)?;
     let scenario = redact_scenario(&text);
@@ -126,6 +133,7 @@ pub async fn run(plan: Plan) -> Result<(String, Verdict), RunError> {
         write_scenario(&opts.out, &scenario)?;
         return Ok((dry_run(&strategies, &opts)?, Verdict::Pass));
     }
+    let collection = Collection::start(&sources, &|name| std::env::var(name).ok())?;
     let (began, wall_clock) = (clock::now(), clock::wall());
     let cores = available_parallelism().map_or(1, std::num::NonZero::get);
     let name = strategies.first().map_or("", |strategy| &strategy.scenario.name);
@@ -154,6 +162,7 @@ pub async fn run(plan: Plan) -> Result<(String, Verdict), RunError> {
         wall: began.elapsed(),
         cores,
         notes: fewer.into_iter().collect(),
+        collected: collection.finish().await,
     };
     let Some(report) = build(&played, &environment) else {
         return Ok((String::new(), Verdict::Inconclusive));

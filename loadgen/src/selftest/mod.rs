@@ -160,6 +160,7 @@ async fn report_of(case: &Case) -> Result<Report, SelftestError> {
     let recording = play(scenario, start, SEED, &progress, (case.sabotage, None)).await.map_err(failed)?;
     progress.finish();
     let environment = Environment {
+        collected: Vec::new(),
         seed: SEED,
         started_at: String::new(),
         wall: began.elapsed(),

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod bad_files;
+mod collect;
 mod command;
 mod dns;
 mod every_workload;

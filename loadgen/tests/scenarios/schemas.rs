@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use loadgen::collect::collect_schema;
 use loadgen::scenario::PRESETS;
 use loadgen::scenario_command::{event_schema, manifest_schema, report_schema, scenario_schema};
 use serde_json::{Value, json};
@@ -25,6 +26,7 @@ fn the_published_schemas_are_those_of_the_types() {
         ("scenario-report", report_schema()),
         ("run-manifest", manifest_schema()),
         ("run-event", event_schema()),
+        ("collect", collect_schema()),
     ];
     for (name, schema) in schemas {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("{name}.schema.json"));

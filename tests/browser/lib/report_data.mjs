@@ -75,7 +75,7 @@ export function withoutFault(seed = 3) {
 export function empty(hasRun) {
   const made = withoutFault();
   const [run] = made.runs;
-  const nothing = { ...run, duration_s: 0, phases: [], series: [], clients: [], failovers: [], deliveries: [], stores: [], matrix: [], ledger: [], schedule_lag_p99_ms: null };
+  const nothing = { ...run, duration_s: 0, phases: [], series: [], clients: [], failovers: [], deliveries: [], stores: [], collected: [], matrix: [], ledger: [], schedule_lag_p99_ms: null };
   return { ...made, verdict: "INCONCLUSIVE", reasons: ["No request was sent."], rtt_ms: [], servers: [], runs: hasRun ? [nothing] : [] };
 }
 
@@ -139,6 +139,11 @@ function run(random, plan, strategy, strategyIndex, repetition) {
     clients: clients.map(({ population, region, number, states }) => ({ population: population.name, region, number, states })),
     failovers,
     matrix: phases(plan).flatMap(({ name }) => plan.regions.flatMap((from) => plan.regions.map((to) => cell(random, plan, name, from, to)))),
+    collected: [
+      { source: "fly", figure: "machines_started", values: [[1, 3], [5, 2], [9, 3]] },
+      { source: "resolver", figure: "lookup_ms", values: [[2, 0.8]] },
+      { source: "silent", figure: "nothing", values: [] },
+    ],
     deliveries: plan.populations.flatMap(({ name }) => plan.regions.map((region) => ({ workload: "publish", population: name, region, n: 8962, p50_ms: 4.75, p99_ms: 12, max_ms: 340 }))),
     stores: plan.populations.flatMap(({ name, moves }) => plan.regions.map((region) => (
       { workload: "kv", population: name, region, puts: 400, gets: 1600, failed: moves ? 0 : 31, stale: 2, corrupt: 0, put_p50_ms: 113.5, put_p99_ms: 240, get_p50_ms: null, get_p99_ms: null }

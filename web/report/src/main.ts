@@ -5,6 +5,7 @@ import "uplot/dist/uPlot.min.css";
 import { byId, html } from "../../src/dom.ts";
 import { startTheme } from "../../src/theme.ts";
 import { followLayout, redrawCharts, removeCharts, resizeCharts, type Chart } from "./charts.ts";
+import { drawCollected } from "./collected.ts";
 import { drawComparison } from "./compare.ts";
 import { drawEcdf } from "./ecdf.ts";
 import { drawEnvironment } from "./environment.ts";
@@ -86,6 +87,7 @@ function drawTimes(report: Report, run: Run, parent: HTMLElement): void {
   drawLatency(report, frames, group);
   drawPlaces(report, frames, group);
   drawStrip(report, frames, group);
+  drawCollected(frames, group);
 }
 
 start();

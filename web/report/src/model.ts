@@ -58,8 +58,17 @@ export interface Run {
   /** Reports of earlier versions of loadgen have neither of the next two. */
   readonly deliveries?: readonly DeliveryRow[];
   readonly stores?: readonly StoreRow[];
+  readonly collected?: readonly Collected[];
   readonly ledger: readonly LedgerRow[];
   readonly schedule_lag_p99_ms: number | null;
+}
+
+/** A figure of another system over time. */
+export interface Collected {
+  readonly source: string;
+  readonly figure: string;
+  /** Time since the first phase in seconds, and value. */
+  readonly values: readonly (readonly [number, number])[];
 }
 
 export interface Phase {
