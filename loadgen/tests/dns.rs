@@ -4,6 +4,8 @@
 
 #[path = "../../nats-geo/tests/native/dns_server.rs"]
 mod dns_server;
+#[path = "support/monitor.rs"]
+mod monitor;
 
 /// What the DNS server takes from its other home.
 mod support {
@@ -21,7 +23,9 @@ use loadgen::cluster::{StartOptions, SuperCluster};
 use loadgen::collect::{Collected, Collection, from_toml};
 use loadgen::dns::{DnsPlan, compare};
 use loadgen::topology::Topology;
+use monitor::monitor;
 use nats_geo::dns::{Dns as Discovery, Transport};
+use tokio::net::TcpListener;
 use tokio::process::Command;
 
 /// SRV records for all servers, as they are reached from lon.
@@ -110,8 +114,10 @@ async fn the_command_goes_on_with_others_when_a_resolver_fails() {
 /// Sources of `loadgen run --collect`: a resolver, and the monitoring of a nats-server as an HTTP API.
 #[tokio::test(flavor = "multi_thread")]
 async fn figures_of_a_resolver_and_of_an_http_api_are_collected() {
-    let (mut cluster, dns) = world().await;
-    let (resolver, monitor) = (dns.resolver(Transport::Tcp), cluster.monitor("lon-1").unwrap().addr());
+    let (cluster, dns) = world().await;
+    let (resolver, monitoring) = (dns.resolver(Transport::Tcp), cluster.monitor("lon-1").unwrap().addr());
+    let closing = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = closing.local_addr().unwrap();
     let file = format!(
         r#"
         [[source]]
@@ -128,6 +134,11 @@ async fn figures_of_a_resolver_and_of_an_http_api_are_collected() {
           {{ name = "connections", value = "/connections" }},
           {{ name = "nothing", value = "/nothing" }},
         ]
+        [[source]]
+        name = "closed"
+        every = "1s"
+        url_from = "CLOSED"
+        metric = [{{ name = "connections", value = "/connections" }}]
         "#
     );
     let sources = from_toml(&file, "collect.toml").unwrap();
@@ -135,18 +146,28 @@ async fn figures_of_a_resolver_and_of_an_http_api_are_collected() {
     assert!(unset.contains("`lon-1` of --collect: the environment variable `LON_1` is not set"), "{unset}");
 
     let env = |name: &str| match name {
-        "LON_1" => Some(format!("http://{monitor}/varz?hunter2")),
+        "LON_1" => Some(format!("http://{monitoring}/varz?hunter2")),
+        "CLOSED" => Some(format!("http://{closed}/hunter2")),
         _ => Some("Bearer hunter2".to_owned()),
     };
     assert!(!format!("{sources:?}").contains("hunter2"));
     let _clients = [client(&cluster).await, client(&cluster).await];
     let collection = Collection::start(&sources, &env).unwrap();
     assert!(!format!("{collection:?}").contains("hunter2"));
-    // Longer than two pauses: the second answer comes from a dead server.
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    cluster.kill_server("lon-1").unwrap();
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
-    let [resolver, server] = collection.finish().await.try_into().unwrap();
+    // The third query of a source begins after the second one has ended.
+    for _ in 0..3 {
+        drop(tokio::time::timeout(support::PATIENCE, closing.accept()).await.expect("no query").unwrap());
+    }
+    let deadline = loadgen::clock::now() + support::PATIENCE;
+    for looks in 1.. {
+        let varz = monitor(monitoring.port(), "/varz").unwrap();
+        if varz["http_req_stats"]["/varz"].as_u64().unwrap() >= looks + 3 {
+            break;
+        }
+        assert!(loadgen::clock::now() < deadline, "{varz}");
+        tokio::task::yield_now().await;
+    }
+    let [resolver, server, closing] = collection.finish().await.try_into().unwrap();
 
     let figure = |of: &Collected, name: &str| {
         of.figures.iter().find(|figure| figure.name == name).map(|figure| figure.values[0].1)
@@ -160,8 +181,9 @@ async fn figures_of_a_resolver_and_of_an_http_api_are_collected() {
     assert_eq!(figure(&server, "connections"), Some(2.0), "{server:?}");
     assert_eq!(figure(&server, "nothing"), None);
     assert!(server.failed == server.queries && server.queries >= 2, "a figure is missing in each answer");
-    let note = server.note().unwrap();
-    assert!(note.contains(&format!("The last reason: http://{monitor} did not answer")), "{note}");
+    assert!(server.note().unwrap().contains("the answer has nothing at `/nothing`"), "{server:?}");
+    let note = closing.note().unwrap();
+    assert!(note.contains(&format!("The last reason: http://{closed} did not answer")), "{note}");
     assert!(!note.contains("hunter2"), "{note}");
 }
 

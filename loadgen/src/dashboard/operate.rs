@@ -64,7 +64,7 @@ impl Operation {
                 self.feed.wait_for_page().await;
                 continue;
             }
-            match client::order(self.deployment.as_deref(), Command::Status).await {
+            match client::order(self.deployment.as_deref(), Command::Snapshot).await {
                 Ok(world) => {
                     let at = clock::rfc3339(clock::wall());
                     self.feed
@@ -124,7 +124,7 @@ pub(super) async fn order(
 /// Refuses orders that would give a browser more than the super-cluster: its passwords, or any program of this machine.
 fn check(command: &Command) -> Result<(), &'static str> {
     match command {
-        Command::Access | Command::Status | Command::Check => Err(NO_ORDER),
+        Command::Access | Command::Status | Command::Snapshot | Command::Check => Err(NO_ORDER),
         Command::Inject { fault, .. } => {
             let spec = format!("{fault}@0s").parse::<FaultSpec>();
             let names_program = |spec: FaultSpec| spec.options.version.is_some_and(|it| it.contains('/'));

@@ -36,7 +36,7 @@ impl Running {
 
     /// Asks for the round-trip times that it emulates, by pair of regions; nothing, if nothing is up.
     pub(super) async fn emulated(&self) -> BTreeMap<String, f64> {
-        let world = client::order(self.deployment.as_deref(), Command::Status).await;
+        let world = client::order(self.deployment.as_deref(), Command::Snapshot).await;
         world.map(|world| world.rtt_ms).unwrap_or_default()
     }
 

@@ -72,6 +72,8 @@ pub enum Command {
     },
     /// Nothing is done: the answer is all that is asked for.
     Status,
+    /// Nothing is done, and the control socket answers at once, also while another order takes time.
+    Snapshot,
     /// An error, if the super-cluster is not stable.
     Check,
     /// Nothing is done: the control socket answers with addresses and credentials.
@@ -95,6 +97,7 @@ impl fmt::Display for Command {
             Self::Undo { number: Some(number) } => write!(formatter, "undo fault {number}"),
             Self::Undo { number: None } => formatter.write_str("undo all faults"),
             Self::Status => formatter.write_str("status"),
+            Self::Snapshot => formatter.write_str("snapshot"),
             Self::Check => formatter.write_str("check"),
             Self::Access => formatter.write_str("access"),
         }
@@ -182,7 +185,10 @@ pub(super) async fn obey(
         }
         let done = perform(&mut cluster, &mut start, &mut injected, &order.command).await;
         match &done {
-            _ if matches!(order.command, Command::Status | Command::Check | Command::Access) => {}
+            _ if matches!(
+                order.command,
+                Command::Status | Command::Snapshot | Command::Check | Command::Access
+            ) => {}
             Ok(()) => eprintln!("{}: done", order.command),
             Err(error) => eprintln!("{}: {error}", order.command),
         }
@@ -262,7 +268,7 @@ async fn perform(
             injected.inject(cluster, fault, lasts_ms.map(Duration::from_millis)).await?;
         }
         Command::Undo { number } => injected.undo(cluster, *number).await?,
-        Command::Status | Command::Access => {}
+        Command::Status | Command::Snapshot | Command::Access => {}
         Command::Check => {
             let mut missing = cluster.missing().await;
             missing.extend(

@@ -196,6 +196,7 @@ async fn answer(stream: UnixStream, orders: mpsc::Sender<Order>, state: State) {
     let request = serde_json::from_str::<Request>(&line);
     let asks_for_access = request.as_ref().is_ok_and(|request| request.command == Command::Access);
     let error = match request {
+        Ok(Request { command: Command::Snapshot }) => None,
         Ok(request) => carry_out(request, &orders).await.err(),
         Err(error) => Some(format!("the order is not understood: {error}")),
     };
@@ -213,4 +214,50 @@ async fn carry_out(request: Request, orders: &mpsc::Sender<Order>) -> Result<(),
     let order = Order { command: request.command, answer };
     orders.send(order).await.map_err(|_| ENDING.to_owned())?;
     answered.await.map_err(|_| ENDING.to_owned())?.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::topology::credentials::Login;
+
+    /// Nobody takes the orders, as while a long one is carried out.
+    #[tokio::test]
+    async fn a_snapshot_waits_for_no_order() {
+        let world = World {
+            revision: 7,
+            regions: Vec::new(),
+            rtt_ms: BTreeMap::new(),
+            busy: Some("healing lon".to_owned()),
+            faults: Vec::new(),
+        };
+        let access = Access {
+            servers: Vec::new(),
+            system: Login::Anonymous,
+            application: Login::Anonymous,
+            ca: None,
+            certificate: None,
+            tls_first: false,
+            logins: Vec::new(),
+        };
+        let (orders, _taken_by_nobody) = mpsc::channel(1);
+        let (worlds, accesses) = (watch::Sender::new(world.clone()), watch::Sender::new(access));
+        let state = State { world: worlds.subscribe(), access: accesses.subscribe() };
+        let ask = async |command: Command| {
+            let (client, server) = UnixStream::pair().unwrap();
+            tokio::spawn(answer(server, orders.clone(), state.clone()));
+            let (reader, mut writer) = client.into_split();
+            let line = serde_json::to_string(&Request { command }).unwrap() + "\n";
+            writer.write_all(line.as_bytes()).await.unwrap();
+            let mut lines = BufReader::new(reader).lines();
+            let line = tokio::time::timeout(Duration::from_millis(200), lines.next_line()).await;
+            line.ok().map(|line| serde_json::from_str::<Reply>(&line.unwrap().unwrap()).unwrap())
+        };
+        assert!(ask(Command::Status).await.is_none(), "a status comes after the orders before it");
+        let reply = ask(Command::Snapshot).await.unwrap();
+        assert_eq!((reply.error, reply.world), (None, world));
+    }
 }
