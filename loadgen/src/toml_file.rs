@@ -49,7 +49,29 @@ pub(crate) fn located<Kind: fmt::Display>(
     problems.iter().map(|problem| format!("{}{problem}", place(problem))).collect()
 }
 
+/// Explains a value that the parser did not expect.
+pub(crate) fn unexpected(error: &serde_path_to_error::Error<toml::de::Error>) -> Problem<String> {
+    let path = error.path().to_string();
+    let key = if path == "." { String::new() } else { path };
+    Problem { key, kind: in_plain_words(&error.inner().message().lines().collect::<Vec<_>>().join(", ")) }
+}
+
 impl TomlFile<'_> {
+    /// Reads the whole file.
+    ///
+    /// # Errors
+    /// A line that begins with the place of the mistake.
+    pub(crate) fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, String> {
+        let document: toml::Table = toml::from_str(self.text).map_err(|error| {
+            let SyntaxProblem { place, key, message } = self.syntax(&error);
+            format!("{place}{}", Problem { key, kind: message })
+        })?;
+        serde_path_to_error::deserialize(toml::Value::Table(document)).map_err(|error| {
+            let problem = unexpected(&error);
+            format!("{}{problem}", self.place_of(&problem.key))
+        })
+    }
+
     /// Explains an error of the parser.
     pub(crate) fn syntax(&self, error: &toml::de::Error) -> SyntaxProblem {
         SyntaxProblem {
@@ -83,7 +105,7 @@ impl TomlFile<'_> {
 }
 
 /// The parser speaks of Rust's types.
-pub(crate) fn in_plain_words(message: &str) -> String {
+fn in_plain_words(message: &str) -> String {
     let numbers = [("u8", "255"), ("u16", "65535"), ("u32", "4294967295"), ("u64", "9223372036854775807")];
     numbers.into_iter().fold(message.to_owned(), |text, (kind, most)| {
         text.replace(&format!("expected {kind}"), &format!("expected a whole number from 0 to {most}"))

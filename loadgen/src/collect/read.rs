@@ -6,7 +6,7 @@ use nats_geo::dns::{Dns, Resolver};
 
 use super::figures::{Metric, Place};
 use super::spec::{CollectSpec, MetricSpec, SourceSpec};
-use crate::toml_file::{self, SyntaxProblem, TomlFile, in_plain_words};
+use crate::toml_file::{self, TomlFile};
 use crate::topology::Span;
 use crate::web_target::{Address, is_header, is_variable, web_address};
 
@@ -39,9 +39,6 @@ type Problem = toml_file::Problem<ProblemKind>;
 /// Problem in a file, and its remedy.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 enum ProblemKind {
-    /// Not TOML, an unknown key, or a value of another type.
-    #[error("{0}")]
-    Syntax(String),
     #[error("there is no source: add `[[source]]` with `name`, and `url` or `look_up`")]
     NoSource,
     #[error("the name is empty: write one word, as in `name = \"fly\"`")]
@@ -95,18 +92,7 @@ pub fn from_toml(text: &str, file: &str) -> Result<Vec<Source>, CollectFileError
     let located = |problems: &[Problem]| CollectFileError {
         lines: toml_file::located(problems, |problem| lines.place_of(&problem.key)),
     };
-    let document: toml::Table = toml::from_str(text).map_err(|error| {
-        let SyntaxProblem { place, key, message } = lines.syntax(&error);
-        let problem = Problem { key, kind: ProblemKind::Syntax(message) };
-        CollectFileError { lines: toml_file::located(&[problem], |_| place.clone()) }
-    })?;
-    let spec: CollectSpec =
-        serde_path_to_error::deserialize(toml::Value::Table(document)).map_err(|error| {
-            let key = error.path().to_string();
-            let message = in_plain_words(&error.inner().message().lines().collect::<Vec<_>>().join(", "));
-            let key = if key == "." { String::new() } else { key };
-            located(&[Problem { key, kind: ProblemKind::Syntax(message) }])
-        })?;
+    let spec: CollectSpec = lines.parse().map_err(|line| CollectFileError { lines: vec![line] })?;
     let mut checks = Checks::default();
     if spec.source.is_empty() {
         checks.add("source", ProblemKind::NoSource);

@@ -9,9 +9,6 @@ pub(super) type Problem = toml_file::Problem<ProblemKind>;
 /// Problem in a file, and its remedy.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum ProblemKind {
-    /// Not TOML, an unknown key, or a value of another type.
-    #[error("{0}")]
-    Syntax(String),
     /// Nothing to guard.
     #[error("there is no rule: add `[[rule]]` with `name`, `when` and `do`")]
     NoRule,
@@ -72,7 +69,7 @@ pub(super) enum ProblemKind {
 #[error("{}", lines.join("\n"))]
 pub struct RuleFileError {
     /// One line for each problem, with its place.
-    lines: Vec<String>,
+    pub(super) lines: Vec<String>,
 }
 
 impl RuleFileError {

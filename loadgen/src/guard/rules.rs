@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::check::{Checks, DAY, HOUR, SECOND};
 use super::problem::{Problem, ProblemKind, RuleFileError};
 use super::spec::{ActionKind, ConditionKind, GuardSpec};
-use crate::toml_file::{SyntaxProblem, TomlFile, in_plain_words};
+use crate::toml_file::TomlFile;
 use crate::topology::parse_span;
 use crate::web_target::Address;
 
@@ -180,17 +180,7 @@ pub fn from_toml(text: &str, file: &str) -> Result<Rules, RuleFileError> {
     let lines = TomlFile { text, name: file };
     let located =
         |problems: &[Problem]| RuleFileError::located(problems, |problem| lines.place_of(&problem.key));
-    let document: toml::Table = toml::from_str(text).map_err(|error| {
-        let SyntaxProblem { place, key, message } = lines.syntax(&error);
-        RuleFileError::located(&[Problem { key, kind: ProblemKind::Syntax(message) }], |_| place.clone())
-    })?;
-    let spec: GuardSpec =
-        serde_path_to_error::deserialize(toml::Value::Table(document)).map_err(|error| {
-            let key = error.path().to_string();
-            let message = in_plain_words(&error.inner().message().lines().collect::<Vec<_>>().join(", "));
-            let key = if key == "." { String::new() } else { key };
-            located(&[Problem { key, kind: ProblemKind::Syntax(message) }])
-        })?;
+    let spec: GuardSpec = lines.parse().map_err(|line| RuleFileError { lines: vec![line] })?;
     let mut checks = Checks::default();
     let every = checks.span("every", spec.every, 5 * SECOND, (SECOND, HOUR, "1s to 1h"));
     if spec.rule.is_empty() {

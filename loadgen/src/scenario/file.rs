@@ -9,7 +9,7 @@ use super::overrides::{self, Override};
 use super::problem::{Problem, ProblemKind, ScenarioError};
 use super::spec::{FaultSpec, ScenarioSpec, TopologyRef};
 use super::{Strategy, Threshold};
-use crate::toml_file::{SyntaxProblem, TomlFile, in_plain_words};
+use crate::toml_file::{self, SyntaxProblem, TomlFile};
 use crate::topology::Topology;
 
 /// Values that change a scenario from outside of its file.
@@ -167,9 +167,8 @@ fn variants(
 
 fn read(document: toml::Table) -> Result<ScenarioSpec, Problem> {
     serde_path_to_error::deserialize(Value::Table(document)).map_err(|error| {
-        let key = error.path().to_string();
-        let message = in_plain_words(&error.inner().message().lines().collect::<Vec<_>>().join(", "));
-        Problem { key: if key == "." { String::new() } else { key }, kind: ProblemKind::Syntax(message) }
+        let toml_file::Problem { key, kind } = toml_file::unexpected(&error);
+        Problem { key, kind: ProblemKind::Syntax(kind) }
     })
 }
 
