@@ -39,7 +39,7 @@ test-js: package ## Run the unit tests of the npm package, of the demo's build, 
 	cd web && npm ci --no-audit --no-fund && npm test
 
 # Pages of loadgen. Their tests measure no times, so they run beside those of the npm package.
-pages = agents dashboard demo operate packaging report tutorial
+pages = agents dashboard demo operate packaging played report tutorial
 
 test-browser: web ## Run the npm package and the demo in real browsers, on a real super-cluster; installs what it needs
 	.ci/chromium

@@ -12,7 +12,13 @@ export default defineConfig({
     // The engine is loaded by its address, never inlined: its hash is in its name.
     assetsInlineLimit: 0,
     rollupOptions: {
-      input: { index: join(root, "index.html"), sw: join(root, "src/sw.ts") },
+      input: {
+        index: join(root, "index.html"),
+        // The pages of loadgen's clients of kind `browser`.
+        clients: join(root, "clients.html"),
+        client: join(root, "client.html"),
+        sw: join(root, "src/sw.ts"),
+      },
       // A worker's script keeps its name: browsers look for updates there.
       output: { entryFileNames: (chunk) => (chunk.name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
     },

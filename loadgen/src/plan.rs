@@ -7,6 +7,7 @@ use clap::{CommandFactory, FromArgMatches};
 use crate::agent_command::opts::{AgentOpts, AgentsOpts, ControlOpts, PushOpts};
 use crate::bench::opts::BenchCommand;
 use crate::cli::{ClusterOpts, Command, FaultKind, Opts};
+use crate::clients::BrowserOpts;
 use crate::cluster::StartOptions;
 use crate::config_file::with_config_file;
 use crate::ctl::opts::{CtlOpts, WaitOpts};
@@ -170,6 +171,7 @@ fn run_opts(opts: &Opts) -> RunOpts {
         listen: crate::ops::ListenAddress::default(),
         agents_wait: 0,
         collect: Vec::new(),
+        browsers: BrowserOpts::default(),
     }
 }
 

@@ -247,8 +247,7 @@ async fn single_servers_make_regions_too() {
 async fn a_client_ends_with_its_last_copy() {
     let _turn = TURN.lock().await;
     let cluster = SuperCluster::start(options(&["lon"], 1)).await.unwrap();
-    let monitor = cluster.monitor("lon-1").unwrap();
-    let connections = async || monitor.connz().await.unwrap().connections.len();
+    let connections = async || cluster.monitor("lon-1").unwrap().connz().await.unwrap().connections.len();
     for population in [Population::NatsGeo, Population::Stock] {
         let spec = Spec {
             population,
@@ -260,6 +259,7 @@ async fn a_client_ends_with_its_last_copy() {
             policy: nats_geo::core::Config::interactive(),
             seed: 1,
             access: Access::default(),
+            browsers: loadgen::clients::Browsers::default(),
         };
         let client = Client::connect(spec).await.unwrap();
         let copy = client.clone();

@@ -58,6 +58,7 @@ async fn connect(world: &World, number: u16) -> Client {
             policy: config(),
             seed: number.into(),
             access: loadgen::clients::Access::default(),
+            browsers: loadgen::clients::Browsers::default(),
         };
         let client = Client::connect(spec).await.unwrap();
         client.seat().is_some_and(|seat| seat.region == "lon").then_some(client)

@@ -14,6 +14,7 @@ mod push;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use crate::clients::Browsers;
 use crate::exporter::{Exporter, ExporterError, Source};
 use crate::ops::{
     AgentCard, AgentInfo, Channel, ChannelError, ListenAddress, OpsServer, OpsServerError, Post, roster,
@@ -61,9 +62,9 @@ pub async fn agent(opts: AgentOpts) -> Result<(), AgentError> {
     let board = exporter.as_ref().map(Exporter::board).unwrap_or_default();
     let (post, files) = Post::open(&channel, &card).await?;
     eprintln!("agent {} of region {} takes orders over {}", card.name, card.region, opts.ops);
-    let progress = Progress::lines();
+    let (progress, browsers) = (Progress::lines(), Browsers::new(opts.browsers));
     tokio::join!(
-        serve(&channel, post, &board, &progress),
+        serve(&channel, post, &browsers, (&board, &progress)),
         files::take(&channel, files, opts.files.as_deref())
     );
     Ok(())

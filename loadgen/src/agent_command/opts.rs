@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::clients::BrowserOpts;
 use crate::ops::{ListenAddress, OpsUrl};
 
 /// Options of `loadgen control`.
@@ -49,6 +50,10 @@ pub struct AgentOpts {
     /// Serve metrics of the clients for Prometheus at this address, under the path /metrics, without a password
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub metrics: Option<SocketAddr>,
+
+    /// The browser for clients that run in one.
+    #[command(flatten)]
+    pub browsers: BrowserOpts,
 }
 
 /// Options of `loadgen push`.

@@ -1,10 +1,12 @@
-//! The two kinds of clients that loadgen measures, behind one interface: nats-geo (`geo`) and stock async-nats (`stock`).
+//! The kinds of clients that loadgen measures, behind one interface: nats-geo (`geo`), nats-geo in a browser (`browser`), and
+//! stock async-nats (`stock`).
 //!
 //! This folder owns the way in which a client of each kind connects, requests, publishes, subscribes and stores
 //! (`stores`), and reports a move. It must not know faults, rounds or reports.
 
 mod access;
 mod answers;
+mod browser;
 mod geo;
 mod stock;
 mod stores;
@@ -16,6 +18,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 pub use access::Access;
+pub use browser::{BrowserOpts, Browsers, FindBrowserError};
 pub(crate) use stock::prove_subscribed;
 pub use stores::{Bucket, Objects};
 
@@ -25,19 +28,17 @@ pub use stores::{Bucket, Objects};
 pub enum Population {
     /// nats-geo with the preset of the run.
     NatsGeo,
+    /// nats-geo in the service worker of a real browser.
+    Browser,
     /// async-nats with its defaults and the same server list.
     Stock,
-}
-
-impl Population {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::NatsGeo, Self::Stock];
 }
 
 impl std::fmt::Display for Population {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::NatsGeo => "nats-geo",
+            Self::Browser => "browser",
             Self::Stock => "async-nats",
         })
     }
@@ -59,6 +60,7 @@ pub struct Client {
 #[derive(Clone, Debug)]
 enum Kind {
     Geo(geo::Geo),
+    Browser(browser::Browser),
     Stock(stock::Stock),
 }
 
@@ -107,6 +109,10 @@ impl Journal {
         if entries.seats.last().is_none_or(|(_, last)| *last != seat) {
             entries.seats.push((at, seat));
         }
+    }
+
+    fn last_seat(&self) -> Option<Seat> {
+        self.lock().seats.last().and_then(|(_, seat)| seat.clone())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Entries> {
@@ -165,6 +171,8 @@ pub struct Spec {
     pub seed: u64,
     /// Credentials and certificates.
     pub access: Access,
+    /// The browser for clients that run in one.
+    pub browsers: Browsers,
 }
 
 impl Client {
@@ -192,6 +200,7 @@ impl Client {
     pub fn seat(&self) -> Option<Seat> {
         match &self.kind {
             Kind::Geo(geo) => geo.seat(),
+            Kind::Browser(browser) => browser.seat(),
             Kind::Stock(stock) => stock.seat(),
         }
     }
@@ -200,7 +209,7 @@ impl Client {
     pub fn base_rtt(&self, region: &str) -> Option<Duration> {
         match &self.kind {
             Kind::Geo(geo) => geo.base_rtt(region),
-            Kind::Stock(_) => None,
+            Kind::Browser(_) | Kind::Stock(_) => None,
         }
     }
 
@@ -219,6 +228,7 @@ impl Client {
         within_deadline(async {
             match &self.kind {
                 Kind::Geo(geo) => geo.request(subject, payload).await,
+                Kind::Browser(browser) => browser.request(subject, payload).await,
                 Kind::Stock(stock) => stock.request(subject, payload).await,
             }
         })
@@ -230,6 +240,7 @@ impl Client {
         within_deadline(async {
             match &self.kind {
                 Kind::Geo(geo) => geo.publish(subject, payload).await,
+                Kind::Browser(browser) => browser.publish(subject, payload).await,
                 Kind::Stock(stock) => stock.publish(subject, payload).await,
             }
         })
@@ -241,6 +252,7 @@ impl Client {
         within_deadline(async {
             match &self.kind {
                 Kind::Geo(geo) => geo.flush().await,
+                Kind::Browser(browser) => browser.flush().await,
                 Kind::Stock(stock) => stock.flush().await,
             }
         })
@@ -252,6 +264,7 @@ impl Client {
         within_deadline(async {
             match &self.kind {
                 Kind::Geo(geo) => geo.publish_to_stream(subject, payload).await,
+                Kind::Browser(browser) => browser.publish_to_stream(subject, payload).await,
                 Kind::Stock(stock) => stock.publish_to_stream(subject, payload).await,
             }
         })
@@ -270,6 +283,7 @@ impl Client {
     ) -> Result<BoxStream<'static, Bytes>, String> {
         match &self.kind {
             Kind::Geo(geo) => geo.subscribe(subject, group).await,
+            Kind::Browser(browser) => browser.subscribe(subject, group).await,
             Kind::Stock(stock) => stock.subscribe(subject, group).await,
         }
     }
@@ -286,6 +300,8 @@ impl Client {
     ) -> Result<BoxStream<'static, Delivered>, String> {
         match &self.kind {
             Kind::Geo(geo) => geo.consume(stream, durable).await,
+            // The checks of scenarios let no browser have this workload.
+            Kind::Browser(_) => Err("a browser consumes no streams".to_owned()),
             Kind::Stock(stock) => stock.consume(stream, durable).await,
         }
     }
@@ -302,6 +318,7 @@ async fn within_deadline(succeeds: impl Future<Output = bool>) -> Outcome {
 async fn connect(spec: Spec, journal: Journal) -> Result<Kind, String> {
     match spec.population {
         Population::NatsGeo => geo::Geo::connect(&spec, journal).await.map(Kind::Geo),
+        Population::Browser => browser::Browser::connect(&spec, journal).await.map(Kind::Browser),
         Population::Stock => stock::Stock::connect(&spec, journal).await.map(Kind::Stock),
     }
 }

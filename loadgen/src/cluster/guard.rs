@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 /// No list of pids exists that could be stale, and no server is outside the group for even a moment. Being in another
 /// group, the servers do not get the terminal's Ctrl-C either, so it is this process that decides how they end.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     shell: Child,
     /// Removes the run's folder after the end of `shell`: a server that still lived would write into it meanwhile.
     cleaner: Option<Child>,
@@ -29,7 +29,7 @@ const REMOVE_FOLDER: &str = r#"trap "" HUP; read -r _; rm -rf -- "$1" || { sleep
 
 impl Guard {
     /// Starts the shell. In the end `folder` is removed too, if there is one to remove.
-    pub(super) fn start(folder: Option<&Path>) -> io::Result<Self> {
+    pub(crate) fn start(folder: Option<&Path>) -> io::Result<Self> {
         let mut cleaner = match folder {
             Some(folder) => Some(shell(REMOVE_FOLDER, "loadgen-cleaner").arg(folder).spawn()?),
             None => None,
@@ -42,7 +42,7 @@ impl Guard {
     }
 
     /// Makes `command` start inside the group.
-    pub(super) fn adopt(&self, command: &mut Command) -> io::Result<()> {
+    pub(crate) fn adopt(&self, command: &mut Command) -> io::Result<()> {
         let group = i32::try_from(self.shell.id()).map_err(io::Error::other)?;
         command.process_group(group);
         Ok(())

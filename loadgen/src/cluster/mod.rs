@@ -69,7 +69,7 @@ pub use streams::CreateStreamsError;
 pub(crate) use tls_files::make as make_certificates;
 pub use tls_files::{CertAndKey, ClientFiles, MadeFiles, MakeCertificatesError};
 
-use guard::Guard;
+pub(crate) use guard::Guard;
 use links::{CutPairs, LinkFaults, PathRef};
 use paths::Paths;
 use server::Server;

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::PlayError;
 use super::routes::Routes;
-use crate::clients::{self, Access, Spec};
+use crate::clients::{self, Access, Browsers, Spec};
 use crate::cluster::{DNS_NAME, Endpoint};
 use crate::scenario::{ClientKind, ClientPlan, Transport};
 
@@ -18,11 +18,19 @@ use crate::scenario::{ClientKind, ClientPlan, Transport};
 pub(crate) struct Dialer {
     plan: Arc<ClientPlan>,
     routes: Routes,
-    /// Runtimes whose connections begin in a region; regions without one take any.
-    runtimes: BTreeMap<String, Handle>,
+    hosts: Hosts,
     /// The name that stands for all servers, and the resolver that knows them, by population and region.
     names: BTreeMap<(usize, String), Dns>,
     seed: u64,
+}
+
+/// What the clients of this process run on.
+#[derive(Clone, Debug)]
+pub(crate) struct Hosts {
+    /// Runtimes whose connections begin in a region; regions without one take any.
+    pub(crate) runtimes: BTreeMap<String, Handle>,
+    /// The browser for clients that run in one.
+    pub(crate) browsers: Browsers,
 }
 
 impl Dialer {
@@ -31,7 +39,7 @@ impl Dialer {
     pub(crate) fn new(
         plan: Arc<ClientPlan>,
         routes: Routes,
-        runtimes: BTreeMap<String, Handle>,
+        hosts: Hosts,
         seed: u64,
     ) -> Result<Self, PlayError> {
         let mut names = BTreeMap::new();
@@ -43,7 +51,7 @@ impl Dialer {
                 names.insert((*index, region.clone()), name);
             }
         }
-        Ok(Self { plan, routes, runtimes, names, seed })
+        Ok(Self { plan, routes, hosts, names, seed })
     }
 
     /// The credentials and certificates of loadgen itself, and of clients without a user of their own.
@@ -63,16 +71,18 @@ impl Dialer {
         Spec {
             population: match of.kind {
                 ClientKind::NatsGeo => clients::Population::NatsGeo,
+                ClientKind::Browser => clients::Population::Browser,
                 ClientKind::AsyncNats => clients::Population::Stock,
             },
             region: region.to_owned(),
             number,
             urls: self.urls(region, of.transport),
             name: self.names.get(&(population, region.to_owned())).cloned(),
-            runtime: self.runtimes.get(region).cloned(),
+            runtime: self.hosts.runtimes.get(region).cloned(),
             policy: of.policy.clone(),
             seed,
             access,
+            browsers: self.hosts.browsers.clone(),
         }
     }
 

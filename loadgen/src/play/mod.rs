@@ -28,7 +28,7 @@ pub use recording::{
     ClientRecord, DeliveriesRecord, FaultRecord, MessagesRecord, Observer, Recording, StoreRecord,
 };
 
-use crate::clients::{Access, ConnectError};
+use crate::clients::{Access, Browsers, ConnectError};
 use crate::clock;
 use crate::cluster::faults::FaultError;
 use crate::cluster::{
@@ -41,14 +41,14 @@ use crate::ops::ChannelError;
 use crate::progress::Progress;
 use crate::scenario::{Scenario, WorkloadKind};
 use crate::topology::credentials::KeyError;
-use crate::wan::Backend;
+use crate::wan::{Backend, WanChoice};
 
 pub use agent::Controller;
 use agent::orders::Order;
 pub(crate) use agent::serve;
 use agent::{Agents, Finished, Timebase};
 pub(crate) use agent::{Ask, Reply};
-use dialer::Dialer;
+use dialer::{Dialer, Hosts};
 use faults::inject::Injector;
 use faults::schedule::{Action, schedule};
 use phases::Phases;
@@ -167,6 +167,9 @@ pub enum PlayError {
     /// Agents of other processes cannot reach the servers.
     #[error("agents cannot reach servers in network namespaces: choose `--wan proxy` or `--wan none`")]
     AgentsOutside,
+    /// A browser cannot reach the servers.
+    #[error("a browser cannot reach servers in network namespaces: choose `--wan proxy` or `--wan none`")]
+    BrowserOutside,
     /// The back channel failed.
     #[error(transparent)]
     Channel(#[from] ChannelError),
@@ -193,6 +196,17 @@ pub enum PlayError {
     },
 }
 
+/// What a play has besides its scenario.
+#[derive(Debug)]
+pub struct Cast<'a> {
+    /// Spoils the play, for the self-test.
+    pub sabotage: Sabotage,
+    /// Gives orders to agents of other processes; `None`: this process plays all clients.
+    pub controller: Option<&'a Controller>,
+    /// The browser for clients that run in one.
+    pub browsers: &'a Browsers,
+}
+
 /// Plays one scenario once: starts the super-cluster, goes through the timeline, undoes every fault, and ends everything.
 ///
 /// # Errors
@@ -202,17 +216,16 @@ pub async fn play(
     mut start: StartOptions,
     seed: u64,
     progress: &Progress,
-    (sabotage, controller): (Sabotage, Option<&Controller>),
+    Cast { sabotage, controller, browsers }: Cast<'_>,
 ) -> Result<Recording, PlayError> {
+    start.wan = reachable(start.wan, scenario, controller.is_some())?;
     progress.doing("starting the super-cluster");
     let logs = start.logs.take();
     start.topology = users::add(scenario, start.topology);
     let mut cluster = SuperCluster::start(start).await?;
     cluster.wait_for_services().await?;
     check_faults(scenario, &cluster, seed).await?;
-    let versions = cluster.versions().into_iter();
-    let nats_servers = versions.map(|(version, servers)| (version.to_string(), servers)).collect();
-    let (wan, wan_fallback) = wan_in_use(&cluster, controller.is_some(), progress)?;
+    let (nats_servers, (wan, wan_fallback)) = (nats_servers(&cluster), wan_in_use(&cluster, progress));
     let access = access(&cluster)?;
     let has_service = scenario.workloads.iter().any(|workload| workload.kind == WorkloadKind::Service);
     let responders = Responders::start(&cluster, &access, has_service).await?;
@@ -222,10 +235,11 @@ pub async fn play(
     let name_servers = NameServers::start(&scenario.resolvers, &cluster).await?;
     let (routes, runtimes) = Routes::find(&scenario, &cluster, &name_servers)?;
     let (plan, origin) = (Arc::new(scenario.client_plan()), clock::now());
-    let dialer = Dialer::new(Arc::clone(&plan), routes.clone(), runtimes.clone(), seed)?;
+    let hosts = Hosts { runtimes, browsers: browsers.clone() };
+    let dialer = Dialer::new(Arc::clone(&plan), routes.clone(), hosts.clone(), seed)?;
     let receivers = Receivers::start(&scenario, &cluster.server_urls(), &dialer, (&phases, origin)).await?;
     let playing = ((*plan).clone(), routes, seed);
-    let agents = Agents::gather(controller, playing, (Timebase::exact(origin), runtimes), progress).await?;
+    let agents = Agents::gather(controller, playing, (Timebase::exact(origin), hosts), progress).await?;
     agents.obey(Order::Connect).await?;
     let mut leaks = cluster.leaks().await?;
 
@@ -275,17 +289,29 @@ pub async fn play(
     })
 }
 
+/// The versions of nats-server in use, and how many servers run each.
+fn nats_servers(cluster: &SuperCluster) -> Vec<(String, usize)> {
+    let versions = cluster.versions().into_iter();
+    versions.map(|(version, servers)| (version.to_string(), servers)).collect()
+}
+
 /// The emulation of the WAN, and the reason why it is not the one that `--wan auto` prefers.
-fn wan_in_use(
-    cluster: &SuperCluster,
-    has_agents: bool,
-    progress: &Progress,
-) -> Result<(Backend, Option<String>), PlayError> {
+fn wan_in_use(cluster: &SuperCluster, progress: &Progress) -> (Backend, Option<String>) {
     let (wan, fallback) = (cluster.wan(), cluster.wan_fallback().map(str::to_owned));
     if let Some(reason) = &fallback {
         progress.note(&format!("--wan auto chooses {wan}: {reason}"));
     }
-    if has_agents && wan == Backend::Netns { Err(PlayError::AgentsOutside) } else { Ok((wan, fallback)) }
+    (wan, fallback)
+}
+
+/// The emulation of the WAN whose servers every client can reach: agents and browsers are in no network namespace of loadgen.
+fn reachable(choice: WanChoice, scenario: &Scenario, has_agents: bool) -> Result<WanChoice, PlayError> {
+    match choice {
+        WanChoice::Netns if has_agents => Err(PlayError::AgentsOutside),
+        WanChoice::Netns if scenario.has_browsers() => Err(PlayError::BrowserOutside),
+        WanChoice::Auto if has_agents || scenario.has_browsers() => Ok(WanChoice::Proxy),
+        choice => Ok(choice),
+    }
 }
 
 /// The credentials and certificates of clients without a user of their own.

@@ -81,6 +81,11 @@ impl Scenario {
         self.phases.last().map_or(Duration::ZERO, |phase| phase.to)
     }
 
+    /// Returns whether some clients run in a browser.
+    pub fn has_browsers(&self) -> bool {
+        self.populations.iter().any(|population| population.kind == ClientKind::Browser)
+    }
+
     /// The most clients that a population has at once, over all regions.
     pub fn clients_of(&self, population: &Population) -> u32 {
         self.topology.regions().iter().map(|region| population.peak_in(region)).sum()

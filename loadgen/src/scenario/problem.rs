@@ -77,6 +77,24 @@ pub enum ProblemKind {
         "the servers accept no clients over WebSocket: set `websocket.enabled = true` in the topology, or remove `transport`"
     )]
     NoWebSocket,
+    /// Browsers have no TCP.
+    #[error("a browser has no NATS over TCP: remove `transport`, or set `transport = \"ws\"`")]
+    OnlyWebSocket,
+    /// Servers without WebSocket, for browsers.
+    #[error("a browser needs NATS over WebSocket: set `websocket.enabled = true` in the topology")]
+    BrowserNeedsWebSocket,
+    /// Browsers know other authorities.
+    #[error("a browser does not trust the certificates that loadgen makes: remove `[tls]` from the topology")]
+    BrowserTrustsOthers,
+    /// Browsers cannot ask a resolver.
+    #[error("a browser cannot look up SRV records: remove `discovery`")]
+    NoDnsInBrowsers,
+    /// Something that pages cannot do yet.
+    #[error("clients in a browser have no workload `{kind}`: name the other populations in `clients`")]
+    NotInBrowsers {
+        /// The workload.
+        kind: WorkloadKind,
+    },
     /// A value of a field of the policy that has another type.
     #[error("must be {0}")]
     PolicyValue(&'static str),

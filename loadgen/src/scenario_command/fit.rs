@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::opts::RunOpts;
 use super::run::start_options;
-use crate::play::{PlayError, Recording, Sabotage, play};
+use crate::clients::Browsers;
+use crate::play::{Cast, PlayError, Recording, Sabotage, play};
 use crate::progress::Progress;
 use crate::record::stats::millis;
 use crate::scenario::{Phase, Scenario, Strategy};
@@ -16,7 +17,7 @@ use crate::scenario::{Phase, Scenario, Strategy};
 /// changed, in words.
 pub(super) async fn fit(
     strategies: &mut [Strategy],
-    opts: &RunOpts,
+    (opts, browsers): (&RunOpts, &Browsers),
     seed: u64,
 ) -> Result<Option<String>, PlayError> {
     let Some(first) = strategies.iter().find(|strategy| strategy.scenario.fit) else { return Ok(None) };
@@ -27,8 +28,8 @@ pub(super) async fn fit(
         let trial = trial(&scaled(&asked, share));
         let progress = Progress::new(TRIAL.as_secs());
         progress.note("testing how many clients this machine can serve");
-        let recording =
-            play(&trial, start_options(&trial, opts), seed, &progress, (Sabotage::None, None)).await?;
+        let cast = Cast { sabotage: Sabotage::None, controller: None, browsers };
+        let recording = play(&trial, start_options(&trial, opts), seed, &progress, cast).await?;
         progress.finish();
         let Some(reason) = too_busy(&recording) else { break };
         why = Some(reason);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::clients::BrowserOpts;
 use crate::ops::{ListenAddress, OpsUrl};
 use crate::scenario::spec::FaultSpec;
 use crate::scenario::{Override, Threshold};
@@ -122,6 +123,10 @@ pub struct RunOpts {
     /// Wait at most this many seconds until the agents are connected
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=3_600), value_name = "SECONDS")]
     pub agents_wait: u16,
+
+    /// The browser for clients that run in one.
+    #[command(flatten)]
+    pub browsers: BrowserOpts,
 }
 
 /// Options of `loadgen scenarios`.

@@ -10,16 +10,16 @@ use super::keep::Keeping;
 use super::load::{LoadError, load, load_text};
 use super::opts::RunOpts;
 use super::write::{SCENARIO, WriteError, write_all, write_scenario, write_timeline};
+use crate::clients::{Browsers, FindBrowserError};
 use crate::clock;
 use crate::cluster::StartOptions;
 use crate::collect::{Collection, StartCollectionError, read_files};
 use crate::exporter::{Exporter, ExporterError, Source};
 use crate::outcome::{Environment, Played, Report, Verdict, build, to_details, to_hlogs, to_text};
-use crate::play::{Controller, PlayError, Sabotage, play, steps};
+use crate::play::{Cast, Controller, PlayError, Sabotage, play, steps};
 use crate::progress::{Board, Progress};
 use crate::scenario::{Scenario, Strategy, to_svg, to_text as timeline};
 use crate::store::{BundleError, StoreError, redact_scenario};
-use crate::wan::WanChoice;
 
 /// Options of a run, checked.
 #[derive(Clone, Debug)]
@@ -40,6 +40,9 @@ pub enum RunError {
     /// A play failed.
     #[error(transparent)]
     Play(#[from] PlayError),
+    /// There is no browser for the clients that run in one.
+    #[error(transparent)]
+    Browser(#[from] FindBrowserError),
     /// Nobody can give orders to agents.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -133,6 +136,11 @@ pub async fn run(plan: Plan) -> Result<(String, Verdict), RunError> {
         write_scenario(&opts.out, &scenario)?;
         return Ok((dry_run(&strategies, &opts)?, Verdict::Pass));
     }
+    let browsers = Browsers::new(opts.browsers.clone());
+    // Agents have browsers of their own.
+    if opts.agents.is_none() && strategies.iter().any(|it| it.scenario.has_browsers()) {
+        browsers.check()?;
+    }
     let collection = Collection::start(&sources, &|name| std::env::var(name).ok())?;
     let (began, wall_clock) = (clock::now(), clock::wall());
     let cores = available_parallelism().map_or(1, std::num::NonZero::get);
@@ -148,11 +156,12 @@ pub async fn run(plan: Plan) -> Result<(String, Verdict), RunError> {
     let control = Control::take(&opts, name).await?;
     let mut strategies = strategies;
     // The load that this machine can play says nothing about the machines of the agents.
-    let fewer = if control.is_some() { None } else { fit(&mut strategies, &opts, seed).await? };
+    let fewer = if control.is_some() { None } else { fit(&mut strategies, (&opts, &browsers), seed).await? };
     let controller = control.as_ref().map(Control::controller);
     // Agents are told of the phase.
     let board = exporter.as_ref().map(Exporter::board).or_else(|| controller.map(|_| Board::default()));
-    let played = play_all(&strategies, (&opts, &keeping, controller, board), (seed, repeat)).await?;
+    let played =
+        play_all(&strategies, (&opts, &keeping, board), (controller, &browsers), (seed, repeat)).await?;
     if let Some(control) = control {
         control.release().await;
     }
@@ -185,7 +194,8 @@ pub async fn run(plan: Plan) -> Result<(String, Verdict), RunError> {
 /// Plays every strategy as often as it is repeated. The logs of a play are stored before the next one.
 async fn play_all<'a>(
     strategies: &'a [Strategy],
-    (opts, keeping, controller, board): (&RunOpts, &Keeping, Option<&Controller>, Option<Board>),
+    (opts, keeping, board): (&RunOpts, &Keeping, Option<Board>),
+    (controller, browsers): (Option<&Controller>, &Browsers),
     (seed, repeat): (u64, u16),
 ) -> Result<Vec<Played<'a>>, PlayError> {
     let mut played = Vec::new();
@@ -202,15 +212,11 @@ async fn play_all<'a>(
             }
             let folder = logs_of(number, &strategy.name, repetition.into());
             let mut start = start_options(&strategy.scenario, opts);
-            if controller.is_some() && start.wan == WanChoice::Auto {
-                // Agents cannot reach the network namespaces that it may choose.
-                start.wan = WanChoice::Proxy;
-            }
             start.logs = Some(opts.out.join(&folder));
             // Each repetition makes other choices, and every strategy the same ones.
             let seed = seed.wrapping_add(repetition.into());
-            let recording =
-                play(&strategy.scenario, start, seed, &progress, (Sabotage::None, controller)).await?;
+            let cast = Cast { sabotage: Sabotage::None, controller, browsers };
+            let recording = play(&strategy.scenario, start, seed, &progress, cast).await?;
             board.iter().for_each(Board::end);
             logs = recording.logs.iter().map(|name| format!("{folder}/{name}")).collect();
             recordings.push(recording);

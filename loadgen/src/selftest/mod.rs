@@ -4,11 +4,12 @@
 //! This folder owns the cases, and the evidence that each must show. It must not measure by itself: it plays scenarios
 //! and reads their reports, as users do.
 
+use crate::clients::Browsers;
 use crate::clock;
 use crate::cluster::StartOptions;
 use crate::outcome::Verdict;
 use crate::outcome::{Environment, Played, Report, build};
-use crate::play::{PlayError, Sabotage, play, steps};
+use crate::play::{Cast, PlayError, Sabotage, play, steps};
 use crate::progress::Progress;
 use crate::scenario::{Inputs, ScenarioError, Strategy, TopologySource, from_toml};
 use crate::topology::{self, Topology};
@@ -157,7 +158,9 @@ async fn report_of(case: &Case) -> Result<Report, SelftestError> {
     let start = StartOptions::new(scenario.topology.clone());
     let failed = |error| SelftestError::Play { case: case.name, error };
     let began = clock::now();
-    let recording = play(scenario, start, SEED, &progress, (case.sabotage, None)).await.map_err(failed)?;
+    let browsers = Browsers::default();
+    let cast = Cast { sabotage: case.sabotage, controller: None, browsers: &browsers };
+    let recording = play(scenario, start, SEED, &progress, cast).await.map_err(failed)?;
     progress.finish();
     let environment = Environment {
         collected: Vec::new(),

@@ -23,13 +23,18 @@ export async function startLoadgen(args, limitMs, env = {}, ready) {
   return { address, stop };
 }
 
-/** Starts a command that ends by itself. `ended` resolves with its exit code. */
+/** Starts a command that ends by itself. `ended` resolves with its exit code, and `errors()` is its standard error until now. */
 export function runLoadgen(args, env = {}) {
-  const { child, stop } = begin(args, env, ["ignore", "ignore", "inherit"]);
-  const ended = once(child, "exit").then(([code]) => code);
+  const { child, stop } = begin(args, env, ["ignore", "ignore", "pipe"]);
+  let printed = "";
+  child.stderr.on("data", (part) => {
+    printed += part;
+    process.stderr.write(part);
+  });
+  const ended = once(child, "close").then(([code]) => code);
   // A test that fails before the end does not wait for it.
   ended.catch(() => {});
-  return { ended, stop };
+  return { ended, stop, kill: () => child.kill("SIGKILL"), errors: () => printed };
 }
 
 function begin(args, env, stdio) {

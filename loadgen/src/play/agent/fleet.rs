@@ -1,11 +1,9 @@
 //! All agents of a play, as one.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::runtime::Handle;
 
 use super::local::{Local, Part};
 use super::muster::{Controller, Mustered};
@@ -13,6 +11,7 @@ use super::orders::{Answer, Counts, Order, Seen};
 use super::remote::Remote;
 use super::timebase::Timebase;
 use crate::play::PlayError;
+use crate::play::dialer::Hosts;
 use crate::play::routes::Routes;
 use crate::progress::Progress;
 use crate::scenario::{ClientPlan, Share};
@@ -106,7 +105,7 @@ impl Agents {
     pub(crate) async fn gather(
         controller: Option<&Controller>,
         (plan, routes, seed): (ClientPlan, Routes, u64),
-        (time, runtimes): (Timebase, BTreeMap<String, Handle>),
+        (time, hosts): (Timebase, Hosts),
         progress: &Progress,
     ) -> Result<Self, PlayError> {
         if let Some(controller) = controller {
@@ -114,7 +113,7 @@ impl Agents {
         }
         let shares = plan.regions.iter().map(|region| (region.clone(), Share::ALL)).collect();
         let part = Part { agent: 0, plan, shares, routes, seed };
-        Ok(Self::Here(Local::start(part, time, runtimes, progress.clone())?))
+        Ok(Self::Here(Local::start(part, time, hosts, progress.clone())?))
     }
 
     /// How long before the start of the timeline the agents must know of it.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -14,7 +13,7 @@ use crate::clock;
 use crate::play::PlayError;
 use crate::play::counts::accounts::Accounts;
 use crate::play::counts::tallies::Tallies;
-use crate::play::dialer::Dialer;
+use crate::play::dialer::{Dialer, Hosts};
 use crate::play::phases::Phases;
 use crate::play::population::crowd::Crowd;
 use crate::play::population::member::Load;
@@ -49,17 +48,17 @@ pub(crate) struct Local {
 type Ask = (Order, oneshot::Sender<Result<Answer, PlayError>>);
 
 impl Local {
-    /// Starts it. `runtimes` are those whose connections begin in a region.
+    /// Starts it.
     ///
     /// # Errors
     /// Its clients have no address to dial.
     pub(crate) fn start(
         part: Part,
         time: Timebase,
-        runtimes: BTreeMap<String, Handle>,
+        hosts: Hosts,
         progress: Progress,
     ) -> Result<Self, PlayError> {
-        let stage = Stage::new(part, time, runtimes, progress)?;
+        let stage = Stage::new(part, time, hosts, progress)?;
         let (orders, received) = mpsc::channel(1);
         Ok(Self { orders, task: tokio::spawn(run(stage, received)) })
     }
@@ -120,15 +119,10 @@ impl Counters {
 }
 
 impl Stage {
-    fn new(
-        part: Part,
-        time: Timebase,
-        runtimes: BTreeMap<String, Handle>,
-        progress: Progress,
-    ) -> Result<Self, PlayError> {
+    fn new(part: Part, time: Timebase, hosts: Hosts, progress: Progress) -> Result<Self, PlayError> {
         let Part { agent, plan, shares, routes, seed } = part;
         let (plan, phases) = (Arc::new(plan), Phases::default());
-        let dialer = Arc::new(Dialer::new(Arc::clone(&plan), routes, runtimes, seed)?);
+        let dialer = Arc::new(Dialer::new(Arc::clone(&plan), routes, hosts, seed)?);
         Ok(Self {
             crowd: Crowd::new((Arc::clone(&plan), shares), dialer, progress),
             plan,

@@ -18,16 +18,24 @@ use super::remote::{Ask, Assignment, Pem, Reply};
 use super::spool::{Spool, SpoolError};
 use super::timebase::Timebase;
 use super::wire;
+use crate::clients::Browsers;
 use crate::clock;
 use crate::cluster::{CertAndKey, ClientFiles};
 use crate::ops::{AWAY_AT_MOST, Channel, PULSE_EVERY, Post, PulseSender, Question, parts_of, read_clock};
+use crate::play::dialer::Hosts;
 use crate::progress::{Board, Progress};
 use crate::record::stats::millis;
 
 /// Takes parts until the connection ends for good.
-pub(crate) async fn serve(channel: &Channel, mut post: Post, board: &Board, progress: &Progress) {
+pub(crate) async fn serve(
+    channel: &Channel,
+    mut post: Post,
+    browsers: &Browsers,
+    (board, progress): (&Board, &Progress),
+) {
     let pulse = tokio::spawn(pulse(post.pulse_sender(), board.clone()));
-    let mut agent = Agent { channel: channel.clone(), board: board.clone(), playing: None };
+    let mut agent =
+        Agent { channel: channel.clone(), board: board.clone(), browsers: browsers.clone(), playing: None };
     loop {
         let question = tokio::select! {
             question = post.next() => question,
@@ -57,6 +65,7 @@ async fn pulse(sender: PulseSender, board: Board) {
 struct Agent {
     channel: Channel,
     board: Board,
+    browsers: Browsers,
     playing: Option<Playing>,
 }
 
@@ -139,7 +148,8 @@ impl Agent {
         let number = part.agent;
         self.board.clear();
         let shown = Progress::silent().on(Some(self.board.clone()));
-        let local = Local::start(part, time, BTreeMap::new(), shown);
+        let hosts = Hosts { runtimes: BTreeMap::new(), browsers: self.browsers.clone() };
+        let local = Local::start(part, time, hosts, shown);
         let local = Arc::new(local.map_err(|error| error.to_string())?);
         let spool = Spool::start(self.channel.clone(), parts_of(run, number)).map_err(|it| it.to_string())?;
         progress.note(&format!("plays clients of {regions}, clock ± {:.3} ms", millis(time.error())));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Found, range, unknown};
+use super::{Found, browsers, range, unknown};
 use crate::scenario::policy::policy;
 use crate::scenario::problem::ProblemKind;
 use crate::scenario::spec::{
@@ -57,18 +57,26 @@ pub(super) fn population(
         found.push(&key("kind"), ProblemKind::NoNumbers);
     }
     let most = start.values().copied().chain(stages.iter().flat_map(|it| [it.from, it.to])).max();
-    if most.is_some_and(|most| most > CLIENTS_MAX) {
-        found.push(&key("kind"), range(most.unwrap_or_default(), "at most 10000 clients in each region"));
+    let (limit, limits) = match spec.kind {
+        ClientKind::Browser => (browsers::CLIENTS_MAX, "at most 16 browser clients in each region"),
+        ClientKind::NatsGeo | ClientKind::AsyncNats => (CLIENTS_MAX, "at most 10000 clients in each region"),
+    };
+    if let Some(most) = most.filter(|most| *most > limit) {
+        found.push(&key("kind"), range(most, limits));
     }
     if spec.kind == ClientKind::AsyncNats && spec.warm_standby {
         let kind = ProblemKind::NoEffect { key: "warm_standby", on: spec.kind.to_string() };
         found.push(&key("warm_standby"), kind);
     }
-    if spec.transport == Transport::Ws && !topology.spec().websocket.enabled {
+    let transport = match spec.kind {
+        ClientKind::Browser => browsers::transport(&key, spec, topology, found),
+        ClientKind::NatsGeo | ClientKind::AsyncNats => spec.transport.unwrap_or_default(),
+    };
+    if spec.transport == Some(Transport::Ws) && !topology.spec().websocket.enabled {
         found.push(&key("transport"), ProblemKind::NoWebSocket);
     }
     let resolver = resolver(&key, spec, resolvers, found);
-    if spec.kind == ClientKind::AsyncNats && !spec.config.is_empty() {
+    if spec.kind != ClientKind::NatsGeo && !spec.config.is_empty() {
         found.push(&key("config"), ProblemKind::NoEffect { key: "config", on: spec.kind.to_string() });
     }
     let mut policy = policy(spec.preset, &spec.config).unwrap_or_else(|(path, problem)| {
@@ -78,7 +86,7 @@ pub(super) fn population(
     policy.warm_standby = spec.warm_standby;
     let start = start.into_iter().map(|(region, count)| (region.to_owned(), count)).collect();
     let name = spec.name.clone().unwrap_or_else(|| spec.kind.to_string());
-    Population { name, kind: spec.kind, transport: spec.transport, resolver, policy, start, stages }
+    Population { name, kind: spec.kind, transport, resolver, policy, start, stages }
 }
 
 /// The resolver that clients ask for the servers.
@@ -95,8 +103,10 @@ fn resolver(
         }
         return None;
     }
-    if spec.kind == ClientKind::AsyncNats {
-        found.push(&key("discovery"), ProblemKind::OnlySystemResolver);
+    match spec.kind {
+        ClientKind::NatsGeo => {}
+        ClientKind::Browser => found.push(&key("discovery"), ProblemKind::NoDnsInBrowsers),
+        ClientKind::AsyncNats => found.push(&key("discovery"), ProblemKind::OnlySystemResolver),
     }
     let Some(name) = &spec.resolver else { return resolvers.first().cloned() };
     if !resolvers.contains(name) {
@@ -152,6 +162,7 @@ pub(super) fn workload(
             None => found.push(&key(&format!("clients[{number}]")), unknown("population", name, &names)),
         }
     }
+    browsers::workload(&key, spec, indices.iter().filter_map(|index| populations.get(*index)), found);
     let pace = pace(&key, spec, found);
     let payload = payload(&key, spec, found);
     let regions = topology.regions();

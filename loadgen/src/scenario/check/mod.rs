@@ -1,8 +1,9 @@
 //! Checks that make a scenario that can be played from the text of a file.
 //!
-//! This folder owns the checks: phases here, populations and workloads (`clients`), faults and labels of thresholds
-//! (`faults`). It must not read files, or know the source of a topology.
+//! This folder owns the checks: phases here, populations and workloads (`clients`, and `browsers` for those in a browser), faults and
+//! labels of thresholds (`faults`). It must not read files, or know the source of a topology.
 
+mod browsers;
 mod clients;
 mod faults;
 

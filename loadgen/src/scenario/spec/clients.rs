@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct ClientsSpec {
     /// Name of the population in workloads, thresholds and reports. Default: its kind.
     pub name: Option<String>,
-    /// Library of the clients: `nats-geo` or `async-nats`.
+    /// Library of the clients: `nats-geo`, `async-nats`, or `browser` (nats-geo in the service worker of a real browser).
     pub kind: ClientKind,
     /// Policy of nats-geo clients: `interactive` (one client, as fast as possible) or `fleet` (many clients, which spread their
     /// first dials over time). Default `interactive`.
@@ -25,9 +25,9 @@ pub struct ClientsSpec {
     /// Keeps a second connection of nats-geo clients open to the next region. Default `false`.
     #[serde(default)]
     pub warm_standby: bool,
-    /// Transport of the clients: `tcp`, or `ws` (WebSocket). Both use TLS if the topology's servers do. Default `tcp`.
-    #[serde(default)]
-    pub transport: Transport,
+    /// Transport of the clients: `tcp`, or `ws` (WebSocket). Both use TLS if the topology's servers do. Default `ws` for `browser`, else
+    /// `tcp`.
+    pub transport: Option<Transport>,
     /// Method by which nats-geo clients find the servers: by a `list`, or by `dns` (SRV and A records). Default `list`.
     #[serde(default)]
     pub discovery: Discovery,
@@ -49,6 +49,8 @@ pub struct ClientsSpec {
 pub enum ClientKind {
     /// nats-geo.
     NatsGeo,
+    /// nats-geo in the service worker of a real browser.
+    Browser,
     /// async-nats with its defaults and the same server list.
     AsyncNats,
 }
@@ -58,6 +60,7 @@ impl std::fmt::Display for ClientKind {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
             Self::NatsGeo => "nats-geo",
+            Self::Browser => "browser",
             Self::AsyncNats => "async-nats",
         })
     }

@@ -1,0 +1,134 @@
+//! nats-geo in a real browser: each client is a page with a service worker of its own, which takes orders from loadgen.
+//!
+//! `host` serves the pages and speaks with them, `program` runs the browser, `page` is one of its pages, and
+//! `orders` are the words of both ends. This folder must not know workloads or faults: times and numbers are made by
+//! its callers, as for every other kind of client.
+
+mod host;
+mod orders;
+mod page;
+mod program;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use clap::Args;
+use futures_util::stream::{BoxStream, StreamExt as _};
+use tokio::sync::OnceCell;
+
+use super::{Journal, Seat, Spec};
+pub use host::FindBrowserError;
+use host::{Host, OpenPageError};
+use orders::{Connect, Order, Policy};
+use page::Page;
+
+/// Options of clients that run in a browser. Doc comments are the help text.
+#[derive(Args, Clone, Debug)]
+pub struct BrowserOpts {
+    /// Run clients of kind `browser` in this program [default: Chromium or Chrome on PATH]
+    #[arg(long, value_name = "PATH")]
+    pub browser: Option<PathBuf>,
+
+    /// Serve the pages of clients of kind `browser` from this folder; `make web` writes them
+    #[arg(long, default_value = BUILT, value_name = "DIR")]
+    pub web: PathBuf,
+}
+
+/// The values of the options that nobody gives.
+impl Default for BrowserOpts {
+    fn default() -> Self {
+        Self { browser: None, web: PathBuf::from(BUILT) }
+    }
+}
+
+/// A browser for all clients of this process. It starts with the first client, and ends with the last clone.
+#[derive(Clone, Debug)]
+pub struct Browsers(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    opts: BrowserOpts,
+    host: OnceCell<Host>,
+}
+
+impl Default for Browsers {
+    fn default() -> Self {
+        Self::new(BrowserOpts::default())
+    }
+}
+
+impl Browsers {
+    /// Starts nothing yet.
+    pub fn new(opts: BrowserOpts) -> Self {
+        Self(Arc::new(Shared { opts, host: OnceCell::new() }))
+    }
+
+    /// Looks whether there is a browser, with pages to open.
+    ///
+    /// # Errors
+    /// One of them is missing.
+    pub fn check(&self) -> Result<(), FindBrowserError> {
+        host::find(&self.0.opts).map(drop)
+    }
+
+    async fn open(&self, journal: Journal) -> Result<Page, OpenPageError> {
+        let host = self.0.host.get_or_try_init(|| Host::start(&self.0.opts)).await?;
+        host.open(journal).await
+    }
+}
+
+/// One client.
+#[derive(Clone, Debug)]
+pub(super) struct Browser {
+    page: Arc<Page>,
+    /// The browser runs as long as it has clients.
+    _browsers: Browsers,
+}
+
+impl Browser {
+    pub(super) async fn connect(spec: &Spec, journal: Journal) -> Result<Self, String> {
+        let page = spec.browsers.open(journal).await.map_err(|error| error.to_string())?;
+        let connect = Connect::new(spec, Policy::of(&spec.policy));
+        page.order(Order::Connect(Box::new(connect))).await?;
+        Ok(Self { page: Arc::new(page), _browsers: spec.browsers.clone() })
+    }
+
+    pub(super) fn seat(&self) -> Option<Seat> {
+        self.page.seat()
+    }
+
+    pub(super) async fn request(&self, subject: &str, payload: Bytes) -> bool {
+        self.page.order(Order::Request(orders::Message::new(subject, &payload))).await.is_ok()
+    }
+
+    pub(super) async fn publish(&self, subject: &str, payload: Bytes) -> bool {
+        self.page.order(Order::Publish(orders::Message::new(subject, &payload))).await.is_ok()
+    }
+
+    pub(super) async fn flush(&self) -> bool {
+        self.page.order(Order::Flush).await.is_ok()
+    }
+
+    pub(super) async fn publish_to_stream(&self, subject: &str, payload: Bytes) -> bool {
+        self.page.order(Order::PublishToStream(orders::Message::new(subject, &payload))).await.is_ok()
+    }
+
+    pub(super) async fn subscribe(
+        &self,
+        subject: &str,
+        group: Option<&str>,
+    ) -> Result<BoxStream<'static, Bytes>, String> {
+        let order = Order::Subscribe { subject: subject.to_owned(), group: group.map(str::to_owned) };
+        let messages = self.page.subscribe(order).await?;
+        // The page stays open as long as its messages are read.
+        let client = self.clone();
+        let messages = futures_util::stream::unfold((messages, client), |(mut messages, client)| async {
+            Some((messages.recv().await?, (messages, client)))
+        });
+        Ok(messages.boxed())
+    }
+}
+
+/// Where `make web` puts the pages.
+const BUILT: &str = "web/dist";
