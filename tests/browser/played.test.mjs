@@ -5,6 +5,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { launchBrowser } from "./lib/browser.mjs";
+import { accessible } from "./lib/checks.mjs";
 import { findServer } from "./lib/cluster.mjs";
 import { runLoadgen, startLoadgen } from "./lib/loadgen.mjs";
 import { until } from "./lib/until.mjs";
@@ -105,6 +107,26 @@ describe("clients in a browser", () => {
     assert.ok(PLAYED.includes(code), `exit code ${code}`);
     moved(await reportOf(out));
     for (const stop of started.splice(0).reverse()) await stop();
+  });
+
+  it("can be browsers that people open", async () => {
+    const out = join(folder, "by-hand");
+    const { ended, errors } = run(out, ["--by-hand"]);
+    const [address] = await until("the address is printed", () => /http:\/\/127\.0\.0\.1:\d+\/client\.html#token=\w+/.exec(errors()), START_WAIT_MS);
+    const browser = await launchBrowser();
+    try {
+      // Each context has a service worker of its own, as each browser has. Three are clients, and three receive what is published.
+      const pages = [];
+      for (let number = 0; number < 6; number++) pages.push(await (await browser.newContext()).newPage());
+      for (const page of pages) await page.goto(address);
+      const code = await ended;
+      assert.ok(PLAYED.includes(code), `exit code ${code}`);
+      moved(await reportOf(out));
+      for (const page of pages) await page.getByText("none: loadgen has ended").waitFor();
+      await accessible(pages[0]);
+    } finally {
+      await browser.close();
+    }
   });
 
   it("end with loadgen, also when loadgen is killed", async () => {

@@ -14,7 +14,7 @@ mod push;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use crate::clients::Browsers;
+use crate::clients::{Browsers, FindBrowserError};
 use crate::exporter::{Exporter, ExporterError, Source};
 use crate::ops::{
     AgentCard, AgentInfo, Channel, ChannelError, ListenAddress, OpsServer, OpsServerError, Post, roster,
@@ -35,6 +35,9 @@ pub enum AgentError {
     /// The back channel failed.
     #[error(transparent)]
     Channel(#[from] ChannelError),
+    /// There is no browser for clients that run in one.
+    #[error(transparent)]
+    Browser(#[from] FindBrowserError),
     /// Prometheus cannot scrape it.
     #[error(transparent)]
     Exporter(#[from] ExporterError),
@@ -63,6 +66,7 @@ pub async fn agent(opts: AgentOpts) -> Result<(), AgentError> {
     let (post, files) = Post::open(&channel, &card).await?;
     eprintln!("agent {} of region {} takes orders over {}", card.name, card.region, opts.ops);
     let (progress, browsers) = (Progress::lines(), Browsers::new(opts.browsers));
+    browsers.invite().await?;
     tokio::join!(
         serve(&channel, post, &browsers, (&board, &progress)),
         files::take(&channel, files, opts.files.as_deref())

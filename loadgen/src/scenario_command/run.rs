@@ -140,6 +140,7 @@ pub async fn run(plan: Plan) -> Result<(String, Verdict), RunError> {
     // Agents have browsers of their own.
     if opts.agents.is_none() && strategies.iter().any(|it| it.scenario.has_browsers()) {
         browsers.check()?;
+        browsers.invite().await?;
     }
     let collection = Collection::start(&sources, &|name| std::env::var(name).ok())?;
     let (began, wall_clock) = (clock::now(), clock::wall());
@@ -288,7 +289,9 @@ pub(super) fn start_options(scenario: &Scenario, opts: &RunOpts) -> StartOptions
     start.base_port = opts.base_port;
     start.keep = opts.keep;
     start.wan = opts.wan.or(scenario.wan).unwrap_or_default();
-    start.clients_at = opts.listen.ip();
+    // Browsers of other machines reach the servers at the address at which they reach the pages.
+    start.clients_at =
+        opts.browsers.by_hand.filter(|_| opts.agents.is_none()).unwrap_or_else(|| opts.listen.ip());
     start
 }
 

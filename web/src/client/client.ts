@@ -13,6 +13,7 @@ import {
 import { byId } from "../dom.ts";
 import { CLOSED, Desk, type Connect, type Login, type Order, type Sign } from "./orders.ts";
 
+/** 0 for a page that a person has opened. */
 const number = Number(new URLSearchParams(location.search).get("client"));
 const counts = { done: 0, failed: 0 };
 const show = (id: string, text: string): void => void (byId(id).textContent = text);
@@ -36,11 +37,13 @@ class Client {
 
   /** Closes the connection, which the service worker would keep open for some time, and then the page. */
   async #end(): Promise<void> {
-    show("server", "none: loadgen has ended this client");
+    show("server", this.#nc ? "none: this client has ended" : "none: loadgen has ended, or does not know this address");
     try {
       await this.#nc?.close();
     } finally {
-      parent.postMessage(CLOSED, "*");
+      if (IS_FRAME) parent.postMessage(CLOSED, "*");
+      // A page that a person has opened is ready for the next client.
+      else if (this.#nc) new Client();
     }
   }
 
@@ -66,7 +69,7 @@ class Client {
   async #connect(order: Connect): Promise<void> {
     const { name, servers, preset, warmStandby, seed, login } = order;
     const options: ConnectionOptions = { name, servers, preset, warmStandby, seed, ...credentials(login) };
-    const nc = await connect({ ...options, mode: "worker", worker: { url: "/sw.js" } });
+    const nc = await connect({ ...options, mode: IS_FRAME ? "worker" : "auto", worker: { url: "/sw.js" } });
     this.#nc = nc;
     show("name", name);
     this.#sits(nc.info?.cluster ?? "", nc.info?.server_name ?? "");
@@ -84,7 +87,7 @@ class Client {
 
   async #follow(nc: NatsConnection): Promise<void> {
     for await (const status of nc.status()) {
-      if (status.text) show("notice", status.text);
+      if (status.text && status.type !== "probe") show("notice", status.text);
       const sign = this.#sign(status);
       if (sign) this.#desk.report({ sign });
       if (status.type === "offline") this.#desk.report({ seat: null });
@@ -155,6 +158,9 @@ function encode(data: Uint8Array): string {
   for (let at = 0; at < data.length; at += 8192) text += String.fromCharCode(...data.subarray(at, at + 8192));
   return btoa(text);
 }
+
+/** loadgen's browser opens pages in frames. A person opens a page by itself; a phone has a service worker only over HTTPS. */
+const IS_FRAME = parent !== window;
 
 /** As long as loadgen waits for a request. */
 const DEADLINE_MS = 20_000;

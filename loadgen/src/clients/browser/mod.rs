@@ -1,20 +1,25 @@
 //! nats-geo in a real browser: each client is a page with a service worker of its own, which takes orders from loadgen.
 //!
-//! `host` serves the pages and speaks with them, `program` runs the browser, `page` is one of its pages, and
-//! `orders` are the words of both ends. This folder must not know workloads or faults: times and numbers are made by
+//! `desk` serves the pages and takes their connections, `program` runs the browser, `host` uses both to open pages, `page` is one
+//! of them, and `orders` are the words of both ends. This folder must not know workloads or faults: times and numbers are made by
 //! its callers, as for every other kind of client.
 
+mod desk;
 mod host;
 mod orders;
 mod page;
 mod program;
 
+use std::io::IsTerminal as _;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use clap::Args;
 use futures_util::stream::{BoxStream, StreamExt as _};
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
 use tokio::sync::OnceCell;
 
 use super::{Journal, Seat, Spec};
@@ -30,6 +35,11 @@ pub struct BrowserOpts {
     #[arg(long, value_name = "PATH")]
     pub browser: Option<PathBuf>,
 
+    /// Start no browser: print an address at this IPv4 address of this machine, to open in one browser for each client
+    #[arg(long, conflicts_with = "browser", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1",
+        value_name = "IP")]
+    pub by_hand: Option<Ipv4Addr>,
+
     /// Serve the pages of clients of kind `browser` from this folder; `make web` writes them
     #[arg(long, default_value = BUILT, value_name = "DIR")]
     pub web: PathBuf,
@@ -38,7 +48,7 @@ pub struct BrowserOpts {
 /// The values of the options that nobody gives.
 impl Default for BrowserOpts {
     fn default() -> Self {
-        Self { browser: None, web: PathBuf::from(BUILT) }
+        Self { browser: None, by_hand: None, web: PathBuf::from(BUILT) }
     }
 }
 
@@ -70,6 +80,23 @@ impl Browsers {
     /// One of them is missing.
     pub fn check(&self) -> Result<(), FindBrowserError> {
         host::find(&self.0.opts).map(drop)
+    }
+
+    /// Prints the address for people who open browsers themselves, if they do.
+    ///
+    /// # Errors
+    /// The pages are missing, or cannot be served.
+    pub async fn invite(&self) -> Result<(), FindBrowserError> {
+        if self.0.opts.by_hand.is_none() {
+            return Ok(());
+        }
+        match self.0.host.get_or_try_init(|| Host::start(&self.0.opts)).await {
+            Ok(host) => eprintln!("{}", invitation(&host.address(), std::io::stderr().is_terminal())),
+            Err(OpenPageError::Find(error)) => return Err(error),
+            // Only a program can fail to start.
+            Err(_) => {}
+        }
+        Ok(())
     }
 
     async fn open(&self, journal: Journal) -> Result<Page, OpenPageError> {
@@ -128,6 +155,17 @@ impl Browser {
         });
         Ok(messages.boxed())
     }
+}
+
+/// The text for people, with a QR code if it goes to a terminal.
+fn invitation(address: &str, with_code: bool) -> String {
+    let text = format!("open this address in one browser for each client of kind `browser`:\n  {address}");
+    // An address is short enough for a code.
+    let Some(code) = QrCode::new(address).ok().filter(|_| with_code) else { return text };
+    // Most terminals are dark, so the light squares are printed.
+    let mut code = code.render();
+    let code = code.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
+    format!("{text}\n{code}")
 }
 
 /// Where `make web` puts the pages.
