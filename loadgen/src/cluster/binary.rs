@@ -170,7 +170,7 @@ impl Version {
     /// Older ones lack what the configuration uses; Debian's 2.9 is one of them.
     const OLDEST: Self = Self::new(2, 11, 0);
     /// The one that is fetched, and that everything is tested with.
-    pub(super) const PINNED: Self = Self::new(2, 15, 1);
+    pub(crate) const PINNED: Self = Self::new(2, 15, 1);
 }
 
 impl fmt::Display for Version {

@@ -68,6 +68,7 @@ impl From<StoreError> for Refusal {
         let status = match &error {
             StoreError::NoFolder { .. }
             | StoreError::NoRun { .. }
+            | StoreError::NoneEnded { .. }
             | StoreError::Ambiguous { .. }
             | StoreError::Unfinished { .. } => StatusCode::NOT_FOUND,
             // The dashboard is a gateway to the store, and the fault is there.

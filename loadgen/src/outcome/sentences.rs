@@ -88,7 +88,7 @@ fn one(scenario: &Scenario, fault: &TimedFault, number: usize, pairs: &[&Failove
         return format!("0 of {} had an answer within {}", clients(all), time(lasts));
     };
     // Of one client there is nothing else to say.
-    let p90 = if back == 1 { String::new() } else { format!(" (p90 {})", time(p90)) };
+    let p90 = if back == 1 { String::new() } else { format!(" at the median (p90 {})", time(p90)) };
     if is_announced(scenario, number) {
         return format!("the longest wait of {} was {}{p90}", clients(back), time(p50));
     }

@@ -209,7 +209,9 @@ async fn play_all<'a>(
             board.iter().for_each(Board::clear);
             let progress = Progress::live(regions, steps(&strategy.scenario)).on(board.clone());
             if strategies.len() > 1 || repeat > 1 {
-                progress.note(&format!("{} repetition {} of {repeat}", strategy.name, repetition + 1));
+                let text = format!("{} repetition {} of {repeat}", strategy.name, repetition + 1);
+                // Without strategies there is no name.
+                progress.note(text.trim_start());
             }
             let folder = logs_of(number, &strategy.name, repetition.into());
             let mut start = start_options(&strategy.scenario, opts);

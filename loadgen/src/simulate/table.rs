@@ -21,8 +21,8 @@ pub fn render(simulation: &Simulation) -> String {
         "nearest",
         "skew",
         "home",
-        "peak",
-        "last s",
+        "return peak",
+        "home s",
         "took s",
     ]);
     for row in &simulation.rows {
@@ -45,9 +45,10 @@ pub fn render(simulation: &Simulation) -> String {
     let _ = write!(
         text,
         "hit: clients of the lost region. back: those that connected again before it returned. dials and handshakes (at \
-         survivors): per hit client.\npeak: the most handshakes per second at a survivor, compared with its capacity; the \
-         second one: at the lost region after its return.\nnearest: share in the nearest survivor. skew: the busiest \
-         server compared with its region's average. home: share that returned. Memory: {:.2} GB at most. Seed {}.",
+         survivors): per hit client.\npeak: the most handshakes per second at a survivor, compared with its capacity. \
+         return peak: the same at the lost region after its return.\nnearest: share in the nearest survivor. skew: the busiest \
+         server compared with its region's average. home: share that returned. home s: seconds until the last of them had \
+         returned. Memory: {:.2} GB at most. Seed {}.",
         simulation.memory_max_bytes as f64 / 1e9,
         simulation.seed,
     );

@@ -105,9 +105,7 @@ impl Store {
         let store = || self.url().to_string();
         if name == "latest" {
             let last = entries.into_iter().rfind(|entry| entry.state != State::Unfinished);
-            return last
-                .map(|entry| entry.run)
-                .ok_or_else(|| StoreError::NoRun { store: store(), name: name.to_owned() });
+            return last.map(|entry| entry.run).ok_or_else(|| StoreError::NoneEnded { store: store() });
         }
         let mut found: Vec<RunId> = entries.into_iter().map(|entry| entry.run).collect();
         found.retain(|run| run.as_str().starts_with(name));

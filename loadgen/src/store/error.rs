@@ -91,6 +91,14 @@ pub enum StoreError {
         /// The name.
         name: String,
     },
+    /// No run has ended.
+    #[error(
+        "no run of the store `{store}` has ended, so there is no `latest`: `loadgen runs list --store {store}` lists all runs"
+    )]
+    NoneEnded {
+        /// The store.
+        store: String,
+    },
     /// The names of several runs begin with this text.
     #[error("the names of {count} runs begin with `{name}`: give more characters")]
     Ambiguous {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::cluster::Version;
 use crate::secret::Secret;
 use crate::topology::render::fly::Dial;
 
@@ -256,7 +257,7 @@ pub struct CloudInitOpts {
     pub anycast_host: String,
 
     /// Install this version of nats-server, unless the topology names another one
-    #[arg(long, default_value = "2.14.2", value_name = "VERSION")]
+    #[arg(long, default_value_t = Version::PINNED.to_string(), value_name = "VERSION")]
     pub nats_version: String,
 }
 

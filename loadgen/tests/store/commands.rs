@@ -70,6 +70,10 @@ async fn errors_name_the_input_and_the_remedy() {
     let (_, text) = error(&["runs", "push", "nothing"]).await;
     assert!(text.contains("nothing/manifest.json") && text.contains("`loadgen run --out`"), "{text}");
 
+    std::fs::create_dir(place.path().join("empty")).unwrap();
+    let (code, text) = error(&["runs", "show", "latest", "--store", "empty"]).await;
+    assert!(code == Some(1) && text.contains("has ended, so there is no `latest`"), "{text}");
+
     std::fs::create_dir(place.path().join("one")).unwrap();
     let made = bundle(&place.path().join("one"), 0, &[]);
     succeeds(place.path(), &["runs", "push", "one"]).await;

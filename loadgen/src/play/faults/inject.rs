@@ -134,7 +134,7 @@ impl<'a> Injector<'a> {
                     FaultKind::Pause => self.active.insert(number, Active::Resume(servers)),
                     FaultKind::Restart => {
                         let version = fault.options.version.as_deref();
-                        self.start_with(&servers, version, cluster).await.map_err(failed)?;
+                        self.start_with(number, &servers, version, cluster).await.map_err(failed)?;
                         self.over(number);
                         None
                     }
@@ -206,10 +206,10 @@ impl<'a> Injector<'a> {
             }
             self.over(*number);
         }
-        let first = numbers.first().map(|number| &self.scenario.faults[*number]);
-        if let Some(first) = first.filter(|_| must_link) {
+        if let Some(first) = numbers.first().filter(|_| must_link) {
             let linked = cluster.wait_linked(&dead).await;
-            self.unless_late(linked).map_err(|error| not_done(first, error))?;
+            let fault = &self.scenario.faults[*first];
+            self.unless_late(*first, linked).map_err(|error| not_done(fault, error))?;
         }
         Ok(())
     }
@@ -242,22 +242,28 @@ impl<'a> Injector<'a> {
     }
 
     /// Starts servers, and waits until they are linked.
-    async fn start(&mut self, servers: &[String], cluster: &mut SuperCluster) -> Result<(), FaultError> {
+    async fn start(
+        &mut self,
+        number: usize,
+        servers: &[String],
+        cluster: &mut SuperCluster,
+    ) -> Result<(), FaultError> {
         cluster.start_servers(servers)?;
         let linked = cluster.wait_linked(servers).await;
-        self.unless_late(linked)
+        self.unless_late(number, linked)
     }
 
     /// The same, with another nats-server if one is named.
     pub(super) async fn start_with(
         &mut self,
+        number: usize,
         servers: &[String],
         version: Option<&str>,
         cluster: &mut SuperCluster,
     ) -> Result<(), FaultError> {
-        let Some(version) = version else { return self.start(servers, cluster).await };
+        let Some(version) = version else { return self.start(number, servers, cluster).await };
         let started = cluster.restart_servers_with(servers, version).await.map(drop);
-        self.unless_late(started)
+        self.unless_late(number, started)
     }
 
     /// Leaders step down: of the meta group, or of streams.
@@ -282,10 +288,11 @@ impl<'a> Injector<'a> {
     }
 
     /// Servers that need longer than the limit do not end the play: the report says so.
-    fn unless_late(&mut self, done: Result<(), FaultError>) -> Result<(), FaultError> {
+    fn unless_late(&mut self, number: usize, done: Result<(), FaultError>) -> Result<(), FaultError> {
         match done {
             Err(error @ (FaultError::NotReady(_) | FaultError::Streams(_))) => {
-                self.notes.push(format!("a fault was undone, but {error}"));
+                let fault = &self.scenario.faults[number];
+                self.notes.push(format!("`{fault}` was undone, but {error}"));
                 Ok(())
             }
             done => done,

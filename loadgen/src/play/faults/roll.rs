@@ -31,7 +31,7 @@ impl Injector<'_> {
                 cluster.wait_retired(server, cluster.retirement_limit()).await.map_err(failed)?;
             }
             let version = fault.options.version.as_deref();
-            self.start_with(&batch, version, cluster).await.map_err(failed)?;
+            self.start_with(number, &batch, version, cluster).await.map_err(failed)?;
             self.over(number);
         }
         Ok(())
