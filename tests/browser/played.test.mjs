@@ -49,6 +49,11 @@ kind = "publish"
 rate = 10
 clients = ["browser"]
 
+[[workload]]
+kind = "kv"
+rate = 10
+clients = ["browser"]
+
 [[phase]]
 name = "quiet"
 for = "4s"
@@ -95,6 +100,8 @@ describe("clients in a browser", () => {
     moved(report);
     const published = report.ledger.filter(({ workload, population }) => workload === "publish" && population === "browser");
     assert.equal(published.length, 3, JSON.stringify(report.ledger));
+    const [kept] = report.stores;
+    assert.ok(kept.population === "browser", JSON.stringify(report.stores));
     for (const row of published) assert.ok(row.attempted > 100 && row.delivered > row.attempted / 2, JSON.stringify(row));
   });
 

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 pub use access::Access;
-pub use browser::{BrowserOpts, Browsers, FindBrowserError};
+pub use browser::{BrowserBucket, BrowserOpts, Browsers, FindBrowserError};
 pub(crate) use stock::prove_subscribed;
 pub use stores::{Bucket, Objects};
 

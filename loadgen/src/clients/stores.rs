@@ -1,15 +1,17 @@
-//! Buckets of keys and values, and object stores, behind the same interface for both kinds of clients.
+//! Buckets of keys and values, and object stores, behind the same interface for all kinds of clients.
 
 use bytes::Bytes;
 use tokio::io::AsyncReadExt as _;
 
-use super::{Client, Kind, Outcome, REQUEST_DEADLINE};
+use super::{BrowserBucket, Client, Kind, Outcome, REQUEST_DEADLINE};
 
 /// A bucket of keys and values, as one client sees it.
 #[derive(Clone, Debug)]
 pub enum Bucket {
     /// Of nats-geo.
     Geo(nats_geo::jetstream::kv::Store),
+    /// Of nats-geo in a browser.
+    Browser(BrowserBucket),
     /// Of async-nats.
     Stock(async_nats::jetstream::kv::Store),
 }
@@ -41,8 +43,7 @@ impl Client {
     pub async fn bucket(&self, name: &str) -> Result<Bucket, Outcome> {
         match &self.kind {
             Kind::Geo(geo) => limited(geo.jetstream().key_value(name)).await.map(Bucket::Geo),
-            // The checks of scenarios let no browser have this workload.
-            Kind::Browser(_) => Err(Outcome::Failed),
+            Kind::Browser(browser) => Ok(Bucket::Browser(browser.bucket(name))),
             Kind::Stock(stock) => limited(stock.jetstream().get_key_value(name)).await.map(Bucket::Stock),
         }
     }
@@ -69,6 +70,7 @@ impl Bucket {
     pub async fn put(&self, key: &str, value: Bytes) -> Result<u64, Outcome> {
         match self {
             Self::Geo(store) => limited(store.put(key, value)).await,
+            Self::Browser(bucket) => limited(bucket.put(key, &value)).await,
             Self::Stock(store) => limited(store.put(key, value)).await,
         }
     }
@@ -80,6 +82,7 @@ impl Bucket {
     pub async fn get(&self, key: &str) -> Result<Option<u64>, Outcome> {
         match self {
             Self::Geo(store) => Ok(limited(store.entry(key)).await?.map(|entry| entry.revision)),
+            Self::Browser(bucket) => limited(bucket.get(key)).await,
             Self::Stock(store) => Ok(limited(store.entry(key)).await?.map(|entry| entry.revision)),
         }
     }

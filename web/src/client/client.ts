@@ -6,6 +6,8 @@ import {
   nkeyAuthenticator,
   type ConnectionOptions,
   jetstream,
+  Kvm,
+  type KV,
   type Msg,
   type NatsConnection,
   type Status,
@@ -23,12 +25,13 @@ class Client {
   #desk = new Desk<Order>(number, (order) => void this.#obey(order), () => void this.#end());
   /** Connections have no numbers in JavaScript: dialled servers count up. */
   #dialled: string[] = [];
+  #buckets = new Map<string, Promise<KV>>();
 
   async #obey(order: Order): Promise<void> {
     try {
-      await this.#carryOut(order);
+      const revision = await this.#carryOut(order);
       counts.done += 1;
-      this.#desk.report({ done: order.number });
+      this.#desk.report({ done: [order.number, revision ?? null] });
     } catch (error) {
       counts.failed += 1;
       this.#desk.report({ failed: [order.number, error instanceof Error ? error.message : String(error)] });
@@ -47,7 +50,8 @@ class Client {
     }
   }
 
-  async #carryOut(order: Order): Promise<void> {
+  /** Returns the revision of a value, if the order is about one. */
+  async #carryOut(order: Order): Promise<number | void> {
     if (order.do === "connect") return this.#connect(order);
     const nc = this.#nc;
     if (!nc) throw new Error("the client is not connected");
@@ -63,6 +67,10 @@ class Client {
         return nc.flush();
       case "subscribe":
         return this.#subscribe(nc, order);
+      case "kv-put":
+        return (await this.#bucket(nc, order.bucket)).put(order.key, decode(order.payload));
+      case "kv-get":
+        return (await (await this.#bucket(nc, order.bucket)).get(order.key))?.revision;
     }
   }
 
@@ -83,6 +91,14 @@ class Client {
       for await (const message of subscription) this.#desk.report({ message: [number, encode(message.data)] });
     })();
     await nc.flush();
+  }
+
+  /** Opens each bucket once. */
+  #bucket(nc: NatsConnection, name: string): Promise<KV> {
+    const opened = this.#buckets.get(name) ?? new Kvm(nc).open(name);
+    this.#buckets.set(name, opened);
+    opened.catch(() => this.#buckets.delete(name));
+    return opened;
   }
 
   async #follow(nc: NatsConnection): Promise<void> {

@@ -30,6 +30,8 @@ export type Order = { number: number } & (
   | ({ do: "request" | "publish" | "publish-to-stream" } & Message)
   | { do: "flush" }
   | { do: "subscribe"; subject: string; group: string | null }
+  | { do: "kv-put"; bucket: string; key: string; payload: string }
+  | { do: "kv-get"; bucket: string; key: string }
 );
 
 /** An order to the page that holds the others: open the page of the client with this number. */
@@ -42,7 +44,7 @@ export const CLOSED = "closed";
 export type Sign = "Trouble" | "StandbyReady" | { Dialing: number } | { Opened: number } | { Moved: number };
 
 export type Report =
-  | { done: number }
+  | { done: [number, number | null] }
   | { failed: [number, string] }
   | { message: [number, string] }
   | { sign: Sign }

@@ -141,6 +141,10 @@ impl Browser {
         self.page.order(Order::PublishToStream(orders::Message::new(subject, &payload))).await.is_ok()
     }
 
+    pub(super) fn bucket(&self, name: &str) -> BrowserBucket {
+        BrowserBucket { client: self.clone(), name: name.to_owned() }
+    }
+
     pub(super) async fn subscribe(
         &self,
         subject: &str,
@@ -154,6 +158,28 @@ impl Browser {
             Some((messages.recv().await?, (messages, client)))
         });
         Ok(messages.boxed())
+    }
+}
+
+/// A bucket of keys and values, as a browser sees it. The page opens it with the first operation.
+#[derive(Clone, Debug)]
+pub struct BrowserBucket {
+    client: Browser,
+    name: String,
+}
+
+impl BrowserBucket {
+    /// Returns the revision of the value.
+    pub(super) async fn put(&self, key: &str, value: &[u8]) -> Result<u64, String> {
+        let (bucket, key) = (self.name.clone(), key.to_owned());
+        let order = Order::KvPut { bucket, key, payload: orders::to_base64(value) };
+        self.client.page.order(order).await?.ok_or_else(|| "the page reported no revision".to_owned())
+    }
+
+    /// Returns the revision of the value, if the key has one.
+    pub(super) async fn get(&self, key: &str) -> Result<Option<u64>, String> {
+        let (bucket, key) = (self.name.clone(), key.to_owned());
+        self.client.page.order(Order::KvGet { bucket, key }).await
     }
 }
 

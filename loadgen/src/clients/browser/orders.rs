@@ -43,6 +43,8 @@ pub(super) enum Order {
     PublishToStream(Message),
     Flush,
     Subscribe { subject: String, group: Option<String> },
+    KvPut { bucket: String, key: String, payload: String },
+    KvGet { bucket: String, key: String },
 }
 
 /// Options of the client in the page.
@@ -87,8 +89,8 @@ pub(super) struct Message {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Report {
-    /// An order was carried out.
-    Done(u64),
+    /// An order was carried out. A put has the revision of its value, and so has a get that finds one.
+    Done(u64, Option<u64>),
     /// An order failed, with the reason.
     Failed(u64, String),
     /// The subscription of an order has a message, as base64.
@@ -132,8 +134,13 @@ impl Policy {
 
 impl Message {
     pub(super) fn new(subject: &str, payload: &[u8]) -> Self {
-        Self { subject: subject.to_owned(), payload: STANDARD.encode(payload) }
+        Self { subject: subject.to_owned(), payload: to_base64(payload) }
     }
+}
+
+/// Returns bytes in a form that JSON can have.
+pub(super) fn to_base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
 }
 
 /// Returns the payload of a message that a page reports; `None`: it is no base64.
@@ -157,7 +164,8 @@ mod tests {
         let flush = Numbered { number: 8, order: Order::Flush };
         assert_eq!(to_value(flush).unwrap(), json!({ "number": 8, "do": "flush" }));
         assert_eq!(to_value(Frame::Open(3)).unwrap(), json!({ "open": 3 }));
-        assert!(matches!(from_str(r#"{"done":7}"#), Ok(Report::Done(7))));
+        assert!(matches!(from_str(r#"{"done":[7,null]}"#), Ok(Report::Done(7, None))));
+        assert!(matches!(from_str(r#"{"done":[8,3]}"#), Ok(Report::Done(8, Some(3)))));
         assert!(matches!(from_str(r#"{"failed":[7,"no"]}"#), Ok(Report::Failed(7, _))));
         assert!(matches!(from_str(r#"{"sign":{"Moved":2}}"#), Ok(Report::Sign(Sign::Moved(2)))));
         assert!(matches!(from_str(r#"{"sign":"Trouble"}"#), Ok(Report::Sign(Sign::Trouble))));

@@ -25,11 +25,14 @@ struct State {
     waiting: Mutex<Waiting>,
 }
 
+/// The end of an order: the revision of a value if it has one, or the reason why it failed.
+type Answer = Result<Option<u64>, String>;
+
 /// Everything that waits for a page.
 #[derive(Debug, Default)]
 struct Waiting {
     last_number: u64,
-    answers: BTreeMap<u64, oneshot::Sender<Result<(), String>>>,
+    answers: BTreeMap<u64, oneshot::Sender<Answer>>,
     messages: BTreeMap<u64, mpsc::Sender<Bytes>>,
     /// Nothing more is answered.
     is_gone: bool,
@@ -49,7 +52,7 @@ impl Page {
     }
 
     /// Gives an order, and returns when the page has carried it out. A dropped future leaves the order to the page.
-    pub(super) async fn order(&self, order: Order) -> Result<(), String> {
+    pub(super) async fn order(&self, order: Order) -> Answer {
         let (number, answered) = self.state.lock().expect_answer();
         self.send(number, order, answered).await
     }
@@ -67,12 +70,7 @@ impl Page {
         Ok(messages)
     }
 
-    async fn send(
-        &self,
-        number: u64,
-        order: Order,
-        answered: oneshot::Receiver<Result<(), String>>,
-    ) -> Result<(), String> {
+    async fn send(&self, number: u64, order: Order, answered: oneshot::Receiver<Answer>) -> Answer {
         let gone = |_| GONE.to_owned();
         // An order has only texts and numbers, which have a JSON form.
         let text = serde_json::to_string(&Numbered { number, order }).unwrap_or_default();
@@ -88,7 +86,7 @@ impl State {
 
     async fn take(&self, report: Report) {
         match report {
-            Report::Done(number) => self.lock().answer(number, Ok(())),
+            Report::Done(number, revision) => self.lock().answer(number, Ok(revision)),
             Report::Failed(number, reason) => self.lock().answer(number, Err(reason)),
             Report::Message(subscription, text) => {
                 let reader = self.lock().messages.get(&subscription).cloned();
@@ -103,7 +101,7 @@ impl State {
 }
 
 impl Waiting {
-    fn expect_answer(&mut self) -> (u64, oneshot::Receiver<Result<(), String>>) {
+    fn expect_answer(&mut self) -> (u64, oneshot::Receiver<Answer>) {
         let (answer, answered) = oneshot::channel();
         self.last_number += 1;
         if !self.is_gone {
@@ -112,7 +110,7 @@ impl Waiting {
         (self.last_number, answered)
     }
 
-    fn answer(&mut self, number: u64, answer: Result<(), String>) {
+    fn answer(&mut self, number: u64, answer: Answer) {
         if let Some(waiting) = self.answers.remove(&number) {
             // The operation may have passed its deadline.
             let _ = waiting.send(answer);

@@ -35,9 +35,9 @@ pub(super) fn workload<'a>(
     mut populations: impl Iterator<Item = &'a Population>,
     found: &mut Found,
 ) {
-    use WorkloadKind::{Jetstream, Publish, Queue, Request, Service};
-    let is_possible = matches!(spec.kind, Request | Service | Publish | Queue | Jetstream);
-    if !is_possible && populations.any(|population| population.kind == ClientKind::Browser) {
+    // The npm package reads objects and streams of its own, and writes no objects.
+    let is_impossible = matches!(spec.kind, WorkloadKind::Consume | WorkloadKind::Object);
+    if is_impossible && populations.any(|population| population.kind == ClientKind::Browser) {
         let name = if spec.clients.is_some() { "clients" } else { "kind" };
         found.push(&key(name), ProblemKind::NotInBrowsers { kind: spec.kind });
     }
