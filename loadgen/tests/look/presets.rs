@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
+use std::time::Duration;
 
 use async_nats::jetstream::with_domain;
 use loadgen::cluster::{StartOptions, SuperCluster};
@@ -12,9 +13,13 @@ use serde_json::Value;
 use crate::command::{TURN, command, json, refused, shown, wait_until};
 
 async fn start(preset: &str) -> SuperCluster {
-    let topology = Preset::named(preset).unwrap().topology().unwrap();
-    SuperCluster::start(StartOptions::new(topology)).await.unwrap()
+    let mut options = StartOptions::new(Preset::named(preset).unwrap().topology().unwrap());
+    options.ready_limit = IN_SYNC;
+    SuperCluster::start(options).await.unwrap()
 }
+
+/// A mirror that has lost its origin tries again after longer and longer pauses, of up to two minutes (nats-server's `retryMaximum`).
+const IN_SYNC: Duration = Duration::from_secs(180);
 
 fn password(login: Credentials) -> (String, String) {
     match login {
