@@ -31,7 +31,7 @@ pub struct Opts {
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// Name 2 to 16 regions; the first one breaks. loadgen knows the round-trip times between well-known cities
+    /// Name 2 to 16 regions; the first one breaks. loadgen knows the distances between well-known cities
     #[arg(long, value_delimiter = ',', required_unless_present = "config", value_name = "NAMES")]
     pub regions: Vec<String>,
 
@@ -39,8 +39,7 @@ pub struct Opts {
     #[command(flatten)]
     pub cluster: ClusterOpts,
 
-    /// Start this many clients of nats-geo, and as many of async-nats, in each region that loadgen breaks [default: 6, or fewer on a
-    /// slow machine]
+    /// Start N clients of nats-geo and N of async-nats per broken region [default: 6, fewer if too slow]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=200), value_name = "N")]
     pub clients: Option<u16>,
 
@@ -116,7 +115,7 @@ pub struct ClusterOpts {
     #[arg(long, value_name = "PORT")]
     pub base_port: Option<u16>,
 
-    /// Emulate the distances between regions with this method
+    /// Emulate the distances between regions by this method
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     pub wan: WanChoice,
 
@@ -160,7 +159,7 @@ pub enum Command {
     Ctl(CtlOpts),
     /// Wait until the super-cluster of `loadgen up` is stable; after a timeout, name the missing parts
     Wait(WaitOpts),
-    /// Simulate the loss of a region with very many clients, and show the load that these clients put on the other regions
+    /// Simulate the loss of a region with many clients, and show the load that they put on other regions
     Simulate(SimulateOpts),
     /// Compare the speed and the errors of failure detectors on the same simulated networks
     Detectors(DetectorsOpts),
@@ -194,7 +193,7 @@ pub struct SimulateOpts {
     #[arg(long, value_delimiter = ',', default_value = "12", value_name = "N|NAMES")]
     pub regions: Vec<String>,
 
-    /// Lose this region [default: the first one]
+    /// Simulate the loss of this region [default: the first one]
     #[arg(long, value_name = "NAME")]
     pub lose: Option<String>,
 
@@ -210,16 +209,16 @@ pub struct SimulateOpts {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
     pub servers_per_region: u16,
 
-    /// Let each server accept this many connections per second
+    /// Limit each server to this many new connections per second
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "PER_SECOND")]
     pub accepts_per_second: u32,
 
     /// Keep the region lost for this many seconds
-    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS")]
     pub lost_for_s: u32,
 
     /// Watch the clients for this many seconds after the region returns
-    #[arg(long, default_value_t = 480, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
+    #[arg(long, default_value_t = 480, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS")]
     pub after_s: u32,
 
     /// Set the round-trip time between two regions: `lon-mars=300`, "us-east-1 eu-west=80"; repeatable
@@ -250,7 +249,7 @@ pub struct DetectorsOpts {
     #[arg(long, value_delimiter = ',', default_values_t = [250, 500, 1_000, 2_000], value_parser = clap::value_parser!(u32).range(10..=600_000), value_name = "MS")]
     pub ping_ms: Vec<u32>,
 
-    /// Let bursts of packet loss last this long
+    /// Simulate bursts of packet loss that last this long
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=60_000), value_name = "MS")]
     pub burst_ms: u32,
 
@@ -286,7 +285,7 @@ pub enum HerdLoss {
 pub enum Kind {
     /// nats-geo with the preset for many clients
     Fleet,
-    /// `fleet` with `SpreadConfig::capacity`: clients know how many connections per second one region accepts
+    /// `fleet` with `SpreadConfig::capacity`: clients know how many connections per second a region accepts
     FleetHint,
     /// nats-geo with the preset for few clients
     Interactive,
@@ -340,7 +339,7 @@ pub enum FaultKind {
     RegionKill,
     /// Silence the region: nothing answers, and no connection closes
     Blackhole,
-    /// Put one server into lame duck mode: it announces its shutdown, and later closes the connections of its clients
+    /// Put one server into lame duck mode: it announces its shutdown, and later disconnects its clients
     LameDuck,
 }
 

@@ -15,7 +15,7 @@ pub struct ControlOpts {
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
 
-    /// Listen at this IPv4 address of this machine, so that agents of other machines can dial it. The connections are not encrypted
+    /// Listen, without encryption, at this IPv4 address of this machine, for agents of other machines
     #[arg(long, default_value_t, value_name = "IP")]
     pub listen: ListenAddress,
 
@@ -47,7 +47,7 @@ pub struct AgentOpts {
     #[arg(long, value_name = "DIR")]
     pub files: Option<PathBuf>,
 
-    /// Serve metrics of the clients for Prometheus at this address, under the path /metrics, without a password
+    /// Serve metrics of the clients for Prometheus at this address, path /metrics, without a password
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub metrics: Option<SocketAddr>,
 
@@ -63,7 +63,7 @@ pub struct PushOpts {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
-    /// Send the file to the agents of this region, or to the agent with this name; repeatable [default: all agents]
+    /// Send the file to the agents of this region, or to this agent; repeatable [default: all agents]
     #[arg(long, value_name = "REGION|AGENT")]
     pub to: Vec<String>,
 
@@ -71,8 +71,8 @@ pub struct PushOpts {
     #[arg(long = "as", value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Stop waiting for agents that have not stored the file after this time
-    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
+    /// Wait at most this long until all agents have stored the file
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS")]
     pub timeout: u32,
 
     /// Find the agents over this NATS server, the back channel
@@ -100,6 +100,6 @@ pub struct AgentsOpts {
     pub json: bool,
 
     /// Print the health of every agent as JSON, one line each, at this interval
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S", conflicts_with = "json")]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS", conflicts_with = "json")]
     pub health_report: Option<u32>,
 }

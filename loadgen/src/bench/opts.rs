@@ -16,7 +16,7 @@ pub enum BenchCommand {
     Serve(BenchOpts),
     /// Send requests; each client waits for the answer before its next request
     Request(BenchOpts),
-    /// Publish to a stream, with up to `--batch` publishes that wait for their acknowledgements
+    /// Publish to a stream; up to `--batch` publishes wait for their acknowledgements at a time
     JsPub(JetStreamOpts),
     /// Consume a stream with one durable pull consumer, and acknowledge each message
     JsConsume(JetStreamOpts),
@@ -73,7 +73,7 @@ pub struct JetStreamOpts {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5), value_name = "N")]
     pub replicas: u8,
 
-    /// Let this many publishes or deliveries wait for their acknowledgements
+    /// Allow this many publishes or deliveries without an acknowledgement
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=10_000), value_name = "N")]
     pub batch: u16,
 }

@@ -32,7 +32,7 @@ pub struct WaitOpts {
     pub deployment: Option<String>,
 
     /// Give up after this many seconds, and name the missing parts
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS")]
     pub stabilise_timeout: u32,
 }
 
@@ -59,14 +59,14 @@ pub enum CtlOrder {
     Undo(UndoOpts),
     /// Print the state of every server
     Status,
-    /// Print variables of the `nats` CLI, for a shell: the addresses of a region, and the credentials of a user
+    /// Print environment variables for the `nats` CLI: addresses of a region, credentials of a user
     Env(EnvOpts),
 }
 
 /// A region or a server.
 #[derive(Args, Clone, Debug)]
 pub struct Target {
-    /// Name the region, or the server
+    /// Give this order to a region, or to a server
     #[arg(value_name = "REGION|SERVER")]
     pub target: String,
 }
@@ -74,11 +74,11 @@ pub struct Target {
 /// A distance.
 #[derive(Args, Clone, Debug)]
 pub struct Distance {
-    /// Name one region
+    /// Change the round-trip time from this region
     #[arg(value_name = "REGION")]
     pub from: String,
 
-    /// Name the other region
+    /// Change the round-trip time to this region
     #[arg(value_name = "REGION")]
     pub to: String,
 
@@ -90,11 +90,11 @@ pub struct Distance {
 /// Options of `loadgen ctl inject`.
 #[derive(Args, Clone, Debug)]
 pub struct InjectOpts {
-    /// Give the fault, its targets and its options; the book lists all faults under "Keys of a scenario file"
+    /// Inject this fault; the book lists all faults under "Keys of a scenario file"
     #[arg(value_name = "KIND:TARGET,OPTION=VALUE")]
     pub fault: String,
 
-    /// End the fault after this time, as in `30s` [default: when `loadgen ctl undo` ends it]
+    /// End the fault after this time, as in `30s` [default: `loadgen ctl undo` ends the fault]
     #[arg(long = "for", value_name = "DURATION", value_parser = span_of_option)]
     pub lasts: Option<Duration>,
 }
@@ -102,7 +102,7 @@ pub struct InjectOpts {
 /// Options of `loadgen ctl undo`.
 #[derive(Args, Clone, Debug)]
 pub struct UndoOpts {
-    /// Give the number of the fault, which `loadgen ctl status` shows, or `all`
+    /// Undo the fault with this number, which `loadgen ctl status` shows, or `all` faults
     #[arg(value_name = "NUMBER|all", value_parser = number)]
     pub fault: Faults,
 }

@@ -17,7 +17,7 @@ pub struct DashboardOpts {
     #[command(flatten)]
     pub store: StoreOpts,
 
-    /// Listen at this address, without TLS; other machines can reach any address but a loopback address
+    /// Listen at this address, without TLS; other machines can reach it, unless it is a loopback address
     #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
 
@@ -33,7 +33,7 @@ pub struct DashboardOpts {
     #[arg(long, requires = "operate", value_name = "FILE")]
     pub operator_token_file: Option<PathBuf>,
 
-    /// Show the agents, and the run that they play; this NATS server is the back channel to which the agents connect
+    /// Show the agents that are connected to this NATS server, the back channel, and the run that they play
     #[arg(long, env = "LOADGEN_OPS", hide_env_values = true, value_name = "URL")]
     pub ops: Option<OpsUrl>,
 
@@ -41,11 +41,11 @@ pub struct DashboardOpts {
     #[arg(long, requires = "ops", value_name = "FILE")]
     pub ops_creds: Option<PathBuf>,
 
-    /// Let pages of this origin, such as `https://grafana.example.net`, embed the pages below `/frame/`; repeatable
+    /// Let pages of this origin, as in `https://grafana.example.net`, embed pages of `/frame/`; repeatable
     #[arg(long, value_name = "ORIGIN")]
     pub embed_in: Vec<Origin>,
 
-    /// Query the servers again after this many seconds, while a page shows the super-cluster
+    /// While a page shows the super-cluster, query the servers with pauses of this length
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=3_600), value_name = "SECONDS")]
     pub every: u32,
 

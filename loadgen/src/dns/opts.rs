@@ -10,8 +10,7 @@ pub struct DnsOpts {
     #[arg(value_name = "NAME", value_parser = Dns::new)]
     pub name: Dns,
 
-    /// Query this resolver: `system`, `google`, `cloudflare`, `quad9` or an IP address, also after tcp://, tls:// or https://;
-    /// repeatable
+    /// Query this resolver: `system`, `google`, `tls://cloudflare`, `https://quad9`, `9.9.9.9`; repeatable
     #[arg(long, default_values = ["system", "google", "https://cloudflare"], value_name = "RESOLVER")]
     pub resolver: Vec<Resolver>,
 

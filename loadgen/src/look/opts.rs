@@ -12,20 +12,19 @@ use crate::secret::Secret;
 /// Options of the connection to a super-cluster.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ConnectOpts {
-    /// Connect to the first of these servers that answers [default: NATS_URL, else the super-cluster that `loadgen up` keeps
-    /// running here, else nats://127.0.0.1:4222]
+    /// Connect to the first server that answers [default: NATS_URL, `loadgen up`, or nats://127.0.0.1:4222]
     #[arg(long, value_delimiter = ',', value_name = "URLS")]
     pub server: Vec<Secret>,
 
-    /// Connect to the super-cluster that `loadgen up` keeps running here under this name [default: the only one that is up]
+    /// Connect to this super-cluster of `loadgen up` on this machine [default: the only one that is up]
     #[arg(long, value_name = "NAME", conflicts_with_all = ["server", "user", "creds", "nkey", "context"])]
     pub deployment: Option<String>,
 
-    /// Log in as this user, or with this token if there is no password [default: NATS_USER, else NATS_TOKEN]
+    /// Log in as this user, or with this token if there is no password [default: NATS_USER or NATS_TOKEN]
     #[arg(long, value_name = "USER")]
     pub user: Option<Secret>,
 
-    /// Log in with this password [default: NATS_PASSWORD, a variable that other users of the machine cannot read]
+    /// Log in with this password [default: NATS_PASSWORD, which other users of the machine cannot read]
     #[arg(long, value_name = "PASSWORD", requires = "user")]
     pub password: Option<Secret>,
 
@@ -76,7 +75,7 @@ pub struct OverviewOpts {
     #[arg(long)]
     pub json: bool,
 
-    /// Repeat the output, with a pause of this many seconds
+    /// Repeat the output, with a pause of this length in between
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS")]
     pub watch: Option<u32>,
 }
@@ -104,7 +103,7 @@ pub struct StreamsOpts {
     #[arg(long)]
     pub json: bool,
 
-    /// Repeat the output, with a pause of this many seconds
+    /// Repeat the output, with a pause of this length in between
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS")]
     pub watch: Option<u32>,
 }
@@ -180,7 +179,7 @@ pub struct GraphOpts {
     #[arg(long)]
     pub json: bool,
 
-    /// Repeat the drawing, with a pause of this many seconds
+    /// Repeat the drawing, with a pause of this length in between
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS", requires = "svg")]
     pub watch: Option<u32>,
 }

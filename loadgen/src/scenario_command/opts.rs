@@ -43,7 +43,7 @@ pub struct RunOpts {
     #[arg(long, value_name = "FILE|NAME")]
     pub topology: Option<String>,
 
-    /// Repeat the random choices of an earlier run with its seed [default: the file's seed, else a random seed, which is printed]
+    /// Repeat the random choices of the run with this seed [default: the file's seed, else a random one]
     #[arg(long)]
     pub seed: Option<u64>,
 
@@ -51,7 +51,7 @@ pub struct RunOpts {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "N")]
     pub repeat: Option<u16>,
 
-    /// Emulate the distances between regions with this method [default: as the file says, or `proxy`]
+    /// Emulate the distances between regions by this method [default: as the file says, or `proxy`]
     #[arg(long, value_enum, value_name = "HOW")]
     pub wan: Option<WanChoice>,
 
@@ -84,22 +84,22 @@ pub struct RunOpts {
     pub base_port: Option<u16>,
 
     /// End with an error if servers, streams and services are not ready after this time [default: 30]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3600), value_name = "S")]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3600), value_name = "SECONDS")]
     pub stabilise_timeout: Option<u32>,
 
     /// Keep the servers' folder with configurations, logs and stores
     #[arg(long)]
     pub keep: bool,
 
-    /// Serve metrics of the run for Prometheus at this address, under the path /metrics, without a password
+    /// Serve metrics of the run for Prometheus at this address, path /metrics, without a password
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub metrics: Option<SocketAddr>,
 
-    /// Wait at most this many seconds at the end, until Prometheus has read the verdict
+    /// At the end, wait at most this long until Prometheus has read the verdict
     #[arg(long, requires = "metrics", default_value_t = 0, value_name = "SECONDS")]
     pub linger: u16,
 
-    /// Show figures of other systems in the report: HTTP APIs and DNS names that this file lists; repeatable
+    /// Query the HTTP APIs and DNS names of this file, and show the figures in the report; repeatable
     #[arg(long, value_name = "FILE")]
     pub collect: Vec<PathBuf>,
 
@@ -108,7 +108,7 @@ pub struct RunOpts {
         value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub agents: Option<u16>,
 
-    /// Give orders to agents over this NATS server, which is not under test [default: one that loadgen starts]
+    /// Send orders to agents over this NATS server, which is not under test [default: loadgen starts one]
     #[arg(long, env = "LOADGEN_OPS", hide_env_values = true, value_name = "URL")]
     pub ops: Option<OpsUrl>,
 
@@ -116,11 +116,11 @@ pub struct RunOpts {
     #[arg(long, requires = "ops", value_name = "FILE")]
     pub ops_creds: Option<PathBuf>,
 
-    /// With `--wan proxy`: let agents of other machines reach the servers at this IPv4 address of this machine
+    /// With `--wan proxy`: let agents of other machines reach servers at this IPv4 address of this machine
     #[arg(long, requires = "agents", default_value_t, value_name = "IP")]
     pub listen: ListenAddress,
 
-    /// Wait at most this many seconds until the agents are connected
+    /// Wait at most this long until the agents are connected
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=3_600), value_name = "SECONDS")]
     pub agents_wait: u16,
 

@@ -15,7 +15,7 @@ pub enum RunsCommand {
     Show(ShowOpts),
     /// Download a run into a folder
     Get(GetOpts),
-    /// Upload a run from a folder, except files that the store already has
+    /// Upload a run from a folder; skip files that the store already has
     Push(PushOpts),
     /// Remove the oldest runs of a store; without --yes, only list them
     Prune(PruneOpts),

@@ -21,9 +21,9 @@ pub enum TopologyCommand {
     /// Write the files with which another tool starts the super-cluster
     #[command(subcommand)]
     Render(RenderCommand),
-    /// Print the variables with which the `nats` CLI connects to a server, secrets included
+    /// Print environment variables with which the `nats` CLI connects to a server, secrets included
     Env(Box<EnvOpts>),
-    /// Open $SHELL with the variables with which the `nats` CLI connects to a server
+    /// Open $SHELL with environment variables with which the `nats` CLI connects to a server
     Shell(Box<ShellOpts>),
 }
 
@@ -46,24 +46,24 @@ pub struct CheckOpts {
 /// The tool to render for.
 #[derive(Clone, Debug, Subcommand)]
 pub enum RenderCommand {
-    /// One nats-server configuration per server, to start by hand
+    /// Write one nats-server configuration per server, to start by hand
     NatsServer(Box<PlacedOpts>),
-    /// docker-compose.yaml with one container per server
+    /// Write docker-compose.yaml with one container per server
     Compose(Box<ComposeOpts>),
-    /// Values of the official NATS chart for Kubernetes, one file per cluster
+    /// Write values of the official NATS chart for Kubernetes, one file per cluster
     Helm(Box<HelmOpts>),
-    /// fly.toml for Fly.io, one app per cluster
+    /// Write fly.toml for Fly.io, one app per cluster
     Fly(Box<FlyOpts>),
-    /// User data for virtual machines, one file per server
+    /// Write user data for virtual machines, one file per server
     CloudInit(Box<CloudInitOpts>),
-    /// Contexts of the `nats` CLI, one per cluster and user
+    /// Write contexts of the `nats` CLI, one per cluster and user
     Contexts(Box<PlacedOpts>),
 }
 
 /// Options of the output folder.
 #[derive(Args, Clone, Debug)]
 pub struct OutOpts {
-    /// Write into this folder; its file `.seed` keeps passwords and keys the same the next time
+    /// Write into this folder; its file `.seed` keeps passwords and keys the same in later renderings
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,
 
@@ -75,7 +75,7 @@ pub struct OutOpts {
 /// The password that users share.
 #[derive(Args, Clone, Debug)]
 pub struct PasswordOpts {
-    /// Use this password for all users that have none in the file [default: a random password for each user]
+    /// Give this password to all users that have none in the file [default: a random one for each user]
     #[arg(long, env = "PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
     pub password: Option<Secret>,
 }
@@ -87,7 +87,7 @@ pub struct AddressOpts {
     #[arg(long, visible_alias = "port", env = "PORT", default_value_t = 10000, value_name = "PORT")]
     pub base_port: u16,
 
-    /// Give every server a host of its own, with the usual ports: `{server}.{cluster}.example.net`
+    /// Give each server its own host, with the usual ports, as in `{server}.{cluster}.example.net`
     #[arg(long, value_name = "TEMPLATE")]
     pub hosts: Option<String>,
 }
@@ -193,7 +193,7 @@ pub struct HelmOpts {
 pub enum DialKind {
     /// One address for many servers: the network routes each connection to the nearest one
     Anycast,
-    /// Every server at an address of its own
+    /// Each server has its own address
     Direct,
 }
 
@@ -218,7 +218,7 @@ pub struct FlyOpts {
     #[arg(long, value_name = "NAME")]
     pub app: Option<String>,
 
-    /// Run a cluster in this region of Fly.io: `mars=iad`; repeatable [default: the region in the cluster's city]
+    /// Run a cluster in a region of Fly.io: `mars=iad`; repeatable [default: the region in its city]
     #[arg(long, value_name = "CLUSTER=REGION", value_parser = pair)]
     pub region: Vec<(String, String)>,
 
@@ -244,11 +244,11 @@ pub struct CloudInitOpts {
     #[arg(long, value_enum, default_value_t = DialKind::Direct)]
     pub dial: DialKind,
 
-    /// Name every machine by this pattern
+    /// Name each machine by this template
     #[arg(long, default_value = "{server}.{cluster}.example.net", value_name = "TEMPLATE")]
     pub hosts: String,
 
-    /// With --dial anycast: let gateways and leaf nodes dial this name, which names all machines of a cluster
+    /// With --dial anycast: let gateways and leaf nodes dial this name of all machines of a cluster
     #[arg(long, default_value = "{cluster}.example.net", value_name = "TEMPLATE")]
     pub cluster_host: String,
 
@@ -312,8 +312,9 @@ pub struct AtOpts {
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
-    let (cluster, region) =
-        text.split_once('=').ok_or_else(|| format!("`{text}` is no pair: write CLUSTER=REGION"))?;
+    let (cluster, region) = text
+        .split_once('=')
+        .ok_or_else(|| format!("`{text}` is not a pair: write CLUSTER=REGION, as in `mars=iad`"))?;
     Ok((cluster.to_owned(), region.to_owned()))
 }
 

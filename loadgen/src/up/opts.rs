@@ -10,7 +10,7 @@ use crate::secret::Secret;
 /// Options of `loadgen up`.
 #[derive(Args, Clone, Debug)]
 pub struct UpOpts {
-    /// Name 1 to 16 regions. loadgen knows the round-trip times between well-known cities
+    /// Name 1 to 16 regions; loadgen knows the distances between well-known cities
     #[arg(
         long,
         value_delimiter = ',',
@@ -24,7 +24,7 @@ pub struct UpOpts {
     #[arg(long, conflicts_with = "servers_per_region", value_name = "FILE|PRESET")]
     pub topology: Option<String>,
 
-    /// Name the deployment, for `loadgen ctl` [default: the topology's name, with a number if that name is in use]
+    /// Name the deployment, for `loadgen ctl` [default: the topology's name, numbered if it is in use]
     #[arg(long, value_name = "NAME")]
     pub deployment: Option<String>,
 
@@ -37,14 +37,14 @@ pub struct UpOpts {
     pub cluster: ClusterOpts,
 
     /// End with an error if the servers and streams are not connected to each other after this time
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600), value_name = "S")]
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600), value_name = "SECONDS")]
     pub stabilise_timeout: u32,
 
     /// Print the health of every server as JSON, one line each, at this interval
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "S")]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS")]
     pub health_report: Option<u32>,
 
-    /// Serve the browser demo, with buttons that break and heal regions; build it with `make web` before
+    /// Serve the browser demo, which breaks and heals regions; build it with `make web` first
     #[arg(long)]
     pub serve: bool,
 
@@ -52,7 +52,7 @@ pub struct UpOpts {
     #[arg(long, value_name = "PORT", requires = "serve")]
     pub port: Option<u16>,
 
-    /// Serve the demo that `make web` built into this folder
+    /// Serve the demo from this folder, which `make web` writes
     #[arg(long, default_value = "web/dist", value_name = "DIR", requires = "serve")]
     pub web: PathBuf,
 }
